@@ -1,0 +1,61 @@
+//! Who may call: access keys and secrets.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A text that is never printed: its `Debug` says `[secret]`, it has no `Display`.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for computing with it and for the one place where it is shown on purpose.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// What `Data.Result` of a synchronous call holds. Alibaba's documents show both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultShape {
+    /// The whole Alink reply: code, data, id, message, version.
+    #[default]
+    Envelope,
+    /// The `data` member alone; a code other than 200 fails the call.
+    Data,
+}
+
+/// A key a caller signs with.
+#[derive(Debug, Clone)]
+pub struct AccessKey {
+    /// The public half, `AccessKeyId`.
+    pub id: String,
+    /// The signing half.
+    pub secret: Secret,
+    /// Whom it belongs to: keys of one account share its quota.
+    pub account: String,
+    /// `false` after `thingcall key disable`.
+    pub enabled: bool,
+    /// For a key used with STS: the token every request must carry.
+    pub security_token: Option<Secret>,
+    /// The shape of results for this key, where it differs from the server's.
+    pub result: Option<ResultShape>,
+}
+
+/// Where the front looks up keys. Answers from memory.
+pub trait Keys: Send + Sync {
+    /// The key with this id.
+    fn key(&self, id: &str) -> Option<Arc<AccessKey>>;
+}

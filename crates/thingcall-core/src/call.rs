@@ -1,0 +1,111 @@
+//! A call before and after it is checked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{CallId, Deadline, Device, DeviceRef, RequestId, ServiceId};
+
+/// What a caller asks, not yet checked against anything but its form.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Names the request in logs and in the answer.
+    pub request_id: RequestId,
+    /// The device, as the caller names it.
+    pub target: DeviceRef,
+    /// The service, as the caller names it.
+    pub service: ServiceId,
+    /// The arguments' text, as the caller wrote it.
+    pub args: String,
+    /// How the message travels to the device.
+    pub qos: Qos,
+    /// When a synchronous call must have ended; an asynchronous one has no deadline.
+    pub deadline: Deadline,
+}
+
+/// A call that was checked: the device exists and is enabled, the model has the service, the arguments fit it.
+///
+/// **Invariant:** made by `Engine::admit` alone; nothing re-checks it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its one id.
+    pub id: CallId,
+    /// The request it came from.
+    pub request_id: RequestId,
+    /// The device to call.
+    pub device: Arc<Device>,
+    /// The service to call.
+    pub service: ServiceId,
+    /// Who waits for the device.
+    pub mode: CallMode,
+    /// How the message travels to the device.
+    pub qos: Qos,
+    /// The checked arguments.
+    pub args: Args,
+    /// When it must have ended; `None` for an asynchronous call.
+    pub deadline: Option<Deadline>,
+}
+
+/// Whether the caller waits for the device's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallMode {
+    /// The caller waits; the answer holds the device's result.
+    Sync,
+    /// The caller gets the call's id at once; the result goes to the journal.
+    Async,
+}
+
+impl CallMode {
+    /// Both, for what has a row for each.
+    pub const ALL: [Self; 2] = [Self::Sync, Self::Async];
+
+    /// The word in metrics, logs and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Async => "async",
+        }
+    }
+}
+
+/// MQTT quality of service, as far as a call uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Qos {
+    /// At most once.
+    #[default]
+    AtMostOnce,
+    /// At least once: what a device did not acknowledge is sent again when it connects.
+    AtLeastOnce,
+}
+
+impl Qos {
+    /// 0 or 1, as parameters and MQTT write it.
+    pub const fn level(self) -> u8 {
+        match self {
+            Self::AtMostOnce => 0,
+            Self::AtLeastOnce => 1,
+        }
+    }
+}
+
+/// A JSON object, checked, and carried as the caller wrote it: `10.0` stays `10.0`, keys keep their order.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Args(Arc<str>);
+
+impl Args {
+    /// Takes text that was checked to be one JSON object.
+    pub fn checked(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Args {
+    /// Says the size only: arguments do not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Args({} bytes)", self.0.len())
+    }
+}

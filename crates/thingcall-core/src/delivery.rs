@@ -1,0 +1,26 @@
+//! What goes to a device.
+
+use std::sync::Arc;
+
+use crate::{Args, CallId, CallMode, Deadline, Device, Qos, ServiceId, SyncTopic};
+
+/// One command for one device. The transport puts it into the device's words.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The id the device must answer with.
+    pub id: CallId,
+    /// The device.
+    pub device: Arc<Device>,
+    /// The service the device runs.
+    pub service: ServiceId,
+    /// The service's parameters.
+    pub params: Args,
+    /// Whether somebody waits for the answer.
+    pub mode: CallMode,
+    /// How it travels.
+    pub qos: Qos,
+    /// When nobody waits for it any more; where the protocol can say so, the message expires then.
+    pub deadline: Option<Deadline>,
+    /// The product's topic for synchronous calls, where the transport does not know the device's own.
+    pub sync_topic: Option<SyncTopic>,
+}

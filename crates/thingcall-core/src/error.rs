@@ -1,0 +1,219 @@
+//! Why a call failed: for the caller a public code and a text, for the operator an outcome.
+
+use crate::{Executed, Outcome};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
+        /// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
+        ///
+        /// Source: Alibaba's documented codes of the IoT API; none is invented here.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorCode { $($(#[$doc])* $name),* }
+
+        impl ErrorCode {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as the caller sees it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// An internal fault, or shutting down.
+    SystemException = "iot.system.SystemException",
+    /// A parameter's value is not allowed, or something is too large.
+    IllegalRequest = "iot.system.IllegalRequest",
+    /// `IotInstanceId` is missing or not this server's.
+    InstanceNotFound = "iot.Sre.IotInstanceNotFound",
+    /// The access key may not.
+    PermissionDenied = "iot.common.RamActionPermissionDeny",
+    /// `ProductKey` is missing.
+    NullProductKey = "iot.prod.NullProductKey",
+    /// `ProductKey` is malformed.
+    InvalidFormattedProductKey = "iot.prod.InvalidFormattedProductkey",
+    /// No such product.
+    NotExistedProduct = "iot.prod.NotExistedProduct",
+    /// The product has no thing model.
+    NotSeniorProduct = "iot.prod.NotSeniorProduct",
+    /// The thing model cannot be read.
+    QueryProductAbilitiesFailed = "iot.prod.QueryProductAbilitiesFailed",
+    /// `DeviceName` is missing.
+    NullDeviceName = "iot.device.NullDeviceName",
+    /// `DeviceName` is malformed.
+    InvalidFormattedDeviceName = "iot.device.InvalidFormattedDeviceName",
+    /// No such device.
+    NotExistedDevice = "iot.device.NotExistedDevice",
+    /// `IotId` is malformed or unknown.
+    InvalidIotId = "iot.device.InvalidIoTId",
+    /// The device was never activated.
+    InactiveDevice = "iot.device.InactiveDevice",
+    /// The service is unknown, the arguments do not fit, or the device refused.
+    InvokeThingServiceFailed = "iot.device.InvokeThingServiceFailed",
+    /// A device's status cannot be read.
+    QueryDeviceStatusFailed = "iot.device.QueryDeviceStatusFailed",
+    /// The device is not connected.
+    Offline = "iot.messagebroker.OFFLINE",
+    /// The device did not answer in time.
+    Timeout = "iot.messagebroker.TIMEOUT",
+    /// Too many calls at once.
+    RateLimit = "iot.messagebroker.RateLimit",
+    /// The message was refused on its way.
+    RrpcFailed = "iot.messagebroker.RrpcFailed",
+    /// The way to the device broke.
+    RrpcException = "iot.messagebroker.RrpcException",
+}
+
+/// Why a call failed. The text says what was wrong and what would be right; it never names brokers or files.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No such product.
+    #[error("product {0} does not exist; create it with CreateProduct or `thingcall product import`")]
+    UnknownProduct(String),
+    /// No such device.
+    #[error("device {0} does not exist; register it with RegisterDevice or `thingcall device add`")]
+    UnknownDevice(String),
+    /// No device with this IotId.
+    #[error("no device has the IotId {0}; QueryDeviceDetail tells a device's IotId")]
+    UnknownIotId(String),
+    /// The product has no thing model.
+    #[error("product {0} has no thing model; set one with ImportThingModelTsl or `thingcall product import`")]
+    NoModel(String),
+    /// The model has no such module or service; the text says which there are.
+    #[error("{0}")]
+    UnknownService(String),
+    /// DisableThing was called for the device.
+    #[error("device {0} is disabled; EnableThing lets it connect again")]
+    DeviceDisabled(String),
+    /// The arguments do not fit the model; the text says where and what would fit.
+    #[error("{0}")]
+    InvalidArgs(String),
+    /// Larger than a limit; the text says which.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The device is not connected; nothing was sent.
+    #[error("device {0} is offline; the call was not sent")]
+    Offline(String),
+    /// The device went away after the call was sent.
+    #[error("device {0} went offline before it answered; it may have executed the call")]
+    WentOffline(String),
+    /// No answer in time.
+    #[error("no reply from device {device} within {waited_ms} ms; it may have executed the call")]
+    Timeout {
+        /// The device.
+        device: String,
+        /// How long the caller was kept.
+        waited_ms: u64,
+    },
+    /// The time was over before anything was sent.
+    #[error("the call waited {waited_ms} ms for its turn and was not sent")]
+    Expired {
+        /// How long the caller was kept.
+        waited_ms: u64,
+    },
+    /// Refused on the way; nothing was executed.
+    #[error("the call was not delivered: {0}")]
+    NotDelivered(String),
+    /// The device answered with a code other than 200.
+    #[error("the device answered with code {code}{}", message.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
+    Device {
+        /// The device's code.
+        code: i64,
+        /// The device's words.
+        message: Option<String>,
+    },
+    /// The device's answer cannot be read or does not fit the model.
+    #[error("the device answered, but {0}; it may have executed the call")]
+    InvalidReply(String),
+    /// The broker's connection is down; nothing was sent.
+    #[error("there is no connection to the devices' broker; the call was not sent")]
+    TransportDown,
+    /// The broker's connection was lost after the call was sent.
+    #[error("the connection to the devices' broker was lost; the device may have executed the call")]
+    TransportLost,
+    /// A limit of thingcall's own is reached; the text says which.
+    #[error("too many calls at once: {0}; try again later")]
+    Overloaded(String),
+    /// A plugin failed; the text says how.
+    #[error("the handler failed: {0}")]
+    Plugin(String),
+    /// Shutting down.
+    #[error("the server is shutting down; try again")]
+    Draining,
+    /// A fault of ours; the text says what the caller may know.
+    #[error("internal fault: {0}")]
+    Internal(String),
+}
+
+impl CallError {
+    /// How the call ended.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::UnknownProduct(_)
+            | Self::UnknownDevice(_)
+            | Self::UnknownIotId(_)
+            | Self::NoModel(_)
+            | Self::UnknownService(_) => Outcome::UnknownTarget,
+            Self::DeviceDisabled(_) => Outcome::Denied,
+            Self::InvalidArgs(_) => Outcome::InvalidArgs,
+            Self::TooLarge(_) => Outcome::TooLarge,
+            Self::Offline(_) | Self::WentOffline(_) => Outcome::Offline,
+            Self::Timeout { .. } | Self::Expired { .. } => Outcome::Timeout,
+            Self::NotDelivered(_) | Self::Internal(_) => Outcome::NotDelivered,
+            Self::Device { .. } => Outcome::DeviceError,
+            Self::InvalidReply(_) => Outcome::InvalidReply,
+            Self::TransportDown | Self::TransportLost => Outcome::TransportDown,
+            Self::Overloaded(_) => Outcome::Overloaded,
+            Self::Plugin(_) => Outcome::PluginFailed,
+            Self::Draining => Outcome::Draining,
+        }
+    }
+
+    /// The public code.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownProduct(_) => ErrorCode::NotExistedProduct,
+            Self::UnknownDevice(_) => ErrorCode::NotExistedDevice,
+            Self::UnknownIotId(_) => ErrorCode::InvalidIotId,
+            Self::NoModel(_) => ErrorCode::NotSeniorProduct,
+            Self::UnknownService(_) | Self::InvalidArgs(_) | Self::Device { .. } | Self::InvalidReply(_) => {
+                ErrorCode::InvokeThingServiceFailed
+            }
+            Self::DeviceDisabled(_) | Self::Offline(_) | Self::WentOffline(_) => ErrorCode::Offline,
+            Self::TooLarge(_) => ErrorCode::IllegalRequest,
+            Self::Timeout { .. } | Self::Expired { .. } => ErrorCode::Timeout,
+            Self::NotDelivered(_) => ErrorCode::RrpcFailed,
+            Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
+            Self::Overloaded(_) => ErrorCode::RateLimit,
+            Self::Plugin(_) | Self::Draining | Self::Internal(_) => ErrorCode::SystemException,
+        }
+    }
+
+    /// Whether the device may have done what it was asked.
+    pub const fn executed(&self) -> Executed {
+        match self {
+            Self::WentOffline(_) | Self::Timeout { .. } | Self::TransportLost | Self::InvalidReply(_) | Self::Plugin(_) => {
+                Executed::Maybe
+            }
+            Self::Device { .. } => Executed::Yes,
+            Self::UnknownProduct(_)
+            | Self::UnknownDevice(_)
+            | Self::UnknownIotId(_)
+            | Self::NoModel(_)
+            | Self::UnknownService(_)
+            | Self::DeviceDisabled(_)
+            | Self::InvalidArgs(_)
+            | Self::TooLarge(_)
+            | Self::Offline(_)
+            | Self::Expired { .. }
+            | Self::NotDelivered(_)
+            | Self::TransportDown
+            | Self::Overloaded(_)
+            | Self::Draining
+            | Self::Internal(_) => Executed::No,
+        }
+    }
+}

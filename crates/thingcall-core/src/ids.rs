@@ -1,0 +1,216 @@
+//! Names of things, each a type of its own, checked once.
+//!
+//! **Invariant:** none of the text ids can hold `/`, `+`, `#`, `&`, `|`, a space or a control character, so none can
+//! change the meaning of a topic, a routing key, a user name or a client id that is built from it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// Why a text is not an id: what it was meant to be and what is right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a {what}: {rule}")]
+pub struct InvalidId {
+    /// The kind of id, in words.
+    pub what: &'static str,
+    /// What would be right.
+    pub rule: &'static str,
+    /// What was given, cut to 64 characters.
+    pub text: String,
+}
+
+/// Checks `text` against a length and an alphabet.
+fn check(what: &'static str, rule: &'static str, text: &str, max: usize, extra: &str) -> Result<(), InvalidId> {
+    let fits = !text.is_empty()
+        && text.len() <= max
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || extra.as_bytes().contains(&b));
+    if fits { Ok(()) } else { Err(InvalidId { what, rule, text: text.chars().take(64).collect() }) }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $extra:literal, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text, as it stands in topics and answers.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidId;
+            fn try_from(text: &str) -> Result<Self, InvalidId> {
+                check($what, $rule, text, $max, $extra)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::try_from(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                Self::try_from(&*text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// Names a product: 1 to 32 letters, digits, `-`, `_`. Alibaba's own have 11 letters and digits.
+    ProductKey, "product key", 32, "-_", "1 to 32 of A-Z a-z 0-9 - _"
+}
+text_id! {
+    /// Names a device within its product: 1 to 32 letters, digits, `-`, `_`, `@`, `.`, `:` (RegisterDevice's alphabet).
+    DeviceName, "device name", 32, "-_@.:", "1 to 32 of A-Z a-z 0-9 - _ @ . :"
+}
+text_id! {
+    /// Names a device across all products: 1 to 64 letters and digits, given at registration.
+    IotId, "IotId", 64, "-_", "1 to 64 of A-Z a-z 0-9 - _"
+}
+text_id! {
+    /// Names a custom module of a thing model (`functionBlockId`): 1 to 30 letters, digits, `_`.
+    ModuleId, "module id", 30, "_", "1 to 30 of A-Z a-z 0-9 _"
+}
+text_id! {
+    /// Names a service, property, event or parameter in a thing model: 1 to 50 letters, digits, `_`.
+    Identifier, "identifier", 50, "_", "1 to 50 of A-Z a-z 0-9 _"
+}
+
+/// A service of a thing model: `service` of the default module, or `module:service`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceId {
+    /// `None` for the default module.
+    pub module: Option<ModuleId>,
+    /// The service's identifier within its module.
+    pub service: Identifier,
+}
+
+impl TryFrom<&str> for ServiceId {
+    type Error = InvalidId;
+    fn try_from(text: &str) -> Result<Self, InvalidId> {
+        match text.split_once(':') {
+            None => Ok(Self { module: None, service: text.try_into()? }),
+            Some((module, service)) => Ok(Self { module: Some(module.try_into()?), service: service.try_into()? }),
+        }
+    }
+}
+
+impl FromStr for ServiceId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::try_from(text)
+    }
+}
+
+impl fmt::Display for ServiceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.module {
+            None => write!(f, "{}", self.service),
+            Some(module) => write!(f, "{module}:{}", self.service),
+        }
+    }
+}
+
+/// The one id of a call: the caller's `MessageId`, the Alink `id`, the id in an RRPC topic, and `requestId` of an
+/// asynchronous result. Written in decimal; 32 bits because Alink documents 0..4294967295 and firmware keeps it so.
+///
+/// The top 6 bits are the slot of the instance that made it, the low 26 its counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(u32);
+
+impl CallId {
+    /// Highest instance slot.
+    pub const SLOT_MAX: u8 = 63;
+    const COUNTER_BITS: u32 = 26;
+
+    /// The id with this counter (its low 26 bits count) in this instance's slot (its low 6 bits count).
+    pub const fn new(slot: u8, counter: u32) -> Self {
+        Self(((slot as u32) << Self::COUNTER_BITS) | (counter & ((1 << Self::COUNTER_BITS) - 1)))
+    }
+
+    /// The id whose decimal text a device or a caller gave.
+    pub const fn from_u32(value: u32) -> Self {
+        Self(value)
+    }
+
+    /// The number itself.
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+
+    /// The slot of the instance that made it.
+    #[expect(clippy::cast_possible_truncation, reason = "6 bits remain")]
+    pub const fn slot(self) -> u8 {
+        (self.0 >> Self::COUNTER_BITS) as u8
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for CallId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let wrong = || InvalidId {
+            what: "call id",
+            rule: "a decimal number from 0 to 4294967295",
+            text: text.chars().take(64).collect(),
+        };
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        text.parse().map(Self).map_err(|_| wrong())
+    }
+}
+
+/// Names one HTTP request in answers and logs: an upper-case UUID, as Alibaba's gateway writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// A new random one.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:X}", self.0.hyphenated())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The seam between the engine and the record of asynchronous calls.
+
+use async_trait::async_trait;
+
+use crate::{CallId, Delivery, Device, DeviceKey, Outcome, Reply, RequestId, ServiceId, TransportKind, UnixMillis};
+
+/// Keeps the asynchronous calls: what was asked, how far it came, what the device answered.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Writes a call down. When it returns, the call survives a crash.
+    ///
+    /// # Errors
+    /// [`JournalError::IdInUse`] if an open call of this device has this id: take another.
+    async fn open(&self, entry: JournalEntry) -> Result<(), JournalError>;
+
+    /// Notes how far an open call came, by the way it went. Does not wait for the disk.
+    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind);
+
+    /// Ends an open call that cannot reach its device. Does not wait for the disk.
+    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str);
+
+    /// Ends the calls these replies answer; one result for each reply, in their order.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError>;
+
+    /// The records with this id, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError>;
+}
+
+/// The part of the journal a broker needs: the QoS 1 commands a device has not acknowledged.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// The oldest unacknowledged QoS 1 commands of a device that come after the command `after` in the order they
+    /// were accepted; from the first one if `None`. At most `max`. Fails if the store cannot be read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn unacknowledged(
+        &self,
+        device: &DeviceKey,
+        after: Option<CallId>,
+        max: usize,
+    ) -> Result<Vec<Delivery>, JournalError>;
+
+    /// The device acknowledged the command. Does not wait for the disk.
+    fn acknowledged(&self, device: &DeviceKey, id: CallId);
+}
+
+/// An asynchronous call to be written down.
+#[derive(Debug, Clone)]
+pub struct JournalEntry {
+    /// The command.
+    pub delivery: Delivery,
+    /// The request it came from.
+    pub request_id: RequestId,
+    /// When it was accepted.
+    pub accepted_at: UnixMillis,
+}
+
+/// What a reply did in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// It ended this call.
+    Matched {
+        /// How the call ended: `ok` or `device_error`, or `invalid_reply`.
+        outcome: Outcome,
+        /// The service called, for checks of the reply.
+        service: ServiceId,
+        /// The way the command went.
+        transport: TransportKind,
+    },
+    /// The call had its answer already.
+    Duplicate,
+    /// The call ended otherwise before.
+    Late,
+    /// The call was made to another device.
+    WrongDevice,
+    /// No call has this id.
+    Unknown,
+}
+
+/// How far an asynchronous call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordState {
+    /// Written down; at QoS 1 it waits for the device.
+    Queued,
+    /// It left towards the device.
+    Sent,
+    /// The device acknowledged the message.
+    Acked,
+    /// It ended.
+    Ended,
+}
+
+impl RecordState {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Acked => "acked",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What the journal knows of one asynchronous call.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The call's id.
+    pub id: CallId,
+    /// The request it came from.
+    pub request_id: String,
+    /// The device.
+    pub device: Device,
+    /// The service.
+    pub service: ServiceId,
+    /// The parameters sent.
+    pub params: String,
+    /// 0 or 1.
+    pub qos: u8,
+    /// How far it came.
+    pub state: RecordState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The way it went.
+    pub transport: Option<TransportKind>,
+    /// The device's code.
+    pub code: Option<i64>,
+    /// The device's words, or why it failed.
+    pub message: Option<String>,
+    /// The device's data.
+    pub data: Option<String>,
+    /// When it was accepted.
+    pub accepted_at: UnixMillis,
+    /// When it left.
+    pub sent_at: Option<UnixMillis>,
+    /// When the device acknowledged it.
+    pub acked_at: Option<UnixMillis>,
+    /// When it ended.
+    pub ended_at: Option<UnixMillis>,
+}
+
+/// Why the journal refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// An open call of this device has this id.
+    #[error("an open call has this id")]
+    IdInUse,
+    /// The device has as many waiting commands as it may.
+    #[error("{0} commands wait for the device already")]
+    DeviceFull(usize),
+    /// The write queue is full.
+    #[error("{0} records wait to be written")]
+    QueueFull(usize),
+    /// The store failed; the text is for logs.
+    #[error("store: {0}")]
+    Store(String),
+}

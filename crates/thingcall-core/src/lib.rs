@@ -1,0 +1,38 @@
+//! The nouns of a call and the seams between the parts of thingcall.
+//!
+//! Read in this order: what names things ([`DeviceKey`], [`ServiceId`], [`CallId`]), what a caller asks ([`Request`]) and what it becomes
+//! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
+//! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`DeviceLink`],
+//! [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
+//!
+//! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs.
+
+mod ids;
+mod time;
+
+mod device;
+
+mod call;
+mod delivery;
+mod reply;
+
+mod error;
+mod outcome;
+
+mod access;
+mod handler;
+mod journal;
+mod transport;
+
+pub use access::{AccessKey, Keys, ResultShape, Secret};
+pub use call::{Args, Call, CallMode, Qos, Request};
+pub use delivery::Delivery;
+pub use device::{Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Presence, PresenceSink, SyncTopic};
+pub use error::{CallError, ErrorCode};
+pub use handler::{Answer, Command, DeviceLink, Handler};
+pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
+pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
+pub use outcome::{Executed, Outcome};
+pub use reply::{MalformedReply, Reply, ReplyBody, ReplySink};
+pub use time::{Deadline, UnixMillis};
+pub use transport::{DeliverError, Sent, Transport, TransportKind};

@@ -1,0 +1,99 @@
+//! The seam between the engine and a way to devices.
+
+use async_trait::async_trait;
+
+use crate::{Delivery, DeviceKey, Presence};
+
+/// The kinds of ways to a device, as metrics and records name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TransportKind {
+    /// The broker inside thingcall.
+    Embedded,
+    /// An external MQTT broker.
+    Mqtt,
+    /// RabbitMQ.
+    Amqp,
+    /// A plugin answered by itself.
+    Plugin,
+}
+
+impl TransportKind {
+    /// All of them, for what has a row for each.
+    pub const ALL: [Self; 4] = [Self::Embedded, Self::Mqtt, Self::Amqp, Self::Plugin];
+
+    /// The word in metrics, logs and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Mqtt => "mqtt",
+            Self::Amqp => "amqp",
+            Self::Plugin => "plugin",
+        }
+    }
+
+    /// The kind of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A way to devices. It puts a delivery into the device's words and hands what comes back to a [`crate::ReplySink`].
+///
+/// **Invariant:** a transport never waits for the engine, and never awaits its own send queue in its receive loop.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Which way it is.
+    fn kind(&self) -> TransportKind;
+
+    /// Whether the device is connected, as far as this transport can tell. Answers from memory.
+    fn presence(&self, device: &DeviceKey) -> Presence;
+
+    /// Whether it can take deliveries now (connected and subscribed). Answers from memory.
+    fn ready(&self) -> bool;
+
+    /// Sends a command. Returns when the message is handed on; it does not wait for the device.
+    /// Cancel-safe: dropping it sends the message once or not at all.
+    ///
+    /// # Errors
+    /// Why the message did not leave, or that it may have.
+    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError>;
+}
+
+/// How far a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It left; nobody said more (QoS 0).
+    Sent,
+    /// The broker acknowledged it (QoS 1).
+    Acked,
+    /// It is kept until the device connects (QoS 1 of an asynchronous call).
+    Kept,
+}
+
+/// Why a message did not leave.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// The device is not connected; nothing was sent.
+    #[error("device is offline")]
+    Offline,
+    /// There is no connection to the broker; nothing was sent.
+    #[error("no connection to the broker")]
+    Down,
+    /// The connection broke while the message was on its way; it may have left.
+    #[error("connection to the broker lost while sending")]
+    Lost,
+    /// The send queue is full; nothing was sent.
+    #[error("send queue is full ({0} messages)")]
+    QueueFull(usize),
+    /// Larger than the transport takes; nothing was sent.
+    #[error("message of {bytes} bytes is larger than {max} bytes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Refused; nothing was executed. Says why in words fit for a caller.
+    #[error("{0}")]
+    Refused(String),
+}

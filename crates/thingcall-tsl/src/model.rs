@@ -1,0 +1,5 @@
+//! (being written)
+
+/// A thing model.
+#[derive(Debug)]
+pub struct ThingModel;
