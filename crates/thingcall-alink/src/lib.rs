@@ -1,1 +1,12 @@
-//! (to come)
+//! The device side's words: topics, envelopes, device credentials, client-id extensions.
+//!
+//! **Invariant:** pure functions of text and bytes: no I/O, no clock, nothing that blocks. The only crate that knows
+//! topics and envelopes.
+
+mod credential;
+mod envelope;
+mod topic;
+
+pub use credential::{Login, Refusal, client_id, password, verify};
+pub use envelope::{request_id, request_payload};
+pub use topic::{REPLY_FILTERS, Uplink, may_publish, may_subscribe, request_topic, uplink};
