@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{CallId, Delivery, Device, DeviceKey, Outcome, Reply, RequestId, ServiceId, TransportKind, UnixMillis};
+use crate::{CallId, Delivery, Device, DeviceKey, Outcome, Reply, RequestId, Sent, ServiceId, TransportKind, UnixMillis};
 
 /// Keeps the asynchronous calls: what was asked, how far it came, what the device answered.
 #[async_trait]
@@ -13,8 +13,8 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::IdInUse`] if an open call of this device has this id: take another.
     async fn open(&self, entry: JournalEntry) -> Result<(), JournalError>;
 
-    /// Notes how far an open call came, by the way it went. Does not wait for the disk.
-    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind);
+    /// Notes how far an open call came, and the way it went. Does not wait for the disk.
+    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent);
 
     /// Ends an open call that cannot reach its device. Does not wait for the disk.
     fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str);

@@ -23,6 +23,8 @@ mod access;
 mod handler;
 mod journal;
 mod transport;
+#[cfg(feature = "metrics")]
+mod transport_metrics;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use call::{Args, Call, CallMode, Qos, Request};
@@ -36,3 +38,5 @@ pub use outcome::{Executed, Outcome};
 pub use reply::{MalformedReply, Reply, ReplyBody, ReplySink};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
+#[cfg(feature = "metrics")]
+pub use transport_metrics::{ConnectResult, PublishResult, ReceivedKind, TransportMetrics};
