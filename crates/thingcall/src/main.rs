@@ -1,2 +1,8 @@
-//! (to come)
+//! The program (commands to come).
+
+mod config;
+mod logs;
+mod observe;
+mod output;
+
 fn main() {}

@@ -1,0 +1,106 @@
+//! The configuration: one TOML file, and environment variables that win over it.
+//!
+//! This file only composes: each part's keys, defaults and meaning stand in its own crate.
+//!
+//! **Invariant:** no file and no variable at all is a working configuration; an unknown key is never ignored.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+mod load;
+mod places;
+
+pub(crate) use load::{Problem, Problems, load};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// The folder with everything that is kept.
+    pub data: PathBuf,
+    /// `/metrics`, `/healthz`, `/readyz`.
+    pub metrics: Metrics,
+    /// What is logged.
+    pub log: Log,
+    /// How the program ends.
+    pub shutdown: Shutdown,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("thingcall-data"),
+            metrics: Metrics::default(),
+            log: Log::default(),
+            shutdown: Shutdown::default(),
+        }
+    }
+}
+
+/// The operator's listener.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    /// Where it listens. Apart from the API, so that scraping works while draining and needs no key.
+    pub listen: SocketAddr,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { listen: local(9464) }
+    }
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,thingcall_engine=debug`. `RUST_LOG` wins.
+    pub level: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For eyes.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// How the program ends.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Shutdown {
+    /// How long calls that wait for their device may still get their answer.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(10) }
+    }
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Logs: text on a terminal, JSON elsewhere, always on stderr; and a counter beside them.
+
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Context;
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// Libraries that say at `info` what only their authors need.
+const NOISY: &[&str] = &[
+    "rmqtt",
+    "rmqtt_net",
+    "rmqtt_codec",
+    "rumqttc",
+    "rumqttc_core",
+    "sqlx",
+    "hyper",
+    "hyper_util",
+    "h2",
+];
+
+/// Starts logging.
+///
+/// # Errors
+/// If the level is not a filter, or a metric is registered twice.
+pub(crate) fn start(config: &Log, registry: &Registry) -> anyhow::Result<()> {
+    let counted = Counted::register(registry)?;
+    let json = match config.format {
+        LogFormat::Auto => !stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let base = fmt::layer().with_writer(stderr);
+    let text = (!json).then(|| base.with_ansi(stderr().is_terminal()).with_target(false));
+    let objects = json.then(|| fmt::layer().with_writer(stderr).json().flatten_event(true));
+    tracing_subscriber::registry()
+        .with(filter(&config.level)?)
+        .with(counted)
+        .with(text)
+        .with(objects)
+        .try_init()
+        .context("logging was started before")
+}
+
+/// What passes: `RUST_LOG` if it is set, else the configured level with libraries quieted.
+pub(crate) fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    let text = match std::env::var("RUST_LOG") {
+        Ok(text) if !text.is_empty() => text,
+        Ok(_) | Err(_) => quieted(level),
+    };
+    EnvFilter::try_new(&text).with_context(|| {
+        format!("{text:?} is not a log filter; use info, or info,thingcall_engine=debug")
+    })
+}
+
+/// The level, with `warn` for noisy libraries that it does not name itself.
+fn quieted(level: &str) -> String {
+    if matches!(level, "error" | "off") {
+        return level.to_owned();
+    }
+    let quiet = NOISY
+        .iter()
+        .filter(|name| !level.contains(&format!("{name}=")))
+        .map(|name| format!(",{name}=warn"));
+    std::iter::once(level.to_owned()).chain(quiet).collect()
+}
+
+/// Counts what is logged at `error`, `warn` and `info`.
+struct Counted {
+    error: IntCounter,
+    warn: IntCounter,
+    info: IntCounter,
+}
+
+impl Counted {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let family = IntCounterVec::new(
+            Opts::new("thingcall_log_messages_total", "Lines logged"),
+            &["level"],
+        )?;
+        registry.register(Box::new(family.clone()))?;
+        let of = |level| family.get_metric_with_label_values(&[level]);
+        Ok(Self { error: of("error")?, warn: of("warn")?, info: of("info")? })
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Counted {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        match *event.metadata().level() {
+            Level::ERROR => self.error.inc(),
+            Level::WARN => self.warn.inc(),
+            Level::INFO => self.info.inc(),
+            Level::DEBUG | Level::TRACE => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What an operator sees from outside: `/metrics`, `/healthz` and `/readyz`, on a listener of their own.
+//!
+//! **Invariant:** it answers until the program ends, also while it drains.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::{IntGauge, Opts, Registry, TextEncoder};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tracing::error;
+
+/// Says whether calls would be taken, in words if not.
+pub(crate) type Readiness = Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+
+/// What is shown. Shared by the listener and whoever drains.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    registry: Registry,
+    draining: Arc<AtomicBool>,
+    draining_gauge: IntGauge,
+    readiness: Arc<Readiness>,
+}
+
+impl Observed {
+    /// Shows `registry`, which gets the program's own metrics, and the answer of `readiness`.
+    ///
+    /// # Errors
+    /// If one of the metrics is registered already.
+    pub(crate) fn new(registry: Registry, readiness: Readiness) -> Result<Self, prometheus::Error> {
+        let draining_gauge =
+            IntGauge::new("thingcall_draining", "1 from the signal to stop until the end")?;
+        registry.register(Box::new(draining_gauge.clone()))?;
+        registry.register(Box::new(build_info()?))?;
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Self {
+            registry,
+            draining: Arc::default(),
+            draining_gauge,
+            readiness: Arc::new(readiness),
+        })
+    }
+
+    /// From now on `/readyz` says that the program ends.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.draining_gauge.set(1);
+    }
+
+    /// Answers on this listener until the handle is aborted.
+    pub(crate) fn serve(&self, listener: TcpListener) -> JoinHandle<()> {
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(self.clone());
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                error!(error = &error as &dyn std::error::Error, "metrics listener ended");
+            }
+        })
+    }
+}
+
+fn build_info() -> Result<IntGauge, prometheus::Error> {
+    let labels = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("revision", env!("THINGCALL_REVISION")),
+        ("rustc", env!("THINGCALL_RUSTC")),
+    ];
+    let labels: HashMap<_, _> =
+        labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let gauge = IntGauge::with_opts(
+        Opts::new("thingcall_build_info", "What runs; always 1").const_labels(labels),
+    )?;
+    gauge.set(1);
+    Ok(gauge)
+}
+
+async fn metrics(State(observed): State<Observed>) -> Response {
+    match TextEncoder::new().encode_to_string(&observed.registry.gather()) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn ready(State(observed): State<Observed>) -> (StatusCode, String) {
+    let state = if observed.draining.load(Ordering::Relaxed) {
+        Err("draining")
+    } else {
+        (observed.readiness)()
+    };
+    match state {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
