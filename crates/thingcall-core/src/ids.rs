@@ -168,7 +168,6 @@ impl CallId {
     }
 
     /// The slot of the instance that made it.
-    #[expect(clippy::cast_possible_truncation, reason = "6 bits remain")]
     pub const fn slot(self) -> u8 {
         (self.0 >> Self::COUNTER_BITS) as u8
     }

@@ -1,1 +1,39 @@
-//! (to come)
+//! The path of a call: admit, route, deliver, wait.
+//!
+//! Read it in the order of a call: [`Engine::invoke`] checks the request (`admit`), finds its handler (`router`) and
+//! runs it under one timer; the built-in handler (`forward`) calls the device through the call's link (`link`), which
+//! opens the call in the one map (`pending`), delivers it through a transport (`transports`) and waits; what devices
+//! answer comes in at `replies`.
+//!
+//! **Invariants:** a call is checked once, at admission. An entry of the map lives exactly as long as its guard. A
+//! call is opened before it is delivered. A reply counts only if it comes from the device that was called.
+
+mod config;
+mod metrics;
+
+mod engine;
+
+mod invoke;
+
+mod admit;
+mod forward;
+mod link;
+mod router;
+mod transports;
+
+mod ids;
+mod pending;
+mod recent;
+
+mod late;
+mod replies;
+
+#[cfg(test)]
+mod testbench;
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use engine::{Engine, Parts};
+pub use invoke::Invoked;
+pub use metrics::Stage;

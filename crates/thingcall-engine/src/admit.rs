@@ -1,0 +1,85 @@
+//! A request becomes a call: the one place where it is checked.
+
+use std::sync::Arc;
+
+use thingcall_core::{Args, Call, CallError, CallMode, DeviceRef, Request};
+use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, check_object};
+
+use crate::Engine;
+use crate::metrics::Checked;
+
+/// A checked call and the product it was checked against.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) call: Call,
+    pub(crate) product: Arc<Product>,
+}
+
+impl Engine {
+    /// Checks a request against the registry and the product's model.
+    pub(crate) fn admit(&self, request: Request) -> Result<Admitted, CallError> {
+        let Found { device, product } = self.find(&request.target)?;
+        if !device.enabled {
+            return Err(CallError::DeviceDisabled(device.key.to_string()));
+        }
+        self.check_size(&request.args)?;
+        if product.settings.data_format == DataFormat::Custom {
+            return Err(CallError::NotDelivered(format!(
+                "product {} has the data format `custom`, and no plugin translates to its devices' bytes",
+                product.key
+            )));
+        }
+        let mode = self.check_args(&request, &product)?;
+        let call = Call {
+            id: self.ids.next(|id| self.pending.contains(id)),
+            request_id: request.request_id,
+            device,
+            service: request.service,
+            mode,
+            qos: request.qos,
+            args: Args::checked(&request.args),
+            deadline: (mode == CallMode::Sync).then_some(request.deadline),
+        };
+        Ok(Admitted { call, product })
+    }
+
+    fn find(&self, target: &DeviceRef) -> Result<Found, CallError> {
+        self.registry.find(target).ok_or_else(|| match target {
+            DeviceRef::IotId(id) => CallError::UnknownIotId(id.to_string()),
+            DeviceRef::Key(key) if self.registry.product(&key.product).is_none() => {
+                CallError::UnknownProduct(key.product.to_string())
+            }
+            DeviceRef::Key(key) => CallError::UnknownDevice(key.to_string()),
+        })
+    }
+
+    fn check_size(&self, args: &str) -> Result<(), CallError> {
+        let (bytes, max) = (args.len(), self.config.args_bytes_max);
+        if bytes <= max {
+            return Ok(());
+        }
+        Err(CallError::TooLarge(format!("Args has {bytes} bytes; at most {max} are allowed")))
+    }
+
+    /// Checks the arguments against the model, and says who waits for the device.
+    fn check_args(&self, request: &Request, product: &Product) -> Result<CallMode, CallError> {
+        let refuse = |violation: Violation| {
+            self.metrics.violation(Checked::Args, violation.kind);
+            CallError::InvalidArgs(violation.to_string())
+        };
+        if product.settings.validation == Validation::Free {
+            check_object(&request.args).map_err(refuse)?;
+            return Ok(CallMode::Async);
+        }
+        let model =
+            product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
+        let service = model
+            .service(&request.service)
+            .map_err(|e| CallError::UnknownService(e.to_string()))?;
+        service.check_args(&request.args).map_err(refuse)?;
+        Ok(match service.call_type() {
+            CallType::Sync => CallMode::Sync,
+            CallType::Async => CallMode::Async,
+        })
+    }
+}

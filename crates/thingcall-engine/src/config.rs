@@ -1,0 +1,65 @@
+//! The engine's limits.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The engine's configuration, `[engine]` in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long a caller waits for a synchronous call. Alibaba's platform says 8 s, and its SDKs give up after 10 s.
+    #[serde(with = "humantime_serde")]
+    pub reply_timeout: Duration,
+    /// How many synchronous calls may wait for their device at once; more are answered `overloaded`.
+    pub pending_calls_max: usize,
+    /// The size of a call's arguments.
+    pub args_bytes_max: usize,
+    /// How many ended calls are remembered, to tell late and duplicate replies from unknown ones.
+    pub recent_calls_max: usize,
+    /// How many replies to asynchronous calls may wait for the journal.
+    pub late_replies_max: usize,
+    /// This instance's slot in call ids, 0 to 63: different for every instance that shares a broker.
+    pub instance_slot: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reply_timeout: Duration::from_secs(8),
+            pending_calls_max: 20_000,
+            args_bytes_max: 64 * 1024,
+            recent_calls_max: 65_536,
+            late_replies_max: 10_000,
+            instance_slot: 0,
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong with the values, one sentence each with the key, the value and what would be right.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let most = Duration::from_secs(60);
+        if self.reply_timeout.is_zero() || self.reply_timeout > most {
+            problems.push(format!(
+                "reply_timeout is {:?}; right is more than 0s, at most 60s, and below the 10s after which SDKs give up",
+                self.reply_timeout
+            ));
+        }
+        if self.instance_slot > thingcall_core::CallId::SLOT_MAX {
+            problems.push(format!("instance_slot is {}; right is 0 to 63", self.instance_slot));
+        }
+        for (key, value) in [
+            ("pending_calls_max", self.pending_calls_max),
+            ("args_bytes_max", self.args_bytes_max),
+            ("recent_calls_max", self.recent_calls_max),
+            ("late_replies_max", self.late_replies_max),
+        ] {
+            if value == 0 {
+                problems.push(format!("{key} is 0; right is 1 or more"));
+            }
+        }
+        problems
+    }
+}

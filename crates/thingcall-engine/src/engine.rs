@@ -1,0 +1,120 @@
+//! The engine: its parts, and how it starts and stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry as Metering;
+use thingcall_core::{CallError, Journal, Outcome, Transport, UnixMillis};
+use thingcall_tsl::Registry;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::ids::IdSource;
+use crate::late::LateReplies;
+use crate::metrics::Metrics;
+use crate::pending::PendingCalls;
+use crate::router::Router;
+use crate::transports::Transports;
+use crate::{Config, Stage};
+
+/// Takes calls and answers them. Shared by the fronts, the transports (as their [`thingcall_core::ReplySink`]) and the
+/// program.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) router: Router,
+    pub(crate) transports: Transports,
+    pub(crate) ids: IdSource,
+    pub(crate) pending: PendingCalls,
+    pub(crate) late: LateReplies,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Holds a token for each call that runs; closed when no new ones are taken.
+    running: TaskTracker,
+}
+
+/// What an engine works with.
+pub struct Parts {
+    /// Finds devices, products and models.
+    pub registry: Arc<dyn Registry>,
+    /// Keeps asynchronous calls.
+    pub journal: Arc<dyn Journal>,
+}
+
+impl Engine {
+    /// Starts an engine; it reaches devices once transports are attached. Needs a running tokio.
+    ///
+    /// # Errors
+    /// If its metrics are registered already.
+    pub fn new(
+        config: Config,
+        parts: Parts,
+        metering: &Metering,
+    ) -> Result<Arc<Self>, prometheus::Error> {
+        let metrics = Arc::new(Metrics::register(metering, config.pending_calls_max)?);
+        let late = LateReplies::start(config.late_replies_max, &parts, metrics.clone());
+        Ok(Arc::new(Self {
+            registry: parts.registry,
+            journal: parts.journal,
+            router: Router::new(),
+            transports: Transports::default(),
+            ids: IdSource::new(config.instance_slot),
+            pending: PendingCalls::new(config.pending_calls_max, config.recent_calls_max),
+            late,
+            metrics,
+            running: TaskTracker::new(),
+            config,
+        }))
+    }
+
+    /// Adds a way to devices. The first one attached is the default for devices of which none knows where they are.
+    pub fn attach(&self, transport: Arc<dyn Transport>) {
+        self.transports.attach(transport);
+    }
+
+    /// How long a synchronous caller waits.
+    pub fn reply_timeout(&self) -> Duration {
+        self.config.reply_timeout
+    }
+
+    /// Whether calls can be made: a transport is up and the engine does not drain.
+    pub fn ready(&self) -> bool {
+        !self.running.is_closed() && self.transports.any_ready()
+    }
+
+    /// Counts a call that a front refused before it came here.
+    pub fn count_refused(&self, outcome: Outcome) {
+        self.metrics.call_ended(None, None, outcome);
+    }
+
+    /// Counts a front's own share of a call.
+    pub fn stage_took(&self, stage: Stage, took: Duration) {
+        self.metrics.stage_took(stage, took);
+    }
+
+    /// Brings gauges up to date that are not kept on the path of a call. To be called at each scrape.
+    pub fn refresh_metrics(&self) {
+        let started = self.pending.oldest().map(|at| {
+            let age = i64::try_from(at.elapsed().as_secs()).unwrap_or(i64::MAX);
+            (UnixMillis::now().0 / 1000).saturating_sub(age)
+        });
+        self.metrics.oldest.set(started.unwrap_or(0));
+    }
+
+    /// Takes no new calls, and waits until the running ones have ended and their results are written; at most
+    /// `within`. Returns how many calls still ran then.
+    pub async fn drain(&self, within: Duration) -> usize {
+        self.running.close();
+        let ended = tokio::time::timeout(within, self.running.wait()).await;
+        let left = if ended.is_ok() { 0 } else { self.running.len() };
+        self.late.finish(within).await;
+        left
+    }
+
+    /// Notes that a call runs, until the token is dropped.
+    pub(crate) fn enter(&self) -> Result<TaskTrackerToken, CallError> {
+        // The token first: a drain that begins now waits for it.
+        let token = self.running.token();
+        if self.running.is_closed() { Err(CallError::Draining) } else { Ok(token) }
+    }
+}

@@ -1,0 +1,105 @@
+//! A call from the front to the handler and back, under one timer, counted once.
+
+use thingcall_core::{Answer, CallError, CallId, CallMode, Outcome, ReplyBody, Request, ServiceId};
+use thingcall_tsl::{Product, ReplyCheck};
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, debug, info_span, warn};
+
+use crate::admit::Admitted;
+use crate::link::Link;
+use crate::metrics::Checked;
+use crate::{Engine, Stage};
+
+/// A call that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoked {
+    /// Its id, the caller's `MessageId`.
+    pub id: CallId,
+    /// Whether the device has answered.
+    pub mode: CallMode,
+    /// The device's answer, of whatever code; or that the call is on its way.
+    pub answer: Answer,
+}
+
+impl Engine {
+    /// Makes one call. Dropping the future ends the call: nothing of it stays, and the device is not called again.
+    ///
+    /// # Errors
+    /// Why the call failed and whether the device may have executed it.
+    pub async fn invoke(&self, request: Request) -> Result<Invoked, CallError> {
+        let started = Instant::now();
+        let deadline = Instant::from_std(request.deadline.instant());
+        let _running =
+            self.enter().inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
+        let admitted = self.admit(request);
+        self.metrics.stage_took(Stage::Validate, started.elapsed());
+        let admitted =
+            admitted.inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
+        let call = &admitted.call;
+        let span = info_span!(
+            "call", id = %call.id, request = %call.request_id, device = %call.device.key, service = %call.service,
+            mode = call.mode.as_str()
+        );
+        self.run(&admitted, deadline, started).instrument(span).await
+    }
+
+    /// Runs the handler under the call's one timer.
+    async fn run(
+        &self,
+        admitted: &Admitted,
+        deadline: Instant,
+        started: Instant,
+    ) -> Result<Invoked, CallError> {
+        let Admitted { call, product } = admitted;
+        let link = Link::new(self, call, product.settings.sync_topic, started);
+        let result = match timeout_at(deadline, self.router.find(call).handle(call, &link)).await {
+            Ok(result) => result.and_then(|answer| self.check_answer(answer, admitted)),
+            Err(_) => Err(link.timed_out()),
+        };
+        let outcome = outcome(&result);
+        debug!(%outcome, elapsed_ms = started.elapsed().as_millis(), "call ended");
+        let id = link.finish(outcome);
+        result.map(|answer| Invoked { id, mode: call.mode, answer })
+    }
+
+    /// Checks a device's answer as the product asks for.
+    fn check_answer(&self, answer: Answer, admitted: &Admitted) -> Result<Answer, CallError> {
+        let Answer::Replied(body) = &answer else { return Ok(answer) };
+        let started = Instant::now();
+        let fits = self.check_body(body, &admitted.call.service, &admitted.product);
+        self.metrics.stage_took(Stage::Decode, started.elapsed());
+        fits.map(|()| answer)
+    }
+
+    fn check_body(
+        &self,
+        body: &ReplyBody,
+        service: &ServiceId,
+        product: &Product,
+    ) -> Result<(), CallError> {
+        let policy = product.settings.reply_check;
+        if policy == ReplyCheck::Off || body.code != ReplyBody::SUCCESS {
+            return Ok(());
+        }
+        // The service was found at admission; a model replaced since then has nothing to say about this call.
+        let Some(Ok(service)) = product.model.as_ref().map(|model| model.service(service)) else {
+            return Ok(());
+        };
+        let Err(violation) = service.check_reply(&body.data) else { return Ok(()) };
+        self.metrics.violation(Checked::Reply, violation.kind);
+        warn!(%violation, "reply does not fit the model");
+        if policy == ReplyCheck::Reject {
+            Err(CallError::InvalidReply(violation.to_string()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn outcome(result: &Result<Answer, CallError>) -> Outcome {
+    match result {
+        Ok(Answer::Replied(body)) if body.code != ReplyBody::SUCCESS => Outcome::DeviceError,
+        Ok(_) => Outcome::Ok,
+        Err(error) => error.outcome(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Replies that nobody waits for: those to asynchronous calls, on their way to the journal.
+//!
+//! **Invariant:** putting a reply never waits; the queue is bounded, and a reply that does not fit is counted and
+//! logged.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use thingcall_core::{
+    CallMode, Completion, Journal, MalformedReply, Outcome, Reply, ReplyBody, ServiceId,
+};
+use thingcall_core::{DeviceRef, RecordState};
+use thingcall_tsl::{Found, Registry, ReplyCheck, Violation};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tracing::{error, warn};
+
+use crate::Parts;
+use crate::metrics::{Checked, Metrics, ReplyResult};
+
+/// How many replies are written in one go.
+const BATCH_REPLIES: usize = 256;
+/// How often and how long apart a store that fails is tried again, before the replies of a batch are given up.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The queue to the journal.
+pub(crate) struct LateReplies {
+    queue: mpsc::Sender<Reply>,
+    finish: Arc<Notify>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl LateReplies {
+    /// Starts the task that writes. It ends with [`Self::finish`], or when the engine is dropped.
+    pub(crate) fn start(replies_max: usize, parts: &Parts, metrics: Arc<Metrics>) -> Self {
+        let (queue, replies) = mpsc::channel(replies_max);
+        let finish = Arc::new(Notify::new());
+        let writer =
+            Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), metrics };
+        let task = tokio::spawn(writer.run(replies, finish.clone()));
+        Self { queue, finish, task: Mutex::new(Some(task)) }
+    }
+
+    /// Queues a reply.
+    pub(crate) fn put(&self, reply: Reply) -> Result<(), ReplyResult> {
+        self.queue.try_send(reply).map_err(|full| {
+            let reply = full.into_inner();
+            warn!(device = %reply.device, id = reply.id().map(|id| id.as_u32()), "no room for a late reply; it is lost");
+            ReplyResult::Unknown
+        })
+    }
+
+    /// Writes what is queued and ends; gives up after `within`.
+    pub(crate) async fn finish(&self, within: Duration) {
+        self.finish.notify_one();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut task) = task else { return };
+        if tokio::time::timeout(within, &mut task).await.is_err() {
+            error!("replies to asynchronous calls were not written in time");
+            task.abort();
+        }
+    }
+}
+
+struct Writer {
+    journal: Arc<dyn Journal>,
+    registry: Arc<dyn Registry>,
+    metrics: Arc<Metrics>,
+}
+
+impl Writer {
+    async fn run(self, mut replies: mpsc::Receiver<Reply>, finish: Arc<Notify>) {
+        let mut batch = Vec::with_capacity(BATCH_REPLIES);
+        loop {
+            let received = tokio::select! {
+                received = replies.recv_many(&mut batch, BATCH_REPLIES) => received,
+                () = finish.notified() => {
+                    replies.close();
+                    continue;
+                }
+            };
+            if received == 0 {
+                return;
+            }
+            self.write(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn write(&self, mut replies: Vec<Reply>) {
+        for reply in &mut replies {
+            self.reject_unfit(reply).await;
+        }
+        let mut tries = 0;
+        let completions = loop {
+            match self.journal.complete(replies.clone()).await {
+                Ok(completions) => break completions,
+                Err(error) if tries < TRIES => {
+                    tries += 1;
+                    warn!(%error, replies = replies.len(), "replies not recorded yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    error!(%error, replies = replies.len(), "replies to asynchronous calls are lost");
+                    return;
+                }
+            }
+        };
+        for (reply, completion) in replies.iter().zip(completions) {
+            self.count(reply, &completion);
+        }
+    }
+
+    /// Where the product rejects replies that do not fit its model, turns such a reply into a malformed one before the
+    /// journal sees it.
+    async fn reject_unfit(&self, reply: &mut Reply) {
+        let (Some(id), Ok(body)) = (reply.id(), &reply.body) else { return };
+        if self.policy(reply) != Some(ReplyCheck::Reject) {
+            return;
+        }
+        let Ok(records) = self.journal.find(id).await else { return };
+        let open =
+            records.iter().find(|r| r.device.key == reply.device && r.state != RecordState::Ended);
+        if let Some(violation) =
+            open.and_then(|record| self.violation(reply, body, &record.service))
+        {
+            reply.body =
+                Err(MalformedReply::Member { member: "data", problem: violation.to_string() });
+        }
+    }
+
+    fn policy(&self, reply: &Reply) -> Option<ReplyCheck> {
+        self.registry.product(&reply.device.product).map(|product| product.settings.reply_check)
+    }
+
+    /// How the reply does not fit the model, if it should and does not. Counts it.
+    fn violation(&self, reply: &Reply, body: &ReplyBody, service: &ServiceId) -> Option<Violation> {
+        if body.code != ReplyBody::SUCCESS {
+            return None;
+        }
+        let Found { product, .. } = self.registry.find(&DeviceRef::Key(reply.device.clone()))?;
+        if product.settings.reply_check == ReplyCheck::Off {
+            return None;
+        }
+        let violation =
+            product.model.as_ref()?.service(service).ok()?.check_reply(&body.data).err()?;
+        self.metrics.violation(Checked::Reply, violation.kind);
+        warn!(device = %reply.device, %service, %violation, "reply does not fit the model");
+        Some(violation)
+    }
+
+    fn count(&self, reply: &Reply, completion: &Completion) {
+        let result = match completion {
+            Completion::Matched { outcome, service, transport } => {
+                self.metrics.call_ended(Some(CallMode::Async), Some(*transport), *outcome);
+                if let (Ok(body), true) = (&reply.body, *outcome == Outcome::Ok) {
+                    let _counted = self.violation(reply, body, service);
+                }
+                if reply.body.is_ok() { ReplyResult::Matched } else { ReplyResult::Malformed }
+            }
+            Completion::Duplicate => ReplyResult::Duplicate,
+            Completion::Late => ReplyResult::Late,
+            Completion::WrongDevice => ReplyResult::WrongDevice,
+            Completion::Unknown => ReplyResult::Unknown,
+        };
+        self.metrics.reply(reply.transport, result);
+    }
+}

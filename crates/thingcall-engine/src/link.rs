@@ -1,0 +1,307 @@
+//! The way from a handler to the device of one call.
+//!
+//! **Invariants:** a synchronous command is opened in the map before it is delivered, an asynchronous one is durable in
+//! the journal before it is delivered. However the call ends, it is counted once.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use thingcall_core::{
+    Answer, Call, CallError, CallId, CallMode, Command, DeliverError, Delivery, DeviceLink,
+    JournalEntry, JournalError, Outcome, Reply, Sent, SyncTopic, Transport, TransportKind,
+    UnixMillis,
+};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::pending::{End, NotOpened, PendingCall};
+use crate::{Engine, Stage};
+
+/// One call's link to its device.
+pub(crate) struct Link<'a> {
+    engine: &'a Engine,
+    call: &'a Call,
+    sync_topic: Option<SyncTopic>,
+    started: Instant,
+    /// The id of the first command: the call's, unless the journal still has that one.
+    message_id: AtomicU32,
+    /// Whether the first command was made; further ones take ids of their own.
+    used: AtomicBool,
+    /// Whether anything may have left towards the device.
+    left: AtomicBool,
+    transport: OnceLock<TransportKind>,
+    finished: bool,
+}
+
+impl<'a> Link<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        call: &'a Call,
+        sync_topic: Option<SyncTopic>,
+        started: Instant,
+    ) -> Self {
+        Self {
+            engine,
+            call,
+            sync_topic,
+            started,
+            message_id: AtomicU32::new(call.id.as_u32()),
+            used: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+            transport: OnceLock::new(),
+            finished: false,
+        }
+    }
+
+    /// What the caller is told when the time is over.
+    pub(crate) fn timed_out(&self) -> CallError {
+        let waited_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if self.left.load(Ordering::Relaxed) {
+            CallError::Timeout { device: self.call.device.key.to_string(), waited_ms }
+        } else {
+            CallError::Expired { waited_ms }
+        }
+    }
+
+    /// Counts the end of the call; an asynchronous one that is on its way is counted when its record is final.
+    pub(crate) fn finish(mut self, outcome: Outcome) -> CallId {
+        self.finished = true;
+        let (mode, transport) = (self.call.mode, self.transport.get().copied());
+        if mode == CallMode::Sync {
+            self.engine.metrics.call_took(transport, self.started.elapsed());
+        }
+        if mode == CallMode::Sync || outcome != Outcome::Ok {
+            self.engine.metrics.call_ended(Some(mode), transport, outcome);
+        }
+        CallId::from_u32(self.message_id.load(Ordering::Relaxed))
+    }
+
+    fn next_id(&self) -> CallId {
+        self.engine.ids.next(|id| self.engine.pending.contains(id))
+    }
+
+    fn delivery(&self, command: Command) -> Delivery {
+        let first = !self.used.swap(true, Ordering::Relaxed);
+        Delivery {
+            id: if first { self.call.id } else { self.next_id() },
+            device: self.call.device.clone(),
+            service: command.service,
+            params: command.params,
+            mode: self.call.mode,
+            qos: self.call.qos,
+            deadline: self.call.deadline,
+            sync_topic: self.sync_topic,
+        }
+    }
+
+    fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
+        let transport =
+            self.engine.transports.choose(&self.call.device.key).ok_or(CallError::TransportDown)?;
+        let _first = self.transport.get_or_init(|| transport.kind());
+        Ok(transport)
+    }
+
+    /// Hands the message on.
+    async fn deliver(
+        &self,
+        transport: &dyn Transport,
+        delivery: &Delivery,
+    ) -> Result<Sent, DeliverError> {
+        self.engine.metrics.request_bytes(delivery.params.as_str().len());
+        self.left.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        let sent = transport.deliver(delivery).await;
+        self.engine.metrics.stage_took(Stage::Publish, began.elapsed());
+        debug!(message = %delivery.id, transport = transport.kind().as_str(), ?sent, "handed on");
+        sent
+    }
+
+    /// A synchronous command: open, deliver, wait.
+    async fn ask(&self, delivery: Delivery) -> Result<Answer, CallError> {
+        let transport = self.choose()?;
+        let mut pending = self
+            .engine
+            .pending
+            .open(delivery.id, &delivery.device, transport.kind())
+            .map_err(|e| self.not_opened(e))?;
+        let mut gauge = self.engine.metrics.pending();
+        let reply = tokio::select! {
+            biased;
+            // A reply may overtake the broker's acknowledgement of the message it answers.
+            end = pending.wait() => end,
+            sent = self.deliver(&*transport, &delivery) => {
+                gauge.sent(sent.map_err(|e| self.not_delivered(e))?);
+                self.wait(&mut pending, transport.kind()).await
+            }
+        };
+        self.read(reply)
+    }
+
+    async fn wait(&self, pending: &mut PendingCall<'_>, transport: TransportKind) -> End {
+        let sent = Instant::now();
+        let end = pending.wait().await;
+        self.engine.metrics.device_took(transport, sent.elapsed());
+        end
+    }
+
+    fn read(&self, end: End) -> Result<Answer, CallError> {
+        match end {
+            End::Replied(Reply { body: Ok(body), .. }) => Ok(Answer::Replied(body)),
+            End::Replied(Reply { body: Err(malformed), .. }) => {
+                Err(CallError::InvalidReply(malformed.to_string()))
+            }
+            End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
+            End::TransportLost => Err(CallError::TransportLost),
+        }
+    }
+
+    /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
+    async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
+        let delivery = self.write_down(delivery).await?;
+        let mut written = Written { link: self, delivery: &delivery, settled: false };
+        let transport =
+            self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
+        match self.deliver(&*transport, &delivery).await {
+            Ok(how) => written.sent(transport.kind(), how),
+            Err(DeliverError::Offline) => {
+                let outcome = Outcome::Offline;
+                written
+                    .failed(outcome, "the device was offline, and at QoS 0 nothing is kept for it");
+                self.engine.metrics.call_ended(
+                    Some(CallMode::Async),
+                    Some(transport.kind()),
+                    outcome,
+                );
+            }
+            Err(error) => {
+                let error = self.not_delivered(error);
+                written.failed(error.outcome(), &error.to_string());
+                return Err(error);
+            }
+        }
+        Ok(Answer::Accepted)
+    }
+
+    /// Makes the command durable, under another id where a call before a restart still has this one.
+    async fn write_down(&self, mut delivery: Delivery) -> Result<Delivery, CallError> {
+        loop {
+            let entry = JournalEntry {
+                delivery: delivery.clone(),
+                request_id: self.call.request_id,
+                accepted_at: UnixMillis::now(),
+            };
+            match self.engine.journal.open(entry).await {
+                Ok(()) => return Ok(delivery),
+                Err(JournalError::IdInUse) => {
+                    let next = self.next_id();
+                    if delivery.id == self.call.id {
+                        self.message_id.store(next.as_u32(), Ordering::Relaxed);
+                    }
+                    delivery.id = next;
+                }
+                Err(JournalError::DeviceFull(waiting)) => {
+                    return Err(CallError::Overloaded(format!(
+                        "{waiting} commands wait for the device already"
+                    )));
+                }
+                Err(JournalError::QueueFull(waiting)) => {
+                    return Err(CallError::Overloaded(format!(
+                        "{waiting} calls wait to be recorded"
+                    )));
+                }
+                Err(error @ JournalError::Store(_)) => {
+                    tracing::error!(%error, "asynchronous call not recorded");
+                    return Err(CallError::Internal(
+                        "the call could not be recorded and was not sent".to_owned(),
+                    ));
+                }
+            }
+        }
+    }
+
+    fn not_opened(&self, error: NotOpened) -> CallError {
+        match error {
+            NotOpened::Full => CallError::Overloaded(format!(
+                "{} calls wait for their devices",
+                self.engine.config.pending_calls_max
+            )),
+            NotOpened::InUse => {
+                CallError::Internal("the call's id is in use; the call was not sent".to_owned())
+            }
+        }
+    }
+
+    fn not_delivered(&self, error: DeliverError) -> CallError {
+        match error {
+            DeliverError::Offline => CallError::Offline(self.call.device.key.to_string()),
+            DeliverError::Down => CallError::TransportDown,
+            DeliverError::Lost => CallError::TransportLost,
+            DeliverError::QueueFull(messages) => {
+                CallError::Overloaded(format!("{messages} messages wait to be sent"))
+            }
+            DeliverError::TooLarge { .. } => CallError::TooLarge(error.to_string()),
+            DeliverError::Refused(why) => CallError::NotDelivered(why),
+        }
+    }
+}
+
+#[async_trait]
+impl DeviceLink for Link<'_> {
+    async fn call(&self, command: Command) -> Result<Answer, CallError> {
+        let delivery = self.delivery(command);
+        match self.call.mode {
+            CallMode::Sync => self.ask(delivery).await,
+            CallMode::Async => self.post(delivery).await,
+        }
+    }
+}
+
+impl Drop for Link<'_> {
+    /// A call dropped before its end is one whose caller hung up.
+    fn drop(&mut self) {
+        if !self.finished {
+            let (mode, transport) = (Some(self.call.mode), self.transport.get().copied());
+            self.engine.metrics.call_ended(mode, transport, Outcome::Cancelled);
+            debug!(outcome = %Outcome::Cancelled, "call ended");
+        }
+    }
+}
+
+/// A command in the journal whose delivery has not ended. Dropped so, it is closed: nobody was told that it is on its
+/// way, so it must not be sent later.
+struct Written<'a> {
+    link: &'a Link<'a>,
+    delivery: &'a Delivery,
+    settled: bool,
+}
+
+impl Written<'_> {
+    fn sent(&mut self, transport: TransportKind, how: Sent) {
+        self.settled = true;
+        if how != Sent::Kept {
+            self.link.engine.journal.sent(
+                &self.delivery.device.key,
+                self.delivery.id,
+                transport,
+                how,
+            );
+        }
+    }
+
+    fn failed(&mut self, outcome: Outcome, why: &str) {
+        self.settled = true;
+        self.link.engine.journal.failed(&self.delivery.device.key, self.delivery.id, outcome, why);
+    }
+}
+
+impl Drop for Written<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.failed(
+                Outcome::Cancelled,
+                "the caller hung up, or its time was over, while the command was sent",
+            );
+        }
+    }
+}

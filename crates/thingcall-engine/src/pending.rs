@@ -1,0 +1,211 @@
+//! Calls that wait for a reply: the one map.
+//!
+//! **Invariants:** an entry lives exactly as long as its [`PendingCall`], or until a reply or a loss takes it, whichever
+//! is first; a guard removes only its own entry. Taking an entry is one atomic step, so a call has one end. No function
+//! that touches the map is async: no shard stays locked while something waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use thingcall_core::{CallId, Device, DeviceKey, Reply, TransportKind};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::recent::{Recent, Remembered};
+
+/// The calls that wait, and what became of the latest ones.
+#[derive(Debug)]
+pub(crate) struct PendingCalls {
+    waiting: DashMap<CallId, Waiting>,
+    /// How many guards there are. The map's own length would need a lock on every shard.
+    open: AtomicUsize,
+    max: usize,
+    /// Tells an entry from an earlier one under the same id.
+    generations: AtomicU64,
+    recent: Recent,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    generation: u64,
+    device: Arc<Device>,
+    transport: TransportKind,
+    opened_at: Instant,
+    end: oneshot::Sender<End>,
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The device answered.
+    Replied(Reply),
+    /// The device's connection ended.
+    DeviceGone,
+    /// The broker's connection ended.
+    TransportLost,
+}
+
+/// Why a call cannot be opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    /// As many calls wait as may.
+    Full,
+    /// A call with this id waits.
+    InUse,
+}
+
+/// What a reply met.
+#[derive(Debug)]
+pub(crate) enum Met {
+    /// The call that waited for it.
+    Waiting,
+    /// A call that had its answer.
+    Duplicate,
+    /// A call that ended without an answer, this long ago.
+    Late(Duration),
+    /// A call to another device.
+    OtherDevice,
+    /// No call that is remembered here.
+    Nothing(Reply),
+}
+
+impl PendingCalls {
+    pub(crate) fn new(calls_max: usize, recent_calls_max: usize) -> Self {
+        Self {
+            waiting: DashMap::new(),
+            open: AtomicUsize::new(0),
+            max: calls_max,
+            generations: AtomicU64::new(0),
+            recent: Recent::new(recent_calls_max),
+        }
+    }
+
+    /// Enters a call. It waits until the guard is dropped.
+    pub(crate) fn open(
+        &self,
+        id: CallId,
+        device: &Arc<Device>,
+        transport: TransportKind,
+    ) -> Result<PendingCall<'_>, NotOpened> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return Err(NotOpened::Full);
+        }
+        let (end, ended) = oneshot::channel();
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed);
+        match self.waiting.entry(id) {
+            dashmap::Entry::Occupied(_) => {
+                self.open.fetch_sub(1, Ordering::Relaxed);
+                return Err(NotOpened::InUse);
+            }
+            dashmap::Entry::Vacant(vacant) => {
+                let opened_at = Instant::now();
+                let _entry = vacant.insert(Waiting {
+                    generation,
+                    device: device.clone(),
+                    transport,
+                    opened_at,
+                    end,
+                });
+            }
+        }
+        Ok(PendingCall { calls: self, id, generation, ended })
+    }
+
+    /// Whether a call with this id waits.
+    pub(crate) fn contains(&self, id: CallId) -> bool {
+        self.waiting.contains_key(&id)
+    }
+
+    /// How many calls wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// When the oldest waiting call was opened. Looks at every call: for a scrape, not for the path of a call.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.waiting.iter().map(|entry| entry.opened_at).min()
+    }
+
+    /// Hands a reply to the call that waits for it, if that call was made to the device that answers.
+    pub(crate) fn accept(&self, id: CallId, reply: Reply) -> Met {
+        match self.waiting.remove_if(&id, |_, waiting| waiting.device.key == reply.device) {
+            Some((_, waiting)) => {
+                self.recent.note(id, waiting.device, true);
+                // A caller that stopped waiting this very moment dropped its receiver: the call has ended its own way.
+                match waiting.end.send(End::Replied(reply)) {
+                    Ok(()) => Met::Waiting,
+                    Err(_) => Met::Late(Duration::ZERO),
+                }
+            }
+            None if self.contains(id) => Met::OtherDevice,
+            None => match self.recent.recall(id, &reply.device) {
+                Remembered::Answered => Met::Duplicate,
+                Remembered::Unanswered(by) => Met::Late(by),
+                Remembered::OtherDevice => Met::OtherDevice,
+                Remembered::Nothing => Met::Nothing(reply),
+            },
+        }
+    }
+
+    /// Ends the calls that a device cannot answer any more.
+    pub(crate) fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
+        self.end_all(
+            |waiting| waiting.transport == transport && waiting.device.key == *device,
+            || End::DeviceGone,
+        );
+    }
+
+    /// Ends the calls whose way broke.
+    pub(crate) fn transport_lost(&self, transport: TransportKind) {
+        self.end_all(|waiting| waiting.transport == transport, || End::TransportLost);
+    }
+
+    fn end_all(&self, ended: impl Fn(&Waiting) -> bool, end: impl Fn() -> End) {
+        let ids: Vec<CallId> =
+            self.waiting.iter().filter(|entry| ended(entry)).map(|entry| *entry.key()).collect();
+        for id in ids {
+            if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
+                self.recent.note(id, waiting.device, false);
+                // Nobody waits any more: the call ended at this moment by itself.
+                let _unheard = waiting.end.send(end());
+            }
+        }
+    }
+}
+
+/// A call that waits. Dropping it ends the wait and leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct PendingCall<'a> {
+    calls: &'a PendingCalls,
+    id: CallId,
+    generation: u64,
+    ended: oneshot::Receiver<End>,
+}
+
+impl PendingCall<'_> {
+    /// Waits for the end. Cancel-safe.
+    pub(crate) async fn wait(&mut self) -> End {
+        // The sender is dropped unsent only with the map itself.
+        (&mut self.ended).await.unwrap_or(End::TransportLost)
+    }
+}
+
+impl Drop for PendingCall<'_> {
+    fn drop(&mut self) {
+        self.calls.open.fetch_sub(1, Ordering::Relaxed);
+        let own = self
+            .calls
+            .waiting
+            .remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
+        if let Some((id, waiting)) = own {
+            self.calls.recent.note(id, waiting.device, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! The map against a model of it.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use thingcall_core::{IotId, ReplyBody};
+
+use super::*;
+
+fn device(index: u8) -> Arc<Device> {
+    let key =
+        DeviceKey { product: "pk".parse().unwrap(), name: format!("d{index}").parse().unwrap() };
+    Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true })
+}
+
+fn reply(from: u8, id: CallId) -> Reply {
+    Reply {
+        device: device(from).key.clone(),
+        transport: TransportKind::Embedded,
+        payload_id: Some(id),
+        topic_id: None,
+        body: Ok(ReplyBody { code: 200, message: None, data: "{}".to_owned() }),
+        bytes: 2,
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Open { id: u32, device: u8 },
+    Drop { nth: usize },
+    Reply { id: u32, device: u8 },
+    Gone { device: u8 },
+    Lost,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0u32..6, 0u8..3).prop_map(|(id, device)| Step::Open { id, device }),
+        3 => (0usize..8).prop_map(|nth| Step::Drop { nth }),
+        4 => (0u32..6, 0u8..3).prop_map(|(id, device)| Step::Reply { id, device }),
+        1 => (0u8..3).prop_map(|device| Step::Gone { device }),
+        1 => Just(Step::Lost),
+    ]
+}
+
+/// What the map must hold: for each waiting id, its device and which guard owns it.
+#[derive(Default)]
+struct Model {
+    waiting: HashMap<u32, (u8, usize)>,
+    next_guard: usize,
+}
+
+proptest! {
+    #[test]
+    fn the_map_holds_what_the_model_holds(steps in proptest::collection::vec(step(), 1..60)) {
+        const MAX: usize = 5;
+        let calls = PendingCalls::new(MAX, 16);
+        let mut guards: Vec<(usize, u32, PendingCall<'_>)> = Vec::new();
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Open { id, device: on } => {
+                    let opened = calls.open(CallId::from_u32(id), &device(on), TransportKind::Embedded);
+                    if guards.len() >= MAX {
+                        prop_assert_eq!(opened.err(), Some(NotOpened::Full));
+                    } else if model.waiting.contains_key(&id) {
+                        prop_assert_eq!(opened.err(), Some(NotOpened::InUse));
+                    } else {
+                        model.waiting.insert(id, (on, model.next_guard));
+                        guards.push((model.next_guard, id, opened.unwrap()));
+                        model.next_guard += 1;
+                    }
+                }
+                Step::Drop { nth } if !guards.is_empty() => {
+                    let (guard, id, pending) = guards.remove(nth % guards.len());
+                    drop(pending);
+                    if model.waiting.get(&id).is_some_and(|(_, owner)| *owner == guard) {
+                        model.waiting.remove(&id);
+                    }
+                }
+                Step::Drop { .. } => {}
+                Step::Reply { id, device: from } => {
+                    let met = calls.accept(CallId::from_u32(id), reply(from, CallId::from_u32(id)));
+                    match model.waiting.get(&id) {
+                        Some((on, _)) if *on == from => {
+                            prop_assert!(matches!(met, Met::Waiting), "{:?}", met);
+                            model.waiting.remove(&id);
+                        }
+                        Some(_) => prop_assert!(matches!(met, Met::OtherDevice), "{:?}", met),
+                        None => prop_assert!(!matches!(met, Met::Waiting), "{:?}", met),
+                    }
+                }
+                Step::Gone { device: gone } => {
+                    calls.device_gone(&device(gone).key, TransportKind::Embedded);
+                    model.waiting.retain(|_, (on, _)| *on != gone);
+                }
+                Step::Lost => {
+                    calls.transport_lost(TransportKind::Embedded);
+                    model.waiting.clear();
+                }
+            }
+            prop_assert_eq!(calls.len(), model.waiting.len());
+            for id in model.waiting.keys() {
+                prop_assert!(calls.contains(CallId::from_u32(*id)));
+            }
+        }
+        drop(guards);
+        prop_assert_eq!((calls.len(), calls.open.load(Ordering::Relaxed)), (0, 0));
+    }
+}
+
+#[test]
+fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
+    let calls = PendingCalls::new(4, 16);
+    let id = CallId::from_u32(1);
+    let first = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    assert!(matches!(calls.accept(id, reply(0, id)), Met::Waiting));
+    let _second = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    drop(first);
+    assert!(calls.contains(id), "the second call's entry went with the first call's guard");
+}
+
+#[tokio::test]
+async fn one_reply_of_many_at_once_wins() {
+    let calls = Arc::new(PendingCalls::new(4, 16));
+    let id = CallId::from_u32(1);
+    let mut pending = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    let racers: Vec<_> = (0..8)
+        .map(|_| {
+            let calls = calls.clone();
+            std::thread::spawn(move || matches!(calls.accept(id, reply(0, id)), Met::Waiting))
+        })
+        .collect();
+    let winners =
+        racers.into_iter().filter_map(|racer| racer.join().ok()).filter(|won| *won).count();
+    assert_eq!(winners, 1);
+    assert!(matches!(pending.wait().await, End::Replied(_)));
+}
+
+#[test]
+fn no_room_is_left_taken_by_a_refused_call() {
+    let calls = PendingCalls::new(1, 16);
+    let id = CallId::from_u32(1);
+    let held = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    for other in 2..5 {
+        let refused = calls.open(CallId::from_u32(other), &device(0), TransportKind::Embedded);
+        assert_eq!(refused.err(), Some(NotOpened::Full));
+    }
+    drop(held);
+    assert!(calls.open(id, &device(0), TransportKind::Embedded).is_ok());
+}

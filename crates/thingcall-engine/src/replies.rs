@@ -1,0 +1,56 @@
+//! What devices answer: each reply ends in one result, and none is waited for here.
+
+use thingcall_core::{DeviceKey, Reply, ReplySink, TransportKind};
+use tracing::{debug, warn};
+
+use crate::Engine;
+use crate::metrics::ReplyResult;
+use crate::pending::Met;
+
+impl ReplySink for Engine {
+    fn accept(&self, reply: Reply) {
+        self.metrics.reply_bytes(reply.bytes);
+        let transport = reply.transport;
+        if let Some(result) = self.match_reply(reply) {
+            self.metrics.reply(transport, result);
+        }
+    }
+
+    fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
+        self.pending.device_gone(device, transport);
+    }
+
+    fn transport_lost(&self, transport: TransportKind) {
+        self.pending.transport_lost(transport);
+    }
+}
+
+impl Engine {
+    /// What became of a reply; `None` if the journal has to say.
+    fn match_reply(&self, reply: Reply) -> Option<ReplyResult> {
+        let malformed = reply.body.is_err();
+        if let Err(problem) = &reply.body {
+            debug!(device = %reply.device, %problem, "malformed reply");
+        }
+        let Some(id) = reply.id() else { return Some(ReplyResult::Malformed) };
+        if id.slot() != self.config.instance_slot {
+            return Some(ReplyResult::Foreign);
+        }
+        let device = reply.device.clone();
+        match self.pending.accept(id, reply) {
+            Met::Nothing(reply) => self.late.put(reply).err(),
+            _ if malformed => Some(ReplyResult::Malformed),
+            Met::Waiting => Some(ReplyResult::Matched),
+            Met::Duplicate => Some(ReplyResult::Duplicate),
+            Met::Late(by) => {
+                debug!(%id, %device, late_ms = by.as_millis(), "late reply");
+                self.metrics.late_by(by);
+                Some(ReplyResult::Late)
+            }
+            Met::OtherDevice => {
+                warn!(%id, %device, "reply from a device that was not called");
+                Some(ReplyResult::WrongDevice)
+            }
+        }
+    }
+}

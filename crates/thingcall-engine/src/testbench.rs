@@ -1,0 +1,266 @@
+//! An engine on a bench: a small model, a device of which each test says what it does, a journal in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thingcall_core::{
+    CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId,
+    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply,
+    ReplyBody, ReplySink, Request, RequestId, Sent, Transport, TransportKind, UnixMillis,
+};
+use thingcall_tsl::{Found, Product, ProductSettings, Registry, ThingModel};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::{Config, Engine, Parts};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+const MODEL: &str = r#"{
+  "schema": "s", "profile": {"version": "1.5", "productKey": "pk1"}, "properties": [], "events": [],
+  "services": [
+    {"identifier": "Measure", "name": "m", "callType": "sync", "required": false, "method": "thing.service.Measure",
+     "inputData": [{"identifier": "channel", "name": "c",
+       "dataType": {"type": "int", "specs": {"min": "0", "max": "7", "step": "1"}}}],
+     "outputData": [{"identifier": "mean", "name": "m",
+       "dataType": {"type": "int", "specs": {"min": "0", "max": "100", "step": "1"}}}]},
+    {"identifier": "SetScene", "name": "s", "callType": "async", "required": false, "method": "thing.service.SetScene",
+     "inputData": [], "outputData": []}
+  ],
+  "functionBlocks": []
+}"#;
+
+/// What the device does with a command.
+pub(crate) type Behaviour =
+    Box<dyn Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync>;
+
+/// How a behaviour answers: at once, or after a while.
+pub(crate) struct Answering {
+    engine: Mutex<Weak<Engine>>,
+}
+
+impl Answering {
+    pub(crate) fn now(&self, reply: Reply) {
+        if let Some(engine) = self.engine.lock().unwrap().upgrade() {
+            engine.accept(reply);
+        }
+    }
+
+    pub(crate) fn after(&self, delay: Duration, reply: Reply) {
+        let engine = self.engine.lock().unwrap().clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            if let Some(engine) = engine.upgrade() {
+                engine.accept(reply);
+            }
+        });
+    }
+}
+
+struct Wire {
+    behaviour: Behaviour,
+    answering: Arc<Answering>,
+    delivered: Arc<Mutex<Vec<CallId>>>,
+    arrived: Arc<Notify>,
+}
+
+#[async_trait]
+impl Transport for Wire {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Embedded
+    }
+    fn presence(&self, _: &DeviceKey) -> Presence {
+        Presence::Online
+    }
+    fn ready(&self) -> bool {
+        true
+    }
+    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        self.delivered.lock().unwrap().push(delivery.id);
+        let sent = (self.behaviour)(delivery, &self.answering);
+        self.arrived.notify_one();
+        sent
+    }
+}
+
+/// One product, one device.
+struct OneDevice(Mutex<Found>);
+
+impl Registry for OneDevice {
+    fn find(&self, target: &DeviceRef) -> Option<Found> {
+        let found = self.0.lock().unwrap().clone();
+        (*target == DeviceRef::Key(found.device.key.clone())).then_some(found)
+    }
+    fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
+        let found = self.0.lock().unwrap().clone();
+        (*key == found.product.key).then_some(found.product)
+    }
+}
+
+/// The journal's state for each id: open, or how it ended.
+#[derive(Default)]
+pub(crate) struct Pages(pub(crate) Mutex<HashMap<CallId, Option<Outcome>>>);
+
+#[async_trait]
+impl Journal for Pages {
+    async fn open(&self, entry: JournalEntry) -> Result<(), JournalError> {
+        let mut pages = self.0.lock().unwrap();
+        if pages.contains_key(&entry.delivery.id) {
+            return Err(JournalError::IdInUse);
+        }
+        pages.insert(entry.delivery.id, None);
+        Ok(())
+    }
+    fn sent(&self, _: &DeviceKey, _: CallId, _: TransportKind, _: Sent) {}
+    fn failed(&self, _: &DeviceKey, id: CallId, outcome: Outcome, _: &str) {
+        self.0.lock().unwrap().insert(id, Some(outcome));
+    }
+    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
+        let mut pages = self.0.lock().unwrap();
+        Ok(replies
+            .iter()
+            .map(|reply| match pages.get_mut(&reply.id().unwrap()) {
+                Some(page @ None) => {
+                    let outcome =
+                        if reply.body.is_ok() { Outcome::Ok } else { Outcome::InvalidReply };
+                    *page = Some(outcome);
+                    let service = "SetScene".parse().unwrap();
+                    Completion::Matched { outcome, service, transport: reply.transport }
+                }
+                Some(Some(_)) => Completion::Duplicate,
+                None => Completion::Unknown,
+            })
+            .collect())
+    }
+    async fn find(&self, _: CallId) -> Result<Vec<Record>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) journal: Arc<Pages>,
+    pub(crate) delivered: Arc<Mutex<Vec<CallId>>>,
+    /// Notified when a command reaches the transport.
+    pub(crate) arrived: Arc<Notify>,
+    pub(crate) metering: prometheus::Registry,
+}
+
+pub(crate) fn device(name: &str) -> DeviceKey {
+    DeviceKey { product: "pk1".parse().unwrap(), name: name.parse().unwrap() }
+}
+
+/// An answer of `from` to the call `id`.
+pub(crate) fn reply(from: &str, id: CallId, data: &str) -> Reply {
+    Reply {
+        device: device(from),
+        transport: TransportKind::Embedded,
+        payload_id: Some(id),
+        topic_id: None,
+        body: Ok(ReplyBody { code: 200, message: None, data: data.to_owned() }),
+        bytes: data.len(),
+    }
+}
+
+pub(crate) fn bench_with(
+    config: Config,
+    settings: ProductSettings,
+    behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+) -> Bench {
+    let product = Product {
+        key: "pk1".parse().unwrap(),
+        name: "one".to_owned(),
+        settings,
+        model: Some(Arc::new(ThingModel::parse(MODEL, &[]).unwrap())),
+        created_at: UnixMillis(0),
+    };
+    let one =
+        Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true };
+    let registry = Arc::new(OneDevice(Mutex::new(Found {
+        device: Arc::new(one),
+        product: Arc::new(product),
+    })));
+    let journal = Arc::new(Pages::default());
+    let metering = prometheus::Registry::new();
+    let engine =
+        Engine::new(config, Parts { registry, journal: journal.clone() }, &metering).unwrap();
+    let answering = Arc::new(Answering { engine: Mutex::new(Arc::downgrade(&engine)) });
+    let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+    let behaviour = Box::new(behaviour);
+    engine.attach(Arc::new(Wire {
+        behaviour,
+        answering,
+        delivered: delivered.clone(),
+        arrived: arrived.clone(),
+    }));
+    Bench { engine, journal, delivered, arrived, metering }
+}
+
+pub(crate) fn bench(
+    behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+) -> Bench {
+    bench_with(Config::default(), ProductSettings::default(), behaviour)
+}
+
+/// A device that answers each command with this data after a while.
+pub(crate) fn answers_after(
+    delay: Duration,
+    data: &'static str,
+) -> impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> {
+    move |delivery, answering| {
+        answering.after(delay, reply("dev1", delivery.id, data));
+        Ok(Sent::Sent)
+    }
+}
+
+impl Bench {
+    /// A request as a front makes it.
+    pub(crate) fn request(&self, service: &str, args: &str) -> Request {
+        Request {
+            request_id: RequestId::random(),
+            target: DeviceRef::Key(device("dev1")),
+            service: service.parse().unwrap(),
+            args: args.to_owned(),
+            qos: Qos::AtMostOnce,
+            deadline: Deadline::at((Instant::now() + self.engine.reply_timeout()).into_std()),
+        }
+    }
+
+    /// The value of a series, such as `thingcall_calls_total{mode="sync",...}`.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let text =
+            prometheus::TextEncoder::new().encode_to_string(&self.metering.gather()).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
+        line.unwrap_or_else(|| panic!("no series {series}"))
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    pub(crate) fn calls(&self, mode: &str, outcome: &str) -> f64 {
+        self.metric(&format!(
+            r#"thingcall_calls_total{{mode="{mode}",outcome="{outcome}",transport="embedded"}}"#
+        ))
+    }
+
+    pub(crate) fn replies(&self, result: &str) -> f64 {
+        self.metric(&format!(
+            r#"thingcall_replies_total{{result="{result}",transport="embedded"}}"#
+        ))
+    }
+
+    /// Nothing of any call is left.
+    pub(crate) fn assert_empty(&self) {
+        assert_eq!(self.engine.pending.len(), 0, "entries in the map");
+        for state in ["queued", "sent", "acked"] {
+            let series = format!(r#"thingcall_pending_calls{{mode="sync",state="{state}"}}"#);
+            assert_eq!(self.metric(&series), 0.0, "{series}");
+        }
+    }
+}

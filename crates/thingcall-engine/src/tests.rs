@@ -1,0 +1,4 @@
+//! How calls end, on a bench with a paused clock.
+
+mod asynchronous;
+mod synchronous;

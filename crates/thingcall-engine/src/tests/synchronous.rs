@@ -1,0 +1,214 @@
+//! Calls whose caller waits.
+
+use std::time::Duration;
+
+use thingcall_core::{
+    Answer, CallError, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportKind,
+};
+use thingcall_tsl::{ProductSettings, ReplyCheck};
+use tokio::time::Instant;
+
+use crate::Config;
+use crate::testbench::{SECOND, answers_after, bench, bench_with, device, reply};
+
+#[tokio::test(start_paused = true)]
+async fn the_caller_gets_the_devices_answer() {
+    let bench = bench(answers_after(SECOND, r#"{"mean":7}"#));
+    let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    let expected =
+        Answer::Replied(ReplyBody { code: 200, message: None, data: r#"{"mean":7}"#.to_owned() });
+    assert_eq!((invoked.mode, invoked.answer), (CallMode::Sync, expected));
+    assert_eq!(*bench.delivered.lock().unwrap(), [invoked.id]);
+    assert_eq!((bench.calls("sync", "ok"), bench.replies("matched")), (1.0, 1.0));
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_quicker_than_its_delivery_is_heard() {
+    let bench = bench(|delivery, answering| {
+        answering.now(reply("dev1", delivery.id, r#"{"mean":7}"#));
+        Ok(Sent::Sent)
+    });
+    bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_device_ends_in_a_timeout_after_eight_seconds() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let began = Instant::now();
+    let error =
+        bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
+    assert_eq!(error, CallError::Timeout { device: "pk1/dev1".to_owned(), waited_ms: 8000 });
+    assert_eq!(began.elapsed(), 8 * SECOND);
+    assert_eq!(bench.calls("sync", "timeout"), 1.0);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_is_counted_with_its_lateness() {
+    let bench = bench(answers_after(9 * SECOND, "{}"));
+    bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(bench.replies("late"), 1.0);
+    assert_eq!(bench.metric("thingcall_reply_lateness_seconds_sum"), 1.0);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_reply_is_a_duplicate() {
+    let bench = bench(|delivery, answering| {
+        answering.now(reply("dev1", delivery.id, r#"{"mean":7}"#));
+        answering.now(reply("dev1", delivery.id, r#"{"mean":8}"#));
+        Ok(Sent::Sent)
+    });
+    let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    assert!(matches!(invoked.answer, Answer::Replied(body) if body.data == r#"{"mean":7}"#));
+    assert_eq!((bench.replies("matched"), bench.replies("duplicate")), (1.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_from_another_device_does_not_count() {
+    let bench = bench(|delivery, answering| {
+        answering.now(reply("dev2", delivery.id, r#"{"mean":1}"#));
+        answering.after(SECOND, reply("dev1", delivery.id, r#"{"mean":7}"#));
+        Ok(Sent::Sent)
+    });
+    let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    assert!(matches!(invoked.answer, Answer::Replied(body) if body.data == r#"{"mean":7}"#));
+    assert_eq!((bench.replies("wrong_device"), bench.replies("matched")), (1.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_hangs_up_leaves_nothing_behind() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let call = tokio::spawn({
+        let (engine, request) =
+            (bench.engine.clone(), bench.request("Measure", r#"{"channel":1}"#));
+        async move { engine.invoke(request).await }
+    });
+    bench.arrived.notified().await;
+    call.abort();
+    call.await.unwrap_err();
+    bench.assert_empty();
+    assert_eq!(bench.calls("sync", "cancelled"), 1.0);
+    let id = bench.delivered.lock().unwrap()[0];
+    bench.engine.accept(reply("dev1", id, "{}"));
+    assert_eq!((bench.replies("late"), bench.delivered.lock().unwrap().len()), (1.0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_goes_away_ends_its_calls_at_once() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let began = Instant::now();
+    let (error, ()) =
+        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+            bench.arrived.notified().await;
+            bench.engine.device_gone(&device("dev2"), TransportKind::Embedded);
+            bench.engine.device_gone(&device("dev1"), TransportKind::Embedded);
+        });
+    assert_eq!(error, Err(CallError::WentOffline("pk1/dev1".to_owned())));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_broker_ends_its_calls_at_once() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let (error, ()) =
+        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+            bench.arrived.notified().await;
+            bench.engine.transport_lost(TransportKind::Mqtt);
+            bench.engine.transport_lost(TransportKind::Embedded);
+        });
+    assert_eq!(error, Err(CallError::TransportLost));
+    assert_eq!(bench.calls("sync", "transport_down"), 1.0);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_leave_fails_at_once_and_leaves_nothing() {
+    for (refusal, outcome) in [
+        (DeliverError::Offline, "offline"),
+        (DeliverError::Down, "transport_down"),
+        (DeliverError::QueueFull(3), "overloaded"),
+        (DeliverError::TooLarge { bytes: 2, max: 1 }, "too_large"),
+        (DeliverError::Refused("no".to_owned()), "not_delivered"),
+    ] {
+        let bench = bench(move |_, _| Err(refusal.clone()));
+        bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
+        assert_eq!(bench.calls("sync", outcome), 1.0, "{outcome}");
+        bench.assert_empty();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_over_the_cap_are_refused_as_overloaded() {
+    let config = Config { pending_calls_max: 1, ..Config::default() };
+    let bench =
+        bench_with(config, ProductSettings::default(), answers_after(SECOND, r#"{"mean":7}"#));
+    let (first, second) = tokio::join!(
+        bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)),
+        bench.engine.invoke(bench.request("Measure", r#"{"channel":2}"#)),
+    );
+    first.unwrap();
+    assert!(matches!(second, Err(CallError::Overloaded(_))));
+    bench.engine.invoke(bench.request("Measure", r#"{"channel":3}"#)).await.unwrap();
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn arguments_that_do_not_fit_never_reach_the_device() {
+    let bench = bench(answers_after(SECOND, "{}"));
+    for args in [r#"{"channel":8}"#, r#"{"channel":"1"}"#, "{'channel':1}", "", "[]"] {
+        let error = bench.engine.invoke(bench.request("Measure", args)).await.unwrap_err();
+        assert!(matches!(error, CallError::InvalidArgs(_)), "{args}: {error:?}");
+    }
+    let large = format!(r#"{{"channel":1,"x":"{}"}}"#, "x".repeat(64 * 1024));
+    let error = bench.engine.invoke(bench.request("Measure", &large)).await.unwrap_err();
+    assert!(matches!(error, CallError::TooLarge(_)), "{error:?}");
+    assert!(bench.delivered.lock().unwrap().is_empty());
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_does_not_fit_is_handled_as_the_product_says() {
+    for (reply_check, accepted, counted) in [
+        (ReplyCheck::Off, true, 0.0),
+        (ReplyCheck::Warn, true, 1.0),
+        (ReplyCheck::Reject, false, 1.0),
+    ] {
+        let settings = ProductSettings { reply_check, ..ProductSettings::default() };
+        let bench =
+            bench_with(Config::default(), settings, answers_after(SECOND, r#"{"mean":101}"#));
+        let result = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await;
+        assert_eq!(result.is_ok(), accepted, "{reply_check:?}");
+        let series = r#"thingcall_validation_failures_total{direction="reply",kind="range"}"#;
+        assert_eq!(bench.metric(series), counted, "{reply_check:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_lets_running_calls_end_and_takes_no_new_ones() {
+    let bench = bench(answers_after(SECOND, r#"{"mean":7}"#));
+    let (running, left) =
+        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+            bench.arrived.notified().await;
+            bench.engine.drain(5 * SECOND).await
+        });
+    running.unwrap();
+    assert_eq!(left, 0);
+    let refused = bench.engine.invoke(bench.request("Measure", r#"{"channel":3}"#)).await;
+    assert_eq!((refused, bench.engine.ready()), (Err(CallError::Draining), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_gives_up_on_calls_that_do_not_end() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let (result, left) =
+        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+            bench.arrived.notified().await;
+            bench.engine.drain(SECOND).await
+        });
+    assert_eq!((left, result.unwrap_err().outcome().as_str()), (1, "timeout"));
+}
