@@ -195,9 +195,11 @@ impl CallError {
     /// Whether the device may have done what it was asked.
     pub const fn executed(&self) -> Executed {
         match self {
-            Self::WentOffline(_) | Self::Timeout { .. } | Self::TransportLost | Self::InvalidReply(_) | Self::Plugin(_) => {
-                Executed::Maybe
-            }
+            Self::WentOffline(_)
+            | Self::Timeout { .. }
+            | Self::TransportLost
+            | Self::InvalidReply(_)
+            | Self::Plugin(_) => Executed::Maybe,
             Self::Device { .. } => Executed::Yes,
             Self::UnknownProduct(_)
             | Self::UnknownDevice(_)

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::{CallId, Delivery, Device, DeviceKey, Outcome, Reply, RequestId, Sent, ServiceId, TransportKind, UnixMillis};
+use crate::{
+    CallId, Delivery, Device, DeviceKey, Outcome, Reply, RequestId, Sent, ServiceId, TransportKind, UnixMillis,
+};
 
 /// Keeps the asynchronous calls: what was asked, how far it came, what the device answered.
 #[async_trait]

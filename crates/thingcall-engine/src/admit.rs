@@ -71,11 +71,8 @@ impl Engine {
             check_object(&request.args).map_err(refuse)?;
             return Ok(CallMode::Async);
         }
-        let model =
-            product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
-        let service = model
-            .service(&request.service)
-            .map_err(|e| CallError::UnknownService(e.to_string()))?;
+        let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
+        let service = model.service(&request.service).map_err(|e| CallError::UnknownService(e.to_string()))?;
         service.check_args(&request.args).map_err(refuse)?;
         Ok(match service.call_type() {
             CallType::Sync => CallMode::Sync,

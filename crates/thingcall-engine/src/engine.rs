@@ -46,11 +46,7 @@ impl Engine {
     ///
     /// # Errors
     /// If its metrics are registered already.
-    pub fn new(
-        config: Config,
-        parts: Parts,
-        metering: &Metering,
-    ) -> Result<Arc<Self>, prometheus::Error> {
+    pub fn new(config: Config, parts: Parts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
         let metrics = Arc::new(Metrics::register(metering, config.pending_calls_max)?);
         let late = LateReplies::start(config.late_replies_max, &parts, metrics.clone());
         Ok(Arc::new(Self {

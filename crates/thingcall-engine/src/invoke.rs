@@ -29,12 +29,10 @@ impl Engine {
     pub async fn invoke(&self, request: Request) -> Result<Invoked, CallError> {
         let started = Instant::now();
         let deadline = Instant::from_std(request.deadline.instant());
-        let _running =
-            self.enter().inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
+        let _running = self.enter().inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
         let admitted = self.admit(request);
         self.metrics.stage_took(Stage::Validate, started.elapsed());
-        let admitted =
-            admitted.inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
+        let admitted = admitted.inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
         let call = &admitted.call;
         let span = info_span!(
             "call", id = %call.id, request = %call.request_id, device = %call.device.key, service = %call.service,
@@ -44,12 +42,7 @@ impl Engine {
     }
 
     /// Runs the handler under the call's one timer.
-    async fn run(
-        &self,
-        admitted: &Admitted,
-        deadline: Instant,
-        started: Instant,
-    ) -> Result<Invoked, CallError> {
+    async fn run(&self, admitted: &Admitted, deadline: Instant, started: Instant) -> Result<Invoked, CallError> {
         let Admitted { call, product } = admitted;
         let link = Link::new(self, call, product.settings.sync_topic, started);
         let result = match timeout_at(deadline, self.router.find(call).handle(call, &link)).await {
@@ -71,12 +64,7 @@ impl Engine {
         fits.map(|()| answer)
     }
 
-    fn check_body(
-        &self,
-        body: &ReplyBody,
-        service: &ServiceId,
-        product: &Product,
-    ) -> Result<(), CallError> {
+    fn check_body(&self, body: &ReplyBody, service: &ServiceId, product: &Product) -> Result<(), CallError> {
         let policy = product.settings.reply_check;
         if policy == ReplyCheck::Off || body.code != ReplyBody::SUCCESS {
             return Ok(());
@@ -88,11 +76,7 @@ impl Engine {
         let Err(violation) = service.check_reply(&body.data) else { return Ok(()) };
         self.metrics.violation(Checked::Reply, violation.kind);
         warn!(%violation, "reply does not fit the model");
-        if policy == ReplyCheck::Reject {
-            Err(CallError::InvalidReply(violation.to_string()))
-        } else {
-            Ok(())
-        }
+        if policy == ReplyCheck::Reject { Err(CallError::InvalidReply(violation.to_string())) } else { Ok(()) }
     }
 }
 

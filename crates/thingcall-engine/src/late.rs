@@ -6,9 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thingcall_core::{
-    CallMode, Completion, Journal, MalformedReply, Outcome, Reply, ReplyBody, ServiceId,
-};
+use thingcall_core::{CallMode, Completion, Journal, MalformedReply, Outcome, Reply, ReplyBody, ServiceId};
 use thingcall_core::{DeviceRef, RecordState};
 use thingcall_tsl::{Found, Registry, ReplyCheck, Violation};
 use tokio::sync::{Notify, mpsc};
@@ -36,8 +34,7 @@ impl LateReplies {
     pub(crate) fn start(replies_max: usize, parts: &Parts, metrics: Arc<Metrics>) -> Self {
         let (queue, replies) = mpsc::channel(replies_max);
         let finish = Arc::new(Notify::new());
-        let writer =
-            Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), metrics };
+        let writer = Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), metrics };
         let task = tokio::spawn(writer.run(replies, finish.clone()));
         Self { queue, finish, task: Mutex::new(Some(task)) }
     }
@@ -119,13 +116,9 @@ impl Writer {
             return;
         }
         let Ok(records) = self.journal.find(id).await else { return };
-        let open =
-            records.iter().find(|r| r.device.key == reply.device && r.state != RecordState::Ended);
-        if let Some(violation) =
-            open.and_then(|record| self.violation(reply, body, &record.service))
-        {
-            reply.body =
-                Err(MalformedReply::Member { member: "data", problem: violation.to_string() });
+        let open = records.iter().find(|r| r.device.key == reply.device && r.state != RecordState::Ended);
+        if let Some(violation) = open.and_then(|record| self.violation(reply, body, &record.service)) {
+            reply.body = Err(MalformedReply::Member { member: "data", problem: violation.to_string() });
         }
     }
 
@@ -142,8 +135,7 @@ impl Writer {
         if product.settings.reply_check == ReplyCheck::Off {
             return None;
         }
-        let violation =
-            product.model.as_ref()?.service(service).ok()?.check_reply(&body.data).err()?;
+        let violation = product.model.as_ref()?.service(service).ok()?.check_reply(&body.data).err()?;
         self.metrics.violation(Checked::Reply, violation.kind);
         warn!(device = %reply.device, %service, %violation, "reply does not fit the model");
         Some(violation)

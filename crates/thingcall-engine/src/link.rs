@@ -8,12 +8,11 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, Command, DeliverError, Delivery, DeviceLink,
-    JournalEntry, JournalError, Outcome, Reply, Sent, SyncTopic, Transport, TransportKind,
-    UnixMillis,
+    Answer, Call, CallError, CallId, CallMode, Command, DeliverError, Delivery, DeviceLink, JournalEntry, JournalError,
+    Outcome, Reply, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
 };
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, error};
 
 use crate::pending::{End, NotOpened, PendingCall};
 use crate::{Engine, Stage};
@@ -35,12 +34,7 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub(crate) fn new(
-        engine: &'a Engine,
-        call: &'a Call,
-        sync_topic: Option<SyncTopic>,
-        started: Instant,
-    ) -> Self {
+    pub(crate) fn new(engine: &'a Engine, call: &'a Call, sync_topic: Option<SyncTopic>, started: Instant) -> Self {
         Self {
             engine,
             call,
@@ -96,18 +90,13 @@ impl<'a> Link<'a> {
     }
 
     fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
-        let transport =
-            self.engine.transports.choose(&self.call.device.key).ok_or(CallError::TransportDown)?;
+        let transport = self.engine.transports.choose(&self.call.device.key).ok_or(CallError::TransportDown)?;
         let _first = self.transport.get_or_init(|| transport.kind());
         Ok(transport)
     }
 
     /// Hands the message on.
-    async fn deliver(
-        &self,
-        transport: &dyn Transport,
-        delivery: &Delivery,
-    ) -> Result<Sent, DeliverError> {
+    async fn deliver(&self, transport: &dyn Transport, delivery: &Delivery) -> Result<Sent, DeliverError> {
         self.engine.metrics.request_bytes(delivery.params.as_str().len());
         self.left.store(true, Ordering::Relaxed);
         let began = Instant::now();
@@ -148,9 +137,7 @@ impl<'a> Link<'a> {
     fn read(&self, end: End) -> Result<Answer, CallError> {
         match end {
             End::Replied(Reply { body: Ok(body), .. }) => Ok(Answer::Replied(body)),
-            End::Replied(Reply { body: Err(malformed), .. }) => {
-                Err(CallError::InvalidReply(malformed.to_string()))
-            }
+            End::Replied(Reply { body: Err(malformed), .. }) => Err(CallError::InvalidReply(malformed.to_string())),
             End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
             End::TransportLost => Err(CallError::TransportLost),
         }
@@ -158,21 +145,17 @@ impl<'a> Link<'a> {
 
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
     async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
-        let delivery = self.write_down(delivery).await?;
-        let mut written = Written { link: self, delivery: &delivery, settled: false };
-        let transport =
-            self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
-        match self.deliver(&*transport, &delivery).await {
+        // From here on the command is in the outbox of a device that connects this very moment.
+        self.left.store(true, Ordering::Relaxed);
+        let mut written = Written { link: self, delivery, settled: false };
+        self.write_down(&mut written).await.inspect_err(|_| written.settled = true)?;
+        let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
+        match self.deliver(&*transport, &written.delivery).await {
             Ok(how) => written.sent(transport.kind(), how),
             Err(DeliverError::Offline) => {
                 let outcome = Outcome::Offline;
-                written
-                    .failed(outcome, "the device was offline, and at QoS 0 nothing is kept for it");
-                self.engine.metrics.call_ended(
-                    Some(CallMode::Async),
-                    Some(transport.kind()),
-                    outcome,
-                );
+                written.failed(outcome, "the device was offline, and at QoS 0 nothing is kept for it");
+                self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
             }
             Err(error) => {
                 let error = self.not_delivered(error);
@@ -184,51 +167,29 @@ impl<'a> Link<'a> {
     }
 
     /// Makes the command durable, under another id where a call before a restart still has this one.
-    async fn write_down(&self, mut delivery: Delivery) -> Result<Delivery, CallError> {
+    async fn write_down(&self, written: &mut Written<'_>) -> Result<(), CallError> {
+        let (request_id, accepted_at) = (self.call.request_id, UnixMillis::now());
         loop {
-            let entry = JournalEntry {
-                delivery: delivery.clone(),
-                request_id: self.call.request_id,
-                accepted_at: UnixMillis::now(),
-            };
+            let entry = JournalEntry { delivery: written.delivery.clone(), request_id, accepted_at };
             match self.engine.journal.open(entry).await {
-                Ok(()) => return Ok(delivery),
                 Err(JournalError::IdInUse) => {
                     let next = self.next_id();
-                    if delivery.id == self.call.id {
+                    if written.delivery.id == self.call.id {
                         self.message_id.store(next.as_u32(), Ordering::Relaxed);
                     }
-                    delivery.id = next;
+                    written.delivery.id = next;
                 }
-                Err(JournalError::DeviceFull(waiting)) => {
-                    return Err(CallError::Overloaded(format!(
-                        "{waiting} commands wait for the device already"
-                    )));
-                }
-                Err(JournalError::QueueFull(waiting)) => {
-                    return Err(CallError::Overloaded(format!(
-                        "{waiting} calls wait to be recorded"
-                    )));
-                }
-                Err(error @ JournalError::Store(_)) => {
-                    tracing::error!(%error, "asynchronous call not recorded");
-                    return Err(CallError::Internal(
-                        "the call could not be recorded and was not sent".to_owned(),
-                    ));
-                }
+                opened => return opened.map_err(not_recorded),
             }
         }
     }
 
     fn not_opened(&self, error: NotOpened) -> CallError {
         match error {
-            NotOpened::Full => CallError::Overloaded(format!(
-                "{} calls wait for their devices",
-                self.engine.config.pending_calls_max
-            )),
-            NotOpened::InUse => {
-                CallError::Internal("the call's id is in use; the call was not sent".to_owned())
+            NotOpened::Full => {
+                CallError::Overloaded(format!("{} calls wait for their devices", self.engine.config.pending_calls_max))
             }
+            NotOpened::InUse => CallError::Internal("the call's id is in use; the call was not sent".to_owned()),
         }
     }
 
@@ -237,9 +198,7 @@ impl<'a> Link<'a> {
             DeliverError::Offline => CallError::Offline(self.call.device.key.to_string()),
             DeliverError::Down => CallError::TransportDown,
             DeliverError::Lost => CallError::TransportLost,
-            DeliverError::QueueFull(messages) => {
-                CallError::Overloaded(format!("{messages} messages wait to be sent"))
-            }
+            DeliverError::QueueFull(messages) => CallError::Overloaded(format!("{messages} messages wait to be sent")),
             DeliverError::TooLarge { .. } => CallError::TooLarge(error.to_string()),
             DeliverError::Refused(why) => CallError::NotDelivered(why),
         }
@@ -268,11 +227,25 @@ impl Drop for Link<'_> {
     }
 }
 
-/// A command in the journal whose delivery has not ended. Dropped so, it is closed: nobody was told that it is on its
-/// way, so it must not be sent later.
+/// Why a command could not be made durable, for the caller. Nothing was sent.
+fn not_recorded(error: JournalError) -> CallError {
+    match error {
+        JournalError::DeviceFull(waiting) => {
+            CallError::Overloaded(format!("{waiting} commands wait for the device already"))
+        }
+        JournalError::QueueFull(waiting) => CallError::Overloaded(format!("{waiting} calls wait to be recorded")),
+        JournalError::Store(_) | JournalError::IdInUse => {
+            error!(%error, "asynchronous call not recorded");
+            CallError::Internal("the call could not be recorded and was not sent".to_owned())
+        }
+    }
+}
+
+/// A command on its way into the journal and to its device. Dropped so, its record is closed: nobody was told that it is
+/// on its way, so it must not be sent later.
 struct Written<'a> {
     link: &'a Link<'a>,
-    delivery: &'a Delivery,
+    delivery: Delivery,
     settled: bool,
 }
 
@@ -280,12 +253,7 @@ impl Written<'_> {
     fn sent(&mut self, transport: TransportKind, how: Sent) {
         self.settled = true;
         if how != Sent::Kept {
-            self.link.engine.journal.sent(
-                &self.delivery.device.key,
-                self.delivery.id,
-                transport,
-                how,
-            );
+            self.link.engine.journal.sent(&self.delivery.device.key, self.delivery.id, transport, how);
         }
     }
 
@@ -298,10 +266,7 @@ impl Written<'_> {
 impl Drop for Written<'_> {
     fn drop(&mut self) {
         if !self.settled {
-            self.failed(
-                Outcome::Cancelled,
-                "the caller hung up, or its time was over, while the command was sent",
-            );
+            self.failed(Outcome::Cancelled, "the caller hung up, or its time was over, while the command was sent");
         }
     }
 }

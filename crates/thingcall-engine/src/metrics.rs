@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use thingcall_core::{CallMode, Outcome, Sent, TransportKind};
 use thingcall_tsl::ViolationKind;
 
-const CALL_SECONDS: &[f64] =
-    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
-const STAGE_SECONDS: &[f64] =
-    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
+const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
+const STAGE_SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
 const LATE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0];
 const PAYLOAD_BYTES: &[f64] = &[256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0];
 
@@ -43,8 +40,7 @@ pub(crate) enum ReplyResult {
     Malformed,
 }
 
-const REPLY_RESULTS: [&str; 7] =
-    ["matched", "late", "duplicate", "unknown", "foreign", "wrong_device", "malformed"];
+const REPLY_RESULTS: [&str; 7] = ["matched", "late", "duplicate", "unknown", "foreign", "wrong_device", "malformed"];
 
 /// Which text a check was of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,22 +78,15 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn register(
-        registry: &Registry,
-        pending_calls_max: usize,
-    ) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(registry: &Registry, pending_calls_max: usize) -> Result<Self, prometheus::Error> {
         let make = Maker { registry };
-        let transports =
-            || TransportKind::ALL.iter().map(|kind| kind.as_str()).chain([NO_TRANSPORT]);
+        let transports = || TransportKind::ALL.iter().map(|kind| kind.as_str()).chain([NO_TRANSPORT]);
         let outcomes = || Outcome::ALL.iter().map(|outcome| outcome.as_str());
-        let pending =
-            make.gauges("pending_calls", "Calls that wait for their device", &["mode", "state"])?;
+        let pending = make.gauges("pending_calls", "Calls that wait for their device", &["mode", "state"])?;
         let state = |state| pending.get_metric_with_label_values(&[CallMode::Sync.as_str(), state]);
-        let limit =
-            make.gauge("pending_calls_limit", "How many calls may wait for their device")?;
+        let limit = make.gauge("pending_calls_limit", "How many calls may wait for their device")?;
         limit.set(i64::try_from(pending_calls_max).unwrap_or(i64::MAX));
-        let payload =
-            make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, &["direction"])?;
+        let payload = make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, &["direction"])?;
         let kinds = || ViolationKind::ALL.iter().map(|kind| kind.as_str());
         let sync = || transports().map(|transport| vec![CallMode::Sync.as_str(), transport]);
         Ok(Self {
@@ -106,9 +95,8 @@ impl Metrics {
                 "Calls, when they end",
                 &["mode", "transport", "outcome"],
                 MODES.iter().flat_map(|mode| {
-                    transports().flat_map(move |transport| {
-                        outcomes().map(move |outcome| vec![*mode, transport, outcome])
-                    })
+                    transports()
+                        .flat_map(move |transport| outcomes().map(move |outcome| vec![*mode, transport, outcome]))
                 }),
             )?,
             call_seconds: children(
@@ -121,35 +109,20 @@ impl Metrics {
                 sync(),
             )?,
             stages: children(
-                &make.histograms(
-                    "call_stage_duration_seconds",
-                    "The server's own share",
-                    STAGE_SECONDS,
-                    &["stage"],
-                )?,
+                &make.histograms("call_stage_duration_seconds", "The server's own share", STAGE_SECONDS, &["stage"])?,
                 STAGES.iter().map(|stage| vec![*stage]),
             )?,
             device_seconds: children(
-                &make.histograms(
-                    "device_response_seconds",
-                    "From sent to the reply",
-                    CALL_SECONDS,
-                    &["transport"],
-                )?,
+                &make.histograms("device_response_seconds", "From sent to the reply", CALL_SECONDS, &["transport"])?,
                 transports().map(|transport| vec![transport]),
             )?,
             pending: [state("queued")?, state("sent")?, state("acked")?],
-            oldest: make.gauge(
-                "pending_oldest_timestamp_seconds",
-                "Start of the oldest pending call; 0 if none",
-            )?,
+            oldest: make.gauge("pending_oldest_timestamp_seconds", "Start of the oldest pending call; 0 if none")?,
             replies: make.counters(
                 "replies_total",
                 "Replies of devices",
                 &["transport", "result"],
-                TransportKind::ALL
-                    .iter()
-                    .flat_map(|kind| REPLY_RESULTS.map(|result| vec![kind.as_str(), result])),
+                TransportKind::ALL.iter().flat_map(|kind| REPLY_RESULTS.map(|result| vec![kind.as_str(), result])),
             )?,
             lateness: make.histogram(
                 "reply_lateness_seconds",
@@ -160,9 +133,7 @@ impl Metrics {
                 "validation_failures_total",
                 "Texts that do not fit the model",
                 &["direction", "kind"],
-                ["args", "reply"]
-                    .iter()
-                    .flat_map(|direction| kinds().map(move |kind| vec![*direction, kind])),
+                ["args", "reply"].iter().flat_map(|direction| kinds().map(move |kind| vec![*direction, kind])),
             )?,
             request_bytes: payload.get_metric_with_label_values(&["request"])?,
             reply_bytes: payload.get_metric_with_label_values(&["reply"])?,
@@ -170,15 +141,9 @@ impl Metrics {
     }
 
     /// A call ended.
-    pub(crate) fn call_ended(
-        &self,
-        mode: Option<CallMode>,
-        transport: Option<TransportKind>,
-        outcome: Outcome,
-    ) {
+    pub(crate) fn call_ended(&self, mode: Option<CallMode>, transport: Option<TransportKind>, outcome: Outcome) {
         let mode = mode.map_or(UNKNOWN_MODE, |mode| mode as usize);
-        let index = (mode * TRANSPORTS + transport_index(transport)) * Outcome::ALL.len()
-            + outcome as usize;
+        let index = (mode * TRANSPORTS + transport_index(transport)) * Outcome::ALL.len() + outcome as usize;
         bump(&self.calls, index);
     }
 
@@ -302,12 +267,7 @@ impl Maker<'_> {
         values.map(|values| family.get_metric_with_label_values(&values)).collect()
     }
 
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         let family = IntGaugeVec::new(Self::opts(name, help), labels)?;
         self.registry.register(Box::new(family.clone()))?;
         Ok(family)
@@ -332,12 +292,7 @@ impl Maker<'_> {
         Ok(family)
     }
 
-    fn histogram(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-    ) -> Result<Histogram, prometheus::Error> {
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
         let opts = HistogramOpts { common_opts: Self::opts(name, help), buckets: buckets.to_vec() };
         let histogram = Histogram::with_opts(opts)?;
         self.registry.register(Box::new(histogram.clone()))?;

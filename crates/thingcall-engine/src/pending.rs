@@ -102,13 +102,7 @@ impl PendingCalls {
             }
             dashmap::Entry::Vacant(vacant) => {
                 let opened_at = Instant::now();
-                let _entry = vacant.insert(Waiting {
-                    generation,
-                    device: device.clone(),
-                    transport,
-                    opened_at,
-                    end,
-                });
+                let _entry = vacant.insert(Waiting { generation, device: device.clone(), transport, opened_at, end });
             }
         }
         Ok(PendingCall { calls: self, id, generation, ended })
@@ -153,10 +147,7 @@ impl PendingCalls {
 
     /// Ends the calls that a device cannot answer any more.
     pub(crate) fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
-        self.end_all(
-            |waiting| waiting.transport == transport && waiting.device.key == *device,
-            || End::DeviceGone,
-        );
+        self.end_all(|waiting| waiting.transport == transport && waiting.device.key == *device, || End::DeviceGone);
     }
 
     /// Ends the calls whose way broke.
@@ -165,8 +156,7 @@ impl PendingCalls {
     }
 
     fn end_all(&self, ended: impl Fn(&Waiting) -> bool, end: impl Fn() -> End) {
-        let ids: Vec<CallId> =
-            self.waiting.iter().filter(|entry| ended(entry)).map(|entry| *entry.key()).collect();
+        let ids: Vec<CallId> = self.waiting.iter().filter(|entry| ended(entry)).map(|entry| *entry.key()).collect();
         for id in ids {
             if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
                 self.recent.note(id, waiting.device, false);
@@ -197,10 +187,7 @@ impl PendingCall<'_> {
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.calls.open.fetch_sub(1, Ordering::Relaxed);
-        let own = self
-            .calls
-            .waiting
-            .remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
+        let own = self.calls.waiting.remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
         if let Some((id, waiting)) = own {
             self.calls.recent.note(id, waiting.device, false);
         }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId,
-    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply,
-    ReplyBody, ReplySink, Request, RequestId, Sent, Transport, TransportKind, UnixMillis,
+    CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, Journal, JournalEntry,
+    JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply, ReplyBody, ReplySink, Request, RequestId, Sent,
+    Transport, TransportKind, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, ThingModel};
 use tokio::sync::Notify;
@@ -33,8 +33,7 @@ const MODEL: &str = r#"{
 }"#;
 
 /// What the device does with a command.
-pub(crate) type Behaviour =
-    Box<dyn Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync>;
+pub(crate) type Behaviour = Box<dyn Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync>;
 
 /// How a behaviour answers: at once, or after a while.
 pub(crate) struct Answering {
@@ -123,8 +122,7 @@ impl Journal for Pages {
             .iter()
             .map(|reply| match pages.get_mut(&reply.id().unwrap()) {
                 Some(page @ None) => {
-                    let outcome =
-                        if reply.body.is_ok() { Outcome::Ok } else { Outcome::InvalidReply };
+                    let outcome = if reply.body.is_ok() { Outcome::Ok } else { Outcome::InvalidReply };
                     *page = Some(outcome);
                     let service = "SetScene".parse().unwrap();
                     Completion::Matched { outcome, service, transport: reply.transport }
@@ -176,25 +174,15 @@ pub(crate) fn bench_with(
         model: Some(Arc::new(ThingModel::parse(MODEL, &[]).unwrap())),
         created_at: UnixMillis(0),
     };
-    let one =
-        Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true };
-    let registry = Arc::new(OneDevice(Mutex::new(Found {
-        device: Arc::new(one),
-        product: Arc::new(product),
-    })));
+    let one = Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true };
+    let registry = Arc::new(OneDevice(Mutex::new(Found { device: Arc::new(one), product: Arc::new(product) })));
     let journal = Arc::new(Pages::default());
     let metering = prometheus::Registry::new();
-    let engine =
-        Engine::new(config, Parts { registry, journal: journal.clone() }, &metering).unwrap();
+    let engine = Engine::new(config, Parts { registry, journal: journal.clone() }, &metering).unwrap();
     let answering = Arc::new(Answering { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     let behaviour = Box::new(behaviour);
-    engine.attach(Arc::new(Wire {
-        behaviour,
-        answering,
-        delivered: delivered.clone(),
-        arrived: arrived.clone(),
-    }));
+    engine.attach(Arc::new(Wire { behaviour, answering, delivered: delivered.clone(), arrived: arrived.clone() }));
     Bench { engine, journal, delivered, arrived, metering }
 }
 
@@ -230,29 +218,17 @@ impl Bench {
 
     /// The value of a series, such as `thingcall_calls_total{mode="sync",...}`.
     pub(crate) fn metric(&self, series: &str) -> f64 {
-        let text =
-            prometheus::TextEncoder::new().encode_to_string(&self.metering.gather()).unwrap();
-        let line = text
-            .lines()
-            .find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
-        line.unwrap_or_else(|| panic!("no series {series}"))
-            .rsplit(' ')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.metering.gather()).unwrap();
+        let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
+        line.unwrap_or_else(|| panic!("no series {series}")).rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn calls(&self, mode: &str, outcome: &str) -> f64 {
-        self.metric(&format!(
-            r#"thingcall_calls_total{{mode="{mode}",outcome="{outcome}",transport="embedded"}}"#
-        ))
+        self.metric(&format!(r#"thingcall_calls_total{{mode="{mode}",outcome="{outcome}",transport="embedded"}}"#))
     }
 
     pub(crate) fn replies(&self, result: &str) -> f64 {
-        self.metric(&format!(
-            r#"thingcall_replies_total{{result="{result}",transport="embedded"}}"#
-        ))
+        self.metric(&format!(r#"thingcall_replies_total{{result="{result}",transport="embedded"}}"#))
     }
 
     /// Nothing of any call is left.

@@ -16,11 +16,7 @@ impl Transports {
     }
 
     pub(crate) fn any_ready(&self) -> bool {
-        self.attached
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .any(|transport| transport.ready())
+        self.attached.read().unwrap_or_else(PoisonError::into_inner).iter().any(|transport| transport.ready())
     }
 
     /// The transport the device is connected through; else the first that cannot tell, since the device may be there;

@@ -8,8 +8,7 @@ use thingcall_core::{IotId, ReplyBody};
 use super::*;
 
 fn device(index: u8) -> Arc<Device> {
-    let key =
-        DeviceKey { product: "pk".parse().unwrap(), name: format!("d{index}").parse().unwrap() };
+    let key = DeviceKey { product: "pk".parse().unwrap(), name: format!("d{index}").parse().unwrap() };
     Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true })
 }
 
@@ -131,8 +130,7 @@ async fn one_reply_of_many_at_once_wins() {
             std::thread::spawn(move || matches!(calls.accept(id, reply(0, id)), Met::Waiting))
         })
         .collect();
-    let winners =
-        racers.into_iter().filter_map(|racer| racer.join().ok()).filter(|won| *won).count();
+    let winners = racers.into_iter().filter_map(|racer| racer.join().ok()).filter(|won| *won).count();
     assert_eq!(winners, 1);
     assert!(matches!(pending.wait().await, End::Replied(_)));
 }

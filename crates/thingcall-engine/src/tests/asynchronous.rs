@@ -1,8 +1,6 @@
 //! Calls whose caller does not wait.
 
-use thingcall_core::{
-    Answer, CallError, CallId, CallMode, DeliverError, MalformedReply, Outcome, ReplySink, Sent,
-};
+use thingcall_core::{Answer, CallError, CallId, CallMode, DeliverError, MalformedReply, Outcome, ReplySink, Sent};
 use thingcall_tsl::{ProductSettings, Validation};
 
 use crate::Config;
@@ -83,8 +81,7 @@ async fn a_reply_to_no_call_is_unknown() {
 async fn a_verification_free_product_is_always_asynchronous_and_unchecked() {
     let settings = ProductSettings { validation: Validation::Free, ..ProductSettings::default() };
     let bench = bench_with(Config::default(), settings, |_, _| Ok(Sent::Sent));
-    let invoked =
-        bench.engine.invoke(bench.request("Measure", r#"{"channel":"any"}"#)).await.unwrap();
+    let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":"any"}"#)).await.unwrap();
     assert_eq!(invoked.mode, CallMode::Async);
     let error = bench.engine.invoke(bench.request("Measure", "{'a':1}")).await.unwrap_err();
     assert!(matches!(error, CallError::InvalidArgs(_)));

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use thingcall_core::{
-    Answer, CallError, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportKind,
-};
+use thingcall_core::{Answer, CallError, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportKind};
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
 
@@ -15,8 +13,7 @@ use crate::testbench::{SECOND, answers_after, bench, bench_with, device, reply};
 async fn the_caller_gets_the_devices_answer() {
     let bench = bench(answers_after(SECOND, r#"{"mean":7}"#));
     let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
-    let expected =
-        Answer::Replied(ReplyBody { code: 200, message: None, data: r#"{"mean":7}"#.to_owned() });
+    let expected = Answer::Replied(ReplyBody { code: 200, message: None, data: r#"{"mean":7}"#.to_owned() });
     assert_eq!((invoked.mode, invoked.answer), (CallMode::Sync, expected));
     assert_eq!(*bench.delivered.lock().unwrap(), [invoked.id]);
     assert_eq!((bench.calls("sync", "ok"), bench.replies("matched")), (1.0, 1.0));
@@ -37,8 +34,7 @@ async fn a_device_quicker_than_its_delivery_is_heard() {
 async fn a_silent_device_ends_in_a_timeout_after_eight_seconds() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let began = Instant::now();
-    let error =
-        bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
+    let error = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
     assert_eq!(error, CallError::Timeout { device: "pk1/dev1".to_owned(), waited_ms: 8000 });
     assert_eq!(began.elapsed(), 8 * SECOND);
     assert_eq!(bench.calls("sync", "timeout"), 1.0);
@@ -83,8 +79,7 @@ async fn a_reply_from_another_device_does_not_count() {
 async fn a_caller_who_hangs_up_leaves_nothing_behind() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let call = tokio::spawn({
-        let (engine, request) =
-            (bench.engine.clone(), bench.request("Measure", r#"{"channel":1}"#));
+        let (engine, request) = (bench.engine.clone(), bench.request("Measure", r#"{"channel":1}"#));
         async move { engine.invoke(request).await }
     });
     bench.arrived.notified().await;
@@ -101,12 +96,11 @@ async fn a_caller_who_hangs_up_leaves_nothing_behind() {
 async fn a_device_that_goes_away_ends_its_calls_at_once() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let began = Instant::now();
-    let (error, ()) =
-        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
-            bench.arrived.notified().await;
-            bench.engine.device_gone(&device("dev2"), TransportKind::Embedded);
-            bench.engine.device_gone(&device("dev1"), TransportKind::Embedded);
-        });
+    let (error, ()) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+        bench.arrived.notified().await;
+        bench.engine.device_gone(&device("dev2"), TransportKind::Embedded);
+        bench.engine.device_gone(&device("dev1"), TransportKind::Embedded);
+    });
     assert_eq!(error, Err(CallError::WentOffline("pk1/dev1".to_owned())));
     assert_eq!(began.elapsed(), Duration::ZERO);
     bench.assert_empty();
@@ -115,12 +109,11 @@ async fn a_device_that_goes_away_ends_its_calls_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_broker_ends_its_calls_at_once() {
     let bench = bench(|_, _| Ok(Sent::Sent));
-    let (error, ()) =
-        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
-            bench.arrived.notified().await;
-            bench.engine.transport_lost(TransportKind::Mqtt);
-            bench.engine.transport_lost(TransportKind::Embedded);
-        });
+    let (error, ()) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+        bench.arrived.notified().await;
+        bench.engine.transport_lost(TransportKind::Mqtt);
+        bench.engine.transport_lost(TransportKind::Embedded);
+    });
     assert_eq!(error, Err(CallError::TransportLost));
     assert_eq!(bench.calls("sync", "transport_down"), 1.0);
     bench.assert_empty();
@@ -145,8 +138,7 @@ async fn a_message_that_does_not_leave_fails_at_once_and_leaves_nothing() {
 #[tokio::test(start_paused = true)]
 async fn calls_over_the_cap_are_refused_as_overloaded() {
     let config = Config { pending_calls_max: 1, ..Config::default() };
-    let bench =
-        bench_with(config, ProductSettings::default(), answers_after(SECOND, r#"{"mean":7}"#));
+    let bench = bench_with(config, ProductSettings::default(), answers_after(SECOND, r#"{"mean":7}"#));
     let (first, second) = tokio::join!(
         bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)),
         bench.engine.invoke(bench.request("Measure", r#"{"channel":2}"#)),
@@ -173,14 +165,11 @@ async fn arguments_that_do_not_fit_never_reach_the_device() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_does_not_fit_is_handled_as_the_product_says() {
-    for (reply_check, accepted, counted) in [
-        (ReplyCheck::Off, true, 0.0),
-        (ReplyCheck::Warn, true, 1.0),
-        (ReplyCheck::Reject, false, 1.0),
-    ] {
+    for (reply_check, accepted, counted) in
+        [(ReplyCheck::Off, true, 0.0), (ReplyCheck::Warn, true, 1.0), (ReplyCheck::Reject, false, 1.0)]
+    {
         let settings = ProductSettings { reply_check, ..ProductSettings::default() };
-        let bench =
-            bench_with(Config::default(), settings, answers_after(SECOND, r#"{"mean":101}"#));
+        let bench = bench_with(Config::default(), settings, answers_after(SECOND, r#"{"mean":101}"#));
         let result = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await;
         assert_eq!(result.is_ok(), accepted, "{reply_check:?}");
         let series = r#"thingcall_validation_failures_total{direction="reply",kind="range"}"#;
@@ -191,11 +180,10 @@ async fn a_reply_that_does_not_fit_is_handled_as_the_product_says() {
 #[tokio::test(start_paused = true)]
 async fn draining_lets_running_calls_end_and_takes_no_new_ones() {
     let bench = bench(answers_after(SECOND, r#"{"mean":7}"#));
-    let (running, left) =
-        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
-            bench.arrived.notified().await;
-            bench.engine.drain(5 * SECOND).await
-        });
+    let (running, left) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+        bench.arrived.notified().await;
+        bench.engine.drain(5 * SECOND).await
+    });
     running.unwrap();
     assert_eq!(left, 0);
     let refused = bench.engine.invoke(bench.request("Measure", r#"{"channel":3}"#)).await;
@@ -205,10 +193,9 @@ async fn draining_lets_running_calls_end_and_takes_no_new_ones() {
 #[tokio::test(start_paused = true)]
 async fn a_drain_gives_up_on_calls_that_do_not_end() {
     let bench = bench(|_, _| Ok(Sent::Sent));
-    let (result, left) =
-        tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
-            bench.arrived.notified().await;
-            bench.engine.drain(SECOND).await
-        });
+    let (result, left) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+        bench.arrived.notified().await;
+        bench.engine.drain(SECOND).await
+    });
     assert_eq!((left, result.unwrap_err().outcome().as_str()), (1, "timeout"));
 }
