@@ -1,1 +1,38 @@
-//! (to come)
+//! Products, devices, access keys and the records of asynchronous calls, in one SQLite file.
+//!
+//! Read in this order: [`Store`] (one open file: its memory, its connections, its two tasks), `memory` (what every call
+//! looks up), `directory` and `keys` (changes by people), `changes` (how every process on the file sees them),
+//! `presence`, then `journal` (what callers of the journal see), `writer` (the task that makes it durable) and `calls`
+//! (its SQL).
+//!
+//! **Invariants:** look-ups on the path of a call read memory and never wait. Whatever writes holds the one write lock of
+//! the process, so memory follows the file in the file's order. A record's state only grows.
+
+mod config;
+mod open;
+mod store;
+
+mod memory;
+mod rows;
+
+mod changes;
+mod directory;
+mod keys;
+mod presence;
+mod random;
+
+mod calls;
+mod journal;
+mod records;
+mod replies;
+mod waiting;
+mod writer;
+
+pub use changes::Change;
+pub use config::Config;
+pub use keys::{KeyError, NewKey};
+pub use open::OpenError;
+pub use store::{Stats, Store};
+
+#[cfg(test)]
+mod tests;

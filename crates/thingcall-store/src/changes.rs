@@ -1,0 +1,208 @@
+//! How a change reaches memory, in this process and in every other that has the file open.
+//!
+//! A change is written with a row in the table `changes`, in one transaction. Whoever wrote it, and every process's poller,
+//! reads the rows after the last one it has taken over and reloads what they name. There is no other way into memory.
+//!
+//! **Invariant:** rows are taken over in their order, each once, under the write lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use thingcall_core::{DeviceKey, ProductKey, UnixMillis};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tracing::warn;
+
+use crate::memory::{DeviceEntry, Memory, Swap};
+use crate::store::{self, Shared, WriteSide};
+use crate::{calls, rows};
+
+/// Rows kept for processes that are behind; one that is further behind reloads everything.
+const CHANGES_KEPT: i64 = 10_000;
+/// Rows read at a time.
+const CHANGES_AT_ONCE: i64 = 500;
+
+/// What was changed, whichever process changed it. Memory has it already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A product was made, or its settings or model were changed.
+    Product(ProductKey),
+    /// A device was registered.
+    DeviceAdded(DeviceKey),
+    /// It may connect again.
+    DeviceEnabled(DeviceKey),
+    /// It may not be connected any more.
+    DeviceDisabled(DeviceKey),
+    /// It is forgotten, or another one has its name: it may not be connected any more.
+    DeviceRemoved(DeviceKey),
+    /// The access key with this id was made or changed.
+    Key(String),
+}
+
+/// What a row of `changes` names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    Product(&'a ProductKey),
+    Device(&'a DeviceKey),
+    Key(&'a str),
+}
+
+/// Ends the transaction that changed something, and writes down that it did.
+pub(crate) async fn commit(mut tx: Transaction<'_, Sqlite>, subject: Subject<'_>) -> Result<(), sqlx::Error> {
+    let (kind, subject, name) = match subject {
+        Subject::Product(key) => ("product", key.as_str(), None),
+        Subject::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
+        Subject::Key(id) => ("key", id, None),
+    };
+    let written = sqlx::query("INSERT INTO changes (kind, subject, name) VALUES (?, ?, ?)")
+        .bind(kind)
+        .bind(subject)
+        .bind(name)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM changes WHERE seq <= ?")
+        .bind(written.last_insert_rowid() - CHANGES_KEPT)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// The last change there is.
+pub(crate) async fn last(conn: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM changes").fetch_one(conn).await
+}
+
+/// Takes over what was changed since the last time.
+pub(crate) async fn catch_up(shared: &Shared, side: &mut WriteSide) -> Result<(), sqlx::Error> {
+    loop {
+        let found: Vec<(i64, String, String, Option<String>)> =
+            sqlx::query_as("SELECT seq, kind, subject, name FROM changes WHERE seq > ? ORDER BY seq LIMIT ?")
+                .bind(side.last_change)
+                .bind(CHANGES_AT_ONCE)
+                .fetch_all(&mut side.conn)
+                .await?;
+        let Some(first) = found.first() else { return Ok(()) };
+        if first.0 > side.last_change + 1 {
+            reload(shared, side).await?;
+            continue;
+        }
+        for (seq, kind, subject, name) in found {
+            take_over(shared, side, &kind, &subject, name.as_deref()).await?;
+            side.last_change = seq;
+        }
+    }
+}
+
+async fn take_over(
+    shared: &Shared,
+    side: &mut WriteSide,
+    kind: &str,
+    subject: &str,
+    name: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    match (kind, name) {
+        ("product", None) => {
+            if let Some(product) = rows::product(&mut side.conn, subject).await? {
+                shared.announce(Change::Product(product.key.clone()));
+                shared.memory.put_product(product);
+            }
+        }
+        ("device", Some(name)) => {
+            let key = rows::device_key(subject, name)?;
+            let entry = rows::device(&mut side.conn, &key).await?;
+            put_device(shared, side, &key, entry).await?;
+        }
+        ("key", None) => {
+            shared.memory.put_key(subject, rows::key(&mut side.conn, subject).await?);
+            shared.announce(Change::Key(subject.to_owned()));
+        }
+        _ => warn!(kind, "a change of an unknown kind is left out"),
+    }
+    Ok(())
+}
+
+/// Replaces a device in memory and says what that means.
+async fn put_device(
+    shared: &Shared,
+    side: &mut WriteSide,
+    key: &DeviceKey,
+    entry: Option<DeviceEntry>,
+) -> Result<(), sqlx::Error> {
+    let swap = shared.memory.put_device(key, entry);
+    if let Some(gone) = gone(&swap) {
+        side.waiting.forget(key);
+        // Again after the remover's own: this process may have accepted a call before it knew.
+        calls::end_all(&mut side.conn, &gone.device, UnixMillis::now()).await?;
+    }
+    for change in meaning(key, &swap) {
+        shared.announce(change);
+    }
+    Ok(())
+}
+
+/// The device that is no more, or whose name another one has.
+fn gone(swap: &Swap<DeviceEntry>) -> Option<&DeviceEntry> {
+    let before = swap.before.as_deref()?;
+    let same = swap.after.as_deref().is_some_and(|after| after.device.iot_id == before.device.iot_id);
+    (!same).then_some(before)
+}
+
+fn meaning(key: &DeviceKey, swap: &Swap<DeviceEntry>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let gone = gone(swap).is_some();
+    if gone {
+        changes.push(Change::DeviceRemoved(key.clone()));
+    }
+    match (&swap.before, &swap.after) {
+        (_, None) => {}
+        (Some(before), Some(after)) if !gone => match (before.device.enabled, after.device.enabled) {
+            (true, false) => changes.push(Change::DeviceDisabled(key.clone())),
+            (false, true) => changes.push(Change::DeviceEnabled(key.clone())),
+            (true, true) | (false, false) => {}
+        },
+        (_, Some(_)) => changes.push(Change::DeviceAdded(key.clone())),
+    }
+    changes
+}
+
+/// Reads everything anew: the rows that say what was changed are gone.
+async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), sqlx::Error> {
+    side.last_change = last(&mut side.conn).await?;
+    let fresh = Memory::default();
+    rows::load(&mut side.conn, &fresh).await?;
+    for product in fresh.products() {
+        shared.announce(Change::Product(product.key.clone()));
+        shared.memory.put_product(Arc::unwrap_or_clone(product));
+    }
+    for before in shared.memory.all_devices() {
+        if fresh.device_by_key(&before.device.key).is_none() {
+            put_device(shared, side, &before.device.key, None).await?;
+        }
+    }
+    for entry in fresh.all_devices() {
+        let key = entry.device.key.clone();
+        put_device(shared, side, &key, Some((*entry).clone())).await?;
+    }
+    for key in fresh.keys() {
+        shared.announce(Change::Key(key.id.clone()));
+        shared.memory.put_key(&key.id, Some((*key).clone()));
+    }
+    Ok(())
+}
+
+/// Looks for other processes' changes until the store closes.
+pub(crate) async fn poll(shared: Arc<Shared>, every: Duration, mut closing: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(every.max(Duration::from_millis(1)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = store::closed(&mut closing) => return,
+            _ = tick.tick() => {}
+        }
+        let mut side = shared.write.lock().await;
+        if let Err(problem) = catch_up(&shared, &mut side).await {
+            warn!(%problem, "changes by other processes cannot be read; trying again");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Products and devices, as people and the API change them.
+//!
+//! **Invariant:** every change is one transaction that also writes its row in `changes`, and memory takes it over before
+//! the write lock is let go.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteQueryResult;
+use sqlx::{Connection, SqliteConnection};
+use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, UnixMillis};
+use thingcall_tsl::{
+    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
+    ThingModel,
+};
+
+use crate::changes::{self, Subject};
+use crate::random::{self, NoRandomness};
+use crate::{Store, calls, rows};
+
+impl Registry for Store {
+    fn find(&self, target: &DeviceRef) -> Option<Found> {
+        self.shared().memory.find(target)
+    }
+
+    fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
+        self.shared().memory.product(key)
+    }
+}
+
+#[async_trait]
+impl Directory for Store {
+    async fn create_product(&self, new: NewProduct) -> Result<Arc<Product>, DirectoryError> {
+        let key = match new.key {
+            Some(key) => key,
+            None => made_up(random::product_key())?,
+        };
+        let settings = serde_json::to_string(&new.settings).map_err(failed)?;
+        let mut side = self.shared().write.lock().await;
+        room(self.shared().memory.counts().0, self.shared().config.products_max, "products")?;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::query("INSERT INTO products (key, name, settings, created_at) VALUES (?, ?, ?, ?)")
+            .bind(key.as_str())
+            .bind(&new.name)
+            .bind(settings)
+            .bind(UnixMillis::now().0)
+            .execute(&mut *tx)
+            .await
+            .map_err(|problem| taken(problem, &format!("product {key}")))?;
+        changes::commit(tx, Subject::Product(&key)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
+        self.product(&key).ok_or(DirectoryError::NoProduct(key))
+    }
+
+    async fn change_settings(&self, key: &ProductKey, settings: ProductSettings) -> Result<(), DirectoryError> {
+        let settings = serde_json::to_string(&settings).map_err(failed)?;
+        let update = sqlx::query("UPDATE products SET settings = ? WHERE key = ?").bind(settings).bind(key.as_str());
+        let mut side = self.shared().write.lock().await;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        hit(update.execute(&mut *tx).await, || DirectoryError::NoProduct(key.clone()))?;
+        changes::commit(tx, Subject::Product(key)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+    }
+
+    async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {
+        let mut side = self.shared().write.lock().await;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        write_model(&mut tx, key, &model).await?;
+        changes::commit(tx, Subject::Product(key)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+    }
+
+    fn products(&self) -> Vec<Arc<Product>> {
+        self.shared().memory.products()
+    }
+
+    async fn register(&self, new: NewDevice) -> Result<DeviceRecord, DirectoryError> {
+        let name = match &new.name {
+            Some(name) => name.clone(),
+            None => made_up(random::device_name())?,
+        };
+        let key = DeviceKey { product: new.product.clone(), name };
+        let iot_id = made_up::<IotId>(random::iot_id())?;
+        let mut side = self.shared().write.lock().await;
+        room(self.shared().memory.counts().1, self.shared().config.devices_max, "devices")?;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        insert_device(&mut tx, &key, &iot_id, &new).await?;
+        changes::commit(tx, Subject::Device(&key)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
+        self.device(&DeviceRef::Key(key)).await
+    }
+
+    async fn device(&self, target: &DeviceRef) -> Result<DeviceRecord, DirectoryError> {
+        let entry = self.shared().memory.device(target);
+        entry.map(|entry| entry.record()).ok_or_else(|| DirectoryError::NoDevice(target.clone()))
+    }
+
+    async fn devices(&self, product: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        let devices = self.shared().memory.devices(product);
+        let devices = devices.ok_or_else(|| DirectoryError::NoProduct(product.clone()))?;
+        Ok(devices.iter().map(|entry| entry.record()).collect())
+    }
+
+    async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {
+        let update = sqlx::query("UPDATE devices SET enabled = ? WHERE product = ? AND name = ?")
+            .bind(enabled)
+            .bind(device.product.as_str())
+            .bind(device.name.as_str());
+        let mut side = self.shared().write.lock().await;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        hit(update.execute(&mut *tx).await, || no_device(device))?;
+        changes::commit(tx, Subject::Device(device)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+    }
+
+    async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError> {
+        let mut side = self.shared().write.lock().await;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let entry = rows::device(&mut tx, device).await.map_err(failed)?;
+        let entry = entry.ok_or_else(|| no_device(device))?;
+        let delete = sqlx::query("DELETE FROM devices WHERE product = ? AND name = ?")
+            .bind(device.product.as_str())
+            .bind(device.name.as_str());
+        hit(delete.execute(&mut *tx).await, || no_device(device))?;
+        calls::end_all(&mut tx, &entry.device, UnixMillis::now()).await.map_err(failed)?;
+        changes::commit(tx, Subject::Device(device)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+    }
+}
+
+async fn write_model(conn: &mut SqliteConnection, key: &ProductKey, model: &ThingModel) -> Result<(), DirectoryError> {
+    let delete = sqlx::query("DELETE FROM models WHERE product = ?").bind(key.as_str());
+    delete.execute(&mut *conn).await.map_err(failed)?;
+    for (position, text) in (0_i64..).zip(rows::texts(model)) {
+        let insert = sqlx::query("INSERT INTO models (product, position, text) VALUES (?, ?, ?)")
+            .bind(key.as_str())
+            .bind(position)
+            .bind(text);
+        insert.execute(&mut *conn).await.map_err(|problem| unknown_product(problem, key))?;
+    }
+    Ok(())
+}
+
+async fn insert_device(
+    conn: &mut SqliteConnection,
+    key: &DeviceKey,
+    iot_id: &IotId,
+    new: &NewDevice,
+) -> Result<(), DirectoryError> {
+    let secret = match &new.secret {
+        Some(secret) => secret.expose().to_owned(),
+        None => random::device_secret().map_err(failed)?,
+    };
+    let insert = sqlx::query(
+        "INSERT INTO devices (product, name, iot_id, secret, enabled, nickname, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key.product.as_str())
+    .bind(key.name.as_str())
+    .bind(iot_id.as_str())
+    .bind(secret)
+    .bind(true)
+    .bind(&new.nickname)
+    .bind(UnixMillis::now().0);
+    match insert.execute(conn).await {
+        Ok(_) => Ok(()),
+        Err(problem) if is_foreign_key(&problem) => Err(unknown_product(problem, &key.product)),
+        Err(problem) => Err(taken(problem, &format!("device {key}"))),
+    }
+}
+
+/// What the operating system's randomness gives always has the form it is for.
+fn made_up<T: FromStr<Err = InvalidId>>(text: Result<String, NoRandomness>) -> Result<T, DirectoryError> {
+    text.map_err(failed)?.parse().map_err(failed)
+}
+
+fn room(there_are: usize, max: usize, of: &str) -> Result<(), DirectoryError> {
+    if there_are < max {
+        Ok(())
+    } else {
+        Err(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed")))
+    }
+}
+
+/// A change that must hit one row.
+fn hit(
+    done: Result<SqliteQueryResult, sqlx::Error>,
+    missing: impl FnOnce() -> DirectoryError,
+) -> Result<(), DirectoryError> {
+    if done.map_err(failed)?.rows_affected() == 0 { Err(missing()) } else { Ok(()) }
+}
+
+fn taken(problem: sqlx::Error, what: &str) -> DirectoryError {
+    let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
+    if unique { DirectoryError::Exists(what.to_owned()) } else { failed(problem) }
+}
+
+fn unknown_product(problem: sqlx::Error, key: &ProductKey) -> DirectoryError {
+    if is_foreign_key(&problem) { DirectoryError::NoProduct(key.clone()) } else { failed(problem) }
+}
+
+fn is_foreign_key(problem: &sqlx::Error) -> bool {
+    problem.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
+}
+
+fn no_device(key: &DeviceKey) -> DirectoryError {
+    DirectoryError::NoDevice(DeviceRef::Key(key.clone()))
+}
+
+fn failed(problem: impl std::error::Error) -> DirectoryError {
+    DirectoryError::Store(problem.to_string())
+}

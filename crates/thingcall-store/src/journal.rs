@@ -1,0 +1,108 @@
+//! The journal and the outbox, as the engine and the broker see them: everything is handed to the writer.
+//!
+//! **Invariant:** nothing here touches the file but `find`. What is handed over is written in the order it was handed over
+//! in, as far as the order matters.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use thingcall_core::{
+    CallId, Completion, Delivery, DeviceKey, Journal, JournalEntry, JournalError, Outbox, Outcome, Record, Reply, Sent,
+    TransportKind, UnixMillis,
+};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use crate::calls::{End, Progress};
+use crate::writer::{Answering, Opening, Reading, Write};
+use crate::{Store, records};
+
+#[async_trait]
+impl Journal for Store {
+    async fn open(&self, entry: JournalEntry) -> Result<(), JournalError> {
+        let max = self.shared().config.write_queue_records_max;
+        if self.queue().max_capacity() - self.queue().capacity() >= max {
+            return Err(JournalError::QueueFull(max));
+        }
+        let (done, written) = oneshot::channel();
+        match self.queue().try_send(Write::Open(Box::new(Opening { entry, done }))) {
+            Ok(()) => written.await.unwrap_or_else(|_| Err(closed())),
+            Err(TrySendError::Full(_)) => Err(JournalError::QueueFull(max)),
+            Err(TrySendError::Closed(_)) => Err(closed()),
+        }
+    }
+
+    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
+        let now = Some(UnixMillis::now());
+        let (sent_at, acked_at) = match how {
+            Sent::Kept => (None, None),
+            Sent::Sent => (now, None),
+            Sent::Acked => (now, now),
+        };
+        self.note(device, id, Progress { transport: Some(transport), sent_at, acked_at, end: None });
+    }
+
+    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str) {
+        let at = UnixMillis::now();
+        let end = End { outcome, at, code: None, message: Some(why.to_owned()), data: None };
+        self.note(device, id, Progress { end: Some(end), ..Progress::default() });
+    }
+
+    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
+        let (done, written) = oneshot::channel();
+        self.queue().send(Write::Complete(Answering { replies, done })).await.map_err(|_| closed())?;
+        written.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError> {
+        let found = records::find(&self.shared().reads, &self.shared().memory, id).await;
+        found.map_err(|problem| JournalError::Store(problem.to_string()))
+    }
+}
+
+#[async_trait]
+impl Outbox for Store {
+    /// Answered by the writer, after what was noted before: a command whose acknowledgement is noted is not told again.
+    async fn unacknowledged(
+        &self,
+        device: &DeviceKey,
+        after: Option<CallId>,
+        max: usize,
+    ) -> Result<Vec<Delivery>, JournalError> {
+        let (done, read) = oneshot::channel();
+        let reading = Reading { device: device.clone(), after, max, done };
+        self.queue().send(Write::Read(reading)).await.map_err(|_| closed())?;
+        read.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    fn acknowledged(&self, device: &DeviceKey, id: CallId) {
+        let acked_at = Some(UnixMillis::now());
+        self.note(device, id, Progress { acked_at, ..Progress::default() });
+    }
+}
+
+impl Store {
+    /// Hands over what became of a call. Half of the queue is kept free of new calls for this, so it is full only when
+    /// the disk stands still; what is lost then is counted, and told in the log ever more rarely.
+    fn note(&self, device: &DeviceKey, id: CallId, progress: Progress) {
+        if self.queue().try_send(Write::Note((device.clone(), id), Box::new(progress))).is_err() {
+            self.shared().lose_notes(1, "the store is closed or its write queue is full");
+        }
+    }
+}
+
+impl crate::store::Shared {
+    /// Counts and tells notes that are not written.
+    pub(crate) fn lose_notes(&self, count: u64, why: &str) {
+        let before = self.notes_lost.fetch_add(count, Ordering::Relaxed);
+        let lost = before + count;
+        if before.checked_ilog2() != lost.checked_ilog2() {
+            warn!(lost, why, "what became of calls is not written down; a command may be sent again");
+        }
+    }
+}
+
+fn closed() -> JournalError {
+    JournalError::Store("the store is closed".to_owned())
+}

@@ -1,0 +1,152 @@
+//! Access keys: who may call.
+
+use std::sync::Arc;
+
+use sqlx::Connection;
+use thingcall_core::{AccessKey, Keys, ResultShape, Secret, UnixMillis};
+
+use crate::changes::{self, Subject};
+use crate::{Store, random, rows};
+
+/// Longest id of an access key.
+const ID_BYTES_MAX: usize = 128;
+
+/// What [`Store::add_key`] makes.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// Its id, 1 to 128 letters, digits, `.`, `-`, `_`; made up if `None`.
+    pub id: Option<String>,
+    /// Its secret; a random one is made up if `None`.
+    pub secret: Option<Secret>,
+    /// Whom it belongs to: keys of one account share its quota.
+    pub account: String,
+    /// For a key used with STS: the token every request must carry.
+    pub security_token: Option<Secret>,
+    /// The shape of results for this key, where it differs from the server's.
+    pub result: Option<ResultShape>,
+}
+
+impl Default for NewKey {
+    /// Everything made up, of the account `default`.
+    fn default() -> Self {
+        Self { id: None, secret: None, account: "default".to_owned(), security_token: None, result: None }
+    }
+}
+
+/// Why a key was not made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The id cannot stand in a request.
+    #[error("{0:?} is not an access key id: 1 to 128 of A-Z a-z 0-9 . - _")]
+    BadId(String),
+    /// The secret is empty.
+    #[error("an access key's secret must not be empty")]
+    EmptySecret,
+    /// The id is taken.
+    #[error("access key {0} exists already")]
+    Exists(String),
+    /// No key has this id.
+    #[error("access key {0} does not exist")]
+    NoKey(String),
+    /// The limit is reached.
+    #[error("there are {0} access keys and no more are allowed")]
+    Full(usize),
+    /// The store failed; nothing was written.
+    #[error("store: {0}")]
+    Store(String),
+}
+
+impl Keys for Store {
+    fn key(&self, id: &str) -> Option<Arc<AccessKey>> {
+        self.shared().memory.key(id)
+    }
+}
+
+impl Store {
+    /// Makes an access key. [`Keys::key`] knows it when the function returns.
+    ///
+    /// # Errors
+    /// When the id is malformed or taken, at the limit, or when nothing was written.
+    pub async fn add_key(&self, new: NewKey) -> Result<AccessKey, KeyError> {
+        let key = complete(new)?;
+        let mut side = self.shared().write.lock().await;
+        let there_are = self.shared().memory.counts().2;
+        if there_are >= self.shared().config.keys_max {
+            return Err(KeyError::Full(there_are));
+        }
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let insert = sqlx::query(
+            "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&key.id)
+        .bind(key.secret.expose())
+        .bind(&key.account)
+        .bind(key.enabled)
+        .bind(key.security_token.as_ref().map(Secret::expose))
+        .bind(key.result.map(rows::result_word))
+        .bind(UnixMillis::now().0);
+        insert.execute(&mut *tx).await.map_err(|problem| taken(problem, &key.id))?;
+        changes::commit(tx, Subject::Key(&key.id)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
+        Ok(key)
+    }
+
+    /// Every access key, by id.
+    pub fn keys(&self) -> Vec<Arc<AccessKey>> {
+        self.shared().memory.keys()
+    }
+
+    /// Calls signed with this key are refused from now on.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKey`], or `Store` when nothing was written.
+    pub async fn disable_key(&self, id: &str) -> Result<(), KeyError> {
+        let mut side = self.shared().write.lock().await;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let update = sqlx::query("UPDATE access_keys SET enabled = FALSE WHERE id = ?").bind(id);
+        if update.execute(&mut *tx).await.map_err(failed)?.rows_affected() == 0 {
+            return Err(KeyError::NoKey(id.to_owned()));
+        }
+        changes::commit(tx, Subject::Key(id)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+    }
+
+    /// Makes the first access key if there is none at all, disabled ones counted; `None` if there is one.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub async fn first_key(&self) -> Result<Option<AccessKey>, KeyError> {
+        if self.keys().is_empty() { self.add_key(NewKey::default()).await.map(Some) } else { Ok(None) }
+    }
+}
+
+fn complete(new: NewKey) -> Result<AccessKey, KeyError> {
+    let id = match new.id {
+        Some(id) => checked(id)?,
+        None => random::access_key_id().map_err(failed)?,
+    };
+    let secret = match new.secret {
+        Some(secret) if secret.expose().is_empty() => return Err(KeyError::EmptySecret),
+        Some(secret) => secret,
+        None => Secret::new(&random::access_key_secret().map_err(failed)?),
+    };
+    let NewKey { account, security_token, result, .. } = new;
+    Ok(AccessKey { id, secret, account, enabled: true, security_token, result })
+}
+
+/// A dot, too: temporary keys of STS look like `STS.xxx`.
+fn checked(id: String) -> Result<String, KeyError> {
+    let fits = (1..=ID_BYTES_MAX).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    if fits { Ok(id) } else { Err(KeyError::BadId(id.chars().take(64).collect())) }
+}
+
+fn taken(problem: sqlx::Error, id: &str) -> KeyError {
+    let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
+    if unique { KeyError::Exists(id.to_owned()) } else { failed(problem) }
+}
+
+fn failed(problem: impl std::error::Error) -> KeyError {
+    KeyError::Store(problem.to_string())
+}

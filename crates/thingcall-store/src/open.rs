@@ -1,0 +1,167 @@
+//! Opening the file: its folder, its permissions, its schema, and the lock that makes a process its server.
+//!
+//! **Invariant:** the database file is never opened other than by SQLite once it exists: closing any descriptor of it
+//! would drop the locks SQLite holds in this process.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+/// How long a process waits for another one's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections for reading; writing has one of its own.
+const READ_CONNECTIONS_MAX: u32 = 4;
+/// Each schema is the one before it and one of these.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data folder cannot be made or used.
+    #[error("the data folder {} cannot be used", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file cannot be made, or its permissions cannot be set.
+    #[error("the store {} cannot be made or made private", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server runs on this data folder.
+    #[error("another thingcall server uses {}; stop it, or give this one a data folder of its own", path.display())]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file is not a database, or it is damaged.
+    #[error(
+        "{} is damaged or not a thingcall store; restore it from a backup together with its -wal file, or move it away and \
+         an empty one is made",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words.
+        source: sqlx::Error,
+    },
+    /// A newer thingcall has written the file.
+    #[error(
+        "{} has schema version {found} and this thingcall knows versions up to {known}; use the newer thingcall that \
+         wrote it, or another data folder",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The highest version known.
+        known: i64,
+    },
+    /// SQLite failed otherwise.
+    #[error("the store {} cannot be read", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words.
+        source: sqlx::Error,
+    },
+}
+
+impl OpenError {
+    /// Tells a damaged file from other failures.
+    pub(crate) fn sqlite(path: &Path, source: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        if is_damaged(&source) { Self::Damaged { path, source } } else { Self::Sqlite { path, source } }
+    }
+}
+
+/// SQLITE_CORRUPT (11) or SQLITE_NOTADB (26), also as the low byte of an extended code.
+fn is_damaged(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
+/// Opens the file, makes it where there is none, and brings its schema up to date.
+pub(crate) async fn connect(path: &Path) -> Result<(SqliteConnection, SqlitePool), OpenError> {
+    make_private(path)?;
+    let failed = |source| OpenError::sqlite(path, source);
+    let options = options(path);
+    let mut write = options.connect().await.map_err(failed)?;
+    migrate(&mut write, path).await?;
+    let reads =
+        SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX).connect_with(options).await.map_err(failed)?;
+    Ok((write, reads))
+}
+
+/// `synchronous=FULL`: a commit returns when the write-ahead log is on the disk, so it survives a crash of thingcall and
+/// of the machine. (`NORMAL` would survive thingcall's crash only.)
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+/// Makes the folder (0700) and the file (0600: it holds secrets). SQLite gives its side files the same permissions.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    }
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The version is read within the transaction that changes it, so two processes may open a new file at once.
+async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::sqlite(path, source);
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failed)?;
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    for (version, sql) in (1..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        sqlx::raw_sql(*sql).execute(&mut *tx).await.map_err(failed)?;
+        let stamp = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+        sqlx::raw_sql(stamp).execute(&mut *tx).await.map_err(failed)?;
+    }
+    tx.commit().await.map_err(failed)
+}
+
+/// Takes the lock that only one server per data folder can hold; it ends with the process or with the returned file.
+pub(crate) fn claim(store: &Path) -> Result<File, OpenError> {
+    let path = store.with_extension("lock");
+    let failed = |source| OpenError::File { path: path.clone(), source };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { path, source }),
+    }
+}

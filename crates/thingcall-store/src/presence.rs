@@ -1,0 +1,161 @@
+//! Devices that come and go: memory knows at once, the file within a second.
+//!
+//! **Invariant:** a device whose memory differs from the file is marked, and is in the list of marked ones once.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
+use thingcall_core::{Credentials, DeviceCredential, DeviceKey, IotId, PresenceSink, TransportKind, UnixMillis};
+
+use crate::Store;
+use crate::memory::DeviceEntry;
+
+/// Rows of one statement.
+const ROWS_MAX: usize = 200;
+
+/// What is known of a device's connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) online: bool,
+    pub(crate) activated_at: Option<UnixMillis>,
+    pub(crate) last_seen_at: Option<UnixMillis>,
+    pub(crate) address: Option<String>,
+}
+
+/// The same, shared by all who hold the device's entry.
+#[derive(Debug, Default)]
+pub(crate) struct Live(Mutex<(Seen, Mark)>);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Mark {
+    #[default]
+    Written,
+    Marked,
+}
+
+impl Live {
+    /// As read from the file.
+    pub(crate) fn new(seen: Seen) -> Self {
+        Self(Mutex::new((seen, Mark::Written)))
+    }
+
+    /// What is known now.
+    pub(crate) fn seen(&self) -> Seen {
+        self.lock().0.clone()
+    }
+
+    /// Changes what is known; says whether the device must be put on the list of marked ones.
+    fn change(&self, change: impl FnOnce(&mut Seen)) -> bool {
+        let mut state = self.lock();
+        change(&mut state.0);
+        mem::replace(&mut state.1, Mark::Marked) == Mark::Written
+    }
+
+    /// What is to be written; the mark is taken off, so a change while it is written marks again.
+    fn take(&self) -> Seen {
+        let mut state = self.lock();
+        state.1 = Mark::Written;
+        state.0.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Seen, Mark)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The devices to be written. At most one entry for each device, so `devices_max` bounds it.
+#[derive(Debug, Default)]
+pub(crate) struct Marked(Mutex<Vec<(IotId, Arc<Live>)>>);
+
+impl Marked {
+    /// Changes what is known of a device.
+    pub(crate) fn change(&self, entry: &DeviceEntry, change: impl FnOnce(&mut Seen)) {
+        self.mark(&entry.device.iot_id, &entry.live, change);
+    }
+
+    fn mark(&self, id: &IotId, live: &Arc<Live>, change: impl FnOnce(&mut Seen)) {
+        if live.change(change) {
+            self.lock().push((id.clone(), live.clone()));
+        }
+    }
+
+    /// Writes the marked devices in one transaction. What cannot be written stays marked.
+    pub(crate) async fn flush(&self, conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let marked = mem::take(&mut *self.lock());
+        if marked.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<(&IotId, Seen)> = marked.iter().map(|(id, live)| (id, live.take())).collect();
+        let written = write(conn, &rows).await;
+        if written.is_err() {
+            for (id, live) in &marked {
+                self.mark(id, live, |_| {});
+            }
+        }
+        written
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(IotId, Arc<Live>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write(conn: &mut SqliteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+    for rows in rows.chunks(ROWS_MAX) {
+        let mut sql = QueryBuilder::<Sqlite>::new("WITH v (iot_id, online, activated_at, last_seen_at, address) AS (");
+        sql.push_values(rows, |mut row, (id, seen)| {
+            row.push_bind(id.as_str())
+                .push_bind(seen.online)
+                .push_bind(seen.activated_at.map(|at| at.0))
+                .push_bind(seen.last_seen_at.map(|at| at.0))
+                .push_bind(seen.address.as_deref());
+        });
+        sql.push(
+            ") UPDATE devices SET online = v.online, activated_at = COALESCE(devices.activated_at, v.activated_at), \
+             last_seen_at = v.last_seen_at, address = v.address FROM v WHERE devices.iot_id = v.iot_id",
+        );
+        sql.build().persistent(false).execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}
+
+impl Store {
+    fn device_changed(&self, device: &DeviceKey, change: impl FnOnce(&mut Seen)) {
+        if let Some(entry) = self.shared().memory.device_by_key(device) {
+            self.shared().marked.change(&entry, change);
+        }
+    }
+}
+
+impl Credentials for Store {
+    fn credential(&self, device: &DeviceKey) -> Option<DeviceCredential> {
+        let entry = self.shared().memory.device_by_key(device)?;
+        Some(DeviceCredential { secret: entry.secret.clone(), enabled: entry.device.enabled })
+    }
+}
+
+impl PresenceSink for Store {
+    fn online(&self, device: &DeviceKey, _: TransportKind, address: Option<&str>, at: UnixMillis) {
+        self.device_changed(device, |seen| {
+            seen.online = true;
+            seen.activated_at.get_or_insert(at);
+            seen.last_seen_at = Some(at);
+            if let Some(address) = address {
+                seen.address = Some(address.to_owned());
+            }
+        });
+    }
+
+    fn offline(&self, device: &DeviceKey, at: UnixMillis) {
+        self.device_changed(device, |seen| {
+            seen.online = false;
+            seen.last_seen_at = seen.last_seen_at.max(Some(at));
+        });
+    }
+
+    fn seen(&self, device: &DeviceKey, at: UnixMillis) {
+        self.device_changed(device, |seen| seen.last_seen_at = seen.last_seen_at.max(Some(at)));
+    }
+}

@@ -1,0 +1,197 @@
+//! One open file: its memory, its connections, its two tasks (the writer, and the poller of changes).
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::memory::Memory;
+use crate::open::{self, OpenError};
+use crate::presence::Marked;
+use crate::waiting::Waiting;
+use crate::writer::{self, Write};
+use crate::{Change, Config, calls, changes, rows};
+
+/// Changes a slow listener may be behind.
+const CHANGES_HELD_MAX: usize = 1024;
+
+/// What is registered, who may call, and what became of asynchronous calls. Lives as long as it is held; call
+/// [`Store::close`] before the end, or what is not yet written is written behind the caller's back.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    /// To the writer.
+    queue: mpsc::Sender<Write>,
+    /// Ends both tasks; so does dropping it.
+    closing: watch::Sender<bool>,
+    tasks: StdMutex<Vec<JoinHandle<()>>>,
+    /// Held by the one server of the data folder.
+    lock: StdMutex<Option<File>>,
+}
+
+/// What the store and its tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) path: PathBuf,
+    pub(crate) memory: Memory,
+    /// Devices whose presence is to be written.
+    pub(crate) marked: Marked,
+    pub(crate) reads: SqlitePool,
+    /// The one write lock of the process. Fair, which SQLite's own is not.
+    pub(crate) write: Mutex<WriteSide>,
+    /// Notes that found the write queue full.
+    pub(crate) notes_lost: AtomicU64,
+    changes: broadcast::Sender<Change>,
+}
+
+/// What only the holder of the write lock touches.
+#[derive(Debug)]
+pub(crate) struct WriteSide {
+    pub(crate) conn: SqliteConnection,
+    /// The last row of `changes` that memory has.
+    pub(crate) last_change: i64,
+    pub(crate) waiting: Waiting,
+    /// How many records the journal holds.
+    pub(crate) records: u64,
+    /// Where the next search for a record to drop begins.
+    pub(crate) prune_after: i64,
+}
+
+/// How full the store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Products.
+    pub products: usize,
+    /// Devices, over all products.
+    pub devices: usize,
+    /// Access keys.
+    pub keys: usize,
+    /// Journal entries, replies and notes that wait to be written.
+    pub queued_writes: usize,
+    /// Notes (sent, failed, acknowledged) that were lost because the write queue was full.
+    pub notes_lost: u64,
+}
+
+impl Store {
+    /// Opens the store in this folder; makes both where they are missing. Any number of processes may have it open; the
+    /// one that serves devices must [`Store::claim`] it too.
+    ///
+    /// # Errors
+    /// When folder or file cannot be used; each error says which and what to do.
+    pub async fn open(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
+        let path = data_dir.join(&config.file);
+        let failed = |source| OpenError::sqlite(&path, source);
+        let (mut conn, reads) = open::connect(&path).await?;
+        // Before the rows: what is changed in between is read twice, not missed.
+        let last_change = changes::last(&mut conn).await.map_err(failed)?;
+        let memory = Memory::default();
+        rows::load(&mut conn, &memory).await.map_err(failed)?;
+        let mut waiting = Waiting::new(config.outbox_calls_per_device_max, config.journal_records_max);
+        calls::load_waiting(&mut conn, &mut waiting).await.map_err(failed)?;
+        let records = calls::count(&mut conn).await.map_err(failed)?;
+        info!(path = %path.display(), devices = memory.counts().1, records, waiting = waiting.len(), "store opened");
+        let side = WriteSide { conn, last_change, waiting, records, prune_after: 0 };
+        Ok(Arc::new(Self::start(Shared {
+            config,
+            path,
+            memory,
+            marked: Marked::default(),
+            reads,
+            write: Mutex::new(side),
+            notes_lost: AtomicU64::new(0),
+            changes: broadcast::Sender::new(CHANGES_HELD_MAX),
+        })))
+    }
+
+    fn start(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        let closing = watch::Sender::new(false);
+        // Half of the queue is for notes on calls that are in it or were: those cannot be refused.
+        let (queue, writes) = mpsc::channel(shared.config.write_queue_records_max.max(1) * 2);
+        let poll = changes::poll(shared.clone(), shared.config.change_poll, closing.subscribe());
+        let write = writer::run(shared.clone(), writes, closing.subscribe());
+        let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll)]);
+        Self { shared, queue, closing, tasks, lock: StdMutex::new(None) }
+    }
+
+    /// Makes this process the server of the data folder: no other one can be, and no device is online yet.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if another server runs.
+    pub async fn claim(&self) -> Result<(), OpenError> {
+        let lock = open::claim(&self.shared.path)?;
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        for entry in self.shared.memory.all_devices().iter().filter(|entry| entry.live.seen().online) {
+            self.shared.marked.change(entry, |seen| seen.online = false);
+        }
+        self.flush().await;
+        Ok(())
+    }
+
+    /// Returns when everything that was handed to the store before is durable.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.queue.send(Write::Flush(done)).await.is_ok() {
+            // An error means that the writer ended, which it does after its last write.
+            let _ended = written.await;
+        }
+    }
+
+    /// Writes what waits and folds the write-ahead log into the file. Later calls of the journal fail.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(problem) = task.await {
+                warn!(%problem, "a task of the store failed");
+            }
+        }
+        self.shared.reads.close().await;
+        let mut side = self.shared.write.lock().await;
+        if let Err(problem) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut side.conn).await {
+            warn!(%problem, "the write-ahead log stays beside the store; nothing is lost");
+        }
+        info!(path = %self.shared.path.display(), "store closed");
+    }
+
+    /// What is changed from now on, by this process or another; seen within `change_poll`.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    /// How full the store is.
+    pub fn stats(&self) -> Stats {
+        let (products, devices, keys) = self.shared.memory.counts();
+        let queued_writes = self.queue.max_capacity() - self.queue.capacity();
+        Stats { products, devices, keys, queued_writes, notes_lost: self.shared.notes_lost.load(Ordering::Relaxed) }
+    }
+
+    /// What the tasks share, for the traits this store implements.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The way to the writer.
+    pub(crate) fn queue(&self) -> &mpsc::Sender<Write> {
+        &self.queue
+    }
+}
+
+impl Shared {
+    /// Tells whoever listens; nobody need.
+    pub(crate) fn announce(&self, change: Change) {
+        let _listeners = self.changes.send(change);
+    }
+}
+
+/// Returns when the store closes or is dropped.
+pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
+    drop(closing.wait_for(|closing| *closing).await);
+}

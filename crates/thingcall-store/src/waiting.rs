@@ -1,0 +1,75 @@
+//! Which QoS 1 commands wait for which device: the outbox's size, per device and in all.
+//!
+//! **Invariant:** it holds exactly the records that the outbox would deliver: QoS 1, not acknowledged, not ended, and not
+//! on their way through another transport than the embedded broker. Touched under the write lock only.
+
+use std::collections::{HashMap, HashSet};
+
+use thingcall_core::{CallId, DeviceKey, JournalError};
+
+/// Names an open call.
+pub(crate) type CallKey = (DeviceKey, CallId);
+
+/// The commands that wait.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    devices: HashMap<DeviceKey, HashSet<CallId>>,
+    calls: usize,
+    calls_per_device_max: usize,
+    calls_max: usize,
+}
+
+impl Waiting {
+    /// None yet.
+    pub(crate) fn new(calls_per_device_max: usize, calls_max: usize) -> Self {
+        Self { devices: HashMap::new(), calls: 0, calls_per_device_max, calls_max }
+    }
+
+    /// Takes in a new command if there is room for it.
+    pub(crate) fn admit(&mut self, (device, id): &CallKey) -> Result<(), JournalError> {
+        if self.devices.get(device).is_some_and(|ids| ids.contains(id)) {
+            return Err(JournalError::IdInUse);
+        }
+        if self.of(device) >= self.calls_per_device_max {
+            return Err(JournalError::DeviceFull(self.calls_per_device_max));
+        }
+        if self.calls >= self.calls_max {
+            return Err(JournalError::QueueFull(self.calls_max));
+        }
+        self.insert(device.clone(), *id);
+        Ok(())
+    }
+
+    /// Takes in a command that is in the file, room or not.
+    pub(crate) fn insert(&mut self, device: DeviceKey, id: CallId) {
+        if self.devices.entry(device).or_default().insert(id) {
+            self.calls += 1;
+        }
+    }
+
+    /// The command waits no more.
+    pub(crate) fn leave(&mut self, (device, id): &CallKey) {
+        let Some(ids) = self.devices.get_mut(device) else { return };
+        if ids.remove(id) {
+            self.calls -= 1;
+        }
+        if ids.is_empty() {
+            self.devices.remove(device);
+        }
+    }
+
+    /// The device is gone.
+    pub(crate) fn forget(&mut self, device: &DeviceKey) {
+        self.calls -= self.devices.remove(device).map_or(0, |ids| ids.len());
+    }
+
+    /// How many wait for this device.
+    pub(crate) fn of(&self, device: &DeviceKey) -> usize {
+        self.devices.get(device).map_or(0, HashSet::len)
+    }
+
+    /// How many wait in all.
+    pub(crate) fn len(&self) -> usize {
+        self.calls
+    }
+}

@@ -1,0 +1,295 @@
+//! The one task that makes the journal durable: it takes what waits, writes it in one transaction, and answers each.
+//!
+//! **Invariants:** nobody is answered before the commit. Within a batch new calls are written first, then notes, then
+//! replies; where that order would differ from the queue's in what it does, the batch ends before.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection;
+use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Reply, UnixMillis};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, error, warn};
+
+use crate::calls::{self, Progress};
+use crate::records;
+use crate::replies::{self, Verdicts};
+use crate::store::{self, Shared, WriteSide};
+use crate::waiting::CallKey;
+
+/// How many writes share a transaction at most.
+const BATCH_WRITES_MAX: usize = 1024;
+/// How often presence is written.
+const PRESENCE_EVERY: Duration = Duration::from_secs(1);
+/// Records dropped with a batch at least, while there are too many.
+const PRUNE_RECORDS_MIN: u64 = 100;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Write a new call down.
+    Open(Box<Opening>),
+    /// Add to a call's record.
+    Note(CallKey, Box<Progress>),
+    /// End the calls these replies answer.
+    Complete(Answering),
+    /// Say which commands wait.
+    Read(Reading),
+    /// Say when everything before is durable.
+    Flush(oneshot::Sender<()>),
+}
+
+/// A new call, and who waits for it to be durable.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) entry: JournalEntry,
+    pub(crate) done: oneshot::Sender<Result<(), JournalError>>,
+}
+
+/// Replies, and who waits for what they do.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) done: oneshot::Sender<Result<Vec<Completion>, JournalError>>,
+}
+
+/// A question for a device's waiting commands, and who asks.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) device: DeviceKey,
+    pub(crate) after: Option<CallId>,
+    pub(crate) max: usize,
+    pub(crate) done: oneshot::Sender<Result<Vec<Delivery>, JournalError>>,
+}
+
+/// Writes until the store closes, then what is left.
+pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, mut closing: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(PRESENCE_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            write = queue.recv() => match write {
+                Some(write) => write_all(&shared, &mut queue, write).await,
+                None => break,
+            },
+            _ = tick.tick() => flush_presence(&shared, &mut *shared.write.lock().await).await,
+            () = store::closed(&mut closing), if !queue.is_closed() => queue.close(),
+        }
+    }
+    flush_presence(&shared, &mut *shared.write.lock().await).await;
+}
+
+/// Writes `first` and what waits behind it: in one batch, or in several where their order matters.
+async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Write) {
+    let mut side = shared.write.lock().await;
+    let mut next = Some(first);
+    while next.is_some() {
+        let mut batch = Batch::default();
+        while let Some(write) = next.take() {
+            next = batch.add(write, shared, &mut side);
+            if next.is_some() || batch.writes >= BATCH_WRITES_MAX {
+                break;
+            }
+            next = queue.try_recv().ok();
+        }
+        batch.write(shared, &mut side).await;
+    }
+}
+
+async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
+    if let Err(problem) = shared.marked.flush(&mut side.conn).await {
+        warn!(%problem, "presence of devices cannot be written; trying again");
+    }
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    writes: usize,
+    openings: Vec<Opening>,
+    notes: HashMap<CallKey, Progress>,
+    answers: Vec<Answering>,
+    reads: Vec<Reading>,
+    flushes: Vec<oneshot::Sender<()>>,
+    /// Every call this batch is about.
+    touched: HashSet<CallKey>,
+    /// Those among them that a reply is for.
+    replied: HashSet<CallKey>,
+}
+
+/// What a transaction did.
+#[derive(Debug)]
+struct Written {
+    opened: Vec<bool>,
+    verdicts: Verdicts,
+    pruned: u64,
+    prune_after: i64,
+}
+
+impl Batch {
+    /// Takes a write in, or gives it back if this batch must be written before.
+    fn add(&mut self, write: Write, shared: &Shared, side: &mut WriteSide) -> Option<Write> {
+        self.writes += 1;
+        match write {
+            Write::Open(opening) => {
+                let key = calls::key_of(&opening.entry);
+                // A note in this batch would be for an older call of this id, and must not reach this one.
+                if self.touched.contains(&key) {
+                    return Some(Write::Open(opening));
+                }
+                self.open(key, *opening, shared, side);
+            }
+            Write::Note(key, progress) => {
+                // Only ends compete with replies: the first one counts.
+                if progress.end.is_some() && self.replied.contains(&key) {
+                    return Some(Write::Note(key, progress));
+                }
+                self.note(key, *progress, side);
+            }
+            Write::Complete(answering) => {
+                for key in answering.replies.iter().filter_map(|reply| Some((reply.device.clone(), reply.id()?))) {
+                    self.touched.insert(key.clone());
+                    self.replied.insert(key);
+                }
+                self.answers.push(answering);
+            }
+            Write::Read(reading) => self.reads.push(reading),
+            Write::Flush(done) => self.flushes.push(done),
+        }
+        None
+    }
+
+    /// Takes a new call in, or answers at once why not.
+    fn open(&mut self, key: CallKey, opening: Opening, shared: &Shared, side: &mut WriteSide) {
+        let device = &opening.entry.delivery.device;
+        let known = shared.memory.device_by_key(&device.key).is_some_and(|entry| entry.device.iot_id == device.iot_id);
+        let admitted = if !known {
+            Err(JournalError::Store(format!("device {} is not registered any more", device.key)))
+        } else if calls::waits(&opening.entry) {
+            side.waiting.admit(&key)
+        } else {
+            Ok(())
+        };
+        match admitted {
+            Ok(()) => {
+                self.touched.insert(key);
+                self.openings.push(opening);
+            }
+            Err(refused) => answer(opening.done, Err(refused)),
+        }
+    }
+
+    /// Takes a note in. The outbox has room for the next call at once.
+    fn note(&mut self, key: CallKey, progress: Progress, side: &mut WriteSide) {
+        if progress.leaves_outbox() {
+            side.waiting.leave(&key);
+        }
+        self.touched.insert(key.clone());
+        self.notes.entry(key).or_default().join(progress);
+    }
+
+    /// Writes the batch and answers everybody in it.
+    async fn write(self, shared: &Shared, side: &mut WriteSide) {
+        let written = self.transact(shared, side).await;
+        let Self { openings, notes, answers, reads, flushes, .. } = self;
+        match written {
+            Ok(written) => settle(side, openings, answers, written),
+            Err(problem) => {
+                error!(%problem, calls = openings.len(), notes = notes.len(), "the store cannot be written");
+                shared.lose_notes(u64::try_from(notes.len()).unwrap_or(u64::MAX), "the store cannot be written");
+                refuse(side, openings, answers, &JournalError::Store(problem.to_string()));
+            }
+        }
+        for reading in reads {
+            read(shared, side, reading).await;
+        }
+        if !flushes.is_empty() {
+            flush_presence(shared, side).await;
+        }
+        for done in flushes {
+            answer(done, ());
+        }
+    }
+
+    async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Written, sqlx::Error> {
+        let nothing =
+            Written { opened: Vec::new(), verdicts: Verdicts::default(), pruned: 0, prune_after: side.prune_after };
+        if self.openings.is_empty() && self.notes.is_empty() && self.answers.is_empty() {
+            return Ok(nothing);
+        }
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await?;
+        let entries: Vec<&JournalEntry> = self.openings.iter().map(|opening| &opening.entry).collect();
+        let opened = calls::insert(&mut tx, &entries).await?;
+        calls::advance(&mut tx, self.notes.iter()).await?;
+        let replies = self.answers.iter().flat_map(|answering| &answering.replies);
+        let verdicts = replies::complete(&mut tx, replies, UnixMillis::now()).await?;
+        let new = u64::try_from(opened.len()).unwrap_or(u64::MAX);
+        let max = u64::try_from(shared.config.journal_records_max).unwrap_or(u64::MAX);
+        let excess = (side.records + new).saturating_sub(max).min(new * 2 + PRUNE_RECORDS_MIN);
+        let (pruned, prune_after) = match excess {
+            0 => (0, side.prune_after),
+            excess => calls::prune(&mut tx, side.prune_after, excess).await?,
+        };
+        tx.commit().await?;
+        debug!(
+            opened = opened.len(),
+            notes = self.notes.len(),
+            replies = verdicts.completions.len(),
+            pruned,
+            "batch written"
+        );
+        Ok(Written { opened, verdicts, pruned, prune_after })
+    }
+}
+
+/// Brings memory to what was committed, and answers.
+fn settle(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>, written: Written) {
+    side.prune_after = written.prune_after;
+    side.records = side.records.saturating_sub(written.pruned);
+    for (opening, opened) in openings.into_iter().zip(written.opened) {
+        if opened {
+            side.records += 1;
+            answer(opening.done, Ok(()));
+        } else {
+            side.waiting.leave(&calls::key_of(&opening.entry));
+            answer(opening.done, Err(JournalError::IdInUse));
+        }
+    }
+    for key in &written.verdicts.ended {
+        side.waiting.leave(key);
+    }
+    let mut completions = written.verdicts.completions.into_iter();
+    for Answering { replies, done } in answers {
+        answer(done, Ok(completions.by_ref().take(replies.len()).collect()));
+    }
+}
+
+/// Tells everybody that nothing was written.
+fn refuse(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>, why: &JournalError) {
+    for opening in openings {
+        if calls::waits(&opening.entry) {
+            side.waiting.leave(&calls::key_of(&opening.entry));
+        }
+        answer(opening.done, Err(why.clone()));
+    }
+    for answering in answers {
+        answer(answering.done, Err(why.clone()));
+    }
+}
+
+async fn read(shared: &Shared, side: &mut WriteSide, reading: Reading) {
+    let Reading { device, after, max, done } = reading;
+    let found = if side.waiting.of(&device) == 0 {
+        Ok(Vec::new())
+    } else {
+        records::unacknowledged(&mut side.conn, &shared.memory, &device, after, max).await
+    };
+    answer(done, found.map_err(|problem| JournalError::Store(problem.to_string())));
+}
+
+/// Who asked may have gone; what was done stays done.
+fn answer<T>(done: oneshot::Sender<T>, result: T) {
+    let _gone = done.send(result);
+}
