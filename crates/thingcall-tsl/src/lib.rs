@@ -3,12 +3,19 @@
 //!
 //! **Invariant:** no I/O, and nothing that blocks.
 
+mod model;
+mod service;
+
+mod problem;
+mod violation;
+
 mod registry;
 
+pub use model::{ThingModel, UnknownService};
+pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{
-    DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
-    ReplyCheck, Validation,
+    DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings,
+    Registry, ReplyCheck, Validation,
 };
-
-mod model;
-pub use model::ThingModel;
+pub use service::{CallType, Service, check_object};
+pub use violation::{Violation, ViolationKind};

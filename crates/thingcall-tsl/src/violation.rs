@@ -1,0 +1,55 @@
+//! Why arguments or a reply do not fit.
+
+/// What does not fit, and where.
+///
+/// Its `Display` is one line for the caller: where, what was found, what would be right. It quotes what was found, so
+/// it belongs into answers, not into logs; logs take [`Self::kind`] and [`Self::path`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path} {text}")]
+pub struct Violation {
+    /// The kind of fault.
+    pub kind: ViolationKind,
+    /// Where: `Args` or `data` (a reply's), then members and indexes, such as `Args.window.from` or `data.samples[3]`.
+    pub path: String,
+    /// What was found and what would be right; goes on where the path ends: `is 9, ...`.
+    pub text: String,
+}
+
+impl Violation {
+    pub(crate) fn new(kind: ViolationKind, path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { kind, path: path.into(), text: text.into() }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
+        /// The kinds of violations, as metrics tell them apart.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ViolationKind { $($(#[$doc])* $name),* }
+
+        impl ViolationKind {
+            /// All of them, for what has a row for each.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The word in metrics and logs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Not one JSON object, a key twice, or nested too deep.
+    Syntax = "syntax",
+    /// A parameter or member that must be there is not.
+    Missing = "missing",
+    /// Another type than the model's.
+    Type = "type",
+    /// A number outside its bounds, or a key its enum does not have.
+    Range = "range",
+    /// A text or an array that is too long.
+    Length = "length",
+    /// A name the model does not have.
+    Unknown = "unknown",
+}
