@@ -132,7 +132,8 @@ impl Directory for Store {
 async fn write_model(conn: &mut SqliteConnection, key: &ProductKey, model: &ThingModel) -> Result<(), DirectoryError> {
     let delete = sqlx::query("DELETE FROM models WHERE product = ?").bind(key.as_str());
     delete.execute(&mut *conn).await.map_err(failed)?;
-    for (position, text) in (0_i64..).zip(rows::texts(model)) {
+    let texts = std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text));
+    for (position, text) in (0_i64..).zip(texts) {
         let insert = sqlx::query("INSERT INTO models (product, position, text) VALUES (?, ?, ?)")
             .bind(key.as_str())
             .bind(position)

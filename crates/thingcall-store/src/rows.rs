@@ -90,23 +90,13 @@ async fn product_of(conn: &mut SqliteConnection, row: &SqliteRow) -> Result<Prod
 fn model_of(key: &ProductKey, texts: &[String]) -> Option<Arc<ThingModel>> {
     let (main, modules) = texts.split_first()?;
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-    match parse(main, &modules) {
+    match ThingModel::parse(main, &modules) {
         Ok(model) => Some(Arc::new(model)),
         Err(problem) => {
             error!(product = %key, %problem, "stored thing model cannot be read; set it again");
             None
         }
     }
-}
-
-/// (stands in until the model is written)
-fn parse(_main: &str, _modules: &[&str]) -> Result<ThingModel, String> {
-    Ok(ThingModel)
-}
-
-/// The texts of a model as they are stored: the main one first.
-pub(crate) fn texts(_model: &ThingModel) -> Vec<&str> {
-    vec![""]
 }
 
 fn device_of(row: &SqliteRow) -> Result<DeviceEntry, sqlx::Error> {

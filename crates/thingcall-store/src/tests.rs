@@ -1,1 +1,138 @@
-//! (tests)
+//! Facts about a whole store, on a file in a scratch folder. Everything waits for the store's own answers and events.
+
+mod directory;
+mod journal;
+mod keys;
+mod opening;
+mod outbox;
+mod presence;
+mod processes;
+mod pruning;
+mod queue;
+mod replies;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use thingcall_core::{
+    Args, CallId, CallMode, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError, Outbox, Qos,
+    Record, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
+};
+use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry};
+
+use crate::{Config, Store};
+
+/// A store in a folder of its own.
+struct Bench {
+    folder: TempDir,
+    config: Config,
+    store: Arc<Store>,
+}
+
+async fn bench() -> Bench {
+    bench_with(Config::default()).await
+}
+
+async fn bench_with(config: Config) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(config.clone(), folder.path()).await.unwrap();
+    Bench { folder, config, store }
+}
+
+impl Bench {
+    /// Another process on the same file.
+    async fn other(&self) -> Arc<Store> {
+        Store::open(self.config.clone(), self.folder.path()).await.unwrap()
+    }
+
+    /// The same after a restart.
+    async fn reopened(self) -> Self {
+        self.store.close().await;
+        let store = self.other().await;
+        Self { store, ..self }
+    }
+
+    /// A product `p` and these devices in it.
+    async fn with_devices(self, names: &[&str]) -> Self {
+        self.store.create_product(product("p")).await.unwrap();
+        for name in names {
+            self.store.register(device(name)).await.unwrap();
+        }
+        self
+    }
+
+    /// An asynchronous call.
+    async fn open(&self, device: &str, id: u32, qos: Qos) -> Result<(), JournalError> {
+        self.store.open(entry(&self.device(device), id, qos)).await
+    }
+
+    fn device(&self, name: &str) -> Arc<Device> {
+        found(&self.store, name).unwrap().device
+    }
+
+    /// The newest record with this id, with everything that was noted before.
+    async fn record(&self, id: u32) -> Record {
+        self.store.flush().await;
+        self.store.find_records(id).await.remove(0)
+    }
+
+    /// The ids that wait for a device.
+    async fn waiting(&self, device: &str) -> Vec<u32> {
+        let waiting = self.store.unacknowledged(&key(device), None, 1000).await.unwrap();
+        waiting.iter().map(|delivery| delivery.id.as_u32()).collect()
+    }
+}
+
+impl Store {
+    async fn find_records(&self, id: u32) -> Vec<Record> {
+        Journal::find(self, CallId::from_u32(id)).await.unwrap()
+    }
+}
+
+fn product(key: &str) -> NewProduct {
+    NewProduct { key: Some(key.try_into().unwrap()), name: "lamp".to_owned(), settings: ProductSettings::default() }
+}
+
+fn device(name: &str) -> NewDevice {
+    let product = "p".try_into().unwrap();
+    NewDevice { product, name: Some(name.try_into().unwrap()), secret: None, nickname: None }
+}
+
+fn key(name: &str) -> DeviceKey {
+    DeviceKey { product: "p".try_into().unwrap(), name: name.try_into().unwrap() }
+}
+
+fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
+    let delivery = Delivery {
+        id: CallId::from_u32(id),
+        device: device.clone(),
+        service: "testFb:SetScene".try_into().unwrap(),
+        params: Args::checked(r#"{"x":10.0}"#),
+        mode: CallMode::Async,
+        qos,
+        deadline: None,
+        sync_topic: None,
+    };
+    JournalEntry { delivery, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
+}
+
+fn reply(device: &str, id: u32, code: i64) -> Reply {
+    Reply {
+        device: key(device),
+        transport: TransportKind::Embedded,
+        payload_id: Some(CallId::from_u32(id)),
+        topic_id: None,
+        body: Ok(ReplyBody { code, message: Some("said".to_owned()), data: r#"{"y":1}"#.to_owned() }),
+        bytes: 40,
+    }
+}
+
+/// The device as calls find it.
+fn found(store: &Store, name: &str) -> Option<Found> {
+    Registry::find(store, &DeviceRef::Key(key(name)))
+}
+
+/// The record of a device as the directory tells it.
+async fn told(store: &Store, name: &str) -> DeviceRecord {
+    store.device(&DeviceRef::Key(key(name))).await.unwrap()
+}

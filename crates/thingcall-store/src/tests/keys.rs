@@ -1,0 +1,67 @@
+//! Access keys.
+
+use thingcall_core::{Keys, ResultShape, Secret};
+
+use super::*;
+use crate::{KeyError, NewKey};
+
+#[tokio::test]
+async fn the_first_key_is_made_once() {
+    let bench = bench().await;
+    let made = bench.store.first_key().await.unwrap().unwrap();
+    assert!(made.id.starts_with("LTAI") && made.secret.expose().len() == 30 && made.enabled);
+    assert!(bench.store.first_key().await.unwrap().is_none());
+    let bench = bench.reopened().await;
+    assert!(bench.store.first_key().await.unwrap().is_none());
+    assert_eq!(bench.store.key(&made.id).unwrap().secret, made.secret);
+}
+
+#[tokio::test]
+async fn a_key_is_kept_as_it_was_given() {
+    let bench = bench().await;
+    let new = NewKey {
+        id: Some("STS.abc".into()),
+        secret: Some(Secret::new("1e5")),
+        account: "acme".into(),
+        security_token: Some(Secret::new("token")),
+        result: Some(ResultShape::Data),
+    };
+    bench.store.add_key(new).await.unwrap();
+    let bench = bench.reopened().await;
+    let key = bench.store.key("STS.abc").unwrap();
+    assert_eq!((key.secret.expose(), key.account.as_str(), key.result), ("1e5", "acme", Some(ResultShape::Data)));
+    assert_eq!(key.security_token.as_ref().unwrap().expose(), "token");
+    assert!(!format!("{key:?}").contains("1e5"));
+}
+
+#[tokio::test]
+async fn a_disabled_key_stays_known_and_disabled() {
+    let bench = bench().await;
+    let made = bench.store.first_key().await.unwrap().unwrap();
+    bench.store.disable_key(&made.id).await.unwrap();
+    assert!(!bench.store.key(&made.id).unwrap().enabled);
+    let bench = bench.reopened().await;
+    assert!(!bench.store.keys()[0].enabled);
+    assert_eq!(bench.store.disable_key("x").await.unwrap_err(), KeyError::NoKey("x".into()));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_refused() {
+    let bench = bench_with(Config { keys_max: 1, ..Config::default() }).await;
+    let with =
+        |id: &str, secret: &str| NewKey { id: Some(id.into()), secret: Some(Secret::new(secret)), ..NewKey::default() };
+    for id in ["", "a b", "a&b", "ü", &"x".repeat(129)] {
+        assert!(matches!(bench.store.add_key(with(id, "s")).await, Err(KeyError::BadId(_))), "{id:?}");
+    }
+    assert_eq!(bench.store.add_key(with("a", "")).await.unwrap_err(), KeyError::EmptySecret);
+    bench.store.add_key(with("a", "s")).await.unwrap();
+    assert_eq!(bench.store.add_key(with("b", "s")).await.unwrap_err(), KeyError::Full(1));
+}
+
+#[tokio::test]
+async fn a_taken_key_id_is_refused() {
+    let bench = bench().await;
+    let made = bench.store.first_key().await.unwrap().unwrap();
+    let again = NewKey { id: Some(made.id.clone()), ..NewKey::default() };
+    assert_eq!(bench.store.add_key(again).await.unwrap_err(), KeyError::Exists(made.id));
+}

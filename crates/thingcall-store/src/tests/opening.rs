@@ -1,0 +1,90 @@
+//! Opening files: good, foreign, damaged, newer, taken.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::OpenError;
+
+#[tokio::test]
+async fn folder_and_files_are_for_the_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new/data");
+    let store = Store::open(Config::default(), &data).await.unwrap();
+    store.create_product(product("p")).await.unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for file in fs::read_dir(&data).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_file_others_may_read_is_made_private() {
+    let bench = bench().await;
+    bench.store.close().await;
+    let path = bench.folder.path().join("thingcall.db");
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let _store = bench.other().await;
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("thingcall.db");
+    fs::write(&path, "not a database, but long enough to have a header of one hundred bytes ".repeat(20)).unwrap();
+    let error = Store::open(Config::default(), folder.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains(path.to_str().unwrap()) && error.to_string().contains("restore"));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_both_versions() {
+    let bench = bench().await;
+    let newer = sqlx::query("PRAGMA user_version = 7");
+    newer.execute(&mut bench.store.shared().write.lock().await.conn).await.unwrap();
+    bench.store.close().await;
+    let error = Store::open(Config::default(), bench.folder.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 1, .. }));
+    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 1"));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let error = Store::open(Config::default(), &folder.path().join("file/data")).await.unwrap_err();
+    assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_new_file_can_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Store::open(Config::default(), folder.path());
+    let (a, b, c) = tokio::join!(open(), open(), open());
+    for store in [a.unwrap(), b.unwrap(), c.unwrap()] {
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_data_folder_has_one_server() {
+    let bench = bench().await;
+    bench.store.claim().await.unwrap();
+    let other = bench.other().await;
+    let refused = other.claim().await.unwrap_err();
+    assert!(matches!(refused, OpenError::InUse { .. }));
+    drop(bench.store);
+    other.claim().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_product_whose_settings_cannot_be_read_is_treated_by_default() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let spoil = sqlx::query("UPDATE products SET settings = '{\"from\":\"elsewhere\"}'");
+    spoil.execute(&mut bench.store.shared().write.lock().await.conn).await.unwrap();
+    let bench = bench.reopened().await;
+    assert_eq!(bench.store.products()[0].settings, ProductSettings::default());
+}

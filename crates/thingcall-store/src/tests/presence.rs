@@ -1,0 +1,81 @@
+//! Devices that come and go.
+
+use thingcall_core::{Credentials, PresenceSink};
+
+use super::*;
+
+const EMBEDDED: TransportKind = TransportKind::Embedded;
+
+#[tokio::test]
+async fn memory_tells_presence_at_once() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.online(&key("d1"), EMBEDDED, Some("10.0.0.1:5"), UnixMillis(100));
+    let now = told(&bench.store, "d1").await;
+    assert!(now.online && now.address.as_deref() == Some("10.0.0.1:5"));
+    assert_eq!((now.activated_at, now.last_seen_at), (Some(UnixMillis(100)), Some(UnixMillis(100))));
+    bench.store.seen(&key("d1"), UnixMillis(200));
+    bench.store.seen(&key("d1"), UnixMillis(150));
+    assert_eq!(told(&bench.store, "d1").await.last_seen_at, Some(UnixMillis(200)));
+    bench.store.offline(&key("d1"), UnixMillis(300));
+    bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(400));
+    let again = told(&bench.store, "d1").await;
+    assert_eq!((again.activated_at, again.last_seen_at), (Some(UnixMillis(100)), Some(UnixMillis(400))));
+}
+
+#[tokio::test]
+async fn presence_is_written_and_a_tool_leaves_it_alone() {
+    let bench = bench().await.with_devices(&["d1", "d2"]).await;
+    bench.store.claim().await.unwrap();
+    bench.store.online(&key("d1"), EMBEDDED, Some("10.0.0.1:5"), UnixMillis(100));
+    bench.store.flush().await;
+    let tool = bench.other().await;
+    assert!(told(&tool, "d1").await.online && !told(&tool, "d2").await.online);
+    tool.close().await;
+    let tool = bench.other().await;
+    let seen = told(&tool, "d1").await;
+    assert!(seen.online && seen.activated_at == Some(UnixMillis(100)));
+    assert_eq!(seen.address.as_deref(), Some("10.0.0.1:5"));
+}
+
+#[tokio::test]
+async fn nobody_is_online_when_a_server_starts() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(100));
+    let bench = bench.reopened().await;
+    assert!(told(&bench.store, "d1").await.online);
+    bench.store.claim().await.unwrap();
+    assert!(!told(&bench.store, "d1").await.online);
+    let tool = bench.other().await;
+    let seen = told(&tool, "d1").await;
+    assert!(!seen.online && seen.activated_at == Some(UnixMillis(100)));
+}
+
+#[tokio::test]
+async fn presence_outlives_a_change_of_the_device_and_dies_with_it() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(100));
+    bench.store.set_enabled(&key("d1"), false).await.unwrap();
+    assert!(told(&bench.store, "d1").await.online);
+    bench.store.remove(&key("d1")).await.unwrap();
+    bench.store.register(device("d1")).await.unwrap();
+    bench.store.flush().await;
+    assert!(!told(&*bench.other().await, "d1").await.online);
+    assert_eq!(told(&bench.store, "d1").await.activated_at, None);
+}
+
+#[tokio::test]
+async fn a_device_nobody_registered_is_left_out() {
+    let bench = bench().await;
+    bench.store.online(&key("d9"), EMBEDDED, None, UnixMillis(1));
+    bench.store.flush().await;
+    assert!(bench.store.credential(&key("d9")).is_none());
+}
+
+#[tokio::test]
+async fn a_credential_says_whether_the_device_may_connect() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let secret = told(&bench.store, "d1").await.secret;
+    assert_eq!(bench.store.credential(&key("d1")).map(|c| (c.secret, c.enabled)), Some((secret.clone(), true)));
+    bench.store.set_enabled(&key("d1"), false).await.unwrap();
+    assert_eq!(bench.store.credential(&key("d1")).map(|c| (c.secret, c.enabled)), Some((secret, false)));
+}

@@ -1,0 +1,99 @@
+//! Two stores on one file: a server and the command line.
+
+use std::time::Duration;
+
+use thingcall_core::{Credentials, Keys, RecordState};
+use tokio::sync::broadcast::Receiver;
+use tokio::time::timeout;
+
+use super::*;
+use crate::{Change, NewKey};
+
+/// The next change, which another process made: within a second, as people are promised.
+async fn next(changes: &mut Receiver<Change>) -> Change {
+    timeout(Duration::from_secs(1), changes.recv()).await.expect("seen within a second").unwrap()
+}
+
+#[tokio::test]
+async fn a_running_server_sees_what_the_command_line_does() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let (server, tool) = (&bench.store, bench.other().await);
+    let mut changes = server.changes();
+    tool.register(device("d2")).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::DeviceAdded(key("d2")));
+    assert!(server.credential(&key("d2")).is_some());
+    tool.set_enabled(&key("d2"), false).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::DeviceDisabled(key("d2")));
+    assert!(!found(server, "d2").unwrap().device.enabled);
+    tool.set_enabled(&key("d2"), true).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::DeviceEnabled(key("d2")));
+    let made = tool.add_key(NewKey::default()).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::Key(made.id.clone()));
+    assert_eq!(server.key(&made.id).unwrap().secret, made.secret);
+    tool.create_product(product("q")).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::Product("q".try_into().unwrap()));
+    tool.remove(&key("d2")).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::DeviceRemoved(key("d2")));
+    assert!(found(server, "d2").is_none());
+}
+
+#[tokio::test]
+async fn a_change_is_told_once_in_the_process_that_made_it() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let mut changes = bench.store.changes();
+    bench.store.set_enabled(&key("d1"), false).await.unwrap();
+    let other = bench.other().await;
+    other.register(device("d2")).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::DeviceDisabled(key("d1")));
+    assert_eq!(next(&mut changes).await, Change::DeviceAdded(key("d2")));
+}
+
+#[tokio::test]
+async fn calls_of_a_device_the_command_line_removed_end() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let mut changes = bench.store.changes();
+    bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
+    bench.other().await.remove(&key("d1")).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::DeviceRemoved(key("d1")));
+    assert_eq!(bench.record(1).await.state, RecordState::Ended);
+    assert_eq!(bench.store.shared().write.lock().await.waiting.len(), 0);
+}
+
+#[tokio::test]
+async fn a_process_that_missed_changes_reads_everything_anew() {
+    let bench = bench_with(Config { change_poll: Duration::from_hours(1), ..Config::default() }).await;
+    let bench = bench.with_devices(&["d1", "d2"]).await;
+    let tool = bench.other().await;
+    tool.remove(&key("d1")).await.unwrap();
+    tool.set_enabled(&key("d2"), false).await.unwrap();
+    let made = tool.add_key(NewKey::default()).await.unwrap();
+    let mut side = bench.store.shared().write.lock().await;
+    sqlx::query("DELETE FROM changes WHERE kind = 'device'").execute(&mut side.conn).await.unwrap();
+    let mut changes = bench.store.changes();
+    crate::changes::catch_up(bench.store.shared(), &mut side).await.unwrap();
+    drop(side);
+    assert_eq!(changes.recv().await.unwrap(), Change::Product("p".try_into().unwrap()));
+    assert_eq!(changes.recv().await.unwrap(), Change::DeviceRemoved(key("d1")));
+    assert_eq!(changes.recv().await.unwrap(), Change::DeviceDisabled(key("d2")));
+    assert_eq!(changes.recv().await.unwrap(), Change::Key(made.id.clone()));
+    assert!(found(&bench.store, "d1").is_none());
+    assert!(bench.store.key(&made.id).is_some());
+}
+
+#[tokio::test]
+async fn both_processes_may_write_at_once() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let tool = bench.other().await;
+    let calls = async {
+        for id in 0..20 {
+            bench.open("d1", id, Qos::AtMostOnce).await.unwrap();
+        }
+    };
+    let devices = async {
+        for n in 0..20 {
+            tool.register(device(&format!("e{n}"))).await.unwrap();
+        }
+    };
+    tokio::join!(calls, devices);
+    assert_eq!(bench.other().await.stats().devices, 21);
+}
