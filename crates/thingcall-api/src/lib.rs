@@ -1,1 +1,39 @@
-//! (to come)
+//! The Alibaba-compatible HTTP front: requests signed by unmodified SDKs in, JSON and XML answers out.
+//!
+//! Read it in the order of a request: `server` accepts connections, `request` reads a request and answers it, `params`
+//! and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one this is all for), `answer`
+//! writes the result. Two files turn failures into answers: `gateway` those of the request itself (HTTP 4xx), `error`
+//! those of the service (HTTP 200 with `Success=false`).
+//!
+//! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
+//! the connection of the caller.
+
+mod config;
+mod metrics;
+
+mod server;
+
+mod request;
+
+mod params;
+
+mod canonical;
+pub mod sign;
+
+mod auth;
+mod clock;
+mod nonce;
+mod quota;
+
+mod actions;
+mod invoke;
+
+mod answer;
+mod error;
+mod gateway;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use server::{Front, Parts};

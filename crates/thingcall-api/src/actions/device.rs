@@ -1,0 +1,89 @@
+//! The life of a device: RegisterDevice, QueryDeviceDetail, DisableThing, EnableThing, DeleteDevice.
+//!
+//! **Invariant:** a device's secret is shown by RegisterDevice and QueryDeviceDetail alone, as Alibaba's API does.
+
+use thingcall_core::{CallError, DeviceKey, DeviceRef, UnixMillis};
+use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
+
+use super::{status, target};
+use crate::answer::{Fields, Node, text};
+use crate::clock;
+use crate::error::Failure;
+use crate::params::Params;
+
+/// The longest nickname. Source: Alibaba's reference says 4 to 64 characters.
+const NICKNAME_CHARACTERS_MAX: usize = 64;
+
+/// RegisterDevice. Without a `DeviceName` one is made up.
+pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let nickname = params.get("Nickname");
+    if nickname.is_some_and(|name| name.chars().count() > NICKNAME_CHARACTERS_MAX) {
+        return Err(Failure::illegal(format!("Nickname is longer than {NICKNAME_CHARACTERS_MAX} characters")));
+    }
+    let new = NewDevice {
+        product: target::product(params)?,
+        name: params.get("DeviceName").map(target::device_name).transpose()?,
+        secret: None,
+        nickname: nickname.map(str::to_owned),
+    };
+    let record = directory.register(new).await?;
+    Ok(vec![("Data", Node::Object(identity(&record)))])
+}
+
+/// QueryDeviceDetail.
+pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let record = directory.device(&target::device(params)?).await?;
+    let mut data = identity(&record);
+    let product = directory.product(&record.device.key.product);
+    data.extend([
+        ("ProductName", text(product.map(|product| product.name.clone()).unwrap_or_default())),
+        ("NodeType", Node::Number(0)),
+        ("Owner", Node::Flag(true)),
+        ("Region", text("")),
+        ("Status", text(status::word(&record))),
+        ("IpAddress", text(record.address.as_deref().unwrap_or_default())),
+    ]);
+    data.extend(times("GmtCreate", "UtcCreate", Some(record.created_at)));
+    data.extend(times("GmtActive", "UtcActive", record.activated_at));
+    data.extend(times("GmtOnline", "UtcOnline", record.last_seen_at));
+    Ok(vec![("Data", Node::Object(data))])
+}
+
+/// DisableThing and EnableThing.
+pub(super) async fn set_enabled(directory: &dyn Directory, params: &Params<'_>, on: bool) -> Result<Fields, Failure> {
+    directory.set_enabled(&found(directory, params)?, on).await?;
+    Ok(Fields::new())
+}
+
+/// DeleteDevice.
+pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    directory.remove(&found(directory, params)?).await?;
+    Ok(Fields::new())
+}
+
+fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, Failure> {
+    let target = target::device(params)?;
+    match (directory.find(&target), target) {
+        (Some(found), _) => Ok(found.device.key.clone()),
+        (None, DeviceRef::IotId(id)) => Err(CallError::UnknownIotId(id.to_string()).into()),
+        (None, DeviceRef::Key(key)) if directory.product(&key.product).is_none() => {
+            Err(CallError::UnknownProduct(key.product.to_string()).into())
+        }
+        (None, DeviceRef::Key(key)) => Err(CallError::UnknownDevice(key.to_string()).into()),
+    }
+}
+
+fn identity(record: &DeviceRecord) -> Fields {
+    vec![
+        ("ProductKey", text(record.device.key.product.as_str())),
+        ("DeviceName", text(record.device.key.name.as_str())),
+        ("DeviceSecret", text(record.secret.expose())),
+        ("IotId", text(record.device.iot_id.as_str())),
+        ("Nickname", text(record.nickname.as_deref().unwrap_or_default())),
+    ]
+}
+
+/// One time in the two forms the API writes; empty where it never was.
+fn times(gmt: &'static str, utc: &'static str, at: Option<UnixMillis>) -> Fields {
+    vec![(gmt, text(at.map(clock::gmt).unwrap_or_default())), (utc, text(at.map(clock::utc).unwrap_or_default()))]
+}

@@ -1,0 +1,92 @@
+//! Thing models: ImportThingModelTsl, QueryThingModel, GetThingModelTsl, GetThingModelTslPublished.
+//!
+//! **Invariant:** a model is stored whole or not at all; a module that does not fit leaves the model as it was. What is
+//! read is the text that was imported: `Simple` is ignored, since the whole holds all that the short form does.
+
+use thingcall_core::{CallError, ModuleId, ProductKey};
+use thingcall_tsl::{Directory, Product, ThingModel};
+
+use super::target;
+use crate::answer::{Fields, Node, text};
+use crate::error::Failure;
+use crate::gateway::Refusal;
+use crate::params::Params;
+
+/// ImportThingModelTsl: the default module, or the custom one of `FunctionBlockId`. It is in force at once.
+pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let key = target::product(params)?;
+    let tsl = params.need("TslStr")?;
+    let module = module(params)?;
+    if module.is_some() && params.get("FunctionBlockName").is_none() {
+        return Err(Refusal::Missing("FunctionBlockName").into());
+    }
+    let product = product(directory, &key)?;
+    let model = with_module(&product, module.as_ref(), tsl)?;
+    directory.set_model(&key, model).await?;
+    Ok(Fields::new())
+}
+
+/// QueryThingModel.
+pub(super) fn query(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let key = target::product(params)?;
+    let data = vec![("ThingModelJson", text(stored(directory, &key, params)?))];
+    Ok(vec![("Data", Node::Object(data)), ("ProductKey", text(key.as_str()))])
+}
+
+/// GetThingModelTsl and GetThingModelTslPublished.
+pub(super) fn get_tsl(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let key = target::product(params)?;
+    Ok(vec![("Data", Node::Object(vec![("TslStr", text(stored(directory, &key, params)?))]))])
+}
+
+fn module(params: &Params<'_>) -> Result<Option<ModuleId>, Failure> {
+    let id = params.get("FunctionBlockId").map(ModuleId::try_from).transpose();
+    id.map_err(|why| Failure::illegal(format!("FunctionBlockId: {why}")))
+}
+
+fn product(directory: &dyn Directory, key: &ProductKey) -> Result<std::sync::Arc<Product>, Failure> {
+    directory.product(key).ok_or_else(|| CallError::UnknownProduct(key.to_string()).into())
+}
+
+/// The product's model with this module in it, in place of the one of the same id.
+fn with_module(product: &Product, module: Option<&ModuleId>, tsl: &str) -> Result<ThingModel, Failure> {
+    let old = product.model.as_deref();
+    let others = old.into_iter().flat_map(ThingModel::module_texts).filter(|(id, _)| Some(*id) != module);
+    let mut modules: Vec<&str> = others.map(|(_, text)| text).collect();
+    let main = match (module, old) {
+        (None, _) => tsl,
+        (Some(_), Some(old)) => old.main_text(),
+        (Some(_), None) => &empty(&product.key),
+    };
+    modules.extend(module.map(|_| tsl));
+    let model =
+        ThingModel::parse(main, &modules).map_err(|problems| Failure::illegal(format!("TslStr: {problems}")))?;
+    match module {
+        Some(id) if model.module_json(Some(id)).is_none() => Err(Failure::illegal(format!(
+            "FunctionBlockId is {id}, but TslStr does not have it as its functionBlockId"
+        ))),
+        _ => Ok(model),
+    }
+}
+
+/// A default module with nothing in it, for a product whose first module is a custom one.
+fn empty(product: &ProductKey) -> String {
+    format!(
+        r#"{{"profile":{{"version":"1.5","productKey":"{product}"}},"properties":[],"events":[],"services":[],"functionBlocks":[]}}"#
+    )
+}
+
+/// The text of the module that is asked for.
+fn stored(directory: &dyn Directory, key: &ProductKey, params: &Params<'_>) -> Result<String, Failure> {
+    let product = product(directory, key)?;
+    let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(key.to_string()))?;
+    if let Some(wanted) = params.get("ModelVersion").filter(|wanted| model.version() != Some(wanted)) {
+        let kept = model.version().unwrap_or("without a number");
+        return Err(Failure::illegal(format!("ModelVersion {wanted:?} is not kept; only the newest is: {kept}")));
+    }
+    let module = module(params)?;
+    model.module_json(module.as_ref()).map(str::to_owned).ok_or_else(|| {
+        let ids: Vec<_> = model.module_texts().map(|(id, _)| id.as_str()).collect();
+        Failure::illegal(format!("FunctionBlockId does not exist; the model's modules are [{}]", ids.join(", ")))
+    })
+}

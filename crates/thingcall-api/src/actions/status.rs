@@ -1,0 +1,82 @@
+//! Whether devices are connected: GetDeviceStatus and BatchGetDeviceState.
+//!
+//! **Invariant:** one rule for a device's status, whoever asks.
+
+use thingcall_core::{DeviceKey, DeviceRef};
+use thingcall_tsl::{DeviceRecord, Directory};
+
+use super::target;
+use crate::answer::{Fields, Node, text};
+use crate::clock;
+use crate::error::Failure;
+use crate::params::Params;
+
+/// How many devices BatchGetDeviceState takes. Source: Alibaba's reference.
+const DEVICES_MAX: usize = 50;
+
+/// `UNACTIVE`, `DISABLE`, `ONLINE` or `OFFLINE`.
+pub(super) fn word(record: &DeviceRecord) -> &'static str {
+    match record {
+        record if !record.device.enabled => "DISABLE",
+        record if record.online => "ONLINE",
+        record if record.activated_at.is_none() => "UNACTIVE",
+        _ => "OFFLINE",
+    }
+}
+
+/// GetDeviceStatus.
+pub(super) async fn one(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let record = directory.device(&target::device(params)?).await?;
+    let mut data = vec![("Status", text(word(&record)))];
+    data.extend(changed(&record));
+    Ok(vec![("Data", Node::Object(data))])
+}
+
+/// BatchGetDeviceState. A device that does not exist fails the whole request: an answer that leaves one out is easily
+/// misread.
+pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+    let mut states = Vec::new();
+    for device in devices(params)? {
+        states.push(Node::Object(state(&directory.device(&device).await?)));
+    }
+    Ok(vec![("DeviceStatusList", Node::Object(vec![("DeviceStatus", Node::List(states))]))])
+}
+
+/// The devices of `IotId.N`, else of `ProductKey` and `DeviceName.N`.
+fn devices(params: &Params<'_>) -> Result<Vec<DeviceRef>, Failure> {
+    let ids = params.list("IotId", DEVICES_MAX);
+    let devices: Vec<DeviceRef> = if ids.is_empty() {
+        let product = target::product(params)?;
+        let names = params.list("DeviceName", DEVICES_MAX).into_iter();
+        let key = |text| Ok(DeviceRef::Key(DeviceKey { product: product.clone(), name: target::device_name(text)? }));
+        names.map(key).collect::<Result<_, Failure>>()?
+    } else {
+        ids.into_iter().map(target::iot_id).collect::<Result<_, _>>()?
+    };
+    match devices.len() {
+        0 => Err(Failure::illegal("no device is named; give DeviceName.1, DeviceName.2, ... or IotId.1, IotId.2, ...")),
+        count if count > DEVICES_MAX => {
+            Err(Failure::illegal(format!("more than {DEVICES_MAX} devices are named; ask for fewer at a time")))
+        }
+        _ => Ok(devices),
+    }
+}
+
+fn state(record: &DeviceRecord) -> Fields {
+    let device = &record.device;
+    let mut fields = vec![
+        ("IotId", text(device.iot_id.as_str())),
+        ("DeviceId", text(device.iot_id.as_str())),
+        ("DeviceName", text(device.key.name.as_str())),
+        ("Status", text(word(record))),
+    ];
+    fields.extend(record.address.as_deref().map(|address| ("AsAddress", text(address))));
+    fields.extend(record.last_seen_at.map(|at| ("LastOnlineTime", text(clock::utc(at)))));
+    fields.extend(changed(record));
+    fields
+}
+
+/// When it was last heard of; nothing for a device that never was.
+fn changed(record: &DeviceRecord) -> Option<(&'static str, Node)> {
+    record.last_seen_at.or(record.activated_at).map(|at| ("Timestamp", Node::Number(at.0)))
+}

@@ -1,0 +1,143 @@
+//! Answers: one small tree of names and values, written as JSON or as XML.
+//!
+//! **Invariant:** whatever an action answers exists in both forms, and every answer has a body and a type: SDKs throw
+//! on a 200 without one.
+
+pub(crate) mod json;
+mod xml;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{Response, StatusCode};
+use thingcall_core::RequestId;
+
+use crate::error::Failure;
+use crate::gateway::Refusal;
+
+/// A value in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Node {
+    /// A text.
+    Text(String),
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number.
+    Number(i64),
+    /// Named values.
+    Object(Fields),
+    /// Several values of one name: in JSON an array, in XML the name again and again.
+    List(Vec<Node>),
+}
+
+/// Named values in the order they are written.
+pub(crate) type Fields = Vec<(&'static str, Node)>;
+
+/// A text node.
+pub(crate) fn text(value: impl Into<String>) -> Node {
+    Node::Text(value.into())
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// The default of requests signed with headers.
+    Json,
+    /// The default of the older signature.
+    Xml,
+}
+
+impl Format {
+    /// The format of this word, in whatever case.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [(Self::Json, "json"), (Self::Xml, "xml")]
+            .into_iter()
+            .find_map(|(format, name)| word.eq_ignore_ascii_case(name).then_some(format))
+    }
+
+    // Exactly these: one SDK reads XML errors only under `text/xml;charset=utf-8`.
+    const fn content_type(self) -> HeaderValue {
+        match self {
+            Self::Json => HeaderValue::from_static("application/json;charset=utf-8"),
+            Self::Xml => HeaderValue::from_static("text/xml;charset=utf-8"),
+        }
+    }
+
+    fn write(self, root: &str, fields: &Fields) -> Vec<u8> {
+        match self {
+            Self::Json => json::document(fields),
+            Self::Xml => xml::document(root, fields),
+        }
+    }
+}
+
+/// What an answer says about its request.
+#[derive(Debug)]
+pub(crate) struct About<'a> {
+    /// How it is written.
+    pub(crate) format: Format,
+    /// The action's name; XML answers are named after it.
+    pub(crate) action: &'a str,
+    /// Names the request.
+    pub(crate) id: RequestId,
+    /// The host the caller asked.
+    pub(crate) host: &'a str,
+}
+
+impl About<'_> {
+    /// What an action answered.
+    pub(crate) fn success(&self, fields: Fields) -> Response<Body> {
+        let mut all = vec![("RequestId", text(self.id.to_string())), ("Success", Node::Flag(true))];
+        all.extend(fields);
+        self.service(&all)
+    }
+
+    /// Why an action failed.
+    pub(crate) fn failure(&self, failure: &Failure) -> Response<Body> {
+        let (code, why) = match failure {
+            Failure::Gateway(refusal) => return self.refusal(refusal),
+            Failure::Service(error) => (error.code, &error.text),
+        };
+        self.service(&vec![
+            ("RequestId", text(self.id.to_string())),
+            ("Success", Node::Flag(false)),
+            ("Code", text(code.as_str())),
+            ("ErrorMessage", text(why)),
+            // A copy for one SDK that prints this member and would say `undefined`.
+            ("Message", text(why)),
+        ])
+    }
+
+    /// Why a request was not let in.
+    pub(crate) fn refusal(&self, refusal: &Refusal) -> Response<Body> {
+        let body = self.format.write(
+            "Error",
+            &vec![
+                ("RequestId", text(self.id.to_string())),
+                ("HostId", text(self.host)),
+                ("Code", text(refusal.code())),
+                ("Message", text(refusal.to_string())),
+                ("Recommend", text("")),
+            ],
+        );
+        let mut response = response(refusal.status(), self.format, body);
+        if let Some(seconds) = refusal.retry_after() {
+            response.headers_mut().insert(HeaderName::from_static("x-acs-retry-after"), seconds.into());
+        }
+        response
+    }
+
+    fn service(&self, fields: &Fields) -> Response<Body> {
+        let body = self.format.write(&format!("{}Response", self.action), fields);
+        response(StatusCode::OK, self.format, body)
+    }
+}
+
+fn response(status: StatusCode, format: Format, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, format.content_type());
+    response
+}
+
+#[cfg(test)]
+mod tests;

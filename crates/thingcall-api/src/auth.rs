@@ -1,0 +1,125 @@
+//! Whether a request may come in: its key, its age, its signature, its nonce, its token.
+//!
+//! **Invariant:** in this order, and a nonce is noted only once the signature is right, so that nobody without the
+//! secret can use up a key's memory. Whatever is compared with a secret or a signature is compared in constant time.
+
+mod acs3;
+mod v1;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use subtle::ConstantTimeEq;
+use thingcall_core::{AccessKey, Keys, UnixMillis};
+
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::gateway::Refusal;
+use crate::nonce::{NonceError, Nonces};
+use crate::request::Incoming;
+use crate::sign;
+
+/// Lets requests in.
+pub(crate) struct Gate {
+    keys: Arc<dyn Keys>,
+    nonces: Nonces,
+    nonces_max: usize,
+    skew: Duration,
+    clock: Clock,
+}
+
+/// What a request says of itself, not yet believed.
+#[derive(Debug)]
+struct Claim<'a> {
+    scheme: Scheme,
+    key_id: &'a str,
+    signature: &'a str,
+    string_to_sign: String,
+    time: &'a str,
+    nonce: &'a str,
+    token: Option<&'a str>,
+}
+
+/// How a request is signed, and so where it says what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Everything in parameters, `HMAC-SHA1`.
+    V1,
+    /// System parameters in headers, `ACS3-HMAC-SHA256`.
+    Acs3,
+}
+
+impl Scheme {
+    /// The scheme a request means to use: the header's only if it has the header.
+    pub(crate) fn of(incoming: &Incoming<'_>) -> Self {
+        if incoming.header("authorization").is_some_and(|value| value.starts_with("ACS3-")) {
+            Self::Acs3
+        } else {
+            Self::V1
+        }
+    }
+
+    fn sign(self, string: &str, secret: &str) -> String {
+        match self {
+            Self::V1 => sign::v1_sign(string, secret),
+            Self::Acs3 => sign::acs3_sign(string, secret),
+        }
+    }
+}
+
+impl Gate {
+    /// A gate for these keys.
+    pub(crate) fn new(keys: Arc<dyn Keys>, config: &Config, clock: Clock) -> Self {
+        Self {
+            keys,
+            nonces: Nonces::new(config.nonces_max, config.clock_skew),
+            nonces_max: config.nonces_max,
+            skew: config.clock_skew,
+            clock,
+        }
+    }
+
+    /// The key that signed this request.
+    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, Refusal> {
+        let claim = match incoming.scheme {
+            Scheme::V1 => v1::claim(incoming)?,
+            Scheme::Acs3 => acs3::claim(incoming)?,
+        };
+        let key = self.keys.key(claim.key_id).ok_or(Refusal::KeyUnknown)?;
+        if !key.enabled {
+            return Err(Refusal::KeyInactive);
+        }
+        let now = (self.clock)();
+        let at = self.check_time(claim.time, now)?;
+        let signature = claim.scheme.sign(&claim.string_to_sign, key.secret.expose());
+        if !same(&signature, claim.signature) {
+            return Err(Refusal::SignatureDoesNotMatch(claim.string_to_sign));
+        }
+        self.nonces.note(&key.id, claim.nonce, at, now).map_err(|error| match error {
+            NonceError::Used => Refusal::NonceUsed,
+            NonceError::Full(wait) => Refusal::NoncesFull { nonces_max: self.nonces_max, wait },
+        })?;
+        match (&key.security_token, claim.token) {
+            (None, None) => Ok(key),
+            (Some(_), None) => Err(Refusal::Missing("SecurityToken")),
+            (Some(token), Some(given)) if same(token.expose(), given) => Ok(key),
+            (_, Some(_)) => Err(Refusal::TokenMismatch),
+        }
+    }
+
+    fn check_time(&self, text: &str, now: UnixMillis) -> Result<UnixMillis, Refusal> {
+        let at = clock::parse(text).ok_or_else(|| Refusal::TimeFormat(text.chars().take(64).collect()))?;
+        let off = Duration::from_millis(at.0.abs_diff(now.0));
+        if off > self.skew {
+            return Err(Refusal::Expired { off_seconds: off.as_secs(), max_seconds: self.skew.as_secs() });
+        }
+        Ok(at)
+    }
+}
+
+fn same(ours: &str, theirs: &str) -> bool {
+    ours.as_bytes().ct_eq(theirs.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests;

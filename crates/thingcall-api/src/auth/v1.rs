@@ -1,0 +1,44 @@
+//! The older signature: system parameters among the others, `HMAC-SHA1` over the canonical parameters.
+
+use super::{Claim, Scheme};
+use crate::gateway::Refusal;
+use crate::request::Incoming;
+use crate::{canonical, sign};
+
+/// What the parameters claim.
+pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
+    let params = &incoming.params;
+    refuse_other_methods(incoming)?;
+    let key_id = params.need("AccessKeyId")?;
+    let signature = params.need("Signature")?;
+    let version = params.need("SignatureVersion")?;
+    if version != "1.0" {
+        return Err(Refusal::Invalid { name: "SignatureVersion", problem: format!("it is {version:?}; right is 1.0") });
+    }
+    // One published example spells it with a capital S in the middle.
+    let time = params.get("Timestamp").or_else(|| params.get("TimeStamp")).ok_or(Refusal::Missing("Timestamp"))?;
+    let query = canonical::query(params.without("Signature"));
+    Ok(Claim {
+        scheme: Scheme::V1,
+        key_id,
+        signature,
+        string_to_sign: sign::v1_string(incoming.head.method.as_str(), &query),
+        time,
+        nonce: params.need("SignatureNonce")?,
+        token: params.get("SecurityToken"),
+    })
+}
+
+/// Says it of what SDKs can be told to use and is not known here, before anything else is found missing.
+fn refuse_other_methods(incoming: &Incoming<'_>) -> Result<(), Refusal> {
+    let params = &incoming.params;
+    if incoming.header("x-acs-bearer-token").is_some() || params.get("SignatureType") == Some("BEARERTOKEN") {
+        return Err(Refusal::SignatureMethod("BEARERTOKEN".to_owned()));
+    }
+    match params.get("SignatureMethod") {
+        Some("HMAC-SHA1") => Ok(()),
+        Some(other) => Err(Refusal::SignatureMethod(other.chars().take(64).collect())),
+        None if params.get("AccessKeyId").is_none() => Err(Refusal::Missing("AccessKeyId")),
+        None => Err(Refusal::Missing("SignatureMethod")),
+    }
+}

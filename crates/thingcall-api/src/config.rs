@@ -1,0 +1,91 @@
+//! The front's limits and switches.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thingcall_core::ResultShape;
+
+/// The front's configuration, `[api]` in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where it listens. Not to be opened to a network without TLS in front: a signature does not hide arguments.
+    pub listen: SocketAddr,
+    /// What `Data.Result` holds: `envelope`, the whole Alink reply, or `data`, its data alone. A key may differ.
+    pub result: ResultShape,
+    /// The id every request must give as `IotInstanceId`; without one, what a request gives is ignored.
+    pub instance_id: Option<String>,
+    /// How many InvokeThingService calls an account may make in a second, by all its keys together; 0 is no limit.
+    pub calls_per_second_max: u32,
+    /// The longest path and query of a request. Over 65,534 bytes the connection ends with a bare 414.
+    pub uri_bytes_max: usize,
+    /// The largest request line and headers together.
+    pub head_bytes_max: usize,
+    /// The largest body, of a form with a whole thing model in it.
+    pub body_bytes_max: usize,
+    /// How far a request's time may be from this machine's, either way.
+    #[serde(with = "humantime_serde")]
+    pub clock_skew: Duration,
+    /// How many nonces of one key are remembered, for twice `clock_skew` at most; further requests are throttled
+    /// until old ones expire. One takes about 20 bytes.
+    pub nonces_max: usize,
+    /// How long a connection may take to send a request's head, and may idle between two requests.
+    #[serde(with = "humantime_serde")]
+    pub header_read_timeout: Duration,
+    /// How long a request's body may take.
+    #[serde(with = "humantime_serde")]
+    pub body_read_timeout: Duration,
+    /// How many connections are open at once; more wait in the system's queue.
+    pub connections_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            result: ResultShape::Envelope,
+            instance_id: None,
+            calls_per_second_max: 500,
+            uri_bytes_max: 65_534,
+            head_bytes_max: 128 * 1024,
+            body_bytes_max: 2 * 1024 * 1024,
+            clock_skew: Duration::from_secs(15 * 60),
+            nonces_max: 1_000_000,
+            header_read_timeout: Duration::from_secs(30),
+            body_read_timeout: Duration::from_secs(30),
+            connections_max: 10_000,
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong with the values, one sentence each with the key, the value and what would be right.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (key, value, least) in [
+            ("uri_bytes_max", self.uri_bytes_max, 256),
+            ("head_bytes_max", self.head_bytes_max, 8192),
+            ("body_bytes_max", self.body_bytes_max, 1),
+            ("nonces_max", self.nonces_max, 1),
+            ("connections_max", self.connections_max, 1),
+        ] {
+            if value < least {
+                problems.push(format!("{key} is {value}; right is {least} or more"));
+            }
+        }
+        for (key, value) in [
+            ("clock_skew", self.clock_skew),
+            ("header_read_timeout", self.header_read_timeout),
+            ("body_read_timeout", self.body_read_timeout),
+        ] {
+            if value.is_zero() {
+                problems.push(format!("{key} is 0s; right is more than 0s"));
+            }
+        }
+        if self.instance_id.as_deref() == Some("") {
+            problems.push("instance_id is empty; right is an id, or no such line".to_owned());
+        }
+        problems
+    }
+}

@@ -1,0 +1,85 @@
+//! Failures of the service: the request was let in, the action failed. HTTP 200 with `Success=false`.
+//!
+//! **Invariant:** never HTTP 5xx for what a device or a model does wrong: some SDKs send such a request again, and the
+//! device would act twice. What the caller reads never names a broker, a file or a statement.
+
+use thingcall_core::{CallError, ErrorCode, InvalidId, Outcome};
+use thingcall_tsl::DirectoryError;
+
+use crate::gateway::Refusal;
+
+/// Why an action failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A parameter that every such action needs is not there, or the quota is used up.
+    Gateway(Refusal),
+    /// Everything else.
+    Service(ServiceFailure),
+}
+
+/// What the caller reads and the operator counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceFailure {
+    /// The public code.
+    pub(crate) code: ErrorCode,
+    /// For logs and counts.
+    pub(crate) outcome: Outcome,
+    /// What was wrong and what would be right.
+    pub(crate) text: String,
+}
+
+impl Failure {
+    /// A parameter with a value that the service does not take.
+    pub(crate) fn service(code: ErrorCode, outcome: Outcome, text: impl Into<String>) -> Self {
+        Self::Service(ServiceFailure { code, outcome, text: text.into() })
+    }
+
+    /// A parameter that is not allowed to be so.
+    pub(crate) fn illegal(text: impl Into<String>) -> Self {
+        Self::service(ErrorCode::IllegalRequest, Outcome::InvalidArgs, text)
+    }
+
+    /// A name that is none.
+    pub(crate) fn malformed(code: ErrorCode, why: &InvalidId) -> Self {
+        Self::service(code, Outcome::UnknownTarget, why.to_string())
+    }
+
+    /// How it counts.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Gateway(Refusal::Throttled { .. } | Refusal::NoncesFull { .. }) => Outcome::Throttled,
+            Self::Gateway(_) => Outcome::InvalidArgs,
+            Self::Service(failure) => failure.outcome,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Gateway(refusal)
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::service(error.code(), error.outcome(), error.to_string())
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        match &error {
+            DirectoryError::NoProduct(key) => CallError::UnknownProduct(key.to_string()).into(),
+            DirectoryError::NoDevice(thingcall_core::DeviceRef::IotId(id)) => {
+                CallError::UnknownIotId(id.to_string()).into()
+            }
+            DirectoryError::NoDevice(device) => CallError::UnknownDevice(device.to_string()).into(),
+            DirectoryError::Exists(_) => Self::illegal(error.to_string()),
+            DirectoryError::Full(_) => Self::service(ErrorCode::IllegalRequest, Outcome::Overloaded, error.to_string()),
+            DirectoryError::Store(_) => {
+                tracing::error!(%error, "the store failed");
+                CallError::Internal("the store cannot be reached".to_owned()).into()
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Failures of the request itself: the caller, the signature, the form. HTTP 4xx, with a body of their own.
+//!
+//! **Invariant:** each has a code that SDKs and people can tell apart, and a text that says what would be right. Codes
+//! are Alibaba's gateway's where it has one.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+
+/// Why a request was not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// Not GET or POST.
+    #[error("Specified method {0} is not supported; use GET or POST.")]
+    Method(String),
+    /// Not `/`.
+    #[error("Specified api is not found, please check your url and method. The path is {0}; the API is at /.")]
+    Path(String),
+    /// No such action.
+    #[error("Specified api is not found, please check your url and method. There is no action {0:?} here.")]
+    Action(String),
+    /// The path and query are too long.
+    #[error(
+        "The path and query have {bytes} bytes; at most {max} are allowed. Send parameters as a form body instead."
+    )]
+    UriTooLong {
+        /// Their length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The body is too large.
+    #[error("The body is larger than {max} bytes.")]
+    BodyTooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// The body did not come in time.
+    #[error("The body did not arrive within {} ms.", .0.as_millis())]
+    BodyTimeout(Duration),
+    /// The body's framing is broken.
+    #[error("The body cannot be read; check Content-Length and the chunks.")]
+    BodyUnreadable,
+    /// The body is not a form.
+    #[error("The body's type {0:?} is not supported; use application/x-www-form-urlencoded.")]
+    BodyType(String),
+    /// More parameters than are read.
+    #[error("There are more than {max} parameters.")]
+    TooManyParameters {
+        /// The limit.
+        max: usize,
+    },
+    /// One name twice.
+    #[error("Specified parameter {0} is given twice; give it once, in the query or in the body.")]
+    Duplicate(String),
+    /// A parameter is absent.
+    #[error("{0} is mandatory for this action.")]
+    Missing(&'static str),
+    /// A parameter's value is not one that may be.
+    #[error("Specified parameter {name} is not valid: {problem}.")]
+    Invalid {
+        /// The parameter.
+        name: &'static str,
+        /// What was given, and what would be right.
+        problem: String,
+    },
+    /// Another API.
+    #[error("Specified parameter Version is not valid: it is {0:?}; right is 2018-01-20.")]
+    Version(String),
+    /// No such key.
+    #[error("Specified access key is not found.")]
+    KeyUnknown,
+    /// The key is disabled.
+    #[error("Specified access key is disabled.")]
+    KeyInactive,
+    /// The signature is another one. SDKs compare what follows the first colon with their own string.
+    #[error("Specified signature is not matched with our calculation. server string to sign is:{0}")]
+    SignatureDoesNotMatch(String),
+    /// The signature's parts are not all there.
+    #[error("The request signature does not conform to the standards: {0}.")]
+    IncompleteSignature(String),
+    /// A way to sign that is not known here.
+    #[error("Specified signature method {0:?} is not supported; use HMAC-SHA1 or ACS3-HMAC-SHA256.")]
+    SignatureMethod(String),
+    /// The body is not the one that was signed.
+    #[error("The header x-acs-content-sha256 is not the SHA-256 of the body, which is {0}.")]
+    ContentHash(String),
+    /// The nonce was used.
+    #[error("Specified signature nonce was used already.")]
+    NonceUsed,
+    /// The request is too old, or from the future.
+    #[error(
+        "Specified time stamp or date value is expired: it is {off_seconds} s off this server's clock; at most {max_seconds} s are allowed."
+    )]
+    Expired {
+        /// How far it is off.
+        off_seconds: u64,
+        /// How far it may be.
+        max_seconds: u64,
+    },
+    /// The time cannot be read.
+    #[error("Specified time stamp or date value is not well formatted: it is {0:?}; right is YYYY-MM-DDThh:mm:ssZ.")]
+    TimeFormat(String),
+    /// The token is not the key's, or the key has none.
+    #[error("Specified SecurityToken does not match the access key.")]
+    TokenMismatch,
+    /// The account's quota is used up.
+    #[error(
+        "Request was denied due to user flow control: at most {calls_per_second_max} InvokeThingService calls a second for an account."
+    )]
+    Throttled {
+        /// The quota.
+        calls_per_second_max: u32,
+        /// When the next call is taken.
+        wait: Duration,
+    },
+    /// No more nonces can be remembered.
+    #[error(
+        "Request was denied due to user flow control: more signed requests than can be told from replays; at most {nonces_max} nonces are remembered."
+    )]
+    NoncesFull {
+        /// The limit.
+        nonces_max: usize,
+        /// When the oldest are forgotten.
+        wait: Duration,
+    },
+}
+
+impl Refusal {
+    /// The statuses that [`Self::status`] can give.
+    pub(crate) const STATUSES: [StatusCode; 9] = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::URI_TOO_LONG,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        StatusCode::INTERNAL_SERVER_ERROR,
+    ];
+
+    /// The HTTP status.
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Path(_) | Self::Action(_) | Self::KeyUnknown => StatusCode::NOT_FOUND,
+            Self::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::KeyInactive => StatusCode::FORBIDDEN,
+            Self::BodyUnreadable
+            | Self::TooManyParameters { .. }
+            | Self::Duplicate(_)
+            | Self::Missing(_)
+            | Self::Invalid { .. }
+            | Self::Version(_)
+            | Self::SignatureDoesNotMatch(_)
+            | Self::IncompleteSignature(_)
+            | Self::SignatureMethod(_)
+            | Self::ContentHash(_)
+            | Self::NonceUsed
+            | Self::Expired { .. }
+            | Self::TimeFormat(_)
+            | Self::TokenMismatch
+            | Self::Throttled { .. }
+            | Self::NoncesFull { .. } => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The public code.
+    pub(crate) fn code(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Missing(name) => return Cow::Owned(format!("Missing{name}")),
+            Self::Method(_) => "UnsupportedHTTPMethod",
+            Self::Path(_) | Self::Action(_) => "InvalidAction.NotFound",
+            Self::UriTooLong { .. } => "RequestUriTooLong",
+            Self::BodyTooLarge { .. } => "RequestBodyTooLarge",
+            Self::BodyTimeout(_) => "RequestTimeout",
+            Self::BodyType(_) => "UnsupportedContentType",
+            Self::BodyUnreadable => "InvalidFormat",
+            Self::TooManyParameters { .. }
+            | Self::Duplicate(_)
+            | Self::Invalid { .. }
+            | Self::SignatureMethod(_)
+            | Self::ContentHash(_) => "InvalidParameter",
+            Self::Version(_) => "InvalidVersion",
+            Self::KeyUnknown => "InvalidAccessKeyId.NotFound",
+            Self::KeyInactive => "InvalidAccessKeyId.Inactive",
+            Self::SignatureDoesNotMatch(_) => "SignatureDoesNotMatch",
+            Self::IncompleteSignature(_) => "IncompleteSignature",
+            Self::NonceUsed => "SignatureNonceUsed",
+            Self::Expired { .. } => "InvalidTimeStamp.Expired",
+            Self::TimeFormat(_) => "InvalidTimeStamp.Format",
+            Self::TokenMismatch => "InvalidSecurityToken.MismatchWithAccessKey",
+            Self::Throttled { .. } => "Throttling.User",
+            Self::NoncesFull { .. } => "Throttling",
+        })
+    }
+
+    /// After how many seconds the same request may be let in; 1 or more.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let (Self::Throttled { wait, .. } | Self::NoncesFull { wait, .. }) = self else { return None };
+        Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

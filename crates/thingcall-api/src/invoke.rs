@@ -1,0 +1,112 @@
+//! InvokeThingService: parameters to a [`Request`], the engine's answer to `Data`.
+//!
+//! **Invariant:** knows nothing of models and devices: what is not about the form of a parameter is the engine's to
+//! say. A failure found here is counted as a call that failed.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thingcall_core::{
+    AccessKey, Answer, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, ReplyBody, Request, ResultShape, ServiceId,
+};
+use thingcall_engine::{Engine, Invoked, Stage};
+
+use crate::actions::target;
+use crate::answer::{Fields, Node, json, text};
+use crate::error::Failure;
+use crate::request::{App, Incoming};
+
+/// What the front needs of the engine. A trait so that tests can say what comes back, and when.
+#[async_trait]
+pub(crate) trait Calls: Send + Sync {
+    /// Makes one call; dropping the future ends it.
+    async fn invoke(&self, request: Request) -> Result<Invoked, CallError>;
+    /// How long a synchronous caller waits.
+    fn reply_timeout(&self) -> Duration;
+    /// Counts a call that did not come to the engine.
+    fn count_refused(&self, outcome: Outcome);
+    /// Counts the time from the request's head to here: parameters, signature, quota.
+    fn authenticated(&self, took: Duration);
+}
+
+#[async_trait]
+impl Calls for Engine {
+    async fn invoke(&self, request: Request) -> Result<Invoked, CallError> {
+        Engine::invoke(self, request).await
+    }
+
+    fn reply_timeout(&self) -> Duration {
+        Engine::reply_timeout(self)
+    }
+
+    fn count_refused(&self, outcome: Outcome) {
+        Engine::count_refused(self, outcome);
+    }
+
+    fn authenticated(&self, took: Duration) {
+        self.stage_took(Stage::Auth, took);
+    }
+}
+
+/// InvokeThingService.
+pub(crate) async fn invoke(app: &App, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Fields, Failure> {
+    let request = app
+        .quota
+        .take(&key.account)
+        .map_err(Failure::from)
+        .and_then(|()| read(incoming, app.calls.reply_timeout()))
+        .inspect_err(|failure| app.calls.count_refused(failure.outcome()))?;
+    app.calls.authenticated(incoming.received.elapsed());
+    let invoked = app.calls.invoke(request).await?;
+    let mut data = vec![("MessageId", text(invoked.id.to_string()))];
+    if let Answer::Replied(body) = invoked.answer {
+        data.push(("Result", text(result(key.result.unwrap_or(app.config.result), invoked.id, body)?)));
+    }
+    Ok(vec![("Data", Node::Object(data))])
+}
+
+fn read(incoming: &Incoming<'_>, reply_timeout: Duration) -> Result<Request, Failure> {
+    let params = &incoming.params;
+    let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
+    Ok(Request {
+        request_id: incoming.id,
+        target: target::device(params)?,
+        service: ServiceId::try_from(identifier)
+            .map_err(|why| Failure::malformed(ErrorCode::InvokeThingServiceFailed, &why))?,
+        args: args.to_owned(),
+        qos: qos(params.get("Qos"))?,
+        // From the request's arrival: what the front took is part of what the caller waits.
+        deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
+    })
+}
+
+fn qos(text: Option<&str>) -> Result<Qos, Failure> {
+    match text {
+        None | Some("0") => Ok(Qos::AtMostOnce),
+        Some("1") => Ok(Qos::AtLeastOnce),
+        Some(other) => Err(Failure::illegal(format!("Qos is {other:?}; right is 0 or 1"))),
+    }
+}
+
+/// The text in `Result`, itself JSON.
+fn result(shape: ResultShape, id: CallId, body: ReplyBody) -> Result<String, Failure> {
+    match shape {
+        ResultShape::Envelope => Ok(envelope(id, &body)),
+        ResultShape::Data if body.code == ReplyBody::SUCCESS => Ok(body.data),
+        // Bare data has no place for a code, so the caller must learn of it otherwise.
+        ResultShape::Data => Err(CallError::Device { code: body.code, message: body.message }.into()),
+    }
+}
+
+/// The whole Alink reply, in the order of Alibaba's sample. Devices send no message on success; the samples show one.
+fn envelope(id: CallId, body: &ReplyBody) -> String {
+    let default = if body.code == ReplyBody::SUCCESS { "success" } else { "" };
+    let message = body.message.as_deref().unwrap_or(default);
+    let mut quoted = Vec::with_capacity(message.len() + 2);
+    json::string(&mut quoted, message);
+    let message = String::from_utf8_lossy(&quoted);
+    format!(r#"{{"code":{},"data":{},"id":"{id}","message":{message},"version":"1.0"}}"#, body.code, body.data)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! The front as its callers see it: real sockets, a fixed clock, an engine and a directory made of memory.
+
+mod bench;
+mod directory;
+
+mod captures;
+mod connections;
+mod gateway;
+mod invoke;
+mod neighbours;
+mod oddities;
+mod signatures;

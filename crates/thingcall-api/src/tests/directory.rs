@@ -1,0 +1,136 @@
+//! Products and devices in memory, for tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, ProductKey, Secret, UnixMillis};
+use thingcall_tsl::{
+    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
+    ThingModel,
+};
+
+/// Holds what is registered.
+#[derive(Default)]
+pub(super) struct MemoryDirectory {
+    products: Mutex<BTreeMap<ProductKey, Arc<Product>>>,
+    pub(super) devices: Mutex<BTreeMap<DeviceKey, DeviceRecord>>,
+}
+
+/// When everything here was created.
+pub(super) const CREATED: UnixMillis = UnixMillis(1_700_000_000_000);
+
+impl MemoryDirectory {
+    /// The product and the devices that the captures name.
+    pub(super) fn with_lights() -> Self {
+        let directory = Self::default();
+        let product = ProductKey::try_from("a1BwAGVxxxx").unwrap();
+        directory.insert(product.clone(), "lights", ProductSettings::default());
+        for (name, id) in [("light1", "Q7uOhVRdZRRlDnTLv00100"), ("light2", "Q7uOhVRdZRRlDnTLv00200")] {
+            let key = DeviceKey { product: product.clone(), name: name.try_into().unwrap() };
+            directory.add(key, IotId::try_from(id).unwrap(), None);
+        }
+        directory
+    }
+
+    fn insert(&self, key: ProductKey, name: &str, settings: ProductSettings) -> Arc<Product> {
+        let product =
+            Arc::new(Product { key: key.clone(), name: name.to_owned(), settings, model: None, created_at: CREATED });
+        self.products.lock().unwrap().insert(key, product.clone());
+        product
+    }
+
+    fn add(&self, key: DeviceKey, iot_id: IotId, nickname: Option<String>) -> DeviceRecord {
+        let record = DeviceRecord {
+            device: Device { key: key.clone(), iot_id, enabled: true },
+            secret: Secret::new("devicesecret"),
+            nickname,
+            created_at: CREATED,
+            activated_at: None,
+            online: false,
+            last_seen_at: None,
+            address: None,
+        };
+        self.devices.lock().unwrap().insert(key, record.clone());
+        record
+    }
+
+    fn record(&self, target: &DeviceRef) -> Option<DeviceRecord> {
+        let devices = self.devices.lock().unwrap();
+        let is = |record: &&DeviceRecord| match target {
+            DeviceRef::Key(key) => record.device.key == *key,
+            DeviceRef::IotId(id) => record.device.iot_id == *id,
+        };
+        devices.values().find(is).cloned()
+    }
+}
+
+impl Registry for MemoryDirectory {
+    fn find(&self, target: &DeviceRef) -> Option<Found> {
+        let device = Arc::new(self.record(target)?.device);
+        let product = self.product(&device.key.product)?;
+        Some(Found { device, product })
+    }
+
+    fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
+        self.products.lock().unwrap().get(key).cloned()
+    }
+}
+
+#[async_trait]
+impl Directory for MemoryDirectory {
+    async fn create_product(&self, new: NewProduct) -> Result<Arc<Product>, DirectoryError> {
+        let count = self.products.lock().unwrap().len();
+        let key = new.key.unwrap_or_else(|| ProductKey::try_from(&*format!("product{count}")).unwrap());
+        Ok(self.insert(key, &new.name, new.settings))
+    }
+
+    async fn change_settings(&self, _: &ProductKey, _: ProductSettings) -> Result<(), DirectoryError> {
+        Err(DirectoryError::Store("not here".to_owned()))
+    }
+
+    async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {
+        let mut products = self.products.lock().unwrap();
+        let product = products.get_mut(key).ok_or_else(|| DirectoryError::NoProduct(key.clone()))?;
+        *product = Arc::new(Product { model: Some(Arc::new(model)), ..(**product).clone() });
+        Ok(())
+    }
+
+    fn products(&self) -> Vec<Arc<Product>> {
+        self.products.lock().unwrap().values().cloned().collect()
+    }
+
+    async fn register(&self, new: NewDevice) -> Result<DeviceRecord, DirectoryError> {
+        if self.product(&new.product).is_none() {
+            return Err(DirectoryError::NoProduct(new.product));
+        }
+        let count = self.devices.lock().unwrap().len();
+        let name = new.name.unwrap_or_else(|| format!("device{count}").as_str().try_into().unwrap());
+        let key = DeviceKey { product: new.product, name };
+        if self.devices.lock().unwrap().contains_key(&key) {
+            return Err(DirectoryError::Exists(format!("device {key}")));
+        }
+        Ok(self.add(key, IotId::try_from(&*format!("iot{count}")).unwrap(), new.nickname))
+    }
+
+    async fn device(&self, target: &DeviceRef) -> Result<DeviceRecord, DirectoryError> {
+        self.record(target).ok_or_else(|| DirectoryError::NoDevice(target.clone()))
+    }
+
+    async fn devices(&self, product: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        let devices = self.devices.lock().unwrap();
+        Ok(devices.values().filter(|record| record.device.key.product == *product).cloned().collect())
+    }
+
+    async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {
+        let mut devices = self.devices.lock().unwrap();
+        let missing = || DirectoryError::NoDevice(DeviceRef::Key(device.clone()));
+        devices.get_mut(device).ok_or_else(missing)?.device.enabled = enabled;
+        Ok(())
+    }
+
+    async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError> {
+        let removed = self.devices.lock().unwrap().remove(device);
+        removed.map(|_| ()).ok_or_else(|| DirectoryError::NoDevice(DeviceRef::Key(device.clone())))
+    }
+}
