@@ -1,0 +1,81 @@
+//! How the broker is set up.
+//!
+//! **Invariant:** whatever a device can make grow has its limit here, or a constant beside its use.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The `[broker]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `false` where devices connect to external brokers only.
+    pub enabled: bool,
+    /// Where MQTT 3.1, 3.1.1 and 5 devices connect in plain text. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where they connect with TLS.
+    pub tls: Option<Tls>,
+    /// Where they connect over WebSocket (path of any name, subprotocol `mqtt`).
+    pub websocket: Option<WebSocket>,
+    /// Connected devices; further ones are refused.
+    pub sessions_max: u32,
+    /// Size of an MQTT packet, either way, in bytes.
+    pub message_bytes_max: u32,
+    /// Messages that wait to be written to one device; further ones are refused as `QueueFull`.
+    pub session_queue_messages_max: u16,
+    /// QoS 1 commands of asynchronous calls sent to one device and not yet acknowledged; further ones wait in the
+    /// outbox.
+    pub inflight_messages_max: NonZeroU16,
+    /// From the first byte of a connection to its CONNACK, and for the TLS and WebSocket handshakes.
+    #[serde(with = "humantime_serde")]
+    pub handshake_timeout: Duration,
+    /// How long a write to a device may take before its connection is closed.
+    #[serde(with = "humantime_serde")]
+    pub send_timeout: Duration,
+    /// The longest keep-alive a device is allowed. A device that asks for more, or for none, is treated as if it had
+    /// asked for this; it is disconnected after one and a half times its keep-alive without a packet.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive_max: Duration,
+}
+
+/// The TLS listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// The private key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// The WebSocket listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSocket {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
+            tls: None,
+            websocket: None,
+            sessions_max: 20_000,
+            message_bytes_max: 256 * 1024,
+            session_queue_messages_max: 128,
+            inflight_messages_max: const { NonZeroU16::new(32).unwrap() },
+            handshake_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_secs(5),
+            keep_alive_max: Duration::from_secs(20 * 60),
+        }
+    }
+}

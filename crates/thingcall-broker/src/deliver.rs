@@ -1,0 +1,213 @@
+//! What devices are told.
+//!
+//! **Invariants:** `deliver` answers from memory and never waits. A message goes into the session of the device's
+//! current connection or nowhere. A QoS 1 command of an asynchronous call is in the outbox before it comes here, so
+//! whatever cannot be sent now is kept.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rmqtt::codec::v5::PublishProperties;
+use rmqtt::types::{CodecPublish, Publish, QoS};
+use thingcall_alink as alink;
+use thingcall_core::{
+    CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
+    TransportKind, UnixMillis,
+};
+use tokio::time::Instant;
+
+use crate::broker::{Broker, Inner};
+use crate::connection::Connection;
+use crate::flush::{Offer, Take};
+
+/// Entries read from the outbox at once.
+const PAGE_MESSAGES: usize = 64;
+/// How long the flush waits after the outbox could not be read.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The most that a PUBLISH adds to topic and payload: fixed header, topic length, packet id, properties.
+const HEADER_BYTES: usize = 32;
+
+#[async_trait]
+impl Transport for Broker {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Embedded
+    }
+
+    fn presence(&self, device: &DeviceKey) -> Presence {
+        match self.inner().sessions.of_device(device) {
+            Some(_) => Presence::Online,
+            None => Presence::Offline,
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.inner().sessions.is_open()
+    }
+
+    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        self.inner().deliver(delivery)
+    }
+}
+
+impl Inner {
+    fn deliver(self: &Arc<Self>, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        let kept = delivery.mode == CallMode::Async && delivery.qos == Qos::AtLeastOnce;
+        let Some(connection) = self.sessions.of_device(&delivery.device.key) else {
+            if kept {
+                return Ok(Sent::Kept);
+            }
+            self.metrics.published(PublishResult::Returned);
+            return Err(DeliverError::Offline);
+        };
+        if !kept {
+            let max = usize::from(self.config.session_queue_messages_max);
+            return self.push(&connection, delivery, max).map(|()| Sent::Sent);
+        }
+        let offer = connection.flush().offer(delivery.id, Instant::now());
+        match offer {
+            Offer::Send => self.push_kept(&connection, delivery),
+            Offer::Sent => Ok(Sent::Sent),
+            Offer::Later => Ok(Sent::Kept),
+            Offer::LaterAndFlush => {
+                self.start_flush(connection);
+                Ok(Sent::Kept)
+            }
+        }
+    }
+
+    /// Pushes a command of the outbox. Its own window bounds these, so they take a place in any case.
+    fn push_kept(&self, connection: &Connection, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        match self.push(connection, delivery, usize::MAX) {
+            Ok(()) => Ok(Sent::Sent),
+            Err(DeliverError::Offline) => Ok(Sent::Kept),
+            Err(error) => {
+                connection.flush().gave_up(delivery.id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands a message to the session, unless `max` messages wait there already.
+    fn push(&self, connection: &Connection, delivery: &Delivery, max: usize) -> Result<(), DeliverError> {
+        let publish = compose(connection, delivery)?;
+        if !connection.reserve(max) {
+            self.metrics.published(PublishResult::Blocked);
+            return Err(DeliverError::QueueFull(max));
+        }
+        // Counted before it is handed over: the session may write it at once.
+        self.metrics.send_queue_length.inc();
+        if !connection.send(self.from.clone(), publish) {
+            if connection.release() {
+                self.metrics.send_queue_length.dec();
+            }
+            self.metrics.published(PublishResult::Returned);
+            return Err(DeliverError::Offline);
+        }
+        self.metrics.published(PublishResult::Sent);
+        Ok(())
+    }
+
+    /// Starts the task that sends what the outbox holds for the device. It ends when the device has it all, or with
+    /// the connection.
+    pub(crate) fn start_flush(self: &Arc<Self>, connection: Arc<Connection>) {
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let gone = connection.gone.clone();
+            gone.run_until_cancelled(inner.flush(&connection)).await;
+        });
+    }
+
+    async fn flush(&self, connection: &Connection) {
+        let mut after = None;
+        loop {
+            let Ok(turn) = self.outbox_reads.acquire().await else { return };
+            let page = match self.parts.outbox.unacknowledged(&connection.device, after, PAGE_MESSAGES).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(device = %connection.device, %error, "outbox cannot be read");
+                    drop(turn);
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                    continue;
+                }
+            };
+            drop(turn);
+            for delivery in &page {
+                self.flush_one(connection, delivery).await;
+            }
+            if page.len() >= PAGE_MESSAGES {
+                after = page.last().map(|delivery| delivery.id);
+            } else if connection.flush().settle() {
+                return;
+            } else {
+                after = None;
+            }
+        }
+    }
+
+    /// Sends one command of the outbox as soon as the window lets it.
+    async fn flush_one(&self, connection: &Connection, delivery: &Delivery) {
+        loop {
+            let take = connection.flush().take(delivery.id, Instant::now());
+            match take {
+                Take::Skip => return,
+                Take::Full => connection.room.notified().await,
+                Take::Send => {
+                    if let Err(error) = self.push_kept(connection, delivery) {
+                        tracing::warn!(device = %connection.device, id = %delivery.id, %error, "command not sent");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The largest packet that may be sent to a client which asked for at most `asked`.
+    pub(crate) fn packet_bytes_max(&self, asked: Option<NonZeroU32>) -> usize {
+        asked.map_or(self.config.message_bytes_max, |asked| asked.get().min(self.config.message_bytes_max)) as usize
+    }
+}
+
+/// The device's PUBLISH, or why there cannot be one.
+fn compose(connection: &Connection, delivery: &Delivery) -> Result<Publish, DeliverError> {
+    let sync_topic = match connection.ext_rrpc {
+        true => SyncTopic::Ext,
+        false => delivery.sync_topic.unwrap_or_default(),
+    };
+    let topic = alink::request_topic(delivery, sync_topic);
+    let payload = alink::request_payload(delivery);
+    let bytes = topic.len() + payload.len() + HEADER_BYTES;
+    if bytes > connection.packet_bytes_max {
+        return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
+    }
+    let inner = CodecPublish {
+        dup: false,
+        retain: false,
+        qos: match delivery.qos {
+            Qos::AtMostOnce => QoS::AtMostOnce,
+            Qos::AtLeastOnce => QoS::AtLeastOnce,
+        },
+        topic: topic.into(),
+        packet_id: None,
+        payload,
+        properties: Some(PublishProperties { message_expiry_interval: expiry(delivery)?, ..Default::default() }),
+    };
+    Ok(Publish {
+        inner: Box::new(inner),
+        target_clientid: None,
+        delay_interval: None,
+        create_time: Some(UnixMillis::now().0),
+    })
+}
+
+/// The seconds, rounded up, for which anybody waits; `None` for ever. The session drops the message after that, and
+/// an MQTT 5 device is told.
+fn expiry(delivery: &Delivery) -> Result<Option<NonZeroU32>, DeliverError> {
+    let Some(deadline) = delivery.deadline else { return Ok(None) };
+    let left = deadline.left(Instant::now().into_std());
+    if left.is_zero() {
+        return Err(DeliverError::Refused("its time was over before it was sent".to_owned()));
+    }
+    Ok(NonZeroU32::new(u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)))
+}

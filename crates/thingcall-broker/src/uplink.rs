@@ -1,0 +1,70 @@
+//! What devices say.
+//!
+//! **Invariant:** a message counts as its session's device, whatever its topic says, and ends here: it is handed to
+//! the reply sink or noted, and forwarded to nobody (`nobody`).
+
+use rmqtt::codec::v5::SubscribeAckReason;
+use rmqtt::session::Session;
+use rmqtt::types::{Publish, PublishAclResult, Subscribe, SubscribeAclResult};
+use thingcall_alink::{self as alink, Uplink};
+use thingcall_core::{ReceivedKind, TransportKind, UnixMillis};
+use tokio::time::Instant;
+
+use crate::broker::Inner;
+
+impl Inner {
+    /// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
+    /// authorized; MQTT 3 has no word for it, so the PUBACK is a plain one) and dropped.
+    pub(crate) fn published(&self, session: &Session, publish: &Publish) -> PublishAclResult {
+        let Some(connection) = self.sessions.of_session(&session.id) else {
+            // Taken over or disabled: its session is about to end.
+            return PublishAclResult::rejected(true, None);
+        };
+        let device = &connection.device;
+        if !alink::may_publish(device, &publish.topic) {
+            tracing::debug!(%device, "publish refused");
+            return PublishAclResult::rejected(false, None);
+        }
+        let now = UnixMillis::now();
+        if connection.seen(now) {
+            self.parts.presence.seen(device, now);
+        }
+        let bytes_max = self.config.message_bytes_max as usize;
+        match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max) {
+            Uplink::Reply(mut reply) => {
+                reply.device.clone_from(device);
+                self.metrics.received(ReceivedKind::Reply);
+                self.parts.replies.accept(reply);
+            }
+            Uplink::Other(_) | Uplink::Echo | Uplink::Foreign => self.metrics.received(ReceivedKind::Other),
+        }
+        PublishAclResult::allow()
+    }
+
+    /// Decides about one filter of a SUBSCRIBE: granted within the device's own topics, 0x80 otherwise. Nothing
+    /// depends on it: a device gets its messages whether it subscribed or not.
+    pub(crate) fn subscribed(&self, session: &Session, subscribe: &Subscribe) -> SubscribeAclResult {
+        let allowed = subscribe.opts.shared_group().is_none()
+            && self
+                .sessions
+                .of_session(&session.id)
+                .is_some_and(|connection| alink::may_subscribe(&connection.device, &subscribe.topic_filter));
+        if allowed {
+            SubscribeAclResult::new_success(subscribe.opts.qos(), None)
+        } else {
+            SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
+        }
+    }
+
+    /// The device acknowledged a QoS 1 message.
+    pub(crate) fn acked(&self, session: &Session, publish: &Publish) {
+        let Some(connection) = self.sessions.of_session(&session.id) else { return };
+        let Some(id) = alink::request_id(&publish.payload) else { return };
+        // A synchronous call's message is not in the outbox, nor among these.
+        let Some(took) = connection.flush().acked(id, Instant::now()) else { return };
+        self.parts.outbox.acknowledged(&connection.device, id);
+        self.metrics.published(thingcall_core::PublishResult::Acked);
+        self.metrics.publish_ack_seconds.observe(took.as_secs_f64());
+        connection.room.notify_one();
+    }
+}
