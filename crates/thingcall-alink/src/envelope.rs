@@ -1,16 +1,108 @@
-//! Alink envelopes: requests to devices and their replies.
+//! Alink envelopes: requests to devices, and their replies.
+//!
+//! Source: Alibaba's documentation of properties, events and services; what SDKs need of it was captured. Two of them drop
+//! a request whose `id` is no JSON string, or which lacks one of its four members, so all four are always sent.
 
 use bytes::Bytes;
-use thingcall_core::{CallId, Delivery};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thingcall_core::{CallId, Delivery, MalformedReply, ReplyBody};
 
-/// The request a device gets: id, version, params, method.
+const ID: &str = r#"{"id":""#;
+
+/// The request a device gets: id, version, params as the caller wrote them, method.
 pub fn request_payload(delivery: &Delivery) -> Bytes {
-    let _ = delivery;
-    Bytes::new()
+    let text = format!(
+        r#"{ID}{}","version":"1.0","params":{},"method":"thing.service.{}"}}"#,
+        delivery.id,
+        delivery.params.as_str(),
+        delivery.service
+    );
+    Bytes::from(text)
 }
 
 /// The id of a request that [`request_payload`] made.
 pub fn request_id(payload: &[u8]) -> Option<CallId> {
-    let _ = payload;
-    None
+    let rest = payload.strip_prefix(ID.as_bytes())?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
 }
+
+/// A message on a topic for replies.
+#[derive(Debug)]
+pub(crate) enum Envelope {
+    /// A reply: its id, where it has a usable one, and what it says.
+    Reply(Option<CallId>, Result<ReplyBody, MalformedReply>),
+    /// A request, not a reply: an echo of our own, on topics that both share.
+    Request,
+}
+
+/// What a reply or a request may hold. Members are cut out as text, so that a wrong type in one does not hide the others.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+}
+
+/// Reads a message in one parse. Numbers in `data` stay as the device wrote them.
+pub(crate) fn read(payload: &[u8]) -> Envelope {
+    // An array of five would be taken for the members in their order.
+    if payload.trim_ascii_start().first() != Some(&b'{') {
+        return Envelope::Reply(None, Err(MalformedReply::NotJson("it does not start with {".to_owned())));
+    }
+    let members: Members<'_> = match serde_json::from_slice(payload) {
+        Ok(members) => members,
+        Err(problem) => return Envelope::Reply(None, Err(MalformedReply::NotJson(problem.to_string()))),
+    };
+    if members.code.is_none() && members.method.is_some() {
+        return Envelope::Request;
+    }
+    Envelope::Reply(members.id.and_then(id), body(&members))
+}
+
+/// SDKs echo the id as text; one echoes a number where it got one.
+fn id(raw: &RawValue) -> Option<CallId> {
+    raw.get().trim_matches('"').parse().ok()
+}
+
+fn body(members: &Members<'_>) -> Result<ReplyBody, MalformedReply> {
+    Ok(ReplyBody { code: code(members.code)?, message: members.message.and_then(text), data: data(members.data)? })
+}
+
+fn code(raw: Option<&RawValue>) -> Result<i64, MalformedReply> {
+    let malformed = |problem: String| MalformedReply::Member { member: "code", problem };
+    let raw = raw.ok_or_else(|| malformed("is missing; right is a whole number such as 200".to_owned()))?;
+    let digits = raw.get().trim_matches('"');
+    digits.parse().map_err(|_| malformed(format!("is {}; right is a whole number such as 200", cut(raw.get()))))
+}
+
+fn data(raw: Option<&RawValue>) -> Result<String, MalformedReply> {
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok("{}".to_owned()),
+        Some(object) if object.starts_with('{') => Ok(object.to_owned()),
+        Some(other) => Err(MalformedReply::Member {
+            member: "data",
+            problem: format!("is {}; right is a JSON object", cut(other)),
+        }),
+    }
+}
+
+fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// The start of a text, for an error.
+fn cut(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

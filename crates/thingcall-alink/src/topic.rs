@@ -1,9 +1,18 @@
-//! Topics of devices.
+//! Topics of devices: where a command goes, what an uplink is, and what a device may use.
+//!
+//! **Invariant:** what [`may_publish`] and [`may_subscribe`] allow lies within the device's own tree: no topic of another
+//! device can be written, and no filter that is allowed matches one.
+//!
+//! Source: Alibaba's topic documentation and captures of the SDKs.
 
-use thingcall_core::{Delivery, DeviceKey, Reply, SyncTopic, TransportKind};
+use thingcall_core::{CallId, CallMode, Delivery, DeviceKey, DeviceName, ProductKey, Reply, SyncTopic, TransportKind};
 
-/// The filters under which an external broker delivers every reply of every device.
-pub const REPLY_FILTERS: &[&str] = &[];
+use crate::envelope::{self, Envelope};
+
+/// The filters under which an external broker delivers every reply of every device. MQTT cannot match the ending
+/// `_reply`, so the first and the last bring our own requests back too.
+pub const REPLY_FILTERS: &[&str] =
+    &["/sys/+/+/thing/service/+", "/sys/+/+/rrpc/response/+", "/ext/rrpc/+/sys/+/+/thing/service/+"];
 
 /// What a device published.
 #[derive(Debug, Clone)]
@@ -18,26 +27,130 @@ pub enum Uplink {
     Foreign,
 }
 
-/// Reads a message that a device published. `bytes_max` bounds the reply's size.
-pub fn uplink(transport: TransportKind, topic: &str, payload: &[u8], bytes_max: usize) -> Uplink {
-    let _ = (transport, topic, payload, bytes_max);
-    Uplink::Foreign
-}
-
 /// The topic of a delivery: for a synchronous call the given form's, else the service's.
 pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
-    let _ = (delivery, sync_topic);
-    String::new()
+    let Delivery { id, device, service, mode, .. } = delivery;
+    let DeviceKey { product, name } = &device.key;
+    match (mode, sync_topic) {
+        (CallMode::Sync, SyncTopic::Ext) => format!("/ext/rrpc/{id}/sys/{product}/{name}/thing/service/{service}"),
+        (CallMode::Sync, SyncTopic::Rrpc) => format!("/sys/{product}/{name}/rrpc/request/{id}"),
+        (CallMode::Sync, SyncTopic::Service) | (CallMode::Async, _) => {
+            format!("/sys/{product}/{name}/thing/service/{service}")
+        }
+    }
+}
+
+/// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed.
+pub fn uplink(transport: TransportKind, topic: &str, payload: &[u8], bytes_max: usize) -> Uplink {
+    let Some((device, kind)) = take_apart(topic) else { return Uplink::Foreign };
+    let topic_id = match kind {
+        Kind::Other => return Uplink::Other(device),
+        Kind::Request => return Uplink::Echo,
+        Kind::ServiceReply => None,
+        Kind::Rrpc(id) => id,
+    };
+    let (payload_id, body) = if payload.len() > bytes_max {
+        (None, Err(thingcall_core::MalformedReply::TooLarge { bytes: payload.len(), max: bytes_max }))
+    } else {
+        match envelope::read(payload) {
+            Envelope::Reply(id, body) => (id, body),
+            Envelope::Request => return Uplink::Echo,
+        }
+    };
+    Uplink::Reply(Reply { device, transport, payload_id, topic_id, body, bytes: payload.len() })
+}
+
+/// What a topic of a device is for.
+enum Kind {
+    /// The answer to an RRPC request, with the id in the topic where it is one of ours.
+    Rrpc(Option<CallId>),
+    /// `thing/service/{service}_reply`.
+    ServiceReply,
+    /// `thing/service/{service}`, which only the cloud's side publishes.
+    Request,
+    Other,
+}
+
+fn take_apart(topic: &str) -> Option<(DeviceKey, Kind)> {
+    let topic = topic.strip_prefix('/')?;
+    let (root, rest) = topic.split_once('/')?;
+    match root {
+        "sys" => {
+            let (device, rest) = device(rest)?;
+            Some((device, sys_kind(rest)))
+        }
+        "ext" => {
+            let (id, rest) = rest.strip_prefix("rrpc/")?.split_once('/')?;
+            let (device, rest) = device(rest.strip_prefix("sys/")?)?;
+            let service = rest.strip_prefix("thing/service/").is_some_and(|service| !service.contains('/'));
+            Some((device, if service { Kind::Rrpc(id.parse().ok()) } else { Kind::Other }))
+        }
+        _ => None,
+    }
+}
+
+fn sys_kind(rest: &str) -> Kind {
+    if let Some(id) = rest.strip_prefix("rrpc/response/") {
+        return Kind::Rrpc(id.parse().ok());
+    }
+    match rest.strip_prefix("thing/service/") {
+        Some(service) if service.contains('/') => Kind::Other,
+        Some(service) if service.ends_with("_reply") => Kind::ServiceReply,
+        Some(_) => Kind::Request,
+        None => Kind::Other,
+    }
+}
+
+/// `{pk}/{dn}/rest`, as a device and the rest.
+fn device(text: &str) -> Option<(DeviceKey, &str)> {
+    let (product, rest) = text.split_once('/')?;
+    let (name, rest) = rest.split_once('/')?;
+    let device = DeviceKey { product: ProductKey::try_from(product).ok()?, name: DeviceName::try_from(name).ok()? };
+    Some((device, rest))
 }
 
 /// Whether this device may publish on this topic.
 pub fn may_publish(device: &DeviceKey, topic: &str) -> bool {
-    let _ = (device, topic);
-    false
+    !topic.contains(['+', '#', '\0']) && OWN_TREES.iter().any(|tree| tree.holds(device, topic))
 }
 
 /// Whether this device may subscribe to this filter.
 pub fn may_subscribe(device: &DeviceKey, filter: &str) -> bool {
-    let _ = (device, filter);
-    false
+    OWN_TREES.iter().any(|tree| tree.holds(device, filter))
 }
+
+/// The topics of one device, as a pattern: `P` stands for its product key, `D` for its name, `*` for one level of any
+/// text, wildcard or not. What follows the pattern is free.
+struct Tree(&'static [&'static str]);
+
+const OWN_TREES: &[Tree] = &[
+    Tree(&["sys", "P", "D"]),
+    Tree(&["ext", "rrpc", "*", "sys", "P", "D"]),
+    Tree(&["ext", "rrpc", "*", "P", "D", "user"]),
+    Tree(&["ext", "session", "P", "D"]),
+    Tree(&["ext", "ntp", "P", "D"]),
+    Tree(&["ext", "error", "P", "D"]),
+    Tree(&["P", "D", "user"]),
+    Tree(&["shadow", "update", "P", "D"]),
+    Tree(&["shadow", "get", "P", "D"]),
+    Tree(&["ota", "device", "*", "P", "D"]),
+];
+
+impl Tree {
+    /// Whether a topic or filter lies within it. A `#` in place of a level of the pattern would reach out of it.
+    fn holds(&self, device: &DeviceKey, topic: &str) -> bool {
+        let Some(topic) = topic.strip_prefix('/') else { return false };
+        let mut levels = topic.split('/');
+        self.0.iter().all(|wanted| {
+            levels.next().is_some_and(|level| match *wanted {
+                "P" => level == device.product.as_str(),
+                "D" => level == device.name.as_str(),
+                "*" => level != "#",
+                word => level == word,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

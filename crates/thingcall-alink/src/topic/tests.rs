@@ -1,0 +1,188 @@
+//! Where commands go, what uplinks are, and that no device reaches another's topics.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::envelope::tests::delivery;
+
+fn key(name: &str) -> DeviceKey {
+    DeviceKey { product: "pk".parse().unwrap(), name: name.parse().unwrap() }
+}
+
+fn read(topic: &str, payload: &str) -> Uplink {
+    uplink(TransportKind::Mqtt, topic, payload.as_bytes(), 100)
+}
+
+const REPLY: &str = r#"{"id":"7","code":200,"data":{}}"#;
+
+#[test]
+fn a_synchronous_call_takes_the_topic_the_device_listens_on() {
+    let topic = |form| request_topic(&delivery("testFb:testService", CallMode::Sync), form);
+    assert_eq!(topic(SyncTopic::Ext), "/ext/rrpc/4294967295/sys/pk/d1/thing/service/testFb:testService");
+    assert_eq!(topic(SyncTopic::Rrpc), "/sys/pk/d1/rrpc/request/4294967295");
+    assert_eq!(topic(SyncTopic::Service), "/sys/pk/d1/thing/service/testFb:testService");
+}
+
+#[test]
+fn an_asynchronous_call_takes_the_services_topic_whatever_the_device() {
+    for form in [SyncTopic::Ext, SyncTopic::Rrpc, SyncTopic::Service] {
+        let topic = request_topic(&delivery("SetScene", CallMode::Async), form);
+        assert_eq!(topic, "/sys/pk/d1/thing/service/SetScene");
+    }
+}
+
+#[test]
+fn a_reply_is_known_by_its_topic() {
+    for (topic, topic_id) in [
+        ("/sys/pk/d1/rrpc/response/9", Some(9)),
+        ("/sys/pk/d1/rrpc/response/1339116017494043136", None),
+        ("/sys/pk/d1/thing/service/SetScene_reply", None),
+        ("/ext/rrpc/9/sys/pk/d1/thing/service/testFb:testService", Some(9)),
+    ] {
+        let Uplink::Reply(reply) = read(topic, REPLY) else { panic!("no reply: {topic}") };
+        assert_eq!(reply.device, key("d1"));
+        assert_eq!((reply.payload_id.map(CallId::as_u32), reply.topic_id.map(CallId::as_u32)), (Some(7), topic_id));
+        assert!(reply.body.is_ok());
+    }
+}
+
+#[test]
+fn the_bodys_id_counts_before_the_topics() {
+    let Uplink::Reply(reply) = read("/sys/pk/d1/rrpc/response/9", REPLY) else { panic!("no reply") };
+    assert_eq!(reply.id().map(CallId::as_u32), Some(7));
+    let Uplink::Reply(reply) = read("/sys/pk/d1/rrpc/response/9", r#"{"code":200}"#) else { panic!("no reply") };
+    assert_eq!(reply.id().map(CallId::as_u32), Some(9));
+}
+
+#[test]
+fn our_own_requests_are_echoes() {
+    let request = r#"{"id":"7","version":"1.0","params":{},"method":"thing.service.SetScene"}"#;
+    assert!(matches!(read("/sys/pk/d1/thing/service/SetScene", request), Uplink::Echo));
+    assert!(matches!(read("/ext/rrpc/7/sys/pk/d1/thing/service/SetScene", request), Uplink::Echo));
+}
+
+#[test]
+fn a_reply_over_the_limit_is_malformed_and_keeps_its_topics_id() {
+    let Uplink::Reply(reply) = read("/sys/pk/d1/rrpc/response/9", &"x".repeat(101)) else { panic!("no reply") };
+    assert_eq!(reply.topic_id.map(CallId::as_u32), Some(9));
+    assert_eq!(reply.body.unwrap_err().to_string(), "the reply has 101 bytes; 100 are allowed");
+}
+
+#[test]
+fn other_uplinks_are_the_devices_but_no_reply() {
+    for topic in ["/sys/pk/d1/thing/event/property/post", "/sys/pk/d1/thing/service/property/set_reply"] {
+        assert!(matches!(read(topic, "{}"), Uplink::Other(device) if device == key("d1")), "{topic}");
+    }
+    for topic in ["", "/", "sys/pk/d1/x", "/sys/pk", "/sys/p k/d1/rrpc/response/1", "/$SYS/x", "/pk/d1/user/x"] {
+        assert!(matches!(read(topic, "{}"), Uplink::Foreign), "{topic}");
+    }
+}
+
+#[test]
+fn a_device_may_use_what_sdks_use() {
+    let d1 = key("d1");
+    for topic in [
+        "/sys/pk/d1/thing/event/property/post",
+        "/sys/pk/d1/thing/service/SetScene_reply",
+        "/sys/pk/d1/rrpc/response/1",
+        "/ext/rrpc/1/sys/pk/d1/thing/service/Measure",
+        "/sys/pk/d1/thing/model/up_raw",
+        "/shadow/update/pk/d1",
+        "/pk/d1/user/anything/below",
+        "/ext/ntp/pk/d1/request",
+        "/ota/device/inform/pk/d1",
+    ] {
+        assert!(may_publish(&d1, topic) && may_subscribe(&d1, topic), "{topic}");
+    }
+    for filter in ["/sys/pk/d1/#", "/sys/pk/d1/rrpc/request/+", "/ext/rrpc/+/sys/pk/d1/#", "/shadow/get/pk/d1/+"] {
+        assert!(may_subscribe(&d1, filter) && !may_publish(&d1, filter), "{filter}");
+    }
+}
+
+#[test]
+fn a_device_may_not_reach_out_of_its_tree() {
+    let d1 = key("d1");
+    for filter in [
+        "#",
+        "+",
+        "/#",
+        "/sys/#",
+        "/sys/pk/#",
+        "/sys/pk/+/#",
+        "/sys/+/d1/#",
+        "/sys/pk/d2/rrpc/request/+",
+        "/sys/pk2/d1/#",
+        "/ext/rrpc/#",
+        "/ext/rrpc/+/#",
+        "/ext/rrpc/+/sys/pk/+/thing/service/x",
+        "/ext/rrpc/+/+/pk/d1/x",
+        "$share/g//sys/pk/d1/#",
+        "$SYS/#",
+        "/sys/pk",
+        "sys/pk/d1/x",
+    ] {
+        assert!(!may_subscribe(&d1, filter), "{filter}");
+        assert!(!may_publish(&d1, filter), "{filter}");
+    }
+}
+
+/// MQTT's own matching, written plainly.
+fn matches(filter: &[&str], topic: &[&str]) -> bool {
+    match (filter, topic) {
+        (["#"], _) => true,
+        (["+", filter @ ..], [_, topic @ ..]) => matches(filter, topic),
+        ([f, filter @ ..], [t, topic @ ..]) => f == t && matches(filter, topic),
+        ([], []) => true,
+        _ => false,
+    }
+}
+
+fn level() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "sys", "pk", "pk2", "d1", "d2", "ext", "rrpc", "+", "#", "7", "thing", "service", "request", "user", "shadow",
+        "get", "update", "", "session", "ota", "device",
+    ])
+}
+
+fn topic_of_another() -> impl Strategy<Value = String> {
+    proptest::sample::select(vec![
+        "/sys/pk/d2/rrpc/request/7",
+        "/sys/pk/d2/thing/service/x",
+        "/sys/pk2/d1/thing/service/x",
+        "/ext/rrpc/7/sys/pk/d2/thing/service/x",
+        "/ext/rrpc/7/pk/d2/user/x",
+        "/pk/d2/user/get",
+        "/shadow/get/pk/d2",
+        "/ext/session/pk/d2/x",
+        "/ota/device/upgrade/pk/d2",
+    ])
+    .prop_map(str::to_owned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn no_filter_that_is_allowed_matches_another_devices_topic(
+        levels in proptest::collection::vec(level(), 1..8),
+        topic in topic_of_another(),
+    ) {
+        let filter = format!("/{}", levels.join("/"));
+        if may_subscribe(&key("d1"), &filter) {
+            let (filter, topic): (Vec<_>, Vec<_>) = (filter.split('/').collect(), topic.split('/').collect());
+            prop_assert!(!matches(&filter, &topic));
+        }
+    }
+
+    #[test]
+    fn no_topic_that_is_allowed_is_another_devices(topic in topic_of_another()) {
+        prop_assert!(!may_publish(&key("d1"), &topic));
+        prop_assert!(!may_subscribe(&key("d1"), &topic));
+    }
+
+    #[test]
+    fn no_topic_is_too_odd(topic in "\\PC{0,60}") {
+        let _read = uplink(TransportKind::Mqtt, &topic, b"{}", 10);
+        let _may = (may_publish(&key("d1"), &topic), may_subscribe(&key("d1"), &topic));
+    }
+}
