@@ -157,8 +157,8 @@ pub enum JournalError {
     /// The device has as many waiting commands as it may.
     #[error("{0} commands wait for the device already")]
     DeviceFull(usize),
-    /// The write queue is full.
-    #[error("{0} records wait to be written")]
+    /// The write queue is full, or the outbox of all devices together.
+    #[error("{0} records wait already")]
     QueueFull(usize),
     /// The store failed; the text is for logs.
     #[error("store: {0}")]

@@ -48,8 +48,8 @@ pub(crate) enum Subject<'a> {
     Key(&'a str),
 }
 
-/// Ends the transaction that changed something, and writes down that it did.
-pub(crate) async fn commit(mut tx: Transaction<'_, Sqlite>, subject: Subject<'_>) -> Result<(), sqlx::Error> {
+/// Writes down, in the transaction that changes something, what it is.
+pub(crate) async fn record(conn: &mut SqliteConnection, subject: Subject<'_>) -> Result<(), sqlx::Error> {
     let (kind, subject, name) = match subject {
         Subject::Product(key) => ("product", key.as_str(), None),
         Subject::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
@@ -59,12 +59,16 @@ pub(crate) async fn commit(mut tx: Transaction<'_, Sqlite>, subject: Subject<'_>
         .bind(kind)
         .bind(subject)
         .bind(name)
-        .execute(&mut *tx)
+        .execute(&mut *conn)
         .await?;
-    sqlx::query("DELETE FROM changes WHERE seq <= ?")
-        .bind(written.last_insert_rowid() - CHANGES_KEPT)
-        .execute(&mut *tx)
-        .await?;
+    let dropped = sqlx::query("DELETE FROM changes WHERE seq <= ?").bind(written.last_insert_rowid() - CHANGES_KEPT);
+    dropped.execute(conn).await?;
+    Ok(())
+}
+
+/// Ends a transaction that changed this.
+pub(crate) async fn commit(mut tx: Transaction<'_, Sqlite>, subject: Subject<'_>) -> Result<(), sqlx::Error> {
+    record(&mut tx, subject).await?;
     tx.commit().await
 }
 

@@ -38,7 +38,7 @@ impl Directory for Store {
         };
         let settings = serde_json::to_string(&new.settings).map_err(failed)?;
         let mut side = self.shared().write.lock().await;
-        room(self.shared().memory.counts().0, self.shared().config.products_max, "products")?;
+        room(self.shared().memory.counts().0, 1, self.shared().config.products_max, "products")?;
         let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         sqlx::query("INSERT INTO products (key, name, settings, created_at) VALUES (?, ?, ?, ?)")
             .bind(key.as_str())
@@ -76,19 +76,9 @@ impl Directory for Store {
     }
 
     async fn register(&self, new: NewDevice) -> Result<DeviceRecord, DirectoryError> {
-        let name = match &new.name {
-            Some(name) => name.clone(),
-            None => made_up(random::device_name())?,
-        };
-        let key = DeviceKey { product: new.product.clone(), name };
-        let iot_id = made_up::<IotId>(random::iot_id())?;
-        let mut side = self.shared().write.lock().await;
-        room(self.shared().memory.counts().1, self.shared().config.devices_max, "devices")?;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        insert_device(&mut tx, &key, &iot_id, &new).await?;
-        changes::commit(tx, Subject::Device(&key)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
-        self.device(&DeviceRef::Key(key)).await
+        let product = new.product.clone();
+        let mut made = self.register_all(vec![new]).await?;
+        made.pop().ok_or(DirectoryError::NoProduct(product))
     }
 
     async fn device(&self, target: &DeviceRef) -> Result<DeviceRecord, DirectoryError> {
@@ -129,6 +119,29 @@ impl Directory for Store {
     }
 }
 
+impl Store {
+    /// Registers devices, all or none, in the time one of them takes. The records are in their order.
+    ///
+    /// # Errors
+    /// `NoProduct`, `Exists` (which it says), `Full` at the limit, `Store` when nothing was written.
+    pub async fn register_all(&self, new: Vec<NewDevice>) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        let mut side = self.shared().write.lock().await;
+        room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max, "devices")?;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut keys = Vec::with_capacity(new.len());
+        for new in &new {
+            let key = insert_device(&mut tx, new).await?;
+            changes::record(&mut tx, Subject::Device(&key)).await.map_err(failed)?;
+            keys.push(key);
+        }
+        tx.commit().await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
+        let record =
+            |key| self.shared().memory.device_by_key(key).map(|entry| entry.record()).ok_or_else(|| no_device(key));
+        keys.iter().map(record).collect()
+    }
+}
+
 async fn write_model(conn: &mut SqliteConnection, key: &ProductKey, model: &ThingModel) -> Result<(), DirectoryError> {
     let delete = sqlx::query("DELETE FROM models WHERE product = ?").bind(key.as_str());
     delete.execute(&mut *conn).await.map_err(failed)?;
@@ -143,12 +156,13 @@ async fn write_model(conn: &mut SqliteConnection, key: &ProductKey, model: &Thin
     Ok(())
 }
 
-async fn insert_device(
-    conn: &mut SqliteConnection,
-    key: &DeviceKey,
-    iot_id: &IotId,
-    new: &NewDevice,
-) -> Result<(), DirectoryError> {
+async fn insert_device(conn: &mut SqliteConnection, new: &NewDevice) -> Result<DeviceKey, DirectoryError> {
+    let name = match &new.name {
+        Some(name) => name.clone(),
+        None => made_up(random::device_name())?,
+    };
+    let key = DeviceKey { product: new.product.clone(), name };
+    let iot_id: IotId = made_up(random::iot_id())?;
     let secret = match &new.secret {
         Some(secret) => secret.expose().to_owned(),
         None => random::device_secret().map_err(failed)?,
@@ -164,7 +178,7 @@ async fn insert_device(
     .bind(&new.nickname)
     .bind(UnixMillis::now().0);
     match insert.execute(conn).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(key),
         Err(problem) if is_foreign_key(&problem) => Err(unknown_product(problem, &key.product)),
         Err(problem) => Err(taken(problem, &format!("device {key}"))),
     }
@@ -175,12 +189,11 @@ fn made_up<T: FromStr<Err = InvalidId>>(text: Result<String, NoRandomness>) -> R
     text.map_err(failed)?.parse().map_err(failed)
 }
 
-fn room(there_are: usize, max: usize, of: &str) -> Result<(), DirectoryError> {
-    if there_are < max {
-        Ok(())
-    } else {
-        Err(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed")))
+fn room(there_are: usize, more: usize, max: usize, of: &str) -> Result<(), DirectoryError> {
+    if there_are.saturating_add(more) <= max {
+        return Ok(());
     }
+    Err(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed")))
 }
 
 /// A change that must hit one row.

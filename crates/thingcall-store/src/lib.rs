@@ -2,8 +2,8 @@
 //!
 //! Read in this order: [`Store`] (one open file: its memory, its connections, its two tasks), `memory` (what every call
 //! looks up), `directory` and `keys` (changes by people), `changes` (how every process on the file sees them),
-//! `presence`, then `journal` (what callers of the journal see), `writer` (the task that makes it durable) and `calls`
-//! (its SQL).
+//! `presence`, then `journal` (what callers of the journal see), `writer` (the task that makes it durable), `calls` and
+//! `records` (the SQL that writes and reads them) and `replies` (which call a reply ends).
 //!
 //! **Invariants:** look-ups on the path of a call read memory and never wait. Whatever writes holds the one write lock of
 //! the process, so memory follows the file in the file's order. A record's state only grows.

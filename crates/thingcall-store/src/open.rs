@@ -16,6 +16,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections for reading; writing has one of its own.
 const READ_CONNECTIONS_MAX: u32 = 4;
+/// What a burst of writes leaves of the write-ahead log.
+const LOG_BYTES_MAX: &str = "67108864";
 /// Each schema is the one before it and one of these.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
 
@@ -113,6 +115,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", LOG_BYTES_MAX)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()

@@ -1,4 +1,5 @@
-//! Devices that come and go: memory knows at once, the file within a second.
+//! Devices that come and go: memory knows at once, the file within a second. A process other than the server knows what
+//! the file said when it opened it.
 //!
 //! **Invariant:** a device whose memory differs from the file is marked, and is in the list of marked ones once.
 

@@ -144,7 +144,8 @@ impl Store {
         }
     }
 
-    /// Writes what waits and folds the write-ahead log into the file. Later calls of the journal fail.
+    /// Writes what waits, folds the write-ahead log into the file, and lets go of the claim. Later calls of the journal
+    /// fail.
     pub async fn close(&self) {
         self.closing.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -158,6 +159,7 @@ impl Store {
         if let Err(problem) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut side.conn).await {
             warn!(%problem, "the write-ahead log stays beside the store; nothing is lost");
         }
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
         info!(path = %self.shared.path.display(), "store closed");
     }
 

@@ -64,6 +64,18 @@ async fn what_is_taken_missing_or_too_many_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn many_devices_are_registered_together_or_not_at_all() {
+    let bench = bench_with(Config { devices_max: 600, ..Config::default() }).await.with_devices(&[]).await;
+    let names = |range: std::ops::Range<u32>| range.map(|n| device(&format!("d{n}"))).collect::<Vec<_>>();
+    let made = bench.store.register_all(names(0..550)).await.unwrap();
+    assert_eq!((made.len(), made[549].device.key.clone()), (550, key("d549")));
+    let taken = bench.store.register_all(names(549..560).into_iter().rev().collect()).await.unwrap_err();
+    assert_eq!(taken, DirectoryError::Exists("device p/d549".into()));
+    assert!(matches!(bench.store.register_all(names(560..620)).await, Err(DirectoryError::Full(_))));
+    assert_eq!((bench.store.stats().devices, bench.other().await.stats().devices), (550, 550));
+}
+
+#[tokio::test]
 async fn a_taken_product_key_is_refused() {
     let bench = bench().await.with_devices(&[]).await;
     let taken = bench.store.create_product(product("p")).await.unwrap_err();
