@@ -21,6 +21,15 @@ async fn folder_and_files_are_for_the_owner_only() {
 }
 
 #[tokio::test]
+async fn a_commit_waits_for_the_disk() {
+    let bench = bench().await;
+    let mut side = bench.store.shared().write.lock().await;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut side.conn).await.unwrap();
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut side.conn).await.unwrap();
+    assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+}
+
+#[tokio::test]
 async fn a_file_others_may_read_is_made_private() {
     let bench = bench().await;
     bench.store.close().await;

@@ -9,9 +9,14 @@ use tokio::time::timeout;
 use super::*;
 use crate::{Change, NewKey};
 
-/// The next change, which another process made: within a second, as people are promised.
+/// The next change, which another process made. People are promised a second; a busy machine gets more.
 async fn next(changes: &mut Receiver<Change>) -> Change {
-    timeout(Duration::from_secs(1), changes.recv()).await.expect("seen within a second").unwrap()
+    timeout(Duration::from_secs(10), changes.recv()).await.expect("seen").unwrap()
+}
+
+#[test]
+fn changes_are_looked_for_often_enough_for_the_promised_second() {
+    assert!(Config::default().change_poll <= Duration::from_millis(500));
 }
 
 #[tokio::test]
