@@ -163,7 +163,10 @@ impl Store {
         info!(path = %self.shared.path.display(), "store closed");
     }
 
-    /// What is changed from now on, by this process or another; seen within `change_poll`.
+    /// What is changed from now on, by this process or another; seen within `change_poll`. A listener that falls more
+    /// than 1024 changes behind is told `Lagged` and must look at what it keeps anew; [`Registry`] is never behind.
+    ///
+    /// [`Registry`]: thingcall_tsl::Registry
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.shared.changes.subscribe()
     }
