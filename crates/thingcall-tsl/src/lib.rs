@@ -1,16 +1,29 @@
 //! Thing models (TSL): parse them, find a service, check arguments and replies. And what is registered: products,
 //! each its settings and its model, and their devices.
 //!
-//! **Invariant:** no I/O, and nothing that blocks.
+//! Read in this order: [`ThingModel`] and [`Service`], what users of this crate hold; `read`, which makes them from
+//! files; `check`, which holds values against [`DataType`]s; `json`, the reader below both.
+//!
+//! **Invariant:** no I/O, and nothing that blocks. No text, however long or deep, makes it panic or use up the stack.
+
+pub mod limits;
 
 mod model;
 mod service;
 
+mod data_type;
 mod problem;
 mod violation;
 
+mod check;
+mod json;
+mod read;
+mod sample;
+mod words;
+
 mod registry;
 
+pub use data_type::{Bounds, DataType, Field};
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{

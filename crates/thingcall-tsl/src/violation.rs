@@ -15,12 +15,6 @@ pub struct Violation {
     pub text: String,
 }
 
-impl Violation {
-    pub(crate) fn new(kind: ViolationKind, path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { kind, path: path.into(), text: text.into() }
-    }
-}
-
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
         /// The kinds of violations, as metrics tell them apart.

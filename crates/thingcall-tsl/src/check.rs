@@ -1,0 +1,141 @@
+//! Checks values against data types.
+//!
+//! **Invariant:** a value is walked once, and nothing is allocated unless it does not fit. How deep the walk goes is
+//! bounded by the types, which nest within limits.
+
+use std::borrow::Cow;
+
+use crate::json::{Json, Members};
+use crate::words::{cut, in_item, in_member, list, nearest, quoted};
+use crate::{DataType, Field, Violation, ViolationKind as Kind};
+
+mod number;
+
+/// Who wrote what is checked: callers are held to the model's letter, devices not quite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// A caller: a float has a decimal point, a bool is 0 or 1.
+    Caller,
+    /// A device: JavaScript writes 1 for 1.0, and `true` is understood.
+    Device,
+}
+
+/// Checks members against the fields they are meant to be. A path begins after the object.
+pub(crate) fn fields(fields: &[Field], members: &Members<'_>, writer: Writer) -> Result<(), Violation> {
+    // A bit for each field that was seen. A service has at most 100, a struct 50.
+    let mut seen = 0u128;
+    for (at, (name, json)) in members.iter().enumerate() {
+        let (index, field) = find(fields, name, at).ok_or_else(|| unknown(fields, name))?;
+        seen |= 1 << index;
+        value(&field.data_type, json, writer).map_err(|violation| inside(violation, |path| in_member(path, name)))?;
+    }
+    match fields.iter().enumerate().find(|(index, field)| field.required && seen & (1 << index) == 0) {
+        None => Ok(()),
+        Some((_, field)) => Err(missing(field, writer)),
+    }
+}
+
+/// The field of this name, and where it stands. Looks first where it stands if members keep the model's order.
+fn find<'f>(fields: &'f [Field], name: &str, likely: usize) -> Option<(usize, &'f Field)> {
+    match fields.get(likely) {
+        Some(field) if field.id.as_str() == name => Some((likely, field)),
+        _ => fields.iter().enumerate().find(|(_, field)| field.id.as_str() == name),
+    }
+}
+
+/// Checks one value.
+fn value(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Violation> {
+    match (data_type, json) {
+        (DataType::Int { min, max }, Json::Number(number)) => number::int(data_type, *min..=*max, number),
+        (DataType::Float(bounds) | DataType::Double(bounds), Json::Number(number)) => {
+            number::float(data_type, *bounds, number, writer)
+        }
+        (DataType::Bool { .. }, Json::Number(number)) => number::int(data_type, 0..=1, number),
+        (DataType::Bool { .. }, Json::Bool(_)) if writer == Writer::Device => Ok(()),
+        (DataType::Bool { .. }, Json::Bool(yes)) => {
+            Err(violation(Kind::Type, format!("is {yes}; write {}: the model wants {data_type}", u8::from(*yes))))
+        }
+        (DataType::Enum(keys), Json::Number(number)) => number::key(data_type, keys, number),
+        (DataType::Text { bytes_max }, Json::Text(text)) => length(text.len(), *bytes_max, "bytes"),
+        (DataType::Date, Json::Text(text)) => date(text),
+        (DataType::Array { items_max, item }, Json::Array(items)) => {
+            length(items.len(), *items_max, "items")?;
+            items.iter().enumerate().try_for_each(|(index, json)| {
+                value(item, json, writer).map_err(|violation| inside(violation, |path| in_item(path, index)))
+            })
+        }
+        (DataType::Struct(members), Json::Object(json)) => fields(members, json, writer),
+        _ => Err(wrong_type(data_type, json)),
+    }
+}
+
+fn length(found: usize, max: usize, unit: &str) -> Result<(), Violation> {
+    if found <= max {
+        return Ok(());
+    }
+    Err(violation(Kind::Length, format!("has {found} {unit}; the model allows at most {max}")))
+}
+
+/// Any count of milliseconds that fits 64 bits, as a text.
+fn date(text: &str) -> Result<(), Violation> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i64>().is_ok() {
+        return Ok(());
+    }
+    let found = quoted(text);
+    Err(violation(Kind::Type, format!("is the text {found}; the model wants {}, such as {DATE}", DataType::Date)))
+}
+
+/// An example of a date.
+pub(crate) const DATE: &str = "\"1700000000000\"";
+
+fn wrong_type(data_type: &DataType, json: &Json<'_>) -> Violation {
+    let found = json.kind();
+    let right = match (data_type, json) {
+        (DataType::Date, Json::Number(number)) => format!(", such as \"{}\"", cut(number)),
+        (
+            DataType::Int { .. } | DataType::Float(_) | DataType::Double(_) | DataType::Bool { .. } | DataType::Enum(_),
+            Json::Text(_),
+        ) => ", without quotes".to_owned(),
+        _ => String::new(),
+    };
+    violation(Kind::Type, format!("is {found}; the model wants {data_type}{right}"))
+}
+
+fn missing(field: &Field, writer: Writer) -> Violation {
+    let optional = match writer {
+        Writer::Caller => ", or mark it \"required\": false in the thing model",
+        Writer::Device => "",
+    };
+    let mut missing = violation(Kind::Missing, format!("is missing; give it as {}{optional}", field.data_type));
+    in_member(&mut missing.path, field.id.as_str());
+    missing
+}
+
+fn unknown(fields: &[Field], name: &str) -> Violation {
+    let names = || fields.iter().map(|field| field.id.as_str());
+    let text = match nearest(name, names()) {
+        _ if fields.is_empty() => "is not in the thing model; nothing is expected here, write {}".to_owned(),
+        Some(near) => {
+            format!(
+                "is not in the thing model; did you mean {near}? There is {}",
+                list(names().map(Cow::from), Some(near))
+            )
+        }
+        None => format!("is not in the thing model; there is {}", list(names().map(Cow::from), None)),
+    };
+    let mut unknown = violation(Kind::Unknown, text);
+    in_member(&mut unknown.path, name);
+    unknown
+}
+
+fn violation(kind: Kind, text: String) -> Violation {
+    Violation { kind, path: String::new(), text }
+}
+
+fn inside(mut violation: Violation, step: impl FnOnce(&mut String)) -> Violation {
+    step(&mut violation.path);
+    violation
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Checks numbers by their own text, so that none loses a digit before it is judged.
+
+use std::ops::RangeInclusive;
+
+use crate::data_type::{Bounds, with_point};
+use crate::words::cut;
+use crate::{DataType, Violation, ViolationKind as Kind};
+
+use super::{Writer, violation};
+
+/// A whole number within bounds.
+pub(super) fn int(data_type: &DataType, bounds: RangeInclusive<i32>, number: &str) -> Result<(), Violation> {
+    if whole(data_type, number)?.is_some_and(|value| bounds.contains(&value)) {
+        return Ok(());
+    }
+    Err(out_of_range(data_type, number))
+}
+
+/// A whole number that is one of the keys.
+pub(super) fn key(data_type: &DataType, keys: &[(i32, String)], number: &str) -> Result<(), Violation> {
+    let value = whole(data_type, number)?;
+    if keys.iter().any(|(key, _)| Some(*key) == value) {
+        return Ok(());
+    }
+    Err(out_of_range(data_type, number))
+}
+
+/// The whole number; `None` if it has more than 32 bits.
+fn whole(data_type: &DataType, number: &str) -> Result<Option<i32>, Violation> {
+    if number.contains(['.', 'e', 'E']) {
+        let number = cut(number);
+        return Err(violation(
+            Kind::Type,
+            format!("is {number}; write a whole number, without point and exponent: the model wants {data_type}"),
+        ));
+    }
+    Ok(number.parse().ok())
+}
+
+/// A number within bounds that callers write with a decimal point.
+pub(super) fn float(data_type: &DataType, bounds: Bounds, number: &str, writer: Writer) -> Result<(), Violation> {
+    if writer == Writer::Caller && !number.contains('.') {
+        let (found, right) = (cut(number), with_point(cut(number)));
+        return Err(violation(
+            Kind::Type,
+            format!("is {found}, without a decimal point; write {right}: the model wants {data_type}"),
+        ));
+    }
+    // JSON's numbers are a part of what Rust reads. What is too large becomes infinite, which is in no bounds.
+    match number.parse::<f64>() {
+        Ok(value) if bounds.min <= value && value <= bounds.max => Ok(()),
+        _ => Err(out_of_range(data_type, number)),
+    }
+}
+
+fn out_of_range(data_type: &DataType, number: &str) -> Violation {
+    violation(Kind::Range, format!("is {}; the model wants {data_type}", cut(number)))
+}

@@ -1,0 +1,185 @@
+//! Reads data types: `{"type": .., "specs": ..}`.
+
+use std::str::FromStr;
+
+use crate::DataType;
+use crate::data_type::Bounds;
+use crate::json::Json;
+use crate::limits::{ARRAY_ITEMS_MAX, DATA_TYPE_DEPTH_MAX, ENUM_KEYS_MAX, STRUCT_MEMBERS_MAX, TEXT_BYTES_MAX};
+use crate::problem::Collected;
+use crate::words::nearest;
+
+use super::feature::fields;
+use super::node::Node;
+
+const TYPES: [&str; 9] = ["int", "float", "double", "text", "date", "bool", "enum", "array", "struct"];
+/// What an array may hold, as Alibaba has it.
+const ITEM_TYPES: [&str; 5] = ["int", "float", "double", "text", "struct"];
+
+/// The data type that `node` is; it stands inside `depth` others.
+pub(super) fn data_type(node: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<DataType> {
+    let name_node = node.required("type", "the name of a data type", problems)?;
+    let name = name_node.text(problems)?;
+    if !TYPES.contains(&name) {
+        let near = nearest(name, TYPES.into_iter()).map_or(String::new(), |near| format!("did you mean {near}? "));
+        let right = format!("{near}data types are {}", TYPES.join(", "));
+        problems.add(&name_node.place, format!("is {name:?}"), right);
+        return None;
+    }
+    if matches!(name, "array" | "struct") && depth >= DATA_TYPE_DEPTH_MAX {
+        let right = format!("data types nest at most {DATA_TYPE_DEPTH_MAX} deep");
+        problems.add(&node.place, "nests too deep", right);
+        return None;
+    }
+    if name == "struct" {
+        return structure(node, depth, problems);
+    }
+    let specs = specs(node, problems)?;
+    Some(match name {
+        "int" => int(&specs, problems),
+        "float" => DataType::Float(bounds::<f32>(&specs, Bounds::FLOAT, problems)),
+        "double" => DataType::Double(bounds::<f64>(&specs, Bounds::DOUBLE, problems)),
+        "text" => {
+            DataType::Text { bytes_max: size(&specs, "length", TEXT_BYTES_MAX, problems).unwrap_or(TEXT_BYTES_MAX) }
+        }
+        "bool" => boolean(&specs, problems),
+        "enum" => DataType::Enum(keys(&specs, problems)),
+        "array" => array(&specs, depth, problems)?,
+        _ => DataType::Date,
+    })
+}
+
+/// The specs; an empty object stands in where there are none.
+fn specs<'j>(node: &Node<'j>, problems: &mut Collected) -> Option<Node<'j>> {
+    static NONE: Json<'static> = Json::Object(Vec::new());
+    let specs = node.member("specs").unwrap_or_else(|| Node { place: format!("{}.specs", node.place), json: &NONE });
+    if let Json::Object(_) = specs.json {
+        return Some(specs);
+    }
+    problems.add(&specs.place, format!("is {}", specs.json.kind()), "write an object: {...}");
+    None
+}
+
+fn int(specs: &Node<'_>, problems: &mut Collected) -> DataType {
+    let what = "write a whole number of 32 bits, such as \"0\"";
+    let min = number(specs, "min", what, problems).unwrap_or(i32::MIN);
+    let max = number(specs, "max", what, problems).unwrap_or(i32::MAX);
+    in_order(specs, min <= max, problems);
+    DataType::Int { min, max }
+}
+
+/// The bounds of numbers that fit a `T`.
+fn bounds<T: FromStr + Into<f64>>(specs: &Node<'_>, all: Bounds, problems: &mut Collected) -> Bounds {
+    let mut bound = |name, unsaid: f64| {
+        let what = "write a decimal number that the type can hold, such as \"0.5\"";
+        // Read as a `T` to see whether it fits, and as a double to keep what was meant: 0.1 as a float is not 0.1.
+        let fits: Option<T> = number(specs, name, what, problems);
+        let Some(fits) = fits.map(Into::into) else { return unsaid };
+        if fits.is_finite() {
+            let said = specs.member(name).and_then(|node| node.scalar()?.parse().ok());
+            return said.map_or(unsaid, |said: f64| said.clamp(all.min, all.max));
+        }
+        problems.add(&format!("{}.{name}", specs.place), "is no number the type can hold", what);
+        unsaid
+    };
+    let bounds = Bounds { min: bound("min", all.min), max: bound("max", all.max) };
+    in_order(specs, bounds.min <= bounds.max, problems);
+    bounds
+}
+
+fn in_order(specs: &Node<'_>, in_order: bool, problems: &mut Collected) {
+    if !in_order {
+        problems.add(&specs.place, "has a min above its max", "write min <= max");
+    }
+}
+
+/// The number of this name; `None` if it is not said, and a problem if it is none.
+fn number<T: FromStr>(specs: &Node<'_>, name: &str, right: &str, problems: &mut Collected) -> Option<T> {
+    let node = specs.member(name)?;
+    let said = node.scalar();
+    if said == Some("") {
+        return None;
+    }
+    let number = said.and_then(|said| said.parse().ok());
+    if number.is_none() {
+        problems.add(&node.place, format!("is {}", node.json.kind()), right);
+    }
+    number
+}
+
+/// The size of this name, from 1 to `max`.
+fn size(specs: &Node<'_>, name: &str, max: usize, problems: &mut Collected) -> Option<usize> {
+    let right = format!("write a whole number from 1 to {max}, such as \"{max}\"");
+    let size = number(specs, name, &right, problems)?;
+    if !(1..=max).contains(&size) {
+        problems.add(&format!("{}.{name}", specs.place), format!("is {size}"), right);
+    }
+    Some(size)
+}
+
+fn boolean(specs: &Node<'_>, problems: &mut Collected) -> DataType {
+    let mut names = [String::new(), String::new()];
+    for (key, name) in keys_of(specs, problems) {
+        match usize::try_from(key).ok().and_then(|key| names.get_mut(key)) {
+            Some(place) => *place = name,
+            None => problems.add(&specs.place, format!("has the key {key}"), "the keys of a bool are 0 and 1"),
+        }
+    }
+    let [no, yes] = names;
+    DataType::Bool { no, yes }
+}
+
+fn keys(specs: &Node<'_>, problems: &mut Collected) -> Vec<(i32, String)> {
+    let keys = keys_of(specs, problems);
+    let count = if let Json::Object(members) = specs.json { members.len() } else { 0 };
+    if !(1..=ENUM_KEYS_MAX).contains(&count) {
+        let right = format!("write 1 to {ENUM_KEYS_MAX}, such as {{\"0\": \"off\", \"1\": \"on\"}}");
+        problems.add(&specs.place, format!("has {count} keys"), right);
+    }
+    keys
+}
+
+/// Whole numbers and what they mean, no more than an enum may have.
+fn keys_of(specs: &Node<'_>, problems: &mut Collected) -> Vec<(i32, String)> {
+    let Json::Object(members) = specs.json else { return Vec::new() };
+    let mut keys: Vec<(i32, String)> = Vec::new();
+    for (text, name) in members.iter().take(ENUM_KEYS_MAX) {
+        match text.parse::<i32>() {
+            Ok(key) if keys.iter().any(|(other, _)| *other == key) => {
+                problems.add(&specs.place, format!("has the key {key} twice"), "write each key once");
+            }
+            Ok(key) => keys.push((key, if let Json::Text(name) = name { name.to_string() } else { String::new() })),
+            Err(_) => {
+                let right = "keys are whole numbers of 32 bits, such as \"0\"";
+                problems.add(&specs.place, format!("has the key {text:?}"), right);
+            }
+        }
+    }
+    keys
+}
+
+fn array(specs: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<DataType> {
+    if specs.member("size").is_none() {
+        let right = format!("write how many items there may be, from \"1\" to \"{ARRAY_ITEMS_MAX}\"");
+        problems.add(&specs.place, "has no size", right);
+    }
+    let items_max = size(specs, "size", ARRAY_ITEMS_MAX, problems).unwrap_or(1);
+    let item = specs.required("item", "the items' type, such as {\"type\": \"int\"}", problems)?;
+    let item_type = data_type(&item, depth + 1, problems)?;
+    let name = item.member("type").and_then(|name| name.scalar()).unwrap_or_default();
+    if !ITEM_TYPES.contains(&name) {
+        problems.add(&item.place, format!("has the type {name}"), format!("items are {}", ITEM_TYPES.join(", ")));
+    }
+    Some(DataType::Array { items_max, item: Box::new(item_type) })
+}
+
+fn structure(node: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<DataType> {
+    let specs = node.required("specs", "an array of members", problems)?;
+    let mut members = specs.items(problems);
+    if !(1..=STRUCT_MEMBERS_MAX).contains(&members.len()) {
+        let right = format!("a struct has 1 to {STRUCT_MEMBERS_MAX}");
+        problems.add(&specs.place, format!("has {} members", members.len()), right);
+    }
+    members.truncate(STRUCT_MEMBERS_MAX);
+    Some(DataType::Struct(fields(members, depth + 1, problems)))
+}

@@ -1,0 +1,166 @@
+//! Reads properties, events and services, and the parameters they have.
+//!
+//! Properties and events are read for their problems only: a call needs none of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thingcall_core::Identifier;
+
+use crate::json::Json;
+use crate::limits::{INPUTS_MAX, OUTPUTS_MAX};
+use crate::problem::Collected;
+use crate::{CallType, Field, Service};
+
+use super::data_type::data_type;
+use super::node::Node;
+
+/// Identifiers that Alibaba keeps for itself. Parameters may have them, features not.
+const RESERVED: [&str; 7] = ["set", "get", "post", "property", "event", "time", "value"];
+
+/// Reads the properties; says how many there are.
+pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> usize {
+    let nodes = root.array("properties", problems);
+    let mut ids = BTreeSet::new();
+    for node in &nodes {
+        feature_id(node, &mut ids, problems);
+        let mode = node.member("accessMode").and_then(|mode| Some((mode.text(problems)?, mode.place)));
+        if let Some((mode, place)) = mode.filter(|(mode, _)| !["r", "rw", "w"].contains(mode)) {
+            problems.add(&place, format!("is {mode:?}"), "write \"r\" or \"rw\"");
+        }
+        let what = "the property's data type";
+        if let Some(node) = node.required("dataType", what, problems) {
+            data_type(&node, 0, problems);
+        }
+    }
+    nodes.len()
+}
+
+/// Reads the events; says how many there are besides the built-in one.
+pub(super) fn events(root: &Node<'_>, problems: &mut Collected) -> usize {
+    let (mut ids, mut count) = (BTreeSet::new(), 0);
+    for node in root.array("events", problems) {
+        if is_built_in(&node, &["post"]) {
+            continue;
+        }
+        count += 1;
+        feature_id(&node, &mut ids, problems);
+        parameters(&node, "outputData", OUTPUTS_MAX, problems);
+    }
+    count
+}
+
+/// Reads the services; says how many there are besides the built-in ones.
+pub(super) fn services(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<Identifier, Service>, usize) {
+    let (mut ids, mut count, mut services) = (BTreeSet::new(), 0, BTreeMap::new());
+    for node in root.array("services", problems) {
+        if is_built_in(&node, &["set", "get"]) {
+            continue;
+        }
+        count += 1;
+        let id = feature_id(&node, &mut ids, problems);
+        let call_type = call_type(&node, problems);
+        let inputs = parameters(&node, "inputData", INPUTS_MAX, problems);
+        let outputs = parameters(&node, "outputData", OUTPUTS_MAX, problems);
+        if let (Some(id), Some(call_type)) = (id, call_type) {
+            services.insert(id.clone(), Service { id, name: name(&node), call_type, inputs, outputs });
+        }
+    }
+    (services, count)
+}
+
+/// Whether this is one of the features that every exported file has: `set`, `get` and `post` of the properties.
+fn is_built_in(node: &Node<'_>, names: &[&str]) -> bool {
+    let text = |name| node.member(name).and_then(|node| node.scalar());
+    let named = text("identifier").filter(|id| names.contains(id));
+    let of_properties = |id: &str| text("method").is_none_or(|method| method.ends_with(&format!("property.{id}")));
+    named.is_some_and(of_properties)
+}
+
+fn call_type(node: &Node<'_>, problems: &mut Collected) -> Option<CallType> {
+    let right = "\"sync\" or \"async\"";
+    let node = node.required("callType", right, problems)?;
+    let text = node.text(problems)?;
+    let call_type = [CallType::Sync, CallType::Async].into_iter().find(|call_type| call_type.as_str() == text);
+    if call_type.is_none() {
+        problems.add(&node.place, format!("is {text:?}"), format!("write {right}"));
+    }
+    call_type
+}
+
+/// A feature's identifier, which no feature of its kind has and which is not reserved.
+fn feature_id(node: &Node<'_>, others: &mut BTreeSet<Identifier>, problems: &mut Collected) -> Option<Identifier> {
+    let id = identifier(node, others, problems)?;
+    if RESERVED.contains(&id.as_str()) {
+        let place = format!("{}.identifier", node.place);
+        problems.add(
+            &place,
+            format!("is {id}, which is reserved"),
+            format!("use another than {}", RESERVED.join(", ")),
+        );
+    }
+    Some(id)
+}
+
+/// An identifier that none of the others has; it becomes one of them.
+fn identifier(node: &Node<'_>, others: &mut BTreeSet<Identifier>, problems: &mut Collected) -> Option<Identifier> {
+    let node = node.required("identifier", "1 to 50 of A-Z a-z 0-9 _", problems)?;
+    let text = node.text(problems)?;
+    match Identifier::try_from(text) {
+        Ok(id) if others.contains(&id) => {
+            problems.add(&node.place, format!("is {id} again"), "use each identifier once");
+            None
+        }
+        Ok(id) => {
+            others.insert(id.clone());
+            Some(id)
+        }
+        Err(wrong) => {
+            let right = if text.contains(':') {
+                "write the part after the colon, in the file of the module that stands before it".to_owned()
+            } else {
+                format!("an {} is {}", wrong.what, wrong.rule)
+            };
+            problems.add(&node.place, format!("is {:?}", wrong.text), right);
+            None
+        }
+    }
+}
+
+/// The parameters or results of this name.
+fn parameters(node: &Node<'_>, member: &str, max: usize, problems: &mut Collected) -> Vec<Field> {
+    let mut nodes = node.array(member, problems);
+    if nodes.len() > max {
+        let place = format!("{}.{member}", node.place);
+        problems.add(&place, format!("has {} elements", nodes.len()), format!("there may be {max}"));
+    }
+    nodes.truncate(max);
+    fields(nodes, 0, problems)
+}
+
+/// Parameters, results or members of a struct; they stand inside `depth` data types.
+pub(super) fn fields(nodes: Vec<Node<'_>>, depth: usize, problems: &mut Collected) -> Vec<Field> {
+    let mut ids = BTreeSet::new();
+    nodes.iter().filter_map(|node| field(node, &mut ids, depth, problems)).collect()
+}
+
+fn field(node: &Node<'_>, others: &mut BTreeSet<Identifier>, depth: usize, problems: &mut Collected) -> Option<Field> {
+    let id = identifier(node, others, problems);
+    let data_type = node
+        .required("dataType", "a data type, such as {\"type\": \"int\"}", problems)
+        .and_then(|node| data_type(&node, depth, problems));
+    let required = required(node, problems);
+    Some(Field { id: id?, name: name(node), data_type: data_type?, required })
+}
+
+fn required(node: &Node<'_>, problems: &mut Collected) -> bool {
+    let Some(node) = node.member("required") else { return true };
+    if let Json::Bool(required) = node.json {
+        return *required;
+    }
+    problems.add(&node.place, format!("is {}", node.json.kind()), "write true or false");
+    true
+}
+
+fn name(node: &Node<'_>) -> String {
+    node.member("name").and_then(|name| name.scalar()).unwrap_or_default().to_owned()
+}
