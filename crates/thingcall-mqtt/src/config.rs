@@ -1,0 +1,189 @@
+//! Where the broker is and how it is spoken to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use thingcall_core::{Secret, SyncTopic};
+
+/// The configuration of one external broker, `[mqtt]` in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `mqtt://host:port`, or `mqtts://host:port` for TLS.
+    pub url: String,
+    /// `3.1.1` or `5`.
+    pub version: Version,
+    /// Names the connection at the broker. Two instances must never share one: the broker would close the other. Made
+    /// up for each start if not given.
+    pub client_id: Option<String>,
+    /// The user name, where the broker asks for one.
+    pub username: Option<String>,
+    /// The password that goes with it.
+    pub password: Option<Secret>,
+    /// Certificates, for `mqtts://`.
+    pub tls: Tls,
+    /// The topic of synchronous calls, for products that do not say: `ext`, `rrpc` or `service`.
+    pub sync_topic: SyncTopic,
+    /// How often an idle connection is tested.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    /// How long an attempt to connect and subscribe may take.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// The pause before the second attempt to connect; each further one is up to twice as long.
+    #[serde(with = "humantime_serde")]
+    pub reconnect_pause_min: Duration,
+    /// The longest pause between attempts.
+    #[serde(with = "humantime_serde")]
+    pub reconnect_pause_max: Duration,
+    /// How long a QoS 1 message of an asynchronous call may wait for the broker's acknowledgement.
+    #[serde(with = "humantime_serde")]
+    pub publish_ack_timeout: Duration,
+    /// How many messages may wait to be sent; more are refused at once.
+    pub send_queue_messages_max: usize,
+    /// How many QoS 1 messages may wait for their acknowledgement.
+    pub inflight_messages_max: u16,
+    /// The largest message, both ways.
+    pub message_bytes_max: usize,
+}
+
+/// The MQTT version spoken to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Version {
+    /// MQTT 3.1.1.
+    #[default]
+    #[serde(rename = "3.1.1")]
+    V4,
+    /// MQTT 5: messages expire with their call's deadline, and our own publishes do not come back.
+    #[serde(rename = "5")]
+    V5,
+}
+
+/// Certificates, as PEM files.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Who may vouch for the broker; the system's authorities if not given.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, where the broker asks for one.
+    pub client_cert_file: Option<PathBuf>,
+    /// The key that goes with it.
+    pub client_key_file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "mqtt://127.0.0.1:1883".to_owned(),
+            version: Version::default(),
+            client_id: None,
+            username: None,
+            password: None,
+            tls: Tls::default(),
+            sync_topic: SyncTopic::default(),
+            keep_alive: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            reconnect_pause_min: Duration::from_millis(100),
+            reconnect_pause_max: Duration::from_secs(10),
+            publish_ack_timeout: Duration::from_secs(5),
+            send_queue_messages_max: 4096,
+            inflight_messages_max: 1024,
+            message_bytes_max: 256 * 1024,
+        }
+    }
+}
+
+/// Why a transport cannot start. Says the key, the value and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A value cannot be used.
+    #[error("{key} is {value:?}; right is {right}")]
+    Value {
+        /// The key within `[mqtt]`.
+        key: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        right: &'static str,
+    },
+    /// A certificate or key cannot be read.
+    #[error("{key}: {file}: {problem}")]
+    File {
+        /// The key within `[mqtt.tls]`.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The metrics are registered already.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Where to connect, read from the URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Config {
+    /// Checks every value that the types do not check.
+    ///
+    /// # Errors
+    /// The first value that cannot be used.
+    pub fn check(&self) -> Result<(), StartError> {
+        let wrong = |key, value: String, right| Err(StartError::Value { key, value, right });
+        let _address = self.address()?;
+        // rumqttc refuses to run below these.
+        if self.keep_alive < Duration::from_secs(5) || self.keep_alive > Duration::from_secs(65_535) {
+            return wrong("keep_alive", format!("{:?}", self.keep_alive), "5s to 65535s");
+        }
+        if self.connect_timeout < Duration::from_secs(1) {
+            return wrong("connect_timeout", format!("{:?}", self.connect_timeout), "1s or more");
+        }
+        if self.send_queue_messages_max == 0 {
+            return wrong("send_queue_messages_max", "0".to_owned(), "1 or more");
+        }
+        if self.inflight_messages_max == 0 {
+            return wrong("inflight_messages_max", "0".to_owned(), "1 to 65535");
+        }
+        if self.message_bytes_max < 1024 || u32::try_from(self.message_bytes_max).is_err() {
+            return wrong("message_bytes_max", self.message_bytes_max.to_string(), "1024 to 268435455");
+        }
+        if self.password.is_some() && self.username.is_none() {
+            return wrong("username", String::new(), "a user name, since there is a password");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn address(&self) -> Result<Address, StartError> {
+        let right = "mqtt://host:port or mqtts://host:port";
+        let wrong = || StartError::Value { key: "url", value: self.url.clone(), right };
+        let (scheme, rest) = self.url.split_once("://").ok_or_else(wrong)?;
+        let (tls, default_port) = match scheme {
+            "mqtt" | "tcp" => (false, 1883),
+            "mqtts" | "ssl" => (true, 8883),
+            _ => return Err(wrong()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.rsplit_once(':') {
+            // The colons of a bare IPv6 address are not a port's.
+            Some((host, port)) if !host.ends_with(']') && host.contains(':') => {
+                return Err(StartError::Value { key: "url", value: format!("{host}:{port}"), right });
+            }
+            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+            None => (rest, default_port),
+        };
+        if host.is_empty() || host.contains(['/', '@', ' ']) {
+            return Err(wrong());
+        }
+        Ok(Address { tls, host: host.trim_matches(['[', ']']).to_owned(), port })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Which configurations are taken.
+
+use super::*;
+
+fn with_url(url: &str) -> Config {
+    Config { url: url.to_owned(), ..Config::default() }
+}
+
+#[test]
+fn a_url_names_host_port_and_tls() {
+    let address = |url: &str| with_url(url).address().map(|a| (a.tls, a.host, a.port)).ok();
+    assert_eq!(address("mqtt://broker.local:1884"), Some((false, "broker.local".to_owned(), 1884)));
+    assert_eq!(address("mqtts://10.0.0.1/"), Some((true, "10.0.0.1".to_owned(), 8883)));
+    assert_eq!(address("mqtt://[::1]:1883"), Some((false, "::1".to_owned(), 1883)));
+    for url in ["", "broker:1883", "http://broker", "mqtt://", "mqtt://u:p@broker", "mqtt://b:port", "mqtt://::1"] {
+        assert_eq!(address(url), None, "{url}");
+    }
+}
+
+#[test]
+fn a_refusal_names_key_value_and_what_is_right() {
+    let config = Config { keep_alive: Duration::from_secs(1), ..Config::default() };
+    assert_eq!(config.check().unwrap_err().to_string(), r#"keep_alive is "1s"; right is 5s to 65535s"#);
+    let text = with_url("http://x").check().unwrap_err().to_string();
+    assert_eq!(text, r#"url is "http://x"; right is mqtt://host:port or mqtts://host:port"#);
+}
+
+#[test]
+fn the_default_is_right() {
+    Config::default().check().unwrap();
+}
