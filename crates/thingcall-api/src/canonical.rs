@@ -26,3 +26,6 @@ pub(crate) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,13 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use thingcall_core::{Keys, UnixMillis};
 use thingcall_engine::Engine;
@@ -20,6 +21,7 @@ use thingcall_tsl::Directory;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::auth::Gate;
@@ -82,11 +84,10 @@ impl Front {
     /// # Errors
     /// None so far; a listener that fails for a moment is asked again.
     pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) -> io::Result<()> {
-        let config = &self.app.config;
-        let slots = Arc::new(Semaphore::new(config.connections_max));
-        let http = builder(config);
-        let service = TowerToHyperService::new(Router::new().fallback(request::handle).with_state(self.app.clone()));
-        let graceful = GracefulShutdown::new();
+        let slots = Arc::new(Semaphore::new(self.app.config.connections_max));
+        let http = builder(&self.app.config);
+        let router = TowerToHyperService::new(Router::new().fallback(request::handle).with_state(self.app));
+        let draining = CancellationToken::new();
         let mut connections = JoinSet::new();
         let mut drain = pin!(drain);
         loop {
@@ -95,7 +96,7 @@ impl Front {
                 () = &mut drain => break,
                 Some(_) = connections.join_next() => continue,
             };
-            let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+            let connection = converse(http.clone(), stream, router.clone(), draining.clone());
             connections.spawn(async move {
                 let _slot = slot;
                 if let Err(error) = connection.await {
@@ -104,10 +105,35 @@ impl Front {
             });
         }
         drop(listener);
-        graceful.shutdown().await;
+        draining.cancel();
         while connections.join_next().await.is_some() {}
         Ok(())
     }
+}
+
+/// Serves one connection until the caller closes it or, draining, until its request has its answer.
+async fn converse(
+    http: http1::Builder,
+    stream: TcpStream,
+    router: TowerToHyperService<Router>,
+    draining: CancellationToken,
+) -> hyper::Result<()> {
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = draining.cancelled() => {}
+    }
+    // hyper would wait for the first request of a connection that has not made one.
+    if !asked.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 /// The next connection and its place among `connections_max`.

@@ -1,1 +1,34 @@
-//! (tests)
+//! Time is told by the clock that is given.
+
+use super::*;
+
+struct NoKeys;
+
+impl Keys for NoKeys {
+    fn key(&self, _: &str) -> Option<Arc<AccessKey>> {
+        None
+    }
+}
+
+#[test]
+fn a_request_may_be_fifteen_minutes_off_and_no_more() {
+    let now = clock::parse("2026-01-02T03:00:00Z").unwrap();
+    let gate = Gate::new(Arc::new(NoKeys), &Config::default(), Box::new(UnixMillis::now));
+    for fits in ["2026-01-02T02:45:00Z", "2026-01-02T03:15:00Z"] {
+        assert!(gate.check_time(fits, now).is_ok(), "{fits}");
+    }
+    for off in ["2026-01-02T02:44:59Z", "2026-01-02T03:15:01Z"] {
+        let refused = gate.check_time(off, now);
+        assert_eq!(refused, Err(Refusal::Expired { off_seconds: 901, max_seconds: 900 }), "{off}");
+    }
+}
+
+#[test]
+fn a_time_has_one_form() {
+    let gate = Gate::new(Arc::new(NoKeys), &Config::default(), Box::new(UnixMillis::now));
+    for text in
+        ["", "now", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z ", "2026-13-02T03:04:05Z", "20260102T030405.00Z"]
+    {
+        assert!(matches!(gate.check_time(text, UnixMillis(0)), Err(Refusal::TimeFormat(_))), "{text:?}");
+    }
+}

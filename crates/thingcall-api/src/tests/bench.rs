@@ -272,7 +272,7 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Option<Received> {
     let head = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
     let mut received = Received { status: head[9..12].parse().unwrap(), head, body: String::new() };
     let length: usize = received.header("content-length").unwrap_or("0").parse().unwrap();
-    while bytes.len() < length && !received.head.starts_with("HEAD") {
+    while bytes.len() < length {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
             break;
         }
