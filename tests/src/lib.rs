@@ -1,1 +1,33 @@
-//! (to come)
+//! The harness of the end-to-end tests: real brokers, the official SDKs, and the program itself, each a process.
+//!
+//! **Invariant:** every wait is for an event and has one generous time-out that fails with the logs of who was waited
+//! for; every process ends with its owner, also when the test run is killed.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in a harness ends the test")]
+
+mod app;
+mod device;
+mod http;
+mod json_lines;
+mod linkkit;
+mod metrics;
+mod mosquitto;
+mod process;
+mod program;
+mod site;
+mod wait;
+
+pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
+pub use device::{Credential, MqttDevice, Seen};
+pub use http::{HttpAnswer, HttpCall};
+pub use linkkit::{Behaviour, LinkkitDevice};
+pub use metrics::Metrics;
+pub use mosquitto::Mosquitto;
+pub use program::{Addresses, Finished, Options, Simulation, Thingcall, run, run_ok};
+pub use site::{DeviceSecrets, PRODUCT, Site, invocation};
+pub use wait::{TIMEOUT, eventually, free_port};
+
+/// The file of this name in `fixtures/`.
+pub fn fixture(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}

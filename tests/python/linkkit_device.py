@@ -1,0 +1,71 @@
+"""A device with the official device SDK, unmodified: events as one JSON object a line out, commands a line in.
+
+The argument is {"host", "port", "product", "device", "secret", "model", "client_id"?, "subscribe", "leave"}. With
+`subscribe` it subscribes to its topics by itself, as it must where the broker does not push; with `leave` it ends when its
+connection ends instead of connecting again. A command is {"silent": true} or {"code", "data"}: what it answers from then
+on; without `data` it answers what it was asked.
+"""
+
+import json
+import os
+import sys
+import threading
+
+from linkkit import linkkit
+
+lock = threading.Lock()
+behaviour = {"code": 200}
+
+
+def tell(**event):
+    with lock:
+        print(json.dumps(event), flush=True)
+
+
+def main():
+    wanted = json.loads(sys.argv[1])
+    device = linkkit.LinkKit(
+        host_name="cn-shanghai",
+        product_key=wanted["product"],
+        device_name=wanted["device"],
+        device_secret=wanted["secret"],
+        client_id=wanted.get("client_id"),
+    )
+    device.config_mqtt(endpoint=wanted["host"], port=wanted["port"], secure="")
+    if device.thing_setup(wanted["model"]) != 0:
+        sys.exit("the SDK cannot read the model")
+
+    def on_connect(session_flag, rc, userdata):
+        tell(event="connected", rc=rc)
+        if wanted["subscribe"]:
+            own = "/sys/%s/%s/" % (wanted["product"], wanted["device"])
+            topics = [own + "thing/service/+", "/ext/rrpc/+" + own + "thing/service/+"]
+            rc, _ = device.subscribe_topic([(topic, 1) for topic in topics])
+            if rc != 0:
+                tell(event="subscribe failed", rc=rc)
+
+    def on_disconnect(rc, userdata):
+        tell(event="disconnected", rc=rc)
+        if wanted["leave"]:
+            os._exit(0)
+
+    def on_call(identifier, request_id, params, userdata):
+        tell(event="called", identifier=identifier, id=request_id, params=params)
+        if not behaviour.get("silent"):
+            data = behaviour.get("data", params)
+            device.thing_answer_service(identifier, request_id, behaviour["code"], data)
+
+    device.on_connect = on_connect
+    device.on_disconnect = on_disconnect
+    device.on_subscribe_topic = lambda mid, granted, userdata: tell(event="subscribed", granted=granted)
+    device.on_thing_call_service = on_call
+    device.on_topic_message = lambda topic, payload, qos, userdata: tell(event="message", topic=topic)
+    device.connect_async()
+
+    for line in sys.stdin:
+        behaviour.clear()
+        behaviour.update(json.loads(line))
+        tell(event="behaves")
+
+
+main()

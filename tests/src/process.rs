@@ -1,0 +1,153 @@
+//! A process of the tests' own: its output is kept for failures, and it never outlives the test run.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+
+use crate::wait::{TIMEOUT, eventually};
+
+/// A running process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    lines: Mutex<Receiver<String>>,
+    log: Arc<Mutex<Vec<String>>>,
+    _guard: Guard,
+}
+
+impl Process {
+    /// Starts it. Its stdin stays open as long as this value lives.
+    pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        let guard = Guard::over(child.id());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let kept = log.clone();
+        each_line(stdout, move |line| {
+            keep(&kept, format!("stdout: {line}"));
+            // Nobody reads any more: only the log is of use.
+            let _unread = sender.send(line);
+        });
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let kept = log.clone();
+        each_line(stderr, move |line| keep(&kept, line));
+        Self { name: name.to_owned(), child, lines: Mutex::new(lines), log, _guard: guard }
+    }
+
+    /// Where it reads from.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("stdin is taken once")
+    }
+
+    /// The next line of its stdout for which `pick` has an answer; other lines are passed over.
+    pub(crate) fn line<T>(&self, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
+        let lines = self.lines.lock().expect("no reader panicked");
+        loop {
+            match lines.recv_timeout(TIMEOUT) {
+                Ok(line) => {
+                    if let Some(found) = pick(&line) {
+                        return found;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("{}: no {what} within {TIMEOUT:?}\n{}", self.name, self.log()),
+                Err(RecvTimeoutError::Disconnected) => panic!("{} ended before {what}\n{}", self.name, self.log()),
+            }
+        }
+    }
+
+    /// The next line of its stdout, however long it takes; `None` when it has ended.
+    pub(crate) fn any_line(&self) -> Option<String> {
+        self.lines.lock().expect("no reader panicked").recv().ok()
+    }
+
+    /// All that it wrote, the newest last.
+    pub(crate) fn log(&self) -> String {
+        format!("---- {} wrote\n{}\n----", self.name, self.log.lock().expect("no writer panicked").join("\n"))
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "{} took no {signal}\n{}", self.name, self.log());
+    }
+
+    /// Its exit status, once it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let log = self.log.clone();
+        let name = format!("{} ends", self.name);
+        let child = &mut self.child;
+        eventually(&format!("{name}\n{}", log.lock().expect("no writer panicked").join("\n")), || {
+            child.try_wait().expect("a child can be waited for")
+        })
+    }
+
+    /// Ends it at once, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        // It may have ended before.
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprint_log(&self.log());
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "cargo shows it with the failed test")]
+fn eprint_log(log: &str) {
+    eprintln!("{log}");
+}
+
+/// A file that `tests/run` put into cargo's target folder, or the build did.
+pub(crate) fn beside_tests(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("the test program has a path");
+    let found = tests.ancestors().skip(1).map(|folder| folder.join(name)).find(|file| file.exists());
+    found.unwrap_or_else(|| panic!("{name} is not in the target folder; `tests/run` builds all that the tests need"))
+}
+
+fn keep(log: &Mutex<Vec<String>>, line: String) {
+    log.lock().expect("no writer panicked").push(line);
+}
+
+fn each_line(from: impl Read + Send + 'static, mut take: impl FnMut(String) + Send + 'static) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            let Ok(line) = line else { break };
+            take(line);
+        }
+    });
+}
+
+/// Ends a process when this one is gone, however that ended: values in a `static` are never dropped.
+#[derive(Debug)]
+struct Guard(Child);
+
+impl Guard {
+    fn over(pid: u32) -> Self {
+        let child = Command::new("sh")
+            .args(["-c", r#"cat >/dev/null; kill -KILL "$1" 2>/dev/null"#, "guard", &pid.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("sh starts"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // First the guard, then its stdin: it must not kill a newer process with the same number.
+        let _gone = self.0.kill();
+        let _status = self.0.wait();
+    }
+}

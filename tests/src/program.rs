@@ -1,0 +1,160 @@
+//! The program under test, from outside: its server, and its commands.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use crate::http::HttpCall;
+use crate::metrics::Metrics;
+use crate::process::{Process, beside_tests};
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder with its store.
+    pub data: PathBuf,
+    /// Configuration keys as `SECTION__KEY`, and their values.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Where a server listens, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// The API.
+    pub api: SocketAddr,
+    /// The embedded broker, where it runs.
+    pub mqtt: Option<SocketAddr>,
+    /// `/metrics` and its like.
+    pub metrics: SocketAddr,
+}
+
+/// A running `thingcall serve`.
+#[derive(Debug)]
+pub struct Thingcall {
+    process: Process,
+    /// Where it listens.
+    pub addresses: Addresses,
+}
+
+impl Thingcall {
+    /// Starts it on free ports; when this returns, it is ready.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn start(options: &Options) -> Self {
+        let mut command = command();
+        command.args(["serve", "--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+        command.arg("--data").arg(&options.data);
+        command.envs(options.settings.iter().map(|(key, value)| (format!("THINGCALL__{key}"), value)));
+        let process = Process::start("thingcall serve", &mut command);
+        let addresses = process.line("ready", ready);
+        Self { process, addresses }
+    }
+
+    /// What its operator's listener answers at this path.
+    pub fn operator(&self, path: &str) -> (u16, String) {
+        let answer = HttpCall::send(self.addresses.metrics, "GET", path).answer();
+        (answer.status, answer.body)
+    }
+
+    /// What it measures now.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.operator("/metrics").1)
+    }
+
+    /// Asks it to end, as a service manager does.
+    pub fn terminate(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Its exit status, once it has ended by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.process.ended()
+    }
+
+    /// All that it wrote.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+}
+
+/// Simulated devices of the program's own, for what needs many.
+#[derive(Debug)]
+pub struct Simulation {
+    process: Process,
+}
+
+impl Simulation {
+    /// Starts `thingcall device simulate` with these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let process = Process::start("simulated devices", command().args(["device", "simulate"]).args(arguments));
+        Self { process }
+    }
+
+    /// All that it wrote.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// How a command ended, and what it wrote.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The exit status; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said beside.
+    pub stderr: String,
+}
+
+/// Runs a command of the program to its end.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
+    let output = command().args(arguments).output().expect("the program starts");
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Runs a command that must succeed, and returns what it printed.
+///
+/// # Panics
+/// If it fails.
+pub fn run_ok<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
+    let finished = run(arguments);
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    finished.stdout
+}
+
+/// The program, with as many file descriptors as the system allows and nothing of the caller's configuration.
+fn command() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#, "sh"]).arg(program());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("THINGCALL") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn program() -> PathBuf {
+    beside_tests("thingcall")
+}
+
+fn ready(line: &str) -> Option<Addresses> {
+    let rest = line.strip_prefix("ready ")?;
+    let of = |name: &str| rest.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+    Some(Addresses { api: of("api")?, mqtt: of("mqtt"), metrics: of("metrics")? })
+}

@@ -1,0 +1,192 @@
+//! A server with a product, an access key and, where wanted, a Mosquitto: what most tests begin with.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app::{Answer, App, Caller, Key, Sdk, Waiting};
+use crate::fixture;
+use crate::http::HttpCall;
+use crate::linkkit::{Behaviour, LinkkitDevice};
+use crate::mosquitto::Mosquitto;
+use crate::program::{Options, Simulation, Thingcall, run_ok};
+
+/// The product that every site has: default module with sync `Measure` and async `SetScene`, module `testFb` with sync
+/// `testService` and async `resetLater`.
+pub const PRODUCT: &str = "a1BwAGVxxxx";
+
+/// What a device connects with.
+#[derive(Debug, Clone)]
+pub struct DeviceSecrets {
+    /// ProductKey.
+    pub product: String,
+    /// DeviceName.
+    pub name: String,
+    /// DeviceSecret.
+    pub secret: String,
+    /// IotId.
+    pub iot_id: String,
+}
+
+/// A server and what goes with it.
+#[derive(Debug)]
+pub struct Site {
+    /// The server.
+    pub program: Thingcall,
+    /// The external broker, where there is one.
+    pub mosquitto: Option<Mosquitto>,
+    /// The access key.
+    pub key: Key,
+    options: Options,
+    _folder: TempDir,
+}
+
+impl Site {
+    /// A server with the embedded broker, and these settings.
+    pub fn embedded(settings: &[(&str, &str)]) -> Self {
+        Self::start(None, settings)
+    }
+
+    /// A server without it, and a Mosquitto.
+    pub fn external(settings: &[(&str, &str)]) -> Self {
+        Self::start(Some(Mosquitto::start()), settings)
+    }
+
+    fn start(mosquitto: Option<Mosquitto>, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let data = folder.path().join("data");
+        let mut settings: Vec<_> =
+            settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        if let Some(mosquitto) = &mosquitto {
+            settings.push(("BROKER__ENABLED".to_owned(), "false".to_owned()));
+            settings.push(("MQTT__URL".to_owned(), format!("mqtt://{}", mosquitto.address())));
+        }
+        let topic: &[&str] = if mosquitto.is_some() { &["--sync-topic", "ext"] } else { &[] };
+        import(&data, PRODUCT, topic);
+        let key = Key { id: "testid".to_owned(), secret: "testsecret".to_owned(), token: None };
+        let add = ["key", "add", "--id", &key.id, "--secret", &key.secret];
+        run_ok(add.iter().map(AsRef::as_ref).chain([Path::new("--data"), &data]));
+        let options = Options { data, settings };
+        Self { program: Thingcall::start(&options), mosquitto, key, options, _folder: folder }
+    }
+
+    /// Starts the server again on the same store, after it ended or was killed.
+    pub fn start_again(&mut self) {
+        self.program = Thingcall::start(&self.options);
+    }
+
+    /// Runs a command of the program on this site's store and returns what it printed.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        run_ok(arguments.iter().map(Path::new).chain([Path::new("--data"), &self.options.data]))
+    }
+
+    /// The same, of a command that prints one JSON object.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn command_json(&self, arguments: &[&str]) -> Value {
+        let text = self.command(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?} printed {text:?}: {error}"))
+    }
+
+    /// Imports the sample model as another product, with these flags.
+    pub fn import(&self, product: &str, flags: &[&str]) {
+        import(&self.options.data, product, flags);
+    }
+
+    /// Where devices connect.
+    ///
+    /// # Panics
+    /// If there is no broker.
+    pub fn broker(&self) -> SocketAddr {
+        let external = self.mosquitto.as_ref().map(Mosquitto::address);
+        external.or(self.program.addresses.mqtt).expect("a broker")
+    }
+
+    /// Registers a device by the SDK.
+    pub fn device(&self, name: &str) -> DeviceSecrets {
+        self.device_of(PRODUCT, name)
+    }
+
+    /// Registers a device of another product.
+    pub fn device_of(&self, product: &str, name: &str) -> DeviceSecrets {
+        let answer = self.ask("RegisterDevice", &json!({ "ProductKey": product, "DeviceName": name })).ok();
+        DeviceSecrets {
+            product: product.to_owned(),
+            name: name.to_owned(),
+            secret: answer.text_at("Data.DeviceSecret").to_owned(),
+            iot_id: answer.text_at("Data.IotId").to_owned(),
+        }
+    }
+
+    /// Registers a device and connects it by the official device SDK, as its broker needs it.
+    pub fn linkkit(&self, name: &str) -> (DeviceSecrets, LinkkitDevice) {
+        let device = self.device(name);
+        let connected = self.connect(&device, false);
+        (device, connected)
+    }
+
+    /// Connects a registered device by the official device SDK; `leaves` as in [`Behaviour`].
+    pub fn connect(&self, device: &DeviceSecrets, leaves: bool) -> LinkkitDevice {
+        let behaviour = Behaviour { subscribes: self.mosquitto.is_some(), leaves };
+        LinkkitDevice::connect(self.broker(), device, behaviour)
+    }
+
+    /// Connects the product's devices `sim-0001` to `sim-{count}`.
+    pub fn simulate(&self, count: u32) -> Simulation {
+        let url = format!("mqtt://{}", self.broker());
+        let data = self.options.data.to_str().expect("a scratch folder has a plain name");
+        let count = count.to_string();
+        Simulation::start(&["--product", PRODUCT, "--count", &count, "--quiet", "--url", &url, "--data", data])
+    }
+
+    /// Asks the API by the current SDK and waits for the answer.
+    pub fn ask(&self, action: &str, params: &Value) -> Answer {
+        self.ask_by(Sdk::Tea, action, params)
+    }
+
+    /// Asks the API by this SDK and waits for the answer.
+    pub fn ask_by(&self, sdk: Sdk, action: &str, params: &Value) -> Answer {
+        self.begin(sdk, action, params).answer()
+    }
+
+    /// Begins to ask.
+    pub fn begin(&self, sdk: Sdk, action: &str, params: &Value) -> Waiting {
+        self.begin_as(&self.key, sdk, action, params)
+    }
+
+    /// Begins to ask with another key.
+    pub fn begin_as(&self, key: &Key, sdk: Sdk, action: &str, params: &Value) -> Waiting {
+        App::get().begin(&Caller { endpoint: self.program.addresses.api, key, sdk }, action, params)
+    }
+
+    /// Calls a service of a device and waits for the answer.
+    pub fn invoke(&self, device: &DeviceSecrets, service: &str, args: &str) -> Answer {
+        self.begin_invoke(device, service, args).answer()
+    }
+
+    /// Begins to call.
+    pub fn begin_invoke(&self, device: &DeviceSecrets, service: &str, args: &str) -> Waiting {
+        self.begin(Sdk::Tea, "InvokeThingService", &invocation(device, service, args))
+    }
+
+    /// Sends a call, signed by an official SDK, over a socket of the test's own.
+    pub fn send_invoke(&self, device: &DeviceSecrets, service: &str, args: &str) -> HttpCall {
+        let signed = self.ask_by(Sdk::SignOnly, "InvokeThingService", &invocation(device, service, args));
+        HttpCall::send(self.program.addresses.api, "POST", signed.text())
+    }
+}
+
+/// The parameters of a call.
+pub fn invocation(device: &DeviceSecrets, service: &str, args: &str) -> Value {
+    json!({ "ProductKey": device.product, "DeviceName": device.name, "Identifier": service, "Args": args })
+}
+
+fn import(data: &Path, product: &str, flags: &[&str]) {
+    let files = [fixture("sample_tsl.json"), fixture("sample_tsl_testFb.json")];
+    let arguments = ["product", "import", "--key", product].into_iter().chain(flags.iter().copied());
+    let files = files.iter().map(AsRef::as_ref);
+    run_ok(arguments.map(Path::new).chain(files).chain([Path::new("--data"), data]));
+}

@@ -1,0 +1,33 @@
+//! Waiting for something to become true, and for a port to be free.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long any wait may take before the test fails: far more than anything needs, also on a busy machine.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks until there is an answer, for what nobody announces. `what` is what the failure says was waited for.
+///
+/// # Panics
+/// If there is no answer within [`TIMEOUT`].
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not within {TIMEOUT:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port on the loopback interface that nobody listens on, for servers that cannot take port 0.
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
