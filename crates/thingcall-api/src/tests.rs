@@ -7,6 +7,7 @@ mod captures;
 mod connections;
 mod gateway;
 mod invoke;
+mod models;
 mod neighbours;
 mod oddities;
 mod signatures;
