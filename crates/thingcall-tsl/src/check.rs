@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::data_type::with_point;
 use crate::json::{Json, Members};
 use crate::words::{cut, in_item, in_member, list, nearest, quoted};
 use crate::{DataType, Field, Violation, ViolationKind as Kind};
@@ -89,16 +90,26 @@ fn date(text: &str) -> Result<(), Violation> {
 pub(crate) const DATE: &str = "\"1700000000000\"";
 
 fn wrong_type(data_type: &DataType, json: &Json<'_>) -> Violation {
-    let found = json.kind();
-    let right = match (data_type, json) {
-        (DataType::Date, Json::Number(number)) => format!(", such as \"{}\"", cut(number)),
-        (
-            DataType::Int { .. } | DataType::Float(_) | DataType::Double(_) | DataType::Bool { .. } | DataType::Enum(_),
-            Json::Text(_),
-        ) => ", without quotes".to_owned(),
-        _ => String::new(),
-    };
-    violation(Kind::Type, format!("is {found}; the model wants {data_type}{right}"))
+    let right = cure(data_type, json).map_or(String::new(), |cure| format!("write {cure}: "));
+    violation(Kind::Type, format!("is {}; {right}the model wants {data_type}", json.kind()))
+}
+
+/// What was probably meant by a value of the wrong type.
+fn cure(data_type: &DataType, json: &Json<'_>) -> Option<String> {
+    match (data_type, json) {
+        (DataType::Date, Json::Number(number)) => Some(format!("\"{}\"", cut(number))),
+        (DataType::Text { .. }, Json::Number(number)) => Some(format!("\"{}\", in quotes", cut(number))),
+        (DataType::Enum(keys), Json::Text(text)) if keys.iter().any(|(_, name)| name == text) => {
+            keys.iter().find(|(_, name)| name == text).map(|(key, _)| key.to_string())
+        }
+        (DataType::Float(_) | DataType::Double(_), Json::Text(text)) => {
+            number::said(text).map(|number| format!("{}, without quotes", with_point(number)))
+        }
+        (DataType::Int { .. } | DataType::Bool { .. } | DataType::Enum(_), Json::Text(text)) => {
+            number::said(text).map(|number| format!("{number}, without quotes"))
+        }
+        _ => None,
+    }
 }
 
 fn missing(field: &Field, writer: Writer) -> Violation {
@@ -114,14 +125,14 @@ fn missing(field: &Field, writer: Writer) -> Violation {
 fn unknown(fields: &[Field], name: &str) -> Violation {
     let names = || fields.iter().map(|field| field.id.as_str());
     let text = match nearest(name, names()) {
-        _ if fields.is_empty() => "is not in the thing model; nothing is expected here, write {}".to_owned(),
+        _ if fields.is_empty() => "is not in the thing model, which has nothing here; write {}".to_owned(),
         Some(near) => {
             format!(
-                "is not in the thing model; did you mean {near}? There is {}",
+                "is not in the thing model; did you mean {near}? It has {}",
                 list(names().map(Cow::from), Some(near))
             )
         }
-        None => format!("is not in the thing model; there is {}", list(names().map(Cow::from), None)),
+        None => format!("is not in the thing model, which has {}", list(names().map(Cow::from), None)),
     };
     let mut unknown = violation(Kind::Unknown, text);
     in_member(&mut unknown.path, name);

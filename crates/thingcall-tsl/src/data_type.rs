@@ -141,7 +141,7 @@ impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
             "" => write!(f, "{}", self.0),
-            name => write!(f, "{} ({})", self.0, cut(name)),
+            name => write!(f, "{} ({})", self.0, cut(name).escape_debug()),
         }
     }
 }

@@ -146,9 +146,9 @@ impl ThingModel {
                 format!("{wrong}; it has none but the default module, which needs no prefix")
             }
             Some(near) => {
-                format!("{wrong}; did you mean {near}? There is {}", list(names().map(Cow::from), Some(near)))
+                format!("{wrong}; did you mean {near}? Its modules are {}", list(names().map(Cow::from), Some(near)))
             }
-            None => format!("{wrong}; there is {}", list(names().map(Cow::from), None)),
+            None => format!("{wrong}; its modules are {}", list(names().map(Cow::from), None)),
         }
     }
 
@@ -162,9 +162,9 @@ impl ThingModel {
             _ if self.services().next().is_none() => format!("{wrong}; the thing model has no services"),
             Some(meant) => {
                 let meant = meant.to_string();
-                format!("{wrong}; did you mean {meant}? There is {}", list(all(), Some(&meant)))
+                format!("{wrong}; did you mean {meant}? The thing model has {}", list(all(), Some(&meant)))
             }
-            None => format!("{wrong}; there is {}", list(all(), None)),
+            None => format!("{wrong}; the thing model has {}", list(all(), None)),
         }
     }
 
@@ -195,3 +195,5 @@ fn check_size(main: &str, modules: &[&str], problems: &mut Collected) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::sample;

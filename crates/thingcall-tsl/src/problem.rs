@@ -18,7 +18,7 @@ pub struct ModelProblem {
 
 impl fmt::Display for ModelProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}; {}", self.place, self.problem, self.right)
+        write!(f, "{}: {}; {}", self.place, self.problem, self.right)
     }
 }
 

@@ -75,10 +75,16 @@ fn json<'t>(text: &'t str, problems: &mut Collected) -> Option<Json<'t>> {
             problems.add("$", format!("is {}", other.kind()), "a thing model's file is one JSON object");
             None
         }
+        Err(fault) if matches!(fault.kind, FaultKind::Twice { .. }) => {
+            problems.add(&format!("${}", fault.path), fault.wrong(text, ""), fault.right(text));
+            None
+        }
         Err(fault) => {
-            let twice = matches!(fault.kind, FaultKind::Twice { .. });
-            let place = if twice { format!("${}", fault.path) } else { fault.place(text) };
-            problems.add(&place, fault.wrong(text, ""), fault.right(text));
+            let right = match fault.kind == FaultKind::Empty {
+                true => "write a thing model's file, which is one JSON object".to_owned(),
+                false => fault.right(text),
+            };
+            problems.add(&fault.place(text), format!("the file {}", fault.wrong(text, "")), right);
             None
         }
     }

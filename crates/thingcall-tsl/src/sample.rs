@@ -95,4 +95,4 @@ impl Source {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::data_type::{Bounds, with_point};
+use crate::json::Json;
 use crate::words::cut;
 use crate::{DataType, Violation, ViolationKind as Kind};
 
@@ -53,6 +54,13 @@ pub(super) fn float(data_type: &DataType, bounds: Bounds, number: &str, writer: 
     }
 }
 
+/// The number that a text says, if it is short enough to be told.
+pub(super) fn said(text: &str) -> Option<&str> {
+    matches!(Json::read(text, 0), Ok(Json::Number(number)) if number == cut(text)).then_some(text)
+}
+
 fn out_of_range(data_type: &DataType, number: &str) -> Violation {
-    violation(Kind::Range, format!("is {}; the model wants {data_type}", cut(number)))
+    let keyed = matches!(data_type, DataType::Bool { .. } | DataType::Enum(_));
+    let why = if keyed { "" } else { ", out of range" };
+    violation(Kind::Range, format!("is {}{why}; the model wants {data_type}", cut(number)))
 }

@@ -41,13 +41,22 @@ pub(crate) enum FaultKind {
 
 impl Fault {
     pub(super) fn in_member(mut self: Box<Self>, key: &str) -> Box<Self> {
-        in_member(&mut self.path, key);
+        if self.has_path() {
+            in_member(&mut self.path, key);
+        }
         self
     }
 
     pub(super) fn in_item(mut self: Box<Self>, index: usize) -> Box<Self> {
-        in_item(&mut self.path, index);
+        if self.has_path() {
+            in_item(&mut self.path, index);
+        }
         self
+    }
+
+    /// Thirty steps to where a text nests too deep would tell nobody anything.
+    fn has_path(&self) -> bool {
+        !matches!(self.kind, FaultKind::TooDeep { .. })
     }
 
     /// Where it is, as editors count.
@@ -100,7 +109,8 @@ const CORRECTED_BYTES_MAX: usize = 160;
 /// The text with double quotes, where that cures it; an example elsewhere.
 fn double_quoted(text: &str) -> String {
     let cured = text.replace('\'', "\"");
-    if text.len() <= CORRECTED_BYTES_MAX && Json::read(&cured, CORRECTED_BYTES_MAX).is_ok() {
+    let one_line = !text.contains(char::is_control);
+    if one_line && text.len() <= CORRECTED_BYTES_MAX && Json::read(&cured, CORRECTED_BYTES_MAX).is_ok() {
         cured
     } else {
         r#"{"name": "text"}"#.to_owned()

@@ -7,7 +7,7 @@ use crate::data_type::Bounds;
 use crate::json::Json;
 use crate::limits::{ARRAY_ITEMS_MAX, DATA_TYPE_DEPTH_MAX, ENUM_KEYS_MAX, STRUCT_MEMBERS_MAX, TEXT_BYTES_MAX};
 use crate::problem::Collected;
-use crate::words::nearest;
+use crate::words::{nearest, quoted};
 
 use super::feature::fields;
 use super::node::Node;
@@ -21,9 +21,11 @@ pub(super) fn data_type(node: &Node<'_>, depth: usize, problems: &mut Collected)
     let name_node = node.required("type", "the name of a data type", problems)?;
     let name = name_node.text(problems)?;
     if !TYPES.contains(&name) {
-        let near = nearest(name, TYPES.into_iter()).map_or(String::new(), |near| format!("did you mean {near}? "));
-        let right = format!("{near}data types are {}", TYPES.join(", "));
-        problems.add(&name_node.place, format!("is {name:?}"), right);
+        let right = match nearest(name, TYPES.into_iter()) {
+            Some(near) => format!("did you mean {near}? Data types are {}", TYPES.join(", ")),
+            None => format!("data types are {}", TYPES.join(", ")),
+        };
+        problems.add(&name_node.place, format!("is {}", quoted(name)), right);
         return None;
     }
     if matches!(name, "array" | "struct") && depth >= DATA_TYPE_DEPTH_MAX {
@@ -151,7 +153,7 @@ fn keys_of(specs: &Node<'_>, problems: &mut Collected) -> Vec<(i32, String)> {
             Ok(key) => keys.push((key, if let Json::Text(name) = name { name.to_string() } else { String::new() })),
             Err(_) => {
                 let right = "keys are whole numbers of 32 bits, such as \"0\"";
-                problems.add(&specs.place, format!("has the key {text:?}"), right);
+                problems.add(&specs.place, format!("has the key {}", quoted(text)), right);
             }
         }
     }

@@ -9,6 +9,7 @@ use thingcall_core::Identifier;
 use crate::json::Json;
 use crate::limits::{INPUTS_MAX, OUTPUTS_MAX};
 use crate::problem::Collected;
+use crate::words::quoted;
 use crate::{CallType, Field, Service};
 
 use super::data_type::data_type;
@@ -25,7 +26,7 @@ pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> usize {
         feature_id(node, &mut ids, problems);
         let mode = node.member("accessMode").and_then(|mode| Some((mode.text(problems)?, mode.place)));
         if let Some((mode, place)) = mode.filter(|(mode, _)| !["r", "rw", "w"].contains(mode)) {
-            problems.add(&place, format!("is {mode:?}"), "write \"r\" or \"rw\"");
+            problems.add(&place, format!("is {}", quoted(mode)), "write \"r\" or \"rw\"");
         }
         let what = "the property's data type";
         if let Some(node) = node.required("dataType", what, problems) {
@@ -82,7 +83,7 @@ fn call_type(node: &Node<'_>, problems: &mut Collected) -> Option<CallType> {
     let text = node.text(problems)?;
     let call_type = [CallType::Sync, CallType::Async].into_iter().find(|call_type| call_type.as_str() == text);
     if call_type.is_none() {
-        problems.add(&node.place, format!("is {text:?}"), format!("write {right}"));
+        problems.add(&node.place, format!("is {}", quoted(text)), format!("write {right}"));
     }
     call_type
 }
