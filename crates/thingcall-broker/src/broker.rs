@@ -118,10 +118,10 @@ impl Broker {
             .zip(1..)
             .fold(MqttServer::new(scx.clone()), |server, (listener, id)| server.listener_by_id(listener, id))
             .build();
-        let sweeping = inner.clone();
+        let (sweeping, swept) = (inner.clone(), scx.clone());
         let accepting = tokio::spawn(async move {
             // Not `start()`, which would end the process on an error. Neither of the two returns.
-            let (served, ()) = tokio::join!(server.run(), sweeping.sweep());
+            let (served, ()) = tokio::join!(server.run(), sweeping.sweep(&swept));
             if let Err(error) = served {
                 tracing::error!(%error, "broker ended");
             }
@@ -203,13 +203,18 @@ impl Inner {
     }
 
     /// Ends what ended without a word: a handshake that broke after its login. Does not return.
-    async fn sweep(&self) {
+    async fn sweep(&self, scx: &ServerContext) {
         let mut every = tokio::time::interval(SWEEP_EVERY);
         loop {
             every.tick().await;
             let (over, absent) = self.sessions.sweep(Instant::now());
             for connection in over {
                 self.ended(&connection);
+                // rmqtt forgets such a session only when its client id comes again.
+                let mut entry = scx.extends.shared().await.entry(connection.id.clone());
+                if let Err(error) = entry.remove_with(&connection.id).await {
+                    tracing::warn!(device = %connection.device, %error, "session not removed");
+                }
             }
             for device in absent {
                 self.parts.replies.device_gone(&device, TransportKind::Embedded);

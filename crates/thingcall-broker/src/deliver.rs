@@ -81,7 +81,7 @@ impl Inner {
     fn push_kept(&self, connection: &Connection, delivery: &Delivery) -> Result<Sent, DeliverError> {
         match self.push(connection, delivery, usize::MAX) {
             Ok(()) => Ok(Sent::Sent),
-            Err(DeliverError::Offline) => Ok(Sent::Kept),
+            Err(DeliverError::Offline | DeliverError::Lost) => Ok(Sent::Kept),
             Err(error) => {
                 connection.flush().gave_up(delivery.id);
                 Err(error)
@@ -104,6 +104,12 @@ impl Inner {
             }
             self.metrics.published(PublishResult::Returned);
             return Err(DeliverError::Offline);
+        }
+        if connection.gone.is_cancelled() {
+            // It ended while this was handed over, maybe before its calls were ended; nobody else tells this one.
+            self.forget_waiting(connection);
+            self.metrics.published(PublishResult::Failed);
+            return Err(DeliverError::Lost);
         }
         self.metrics.published(PublishResult::Sent);
         Ok(())

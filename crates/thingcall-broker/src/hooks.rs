@@ -140,7 +140,8 @@ impl Inner {
         }
     }
 
-    fn forget_waiting(&self, connection: &Connection) {
+    /// Its waiting messages count no more.
+    pub(crate) fn forget_waiting(&self, connection: &Connection) {
         let waiting = i64::try_from(connection.release_all()).unwrap_or(i64::MAX);
         self.metrics.send_queue_length.sub(waiting);
     }

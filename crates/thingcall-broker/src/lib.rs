@@ -8,6 +8,10 @@
 //! publishes reaches another client. What it is told goes straight into its session, whether it subscribed or not,
 //! once. Commands that must survive are in the [`thingcall_core::Outbox`]: rmqtt keeps nothing for an absent device
 //! and sends nothing twice.
+//!
+//! Two limits that rmqtt 0.24 does not offer: a socket that sends nothing before its CONNECT is not closed, and the
+//! number of sockets is not capped (sessions are). So the default address is loopback; a listener that faces a network
+//! wants a firewall or proxy with both limits, or an external broker.
 
 mod broker;
 mod config;

@@ -55,6 +55,8 @@ impl Fitter for Limits {
         self.receive_max.map_or(self.listener.max_inflight, |max| max.min(self.listener.max_inflight))
     }
 
+    /// Zero, which rmqtt does not say in an MQTT 5 CONNACK: a client that asked for more learns it from `session
+    /// present` when it connects again.
     fn session_expiry_interval(&self, _disconnect: Option<&Disconnect>) -> Duration {
         Duration::ZERO
     }

@@ -4,7 +4,7 @@
 //! any, is on a topic it may publish on (rmqtt does not ask the publish hook about wills).
 
 use rmqtt::context::ServerContext;
-use rmqtt::types::{AuthResult, ConnectInfo, LastWill};
+use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
 use thingcall_alink as alink;
 use thingcall_core::ConnectResult;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ enum Refused {
     Disabled,
     #[error("the will is on a topic the device may not publish on")]
     Will,
-    #[error("the client id is in use by another device, or the broker is shutting down")]
+    #[error("the client id is in use, or the broker is shutting down")]
     ClientId,
 }
 
@@ -60,27 +60,27 @@ impl Inner {
         if will.is_some_and(|topic| !alink::may_publish(&login.device, topic)) {
             return Err(Refused::Will);
         }
-        let now = Instant::now();
-        let same = self
-            .sessions
-            .login(&login.device, connect.client_id(), login.ext_rrpc, now)
+        self.sessions
+            .login(&login.device, connect.client_id(), login.ext_rrpc, Instant::now())
             .map_err(|_taken| Refused::ClientId)?;
-        if same.is_some() {
-            self.end_same(scx, connect).await;
-        }
-        Ok(())
+        end_old(scx, connect.id()).await
     }
+}
 
-    /// Ends the session the device has under this very client id. rmqtt would do so too, but would then move its
-    /// unacknowledged messages to the new one, which the outbox sends already.
-    async fn end_same(&self, scx: &ServerContext, connect: &ConnectInfo) {
-        let entry = scx.extends.shared().await.entry(connect.id().clone());
-        let kicked = match entry.try_lock().await {
-            Ok(mut entry) => entry.kick(true, true, true).await.map(|_| ()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = kicked {
-            tracing::debug!(%error, "session of the same client id could not be ended first");
-        }
+/// Ends the session that rmqtt still has under this client id, connected or just ending. rmqtt would do so too, but
+/// would then move the old session's messages to the new one: the device's own, which the outbox sends already, or
+/// those of another device that had the client id until a moment ago.
+async fn end_old(scx: &ServerContext, id: &Id) -> Result<(), Refused> {
+    let shared = scx.extends.shared().await;
+    if !shared.exist(&id.client_id) {
+        return Ok(());
     }
+    let entry = shared.entry(id.clone());
+    let mut entry = entry.try_lock().await.map_err(|_locked| Refused::ClientId)?;
+    let ended = match entry.kick(true, true, true).await {
+        Ok(_) => Ok(()),
+        // It ended by itself meanwhile, and may have left its entry.
+        Err(_) => entry.remove().await.map(|_| ()),
+    };
+    ended.map_err(|_error| Refused::ClientId)
 }

@@ -76,19 +76,19 @@ impl Sessions {
         !self.closed.load(Ordering::Acquire)
     }
 
-    /// A device proved itself: takes the client id for it. The connection it has under this very client id, if any.
+    /// A device proved itself: takes the client id for it.
     pub(crate) fn login(
         &self,
         device: &DeviceKey,
         client_id: &ClientId,
         ext_rrpc: bool,
         now: Instant,
-    ) -> Result<Option<Arc<Connection>>, Taken> {
+    ) -> Result<(), Taken> {
         if !self.is_open() {
             return Err(Taken);
         }
         let until = now + self.login_time;
-        let same = self.claim(client_id, device, ext_rrpc, (now, until))?;
+        self.claim(client_id, device, ext_rrpc, (now, until))?;
         let abandoned = {
             let mut slot = self.devices.entry(device.clone()).or_default();
             slot.login.replace((client_id.clone(), until)).map(|(client_id, _)| client_id)
@@ -96,7 +96,7 @@ impl Sessions {
         if let Some(abandoned) = abandoned.filter(|abandoned| abandoned != client_id) {
             self.clients.remove_if(&abandoned, |_, claim| claim.device == *device && claim.connection.is_none());
         }
-        Ok(same)
+        Ok(())
     }
 
     fn claim(
@@ -105,11 +105,11 @@ impl Sessions {
         device: &DeviceKey,
         ext_rrpc: bool,
         (now, until): (Instant, Instant),
-    ) -> Result<Option<Arc<Connection>>, Taken> {
+    ) -> Result<(), Taken> {
         match self.clients.entry(client_id.clone()) {
             Entry::Vacant(free) => {
                 drop(free.insert(Claim { device: device.clone(), ext_rrpc, until, connection: None }));
-                Ok(None)
+                Ok(())
             }
             Entry::Occupied(mut held) => {
                 let claim = held.get_mut();
@@ -120,7 +120,7 @@ impl Sessions {
                     claim.device = device.clone();
                 }
                 (claim.ext_rrpc, claim.until) = (ext_rrpc, until);
-                Ok(claim.connection.clone())
+                Ok(())
             }
         }
     }

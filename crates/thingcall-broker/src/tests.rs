@@ -1,1 +1,12 @@
-//! to come
+//! Facts about the running broker, told by real connections over loopback.
+
+mod bench;
+mod client;
+
+mod confinement;
+mod deliveries;
+mod logins;
+mod many;
+mod outbox;
+mod takeover;
+mod versions;

@@ -1,0 +1,237 @@
+//! A broker on a free port whose surroundings are kept in memory and tell what happened to them.
+//!
+//! **Invariant:** tests wait for events, each at most `PATIENCE`; no test sleeps a guessed time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prometheus::Registry;
+use thingcall_alink as alink;
+use thingcall_core::{
+    Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalError, Outbox,
+    PresenceSink, Qos, Reply, ReplySink, Secret, TransportKind, UnixMillis,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::client::{Client, Login};
+use crate::{Broker, Config, Parts};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const SECRET: &str = "a device secret";
+
+/// What the broker told its surroundings.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Online(DeviceKey),
+    Offline(DeviceKey),
+    Seen(DeviceKey),
+    Reply(Reply),
+    Gone(DeviceKey),
+    Acked(CallId),
+}
+
+/// The surroundings.
+pub(crate) struct Surroundings {
+    devices: Mutex<HashMap<DeviceKey, bool>>,
+    outbox: Mutex<Vec<Delivery>>,
+    acked: Mutex<HashSet<(DeviceKey, CallId)>>,
+    /// The store is slow: acknowledgements stay invisible.
+    pub(crate) forgetful: AtomicBool,
+    events: UnboundedSender<Event>,
+}
+
+impl Surroundings {
+    fn tell(&self, event: Event) {
+        self.events.send(event).ok();
+    }
+
+    /// Puts a command into the outbox.
+    pub(crate) fn keep(&self, delivery: &Delivery) {
+        self.outbox.lock().unwrap().push(delivery.clone());
+    }
+
+    pub(crate) fn enable(&self, device: &DeviceKey, enabled: bool) {
+        self.devices.lock().unwrap().insert(device.clone(), enabled);
+    }
+}
+
+impl Credentials for Surroundings {
+    fn credential(&self, device: &DeviceKey) -> Option<DeviceCredential> {
+        let enabled = *self.devices.lock().unwrap().get(device)?;
+        Some(DeviceCredential { secret: Secret::new(SECRET), enabled })
+    }
+}
+
+#[async_trait]
+impl Outbox for Surroundings {
+    async fn unacknowledged(
+        &self,
+        device: &DeviceKey,
+        after: Option<CallId>,
+        max: usize,
+    ) -> Result<Vec<Delivery>, JournalError> {
+        let outbox = self.outbox.lock().unwrap();
+        let acked = self.acked.lock().unwrap();
+        let start = after.map_or(0, |id| outbox.iter().position(|kept| kept.id == id).unwrap() + 1);
+        let waits = |kept: &&Delivery| kept.device.key == *device && !acked.contains(&(device.clone(), kept.id));
+        Ok(outbox.iter().skip(start).filter(waits).take(max).cloned().collect())
+    }
+
+    fn acknowledged(&self, device: &DeviceKey, id: CallId) {
+        if !self.forgetful.load(Ordering::SeqCst) {
+            self.acked.lock().unwrap().insert((device.clone(), id));
+        }
+        self.tell(Event::Acked(id));
+    }
+}
+
+impl PresenceSink for Surroundings {
+    fn online(&self, device: &DeviceKey, transport: TransportKind, address: Option<&str>, _at: UnixMillis) {
+        assert_eq!(transport, TransportKind::Embedded);
+        assert!(address.unwrap().starts_with("127.0.0.1:"));
+        self.tell(Event::Online(device.clone()));
+    }
+    fn offline(&self, device: &DeviceKey, _at: UnixMillis) {
+        self.tell(Event::Offline(device.clone()));
+    }
+    fn seen(&self, device: &DeviceKey, _at: UnixMillis) {
+        self.tell(Event::Seen(device.clone()));
+    }
+}
+
+impl ReplySink for Surroundings {
+    fn accept(&self, reply: Reply) {
+        self.tell(Event::Reply(reply));
+    }
+    fn device_gone(&self, device: &DeviceKey, _transport: TransportKind) {
+        self.tell(Event::Gone(device.clone()));
+    }
+    fn transport_lost(&self, _transport: TransportKind) {}
+}
+
+/// The broker and its surroundings.
+pub(crate) struct Bench {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) around: Arc<Surroundings>,
+    events: UnboundedReceiver<Event>,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
+        set(&mut config);
+        let (told, events) = unbounded_channel();
+        let around = Arc::new(Surroundings {
+            devices: Mutex::default(),
+            outbox: Mutex::default(),
+            acked: Mutex::default(),
+            forgetful: AtomicBool::new(false),
+            events: told,
+        });
+        let parts = Parts {
+            credentials: around.clone(),
+            outbox: around.clone(),
+            presence: around.clone(),
+            replies: around.clone(),
+        };
+        let broker = Broker::start(config, parts, &Registry::new()).await.unwrap();
+        Self { broker, around, events }
+    }
+
+    /// A registered device.
+    pub(crate) fn device(&self, name: &str) -> DeviceKey {
+        let device = key(name);
+        self.around.enable(&device, true);
+        device
+    }
+
+    /// A device that is connected.
+    pub(crate) async fn connected(&mut self, name: &str) -> (DeviceKey, Client) {
+        let device = self.device(name);
+        let client = self.connect(&device).await;
+        self.wait(|event| matches!(event, Event::Online(online) if *online == device)).await;
+        (device, client)
+    }
+
+    /// Connects a device under its usual client id.
+    pub(crate) async fn connect(&self, device: &DeviceKey) -> Client {
+        self.open(&login(device)).await.unwrap()
+    }
+
+    /// Connects; `Err` has the CONNACK code of a refusal.
+    pub(crate) async fn open(&self, login: &Login) -> Result<Client, u8> {
+        Client::connect(self.broker.local_addr(), login).await
+    }
+
+    /// The next event that is none of `Seen`.
+    pub(crate) async fn event(&mut self) -> Event {
+        self.wait(|event| !matches!(event, Event::Seen(_))).await
+    }
+
+    /// The next event that fits; those before it are skipped.
+    pub(crate) async fn wait(&mut self, fits: impl Fn(&Event) -> bool) -> Event {
+        let next = async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                if fits(&event) {
+                    return event;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.unwrap()
+    }
+
+    /// Waits until no connection of the device is current.
+    pub(crate) async fn gone(&mut self, device: &DeviceKey) {
+        self.wait(|event| matches!(event, Event::Offline(gone) if gone == device)).await;
+    }
+
+    pub(crate) async fn reply(&mut self) -> Reply {
+        let Event::Reply(reply) = self.wait(|event| matches!(event, Event::Reply(_))).await else { unreachable!() };
+        reply
+    }
+
+    pub(crate) async fn acked(&mut self) -> CallId {
+        let Event::Acked(id) = self.wait(|event| matches!(event, Event::Acked(_))).await else { unreachable!() };
+        id
+    }
+}
+
+pub(crate) fn key(name: &str) -> DeviceKey {
+    DeviceKey { product: "pk1".try_into().unwrap(), name: name.try_into().unwrap() }
+}
+
+/// A right login without `ext`.
+pub(crate) fn login(device: &DeviceKey) -> Login {
+    login_as(device, &alink::client_id(device, false, 1))
+}
+
+/// A right login under this client id.
+pub(crate) fn login_as(device: &DeviceKey, client_id: &str) -> Login {
+    Login {
+        client_id: client_id.to_owned(),
+        username: alink::username(device),
+        password: alink::password(device, client_id, &Secret::new(SECRET)),
+        ..Login::default()
+    }
+}
+
+pub(crate) fn delivery(device: &DeviceKey, id: u32, mode: CallMode, qos: Qos) -> Delivery {
+    Delivery {
+        id: CallId::from_u32(id),
+        device: Arc::new(Device { key: device.clone(), iot_id: IotId::try_from("iot1").unwrap(), enabled: true }),
+        service: "Measure".try_into().unwrap(),
+        params: Args::checked("{}"),
+        mode,
+        qos,
+        deadline: None,
+        sync_topic: None,
+    }
+}
