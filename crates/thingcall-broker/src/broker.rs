@@ -182,6 +182,12 @@ impl Broker {
         tracing::info!("broker stopped");
     }
 
+    /// How many sessions rmqtt keeps, connected or not.
+    #[cfg(test)]
+    pub(crate) fn rmqtt_sessions(&self) -> isize {
+        self.scx.sessions.count()
+    }
+
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }

@@ -5,6 +5,7 @@ mod client;
 
 mod confinement;
 mod deliveries;
+mod listeners;
 mod logins;
 mod many;
 mod outbox;

@@ -1,8 +1,12 @@
-//! Facts about logins that do not get as far as a connection.
+//! Facts about logins that do not get as far as a connection, and about endings that overtake beginnings.
 
 use std::sync::Mutex;
 
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use rmqtt::types::{Message, SessionTx};
+
 use super::*;
+use crate::connection::Begin;
 
 #[derive(Default)]
 struct Offline(Mutex<Vec<DeviceKey>>);
@@ -62,4 +66,55 @@ async fn nobody_logs_in_after_close() {
     let (sessions, _) = sessions();
     sessions.close();
     assert_eq!(sessions.login(&key("a"), &ClientId::from("a"), false, Instant::now()), Err(Taken));
+}
+
+/// A connection of the device, and its session, which ends when dropped.
+fn connection(device: &DeviceKey, client_id: &str) -> (Arc<Connection>, UnboundedReceiver<Message>) {
+    let (tx, session) = unbounded();
+    let connection = Connection::new(Begin {
+        id: Id::new(1, 1, None, None, client_id.into(), None),
+        device: device.clone(),
+        ext_rrpc: false,
+        packet_bytes_max: 1000,
+        window: 1,
+        tx: SessionTx::new(tx),
+    });
+    (Arc::new(connection), session)
+}
+
+#[tokio::test]
+async fn late_end_of_the_predecessor_does_not_end_the_successor() {
+    let (sessions, told) = sessions();
+    let (old, _old) = connection(&key("a"), "old");
+    let (new, _new) = connection(&key("a"), "new");
+    assert!(sessions.enter(&old, None).is_none());
+    assert!(sessions.enter(&new, None).is_some());
+    assert_eq!(sessions.leave(&old, Instant::now()), Left::Stale);
+    assert!(sessions.of_device(&key("a")).is_some_and(|current| current.id == new.id));
+    assert!(told.0.lock().unwrap().is_empty());
+    assert_eq!(sessions.leave(&new, Instant::now()), Left::Offline);
+}
+
+#[tokio::test]
+async fn takeover_that_does_not_happen_ends_as_offline() {
+    let (sessions, told) = sessions();
+    let (old, _session) = connection(&key("a"), "id");
+    let now = Instant::now();
+    assert!(sessions.enter(&old, None).is_none());
+    assert_eq!(sessions.login(&key("a"), &ClientId::from("id"), false, now), Ok(()));
+    assert_eq!(sessions.leave(&old, now), Left::Handover);
+    assert!(told.0.lock().unwrap().is_empty());
+    assert_eq!(sessions.sweep(now + LOGIN_TIME).1, [key("a")]);
+    assert_eq!(*told.0.lock().unwrap(), [key("a")]);
+}
+
+#[tokio::test]
+async fn connection_whose_session_ended_without_a_word_is_swept() {
+    let (sessions, _) = sessions();
+    let (silent, session) = connection(&key("a"), "id");
+    assert!(sessions.enter(&silent, None).is_none());
+    drop(session);
+    assert!(sessions.of_device(&key("a")).is_none(), "nothing is sent to it");
+    let (over, _) = sessions.sweep(Instant::now());
+    assert_eq!(over.len(), 1);
 }

@@ -135,14 +135,13 @@ impl Bench {
             forgetful: AtomicBool::new(false),
             events: told,
         });
-        let parts = Parts {
-            credentials: around.clone(),
-            outbox: around.clone(),
-            presence: around.clone(),
-            replies: around.clone(),
-        };
-        let broker = Broker::start(config, parts, &Registry::new()).await.unwrap();
+        let broker = Broker::start(config, parts(&around), &Registry::new()).await.unwrap();
         Self { broker, around, events }
+    }
+
+    /// The same surroundings for another broker.
+    pub(crate) fn parts(&self) -> Parts {
+        parts(&self.around)
     }
 
     /// A registered device.
@@ -202,6 +201,10 @@ impl Bench {
         let Event::Acked(id) = self.wait(|event| matches!(event, Event::Acked(_))).await else { unreachable!() };
         id
     }
+}
+
+fn parts(around: &Arc<Surroundings>) -> Parts {
+    Parts { credentials: around.clone(), outbox: around.clone(), presence: around.clone(), replies: around.clone() }
 }
 
 pub(crate) fn key(name: &str) -> DeviceKey {

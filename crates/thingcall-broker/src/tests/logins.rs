@@ -1,6 +1,6 @@
 //! Who may connect.
 
-use super::bench::{Bench, Event, key, login, login_as};
+use super::bench::{Bench, Event, PATIENCE, key, login, login_as};
 use super::client::Login;
 
 #[tokio::test]
@@ -101,4 +101,19 @@ async fn silent_device_is_disconnected_after_its_keep_alive() {
     let mut client = bench.open(&Login { keep_alive: 1, ..login(&device) }).await.unwrap();
     client.closed().await;
     bench.gone(&device).await;
+}
+
+#[tokio::test]
+async fn session_ends_with_its_connection_whatever_the_device_asked() {
+    let mut bench = Bench::start().await;
+    let device = bench.device("devA");
+    let client = bench.open(&Login { clean: false, ..login(&device) }).await.unwrap();
+    drop(client);
+    bench.gone(&device).await;
+    let forgotten = async {
+        while bench.broker.rmqtt_sessions() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, forgotten).await.unwrap();
 }
