@@ -258,6 +258,11 @@ fn is_request_id(text: &str) -> bool {
     )
 }
 
+/// What must happen without anybody's help; fails the test if it does not.
+pub(super) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), event).await.expect("it happens soon")
+}
+
 /// Reads one answer with a length; `None` if the connection ends first.
 pub(super) async fn receive(stream: &mut TcpStream) -> Option<Received> {
     let mut bytes = Vec::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use super::bench::{Setup, acs3, receive, replied, signer};
+use super::bench::{Setup, acs3, receive, replied, signer, soon};
 use crate::Config;
 
 const CALL: [(&str, &str); 4] =
@@ -22,7 +22,7 @@ async fn a_caller_who_hangs_up_ends_its_call() {
     server.calls_started.recv().await.unwrap();
     assert!(server.calls_dropped.is_empty());
     drop(stream);
-    server.calls_dropped.recv().await.unwrap();
+    soon(server.calls_dropped.recv()).await.unwrap();
     assert_eq!(server.engine.requests.lock().unwrap().len(), 1, "the device is not called again");
 }
 
@@ -38,7 +38,10 @@ async fn a_connection_is_used_again() {
 
 #[tokio::test]
 async fn a_drain_lets_running_calls_end_and_closes_idle_connections() {
+    // So long that it is not what closes the connections.
+    let config = Config { header_read_timeout: Duration::from_secs(3600), ..Config::default() };
     let mut server = Setup {
+        config,
         script: Box::new(|request| (request.service.to_string() == "Set").then(|| Ok(replied(200, "{}")))),
         ..Setup::default()
     }
@@ -52,12 +55,12 @@ async fn a_drain_lets_running_calls_end_and_closes_idle_connections() {
     running.write_all(waits.as_bytes()).await.unwrap();
     server.calls_started.recv().await.unwrap();
     server.drain.take().unwrap().send(()).unwrap();
-    assert!(receive(&mut used).await.is_none(), "closed");
-    assert!(receive(&mut silent).await.is_none(), "closed before its first request");
+    assert!(soon(receive(&mut used)).await.is_none(), "closed");
+    assert!(soon(receive(&mut silent)).await.is_none(), "closed before its first request");
     assert!(!server.serving.is_finished(), "a call still runs");
     assert!(tokio::net::TcpStream::connect(server.address).await.is_err(), "nobody listens");
     drop(running);
-    (&mut server.serving).await.unwrap().unwrap();
+    soon(&mut server.serving).await.unwrap().unwrap();
 }
 
 #[tokio::test]
