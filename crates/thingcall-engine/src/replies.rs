@@ -37,7 +37,14 @@ impl Engine {
             return Some(ReplyResult::Foreign);
         }
         let device = reply.device.clone();
-        match self.pending.accept(id, reply) {
+        let topic_id = reply.topic_id.filter(|topic_id| *topic_id != id);
+        let met = match (self.pending.accept(id, reply), topic_id) {
+            // The Node device SDK puts a count of its own where the application passes no id. An id that no call ever had
+            // is not one that got mixed up, so here the topic's is meant.
+            (Met::Nothing(reply), Some(topic_id)) => self.pending.accept(topic_id, reply),
+            (met, _) => met,
+        };
+        match met {
             Met::Nothing(reply) => self.late.put(reply).err(),
             _ if malformed => Some(ReplyResult::Malformed),
             Met::Waiting => Some(ReplyResult::Matched),

@@ -157,6 +157,10 @@ impl PresenceSink for Store {
     }
 
     fn seen(&self, device: &DeviceKey, at: UnixMillis) {
-        self.device_changed(device, |seen| seen.last_seen_at = seen.last_seen_at.max(Some(at)));
+        self.device_changed(device, |seen| {
+            // Behind an external broker this is all that is ever heard of a device.
+            seen.activated_at.get_or_insert(at);
+            seen.last_seen_at = seen.last_seen_at.max(Some(at));
+        });
     }
 }

@@ -1,8 +1,9 @@
 //! Calls whose caller waits.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use thingcall_core::{Answer, CallError, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportKind};
+use thingcall_core::{Answer, CallError, CallId, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportKind};
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
 
@@ -73,6 +74,46 @@ async fn a_reply_from_another_device_does_not_count() {
     let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
     assert!(matches!(invoked.answer, Answer::Replied(body) if body.data == r#"{"mean":7}"#));
     assert_eq!((bench.replies("wrong_device"), bench.replies("matched")), (1.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_of_the_devices_own_making_gives_way_to_the_topics() {
+    let bench = bench(|delivery, answering| {
+        let mut answer = reply("dev1", CallId::new(0, delivery.id.as_u32().wrapping_sub(5)), r#"{"mean":7}"#);
+        answer.topic_id = Some(delivery.id);
+        answering.now(answer);
+        Ok(Sent::Sent)
+    });
+    bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    assert_eq!(bench.replies("matched"), 1.0);
+}
+
+/// One SDK answers two overlapping calls of a service on the topic of the later one, each under its own id.
+#[tokio::test(start_paused = true)]
+async fn mixed_up_topics_do_not_hand_one_callers_answer_to_another() {
+    let first = Arc::new(OnceLock::new());
+    let bench = bench(move |delivery, answering| {
+        let Some(first) = first.get().copied() else {
+            first.set(delivery.id).unwrap();
+            return Ok(Sent::Sent);
+        };
+        for (id, data) in [(first, r#"{"mean":1}"#), (delivery.id, r#"{"mean":2}"#), (first, r#"{"mean":3}"#)] {
+            let mut answer = reply("dev1", id, data);
+            answer.topic_id = Some(delivery.id);
+            answering.after(Duration::from_millis(1), answer);
+        }
+        Ok(Sent::Sent)
+    });
+    let (one, two) = tokio::join!(
+        bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)),
+        bench.engine.invoke(bench.request("Measure", r#"{"channel":2}"#)),
+    );
+    let data = |invoked: Result<crate::Invoked, CallError>| match invoked.unwrap().answer {
+        Answer::Replied(body) => body.data,
+        Answer::Accepted => panic!("no reply"),
+    };
+    assert_eq!((data(one), data(two)), (r#"{"mean":1}"#.to_owned(), r#"{"mean":2}"#.to_owned()));
+    assert_eq!(bench.replies("duplicate"), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
