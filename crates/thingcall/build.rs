@@ -8,8 +8,7 @@ fn main() {
     let revision = std::env::var("THINGCALL_REVISION")
         .ok()
         .or_else(|| said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"])));
-    let rustc =
-        std::env::var_os("RUSTC").and_then(|rustc| said(Command::new(rustc).arg("--version")));
+    let rustc = std::env::var_os("RUSTC").and_then(|rustc| said(Command::new(rustc).arg("--version")));
     println!("cargo::rustc-env=THINGCALL_REVISION={}", revision.as_deref().unwrap_or("unknown"));
     println!("cargo::rustc-env=THINGCALL_RUSTC={}", rustc.as_deref().unwrap_or("unknown"));
 }

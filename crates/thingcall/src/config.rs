@@ -5,7 +5,7 @@
 //! **Invariant:** no file and no variable at all is a working configuration; an unknown key is never ignored.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 mod load;
 mod places;
 
-pub(crate) use load::{Problem, Problems, load};
+pub(crate) use load::load;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +21,16 @@ pub(crate) use load::{Problem, Problems, load};
 pub(crate) struct Config {
     /// The folder with everything that is kept.
     pub data: PathBuf,
+    /// The HTTP front.
+    pub api: thingcall_api::Config,
+    /// The path of calls.
+    pub engine: thingcall_engine::Config,
+    /// The embedded MQTT broker.
+    pub broker: thingcall_broker::Config,
+    /// An external MQTT broker, instead of the embedded one or beside it; none unless the section is there.
+    pub mqtt: Option<thingcall_mqtt::Config>,
+    /// Products, devices, keys, records.
+    pub store: thingcall_store::Config,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub metrics: Metrics,
     /// What is logged.
@@ -29,10 +39,30 @@ pub(crate) struct Config {
     pub shutdown: Shutdown,
 }
 
+impl Config {
+    /// What is wrong with the values, although each could be read: the section, and a sentence.
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let of = |section, problems: Vec<String>| problems.into_iter().map(move |problem| (section, problem));
+        let mut all: Vec<_> = of("api", self.api.problems()).chain(of("engine", self.engine.problems())).collect();
+        if let Some(Err(error)) = self.mqtt.as_ref().map(thingcall_mqtt::Config::check) {
+            all.push(("mqtt", error.to_string()));
+        }
+        if let Err(error) = crate::logs::filter(&self.log.level) {
+            all.push(("log", format!("level: {error:#}")));
+        }
+        all
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             data: PathBuf::from("thingcall-data"),
+            api: thingcall_api::Config::default(),
+            engine: thingcall_engine::Config::default(),
+            broker: thingcall_broker::Config::default(),
+            mqtt: None,
+            store: thingcall_store::Config::default(),
             metrics: Metrics::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),

@@ -12,17 +12,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 use crate::config::{Log, LogFormat};
 
 /// Libraries that say at `info` what only their authors need.
-const NOISY: &[&str] = &[
-    "rmqtt",
-    "rmqtt_net",
-    "rmqtt_codec",
-    "rumqttc",
-    "rumqttc_core",
-    "sqlx",
-    "hyper",
-    "hyper_util",
-    "h2",
-];
+const NOISY: &[&str] =
+    &["rmqtt", "rmqtt_net", "rmqtt_codec", "rumqttc", "rumqttc_core", "sqlx", "hyper", "hyper_util", "h2"];
 
 /// Starts logging.
 ///
@@ -53,9 +44,8 @@ pub(crate) fn filter(level: &str) -> anyhow::Result<EnvFilter> {
         Ok(text) if !text.is_empty() => text,
         Ok(_) | Err(_) => quieted(level),
     };
-    EnvFilter::try_new(&text).with_context(|| {
-        format!("{text:?} is not a log filter; use info, or info,thingcall_engine=debug")
-    })
+    EnvFilter::try_new(&text)
+        .with_context(|| format!("{text:?} is not a log filter; use info, or info,thingcall_engine=debug"))
 }
 
 /// The level, with `warn` for noisy libraries that it does not name itself.
@@ -63,10 +53,7 @@ fn quieted(level: &str) -> String {
     if matches!(level, "error" | "off") {
         return level.to_owned();
     }
-    let quiet = NOISY
-        .iter()
-        .filter(|name| !level.contains(&format!("{name}=")))
-        .map(|name| format!(",{name}=warn"));
+    let quiet = NOISY.iter().filter(|name| !level.contains(&format!("{name}="))).map(|name| format!(",{name}=warn"));
     std::iter::once(level.to_owned()).chain(quiet).collect()
 }
 
@@ -79,10 +66,7 @@ struct Counted {
 
 impl Counted {
     fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let family = IntCounterVec::new(
-            Opts::new("thingcall_log_messages_total", "Lines logged"),
-            &["level"],
-        )?;
+        let family = IntCounterVec::new(Opts::new("thingcall_log_messages_total", "Lines logged"), &["level"])?;
         registry.register(Box::new(family.clone()))?;
         let of = |level| family.get_metric_with_label_values(&[level]);
         Ok(Self { error: of("error")?, warn: of("warn")?, info: of("info")? })

@@ -1,8 +1,44 @@
-//! The program (commands to come).
+//! The program: reads its command line, runs one command, says how it went.
+//!
+//! In reading order: `cli` (every command), `config` (every key), `serve` and `server` (the wiring), then the commands.
+
+mod cli;
 
 mod config;
 mod logs;
 mod observe;
 mod output;
 
-fn main() {}
+mod serve;
+mod server;
+
+mod check;
+mod models;
+mod tool;
+
+mod device;
+mod explain;
+mod key;
+mod product;
+mod simulate;
+
+mod call;
+mod client;
+
+mod bench;
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::Cli::parse().run().await {
+        Ok(exit) => exit,
+        Err(error) => {
+            output::note(format_args!("thingcall: {error:#}"));
+            cli::exit_of(&error)
+        }
+    }
+}

@@ -19,6 +19,9 @@ use tracing::error;
 /// Says whether calls would be taken, in words if not.
 pub(crate) type Readiness = Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
 
+/// Brings gauges up to date that nobody keeps in between.
+pub(crate) type Refresh = Box<dyn Fn() + Send + Sync>;
+
 /// What is shown. Shared by the listener and whoever drains.
 #[derive(Clone)]
 pub(crate) struct Observed {
@@ -26,16 +29,17 @@ pub(crate) struct Observed {
     draining: Arc<AtomicBool>,
     draining_gauge: IntGauge,
     readiness: Arc<Readiness>,
+    refresh: Arc<Refresh>,
 }
 
 impl Observed {
-    /// Shows `registry`, which gets the program's own metrics, and the answer of `readiness`.
+    /// Shows `registry`, which gets the program's own metrics, and the answer of `readiness`; `refresh` runs
+    /// before each scrape.
     ///
     /// # Errors
     /// If one of the metrics is registered already.
-    pub(crate) fn new(registry: Registry, readiness: Readiness) -> Result<Self, prometheus::Error> {
-        let draining_gauge =
-            IntGauge::new("thingcall_draining", "1 from the signal to stop until the end")?;
+    pub(crate) fn new(registry: Registry, readiness: Readiness, refresh: Refresh) -> Result<Self, prometheus::Error> {
+        let draining_gauge = IntGauge::new("thingcall_draining", "1 from the signal to stop until the end")?;
         registry.register(Box::new(draining_gauge.clone()))?;
         registry.register(Box::new(build_info()?))?;
         #[cfg(target_os = "linux")]
@@ -45,6 +49,7 @@ impl Observed {
             draining: Arc::default(),
             draining_gauge,
             readiness: Arc::new(readiness),
+            refresh: Arc::new(refresh),
         })
     }
 
@@ -75,16 +80,14 @@ fn build_info() -> Result<IntGauge, prometheus::Error> {
         ("revision", env!("THINGCALL_REVISION")),
         ("rustc", env!("THINGCALL_RUSTC")),
     ];
-    let labels: HashMap<_, _> =
-        labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let gauge = IntGauge::with_opts(
-        Opts::new("thingcall_build_info", "What runs; always 1").const_labels(labels),
-    )?;
+    let labels: HashMap<_, _> = labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let gauge = IntGauge::with_opts(Opts::new("thingcall_build_info", "What runs; always 1").const_labels(labels))?;
     gauge.set(1);
     Ok(gauge)
 }
 
 async fn metrics(State(observed): State<Observed>) -> Response {
+    (observed.refresh)();
     match TextEncoder::new().encode_to_string(&observed.registry.gather()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
@@ -92,11 +95,7 @@ async fn metrics(State(observed): State<Observed>) -> Response {
 }
 
 async fn ready(State(observed): State<Observed>) -> (StatusCode, String) {
-    let state = if observed.draining.load(Ordering::Relaxed) {
-        Err("draining")
-    } else {
-        (observed.readiness)()
-    };
+    let state = if observed.draining.load(Ordering::Relaxed) { Err("draining") } else { (observed.readiness)() };
     match state {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),

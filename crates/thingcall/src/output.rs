@@ -46,12 +46,7 @@ impl Table {
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let lines = self.rows.iter().map(|row| {
@@ -95,8 +90,7 @@ pub(crate) fn one(output: Output, members: &[(&str, Value)]) {
 
 /// A moment, as people and programs read it: ISO 8601 in UTC, with milliseconds.
 pub(crate) fn moment(at: thingcall_core::UnixMillis) -> String {
-    jiff::Timestamp::from_millisecond(at.0)
-        .map_or_else(|_| at.0.to_string(), |at| format!("{at:.3}"))
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.3}"))
 }
 
 /// Colours for a terminal, and nothing elsewhere.

@@ -66,9 +66,8 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Config, Problems> {
     let text = match file {
         None => None,
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Problems::one(path.display().to_string(), format!("cannot be read: {error}"))
-            })?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Problems::one(path.display().to_string(), format!("cannot be read: {error}")))?;
             Some(Text { path: path.to_owned(), text })
         }
     };
@@ -82,8 +81,17 @@ fn read(text: Option<Text>, variables: Option<Map<String, String>>) -> Result<Co
     // One pass finds one problem: take the wrong key out and look again.
     while problems.len() < PROBLEMS_MAX {
         let error = match root.clone().try_deserialize::<Config>() {
-            Ok(config) if problems.is_empty() => return Ok(config),
-            Ok(_) => break,
+            Ok(config) => {
+                problems.extend(config.problems().into_iter().map(|(section, what)| {
+                    let key = what.split([' ', ':']).next().map(|key| format!("{section}.{key}")).unwrap_or_default();
+                    let (place, line) = place(text.as_ref(), variables.as_ref(), &key);
+                    (line, Problem { place, key: section.to_owned(), what })
+                }));
+                if problems.is_empty() {
+                    return Ok(config);
+                }
+                break;
+            }
             Err(error) => error,
         };
         let (key, what) = key_and_text(&error);
@@ -106,8 +114,7 @@ fn merge(text: Option<&Text>, variables: Option<Map<String, String>>) -> Result<
     // Not `try_parsing`: it would turn a secret of digits into a number.
     let environment = Environment::with_prefix(PREFIX).separator("__").source(variables);
     builder.add_source(environment).build().map(|config| config.cache).map_err(|error| {
-        let place =
-            text.map_or_else(|| "environment".to_owned(), |text| text.path.display().to_string());
+        let place = text.map_or_else(|| "environment".to_owned(), |text| text.path.display().to_string());
         let ConfigError::FileParse { cause, .. } = &error else {
             return Problems::one(place, error.to_string());
         };
@@ -117,12 +124,12 @@ fn merge(text: Option<&Text>, variables: Option<Map<String, String>>) -> Result<
 
 /// The path of the key an error is about, and what is wrong with it.
 fn key_and_text(error: &ConfigError) -> (String, String) {
-    let (key, what) = match error {
-        ConfigError::At { error, key, .. } => (key.clone().unwrap_or_default(), error.to_string()),
-        ConfigError::Type { unexpected, expected, key, .. } => {
-            (key.clone().unwrap_or_default(), format!("is {unexpected}, but must be {expected}"))
-        }
-        other => (String::new(), other.to_string()),
+    let (key, what) = if let ConfigError::At { error, key, .. } = error {
+        (key.clone().unwrap_or_default(), error.to_string())
+    } else if let ConfigError::Type { unexpected, expected, key, .. } = error {
+        (key.clone().unwrap_or_default(), format!("is {unexpected}, but must be {expected}"))
+    } else {
+        (String::new(), error.to_string())
     };
     let Some(rest) = what.strip_prefix("unknown field `") else { return (key, what) };
     let name = rest.split('`').next().unwrap_or_default();
@@ -137,19 +144,13 @@ fn remove(value: &mut Value, path: &str) -> bool {
     let name = name.split('[').next().unwrap_or_default();
     let ValueKind::Table(table) = &mut value.kind else { return false };
     match (rest, table.get_mut(name)) {
-        (Some(rest), Some(inner)) if matches!(inner.kind, ValueKind::Table(_)) => {
-            remove(inner, rest)
-        }
+        (Some(rest), Some(inner)) if matches!(inner.kind, ValueKind::Table(_)) => remove(inner, rest),
         _ => table.remove(name).is_some(),
     }
 }
 
 /// Where a key stands: the variable that sets it, or its line, which is also given as a number (0 if unknown).
-fn place(
-    text: Option<&Text>,
-    variables: Option<&Map<String, String>>,
-    key: &str,
-) -> (String, usize) {
+fn place(text: Option<&Text>, variables: Option<&Map<String, String>>, key: &str) -> (String, usize) {
     let variable = format!("{PREFIX}__{}", key.replace('.', "__").to_uppercase());
     let is_set = match variables {
         Some(variables) => variables.contains_key(&variable),
@@ -167,7 +168,6 @@ fn place(
 
 #[cfg(test)]
 pub(super) fn read_for_test(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
-    let variables =
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     read(Some(Text { path: PathBuf::from("t.toml"), text: text.to_owned() }), Some(variables))
 }

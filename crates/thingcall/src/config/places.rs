@@ -9,8 +9,7 @@ pub(super) fn line_of(text: &str, path: &str) -> Option<usize> {
     let mut found = None;
     for name in path.split('.') {
         let name = name.split('[').next().unwrap_or_default();
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref().as_ref() == name)
-        else {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref().as_ref() == name) else {
             break;
         };
         found = Some(key.span().start);

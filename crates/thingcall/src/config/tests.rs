@@ -12,8 +12,7 @@ fn nothing_at_all_is_a_configuration() {
 
 #[test]
 fn a_variable_wins_over_the_file() {
-    let config =
-        read("[log]\nlevel = \"warn\"", &[("THINGCALL__LOG__LEVEL", "debug")]).expect("valid");
+    let config = read("[log]\nlevel = \"warn\"", &[("THINGCALL__LOG__LEVEL", "debug")]).expect("valid");
     assert_eq!(config.log.level, "debug");
 }
 
@@ -22,11 +21,7 @@ fn a_typo_names_the_key_its_line_and_what_is_allowed() {
     let found = problems("\n[log]\nlevle = \"warn\"\n", &[]);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "log.levle"));
-    assert!(
-        found[0].what.contains("level") && found[0].what.contains("format"),
-        "{}",
-        found[0].what
-    );
+    assert!(found[0].what.contains("level") && found[0].what.contains("format"), "{}", found[0].what);
 }
 
 #[test]
@@ -38,10 +33,7 @@ fn a_typo_in_a_variable_names_the_variable() {
 
 #[test]
 fn every_problem_is_found_in_one_go() {
-    let found = problems(
-        "[metrics]\nlisten = 7\n[log]\nlevle = 1\n[shutdown]\ndrain = \"soon\"\n[nowhere]\n",
-        &[],
-    );
+    let found = problems("[metrics]\nlisten = 7\n[log]\nlevle = 1\n[shutdown]\ndrain = \"soon\"\n[nowhere]\n", &[]);
     let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["metrics.listen", "log.levle", "shutdown.drain", "nowhere"]);
 }

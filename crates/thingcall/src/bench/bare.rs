@@ -1,0 +1,230 @@
+//! The reference: the same devices on the same broker, asked without HTTP, signature, checks and engine.
+//!
+//! On an external broker it is one bare rumqttc connection that publishes requests and waits for responses; on the
+//! embedded one, whose devices nobody else can reach, deliveries go straight into it.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use prometheus::Registry as Metering;
+use rumqttc_v4::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOptions, QoS};
+use thingcall_broker::Broker as Embedded;
+use thingcall_core::{
+    Args as Arguments, CallId, CallMode, Delivery, Device as Called, DeviceKey, Qos, Reply, ReplySink, Transport,
+    TransportKind,
+};
+use thingcall_store::Store;
+use thingcall_tsl::{Directory, NewProduct, ProductSettings};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::report::Report;
+use super::target::{self, IDENTIFIER};
+use super::{Args, Broker, Pace, Plan};
+use crate::simulate::{Address, Device};
+
+const REPLY_TIMEOUT: Duration = Duration::from_secs(8);
+const REQUESTS_MAX: usize = 20_000;
+
+/// Requests that wait for their answer.
+#[derive(Default)]
+struct Waiting(Mutex<HashMap<u32, oneshot::Sender<()>>>);
+
+impl Waiting {
+    fn open(&self, id: u32) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        receiver
+    }
+
+    fn answered(&self, id: u32) {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let Some(sender) = waiting {
+            // Nobody waits any more after the time-out.
+            let _gone = sender.send(());
+        }
+    }
+}
+
+impl ReplySink for Waiting {
+    fn accept(&self, reply: Reply) {
+        if let Some(id) = reply.id() {
+            self.answered(id.as_u32());
+        }
+    }
+
+    fn device_gone(&self, _: &DeviceKey, _: TransportKind) {}
+
+    fn transport_lost(&self, _: TransportKind) {}
+}
+
+/// How a request leaves.
+#[derive(Clone)]
+enum Way {
+    Embedded(Arc<Embedded>),
+    Mqtt(AsyncClient),
+}
+
+/// Asks devices for the time of the plan.
+///
+/// # Errors
+/// If broker or devices cannot be reached.
+pub(super) async fn measure(args: &Args, plan: Plan) -> anyhow::Result<Report> {
+    let folder = tempfile::Builder::new().prefix("thingcall-bench-").tempdir()?;
+    let store = Store::open(thingcall_store::Config::default(), folder.path()).await?;
+    let new = NewProduct { key: None, name: "bench".to_owned(), settings: ProductSettings::default() };
+    let product = store.create_product(new).await?.key.clone();
+    let waiting = Arc::new(Waiting::default());
+    let mut tasks = JoinSet::new();
+    let (way, broker) = match &args.broker {
+        Broker::Embedded => embedded(&store, &waiting).await?,
+        Broker::At(address) => (mqtt(address, &waiting, &mut tasks).await?, address.clone()),
+    };
+    let devices = target::devices(&store, &product, args.devices).await?;
+    let devices: Vec<Device> = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
+    let called: Arc<[Arc<Called>]> = devices.iter().map(called).collect::<anyhow::Result<Vec<_>>>()?.into();
+    let running = target::connect(devices, &broker).await?;
+
+    let pace = Pace::new(plan);
+    let mut asking = JoinSet::new();
+    for _ in 0..plan.in_flight {
+        let asker = Asker { way: way.clone(), waiting: waiting.clone(), devices: called.clone(), pace: pace.clone() };
+        asking.spawn(asker.run(Report::new(plan.measured)?));
+    }
+    let mut report = Report::new(plan.measured)?;
+    while let Some(part) = asking.join_next().await {
+        report.add(&part?)?;
+    }
+    drop((running, tasks));
+    if let Way::Embedded(broker) = way {
+        broker.shutdown().await;
+    }
+    store.close().await;
+    Ok(report)
+}
+
+fn called(device: &Device) -> anyhow::Result<Arc<Called>> {
+    Ok(Arc::new(Called { key: device.key.clone(), iot_id: "bench".try_into()?, enabled: true }))
+}
+
+async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<(Way, Address)> {
+    let parts = thingcall_broker::Parts {
+        credentials: store.clone(),
+        outbox: store.clone(),
+        presence: store.clone(),
+        replies: waiting.clone(),
+    };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let config = thingcall_broker::Config { listen, ..thingcall_broker::Config::default() };
+    let broker = Embedded::start(config, parts, &Metering::new()).await?;
+    let address = broker.local_addr();
+    Ok((Way::Embedded(broker), Address { host: address.ip().to_string(), port: address.port() }))
+}
+
+/// Connects and subscribes; the connection's loop runs in `tasks`.
+async fn mqtt(address: &Address, waiting: &Arc<Waiting>, tasks: &mut JoinSet<()>) -> anyhow::Result<Way> {
+    let id = format!("thingcall-bench-{}", std::process::id());
+    let mut options = MqttOptions::new(id, rumqttc_v4::Broker::tcp(address.host.as_str(), address.port));
+    options.set_keep_alive(60);
+    let (client, mut events) = AsyncClient::builder(options).capacity(REQUESTS_MAX).build();
+    let mut network = events.network_options();
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
+    client.subscribe("/sys/+/+/rrpc/response/+", QoS::AtMostOnce).await?;
+    let (ready, subscribed) = oneshot::channel();
+    tasks.spawn(receive(events, waiting.clone(), ready));
+    timeout(REPLY_TIMEOUT, subscribed)
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .with_context(|| format!("cannot connect and subscribe at {address}"))?;
+    Ok(Way::Mqtt(client))
+}
+
+async fn receive(mut events: EventLoop, waiting: Arc<Waiting>, ready: oneshot::Sender<()>) {
+    let mut ready = Some(ready);
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Incoming::SubAck(_))) => drop(ready.take().map(|ready| ready.send(()))),
+            Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                let id = publish.topic.rsplit(|byte| *byte == b'/').next();
+                let id = id.and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| id.parse().ok());
+                id.into_iter().for_each(|id| waiting.answered(id));
+            }
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// One of those who ask.
+struct Asker {
+    way: Way,
+    waiting: Arc<Waiting>,
+    devices: Arc<[Arc<Called>]>,
+    pace: Arc<Pace>,
+}
+
+impl Asker {
+    async fn run(self, mut report: Report) -> Report {
+        while let Some((number, due)) = self.pace.next().await {
+            let outcome = self.ask(number).await;
+            let ended = Instant::now();
+            if self.pace.counts(due) && ended <= self.pace.end {
+                match outcome {
+                    Ok(()) => report.took(ended - due),
+                    Err(error) => report.failed(&error.to_string()),
+                }
+            }
+        }
+        report
+    }
+
+    async fn ask(&self, number: u64) -> anyhow::Result<()> {
+        let id = u32::try_from(number % u64::from(u32::MAX))?;
+        let index = usize::try_from(number)? % self.devices.len().max(1);
+        let device = self.devices.get(index).context("no devices")?;
+        let answered = self.waiting.open(id);
+        let sent = self.send(id, device, number % 1000).await;
+        if sent.is_err() {
+            self.waiting.answered(id);
+        }
+        sent?;
+        match timeout(REPLY_TIMEOUT, answered).await {
+            Ok(_) => Ok(()),
+            Err(_) => bail!("no answer within 8 s"),
+        }
+    }
+
+    async fn send(&self, id: u32, device: &Arc<Called>, param: u64) -> anyhow::Result<()> {
+        let params = format!(r#"{{"param1":{param}}}"#);
+        match &self.way {
+            Way::Mqtt(client) => {
+                let DeviceKey { product, name } = &device.key;
+                let topic = format!("/sys/{product}/{name}/rrpc/request/{id}");
+                let payload = format!(
+                    r#"{{"id":"{id}","version":"1.0","params":{params},"method":"thing.service.{IDENTIFIER}"}}"#
+                );
+                client.publish(topic, payload, PublishOptions::new(QoS::AtMostOnce)).await?;
+            }
+            Way::Embedded(broker) => {
+                let delivery = Delivery {
+                    id: CallId::from_u32(id),
+                    device: device.clone(),
+                    service: IDENTIFIER.try_into()?,
+                    params: Arguments::checked(&params),
+                    mode: CallMode::Sync,
+                    qos: Qos::AtMostOnce,
+                    deadline: None,
+                    sync_topic: None,
+                };
+                broker.deliver(&delivery).await?;
+            }
+        }
+        Ok(())
+    }
+}

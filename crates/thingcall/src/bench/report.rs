@@ -1,0 +1,89 @@
+//! What a measurement found.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+/// The latencies of successful calls in microseconds, and the codes of failed ones.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    latencies: Histogram<u64>,
+    failures: BTreeMap<String, u64>,
+    measured: Duration,
+}
+
+/// Codes told apart; further ones are counted together.
+const CODES_MAX: usize = 32;
+
+impl Report {
+    /// A report of nothing yet.
+    ///
+    /// # Errors
+    /// Never: the bounds are right.
+    pub(super) fn new(measured: Duration) -> anyhow::Result<Self> {
+        Ok(Self { latencies: Histogram::new_with_bounds(1, 60_000_000, 3)?, failures: BTreeMap::new(), measured })
+    }
+
+    /// Counts a call.
+    pub(super) fn took(&mut self, took: Duration) {
+        self.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a call that failed.
+    pub(super) fn failed(&mut self, code: &str) {
+        let code = if self.failures.len() < CODES_MAX { code } else { "other" };
+        *self.failures.entry(code.to_owned()).or_default() += 1;
+    }
+
+    /// Adds what another one found in the same time.
+    pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.latencies.add(&other.latencies)?;
+        for (code, count) in &other.failures {
+            *self.failures.entry(code.clone()).or_default() += count;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
+    fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.measured.as_secs_f64()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
+    fn milliseconds(&self, quantile: f64) -> f64 {
+        self.latencies.value_at_quantile(quantile) as f64 / 1000.0
+    }
+
+    /// For eyes.
+    pub(super) fn text(&self, what: &str, broker: &str) -> String {
+        let mut text = format!(
+            "{what:<9}  {broker}  {:.0} calls/s  p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  max {:.2} ms",
+            self.per_second(),
+            self.milliseconds(0.5),
+            self.milliseconds(0.99),
+            self.milliseconds(0.999),
+            self.milliseconds(1.0),
+        );
+        for (code, count) in &self.failures {
+            text.push_str(&format!("\n           {count} failed: {code}"));
+        }
+        text
+    }
+
+    /// For scripts.
+    pub(super) fn json(&self) -> Map<String, Value> {
+        let figures = [
+            ("callsPerSecond", json!(self.per_second())),
+            ("calls", json!(self.latencies.len())),
+            ("failures", json!(self.failures)),
+            ("seconds", json!(self.measured.as_secs_f64())),
+            ("p50Ms", json!(self.milliseconds(0.5))),
+            ("p99Ms", json!(self.milliseconds(0.99))),
+            ("p999Ms", json!(self.milliseconds(0.999))),
+            ("maxMs", json!(self.milliseconds(1.0))),
+        ];
+        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}

@@ -1,0 +1,136 @@
+//! What is measured: a server, its own or a given one, and devices that answer at once.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use prometheus::Registry as Metering;
+use tempfile::TempDir;
+use thingcall_api::sign::Signer;
+use thingcall_core::{DeviceKey, ProductKey};
+use thingcall_store::Store;
+use thingcall_tsl::{Directory, NewProduct, ProductSettings, Registry, ThingModel};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{Args, Broker};
+use crate::config::Config;
+use crate::server::Server;
+use crate::simulate::{self, Address, Device, Said, simulated};
+
+/// The service that is called; it sends its parameter back, so that every answer can be checked.
+pub(super) const IDENTIFIER: &str = "testFb:testService";
+const PRODUCT: &str = "a1BenchLamp";
+const MODEL: &str = include_str!("../../models/lamp.json");
+const MODULE: &str = include_str!("../../models/testFb.json");
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server and its devices.
+pub(super) struct Target {
+    pub(super) url: String,
+    pub(super) signer: Signer,
+    pub(super) product: ProductKey,
+    pub(super) devices: Vec<DeviceKey>,
+    running: JoinSet<()>,
+    own: Option<(Server, TempDir)>,
+}
+
+impl Target {
+    /// Starts or finds the server, registers the devices and connects them.
+    ///
+    /// # Errors
+    /// What could not be done.
+    pub(super) async fn start(args: &Args) -> anyhow::Result<Self> {
+        let (url, store, own) = match &args.url {
+            Some(url) => (url.clone(), args.place.open().await?, None),
+            None => {
+                let folder = tempfile::Builder::new().prefix("thingcall-bench-").tempdir()?;
+                let server = Server::start(configuration(args, &folder), &Metering::new()).await?;
+                (format!("http://{}", server.addresses.api), server.store.clone(), Some((server, folder)))
+            }
+        };
+        let broker = match (&args.broker, own.as_ref().and_then(|(server, _)| server.addresses.mqtt)) {
+            (Broker::At(address), _) => address.clone(),
+            (Broker::Embedded, Some(mqtt)) => Address { host: mqtt.ip().to_string(), port: mqtt.port() },
+            (Broker::Embedded, None) => Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 1883 },
+        };
+        let product = product(&store).await?;
+        let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
+        let devices = devices(&store, &product, args.devices).await?;
+        let names = devices.iter().map(|device| device.key.clone()).collect();
+        let running = connect(devices, &broker).await?;
+        let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
+        Ok(Self { url, signer, product, devices: names, running, own })
+    }
+
+    /// Ends the devices and, if it is its own, the server.
+    pub(super) async fn stop(mut self) {
+        self.running.shutdown().await;
+        if let Some((server, _folder)) = self.own {
+            server.stop(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// The defaults, on free ports and without a quota.
+fn configuration(args: &Args, folder: &TempDir) -> Config {
+    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut config = Config { data: folder.path().join("data"), ..Config::default() };
+    config.api.listen = free;
+    config.broker.listen = free;
+    config.metrics.listen = free;
+    config.api.calls_per_second_max = 0;
+    config.api.nonces_max = 100_000_000;
+    if let Broker::At(address) = &args.broker {
+        config.broker.enabled = false;
+        config.mqtt = Some(thingcall_mqtt::Config { url: address.to_string(), ..thingcall_mqtt::Config::default() });
+    }
+    config
+}
+
+async fn product(store: &Store) -> anyhow::Result<ProductKey> {
+    let key: ProductKey = PRODUCT.try_into()?;
+    if store.product(&key).is_none() {
+        let new = NewProduct { key: Some(key.clone()), name: "bench".to_owned(), settings: ProductSettings::default() };
+        store.create_product(new).await?;
+    }
+    store.set_model(&key, ThingModel::parse(MODEL, &[MODULE])?).await?;
+    Ok(key)
+}
+
+/// Registered devices that answer at once.
+pub(super) async fn devices(store: &Store, product: &ProductKey, count: u32) -> anyhow::Result<Vec<Device>> {
+    let records = simulate::registered(store, product, count).await?;
+    Ok(records.iter().map(|record| simulated(store, record)).collect())
+}
+
+/// Connects devices; they end with the returned set.
+///
+/// # Errors
+/// If one is refused, or they take longer than a minute.
+pub(super) async fn connect(devices: Vec<Device>, broker: &Address) -> anyhow::Result<JoinSet<()>> {
+    let (online, mut came) = mpsc::channel(devices.len().max(1));
+    let listener: simulate::Listener = Arc::new(move |device, said| {
+        let told = match said {
+            Said::Online => Ok(()),
+            Said::Refused(why) | Said::Lost(why) => Err(format!("{device}: {why}")),
+            Said::Asked(_) | Said::Answers(_) => return,
+        };
+        // Full or closed: nobody waits any more.
+        drop(online.try_send(told));
+    });
+    let mut running = JoinSet::new();
+    for device in devices {
+        running.spawn(device.run(broker.clone(), listener.clone()));
+    }
+    for _ in 0..running.len() {
+        match timeout(CONNECT_TIMEOUT, came.recv()).await {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(why))) => bail!("a device could not connect to {broker}: {why}"),
+            Ok(None) | Err(_) => bail!("the devices did not connect to {broker} within a minute"),
+        }
+    }
+    Ok(running)
+}

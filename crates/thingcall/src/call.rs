@@ -1,0 +1,158 @@
+//! `thingcall call`: one signed call of a service, to any server with the same API.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use thingcall_api::sign::Signer;
+use thingcall_core::{DeviceRef, Secret};
+
+use crate::cli::WrongUse;
+use crate::client::{Answered, Body, Client};
+use crate::output::{self, Output};
+use crate::tool::{Place, device_ref};
+
+/// What to call, where and as whom.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  thingcall call a1BwAGVxxxx/lamp1 Measure '{\"channel\":1}'\n  thingcall call \
+    a1BwAGVxxxx/lamp1 testFb:testService '{\"param1\":1}' --json\n\nWithout a key, the first enabled key of the store \
+    in --data is used: beside a running `thingcall serve` that is enough.\nExit status: 0 if the answer says \
+    Success=true, else 1.")]
+pub(crate) struct Args {
+    /// PRODUCTKEY/DEVICENAME, or an IotId
+    #[arg(value_parser = device_ref)]
+    device: DeviceRef,
+    /// The service: `service`, or `module:service`
+    identifier: String,
+    /// The arguments, a JSON object
+    #[arg(default_value = "{}")]
+    args: String,
+    /// The server
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "THINGCALL_URL")]
+    url: String,
+    /// The access key's id
+    #[arg(long, value_name = "ID", env = "THINGCALL_KEY_ID")]
+    key_id: Option<String>,
+    /// The access key's secret
+    #[arg(long, value_name = "S", env = "THINGCALL_KEY_SECRET", hide_env_values = true)]
+    key_secret: Option<String>,
+    /// 1: an asynchronous call is kept for a device that is away
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
+    qos: Option<u8>,
+    /// The server's instance id, where it has one
+    #[arg(long, value_name = "ID")]
+    instance_id: Option<String>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Runs `thingcall call`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut client = Client::connect(&args.url, args.signer().await?).await?;
+    let answered = client.ask("InvokeThingService", &params(&args)).await?;
+    let body = answered.body()?;
+    if args.output.json {
+        output::line(as_json(&answered, &body));
+    } else {
+        output::line(as_text(&answered, &body));
+    }
+    Ok(if body.success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Args {
+    async fn signer(&self) -> anyhow::Result<Signer> {
+        match (&self.key_id, &self.key_secret) {
+            (Some(id), Some(secret)) => {
+                Ok(Signer { key_id: id.clone(), secret: Secret::new(secret), security_token: None })
+            }
+            (None, None) => self.place.signer().await,
+            (Some(_), None) => Err(WrongUse("--key-id needs --key-secret, or THINGCALL_KEY_SECRET".to_owned()).into()),
+            (None, Some(_)) => Err(WrongUse("--key-secret needs --key-id, or THINGCALL_KEY_ID".to_owned()).into()),
+        }
+    }
+}
+
+impl Place {
+    /// The first enabled key of the store.
+    async fn signer(&self) -> anyhow::Result<Signer> {
+        let missing =
+            || WrongUse("no key to sign with; give --key-id and --key-secret, or --data with a store".to_owned());
+        if !self.configuration()?.data.is_dir() {
+            return Err(missing().into());
+        }
+        let store = self.open().await?;
+        let key = store.keys().into_iter().find(|key| key.enabled);
+        store.close().await;
+        let key = key.ok_or_else(missing)?;
+        Ok(Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: key.security_token.clone() })
+    }
+}
+
+fn params(args: &Args) -> Vec<(&'static str, &str)> {
+    let mut params = vec![("Identifier", args.identifier.as_str()), ("Args", args.args.as_str())];
+    match &args.device {
+        DeviceRef::Key(key) => {
+            params.push(("ProductKey", key.product.as_str()));
+            params.push(("DeviceName", key.name.as_str()));
+        }
+        DeviceRef::IotId(id) => params.push(("IotId", id.as_str())),
+    }
+    if let Some(qos) = args.qos {
+        params.push(("Qos", if qos == 0 { "0" } else { "1" }));
+    }
+    if let Some(id) = &args.instance_id {
+        params.push(("IotInstanceId", id));
+    }
+    params
+}
+
+/// Milliseconds with as many digits as tell something.
+pub(crate) fn milliseconds(took: Duration) -> String {
+    format!("{:.1} ms", took.as_secs_f64() * 1000.0)
+}
+
+fn as_text(answered: &Answered, body: &Body) -> String {
+    let took = milliseconds(answered.took);
+    if !body.success {
+        let (code, words) = body.failure();
+        return format!(
+            "failed in {took} (HTTP {})\n  {code}\n  {words}\n  request {}",
+            answered.status.as_u16(),
+            body.request_id
+        );
+    }
+    let data = body.data.clone().unwrap_or_default();
+    let id = data.message_id.unwrap_or_default();
+    match data.result {
+        None => format!("accepted in {took}, asynchronously; message {id}\n  its result: thingcall explain {id}"),
+        Some(result) => format!("answered in {took}, message {id}\n{}", indented(&result)),
+    }
+}
+
+/// JSON, one member a line; other text as it is.
+fn indented(text: &str) -> String {
+    let value = serde_json::from_str::<Value>(text).ok();
+    value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
+}
+
+fn as_json(answered: &Answered, body: &Body) -> Value {
+    let data = body.data.clone().unwrap_or_default();
+    let result = data.result.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+    let all = [
+        ("success", json!(body.success)),
+        ("httpStatus", json!(answered.status.as_u16())),
+        ("code", json!(body.code)),
+        ("errorMessage", json!(body.error_message.as_ref().or(body.message.as_ref()))),
+        ("requestId", json!(body.request_id)),
+        ("messageId", json!(data.message_id)),
+        ("result", json!(result)),
+        ("milliseconds", json!(answered.took.as_secs_f64() * 1000.0)),
+    ];
+    let present = all.into_iter().filter(|(_, value)| !value.is_null());
+    Value::Object(present.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! `thingcall check`: says everything that is wrong with a configuration and a thing model, and starts nothing.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::config;
+use crate::models::Files;
+use crate::output::{self, Output};
+
+/// What to check.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  thingcall check --config /etc/thingcall.toml\n  thingcall check model.json \
+    testFb.json\n\nWithout --config it checks the defaults with the THINGCALL__ variables. Exit status: 0 if all is \
+    well, else 1.")]
+pub(crate) struct Args {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "THINGCALL_CONFIG")]
+    config: Option<PathBuf>,
+    /// The files of one thing model: the default module's, and those of custom modules
+    #[arg(value_name = "MODEL.json")]
+    models: Vec<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Runs `thingcall check`.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    let mut problems = Vec::new();
+    match config::load(args.config.as_deref()) {
+        Ok(_) => good(args.output, "configuration", args.config.as_ref().map(|path| path.display().to_string())),
+        Err(found) => problems.extend(found.0.iter().map(ToString::to_string)),
+    }
+    if !args.models.is_empty() {
+        match models(&args.models) {
+            Ok(services) => good(args.output, "thing model", Some(services)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    for problem in &problems {
+        if args.output.json { output::line(json!({ "problem": problem })) } else { output::line(problem) }
+    }
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn good(output: Output, what: &str, which: Option<String>) {
+    if !output.json {
+        output::line(format_args!("{what}{} is right", which.map(|which| format!(" ({which})")).unwrap_or_default()));
+    }
+}
+
+/// What services there are, or what is wrong, one line each.
+fn models(paths: &[PathBuf]) -> Result<String, Vec<String>> {
+    let files = Files::read(paths).map_err(|error| vec![error.to_string()])?;
+    let model = files.parsed().map_err(|problems| files.lines(&problems))?;
+    let services: Vec<_> = model.services().map(|(id, _)| id.to_string()).collect();
+    Ok(if services.is_empty() { "no services".to_owned() } else { services.join(", ") })
+}

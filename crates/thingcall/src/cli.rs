@@ -1,0 +1,83 @@
+//! The command line. Its words and flags are a contract: people and scripts use them.
+//!
+//! Exit status: 0 success, 1 the call or request failed, 2 wrong use.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{bench, call, check, demo, device, explain, key, product, serve};
+
+/// Call a service of a device: an InvokeThingService server of your own
+#[derive(Debug, Parser)]
+#[command(name = "thingcall", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Start with:\n  thingcall demo              everything at once, explained\n  thingcall serve             \
+    the server; no configuration needed\n  thingcall help COMMAND      a command's flags, with examples"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: HTTP API, MQTT broker, store
+    Serve(serve::Args),
+    /// Show everything at work: a server, devices and calls, in a scratch folder
+    Demo(demo::Args),
+    /// Check a configuration and thing models, and say all that is wrong with them
+    Check(check::Args),
+    /// Call a service of a device
+    Call(call::Args),
+    /// Products and their thing models
+    #[command(subcommand)]
+    Product(product::Command),
+    /// Devices, real and simulated
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Access keys, with which callers sign
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Tell what became of an asynchronous call
+    Explain(explain::Args),
+    /// Measure calls a second and how long they take
+    Bench(bench::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Why it failed; [`exit_of`] tells the exit status.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Check(args) => Ok(check::run(&args)),
+            Command::Call(args) => call::run(args).await,
+            Command::Product(command) => product::run(command).await.map(success),
+            Command::Device(command) => device::run(command).await.map(success),
+            Command::Key(command) => key::run(command).await.map(success),
+            Command::Explain(args) => explain::run(args).await,
+            Command::Bench(args) => bench::run(args).await.map(success),
+        }
+    }
+}
+
+fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// The command was used wrongly: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUse(pub(crate) String);
+
+/// The exit status that goes with a failure.
+pub(crate) fn exit_of(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(if error.is::<WrongUse>() { 2 } else { 1 })
+}
+
+#[cfg(test)]
+mod tests;

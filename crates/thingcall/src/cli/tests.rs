@@ -1,0 +1,36 @@
+use clap::{CommandFactory, Parser};
+
+use super::Cli;
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn what_others_script_parses() {
+    for line in [
+        "serve --config c.toml --data d --api 127.0.0.1:0 --mqtt 127.0.0.1:0 --metrics 127.0.0.1:0",
+        "demo --once",
+        "check --config c.toml a.json b.json",
+        "call pk/dn testFb:testService {} --url http://h:1 --key-id i --key-secret s --json",
+        "call 0123abc Measure",
+        "product import --key pk --name n main.json module.json --json",
+        "product list",
+        "product show pk",
+        "device add --product pk --name n --secret s --json",
+        "device list --product pk",
+        "device show pk/dn",
+        "device disable pk/dn",
+        "device enable pk/dn",
+        "device remove pk/dn",
+        "device simulate --product pk --count 3 --url mqtt://h:1 --delay 5 --code 460 --silent --wrong-id --no-ext",
+        "key add --id i --secret s --json",
+        "key list",
+        "key disable i",
+        "explain 17",
+    ] {
+        let words = std::iter::once("thingcall").chain(line.split(' '));
+        assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+    }
+}

@@ -1,0 +1,142 @@
+//! A signing client for one connection: what `call`, `demo` and `bench` speak to the API with.
+//!
+//! It signs with `thingcall_api::sign`, whose text was checked against Alibaba's own SDKs.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use thingcall_api::sign::{self, Signer};
+use thingcall_core::UnixMillis;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+/// Longer than the 8 s a synchronous call may take, and than the network's share of it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The body of an answer, of all actions together.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Body {
+    /// Names the request in the server's logs.
+    pub request_id: String,
+    /// Whether the service did it.
+    pub success: bool,
+    /// What failed.
+    pub code: Option<String>,
+    /// Why, from the service.
+    pub error_message: Option<String>,
+    /// Why, from the gateway.
+    pub message: Option<String>,
+    /// What was asked for.
+    pub data: Option<Data>,
+}
+
+/// `Data` of InvokeThingService.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Data {
+    /// The call's id.
+    pub message_id: Option<String>,
+    /// What the device answered, JSON as text; only of a synchronous call.
+    pub result: Option<String>,
+}
+
+/// An answer and the time it took.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The body's text.
+    pub text: Bytes,
+    /// From the request's first byte to the answer's last.
+    pub took: Duration,
+}
+
+impl Answered {
+    /// The body, read.
+    ///
+    /// # Errors
+    /// If it is not the API's.
+    pub(crate) fn body(&self) -> anyhow::Result<Body> {
+        serde_json::from_slice(&self.text).with_context(|| {
+            let text = String::from_utf8_lossy(&self.text);
+            format!("HTTP {} with a body that is not of this API: {:.200}", self.status.as_u16(), text)
+        })
+    }
+}
+
+impl Body {
+    /// The code and the words of a failure.
+    pub(crate) fn failure(&self) -> (&str, &str) {
+        let words = self.error_message.as_deref().or(self.message.as_deref());
+        (self.code.as_deref().unwrap_or("no code"), words.unwrap_or("no reason given"))
+    }
+}
+
+/// A connection to a server and the key to sign with.
+pub(crate) struct Client {
+    sender: SendRequest<Empty<Bytes>>,
+    host: String,
+    signer: Signer,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If nobody listens there, or the URL is of another kind than `http://HOST:PORT`.
+    pub(crate) async fn connect(url: &str, signer: Signer) -> anyhow::Result<Self> {
+        let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL; right is http://127.0.0.1:8080"))?;
+        if uri.scheme_str() != Some("http") {
+            bail!("{url:?}: only http:// is spoken here; for a server behind TLS ask the listener behind it");
+        }
+        let host = uri.authority().map_or_else(String::new, |authority| authority.as_str().to_owned());
+        let address = if uri.port_u16().is_some() { host.clone() } else { format!("{host}:80") };
+        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&address))
+            .await
+            .map_err(|_| anyhow::anyhow!("{address} did not take the connection within 5 s"))?
+            .with_context(|| format!("cannot connect to {address}; is `thingcall serve` running there?"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the connection, which ends with `sender`; its error is also the request's.
+        tokio::spawn(connection);
+        Ok(Self { sender, host, signer })
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Sends one signed request and waits for its answer.
+    ///
+    /// # Errors
+    /// If the connection ends or no answer comes; a failure that the server answers is not an error here.
+    pub(crate) async fn ask(&mut self, action: &str, params: &[(&str, &str)]) -> anyhow::Result<Answered> {
+        let signed = sign::acs3_request(&self.host, action, params, &self.signer, UnixMillis::now());
+        let mut request = Request::post(format!("/?{}", signed.query));
+        for (name, value) in &signed.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Empty::new())?;
+        let started = Instant::now();
+        let exchange = async {
+            self.sender.ready().await?;
+            let response = self.sender.send_request(request).await?;
+            let status = response.status();
+            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
+        };
+        let (status, text) = timeout(ANSWER_TIMEOUT, exchange)
+            .await
+            .map_err(|_| anyhow::anyhow!("no answer within 20 s; the device may have executed the call"))?
+            .context("the connection ended before the answer; the device may have executed the call")?;
+        Ok(Answered { status, text, took: started.elapsed() })
+    }
+}

@@ -1,0 +1,146 @@
+//! `thingcall demo`: everything at work in a scratch folder, explained while it happens.
+//!
+//! **Invariant:** nothing is faked: a real server, real MQTT connections, real signatures.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use prometheus::Registry as Metering;
+use thingcall_api::sign::Signer;
+use thingcall_core::{AccessKey, DeviceKey, ProductKey};
+use thingcall_store::Store;
+use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings, ThingModel};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::config::{Config, Log, LogFormat};
+use crate::logs;
+use crate::output::{self, Paint};
+use crate::serve::Signals;
+use crate::server::Server;
+use crate::simulate::{Address, Answered, Asked, Device, Listener, Said, simulated};
+
+mod next;
+mod steps;
+
+/// The default module of the demonstration's product.
+const MODEL: &str = include_str!("../models/lamp.json");
+/// Its custom module.
+const MODULE: &str = include_str!("../models/testFb.json");
+const PRODUCT: &str = "a1DemoLamp0";
+/// Says `ext` at its connect, as the Python device SDK does.
+const WITH_EXT: &str = "lamp1";
+/// Does not, as the Node device SDK does not.
+const WITHOUT_EXT: &str = "lamp2";
+/// Is registered and never connects.
+const AWAY: &str = "lamp3";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long it goes on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "It takes the usual ports where they are free, keeps everything in a scratch folder, and \
+    removes that at its end.")]
+pub(crate) struct Args {
+    /// Exit after the calls; status 0 only if all went as they should
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs `thingcall demo`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::Builder::new().prefix("thingcall-demo-").tempdir().context("no scratch folder")?;
+    let metering = Metering::new();
+    logs::start(&Log { level: "warn".to_owned(), format: LogFormat::Text }, &metering)?;
+    let mut signals = Signals::new()?;
+    let paint = Paint::for_stdout();
+
+    let config = Config { data: folder.path().join("data"), ..config() };
+    let server = Server::start(config, &metering).await?;
+    let key = server.first_key.clone().context("a new store has no key yet")?;
+    let mqtt = server.addresses.mqtt.context("the demo runs the embedded broker")?;
+    steps::introduce(paint, &server, &key, folder.path());
+    let devices = connect(&server.store, mqtt, paint).await?;
+
+    let url = format!("http://{}", server.addresses.api);
+    let mut client = Client::connect(&url, signer(&key)).await?;
+    let failed = steps::run(paint, &mut client, &server.store).await?;
+    if !args.once {
+        next::print(paint, &server, &key, folder.path());
+        signals.next().await;
+        output::line("");
+    }
+    drop((client, devices));
+    server.stop(DRAIN).await;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The defaults, on other ports where somebody else has the usual ones.
+fn config() -> Config {
+    let mut config = Config::default();
+    for address in [&mut config.api.listen, &mut config.broker.listen, &mut config.metrics.listen] {
+        if TcpListener::bind(*address).is_err() {
+            *address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        }
+    }
+    config
+}
+
+fn signer(key: &AccessKey) -> Signer {
+    Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None }
+}
+
+/// Registers the product and its devices, and connects those that are not away. They end with the returned set.
+async fn connect(store: &Arc<Store>, mqtt: SocketAddr, paint: Paint) -> anyhow::Result<JoinSet<()>> {
+    let product: ProductKey = PRODUCT.try_into()?;
+    let new =
+        NewProduct { key: Some(product.clone()), name: "demo lamp".to_owned(), settings: ProductSettings::default() };
+    store.create_product(new).await?;
+    let model = ThingModel::parse(MODEL, &[MODULE]).context("the demo's thing model")?;
+    store.set_model(&product, model).await?;
+
+    let (online, mut came) = mpsc::channel(8);
+    let listener = telling(paint, online);
+    let broker = Address { host: mqtt.ip().to_string(), port: mqtt.port() };
+    let mut running = JoinSet::new();
+    for name in [WITH_EXT, WITHOUT_EXT, AWAY] {
+        let new = NewDevice { product: product.clone(), name: Some(name.try_into()?), secret: None, nickname: None };
+        let record = store.register(new).await?;
+        if name != AWAY {
+            let device = Device { ext: name == WITH_EXT, ..simulated(store, &record) };
+            running.spawn(device.run(broker.clone(), listener.clone()));
+        }
+    }
+    for _ in 0..running.len() {
+        match timeout(CONNECT_TIMEOUT, came.recv()).await {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(why))) => bail!("a simulated device could not connect: {why}"),
+            Ok(None) | Err(_) => bail!("the simulated devices did not connect within 10 s"),
+        }
+    }
+    Ok(running)
+}
+
+/// Prints what devices see, and passes on whether they could connect.
+fn telling(paint: Paint, online: mpsc::Sender<Result<(), String>>) -> Listener {
+    Arc::new(move |device: &DeviceKey, said| {
+        let name = &device.name;
+        let told = match said {
+            Said::Online => Ok(()),
+            Said::Refused(why) | Said::Lost(why) => Err(why),
+            Said::Asked(Asked { topic, params, .. }) => {
+                return output::line(paint.faint(&format!("    {name} gets      {params} on {topic}")));
+            }
+            Said::Answers(Answered { topic, payload }) => {
+                return output::line(paint.faint(&format!("    {name} answers   {payload} on {topic}")));
+            }
+        };
+        // Full or closed: nobody waits any more.
+        drop(online.try_send(told));
+    })
+}

@@ -1,0 +1,185 @@
+//! `thingcall device ...`: devices in the store, and simulated ones.
+
+use serde_json::{Value, json};
+use thingcall_core::{DeviceName, DeviceRef, ProductKey, Secret};
+use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
+
+use crate::output::{self, Output, moment};
+use crate::simulate;
+use crate::tool::{Place, device_ref};
+
+/// What to do with devices.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Register a device and print what it connects with
+    #[command(after_help = "Example:\n  thingcall device add --product a1BwAGVxxxx --name lamp1 --json")]
+    Add {
+        /// The product it is one of
+        #[arg(long, value_name = "PRODUCTKEY")]
+        product: ProductKey,
+        /// Its name within the product [default: a new one]
+        #[arg(long)]
+        name: Option<DeviceName>,
+        /// Its secret [default: a random one]
+        #[arg(long, env = "THINGCALL_DEVICE_SECRET", hide_env_values = true)]
+        secret: Option<String>,
+        /// What people call it
+        #[arg(long)]
+        nickname: Option<String>,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List devices
+    List {
+        /// Only those of this product
+        #[arg(long, value_name = "PRODUCTKEY")]
+        product: Option<ProductKey>,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show all that is known of a device, its secret too
+    Show(One),
+    /// Close a device's connection and let it connect no more
+    Disable(One),
+    /// Let a device connect again
+    Enable(One),
+    /// Forget a device and all that waits for it
+    Remove(One),
+    /// Connect simulated devices that answer from their thing model
+    Simulate(simulate::Args),
+}
+
+/// One device in the store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct One {
+    /// PRODUCTKEY/DEVICENAME, or an IotId
+    #[arg(value_parser = device_ref)]
+    device: DeviceRef,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Runs `thingcall device ...`.
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Add { product, name, secret, nickname, output, place } => {
+            let secret = secret.as_deref().map(Secret::new);
+            add(NewDevice { product, name, secret, nickname }, output, &place).await
+        }
+        Command::List { product, output, place } => list(product, output, &place).await,
+        Command::Show(one) => one.change(Change::None).await,
+        Command::Disable(one) => one.change(Change::Enabled(false)).await,
+        Command::Enable(one) => one.change(Change::Enabled(true)).await,
+        Command::Remove(one) => one.change(Change::Remove).await,
+        Command::Simulate(args) => simulate::run(args).await,
+    }
+}
+
+async fn add(new: NewDevice, output: Output, place: &Place) -> anyhow::Result<()> {
+    let store = place.open().await?;
+    let record = store.register(new).await?;
+    let DeviceRecord { device, secret, .. } = &record;
+    output::one(
+        output,
+        &[
+            ("productKey", json!(device.key.product.as_str())),
+            ("deviceName", json!(device.key.name.as_str())),
+            ("deviceSecret", json!(secret.expose())),
+            ("iotId", json!(device.iot_id.as_str())),
+        ],
+    );
+    store.close().await;
+    Ok(())
+}
+
+async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> anyhow::Result<()> {
+    let store = place.open().await?;
+    let products = match product {
+        Some(key) => vec![key],
+        None => store.products().iter().map(|product| product.key.clone()).collect(),
+    };
+    let mut records = Vec::new();
+    for product in products {
+        records.extend(store.devices(&product).await?);
+    }
+    let heading = ["DEVICE", "IOTID", "STATE", "LAST SEEN", "NICKNAME"];
+    let without_secret = |record: &DeviceRecord| members(record, None);
+    output::list(output, &records, without_secret, &heading, |record| {
+        vec![
+            record.device.key.to_string(),
+            record.device.iot_id.to_string(),
+            state(record).to_owned(),
+            record.last_seen_at.map(moment).unwrap_or_default(),
+            record.nickname.clone().unwrap_or_default(),
+        ]
+    });
+    store.close().await;
+    Ok(())
+}
+
+/// What becomes of a device.
+enum Change {
+    None,
+    Enabled(bool),
+    Remove,
+}
+
+impl One {
+    /// Makes the change and prints the device as it is then, or as it was if it is gone.
+    async fn change(self, change: Change) -> anyhow::Result<()> {
+        let store = self.place.open().await?;
+        let mut record = store.device(&self.device).await?;
+        match change {
+            Change::None => {}
+            Change::Enabled(enabled) => {
+                store.set_enabled(&record.device.key, enabled).await?;
+                record = store.device(&self.device).await?;
+            }
+            Change::Remove => {
+                store.remove(&record.device.key).await?;
+                output::note(format_args!("{} is removed", record.device.key));
+            }
+        }
+        let members = members(&record, Some(&record.secret));
+        if let Value::Object(members) = members {
+            let members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            output::one(self.output, &members);
+        }
+        store.close().await;
+        Ok(())
+    }
+}
+
+/// Alibaba's words for a device's state.
+fn state(record: &DeviceRecord) -> &'static str {
+    match record {
+        DeviceRecord { device, .. } if !device.enabled => "DISABLE",
+        DeviceRecord { online: true, .. } => "ONLINE",
+        DeviceRecord { activated_at: None, .. } => "UNACTIVE",
+        DeviceRecord { .. } => "OFFLINE",
+    }
+}
+
+fn members(record: &DeviceRecord, secret: Option<&Secret>) -> Value {
+    let mut members = json!({
+        "productKey": record.device.key.product.as_str(),
+        "deviceName": record.device.key.name.as_str(),
+        "iotId": record.device.iot_id.as_str(),
+        "status": state(record),
+        "nickname": record.nickname,
+        "createdAt": moment(record.created_at),
+        "activatedAt": record.activated_at.map(moment),
+        "lastSeenAt": record.last_seen_at.map(moment),
+        "address": record.address,
+    });
+    if let (Some(secret), Value::Object(members)) = (secret, &mut members) {
+        members.insert("deviceSecret".to_owned(), json!(secret.expose()));
+    }
+    members
+}

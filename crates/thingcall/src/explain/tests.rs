@@ -1,0 +1,51 @@
+use thingcall_core::{CallId, Device, DeviceKey, Outcome, Record, RecordState, TransportKind, UnixMillis};
+
+use super::timeline;
+
+fn record(state: RecordState) -> Record {
+    Record {
+        id: CallId::from_u32(7),
+        request_id: "R".to_owned(),
+        device: Device {
+            key: DeviceKey { product: "pk".try_into().expect("key"), name: "dn".try_into().expect("name") },
+            iot_id: "i".try_into().expect("id"),
+            enabled: true,
+        },
+        service: "fb:do".try_into().expect("service"),
+        params: "{}".to_owned(),
+        qos: 1,
+        state,
+        outcome: None,
+        transport: None,
+        code: None,
+        message: None,
+        data: None,
+        accepted_at: UnixMillis(1000),
+        sent_at: None,
+        acked_at: None,
+        ended_at: None,
+    }
+}
+
+#[test]
+fn a_call_that_waits_says_for_what() {
+    let text = timeline(&record(RecordState::Queued));
+    assert!(text.contains("call 7 of fb:do on pk/dn"), "{text}");
+    assert!(text.ends_with("it is kept until the device connects"), "{text}");
+}
+
+#[test]
+fn a_call_that_ended_tells_its_way_in_order() {
+    let text = timeline(&Record {
+        outcome: Some(Outcome::Ok),
+        transport: Some(TransportKind::Embedded),
+        data: Some(r#"{"a":1}"#.to_owned()),
+        sent_at: Some(UnixMillis(1002)),
+        ended_at: Some(UnixMillis(1040)),
+        ..record(RecordState::Ended)
+    });
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[2].contains("+2 ms") && lines[2].contains("embedded"), "{text}");
+    assert!(lines[3].contains("+40 ms") && lines[3].contains(r#"{"a":1}"#), "{text}");
+}

@@ -1,0 +1,176 @@
+//! `thingcall product ...`: products and their thing models, in the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use thingcall_core::{ProductKey, SyncTopic};
+use thingcall_tsl::{Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation};
+
+use crate::models::Files;
+use crate::output::{self, Output, moment};
+use crate::tool::{Place, word};
+
+/// What to do with products.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Create a product from its thing model, or give an existing product a new model
+    #[command(after_help = "Examples:\n  thingcall product import model.json testFb.json\n  thingcall product import \
+        --key a1BwAGVxxxx --name lamp model.json\n\nMAIN.json is the file of the default module, the others are those \
+        of custom modules (they have a functionBlockId), as the console exports them. The product key is --key, else \
+        the one in MAIN.json, else a new one.")]
+    Import(Import),
+    /// List all products
+    List {
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show a product and its services
+    Show {
+        /// The product's key
+        #[arg(value_name = "PRODUCTKEY")]
+        key: ProductKey,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// What makes or changes a product.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// The product's key
+    #[arg(long, value_name = "PRODUCTKEY")]
+    key: Option<ProductKey>,
+    /// The product's name, for people [default: the file's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Whether calls are checked against the model; `free` products are always called asynchronously
+    #[arg(long, value_name = "model|free", value_parser = word::<Validation>)]
+    validation: Option<Validation>,
+    /// What happens to a reply that does not fit the model
+    #[arg(long, value_name = "off|warn|reject", value_parser = word::<ReplyCheck>)]
+    reply_check: Option<ReplyCheck>,
+    /// Where devices take synchronous calls, if their broker is an external one
+    #[arg(long, value_name = "ext|rrpc|service", value_parser = word::<SyncTopic>)]
+    sync_topic: Option<SyncTopic>,
+    /// The thing model's files: the default module first, then custom modules
+    #[arg(value_name = "MODEL.json", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Runs `thingcall product ...`.
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Import(import) => import.run().await,
+        Command::List { output, place } => {
+            let store = place.open().await?;
+            let heading = ["PRODUCT", "NAME", "SERVICES", "CREATED"];
+            output::list(output, &store.products(), |product| summary(product), &heading, |product| row(product));
+            store.close().await;
+            Ok(())
+        }
+        Command::Show { key, output, place } => {
+            let store = place.open().await?;
+            let product = store.product(&key).with_context(|| format!("product {key} does not exist"))?;
+            show(&product, output);
+            store.close().await;
+            Ok(())
+        }
+    }
+}
+
+impl Import {
+    async fn run(self) -> anyhow::Result<()> {
+        let files = Files::read(&self.files)?;
+        let model = files.parse()?;
+        let key = self.key.clone().or_else(|| files.product_key());
+        let store = self.place.open().await?;
+        let existing = key.as_ref().and_then(|key| store.product(key));
+        let key = match existing {
+            Some(product) => {
+                let settings = self.settings(product.settings);
+                if settings != product.settings {
+                    store.change_settings(&product.key, settings).await?;
+                }
+                product.key.clone()
+            }
+            None => {
+                let name = self.name.clone().unwrap_or_else(|| files.name());
+                let settings = self.settings(ProductSettings::default());
+                store.create_product(NewProduct { key, name, settings }).await?.key.clone()
+            }
+        };
+        store.set_model(&key, model).await?;
+        let product = store.product(&key).context("the product is gone again")?;
+        output::one(self.output, &[("productKey", json!(key.as_str())), ("name", json!(product.name))]);
+        store.close().await;
+        Ok(())
+    }
+
+    fn settings(&self, mut settings: ProductSettings) -> ProductSettings {
+        settings.validation = self.validation.unwrap_or(settings.validation);
+        settings.reply_check = self.reply_check.unwrap_or(settings.reply_check);
+        settings.sync_topic = self.sync_topic.or(settings.sync_topic);
+        settings
+    }
+}
+
+/// A service's identifier and whether its caller waits.
+fn services(model: Option<&Arc<ThingModel>>) -> Vec<(String, &'static str)> {
+    model.map_or_else(Vec::new, |model| {
+        model.services().map(|(id, service)| (id.to_string(), service.call_type().as_str())).collect()
+    })
+}
+
+fn summary(product: &Product) -> Value {
+    let services: Vec<_> = services(product.model.as_ref())
+        .into_iter()
+        .map(|(identifier, call_type)| json!({ "identifier": identifier, "callType": call_type }))
+        .collect();
+    json!({
+        "productKey": product.key.as_str(),
+        "name": product.name,
+        "settings": product.settings,
+        "services": services,
+        "createdAt": moment(product.created_at),
+    })
+}
+
+fn row(product: &Product) -> Vec<String> {
+    let services = services(product.model.as_ref()).into_iter().map(|(identifier, _)| identifier).collect::<Vec<_>>();
+    vec![product.key.to_string(), product.name.clone(), services.join(" "), moment(product.created_at)]
+}
+
+fn show(product: &Product, output: Output) {
+    if output.json {
+        return output::line(summary(product));
+    }
+    let settings = json!(product.settings);
+    let setting = |name| settings.get(name).cloned().unwrap_or_default();
+    let members = [
+        ("product", json!(product.key.as_str())),
+        ("name", json!(product.name)),
+        ("created", json!(moment(product.created_at))),
+        ("validation", setting("validation")),
+        ("reply check", setting("reply_check")),
+        ("sync topic", setting("sync_topic")),
+    ];
+    output::one(output, &members);
+    let Some(model) = &product.model else {
+        return output::line("no thing model yet: thingcall product import --key PRODUCTKEY MODEL.json");
+    };
+    let mut table = output::Table::new(&["SERVICE", "CALL", "ARGUMENTS THAT FIT"]);
+    for (id, service) in model.services() {
+        table.row(vec![id.to_string(), service.call_type().as_str().to_owned(), service.sample_args()]);
+    }
+    output::line(format_args!("\n{}", table.render()));
+}

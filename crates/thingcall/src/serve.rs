@@ -1,0 +1,104 @@
+//! `thingcall serve`: starts the server, says where it listens, and ends it in order.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use prometheus::Registry;
+use thingcall_core::AccessKey;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::info;
+
+use crate::server::{Addresses, Server};
+use crate::tool::Place;
+use crate::{logs, output};
+
+/// What a server listens on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
+    THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
+    mqtt=... metrics=...` when all listeners answer. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
+    not. Every key: deploy/thingcall.example.toml.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Where the API listens [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    api: Option<SocketAddr>,
+    /// Where devices connect to the embedded broker [default: 127.0.0.1:1883]
+    #[arg(long, value_name = "ADDR")]
+    mqtt: Option<SocketAddr>,
+    /// Where /metrics, /healthz and /readyz are [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+}
+
+/// Runs `thingcall serve` until a signal ends it.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut config = args.place.configuration()?;
+    config.api.listen = args.api.unwrap_or(config.api.listen);
+    config.broker.listen = args.mqtt.unwrap_or(config.broker.listen);
+    config.metrics.listen = args.metrics.unwrap_or(config.metrics.listen);
+    let metering = Registry::new();
+    logs::start(&config.log, &metering)?;
+    let mut signals = Signals::new()?;
+    let drain = config.shutdown.drain;
+
+    let server = Server::start(config, &metering).await?;
+    if let Some(key) = &server.first_key {
+        show(key);
+    }
+    output::line(ready(server.addresses));
+
+    let name = signals.next().await;
+    info!(signal = name, drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
+    tokio::select! {
+        () = server.stop(drain) => Ok(ExitCode::SUCCESS),
+        _ = signals.next() => {
+            // Waiting calls are given up as asked; what is written down is durable at any moment.
+            output::note("stopped at once");
+            std::process::exit(1)
+        }
+    }
+}
+
+/// The one line others wait for.
+pub(crate) fn ready(addresses: Addresses) -> String {
+    let Addresses { api, mqtt, metrics } = addresses;
+    let mqtt = mqtt.map(|mqtt| format!(" mqtt={mqtt}")).unwrap_or_default();
+    format!("ready api={api}{mqtt} metrics={metrics}")
+}
+
+/// Shows the first key, once: whoever reads it can call.
+fn show(key: &AccessKey) {
+    output::note(format_args!(
+        "The first access key, shown this once:\n  AccessKeyId      {}\n  AccessKeySecret  {}\nMore keys: thingcall key add",
+        key.id,
+        key.secret.expose()
+    ));
+}
+
+/// The signals that end the program.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on these signals do not end the program by themselves.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let of = |kind| signal(kind).context("cannot take signals");
+        Ok(Self { interrupt: of(SignalKind::interrupt())?, terminate: of(SignalKind::terminate())? })
+    }
+
+    /// The name of the next one.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The wiring: every part, in the order in which one needs the other; and the way back.
+//!
+//! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
+//! gives those that wait their answer, and only then takes away what they need.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use prometheus::Registry as Metering;
+use thingcall_api::Front;
+use thingcall_broker::Broker;
+use thingcall_core::{AccessKey, DeviceKey};
+use thingcall_engine::Engine;
+use thingcall_mqtt::MqttTransport;
+use thingcall_store::{Change, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::observe::Observed;
+
+/// What is left of a stop for connections to close, after the calls have had their time.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running server.
+pub(crate) struct Server {
+    /// What is registered.
+    pub store: Arc<Store>,
+    /// The path of calls.
+    pub engine: Arc<Engine>,
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// The access key made at this start, if there was none.
+    pub first_key: Option<AccessKey>,
+    broker: Option<Arc<Broker>>,
+    mqtt: Option<Arc<MqttTransport>>,
+    observed: Observed,
+    /// Tells the front to finish.
+    draining: watch::Sender<bool>,
+    front: JoinHandle<io::Result<()>>,
+    metrics: JoinHandle<()>,
+    kicker: JoinHandle<()>,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    /// The API.
+    pub api: SocketAddr,
+    /// The embedded broker, where it runs.
+    pub mqtt: Option<SocketAddr>,
+    /// The operator's listener.
+    pub metrics: SocketAddr,
+}
+
+impl Server {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// What could not be started, and what to change.
+    pub(crate) async fn start(config: Config, metering: &Metering) -> anyhow::Result<Self> {
+        // First what a person gets wrong most often: a port in use shows before anything is written.
+        let api = listen(config.api.listen, "the API", "--api ADDR or `listen` in [api]").await?;
+        let metrics = listen(config.metrics.listen, "metrics", "--metrics ADDR or `listen` in [metrics]").await?;
+
+        let store = Store::open(config.store.clone(), &config.data).await?;
+        store.claim().await?;
+        let first_key = store.first_key().await?;
+
+        let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone() };
+        let engine = Engine::new(config.engine.clone(), parts, metering)?;
+
+        let broker =
+            if config.broker.enabled { Some(start_broker(&config, &store, &engine, metering).await?) } else { None };
+        let mqtt = start_mqtt(&config, &store, &engine, metering)?;
+        if broker.is_none() && mqtt.is_none() {
+            warn!("no device can connect: [broker] is not enabled and there is no [mqtt]");
+        }
+
+        let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
+        let front = Front::new(config.api.clone(), parts, metering)?;
+        let observed = observe(&engine, metering)?;
+        let (draining, drain) = watch::channel(false);
+        let addresses = Addresses {
+            api: api.local_addr()?,
+            mqtt: broker.as_ref().map(|broker| broker.local_addr()),
+            metrics: metrics.local_addr()?,
+        };
+        Ok(Self {
+            kicker: tokio::spawn(kick(store.changes(), broker.clone())),
+            front: tokio::spawn(front.serve(api, told(drain))),
+            metrics: observed.serve(metrics),
+            store,
+            engine,
+            addresses,
+            first_key,
+            broker,
+            mqtt,
+            observed,
+            draining,
+        })
+    }
+
+    /// Takes no new calls, lets those that wait have their answer for at most `within`, and closes everything.
+    pub(crate) async fn stop(mut self, within: Duration) {
+        self.observed.drain();
+        self.draining.send_replace(true);
+        let left = self.engine.drain(within).await;
+        if left > 0 {
+            warn!(calls = left, "calls had no answer in time; they were ended");
+        }
+        match timeout(CLOSE_TIMEOUT, &mut self.front).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => warn!(%error, "the front ended with an error"),
+            Ok(Err(error)) => warn!(%error, "the front failed"),
+            Err(_) => {
+                self.front.abort();
+                warn!("callers kept their connections open; they were closed");
+            }
+        }
+        self.kicker.abort();
+        if let Some(broker) = self.broker {
+            broker.shutdown().await;
+        }
+        if let Some(mqtt) = self.mqtt {
+            mqtt.shutdown(CLOSE_TIMEOUT).await;
+        }
+        self.store.close().await;
+        self.metrics.abort();
+        info!("stopped");
+    }
+}
+
+/// Listens, or says what to change.
+async fn listen(address: SocketAddr, what: &str, change: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| in_use(address, what, change, &error))
+}
+
+fn in_use(address: SocketAddr, what: &str, change: &str, error: &dyn Error) -> anyhow::Error {
+    anyhow!("cannot listen on {address} for {what}: {error}; stop what listens there, or choose another with {change}")
+}
+
+async fn start_broker(
+    config: &Config,
+    store: &Arc<Store>,
+    engine: &Arc<Engine>,
+    metering: &Metering,
+) -> anyhow::Result<Arc<Broker>> {
+    let parts = thingcall_broker::Parts {
+        credentials: store.clone(),
+        outbox: store.clone(),
+        presence: store.clone(),
+        replies: engine.clone(),
+    };
+    let broker = Broker::start(config.broker.clone(), parts, metering).await.context("the MQTT broker")?;
+    engine.attach(broker.clone());
+    Ok(broker)
+}
+
+fn start_mqtt(
+    config: &Config,
+    store: &Arc<Store>,
+    engine: &Arc<Engine>,
+    metering: &Metering,
+) -> anyhow::Result<Option<Arc<MqttTransport>>> {
+    let Some(mqtt) = config.mqtt.clone() else { return Ok(None) };
+    let transport = MqttTransport::start(mqtt, engine.clone(), store.clone(), metering).context("[mqtt]")?;
+    engine.attach(transport.clone());
+    Ok(Some(transport))
+}
+
+fn observe(engine: &Arc<Engine>, metering: &Metering) -> Result<Observed, prometheus::Error> {
+    let (ready, scraped) = (engine.clone(), engine.clone());
+    Observed::new(
+        metering.clone(),
+        Box::new(move || if ready.ready() { Ok(()) } else { Err("no connection to the devices' broker") }),
+        Box::new(move || scraped.refresh_metrics()),
+    )
+}
+
+/// Ends when the program begins to drain.
+async fn told(mut drain: watch::Receiver<bool>) {
+    // An error means that the server was dropped, which ends it just as well.
+    let _ended = drain.wait_for(|draining| *draining).await;
+}
+
+/// Closes the connections of devices that may not be connected any more, whoever changed that.
+async fn kick(mut changes: broadcast::Receiver<Change>, broker: Option<Arc<Broker>>) {
+    let Some(broker) = broker else { return };
+    loop {
+        match changes.recv().await {
+            Ok(Change::DeviceDisabled(device) | Change::DeviceRemoved(device)) => closed(&broker, &device).await,
+            Ok(Change::Product(_) | Change::DeviceAdded(_) | Change::DeviceEnabled(_) | Change::Key(_)) => {}
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                warn!(missed, "changes came too fast; a disabled device may stay connected until it reconnects");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn closed(broker: &Broker, device: &DeviceKey) {
+    broker.kick(device).await;
+    info!(%device, "connection closed: the device is disabled or removed");
+}

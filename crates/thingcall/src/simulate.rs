@@ -1,0 +1,157 @@
+//! `thingcall device simulate`: devices that connect over MQTT with real credentials and answer from their model.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey};
+use thingcall_store::Store;
+use thingcall_tsl::{DeviceRecord, Directory, DirectoryError, NewDevice, Registry};
+use tokio::task::JoinSet;
+
+use crate::cli::WrongUse;
+use crate::output;
+use crate::serve::Signals;
+use crate::tool::{Place, device_ref};
+
+mod answers;
+mod device;
+
+pub(crate) use answers::{Answered, Asked, Behaviour};
+pub(crate) use device::{Address, Device, Listener, Said};
+
+/// More than one machine's ports and descriptors allow.
+const DEVICES_MAX: u32 = 20_000;
+
+/// Which devices, where, and how they behave.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  thingcall device simulate --product a1BwAGVxxxx --count 3\n  thingcall device \
+    simulate a1BwAGVxxxx/lamp1 --delay 500\n  thingcall device simulate --product a1BwAGVxxxx --code 460\n\nThey run \
+    until Ctrl-C. Their secrets and thing model come from the store in --data.")]
+pub(crate) struct Args {
+    /// The devices: PRODUCTKEY/DEVICENAME, or IotIds
+    #[arg(value_name = "DEVICE", value_parser = device_ref, required_unless_present = "product", conflicts_with = "product")]
+    devices: Vec<DeviceRef>,
+    /// Instead: all devices of this product
+    #[arg(long, value_name = "PRODUCTKEY")]
+    product: Option<ProductKey>,
+    /// The product's devices sim-0001 to sim-N; missing ones are registered
+    #[arg(long, value_name = "N", requires = "product", value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
+    count: Option<u32>,
+    /// The broker they connect to
+    #[arg(long, default_value = "mqtt://127.0.0.1:1883", env = "THINGCALL_MQTT_URL")]
+    url: Address,
+    /// How long they take over each call, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay: u64,
+    /// The code they answer; 200 is success
+    #[arg(long, default_value_t = answers::SUCCESS)]
+    code: i64,
+    /// They take calls and never answer
+    #[arg(long)]
+    silent: bool,
+    /// They answer with an id nobody asked with
+    #[arg(long)]
+    wrong_id: bool,
+    /// They connect without `ext`, and so take synchronous calls on /sys/.../rrpc/request/...
+    #[arg(long)]
+    no_ext: bool,
+    /// Print no line for each call
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Runs `thingcall device simulate` until a signal ends it.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let store = args.place.open().await?;
+    let records = args.records(&store).await;
+    let devices = records.map(|records| args.devices_of(&store, &records));
+    store.close().await;
+    let devices = devices?;
+    let mut signals = Signals::new()?;
+    output::line(format_args!("{} devices connect to {}; Ctrl-C ends them", devices.len(), args.url));
+    let listener = printing(args.quiet);
+    let mut running = JoinSet::new();
+    for device in devices {
+        running.spawn(device.run(args.url.clone(), listener.clone()));
+    }
+    signals.next().await;
+    running.shutdown().await;
+    Ok(())
+}
+
+impl Args {
+    async fn records(&self, store: &Store) -> anyhow::Result<Vec<DeviceRecord>> {
+        let Some(product) = &self.product else {
+            let mut records = Vec::new();
+            for device in &self.devices {
+                records.push(store.device(device).await?);
+            }
+            return Ok(records);
+        };
+        let records = match self.count {
+            Some(count) => registered(store, product, count).await?,
+            None => store.devices(product).await?,
+        };
+        if records.is_empty() {
+            bail!(WrongUse(format!("product {product} has no devices; --count N registers and simulates N")));
+        }
+        Ok(records)
+    }
+
+    fn devices_of(&self, store: &Store, records: &[DeviceRecord]) -> Vec<Device> {
+        let behaviour = Behaviour {
+            delay: Duration::from_millis(self.delay),
+            code: self.code,
+            silent: self.silent,
+            wrong_id: self.wrong_id,
+        };
+        records.iter().map(|record| Device { ext: !self.no_ext, behaviour, ..simulated(store, record) }).collect()
+    }
+}
+
+/// The well-behaved device of a record.
+pub(crate) fn simulated(store: &Store, record: &DeviceRecord) -> Device {
+    let key = record.device.key.clone();
+    let model = store.product(&key.product).and_then(|product| product.model.clone());
+    Device { key, secret: record.secret.clone(), ext: true, model, behaviour: Behaviour::default() }
+}
+
+/// The product's devices `sim-0001` to `sim-{count}`; those that are missing are registered.
+///
+/// # Errors
+/// Why one could not be.
+pub(crate) async fn registered(store: &Store, product: &ProductKey, count: u32) -> anyhow::Result<Vec<DeviceRecord>> {
+    let mut records = Vec::new();
+    let mut missing = Vec::new();
+    for number in 1..=count {
+        let name: DeviceName = format!("sim-{number:04}").as_str().try_into()?;
+        let key = DeviceKey { product: product.clone(), name: name.clone() };
+        match store.device(&DeviceRef::Key(key)).await {
+            Err(DirectoryError::NoDevice(_)) => {
+                missing.push(NewDevice { product: product.clone(), name: Some(name), secret: None, nickname: None });
+            }
+            found => records.push(found?),
+        }
+    }
+    records.extend(store.register_all(missing).await?);
+    Ok(records)
+}
+
+/// Prints what devices tell, one line each.
+fn printing(quiet: bool) -> Listener {
+    Arc::new(move |device, said| match said {
+        Said::Online => output::line(format_args!("{device}  online")),
+        Said::Refused(why) => output::line(format_args!("{device}  refused: {why}")),
+        Said::Lost(why) => output::line(format_args!("{device}  connection lost: {why}")),
+        Said::Asked(Asked { topic, id, service, params }) if !quiet => {
+            output::line(format_args!("{device}  < {service} {params}  (id {id}, {topic})"));
+        }
+        Said::Answers(Answered { topic, payload }) if !quiet => {
+            output::line(format_args!("{device}  > {payload}  ({topic})"));
+        }
+        Said::Asked(_) | Said::Answers(_) => {}
+    })
+}

@@ -1,0 +1,70 @@
+//! What the commands on the store share: which store, and how a device is named.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thingcall_core::{DeviceKey, DeviceRef};
+use thingcall_store::Store;
+
+use crate::cli::WrongUse;
+use crate::config::{self, Config};
+
+/// Which store a command works on.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Place {
+    /// The configuration file [default: none, which works]
+    #[arg(long, value_name = "FILE", env = "THINGCALL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The folder with everything that is kept [default: thingcall-data, or `data` of the configuration]
+    #[arg(long, value_name = "DIR", env = "THINGCALL_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+impl Place {
+    /// The configuration, with `--data` on top.
+    ///
+    /// # Errors
+    /// [`WrongUse`] with all that is wrong with it.
+    pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
+        let mut config = config::load(self.config.as_deref()).map_err(|problems| WrongUse(problems.to_string()))?;
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+
+    /// Opens the store beside whatever server runs on it.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub(crate) async fn open(&self) -> anyhow::Result<Arc<Store>> {
+        let config = self.configuration()?;
+        Ok(Store::open(config.store, &config.data).await?)
+    }
+}
+
+/// A device on the command line: `PRODUCTKEY/DEVICENAME` or an IotId.
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn device_ref(text: &str) -> Result<DeviceRef, String> {
+    let wrong = |error: thingcall_core::InvalidId| error.to_string();
+    match text.split_once('/') {
+        Some((product, name)) => {
+            let product = product.try_into().map_err(wrong)?;
+            Ok(DeviceRef::Key(DeviceKey { product, name: name.try_into().map_err(wrong)? }))
+        }
+        None => {
+            let id = text.try_into().map_err(|error| format!("{error}; or write PRODUCTKEY/DEVICENAME"))?;
+            Ok(DeviceRef::IotId(id))
+        }
+    }
+}
+
+/// A word of an enum that the configuration knows too.
+///
+/// # Errors
+/// Which words there are.
+pub(crate) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|error| error.to_string())
+}
