@@ -7,12 +7,10 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use thingcall_core::{Keys, UnixMillis};
@@ -118,19 +116,10 @@ async fn converse(
     router: TowerToHyperService<Router>,
     draining: CancellationToken,
 ) -> hyper::Result<()> {
-    let asked = AtomicBool::new(false);
-    let service = service_fn(|request| {
-        asked.store(true, Ordering::Relaxed);
-        router.call(request)
-    });
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), router));
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = draining.cancelled() => {}
-    }
-    // hyper would wait for the first request of a connection that has not made one.
-    if !asked.load(Ordering::Relaxed) {
-        return Ok(());
     }
     connection.as_mut().graceful_shutdown();
     connection.await
