@@ -75,7 +75,7 @@ impl Engine {
         };
         let Err(violation) = service.check_reply(&body.data) else { return Ok(()) };
         self.metrics.violation(Checked::Reply, violation.kind);
-        warn!(%violation, "reply does not fit the model");
+        warn!(kind = violation.kind.as_str(), at = violation.path, "reply does not fit the model");
         if policy == ReplyCheck::Reject { Err(CallError::InvalidReply(violation.to_string())) } else { Ok(()) }
     }
 }

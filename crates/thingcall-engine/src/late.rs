@@ -137,7 +137,8 @@ impl Writer {
         }
         let violation = product.model.as_ref()?.service(service).ok()?.check_reply(&body.data).err()?;
         self.metrics.violation(Checked::Reply, violation.kind);
-        warn!(device = %reply.device, %service, %violation, "reply does not fit the model");
+        let (kind, at) = (violation.kind.as_str(), &violation.path);
+        warn!(device = %reply.device, %service, kind, at, "reply does not fit the model");
         Some(violation)
     }
 
