@@ -194,6 +194,11 @@ impl Answer {
         self.0.get("text").and_then(Value::as_str).unwrap_or_else(|| panic!("no text: {}", self.0))
     }
 
+    /// Whether the SDK raised an exception.
+    pub fn has_raised(&self) -> bool {
+        self.0.get("raised").is_some()
+    }
+
     /// The exception's code, message and HTTP status.
     ///
     /// # Panics

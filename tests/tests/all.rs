@@ -1,1 +1,22 @@
-//! All end-to-end tests, as one program: one file of `tests/` for each part of what is promised.
+//! All end-to-end tests, as one program: one file for each part of what is promised.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "what goes wrong ends the test")]
+
+mod sites;
+
+mod arguments;
+mod callers;
+mod commands;
+mod disabled;
+mod embedded;
+mod external;
+mod lifecycle;
+mod many;
+mod observed;
+mod odd_devices;
+mod offline;
+mod replies;
+mod requests;
+mod sdks;
+mod tidy;
+mod topics;

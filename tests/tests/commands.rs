@@ -1,0 +1,108 @@
+//! The commands of the program, as people and scripts use them.
+
+use thingcall_tests::{Site, fixture, run, run_ok};
+
+#[test]
+fn demo_goes_as_it_should() {
+    let finished = run(["demo", "--once"]);
+
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stdout.contains("InvokeThingService"), "{}", finished.stdout);
+}
+
+#[test]
+fn check_names_every_problem_of_a_configuration_with_its_line() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let file = folder.path().join("broken.toml");
+    std::fs::write(&file, "[engine]\nreply_timout = \"8s\"\ninstance_slot = 64\n\n[api]\nlisten = \"nowhere\"\n")
+        .expect("the file can be written");
+
+    let finished = run(["check".as_ref(), "--config".as_ref(), file.as_os_str()]);
+
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    for said in ["broken.toml:2", "reply_timout", "reply_timeout", "broken.toml:6", "api.listen"] {
+        assert!(finished.stdout.contains(said), "{said:?} is not in {}", finished.stdout);
+    }
+}
+
+#[test]
+fn check_names_every_problem_of_a_model_with_its_place() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let file = folder.path().join("broken.json");
+    let text = std::fs::read_to_string(fixture("sample_tsl.json")).expect("the fixture");
+    let broken = text.replace(r#""callType": "sync""#, r#""callType": "sometimes""#).replacen(
+        r#""type": "enum""#,
+        r#""type": "enumm""#,
+        1,
+    );
+    std::fs::write(&file, broken).expect("the file can be written");
+
+    let finished = run(["check".as_ref(), file.as_os_str()]);
+
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    for said in ["broken.json", "sometimes", "enumm"] {
+        assert!(finished.stdout.contains(said), "{said:?} is not in {}", finished.stdout);
+    }
+}
+
+#[test]
+fn check_is_content_with_what_is_right() {
+    let files = [fixture("sample_tsl.json"), fixture("sample_tsl_testFb.json")];
+
+    run_ok(["check".into()].into_iter().chain(files));
+}
+
+#[test]
+fn wrong_use_exits_with_2() {
+    assert_eq!(run(["serve", "--api", "nowhere"]).code, Some(2));
+    assert_eq!(run(["product", "import"]).code, Some(2));
+    assert_eq!(run(["call"]).code, Some(2));
+}
+
+#[test]
+fn call_calls_by_itself_and_tells_how_it_went() {
+    let site = Site::embedded(&[]);
+    let (device, _connected) = site.linkkit("by-command");
+    let name = format!("{}/{}", device.product, device.name);
+    let url = format!("http://{}", site.program.addresses.api);
+    let call = |service: &str, args: &str| {
+        let key = ["--key-id", &site.key.id, "--key-secret", &site.key.secret];
+        run(["call", &name, service, args, "--url", &url, "--json"].iter().chain(&key))
+    };
+
+    let good = call("testFb:testService", r#"{"param1":4}"#);
+    assert_eq!(good.code, Some(0), "{}{}", good.stdout, good.stderr);
+    let answer: serde_json::Value = serde_json::from_str(&good.stdout).expect("one object");
+    assert_eq!((&answer["success"], &answer["result"]["data"]["param1"]), (&true.into(), &4.into()));
+    assert!(answer["milliseconds"].as_f64().is_some_and(|took| took > 0.0), "{answer}");
+
+    let bad = call("testFb:testService", "{}");
+    assert_eq!(bad.code, Some(1), "{}{}", bad.stdout, bad.stderr);
+    assert!(bad.stdout.contains("iot.device.InvokeThingServiceFailed"), "{}", bad.stdout);
+}
+
+#[test]
+fn first_start_makes_a_key_and_shows_it_once() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let options = thingcall_tests::Options { data: folder.path().join("data"), settings: Vec::new() };
+
+    let mut first = thingcall_tests::Thingcall::start(&options);
+    first.terminate();
+    assert_eq!(first.ended().code(), Some(0));
+    let mut second = thingcall_tests::Thingcall::start(&options);
+    second.terminate();
+    assert_eq!(second.ended().code(), Some(0));
+
+    assert!(first.log().contains("AccessKeySecret"), "{}", first.log());
+    assert!(!second.log().contains("AccessKeySecret"), "{}", second.log());
+}
+
+#[test]
+fn unknown_call_cannot_be_explained() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+
+    let finished = run(["explain".as_ref(), "17".as_ref(), "--data".as_ref(), folder.path().as_os_str()]);
+
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("no asynchronous call 17"), "{}", finished.stderr);
+}

@@ -1,0 +1,116 @@
+//! What keeps the code in order: who may know whom, how long a file may be, and what the README must name.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Longer files are cut in two.
+const LINES_MAX: usize = 400;
+
+/// Whom each crate may know; the program and these tests may know all. `crates/README.md` draws it.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("thingcall-core", &[]),
+    ("thingcall-tsl", &["thingcall-core"]),
+    ("thingcall-alink", &["thingcall-core"]),
+    ("thingcall-engine", &["thingcall-tsl", "thingcall-core"]),
+    ("thingcall-mqtt", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-broker", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),
+    ("thingcall-api", &["thingcall-engine", "thingcall-tsl", "thingcall-core"]),
+];
+
+/// What may stand at the top, beside files whose names begin with a dot.
+const TOP: &[&str] = &["Cargo.toml", "Cargo.lock", "README.md", "crates", "plugins", "deploy", "tests", "target"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert!(packages.len() > ARROWS.len(), "cargo metadata lists the workspace");
+
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        if name == "thingcall" || name == "thingcall-tests" {
+            continue;
+        }
+        let (_, allowed) = ARROWS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} is new"));
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let dependency = dependency["name"].as_str().expect("a name");
+            let own = dependency.starts_with("thingcall");
+            assert!(!own || allowed.contains(&dependency), "{name} may not know {dependency}");
+        }
+    }
+}
+
+#[test]
+fn rust_files_say_what_they_are_and_are_short() {
+    let files = rust_files();
+    assert!(files.len() > 100, "the files are found");
+
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file can be read");
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: the first line is no `//!`", file.display()));
+        }
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("{}: {lines} lines, at most {LINES_MAX}", file.display()));
+        }
+    }
+
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn rust_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders: Vec<_> = ["crates", "plugins", "tests"].iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        // `plugins` may not be there.
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for entry in entries {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn nothing_new_stands_at_the_top() {
+    let found: BTreeSet<_> = std::fs::read_dir(root())
+        .expect("the workspace can be read")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.') && !TOP.contains(&name.as_str()))
+        .collect();
+
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn readme_names_every_error_code() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    let source = root().join("crates/thingcall-core/src/error.rs");
+    let source = std::fs::read_to_string(source).expect("the list of codes");
+    let codes: Vec<_> = source.split('"').filter(|text| text.starts_with("iot.")).collect();
+    assert!(codes.len() > 15, "the codes are found");
+
+    let missing: Vec<_> = codes.into_iter().filter(|code| !readme.contains(&format!("`{code}`"))).collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
+}
