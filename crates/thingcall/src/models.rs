@@ -104,3 +104,6 @@ fn not_one(mains: &[File]) -> String {
         names.join(" and ")
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 //! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
 //! gives those that wait their answer, and only then takes away what they need.
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
-use thingcall_broker::Broker;
+use thingcall_broker::{Broker, StartError};
 use thingcall_core::{AccessKey, DeviceKey};
 use thingcall_engine::Engine;
 use thingcall_mqtt::MqttTransport;
@@ -140,11 +139,11 @@ impl Server {
 
 /// Listens, or says what to change.
 async fn listen(address: SocketAddr, what: &str, change: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| in_use(address, what, change, &error))
+    TcpListener::bind(address).await.map_err(|error| in_use(address, what, change, &error.to_string()))
 }
 
-fn in_use(address: SocketAddr, what: &str, change: &str, error: &dyn Error) -> anyhow::Error {
-    anyhow!("cannot listen on {address} for {what}: {error}; stop what listens there, or choose another with {change}")
+fn in_use(address: SocketAddr, what: &str, change: &str, why: &str) -> anyhow::Error {
+    anyhow!("cannot listen on {address} for {what}: {why}; stop what listens there, or choose another with {change}")
 }
 
 async fn start_broker(
@@ -159,7 +158,12 @@ async fn start_broker(
         presence: store.clone(),
         replies: engine.clone(),
     };
-    let broker = Broker::start(config.broker.clone(), parts, metering).await.context("the MQTT broker")?;
+    let broker = Broker::start(config.broker.clone(), parts, metering).await.map_err(|error| match &error {
+        StartError::Listen { address, reason } => {
+            in_use(*address, "MQTT", "--mqtt ADDR or `listen` in [broker]", reason)
+        }
+        StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
+    })?;
     engine.attach(broker.clone());
     Ok(broker)
 }

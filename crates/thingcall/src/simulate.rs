@@ -8,6 +8,7 @@ use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey};
 use thingcall_store::Store;
 use thingcall_tsl::{DeviceRecord, Directory, DirectoryError, NewDevice, Registry};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::cli::WrongUse;
 use crate::output;
@@ -66,7 +67,12 @@ pub(crate) struct Args {
 /// Runs `thingcall device simulate` until a signal ends it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let store = args.place.open().await?;
+    let known = store.stats().devices;
     let records = args.records(&store).await;
+    if store.stats().devices > known {
+        // A running server looks for new devices that often; before it has seen them it refuses them.
+        sleep(args.place.configuration()?.store.change_poll * 2).await;
+    }
     let devices = records.map(|records| args.devices_of(&store, &records));
     store.close().await;
     let devices = devices?;

@@ -1,3 +1,4 @@
+use super::Config;
 use super::load::{Problem, read_for_test as read};
 
 fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<Problem> {
@@ -42,4 +43,70 @@ fn every_problem_is_found_in_one_go() {
 fn broken_toml_names_the_line() {
     let found = problems("[log]\nlevel = \n", &[]);
     assert!(found[0].place == "t.toml" && found[0].what.contains("line 2"), "{found:?}");
+}
+
+/// The sample file; `#key = value` and `#[section]` are keys without a default, `# words` are words.
+const SAMPLE: &str = include_str!("../../../../deploy/thingcall.example.toml");
+
+/// The sample with every such key set.
+fn everything() -> String {
+    let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
+    let lines = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches('#') } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_sample_shows_the_defaults() {
+    let sample = read(SAMPLE, &[]).expect("the sample is right");
+    assert_eq!(format!("{sample:#?}"), format!("{:#?}", Config::default()));
+}
+
+#[test]
+fn the_samples_keys_without_defaults_are_right_too() {
+    let all = read(&everything(), &[]).expect("the sample with every key is right");
+    let mqtt = all.mqtt.expect("the section is there");
+    let shown = thingcall_mqtt::Config { tls: mqtt.tls.clone(), ..thingcall_mqtt::Config::default() };
+    let shown = thingcall_mqtt::Config { client_id: mqtt.client_id.clone(), username: mqtt.username.clone(), ..shown };
+    assert_eq!(
+        format!("{mqtt:?}"),
+        format!("{:?}", thingcall_mqtt::Config { password: mqtt.password.clone(), ..shown })
+    );
+}
+
+#[test]
+fn the_sample_shows_every_key() {
+    for section in [
+        "",
+        "api",
+        "engine",
+        "broker",
+        "broker.tls",
+        "broker.websocket",
+        "mqtt",
+        "mqtt.tls",
+        "store",
+        "metrics",
+        "log",
+        "shutdown",
+    ] {
+        let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
+        let found = problems(&format!("{head}nonsense = 1\n"), &[]);
+        let allowed = found.iter().find_map(|problem| problem.what.split_once("expected ")).expect("allowed keys").1;
+        for key in allowed.trim_start_matches("one of ").split([',', ' ']).filter(|key| !key.is_empty() && *key != "or")
+        {
+            let shown = everything().lines().any(|line| {
+                line.starts_with(&format!("{key} ="))
+                    || line == format!("[{key}]")
+                    || line == format!("[{section}.{key}]")
+            });
+            assert!(shown, "{key} of [{section}] is not in the sample");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_makes_no_sense_names_its_line() {
+    let found = problems("[engine]\n\ninstance_slot = 64\n", &[]);
+    assert_eq!(found[0].place, "t.toml:3");
+    assert!(found[0].what.contains("0 to 63"), "{}", found[0].what);
 }
