@@ -49,8 +49,10 @@ def legacy(request, accept):
     for parameter, value in request["params"].items():
         plural = "s" if isinstance(value, list) else ""
         getattr(signed, "set_" + parameter + plural)(value)
-    text = client.do_action_with_exception(signed).decode("utf-8")
-    return {"body": json.loads(text)} if accept == "JSON" else {"text": text}
+    if accept == "JSON":
+        return {"body": json.loads(client.do_action_with_exception(signed))}
+    # The other function always asks for JSON, whatever was set.
+    return {"text": client.do_action(signed).decode("utf-8")}
 
 
 def signed_url(request):

@@ -30,10 +30,10 @@ impl Credential {
     /// The right one, with `ext` as wanted.
     pub fn of(device: &DeviceSecrets, ext: Option<u8>) -> Self {
         let ext = ext.map(|ext| format!(",ext={ext}")).unwrap_or_default();
-        Self::with_options(device, "by-hand", &format!("securemode=3,signmethod=hmacsha256{ext}"))
+        Self::with_options(device, &device.name, &format!("securemode=3,signmethod=hmacsha256{ext}"))
     }
 
-    /// The right one, with these options between the bars of the client id.
+    /// The right one, with these options between the bars of the client id; a `timestamp` is the last of them.
     ///
     /// # Panics
     /// Never: an HMAC takes any key.
@@ -41,6 +41,9 @@ impl Credential {
         let DeviceSecrets { product, name, secret, .. } = device;
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
         mac.update(format!("clientId{client}deviceName{name}productKey{product}").as_bytes());
+        if let Some((_, time)) = options.split_once("timestamp=") {
+            mac.update(format!("timestamp{time}").as_bytes());
+        }
         Self {
             client_id: format!("{client}|{options}|"),
             username: format!("{name}&{product}"),

@@ -105,6 +105,6 @@ fn broken_model_is_refused_with_its_problem() {
     let answer = site.ask("ImportThingModelTsl", &json!({ "ProductKey": key, "TslStr": broken }));
 
     let (code, text) = answer.failure();
-    assert_eq!(code, "iot.prod.QueryProductAbilitiesFailed");
+    assert_eq!(code, "iot.system.IllegalRequest");
     assert!(text.contains("doubel"), "{text}");
 }
