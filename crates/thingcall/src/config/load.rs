@@ -96,7 +96,9 @@ fn read(text: Option<Text>, variables: Option<Map<String, String>>) -> Result<Co
         };
         let (key, what) = key_and_text(&error);
         let (place, line) = place(text.as_ref(), variables.as_ref(), &key);
-        let removed = remove(&mut root, &key);
+        // What is missing cannot be taken out: its section can.
+        let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+        let removed = remove(&mut root, &key) || remove(&mut root, section);
         problems.push((line, Problem { place, key, what }));
         if !removed {
             break;
@@ -128,14 +130,33 @@ fn key_and_text(error: &ConfigError) -> (String, String) {
         (key.clone().unwrap_or_default(), error.to_string())
     } else if let ConfigError::Type { unexpected, expected, key, .. } = error {
         (key.clone().unwrap_or_default(), format!("is {unexpected}, but must be {expected}"))
+    } else if let ConfigError::NotFound(key) = error {
+        (key.clone(), "is missing".to_owned())
     } else {
         (String::new(), error.to_string())
     };
-    let Some(rest) = what.strip_prefix("unknown field `") else { return (key, what) };
+    let Some(rest) = what.strip_prefix("unknown field `") else { return (key, with_example(what)) };
     let name = rest.split('`').next().unwrap_or_default();
     let path = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
     let allowed = rest.split_once(", ").map_or("", |(_, allowed)| allowed).replace('`', "");
     (path, format!("is not a known key; {allowed}"))
+}
+
+/// What would be right, for texts that only say what is wrong: a part of the text, and what goes with it.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("socket address", "ADDRESS:PORT, such as 127.0.0.1:8080"),
+    ("a duration", "such as 250ms, 8s or 15m"),
+    ("enum ResultShape", "envelope or data"),
+    ("enum SyncTopic", "ext, rrpc or service"),
+    ("enum Version", "\"3.1.1\" or \"5\""),
+    ("enum LogFormat", "auto, text or json"),
+];
+
+fn with_example(what: String) -> String {
+    match EXAMPLES.iter().find(|(part, _)| what.contains(part)) {
+        Some((_, right)) => format!("{what}; right is {right}"),
+        None => what,
+    }
 }
 
 /// Takes the value at this path out; `false` if there is none.

@@ -110,3 +110,32 @@ fn a_value_that_makes_no_sense_names_its_line() {
     assert_eq!(found[0].place, "t.toml:3");
     assert!(found[0].what.contains("0 to 63"), "{}", found[0].what);
 }
+
+#[test]
+fn what_is_missing_is_found_beside_what_is_wrong() {
+    let found = problems("[broker.tls]\nlisten = \"127.0.0.1:1\"\n[mqtt]\nurl = \"ftp://x\"\n", &[]);
+    let places: Vec<_> = found.iter().map(|problem| (problem.place.as_str(), problem.key.as_str())).collect();
+    assert_eq!(places, [("t.toml:1", "broker.tls.cert_file"), ("t.toml:4", "mqtt")]);
+}
+
+#[test]
+fn a_wrong_word_says_the_right_ones() {
+    for (text, right) in [
+        ("[api]\nresult = \"x\"", "envelope or data"),
+        ("[mqtt]\nsync_topic = \"x\"", "ext, rrpc or service"),
+        ("[mqtt]\nversion = \"4\"", "\"3.1.1\" or \"5\""),
+        ("[log]\nformat = \"x\"", "auto, text or json"),
+        ("[api]\nlisten = \"x\"", "127.0.0.1:8080"),
+        ("[shutdown]\ndrain = \"x\"", "250ms"),
+    ] {
+        let found = problems(text, &[]);
+        assert!(found[0].place == "t.toml:2" && found[0].what.contains(right), "{found:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_digits_stays_as_it_is() {
+    let config = read("[mqtt]\nusername = \"u\"", &[("THINGCALL__MQTT__PASSWORD", "007")]).expect("right");
+    let password = config.mqtt.and_then(|mqtt| mqtt.password).expect("there");
+    assert_eq!(password.expose(), "007");
+}
