@@ -38,7 +38,9 @@ impl Mosquitto {
         writeln!(text, "listener {} 127.0.0.1", self.port).expect("a String takes all");
         let file = self.folder.path().join("mosquitto.conf");
         std::fs::write(&file, text).expect("the configuration can be written");
-        self.process = Some(Process::start("mosquitto", Command::new(program()).arg("-c").arg(file)));
+        let mut process = Process::start("mosquitto", Command::new(program()).arg("-c").arg(file));
+        process.takes_along(self.folder.path());
+        self.process = Some(process);
         eventually("mosquitto answers", || TcpStream::connect(self.address()).ok());
     }
 

@@ -1,7 +1,7 @@
 //! A process of the tests' own: its output is kept for failures, and it never outlives the test run.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ pub(crate) struct Process {
     child: Child,
     lines: Mutex<Receiver<String>>,
     log: Arc<Mutex<Vec<String>>>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 impl Process {
@@ -36,7 +36,7 @@ impl Process {
         let stderr = child.stderr.take().expect("stderr is piped");
         let kept = log.clone();
         each_line(stderr, move |line| keep(&kept, line));
-        Self { name: name.to_owned(), child, lines: Mutex::new(lines), log, _guard: guard }
+        Self { name: name.to_owned(), child, lines: Mutex::new(lines), log, guard }
     }
 
     /// Where it reads from.
@@ -74,6 +74,11 @@ impl Process {
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "{} took no {signal}\n{}", self.name, self.log());
+    }
+
+    /// Has this folder removed when the test run ends without dropping this value.
+    pub(crate) fn takes_along(&mut self, folder: &Path) {
+        self.guard.remove(folder);
     }
 
     /// Its exit status, once it has ended by itself.
@@ -128,19 +133,30 @@ fn each_line(from: impl Read + Send + 'static, mut take: impl FnMut(String) + Se
     });
 }
 
-/// Ends a process when this one is gone, however that ended: values in a `static` are never dropped.
+/// Ends a process, and removes folders, when this one is gone, however that ended: values in a `static` are never dropped.
 #[derive(Debug)]
 struct Guard(Child);
+
+/// Reads folders, one a line, until whoever writes them is gone.
+const GUARD: &str = r#"pid=$1; shift
+while read -r folder; do set -- "$@" "$folder"; done
+kill -KILL "$pid" 2>/dev/null
+rm -rf -- "$@""#;
 
 impl Guard {
     fn over(pid: u32) -> Self {
         let child = Command::new("sh")
-            .args(["-c", r#"cat >/dev/null; kill -KILL "$1" 2>/dev/null"#, "guard", &pid.to_string()])
+            .args(["-c", GUARD, "guard", &pid.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
         Self(child.expect("sh starts"))
+    }
+
+    fn remove(&mut self, folder: &Path) {
+        let stdin = self.0.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{}", folder.display()).expect("the guard reads");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use crate::http::HttpCall;
@@ -50,6 +50,11 @@ impl Thingcall {
         let process = Process::start("thingcall serve", &mut command);
         let addresses = process.line("ready", ready);
         Self { process, addresses }
+    }
+
+    /// Has this folder removed when the test run ends without dropping this value.
+    pub fn takes_along(&mut self, folder: &Path) {
+        self.process.takes_along(folder);
     }
 
     /// What its operator's listener answers at this path.

@@ -69,7 +69,9 @@ impl Site {
         let add = ["key", "add", "--id", &key.id, "--secret", &key.secret];
         run_ok(add.iter().map(AsRef::as_ref).chain([Path::new("--data"), &data]));
         let options = Options { data, settings };
-        Self { program: Thingcall::start(&options), mosquitto, key, options, _folder: folder }
+        let mut program = Thingcall::start(&options);
+        program.takes_along(folder.path());
+        Self { program, mosquitto, key, options, _folder: folder }
     }
 
     /// Starts the server again on the same store, after it ended or was killed.
