@@ -111,12 +111,17 @@ fn device(text: &str) -> Option<(DeviceKey, &str)> {
 
 /// Whether this device may publish on this topic.
 pub fn may_publish(device: &DeviceKey, topic: &str) -> bool {
-    !topic.contains(['+', '#', '\0']) && OWN_TREES.iter().any(|tree| tree.holds(device, topic))
+    !topic.contains(['+', '#', '\0']) && owns(device, topic)
 }
 
 /// Whether this device may subscribe to this filter.
 pub fn may_subscribe(device: &DeviceKey, filter: &str) -> bool {
-    OWN_TREES.iter().any(|tree| tree.holds(device, filter))
+    owns(device, filter) || PRODUCT_TREES.iter().any(|tree| tree.holds(device, filter))
+}
+
+fn owns(device: &DeviceKey, topic: &str) -> bool {
+    let holds = |trees: &[Tree]| trees.iter().any(|tree| tree.holds(device, topic));
+    holds(OWN_TREES) || !ROOTS.contains(&device.product.as_str()) && holds(CUSTOM_TREES)
 }
 
 /// The topics of one device, as a pattern: `P` stands for its product key, `D` for its name, `*` for one level of any
@@ -126,15 +131,23 @@ struct Tree(&'static [&'static str]);
 const OWN_TREES: &[Tree] = &[
     Tree(&["sys", "P", "D"]),
     Tree(&["ext", "rrpc", "*", "sys", "P", "D"]),
-    Tree(&["ext", "rrpc", "*", "P", "D", "user"]),
     Tree(&["ext", "session", "P", "D"]),
     Tree(&["ext", "ntp", "P", "D"]),
     Tree(&["ext", "error", "P", "D"]),
-    Tree(&["P", "D", "user"]),
     Tree(&["shadow", "update", "P", "D"]),
     Tree(&["shadow", "get", "P", "D"]),
     Tree(&["ota", "device", "*", "P", "D"]),
 ];
+
+/// The trees that begin with the product key, for an application's own topics.
+const CUSTOM_TREES: &[Tree] = &[Tree(&["P", "D", "user"]), Tree(&["ext", "rrpc", "*", "P", "D", "user"])];
+
+/// What is for every device of a product; its devices only read it.
+const PRODUCT_TREES: &[Tree] = &[Tree(&["broadcast", "P"])];
+
+/// The words that other trees begin with. A product key may be one of them; its devices get no tree that begins with
+/// the key, since `/sys/pk/user` of the device `pk` of the product `sys` is the device `user` of the product `pk` too.
+const ROOTS: &[&str] = &["sys", "ext", "shadow", "ota", "broadcast"];
 
 impl Tree {
     /// Whether a topic or filter lies within it. A `#` in place of a level of the pattern would reach out of it.

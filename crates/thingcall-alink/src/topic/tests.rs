@@ -94,7 +94,13 @@ fn a_device_may_use_what_sdks_use() {
     ] {
         assert!(may_publish(&d1, topic) && may_subscribe(&d1, topic), "{topic}");
     }
-    for filter in ["/sys/pk/d1/#", "/sys/pk/d1/rrpc/request/+", "/ext/rrpc/+/sys/pk/d1/#", "/shadow/get/pk/d1/+"] {
+    for filter in [
+        "/sys/pk/d1/#",
+        "/sys/pk/d1/rrpc/request/+",
+        "/ext/rrpc/+/sys/pk/d1/#",
+        "/shadow/get/pk/d1/+",
+        "/broadcast/pk/#",
+    ] {
         assert!(may_subscribe(&d1, filter) && !may_publish(&d1, filter), "{filter}");
     }
 }
@@ -118,11 +124,38 @@ fn a_device_may_not_reach_out_of_its_tree() {
         "/ext/rrpc/+/+/pk/d1/x",
         "$share/g//sys/pk/d1/#",
         "$SYS/#",
+        "/broadcast/#",
+        "/broadcast/+/x",
+        "/broadcast/pk2/x",
         "/sys/pk",
         "sys/pk/d1/x",
     ] {
         assert!(!may_subscribe(&d1, filter), "{filter}");
         assert!(!may_publish(&d1, filter), "{filter}");
+    }
+}
+
+#[test]
+fn no_product_key_makes_two_devices_share_a_topic() {
+    let words =
+        ["sys", "ext", "shadow", "ota", "broadcast", "pk", "user", "rrpc", "update", "device", "ntp", "session"];
+    let device =
+        |product: &&str, name: &&str| DeviceKey { product: product.parse().unwrap(), name: name.parse().unwrap() };
+    let devices: Vec<_> =
+        words.iter().flat_map(|product| words.iter().map(move |name| device(product, name))).collect();
+    for DeviceKey { product: p, name: d } in &devices {
+        for topic in [
+            format!("/sys/{p}/{d}/user/x"),
+            format!("/ext/rrpc/user/sys/{p}/{d}/user/x"),
+            format!("/{p}/{d}/user/x/y/z"),
+            format!("/ext/rrpc/sys/{p}/{d}/user/x"),
+            format!("/ext/ntp/{p}/{d}/user/x"),
+            format!("/shadow/update/{p}/{d}/user/x"),
+            format!("/ota/device/user/{p}/{d}/user/x"),
+        ] {
+            let owners: Vec<_> = devices.iter().filter(|device| may_publish(device, &topic)).collect();
+            assert!(owners.len() <= 1, "{topic}: {owners:?}");
+        }
     }
 }
 
