@@ -205,7 +205,9 @@ impl Inner {
         self.metrics.last_connect.set(UnixMillis::now().0 / 1000);
         let limit = i64::from(self.config.sessions_max) * i64::from(self.config.session_queue_messages_max);
         self.metrics.send_queue_limit.set(limit);
-        tracing::info!(address = %addresses.tcp, tls = ?addresses.tls, websocket = ?addresses.websocket, "broker started");
+        let shown = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+        let (tls, websocket) = (shown(addresses.tls), shown(addresses.websocket));
+        tracing::info!(address = %addresses.tcp, tls, websocket, "broker started");
     }
 
     /// Ends what ended without a word: a handshake that broke after its login. Does not return.

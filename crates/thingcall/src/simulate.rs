@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     store.close().await;
     let devices = devices?;
     let mut signals = Signals::new()?;
-    output::line(format_args!("{} devices connect to {}; Ctrl-C ends them", devices.len(), args.url));
+    output::line(format_args!("devices: {}, connecting to {}; Ctrl-C ends them", devices.len(), args.url));
     let listener = printing(args.quiet);
     let mut running = JoinSet::new();
     for device in devices {
