@@ -29,8 +29,6 @@ codes! {
     IllegalRequest = "iot.system.IllegalRequest",
     /// `IotInstanceId` is missing or not this server's.
     InstanceNotFound = "iot.Sre.IotInstanceNotFound",
-    /// The access key may not.
-    PermissionDenied = "iot.common.RamActionPermissionDeny",
     /// `ProductKey` is missing.
     NullProductKey = "iot.prod.NullProductKey",
     /// `ProductKey` is malformed.
@@ -39,8 +37,6 @@ codes! {
     NotExistedProduct = "iot.prod.NotExistedProduct",
     /// The product has no thing model.
     NotSeniorProduct = "iot.prod.NotSeniorProduct",
-    /// The thing model cannot be read.
-    QueryProductAbilitiesFailed = "iot.prod.QueryProductAbilitiesFailed",
     /// `DeviceName` is missing.
     NullDeviceName = "iot.device.NullDeviceName",
     /// `DeviceName` is malformed.
@@ -49,12 +45,8 @@ codes! {
     NotExistedDevice = "iot.device.NotExistedDevice",
     /// `IotId` is malformed or unknown.
     InvalidIotId = "iot.device.InvalidIoTId",
-    /// The device was never activated.
-    InactiveDevice = "iot.device.InactiveDevice",
     /// The service is unknown, the arguments do not fit, or the device refused.
     InvokeThingServiceFailed = "iot.device.InvokeThingServiceFailed",
-    /// A device's status cannot be read.
-    QueryDeviceStatusFailed = "iot.device.QueryDeviceStatusFailed",
     /// The device is not connected.
     Offline = "iot.messagebroker.OFFLINE",
     /// The device did not answer in time.
