@@ -72,6 +72,15 @@ pub struct Tls {
     pub client_key_file: Option<PathBuf>,
 }
 
+impl Tls {
+    fn is_empty(&self) -> bool {
+        self.ca_file.is_none() && self.client_cert_file.is_none() && self.client_key_file.is_none()
+    }
+}
+
+/// Half of what MQTT can say.
+const MESSAGE_BYTES_LIMIT: usize = 128 * 1024 * 1024;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -117,6 +126,11 @@ pub enum StartError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The system's authorities cannot be read.
+    #[error(
+        "tls.ca_file is not set, and the system's authorities cannot be read: {0}; right is a file with the broker's"
+    )]
+    Authorities(String),
     /// The metrics are registered already.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
@@ -136,28 +150,34 @@ impl Config {
     /// # Errors
     /// The first value that cannot be used.
     pub fn check(&self) -> Result<(), StartError> {
-        let wrong = |key, value: String, right| Err(StartError::Value { key, value, right });
-        let _address = self.address()?;
-        // rumqttc refuses to run below these.
-        if self.keep_alive < Duration::from_secs(5) || self.keep_alive > Duration::from_secs(65_535) {
-            return wrong("keep_alive", format!("{:?}", self.keep_alive), "5s to 65535s");
-        }
-        if self.connect_timeout < Duration::from_secs(1) {
-            return wrong("connect_timeout", format!("{:?}", self.connect_timeout), "1s or more");
-        }
-        if self.send_queue_messages_max == 0 {
-            return wrong("send_queue_messages_max", "0".to_owned(), "1 or more");
-        }
-        if self.inflight_messages_max == 0 {
-            return wrong("inflight_messages_max", "0".to_owned(), "1 to 65535");
-        }
-        if self.message_bytes_max < 1024 || u32::try_from(self.message_bytes_max).is_err() {
-            return wrong("message_bytes_max", self.message_bytes_max.to_string(), "1024 to 268435455");
-        }
-        if self.password.is_some() && self.username.is_none() {
-            return wrong("username", String::new(), "a user name, since there is a password");
-        }
-        Ok(())
+        let must = |holds: bool, key, value: String, right| {
+            if holds { Ok(()) } else { Err(StartError::Value { key, value, right }) }
+        };
+        let times = |times: std::ops::RangeInclusive<u64>, value: Duration, key, right| {
+            must(
+                times.contains(&u64::try_from(value.as_millis()).unwrap_or(u64::MAX)),
+                key,
+                format!("{value:?}"),
+                right,
+            )
+        };
+        let address = self.address()?;
+        // rumqttc refuses to run below 5 seconds.
+        times(5_000..=65_535_000, self.keep_alive, "keep_alive", "5s to 65535s")?;
+        times(1_000..=u64::MAX, self.connect_timeout, "connect_timeout", "1s or more")?;
+        times(1..=u64::MAX, self.publish_ack_timeout, "publish_ack_timeout", "1ms or more")?;
+        times(10..=u64::MAX, self.reconnect_pause_min, "reconnect_pause_min", "10ms or more")?;
+        let pauses = self.reconnect_pause_max >= self.reconnect_pause_min;
+        must(pauses, "reconnect_pause_max", format!("{:?}", self.reconnect_pause_max), "reconnect_pause_min or more")?;
+        must(self.send_queue_messages_max > 0, "send_queue_messages_max", "0".to_owned(), "1 or more")?;
+        must(self.inflight_messages_max > 0, "inflight_messages_max", "0".to_owned(), "1 to 65535")?;
+        let bytes = self.message_bytes_max;
+        let right = "1024 to 134217728";
+        must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes.to_string(), right)?;
+        let named = self.password.is_none() || self.username.is_some();
+        must(named, "username", String::new(), "a user name, since there is a password")?;
+        let right = "mqtts://..., since there are certificates under tls";
+        must(address.tls || self.tls.is_empty(), "url", self.url.clone(), right)
     }
 
     pub(crate) fn address(&self) -> Result<Address, StartError> {

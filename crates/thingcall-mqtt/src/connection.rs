@@ -6,28 +6,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use thingcall_alink::{Uplink, uplink};
 use thingcall_core::{ConnectResult, ReceivedKind, TransportKind, UnixMillis};
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
 
-use crate::client::{self, Client, Ended, Incoming, Loop};
-use crate::transport::Shared;
+use crate::client::{self, Client, Ended, Event, Loop};
+use crate::transport::{Open, Shared};
+
+/// A connection that lasted so long was a good one: the next one is tried soon. Two instances that share a client id end
+/// each other's connections at once, and must not do so all the time.
+const GOOD_AFTER: Duration = Duration::from_secs(5);
 
 /// Keeps a connection until the transport shuts down.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut pause = shared.config.reconnect_pause_min;
     while !shared.stopping() {
-        let (client, event_loop) =
-            client::build(&shared.config, &shared.address, &shared.client_id, shared.tls.as_ref());
-        let mut connection = Connection { shared: &shared, client, event_loop, up: false };
+        let (client, event_loop) = client::build(shared.target());
+        let mut connection = Connection { shared: &shared, client, event_loop, up_since: None };
         let ended = connection.serve().await;
-        let was_up = connection.close();
+        let lasted = connection.close();
         if shared.stopping() {
             return;
         }
-        if was_up {
-            pause = shared.config.reconnect_pause_min;
-        } else {
-            shared.metrics.connected(ended.result);
+        match lasted {
+            Some(lasted) if lasted >= GOOD_AFTER => pause = shared.config.reconnect_pause_min,
+            Some(_) => {}
+            None => shared.metrics.connected(ended.result),
         }
         warn!(broker = %shared.config.url, why = %ended.why, retry_ms = pause.as_millis(), "no connection to the broker");
         tokio::select! {
@@ -47,16 +50,22 @@ struct Connection<'a> {
     shared: &'a Shared,
     client: Client,
     event_loop: Loop,
-    up: bool,
+    /// Since when deliveries are taken.
+    up_since: Option<Instant>,
 }
 
 impl Connection<'_> {
     /// Connects, and receives until the connection ends.
     async fn serve(&mut self) -> Ended {
-        let connecting = timeout(self.shared.config.connect_timeout, self.connect()).await;
-        let ended = connecting
-            .unwrap_or_else(|_| Err(Ended { result: ConnectResult::Timeout, why: "no answer in time".to_owned() }));
-        match ended {
+        let shared = self.shared;
+        let ended = |result, why: &str| Err(Ended { result, why: why.to_owned() });
+        let connected = tokio::select! {
+            connected = timeout(shared.config.connect_timeout, self.connect()) => {
+                connected.unwrap_or_else(|_| ended(ConnectResult::Timeout, "no answer in time"))
+            }
+            () = shared.stop.notified() => ended(ConnectResult::Refused, "shutting down"),
+        };
+        match connected {
             Ok(()) => self.receive().await,
             Err(ended) => ended,
         }
@@ -64,32 +73,41 @@ impl Connection<'_> {
 
     /// Connects and subscribes; only then deliveries are taken.
     async fn connect(&mut self) -> Result<(), Ended> {
+        let mut limit = None;
         loop {
             match self.event_loop.poll().await? {
-                Incoming::Connected => self.client.subscribe()?,
-                Incoming::Subscribed { refused: 0 } => break,
-                Incoming::Subscribed { refused } => {
+                Event::Connected { packet_bytes_max } => {
+                    limit = packet_bytes_max;
+                    self.client.subscribe()?;
+                }
+                Event::Subscribed { refused: 0 } => break,
+                Event::Subscribed { refused } => {
                     let why = format!("the broker refused {refused} subscriptions to the devices' replies");
                     return Err(Ended { result: ConnectResult::Auth, why });
                 }
-                Incoming::Message { topic, payload } => self.take(&topic, &payload),
-                Incoming::Nothing => {}
+                Event::Message { topic, payload } => self.take(&topic, &payload),
+                Event::Sent | Event::Nothing => {}
             }
         }
-        self.up = true;
+        self.up_since = Some(Instant::now());
         self.shared.metrics.connected(ConnectResult::Ok);
         self.shared.metrics.last_connect.set(UnixMillis::now().0 / 1000);
-        self.shared.metrics.up.set(1);
-        self.shared.open(self.client.clone());
+        let packet_bytes_max = limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        self.shared.open(Open { client: self.client.clone(), packet_bytes_max });
         info!(broker = %self.shared.config.url, client_id = %self.shared.client_id, "connected and subscribed");
+        // A shutdown that began before the line above found no connection to say goodbye on.
+        if self.shared.stopping() {
+            self.client.disconnect();
+        }
         Ok(())
     }
 
     async fn receive(&mut self) -> Ended {
         loop {
             match self.event_loop.poll().await {
-                Ok(Incoming::Message { topic, payload }) => self.take(&topic, &payload),
-                Ok(Incoming::Connected | Incoming::Subscribed { .. } | Incoming::Nothing) => {}
+                Ok(Event::Message { topic, payload }) => self.take(&topic, &payload),
+                Ok(Event::Sent) => self.shared.metrics.send_queue_length.dec(),
+                Ok(Event::Connected { .. } | Event::Subscribed { .. } | Event::Nothing) => {}
                 Err(ended) => return ended,
             }
         }
@@ -109,17 +127,18 @@ impl Connection<'_> {
         }
     }
 
-    /// Takes no more deliveries, drops what was queued, and then ends the calls that were sent. Says whether the
-    /// connection had been up.
-    fn close(self) -> bool {
-        let Self { shared, client, event_loop, up } = self;
-        shared.close();
+    /// Takes no more deliveries, drops what was queued, and then ends the calls that were sent. Says how long deliveries
+    /// were taken.
+    fn close(self) -> Option<Duration> {
+        let Self { shared, client, event_loop, up_since } = self;
+        let was_open = shared.close();
         drop((client, event_loop));
-        if up {
-            shared.metrics.up.set(0);
-            debug!("connection to the broker ended");
-            shared.replies.transport_lost(TransportKind::Mqtt);
+        if was_open {
+            shared.lost();
         }
-        up
+        up_since.map(|since| since.elapsed())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,3 +18,6 @@ mod tls;
 
 pub use config::{Config, StartError, Tls, Version};
 pub use transport::MqttTransport;
+
+#[cfg(test)]
+mod tests;

@@ -22,18 +22,9 @@ pub(crate) fn load(tls: &Tls) -> Result<TlsConfiguration, StartError> {
                 "ca_file is missing, which a client certificate needs beside it",
             ));
         }
-        return TlsConfiguration::try_default_rustls().map_err(|problem| StartError::Value {
-            key: "tls.ca_file",
-            value: String::new(),
-            right: problem_text(&problem.to_string()),
-        });
+        return TlsConfiguration::try_default_rustls().map_err(|e| StartError::Authorities(e.to_string()));
     };
     Ok(TlsConfiguration::Simple { ca: read("ca_file", ca)?, alpn: None, client_auth })
-}
-
-/// The system's authorities cannot be read: the only cure in reach is to name a file.
-fn problem_text(_problem: &str) -> &'static str {
-    "a file with the broker's authority, since the system's cannot be read"
 }
 
 fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, StartError> {
@@ -49,3 +40,6 @@ fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, StartError> {
 fn alone(key: &'static str, file: &Path, problem: &str) -> StartError {
     StartError::File { key, file: file.to_owned(), problem: problem.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,9 +14,9 @@ use thingcall_core::{
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::client::{Acknowledgement, Client, NotQueued};
+use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
 use crate::config::{Address, Config, StartError};
 use crate::{connection, tls};
 
@@ -37,8 +37,16 @@ pub(crate) struct Shared {
     pub(crate) metrics: TransportMetrics,
     pub(crate) stop: Notify,
     stopped: AtomicBool,
-    /// The client of the present connection; `None` while there is none.
-    client: RwLock<Option<Client>>,
+    /// The present connection; `None` while there is none.
+    open: RwLock<Option<Open>>,
+}
+
+/// A connection that takes deliveries.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) client: Client,
+    /// The largest packet the broker takes.
+    pub(crate) packet_bytes_max: usize,
 }
 
 impl MqttTransport {
@@ -67,7 +75,7 @@ impl MqttTransport {
             metrics,
             stop: Notify::new(),
             stopped: AtomicBool::new(false),
-            client: RwLock::new(None),
+            open: RwLock::new(None),
             config,
         });
         let task = tokio::spawn(connection::run(shared.clone()));
@@ -78,14 +86,19 @@ impl MqttTransport {
     pub async fn shutdown(&self, within: Duration) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         self.shared.stop.notify_one();
-        if let Some(client) = self.shared.client() {
-            client.disconnect();
+        if let Some(open) = self.shared.present() {
+            open.client.disconnect();
         }
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut task) = task else { return };
         if timeout(within, &mut task).await.is_err() {
             warn!("the broker did not close the connection in time");
             task.abort();
+            // What is queued may still be sent until the task is gone.
+            let _cancelled = task.await;
+            if self.shared.close() {
+                self.shared.lost();
+            }
         }
     }
 }
@@ -95,18 +108,33 @@ impl Shared {
         self.stopped.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { config: &self.config, address: &self.address, client_id: &self.client_id, tls: self.tls.as_ref() }
+    }
+
     /// Deliveries are taken from now on.
-    pub(crate) fn open(&self, client: Client) {
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = Some(client);
+    pub(crate) fn open(&self, open: Open) {
+        self.metrics.send_queue_length.set(0);
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(open);
+        self.metrics.up.set(1);
     }
 
-    /// Deliveries are refused from now on.
-    pub(crate) fn close(&self) {
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Deliveries are refused from now on. Says whether they were taken before.
+    pub(crate) fn close(&self) -> bool {
+        let was = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.metrics.up.set(0);
+        was.is_some()
     }
 
-    fn client(&self) -> Option<Client> {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Ends the calls whose messages were sent, or were queued for a connection that is gone.
+    pub(crate) fn lost(&self) {
+        debug!("connection to the broker ended");
+        self.metrics.send_queue_length.set(0);
+        self.replies.transport_lost(TransportKind::Mqtt);
+    }
+
+    fn present(&self) -> Option<Open> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Queues the message.
@@ -117,11 +145,21 @@ impl Shared {
             return Err(DeliverError::TooLarge { bytes, max });
         }
         let topic = request_topic(delivery, delivery.sync_topic.unwrap_or(self.config.sync_topic));
-        let client = self.client().ok_or(DeliverError::Down)?;
-        let left = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
-        client.publish(topic, payload, delivery.qos, left).map_err(|error| match error {
-            NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max),
-            NotQueued::Ended => DeliverError::Down,
+        let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
+        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after };
+        let Open { client, packet_bytes_max } = self.present().ok_or(DeliverError::Down)?;
+        // A packet over the broker's limit would end the connection.
+        let excess = message.packet_bytes().saturating_sub(packet_bytes_max);
+        if excess > 0 {
+            return Err(DeliverError::TooLarge { bytes, max: bytes.saturating_sub(excess) });
+        }
+        self.metrics.send_queue_length.inc();
+        client.publish(message).map_err(|error| {
+            self.metrics.send_queue_length.dec();
+            match error {
+                NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max),
+                NotQueued::Ended => DeliverError::Down,
+            }
         })
     }
 
@@ -147,7 +185,7 @@ impl Transport for MqttTransport {
     }
 
     fn ready(&self) -> bool {
-        self.shared.client().is_some()
+        self.shared.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {

@@ -29,3 +29,26 @@ fn a_refusal_names_key_value_and_what_is_right() {
 fn the_default_is_right() {
     Config::default().check().unwrap();
 }
+
+#[test]
+fn each_value_out_of_its_range_is_refused_by_its_key() {
+    let key = |change: fn(&mut Config)| {
+        let mut config = Config::default();
+        change(&mut config);
+        match config.check() {
+            Err(StartError::Value { key, .. }) => key,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(key(|c| c.keep_alive = Duration::from_secs(65_536)), "keep_alive");
+    assert_eq!(key(|c| c.connect_timeout = Duration::from_millis(999)), "connect_timeout");
+    assert_eq!(key(|c| c.publish_ack_timeout = Duration::ZERO), "publish_ack_timeout");
+    assert_eq!(key(|c| c.reconnect_pause_min = Duration::ZERO), "reconnect_pause_min");
+    assert_eq!(key(|c| c.reconnect_pause_max = Duration::from_millis(99)), "reconnect_pause_max");
+    assert_eq!(key(|c| c.send_queue_messages_max = 0), "send_queue_messages_max");
+    assert_eq!(key(|c| c.inflight_messages_max = 0), "inflight_messages_max");
+    assert_eq!(key(|c| c.message_bytes_max = 1023), "message_bytes_max");
+    assert_eq!(key(|c| c.message_bytes_max = MESSAGE_BYTES_LIMIT + 1), "message_bytes_max");
+    assert_eq!(key(|c| c.password = Some(Secret::new("p"))), "username");
+    assert_eq!(key(|c| c.tls.ca_file = Some("ca.pem".into())), "url");
+}

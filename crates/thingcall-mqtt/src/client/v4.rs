@@ -1,0 +1,72 @@
+//! MQTT 3.1.1.
+
+use rumqttc_v4::{
+    AsyncClient, AsyncClientBuilder, ClientError, ConnectReturnCode, ConnectionError, Event as Polled, MqttOptions,
+    Outgoing as Wrote, Packet, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
+};
+use thingcall_alink::REPLY_FILTERS;
+use thingcall_core::{ConnectResult, Qos};
+
+use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES};
+
+pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
+    let config = target.config;
+    let mut options = MqttOptions::new(target.client_id, target.host_and_port());
+    options.set_keep_alive(target.keep_alive()).set_clean_session(true).set_inflight(config.inflight_messages_max);
+    options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max());
+    options.set_max_request_batch(WRITE_BATCH_MESSAGES);
+    if let Some(tls) = target.tls {
+        options.set_transport(Transport::Tls(tls.clone()));
+    }
+    if let Some((username, password)) = target.credentials() {
+        options.set_credentials(username, password);
+    }
+    let (client, mut event_loop) = AsyncClientBuilder::new(options).capacity(config.send_queue_messages_max).build();
+    event_loop.set_network_options(target.network());
+    (Client::V4(client), Loop::V4(Box::new(event_loop)))
+}
+
+pub(super) fn subscribe(client: &AsyncClient) -> Result<(), String> {
+    let filter = |filter: &&str| SubscribeFilter { path: (*filter).to_owned(), qos: QoS::AtLeastOnce };
+    client.try_subscribe_many(REPLY_FILTERS.iter().map(filter)).map_err(|e| e.to_string())
+}
+
+pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
+    let Outgoing { topic, payload, qos, .. } = message;
+    match qos {
+        Qos::AtMostOnce => client.try_publish(topic, payload, PublishOptions::at_most_once()).map(|()| None),
+        Qos::AtLeastOnce => client
+            .try_publish_tracked(topic, payload, PublishOptions::at_least_once())
+            .map(|notice| Some(Acknowledgement::V4(notice))),
+    }
+    .map_err(
+        |error| if matches!(error, ClientError::RequestChannelFull(_)) { NotQueued::Full } else { NotQueued::Ended },
+    )
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT three concern us")]
+pub(super) fn event(polled: Polled) -> Event {
+    match polled {
+        Polled::Incoming(Packet::ConnAck(_)) => Event::Connected { packet_bytes_max: None },
+        Polled::Incoming(Packet::SubAck(ack)) => {
+            let refused = |code: &&SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
+            Event::Subscribed { refused: ack.return_codes.iter().filter(refused).count() }
+        }
+        Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
+        Polled::Outgoing(Wrote::Publish(_)) => Event::Sent,
+        _ => Event::Nothing,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the counter tells these apart; the log has the rest")]
+pub(super) fn ended(error: &ConnectionError) -> Ended {
+    let result = match error {
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => ConnectResult::Auth,
+        ConnectionError::Tls(_) => ConnectResult::Tls,
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => ConnectResult::Timeout,
+        _ => ConnectResult::Refused,
+    };
+    Ended { result, why: error.to_string() }
+}

@@ -1,0 +1,116 @@
+//! MQTT 5: messages expire with their call, our own do not come back, and the broker says more.
+
+use std::time::Duration;
+
+use rumqttc_v5::{
+    AsyncClient, AsyncClientBuilder, ClientError, ConnectReturnCode, ConnectionError, Event as Polled, MqttOptions,
+    Outgoing as Wrote, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    SubscribeFilterInput, SubscribeReasonCode, Transport,
+};
+use thingcall_alink::REPLY_FILTERS;
+use thingcall_core::{ConnectResult, DeliverError, Qos};
+
+use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES};
+
+pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
+    let config = target.config;
+    let mut options = MqttOptions::new(target.client_id, target.host_and_port());
+    options.set_keep_alive(target.keep_alive()).set_clean_start(true);
+    options.set_max_packet_size(u32::try_from(target.incoming_bytes_max()).ok());
+    options.set_outgoing_inflight_upper_limit(config.inflight_messages_max);
+    options.set_max_request_batch(WRITE_BATCH_MESSAGES);
+    options.set_connect_timeout(config.connect_timeout);
+    options.set_network_options(target.network());
+    if let Some(tls) = target.tls {
+        options.set_transport(Transport::Tls(tls.clone()));
+    }
+    if let Some((username, password)) = target.credentials() {
+        options.set_credentials(username, password);
+    }
+    let (client, event_loop) = AsyncClientBuilder::new(options).capacity(config.send_queue_messages_max).build();
+    (Client::V5(client), Loop::V5(Box::new(event_loop)))
+}
+
+pub(super) fn subscribe(client: &AsyncClient) -> Result<(), String> {
+    let filter = |filter: &&str| SubscribeFilterInput::new(*filter, QoS::AtLeastOnce).no_local(true);
+    client.try_subscribe_many(REPLY_FILTERS.iter().map(filter)).map_err(|e| e.to_string())
+}
+
+pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
+    let Outgoing { topic, payload, qos, expires_after } = message;
+    let properties =
+        PublishProperties { message_expiry_interval: expires_after.map(seconds), ..PublishProperties::default() };
+    match qos {
+        Qos::AtMostOnce => {
+            client.try_publish(topic, payload, PublishOptions::at_most_once().properties(properties)).map(|()| None)
+        }
+        Qos::AtLeastOnce => client
+            .try_publish_tracked(topic, payload, PublishOptions::at_least_once().properties(properties))
+            .map(|notice| Some(Acknowledgement::V5(notice))),
+    }
+    .map_err(
+        |error| if matches!(error, ClientError::RequestChannelFull(_)) { NotQueued::Full } else { NotQueued::Ended },
+    )
+}
+
+/// MQTT 5 counts in whole seconds: rounded up, since a message must not expire before its caller stops waiting.
+fn seconds(left: Duration) -> u32 {
+    u32::try_from(left.as_secs() + u64::from(left.subsec_nanos() > 0)).unwrap_or(u32::MAX)
+}
+
+/// Reads the broker's word on a QoS 1 message. The library hands on every reason, also of a refusal, as a success.
+pub(super) fn acknowledged(word: Result<PublishResult, PublishNoticeError>) -> Result<(), DeliverError> {
+    match word {
+        Ok(PublishResult::Qos1(ack)) => accepted(ack.reason),
+        Err(PublishNoticeError::V5PubAck(reason)) => accepted(reason),
+        Ok(_) => Ok(()),
+        Err(_) => Err(DeliverError::Lost),
+    }
+}
+
+fn accepted(reason: PubAckReason) -> Result<(), DeliverError> {
+    let refused = |why: &str| Err(DeliverError::Refused(format!("the devices' broker refused it: {why}")));
+    match reason {
+        PubAckReason::Success => Ok(()),
+        // The broker has nobody to give it to: nothing was executed.
+        PubAckReason::NoMatchingSubscribers => Err(DeliverError::Offline),
+        PubAckReason::NotAuthorized => refused("the server may not publish to this device"),
+        PubAckReason::QuotaExceeded => refused("a quota is used up"),
+        PubAckReason::TopicNameInvalid | PubAckReason::PayloadFormatInvalid => refused("its form is not allowed"),
+        PubAckReason::UnspecifiedError
+        | PubAckReason::ImplementationSpecificError
+        | PubAckReason::PacketIdentifierInUse => refused("it did not say why"),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT three concern us")]
+pub(super) fn event(polled: Polled) -> Event {
+    match polled {
+        Polled::Incoming(Packet::ConnAck(ack)) => {
+            Event::Connected { packet_bytes_max: ack.properties.and_then(|properties| properties.max_packet_size) }
+        }
+        Polled::Incoming(Packet::SubAck(ack)) => {
+            let refused = |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+            Event::Subscribed { refused: ack.return_codes.iter().filter(refused).count() }
+        }
+        Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
+        Polled::Outgoing(Wrote::Publish(_)) => Event::Sent,
+        _ => Event::Nothing,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the counter tells these apart; the log has the rest")]
+pub(super) fn ended(error: &ConnectionError) -> Ended {
+    let result = match error {
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => ConnectResult::Auth,
+        ConnectionError::Tls(_) => ConnectResult::Tls,
+        ConnectionError::Timeout(_) => ConnectResult::Timeout,
+        _ => ConnectResult::Refused,
+    };
+    Ended { result, why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;
