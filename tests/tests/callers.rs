@@ -21,6 +21,7 @@ fn caller_who_hangs_up_leaves_nothing_behind() {
     eventually("nothing is pending", || (pending(&site) == 0.0).then_some(()));
     let metrics = site.program.metrics();
     assert_eq!(metrics.sum("thingcall_calls_total", &[r#"outcome="cancelled""#]), 1.0);
+    assert_eq!(metrics.sum("thingcall_pending_oldest_timestamp_seconds", &[]), 0.0, "the map is empty");
     connected.publish(&seen.topic, &seen.answer(&json!({ "param1": 1 })));
     let waiting = site.begin_invoke(&device, "testFb:testService", r#"{"param1":2}"#);
     let next = connected.next();

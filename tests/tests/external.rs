@@ -89,7 +89,9 @@ fn silent_device_behind_mosquitto_times_out() {
     connected.called();
     assert_eq!(answer.failure().0, "iot.messagebroker.TIMEOUT");
     eventually("the entry of the call is gone", || {
-        (site.program.metrics().sum("thingcall_pending_calls", &[]) == 0.0).then_some(())
+        let metrics = site.program.metrics();
+        let oldest = metrics.sum("thingcall_pending_oldest_timestamp_seconds", &[]);
+        (metrics.sum("thingcall_pending_calls", &[]) == 0.0 && oldest == 0.0).then_some(())
     });
 }
 
