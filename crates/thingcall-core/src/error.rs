@@ -135,6 +135,9 @@ pub enum CallError {
     /// Shutting down.
     #[error("the server is shutting down; try again")]
     Draining,
+    /// Shut down after the call was sent.
+    #[error("the server shut down before device {0} answered; it may have executed the call")]
+    CutOff(String),
     /// A fault of ours; the text says what the caller may know.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -160,7 +163,7 @@ impl CallError {
             Self::TransportDown | Self::TransportLost => Outcome::TransportDown,
             Self::Overloaded(_) => Outcome::Overloaded,
             Self::Plugin(_) => Outcome::PluginFailed,
-            Self::Draining => Outcome::Draining,
+            Self::Draining | Self::CutOff(_) => Outcome::Draining,
         }
     }
 
@@ -180,7 +183,7 @@ impl CallError {
             Self::NotDelivered(_) => ErrorCode::RrpcFailed,
             Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
             Self::Overloaded(_) => ErrorCode::RateLimit,
-            Self::Plugin(_) | Self::Draining | Self::Internal(_) => ErrorCode::SystemException,
+            Self::Plugin(_) | Self::Draining | Self::CutOff(_) | Self::Internal(_) => ErrorCode::SystemException,
         }
     }
 
@@ -188,6 +191,7 @@ impl CallError {
     pub const fn executed(&self) -> Executed {
         match self {
             Self::WentOffline(_)
+            | Self::CutOff(_)
             | Self::Timeout { .. }
             | Self::TransportLost
             | Self::InvalidReply(_)

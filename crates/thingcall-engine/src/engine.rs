@@ -17,6 +17,9 @@ use crate::router::Router;
 use crate::transports::Transports;
 use crate::{Config, Stage};
 
+/// How long calls that were cut off may take to tell their callers.
+const CUT_OFF_TIME: Duration = Duration::from_millis(500);
+
 /// Takes calls and answers them. Shared by the fronts, the transports (as their [`thingcall_core::ReplySink`]) and the
 /// program.
 pub struct Engine {
@@ -98,11 +101,16 @@ impl Engine {
     }
 
     /// Takes no new calls, and waits until the running ones have ended and their results are written; at most
-    /// `within`. Returns how many calls still ran then.
+    /// `within`. Then ends those that still wait for their device, and says how many there were.
     pub async fn drain(&self, within: Duration) -> usize {
         self.running.close();
         let ended = tokio::time::timeout(within, self.running.wait()).await;
         let left = if ended.is_ok() { 0 } else { self.running.len() };
+        if left > 0 {
+            self.pending.cut_off();
+            // A call that waits for something else than its device ends with its caller's connection.
+            let _ended = tokio::time::timeout(CUT_OFF_TIME, self.running.wait()).await;
+        }
         self.late.finish(within).await;
         left
     }

@@ -140,6 +140,7 @@ impl<'a> Link<'a> {
             End::Replied(Reply { body: Err(malformed), .. }) => Err(CallError::InvalidReply(malformed.to_string())),
             End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
             End::TransportLost => Err(CallError::TransportLost),
+            End::CutOff => Err(CallError::CutOff(self.call.device.key.to_string())),
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) enum End {
     DeviceGone,
     /// The broker's connection ended.
     TransportLost,
+    /// The engine stops.
+    CutOff,
 }
 
 /// Why a call cannot be opened.
@@ -153,6 +155,11 @@ impl PendingCalls {
     /// Ends the calls whose way broke.
     pub(crate) fn transport_lost(&self, transport: TransportKind) {
         self.end_all(|waiting| waiting.transport == transport, || End::TransportLost);
+    }
+
+    /// Ends every call: the engine stops.
+    pub(crate) fn cut_off(&self) {
+        self.end_all(|_| true, || End::CutOff);
     }
 
     fn end_all(&self, ended: impl Fn(&Waiting) -> bool, end: impl Fn() -> End) {

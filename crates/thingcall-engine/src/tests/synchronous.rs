@@ -232,11 +232,14 @@ async fn draining_lets_running_calls_end_and_takes_no_new_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_gives_up_on_calls_that_do_not_end() {
+async fn calls_that_outlast_a_drain_are_told_what_may_have_happened() {
     let bench = bench(|_, _| Ok(Sent::Sent));
+    let began = Instant::now();
     let (result, left) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
         bench.arrived.notified().await;
         bench.engine.drain(SECOND).await
     });
-    assert_eq!((left, result.unwrap_err().outcome().as_str()), (1, "timeout"));
+    assert_eq!((left, result), (1, Err(CallError::CutOff("pk1/dev1".to_owned()))));
+    assert_eq!(began.elapsed(), SECOND);
+    bench.assert_empty();
 }

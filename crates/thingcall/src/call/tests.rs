@@ -1,3 +1,5 @@
+//! What a person reads of an answer.
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! The words and flags that others script.
+
 use clap::{CommandFactory, Parser};
 
 use super::Cli;

@@ -1,3 +1,5 @@
+//! Which configurations are taken, and what is said of the others.
+
 use super::Config;
 use super::load::{Problem, read_for_test as read};
 
@@ -48,11 +50,11 @@ fn broken_toml_names_the_line() {
 /// The sample file; `#key = value` and `#[section]` are keys without a default, `# words` are words.
 const SAMPLE: &str = include_str!("../../../../deploy/thingcall.example.toml");
 
-/// The sample with every such key set.
+/// The sample with every such key set. Certificates go with `mqtts://` only, so that is what its `url` says then.
 fn everything() -> String {
     let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let lines = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches('#') } else { line });
-    lines.collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n").replace("url = \"mqtt://", "url = \"mqtts://")
 }
 
 #[test]
@@ -65,7 +67,8 @@ fn the_sample_shows_the_defaults() {
 fn the_samples_keys_without_defaults_are_right_too() {
     let all = read(&everything(), &[]).expect("the sample with every key is right");
     let mqtt = all.mqtt.expect("the section is there");
-    let shown = thingcall_mqtt::Config { tls: mqtt.tls.clone(), ..thingcall_mqtt::Config::default() };
+    let (tls, url) = (mqtt.tls.clone(), "mqtts://127.0.0.1:1883".to_owned());
+    let shown = thingcall_mqtt::Config { tls, url, ..thingcall_mqtt::Config::default() };
     let shown = thingcall_mqtt::Config { client_id: mqtt.client_id.clone(), username: mqtt.username.clone(), ..shown };
     assert_eq!(
         format!("{mqtt:?}"),

@@ -1,3 +1,5 @@
+//! How the way of a call is told.
+
 use thingcall_core::{CallId, Device, DeviceKey, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
 use super::timeline;

@@ -1,3 +1,5 @@
+//! How much is said.
+
 use super::quieted;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Which files make a thing model.
+
 use std::path::PathBuf;
 
 use super::Files;

@@ -1,3 +1,5 @@
+//! How tables and times look.
+
 use thingcall_core::UnixMillis;
 
 use super::{Table, moment};

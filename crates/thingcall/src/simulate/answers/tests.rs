@@ -1,3 +1,5 @@
+//! What a simulated device makes of a call.
+
 use super::{Behaviour, answer, asked, reply_topic};
 
 const PAYLOAD: &str = r#"{"id":"17","version":"1.0","params":{"a":10.0},"method":"thing.service.fb:do"}"#;
