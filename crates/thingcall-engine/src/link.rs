@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, Command, DeliverError, Delivery, DeviceLink, JournalEntry, JournalError,
-    Outcome, Reply, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
+    Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
 };
 use tokio::time::Instant;
 use tracing::{debug, error};
@@ -155,7 +155,13 @@ impl<'a> Link<'a> {
             Ok(how) => written.sent(transport.kind(), how),
             Err(DeliverError::Offline) => {
                 let outcome = Outcome::Offline;
-                written.failed(outcome, "the device was offline, and at QoS 0 nothing is kept for it");
+                written.failed(
+                    outcome,
+                    match self.call.qos {
+                        Qos::AtMostOnce => "the device was offline, and at QoS 0 nothing is kept for it",
+                        Qos::AtLeastOnce => "the broker has nobody to give it to, and keeps nothing",
+                    },
+                );
                 self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
             }
             Err(error) => {
