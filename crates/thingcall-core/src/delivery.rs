@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{Args, CallId, CallMode, Deadline, Device, Qos, ServiceId, SyncTopic};
 
 /// One command for one device. The transport puts it into the device's words.
@@ -15,6 +17,8 @@ pub struct Delivery {
     pub service: ServiceId,
     /// The service's parameters.
     pub params: Args,
+    /// What the device gets instead of the Alink request, where it speaks its own bytes.
+    pub raw: Option<Bytes>,
     /// Whether somebody waits for the answer.
     pub mode: CallMode,
     /// How it travels.

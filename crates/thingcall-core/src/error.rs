@@ -129,9 +129,24 @@ pub enum CallError {
     /// A limit of thingcall's own is reached; the text says which.
     #[error("too many calls at once: {0}; try again later")]
     Overloaded(String),
-    /// A plugin failed; the text says how.
-    #[error("the handler failed: {0}")]
-    Plugin(String),
+    /// A plugin failed; the text names it and says how.
+    #[error("the handler failed: {why}; {}", match executed { Executed::No => "nothing was sent to the device", _ => "the device may have executed the call" })]
+    Plugin {
+        /// What went wrong.
+        why: String,
+        /// Whether it had called the device.
+        executed: Executed,
+    },
+    /// A plugin refused an asynchronous call.
+    #[error("the handler refused the call with code {code}{}", message.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
+    Refused {
+        /// The plugin's code.
+        code: i64,
+        /// The plugin's words.
+        message: Option<String>,
+        /// Whether it had called the device.
+        executed: Executed,
+    },
     /// Shutting down.
     #[error("the server is shutting down; try again")]
     Draining,
@@ -162,7 +177,8 @@ impl CallError {
             Self::InvalidReply(_) => Outcome::InvalidReply,
             Self::TransportDown | Self::TransportLost => Outcome::TransportDown,
             Self::Overloaded(_) => Outcome::Overloaded,
-            Self::Plugin(_) => Outcome::PluginFailed,
+            Self::Plugin { .. } => Outcome::PluginFailed,
+            Self::Refused { .. } => Outcome::Denied,
             Self::Draining | Self::CutOff(_) => Outcome::Draining,
         }
     }
@@ -174,16 +190,18 @@ impl CallError {
             Self::UnknownDevice(_) => ErrorCode::NotExistedDevice,
             Self::UnknownIotId(_) => ErrorCode::InvalidIotId,
             Self::NoModel(_) => ErrorCode::NotSeniorProduct,
-            Self::UnknownService(_) | Self::InvalidArgs(_) | Self::Device { .. } | Self::InvalidReply(_) => {
-                ErrorCode::InvokeThingServiceFailed
-            }
+            Self::UnknownService(_)
+            | Self::InvalidArgs(_)
+            | Self::Device { .. }
+            | Self::Refused { .. }
+            | Self::InvalidReply(_) => ErrorCode::InvokeThingServiceFailed,
             Self::DeviceDisabled(_) | Self::Offline(_) | Self::WentOffline(_) => ErrorCode::Offline,
             Self::TooLarge(_) => ErrorCode::IllegalRequest,
             Self::Timeout { .. } | Self::Expired { .. } => ErrorCode::Timeout,
             Self::NotDelivered(_) => ErrorCode::RrpcFailed,
             Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
             Self::Overloaded(_) => ErrorCode::RateLimit,
-            Self::Plugin(_) | Self::Draining | Self::CutOff(_) | Self::Internal(_) => ErrorCode::SystemException,
+            Self::Plugin { .. } | Self::Draining | Self::CutOff(_) | Self::Internal(_) => ErrorCode::SystemException,
         }
     }
 
@@ -194,8 +212,8 @@ impl CallError {
             | Self::CutOff(_)
             | Self::Timeout { .. }
             | Self::TransportLost
-            | Self::InvalidReply(_)
-            | Self::Plugin(_) => Executed::Maybe,
+            | Self::InvalidReply(_) => Executed::Maybe,
+            Self::Plugin { executed, .. } | Self::Refused { executed, .. } => *executed,
             Self::Device { .. } => Executed::Yes,
             Self::UnknownProduct(_)
             | Self::UnknownDevice(_)

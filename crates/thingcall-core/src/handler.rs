@@ -1,8 +1,11 @@
 //! The seam between the engine and what decides about a call: the built-in path or a plugin.
 
-use async_trait::async_trait;
+use std::sync::Arc;
 
-use crate::{Args, Call, CallError, ReplyBody, ServiceId};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Args, Call, CallError, Deadline, Delivery, ProductKey, RawReply, Reply, ReplyBody, ServiceId};
 
 /// Handles the calls of a module: a middleware around the device.
 ///
@@ -26,7 +29,54 @@ pub trait DeviceLink: Send + Sync {
     /// # Errors
     /// Why there is no reply, and whether the device may have executed the command.
     async fn call(&self, command: Command) -> Result<Answer, CallError>;
+
+    /// When the handler is dropped: its caller waits no longer, in an asynchronous call either.
+    fn deadline(&self) -> Deadline;
 }
+
+/// Who handles what beside the built-in path. Answers from memory: it stands on the path of every call.
+pub trait Handlers: Send + Sync {
+    /// The handler whose claim fits this call best; `None` for the built-in one.
+    fn find(&self, call: &Call) -> Option<Arc<dyn Handler>>;
+
+    /// Who translates for the devices of this product, if anybody does.
+    fn codec(&self, product: &ProductKey) -> Option<Arc<dyn Codec>>;
+}
+
+/// Nobody beside the built-in path.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BuiltInOnly;
+
+impl Handlers for BuiltInOnly {
+    fn find(&self, _call: &Call) -> Option<Arc<dyn Handler>> {
+        None
+    }
+
+    fn codec(&self, _product: &ProductKey) -> Option<Arc<dyn Codec>> {
+        None
+    }
+}
+
+/// Translates between Alink and the bytes of devices that speak their own.
+#[async_trait]
+pub trait Codec: Send + Sync {
+    /// The bytes the device gets instead of the Alink request.
+    ///
+    /// # Errors
+    /// Why there are none; nothing was sent.
+    async fn encode(&self, delivery: &Delivery) -> Result<Bytes, CodecError>;
+
+    /// What the device's bytes say; `None` if they are no reply (a report of its own, say).
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    async fn decode(&self, raw: RawReply) -> Result<Option<Reply>, CodecError>;
+}
+
+/// Why a translation failed. The text names the plugin and what it said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CodecError(pub String);
 
 /// What a device is told to do.
 #[derive(Debug, Clone)]
@@ -40,7 +90,7 @@ pub struct Command {
 /// How a call succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The device answered.
+    /// The device answered, or a handler in its place. A handler that refuses answers with a code other than 200.
     Replied(ReplyBody),
     /// The asynchronous call is on its way; its result comes later.
     Accepted,

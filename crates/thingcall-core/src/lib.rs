@@ -2,8 +2,8 @@
 //!
 //! Read in this order: what names things ([`DeviceKey`], [`ServiceId`], [`CallId`]), what a caller asks ([`Request`]) and what it becomes
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
-//! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`DeviceLink`],
-//! [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
+//! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
+//! [`DeviceLink`], //! [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
 //!
 //! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs.
 
@@ -31,11 +31,11 @@ pub use call::{Args, Call, CallMode, Qos, Request};
 pub use delivery::Delivery;
 pub use device::{Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Presence, PresenceSink, SyncTopic};
 pub use error::{CallError, ErrorCode};
-pub use handler::{Answer, Command, DeviceLink, Handler};
+pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
 pub use outcome::{Executed, Outcome};
-pub use reply::{MalformedReply, Reply, ReplyBody, ReplySink};
+pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 #[cfg(feature = "metrics")]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::{CallId, DeviceKey, TransportKind};
 
 /// A device's answer, as a transport read it off the wire.
@@ -27,6 +29,19 @@ impl Reply {
     pub fn id(&self) -> Option<CallId> {
         self.payload_id.or(self.topic_id)
     }
+}
+
+/// What a device that speaks its own bytes said on a topic for replies, not yet translated.
+#[derive(Debug, Clone)]
+pub struct RawReply {
+    /// Who answered: the device that the topic or the broker vouches for.
+    pub device: DeviceKey,
+    /// The way it came.
+    pub transport: TransportKind,
+    /// The id in the topic, where the topic has one.
+    pub topic_id: Option<CallId>,
+    /// Its bytes.
+    pub payload: Bytes,
 }
 
 /// The readable part of a device's answer.
@@ -82,6 +97,9 @@ pub enum MalformedReply {
 pub trait ReplySink: Send + Sync {
     /// A device answered.
     fn accept(&self, reply: Reply);
+
+    /// A device said something in its own bytes.
+    fn accept_raw(&self, raw: RawReply);
 
     /// The device's connection was seen to end: what it was asked may or may not have been done.
     fn device_gone(&self, device: &DeviceKey, transport: TransportKind);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_core::{CallError, Journal, Outcome, Transport, UnixMillis};
+use thingcall_core::{CallError, Handlers, Journal, Outcome, Transport, UnixMillis};
 use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -42,6 +42,8 @@ pub struct Parts {
     pub registry: Arc<dyn Registry>,
     /// Keeps asynchronous calls.
     pub journal: Arc<dyn Journal>,
+    /// Who handles calls beside the built-in path.
+    pub handlers: Arc<dyn Handlers>,
 }
 
 impl Engine {
@@ -55,7 +57,7 @@ impl Engine {
         Ok(Arc::new(Self {
             registry: parts.registry,
             journal: parts.journal,
-            router: Router::new(),
+            router: Router::new(parts.handlers),
             transports: Transports::default(),
             ids: IdSource::new(config.instance_slot),
             pending: PendingCalls::new(config.pending_calls_max, config.recent_calls_max),

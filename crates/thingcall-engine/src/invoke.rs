@@ -1,6 +1,6 @@
 //! A call from the front to the handler and back, under one timer, counted once.
 
-use thingcall_core::{Answer, CallError, CallId, CallMode, Outcome, ReplyBody, Request, ServiceId};
+use thingcall_core::{Answer, CallError, CallId, CallMode, Deadline, Outcome, ReplyBody, Request, ServiceId};
 use thingcall_tsl::{Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, debug, info_span, warn};
@@ -28,7 +28,7 @@ impl Engine {
     /// Why the call failed and whether the device may have executed it.
     pub async fn invoke(&self, request: Request) -> Result<Invoked, CallError> {
         let started = Instant::now();
-        let deadline = Instant::from_std(request.deadline.instant());
+        let deadline = request.deadline;
         let _running = self.enter().inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
         let admitted = self.admit(request);
         self.metrics.stage_took(Stage::Validate, started.elapsed());
@@ -42,10 +42,11 @@ impl Engine {
     }
 
     /// Runs the handler under the call's one timer.
-    async fn run(&self, admitted: &Admitted, deadline: Instant, started: Instant) -> Result<Invoked, CallError> {
-        let Admitted { call, product } = admitted;
-        let link = Link::new(self, call, product.settings.sync_topic, started);
-        let result = match timeout_at(deadline, self.router.find(call).handle(call, &link)).await {
+    async fn run(&self, admitted: &Admitted, deadline: Deadline, started: Instant) -> Result<Invoked, CallError> {
+        let call = &admitted.call;
+        let link = Link::new(self, admitted, deadline, started);
+        let until = Instant::from_std(deadline.instant());
+        let result = match timeout_at(until, self.router.handle(call, &link)).await {
             Ok(result) => result.and_then(|answer| self.check_answer(answer, admitted)),
             Err(_) => Err(link.timed_out()),
         };

@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, Command, DeliverError, Delivery, DeviceLink, JournalEntry, JournalError,
-    Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
+    Answer, Call, CallError, CallId, CallMode, Command, Deadline, DeliverError, Delivery, DeviceLink, JournalEntry,
+    JournalError, Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
 };
 use tokio::time::Instant;
 use tracing::{debug, error};
 
+use crate::admit::Admitted;
 use crate::pending::{End, NotOpened, PendingCall};
 use crate::{Engine, Stage};
 
@@ -22,6 +23,7 @@ pub(crate) struct Link<'a> {
     engine: &'a Engine,
     call: &'a Call,
     sync_topic: Option<SyncTopic>,
+    deadline: Deadline,
     started: Instant,
     /// The id of the first command: the call's, unless the journal still has that one.
     message_id: AtomicU32,
@@ -34,13 +36,14 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub(crate) fn new(engine: &'a Engine, call: &'a Call, sync_topic: Option<SyncTopic>, started: Instant) -> Self {
+    pub(crate) fn new(engine: &'a Engine, admitted: &'a Admitted, deadline: Deadline, started: Instant) -> Self {
         Self {
             engine,
-            call,
-            sync_topic,
+            call: &admitted.call,
+            sync_topic: admitted.product.settings.sync_topic,
+            deadline,
             started,
-            message_id: AtomicU32::new(call.id.as_u32()),
+            message_id: AtomicU32::new(admitted.call.id.as_u32()),
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
             transport: OnceLock::new(),
@@ -81,6 +84,7 @@ impl<'a> Link<'a> {
             id: if first { self.call.id } else { self.next_id() },
             device: self.call.device.clone(),
             service: command.service,
+            raw: None,
             params: command.params,
             mode: self.call.mode,
             qos: self.call.qos,
@@ -220,6 +224,10 @@ impl DeviceLink for Link<'_> {
             CallMode::Sync => self.ask(delivery).await,
             CallMode::Async => self.post(delivery).await,
         }
+    }
+
+    fn deadline(&self) -> Deadline {
+        self.deadline
     }
 }
 

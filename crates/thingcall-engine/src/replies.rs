@@ -16,6 +16,11 @@ impl ReplySink for Engine {
         }
     }
 
+    fn accept_raw(&self, raw: thingcall_core::RawReply) {
+        self.metrics.reply_bytes(raw.payload.len());
+        self.metrics.reply(raw.transport, ReplyResult::Malformed);
+    }
+
     fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
         self.pending.device_gone(device, transport);
     }

@@ -178,7 +178,12 @@ pub(crate) fn bench_with(
     let registry = Arc::new(OneDevice(Mutex::new(Found { device: Arc::new(one), product: Arc::new(product) })));
     let journal = Arc::new(Pages::default());
     let metering = prometheus::Registry::new();
-    let engine = Engine::new(config, Parts { registry, journal: journal.clone() }, &metering).unwrap();
+    let engine = Engine::new(
+        config,
+        Parts { registry, journal: journal.clone(), handlers: Arc::new(thingcall_core::BuiltInOnly) },
+        &metering,
+    )
+    .unwrap();
     let answering = Arc::new(Answering { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     let behaviour = Box::new(behaviour);

@@ -27,6 +27,8 @@ enum Told {
 struct Engine(mpsc::UnboundedSender<Told>);
 
 impl ReplySink for Engine {
+    fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
+
     fn accept(&self, reply: Reply) {
         self.0.send(Told::Reply(reply)).unwrap();
     }
@@ -100,6 +102,7 @@ fn delivery(id: u32, qos: Qos) -> Delivery {
         id: CallId::from_u32(id),
         device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true }),
         service: "Measure".parse().unwrap(),
+        raw: None,
         params: Args::checked("{}"),
         mode: CallMode::Sync,
         qos,
@@ -109,7 +112,7 @@ fn delivery(id: u32, qos: Qos) -> Delivery {
 }
 
 fn with_params(params: &str) -> Delivery {
-    Delivery { params: Args::checked(params), ..delivery(7, Qos::AtMostOnce) }
+    Delivery { raw: None, params: Args::checked(params), ..delivery(7, Qos::AtMostOnce) }
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ pub(crate) async fn unacknowledged(
             id: calls::call_id(row.try_get("call_id")?),
             device: entry.device.clone(),
             service: service(row)?,
+            raw: None,
             params: Args::checked(row.try_get("params")?),
             mode: CallMode::Async,
             qos: Qos::AtLeastOnce,

@@ -107,6 +107,7 @@ fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
         id: CallId::from_u32(id),
         device: device.clone(),
         service: "testFb:SetScene".try_into().unwrap(),
+        raw: None,
         params: Args::checked(r#"{"x":10.0}"#),
         mode: CallMode::Async,
         qos,

@@ -73,7 +73,8 @@ impl Server {
         store.claim().await?;
         let first_key = store.first_key().await?;
 
-        let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone() };
+        let handlers = Arc::new(thingcall_core::BuiltInOnly);
+        let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
         let broker =

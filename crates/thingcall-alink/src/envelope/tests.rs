@@ -13,6 +13,7 @@ pub(crate) fn delivery(service: &str, mode: CallMode) -> Delivery {
         id: CallId::from_u32(4_294_967_295),
         device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true }),
         service: service.parse().unwrap(),
+        raw: None,
         params: Args::checked(r#"{"b":10.0,"a":9007199254740993}"#),
         mode,
         qos: Qos::AtMostOnce,

@@ -103,6 +103,8 @@ impl PresenceSink for Surroundings {
 }
 
 impl ReplySink for Surroundings {
+    fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
+
     fn accept(&self, reply: Reply) {
         self.tell(Event::Reply(reply));
     }
@@ -231,6 +233,7 @@ pub(crate) fn delivery(device: &DeviceKey, id: u32, mode: CallMode, qos: Qos) ->
         id: CallId::from_u32(id),
         device: Arc::new(Device { key: device.clone(), iot_id: IotId::try_from("iot1").unwrap(), enabled: true }),
         service: "Measure".try_into().unwrap(),
+        raw: None,
         params: Args::checked("{}"),
         mode,
         qos,

@@ -51,6 +51,8 @@ impl Waiting {
 }
 
 impl ReplySink for Waiting {
+    fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
+
     fn accept(&self, reply: Reply) {
         if let Some(id) = reply.id() {
             self.answered(id.as_u32());
@@ -216,6 +218,7 @@ impl Asker {
                     id: CallId::from_u32(id),
                     device: device.clone(),
                     service: IDENTIFIER.try_into()?,
+                    raw: None,
                     params: Arguments::checked(&params),
                     mode: CallMode::Sync,
                     qos: Qos::AtMostOnce,

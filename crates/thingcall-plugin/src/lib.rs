@@ -1,0 +1,3 @@
+//! What an author of a thingcall plugin depends on, alone.
+
+pub mod abi;
