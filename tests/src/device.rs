@@ -57,8 +57,10 @@ impl Credential {
 pub struct Seen {
     /// Its topic.
     pub topic: String,
-    /// Its body.
+    /// Its body; null if it is not JSON.
     pub body: Value,
+    /// Its bytes, whatever they are.
+    pub bytes: Vec<u8>,
     /// 0 or 1.
     pub qos: u8,
     publish: Publish,
@@ -227,6 +229,7 @@ fn seen(publish: Publish) -> Seen {
     Seen {
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
         body: serde_json::from_slice(&publish.payload).unwrap_or(Value::Null),
+        bytes: publish.payload.to_vec(),
         qos: publish.qos as u8,
         publish,
     }

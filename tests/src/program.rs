@@ -16,6 +16,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Configuration keys as `SECTION__KEY`, and their values.
     pub settings: Vec<(String, String)>,
+    /// The configuration file, if there is one.
+    pub config: Option<PathBuf>,
 }
 
 /// Where a server listens, as it says itself.
@@ -46,6 +48,9 @@ impl Thingcall {
         let mut command = command();
         command.args(["serve", "--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
         command.arg("--data").arg(&options.data);
+        if let Some(config) = &options.config {
+            command.arg("--config").arg(config);
+        }
         command.envs(options.settings.iter().map(|(key, value)| (format!("THINGCALL__{key}"), value)));
         let process = Process::start("thingcall serve", &mut command);
         let addresses = process.line("ready", ready);
@@ -66,6 +71,11 @@ impl Thingcall {
     /// What it measures now.
     pub fn metrics(&self) -> Metrics {
         Metrics::parse(&self.operator("/metrics").1)
+    }
+
+    /// Sends it a signal by name, such as `HUP`.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
     }
 
     /// Asks it to end, as a service manager does.

@@ -1,7 +1,7 @@
 //! A server with a product, an access key and, where wanted, a Mosquitto: what most tests begin with.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,6 +11,7 @@ use crate::fixture;
 use crate::http::HttpCall;
 use crate::linkkit::{Behaviour, LinkkitDevice};
 use crate::mosquitto::Mosquitto;
+use crate::plugins::install;
 use crate::program::{Options, Simulation, Thingcall, run_ok};
 
 /// The product that every site has: default module with sync `Measure` and async `SetScene`, module `testFb` with sync
@@ -54,7 +55,16 @@ impl Site {
         Self::start(Some(Mosquitto::start()), settings)
     }
 
+    /// A server with the embedded broker, this configuration file, and these plugins in its folder.
+    pub fn with_plugins(toml: &str, plugins: &[&Path]) -> Self {
+        Self::start_with(None, &[], toml, plugins)
+    }
+
     fn start(mosquitto: Option<Mosquitto>, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(mosquitto, settings, "", &[])
+    }
+
+    fn start_with(mosquitto: Option<Mosquitto>, settings: &[(&str, &str)], toml: &str, plugins: &[&Path]) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let data = folder.path().join("data");
         let mut settings: Vec<_> =
@@ -68,10 +78,34 @@ impl Site {
         let key = Key { id: "testid".to_owned(), secret: "testsecret".to_owned(), token: None };
         let add = ["key", "add", "--id", &key.id, "--secret", &key.secret];
         run_ok(add.iter().map(AsRef::as_ref).chain([Path::new("--data"), &data]));
-        let options = Options { data, settings };
+        let config = (!toml.is_empty()).then(|| folder.path().join("thingcall.toml"));
+        if let Some(file) = &config {
+            std::fs::write(file, toml).expect("the scratch folder can be written");
+        }
+        for plugin in plugins {
+            install(plugin, &plugin_folder(&data));
+        }
+        let options = Options { data, settings, config };
         let mut program = Thingcall::start(&options);
         program.takes_along(folder.path());
         Self { program, mosquitto, key, options, _folder: folder }
+    }
+
+    /// Where its plugins are.
+    pub fn plugin_folder(&self) -> PathBuf {
+        plugin_folder(&self.options.data)
+    }
+
+    /// What the operator's listener says about this plugin; `None` if it does not know it.
+    ///
+    /// # Panics
+    /// If it says something else.
+    pub fn plugin(&self, name: &str) -> Option<Value> {
+        let (status, body) = self.program.operator("/plugins");
+        assert_eq!(status, 200, "{body}");
+        let all: Value = serde_json::from_str(&body).expect("JSON");
+        let list = all.as_array().or_else(|| all.get("plugins")?.as_array()).expect("a list").clone();
+        list.into_iter().find(|plugin| plugin.get("name").and_then(Value::as_str) == Some(name))
     }
 
     /// Starts the server again on the same store, after it ended or was killed.
@@ -184,6 +218,10 @@ impl Site {
 /// The parameters of a call.
 pub fn invocation(device: &DeviceSecrets, service: &str, args: &str) -> Value {
     json!({ "ProductKey": device.product, "DeviceName": device.name, "Identifier": service, "Args": args })
+}
+
+fn plugin_folder(data: &Path) -> PathBuf {
+    data.join("plugins")
 }
 
 fn import(data: &Path, product: &str, flags: &[&str]) {

@@ -84,7 +84,7 @@ fn call_calls_by_itself_and_tells_how_it_went() {
 #[test]
 fn first_start_makes_a_key_and_shows_it_once() {
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let options = thingcall_tests::Options { data: folder.path().join("data"), settings: Vec::new() };
+    let options = thingcall_tests::Options { data: folder.path().join("data"), settings: Vec::new(), config: None };
 
     let mut first = thingcall_tests::Thingcall::start(&options);
     first.terminate();
