@@ -31,6 +31,10 @@ pub(crate) struct Config {
     pub mqtt: Option<thingcall_mqtt::Config>,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
+    /// Where plugins come from and what every one of them may.
+    pub loader: thingcall_loader::Config,
+    /// How plugins are treated, by their names. A plugin needs no section.
+    pub plugins: thingcall_loader::PluginConfigs,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub metrics: Metrics,
     /// What is logged.
@@ -63,6 +67,8 @@ impl Default for Config {
             broker: thingcall_broker::Config::default(),
             mqtt: None,
             store: thingcall_store::Config::default(),
+            loader: thingcall_loader::Config::default(),
+            plugins: thingcall_loader::PluginConfigs::new(),
             metrics: Metrics::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),

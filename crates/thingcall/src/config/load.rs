@@ -150,6 +150,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("enum SyncTopic", "ext, rrpc or service"),
     ("enum Version", "\"3.1.1\" or \"5\""),
     ("enum LogFormat", "auto, text or json"),
+    ("enum Execution", "pool or inline"),
+    ("enum Fallback", "fail or built_in"),
 ];
 
 fn with_example(what: String) -> String {

@@ -1,5 +1,7 @@
 //! Which configurations are taken, and what is said of the others.
 
+use thingcall_loader::PluginConfig;
+
 use super::Config;
 use super::load::{Problem, read_for_test as read};
 
@@ -74,6 +76,9 @@ fn the_samples_keys_without_defaults_are_right_too() {
         format!("{mqtt:?}"),
         format!("{:?}", thingcall_mqtt::Config { password: mqtt.password.clone(), ..shown })
     );
+    let plugin = all.plugins["test-fb"].clone();
+    let shown = PluginConfig { order: plugin.order, claims: plugin.claims.clone(), ..PluginConfig::default() };
+    assert_eq!(plugin, PluginConfig { codecs: plugin.codecs.clone(), ..shown });
 }
 
 #[test]
@@ -88,6 +93,8 @@ fn the_sample_shows_every_key() {
         "mqtt",
         "mqtt.tls",
         "store",
+        "loader",
+        "plugins.test-fb",
         "metrics",
         "log",
         "shutdown",
@@ -100,6 +107,7 @@ fn the_sample_shows_every_key() {
             let shown = everything().lines().any(|line| {
                 line.starts_with(&format!("{key} ="))
                     || line == format!("[{key}]")
+                    || line.starts_with(&format!("[{key}."))
                     || line == format!("[{section}.{key}]")
             });
             assert!(shown, "{key} of [{section}] is not in the sample");
@@ -130,6 +138,8 @@ fn a_wrong_word_says_the_right_ones() {
         ("[log]\nformat = \"x\"", "auto, text or json"),
         ("[api]\nlisten = \"x\"", "127.0.0.1:8080"),
         ("[shutdown]\ndrain = \"x\"", "250ms"),
+        ("[plugins.x]\nexecution = \"x\"", "pool or inline"),
+        ("[plugins.x]\nfallback = \"x\"", "fail or built_in"),
     ] {
         let found = problems(text, &[]);
         assert!(found[0].place == "t.toml:2" && found[0].what.contains(right), "{found:?}");
@@ -141,4 +151,19 @@ fn a_secret_of_digits_stays_as_it_is() {
     let config = read("[mqtt]\nusername = \"u\"", &[("THINGCALL__MQTT__PASSWORD", "007")]).expect("right");
     let password = config.mqtt.and_then(|mqtt| mqtt.password).expect("there");
     assert_eq!(password.expose(), "007");
+}
+
+#[test]
+fn a_typo_in_a_plugins_section_names_the_plugin_and_what_is_allowed() {
+    let found = problems("[plugins.test-fb]\n\nthreds = 3\n", &[]);
+    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "plugins.test-fb.threds"));
+    assert!(found[0].what.contains("threads") && found[0].what.contains("execution"), "{}", found[0].what);
+}
+
+#[test]
+fn a_plugins_own_configuration_is_free_and_keeps_its_form() {
+    let text = "[plugins.meter.config]\nmaxValue = 1.5\nName = \"007\"\n[[plugins.meter.config.list]]\nA-b = true\n";
+    let config = read(text, &[]).expect("right");
+    let own = serde_json::Value::Object(config.plugins["meter"].config.clone());
+    assert_eq!(own, serde_json::json!({ "maxValue": 1.5, "Name": "007", "list": [{ "A-b": true }] }));
 }
