@@ -84,8 +84,21 @@ pub fn password(device: &DeviceKey, client_id: &str, secret: &Secret) -> String 
     method.digest(secret, &id.content(device))
 }
 
-fn device_of(username: &str) -> Option<DeviceKey> {
+/// The device a user name is of, by its form alone.
+pub fn device_of(username: &str) -> Option<DeviceKey> {
     let (name, product) = username.split_once('&')?;
+    key(product, name)
+}
+
+/// The devices a client id may be named after, the most literal reading first; none for an id of free text. SDKs write
+/// `{pk}&{dn}` and `{pk}.{dn}`, and one puts its own name behind.
+pub fn named_in(client_id: &str) -> Vec<DeviceKey> {
+    let own = ClientId::parse(client_id).own.trim();
+    let read = |text: &str| text.split_once(['&', '.']).and_then(|(product, name)| key(product, name));
+    [Some(own), own.strip_suffix("_aliyun-iot-device-sdk-js")].into_iter().flatten().filter_map(read).collect()
+}
+
+fn key(product: &str, name: &str) -> Option<DeviceKey> {
     Some(DeviceKey { product: ProductKey::try_from(product).ok()?, name: DeviceName::try_from(name).ok()? })
 }
 

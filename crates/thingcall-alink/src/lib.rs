@@ -7,6 +7,6 @@ mod credential;
 mod envelope;
 mod topic;
 
-pub use credential::{Login, Refusal, client_id, password, username, verify};
+pub use credential::{Login, Refusal, client_id, device_of, named_in, password, username, verify};
 pub use envelope::{request_id, request_payload};
-pub use topic::{REPLY_FILTERS, Uplink, may_publish, may_subscribe, request_topic, uplink};
+pub use topic::{Grant, REPLY_FILTERS, Uplink, grants, may_publish, may_subscribe, request_topic, uplink};

@@ -119,9 +119,29 @@ pub fn may_subscribe(device: &DeviceKey, filter: &str) -> bool {
     owns(device, filter) || PRODUCT_TREES.iter().any(|tree| tree.holds(device, filter))
 }
 
+/// Topics a device may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Everything under this filter.
+    pub filter: String,
+    /// Whether it may publish there too, not only subscribe.
+    pub publish: bool,
+}
+
+/// What [`may_publish`] and [`may_subscribe`] allow, as a list for brokers that take one.
+pub fn grants(device: &DeviceKey) -> Vec<Grant> {
+    let own = own_trees(device).map(|tree| Grant { filter: tree.filter(device), publish: true });
+    let product = PRODUCT_TREES.iter().map(|tree| Grant { filter: tree.filter(device), publish: false });
+    own.chain(product).collect()
+}
+
 fn owns(device: &DeviceKey, topic: &str) -> bool {
-    let holds = |trees: &[Tree]| trees.iter().any(|tree| tree.holds(device, topic));
-    holds(OWN_TREES) || !ROOTS.contains(&device.product.as_str()) && holds(CUSTOM_TREES)
+    own_trees(device).any(|tree| tree.holds(device, topic))
+}
+
+fn own_trees(device: &DeviceKey) -> impl Iterator<Item = &'static Tree> {
+    let custom = if ROOTS.contains(&device.product.as_str()) { &[] } else { CUSTOM_TREES };
+    OWN_TREES.iter().chain(custom)
 }
 
 /// The topics of one device, as a pattern: `P` stands for its product key, `D` for its name, `*` for one level of any
@@ -150,6 +170,21 @@ const PRODUCT_TREES: &[Tree] = &[Tree(&["broadcast", "P"])];
 const ROOTS: &[&str] = &["sys", "ext", "shadow", "ota", "broadcast"];
 
 impl Tree {
+    /// The filter that matches what lies within it.
+    fn filter(&self, device: &DeviceKey) -> String {
+        let mut filter = String::new();
+        for wanted in self.0 {
+            filter.push('/');
+            filter.push_str(match *wanted {
+                "P" => device.product.as_str(),
+                "D" => device.name.as_str(),
+                "*" => "+",
+                word => word,
+            });
+        }
+        filter + "/#"
+    }
+
     /// Whether a topic or filter lies within it. A `#` in place of a level of the pattern would reach out of it.
     fn holds(&self, device: &DeviceKey, topic: &str) -> bool {
         let Some(topic) = topic.strip_prefix('/') else { return false };

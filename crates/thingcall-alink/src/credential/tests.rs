@@ -93,3 +93,14 @@ fn a_changed_byte_anywhere_is_refused() {
     assert!(!verdict(&id, "d1&pk", &right[1..]));
     assert!(!verdict(&id, "d1&pk", ""));
 }
+
+#[test]
+fn client_ids_of_sdks_name_their_device() {
+    let named = |client_id: &str| named_in(client_id).iter().map(ToString::to_string).collect::<Vec<_>>();
+
+    assert_eq!(named("pk&d.1|securemode=3,timestamp=1|"), ["pk/d.1"]);
+    assert_eq!(named("pk.d1|ext=3|"), ["pk/d1"]);
+    assert_eq!(named("\n  pk&d1_aliyun-iot-device-sdk-js|x=1|"), ["pk/d1_aliyun-iot-device-sdk-js", "pk/d1"]);
+    assert!(named("d1|securemode=3|").is_empty());
+    assert!(named("").is_empty());
+}

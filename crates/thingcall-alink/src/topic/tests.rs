@@ -218,6 +218,36 @@ proptest! {
     }
 
     #[test]
+    fn grants_are_what_a_device_may_do(
+        start in proptest::sample::select(vec![
+            "", "sys/pk/d1", "sys/pk/user", "ext/rrpc/7/sys/pk/d1", "ext/rrpc/+/pk/d1/user", "pk/d1/user", "ota/device/x/pk",
+            "broadcast/pk", "broadcast/sys", "shadow/get/pk/d1", "ext/rrpc", "sys/pk",
+        ]),
+        more in proptest::collection::vec(proptest::sample::select(vec!["sys", "pk", "d1", "user", "+", "x"]), 0..4),
+        rest in proptest::bool::ANY,
+    ) {
+        let mut levels: Vec<_> = start.split('/').chain(more).filter(|level| !level.is_empty()).collect();
+        if rest {
+            levels.push("#");
+        }
+        let filter = format!("/{}", levels.join("/"));
+        let levels: Vec<_> = filter.split('/').collect();
+        let holds = |grant: &Grant| {
+            let granted: Vec<_> = grant.filter.split('/').collect();
+            // A filter as a topic: its own wildcards are nothing but words, except that `#` is more than one level.
+            matches(&granted, &levels) && granted.iter().zip(&levels).all(|(own, level)| *own == "#" || *level != "#")
+        };
+        for device in [key("d1"), DeviceKey { product: "sys".parse().unwrap(), name: "pk".parse().unwrap() }] {
+            let grants = grants(&device);
+            prop_assert_eq!(grants.iter().any(holds), may_subscribe(&device, &filter));
+            if !filter.contains(['+', '#']) {
+                let held = grants.iter().any(|grant| grant.publish && holds(grant));
+                prop_assert_eq!(held, may_publish(&device, &filter));
+            }
+        }
+    }
+
+    #[test]
     fn no_topic_is_too_odd(topic in "\\PC{0,60}") {
         let _read = uplink(TransportKind::Mqtt, &topic, b"{}", 10);
         let _may = (may_publish(&key("d1"), &topic), may_subscribe(&key("d1"), &topic));
