@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-engine", &["thingcall-tsl", "thingcall-core"]),
     ("thingcall-mqtt", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-broker", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-gate", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),
     ("thingcall-api", &["thingcall-engine", "thingcall-tsl", "thingcall-core"]),
 ];

@@ -1,0 +1,1 @@
+//! Whose a client id of free text is, over time.

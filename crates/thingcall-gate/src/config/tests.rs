@@ -1,0 +1,1 @@
+//! Which configurations are refused, and with what words.

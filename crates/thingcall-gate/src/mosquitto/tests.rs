@@ -1,0 +1,1 @@
+//! go-auth's questions, in both forms.

@@ -1,0 +1,158 @@
+//! A question from its head to its answer.
+//!
+//! **Invariant:** every question at a path there is gets one answer and is counted once. One that cannot be read is
+//! answered with a status that no broker takes for a yes. Nothing of it is logged but the user name.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use subtle::ConstantTimeEq;
+use tokio::time::timeout;
+
+use crate::endpoint::Endpoint;
+use crate::fields::{Fields, Unreadable};
+use crate::metrics::Decision;
+use crate::who::{App, Refused, Who};
+use crate::{emqx, mosquitto, rabbitmq};
+
+/// How a question is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A form, or a query.
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+/// Why a question is not heard; for the log and the asker.
+#[derive(Debug, thiserror::Error)]
+enum Unheard {
+    #[error("it does not show the secret")]
+    Secret,
+    #[error("its method is neither GET nor POST")]
+    Method,
+    #[error("it is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("its body did not come in time")]
+    Slow,
+    #[error("its body broke off")]
+    Broken,
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+impl Unheard {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Secret => StatusCode::UNAUTHORIZED,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Answers a question.
+pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (shown, endpoint) = place(request.uri().path());
+    let Some(endpoint) = endpoint else { return StatusCode::NOT_FOUND.into_response() };
+    let heard = if shows(&app, shown, request.headers()) { read(&app, request).await } else { Err(Unheard::Secret) };
+    let (form, fields) = match heard {
+        Ok(heard) => heard,
+        Err(unheard) => return not_heard(&app, endpoint, &unheard),
+    };
+    let decided = match endpoint {
+        Endpoint::Rabbitmq(question) => rabbitmq::decide(&app, question, &fields),
+        Endpoint::Emqx(question) => emqx::decide(&app, question, &fields),
+        Endpoint::Mosquitto(question) => mosquitto::decide(&app, question, &fields),
+    };
+    if let Err(Refused::Unreadable(unreadable)) = decided {
+        return not_heard(&app, endpoint, &unreadable.into());
+    }
+    note(&app, endpoint, &fields, &decided);
+    match endpoint {
+        Endpoint::Rabbitmq(question) => rabbitmq::answer(question, &decided),
+        Endpoint::Emqx(question) => emqx::answer(&app, question, &decided),
+        Endpoint::Mosquitto(_) => mosquitto::answer(form, &decided),
+    }
+}
+
+/// The secret that a path shows, and its endpoint.
+fn place(path: &str) -> (Option<&str>, Option<Endpoint>) {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    match Endpoint::at(path) {
+        Some(endpoint) => (None, Some(endpoint)),
+        None => path.split_once('/').map_or((None, None), |(secret, rest)| (Some(secret), Endpoint::at(rest))),
+    }
+}
+
+/// Whether a question shows the secret, if there is one; a path must not show one if there is none.
+fn shows(app: &App, in_path: Option<&str>, headers: &HeaderMap) -> bool {
+    let Some(secret) = &app.config.secret else { return in_path.is_none() };
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let shown = header.or(in_path.map(str::as_bytes)).unwrap_or_default();
+    secret.expose().as_bytes().ct_eq(shown).into()
+}
+
+async fn read(app: &App, request: Request) -> Result<(Form, Fields), Unheard> {
+    let max = app.config.body_bytes_max;
+    if request.method() == Method::GET {
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        if query.len() > max {
+            return Err(Unheard::TooLarge(max));
+        }
+        return Ok((Form::Text, Fields::of_form(query)?));
+    }
+    if request.method() != Method::POST {
+        return Err(Unheard::Method);
+    }
+    let json = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let collected = timeout(app.config.body_read_timeout, Limited::new(request.into_body(), max).collect()).await;
+    let body: Bytes = match collected {
+        Err(_elapsed) => return Err(Unheard::Slow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unheard::TooLarge(max)),
+        Ok(Err(_error)) => return Err(Unheard::Broken),
+        Ok(Ok(body)) => body.to_bytes(),
+    };
+    if json { Ok((Form::Json, Fields::of_json(&body)?)) } else { Ok((Form::Text, Fields::of_form(&body)?)) }
+}
+
+fn not_heard(app: &App, endpoint: Endpoint, unheard: &Unheard) -> Response {
+    app.metrics.decided(endpoint, Decision::Error);
+    let (broker, endpoint) = (endpoint.broker().as_str(), endpoint.word());
+    tracing::warn!(broker, endpoint, reason = %unheard, "question not understood");
+    (unheard.status(), unheard.to_string()).into_response()
+}
+
+fn note(app: &App, endpoint: Endpoint, fields: &Fields, decided: &Result<Who<'_>, Refused>) {
+    let decision = match decided {
+        Ok(_) => Decision::Allow,
+        Err(Refused::NotOurs) if matches!(endpoint, Endpoint::Emqx(_)) => Decision::Ignore,
+        Err(_) => Decision::Deny,
+    };
+    app.metrics.decided(endpoint, decision);
+    let Err(refused) = decided else { return };
+    let username: String = fields.get("username").unwrap_or_default().chars().take(80).collect();
+    let (broker, word) = (endpoint.broker().as_str(), endpoint.word());
+    match endpoint {
+        Endpoint::Rabbitmq(rabbitmq::Question::User)
+        | Endpoint::Emqx(emqx::Question::Authn)
+        | Endpoint::Mosquitto(mosquitto::Question::User) => {
+            tracing::info!(broker, username, reason = %refused, "connect refused");
+        }
+        Endpoint::Rabbitmq(_) | Endpoint::Emqx(_) | Endpoint::Mosquitto(_) => {
+            tracing::debug!(broker, endpoint = word, username, reason = %refused, "refused");
+        }
+    }
+}

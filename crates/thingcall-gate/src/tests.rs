@@ -1,0 +1,1 @@
+//! A gate as brokers find it: what all questions have in common.

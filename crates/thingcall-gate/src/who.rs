@@ -1,0 +1,190 @@
+//! Whose a user name and a client id are.
+//!
+//! **Invariant:** a device is found by its user name alone, and let in by its password alone. Every later question is
+//! decided by the device as it is registered at that moment: one that was disabled is refused at once.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+use thingcall_alink as alink;
+use thingcall_core::{Credentials, DeviceKey, PresenceSink, SyncTopic, UnixMillis};
+use tokio::time::Instant;
+
+use crate::client_ids::{ClientIds, NotFree};
+use crate::config::{Config, User};
+use crate::endpoint::Broker;
+use crate::fields::Unreadable;
+use crate::metrics::Metrics;
+
+/// Takes note of what a broker's question tells about a device: all that is known of it behind an external broker.
+/// Never blocks.
+pub trait LoginSink: Send + Sync {
+    /// The device proved itself; the broker will let it in.
+    fn admitted(&self, login: &Admitted<'_>);
+}
+
+/// Notes nothing.
+impl LoginSink for () {
+    fn admitted(&self, _login: &Admitted<'_>) {}
+}
+
+/// A device that proved itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted<'a> {
+    /// The device.
+    pub device: &'a DeviceKey,
+    /// Who asked.
+    pub broker: Broker,
+    /// What it speaks there.
+    pub protocol: Protocol,
+    /// Where it connects from, if the broker said so.
+    pub address: Option<&'a str>,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// What a device speaks with its broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// MQTT, taking synchronous calls on this topic.
+    Mqtt(SyncTopic),
+    /// AMQP 0.9.1.
+    Amqp,
+}
+
+/// The client id that a device signs which speaks AMQP, where nothing sends one: its password is the HMAC-SHA256, keyed
+/// with its secret, of `clientId{pk}.{dn}deviceName{dn}productKey{pk}`.
+pub fn amqp_client_id(device: &DeviceKey) -> String {
+    format!("{}.{}|signmethod=hmacsha256|", device.product, device.name)
+}
+
+/// Why a question is not answered with yes; for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error("the user is no device and not in the configuration")]
+    NotOurs,
+    #[error(transparent)]
+    Credential(#[from] alink::Refusal),
+    #[error("the user's password is wrong")]
+    Password,
+    #[error("the device is disabled")]
+    Disabled,
+    #[error("the device's name has a dot, which RabbitMQ takes for the end of a topic level")]
+    Dotted,
+    #[error("the client id belongs to another device")]
+    ClientIdTaken,
+    #[error("the client id is free text, which the configuration forbids")]
+    ClientIdFree,
+    #[error("no more client ids of free text can be remembered")]
+    ClientIdsFull,
+    #[error("the virtual host is not for devices")]
+    Vhost,
+    #[error("the device may not use this queue or exchange")]
+    Resource,
+    #[error("the device may not use this topic")]
+    Topic,
+    #[error("devices are no superusers")]
+    Superuser,
+}
+
+/// Whose a user name is.
+#[derive(Debug)]
+pub(crate) enum Who<'a> {
+    /// One of the broker's own users, who may do everything.
+    User(&'a User),
+    /// An enabled device.
+    Device(DeviceKey),
+}
+
+/// What questions are answered from.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) presence: Arc<dyn PresenceSink>,
+    pub(crate) logins: Arc<dyn LoginSink>,
+    pub(crate) client_ids: ClientIds,
+    pub(crate) metrics: Metrics,
+}
+
+/// What somebody says who wants in.
+pub(crate) struct Attempt<'a> {
+    pub(crate) broker: Broker,
+    pub(crate) username: &'a str,
+    pub(crate) password: &'a str,
+    /// `None` where the protocol is AMQP.
+    pub(crate) client_id: Option<&'a str>,
+    pub(crate) address: Option<&'a str>,
+}
+
+impl App {
+    /// Lets in who proves to be a user or a device.
+    pub(crate) fn login(&self, attempt: &Attempt<'_>) -> Result<Who<'_>, Refused> {
+        let Attempt { broker, username, password, client_id, address } = *attempt;
+        if let Some(user) = self.user(username) {
+            let right = user.secret.expose().as_bytes().ct_eq(password.as_bytes()).into();
+            return if right { Ok(Who::User(user)) } else { Err(Refused::Password) };
+        }
+        let device = alink::device_of(username).ok_or(Refused::NotOurs)?;
+        let signed = client_id.map_or_else(|| amqp_client_id(&device), str::to_owned);
+        let mut enabled = true;
+        let login = alink::verify(&signed, username, password.as_bytes(), |device| {
+            let credential = self.credentials.credential(device)?;
+            enabled = credential.enabled;
+            Some(credential.secret)
+        })?;
+        if !enabled {
+            return Err(Refused::Disabled);
+        }
+        if let Some(client_id) = client_id {
+            self.own_client_id(broker, client_id, &device)?;
+        }
+        let sync_topic = if login.ext_rrpc { SyncTopic::Ext } else { SyncTopic::Rrpc };
+        let protocol = if client_id.is_some() { Protocol::Mqtt(sync_topic) } else { Protocol::Amqp };
+        let at = UnixMillis::now();
+        self.presence.seen(&device, at);
+        self.logins.admitted(&Admitted { device: &device, broker, protocol, address, at });
+        Ok(Who::Device(device))
+    }
+
+    /// Whose this user name is, of one whom the broker let in before.
+    pub(crate) fn who(&self, username: &str) -> Result<Who<'_>, Refused> {
+        if let Some(user) = self.user(username) {
+            return Ok(Who::User(user));
+        }
+        let device = alink::device_of(username).ok_or(Refused::NotOurs)?;
+        match self.credentials.credential(&device) {
+            None => Err(Refused::Credential(alink::Refusal::UnknownDevice(device))),
+            Some(credential) if !credential.enabled => Err(Refused::Disabled),
+            Some(_) => Ok(Who::Device(device)),
+        }
+    }
+
+    /// Whether a user of this name is configured.
+    pub(crate) fn user(&self, username: &str) -> Option<&User> {
+        self.config.users.iter().find(|user| user.name == username)
+    }
+
+    /// Sees to it that the client id is this device's: named after it, or else claimed before any other.
+    pub(crate) fn own_client_id(&self, broker: Broker, client_id: &str, device: &DeviceKey) -> Result<(), Refused> {
+        if broker == Broker::Emqx && self.config.emqx.client_id_override {
+            return Ok(());
+        }
+        let named = alink::named_in(client_id);
+        match named.iter().find(|named| self.credentials.credential(named).is_some()) {
+            Some(owner) if owner == device => return Ok(()),
+            Some(_) => return Err(Refused::ClientIdTaken),
+            None if !self.config.free_client_ids => return Err(Refused::ClientIdFree),
+            None => {}
+        }
+        match self.client_ids.claim(client_id, device, Instant::now()) {
+            Ok(held) => {
+                self.metrics.client_ids.set(i64::try_from(held).unwrap_or(i64::MAX));
+                Ok(())
+            }
+            Err(NotFree::Taken) => Err(Refused::ClientIdTaken),
+            Err(NotFree::Full) => Err(Refused::ClientIdsFull),
+        }
+    }
+}
