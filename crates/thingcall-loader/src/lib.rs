@@ -1,11 +1,56 @@
 //! Opens plugins, guards the boundary, swaps generations.
+//!
+//! Two halves. *Loading* (`plugins`, `load`): a file is read once (`files`, `trust`), looked at without running it
+//! (`inspect`, `manifest`), given its claims (`candidate`), mapped (`image`) and put into the table (`routes`).
+//! *Running* (`generation`): one plugin, its threads and its calls. The seam between them is [`Image`] and
+//! [`Generation`].
+//!
+//! **Invariants:** no code of a file runs before every check on it passed. A call is answered from a table that never
+//! changes; a swap is one store. What was mapped is never unmapped.
 
 mod config;
-mod generation;
+
+// Loading: from a file to a plugin that takes calls.
+mod plugins;
+
+mod load;
+mod watch;
+
+mod candidate;
+mod files;
+mod inspect;
 mod manifest;
+mod trust;
+
+mod image;
+
+mod claim;
+mod conflict;
+mod routes;
+
+mod chain;
+mod lease;
+
+mod book;
+mod check;
+mod error;
+mod report;
+
+// Running: one plugin and its calls.
+mod generation;
 mod metrics;
 
+pub use check::check_configs;
+pub use claim::ClaimError;
 pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
+pub use conflict::Conflict;
+pub use error::{LoadError, LoadResult, StartError};
+pub use files::FileError;
 pub use generation::{CreateError, Generation, Image};
-pub use manifest::Manifest;
+pub use image::ImageError;
+pub use inspect::{InspectError, Inspected, inspect};
+pub use manifest::{Manifest, ManifestError};
 pub use metrics::Metrics;
+pub use plugins::Plugins;
+pub use report::{Loaded, PluginState, PluginStatus};
+pub use trust::UntrustedPath;

@@ -1,0 +1,130 @@
+//! Which plugins are active, which files were seen, and what became of each.
+//!
+//! **Invariant:** a plugin's name is active once; a file is active for one name at most.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::LoadError;
+use crate::files::Stamp;
+use crate::generation::Generation;
+use crate::lease::Idle;
+use crate::report::{PluginState, PluginStatus};
+use crate::routes::{Member, Wish};
+
+/// An active plugin.
+pub(crate) struct Active {
+    pub(crate) file: PathBuf,
+    pub(crate) number: u64,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) wish: Wish,
+    pub(crate) member: Member,
+    /// Ends when nobody can start a call on it any more, once [`Self::member`] is dropped.
+    pub(crate) idle: Idle,
+}
+
+/// What became of a file when it was last read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileNote {
+    /// What was there; `None` if that could not be told.
+    pub(crate) stamp: Option<Stamp>,
+    /// Why it was not loaded, where it was not.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// A file that was not loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) error: LoadError,
+    /// As much of the plugin as was known by then.
+    pub(crate) known: Option<Known>,
+}
+
+/// What a file says, whether or not it is loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+}
+
+/// All plugins and files.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) active: BTreeMap<String, Active>,
+    pub(crate) files: BTreeMap<PathBuf, FileNote>,
+    numbers: BTreeMap<String, u64>,
+}
+
+impl Book {
+    /// The next generation's number of a plugin.
+    pub(crate) fn next_number(&mut self, name: &str) -> u64 {
+        let number = self.numbers.entry(name.to_owned()).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// The file that a plugin of this name is in, loaded or refused.
+    pub(crate) fn file_of(&self, name: &str) -> Option<PathBuf> {
+        let refused = || {
+            let known = |note: &FileNote| note.refusal.as_ref()?.known.as_ref().map(|known| known.name.clone());
+            self.files.iter().find(|(_, note)| known(note).as_deref() == Some(name)).map(|(file, _)| file.clone())
+        };
+        self.active.get(name).map(|active| active.file.clone()).or_else(refused)
+    }
+
+    /// The names that are active from this file.
+    pub(crate) fn names_in(&self, file: &Path) -> Vec<String> {
+        self.active.iter().filter(|(_, active)| active.file == file).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The table's rows.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.active.values().map(|active| &active.member)
+    }
+
+    /// What an operator is shown: active plugins by name, then the files that are not.
+    pub(crate) fn list(&self) -> Vec<PluginState> {
+        let refusal = |file: &Path| self.files.get(file)?.refusal.as_ref();
+        let active = self.active.values().map(|active| {
+            let image = active.generation.image();
+            PluginState {
+                file: active.file.clone(),
+                status: PluginStatus::Active,
+                name: Some(active.wish.name.clone()),
+                version: Some(image.manifest.version.clone()),
+                generation: Some(active.number),
+                sha256: Some(image.sha256.clone()),
+                claims: active.wish.claims.iter().map(ToString::to_string).collect(),
+                codecs: active.wish.codecs.iter().map(ToString::to_string).collect(),
+                order: active.wish.order,
+                calls_in_flight: active.generation.calls_in_flight(),
+                circuit_open: active.generation.circuit_open(),
+                error: refusal(&active.file).map(|refusal| refusal.error.to_string()),
+            }
+        });
+        let others = self.files.iter().filter(|(file, _)| self.names_in(file).is_empty());
+        let others = others.filter_map(|(file, note)| Some(refused(file, note.refusal.as_ref()?)));
+        active.chain(others).collect()
+    }
+}
+
+fn refused(file: &Path, refusal: &Refusal) -> PluginState {
+    let known = refusal.known.as_ref();
+    let disabled = matches!(refusal.error, LoadError::Disabled(_));
+    PluginState {
+        file: file.to_owned(),
+        status: if disabled { PluginStatus::Disabled } else { PluginStatus::Refused },
+        name: known.map(|known| known.name.clone()),
+        version: known.map(|known| known.version.clone()),
+        generation: None,
+        sha256: known.map(|known| known.sha256.clone()),
+        claims: Vec::new(),
+        codecs: Vec::new(),
+        order: None,
+        calls_in_flight: 0,
+        circuit_open: false,
+        error: Some(refusal.error.to_string()),
+    }
+}

@@ -1,0 +1,79 @@
+//! Which plugins cannot be active together.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Two plugins want the same. Both are named.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// One name, two files.
+    #[error("both {} and {} hold a plugin named {name}; remove one of the two", active.display(), new.display())]
+    Name {
+        /// The name.
+        name: String,
+        /// The file that is active.
+        active: PathBuf,
+        /// The file that is refused.
+        new: PathBuf,
+    },
+    /// One claim, two plugins that handle it.
+    #[error("plugin {active} handles {claim} already, so {new} cannot; {}", Advice { new, key: "claims", order: true })]
+    Claim {
+        /// The claim.
+        claim: String,
+        /// Who has it.
+        active: String,
+        /// Who is refused.
+        new: String,
+    },
+    /// One claim, two plugins at the same place in front of the others.
+    #[error("plugins {active} and {new} both claim {claim} with order {order}; give {new} another order")]
+    Order {
+        /// The claim.
+        claim: String,
+        /// The order.
+        order: i32,
+        /// Who has it.
+        active: String,
+        /// Who is refused.
+        new: String,
+    },
+    /// One product, two translators.
+    #[error(
+        "plugin {active} translates for {} already, so {new} cannot; {}",
+        Products(product), Advice { new, key: "codecs", order: false }
+    )]
+    Codec {
+        /// The product key, or `*`.
+        product: String,
+        /// Who has it.
+        active: String,
+        /// Who is refused.
+        new: String,
+    },
+}
+
+/// What to write into which section.
+struct Advice<'a> {
+    new: &'a str,
+    key: &'a str,
+    order: bool,
+}
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set other {}", self.key)?;
+        if self.order {
+            write!(f, ", or an order to stand in front of it,")?;
+        }
+        write!(f, " in [plugins.{}]", self.new)
+    }
+}
+
+struct Products<'a>(&'a str);
+
+impl fmt::Display for Products<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == "*" { f.write_str("all products (*)") } else { write!(f, "product {}", self.0) }
+    }
+}

@@ -1,0 +1,256 @@
+//! One load: read the file, run the plugin beside the old one, put it into the table in one step, retire the old one.
+//!
+//! **Invariant:** until the step that puts it into the table nothing changes; a load that fails leaves all as it was.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use crate::book::{Active, FileNote, Known, Refusal};
+use crate::candidate::Candidate;
+use crate::config::{Config, Fallback, PluginConfig};
+use crate::error::LoadError;
+use crate::files::{Copies, Stamp};
+use crate::generation::{Generation, Image};
+use crate::image::{self, ImageError};
+use crate::lease::{CodecLease, HandlerLease, in_use};
+use crate::metrics::Metrics;
+use crate::plugins::Inner;
+use crate::report::Loaded;
+use crate::routes::{Circuit, Member, Wish};
+
+/// How long constructors and `create` may take.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Whether a file that holds what runs already is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Same {
+    /// It is not: nothing changed.
+    Keep,
+    /// It is: the operator asked.
+    Reload,
+}
+
+impl Circuit for Generation {
+    fn open(&self) -> bool {
+        self.circuit_open()
+    }
+}
+
+impl Inner {
+    /// Loads a file and notes what became of it. The caller holds the lock on loads.
+    pub(crate) async fn load(self: &Arc<Self>, file: &Path, same: Same) -> Result<Loaded, LoadError> {
+        // Before it is read: what changes meanwhile is seen as a change.
+        let stamp = Stamp::of(file).ok().flatten();
+        let mut known = None;
+        let result = self.attempt(file, same, &mut known).await;
+        let refusal = result.as_ref().err().map(|error| Refusal { error: error.clone(), known });
+        self.report(file, &result);
+        if refusal.as_ref().is_none_or(|refusal| !matches!(refusal.error, LoadError::ShutDown)) {
+            self.book().files.insert(file.to_owned(), FileNote { stamp, refusal });
+        }
+        result
+    }
+
+    fn report(&self, file: &Path, result: &Result<Loaded, LoadError>) {
+        let file = file.display();
+        match result {
+            Ok(Loaded { name, version, generation, sha256, changed: true, .. }) => {
+                info!(plugin = name, version, generation, sha256, %file, "plugin loaded");
+            }
+            Ok(_) => {}
+            Err(error @ LoadError::Disabled(_)) => info!(%file, %error, "plugin not loaded"),
+            Err(error) => error!(%file, %error, "plugin refused"),
+        }
+    }
+
+    async fn attempt(
+        self: &Arc<Self>,
+        file: &Path,
+        same: Same,
+        known: &mut Option<Known>,
+    ) -> Result<Loaded, LoadError> {
+        host_can_load(cfg!(target_feature = "crt-static"))?;
+        if self.stop.is_cancelled() {
+            return Err(LoadError::ShutDown);
+        }
+        let (path, config) = (file.to_owned(), self.config.clone());
+        let candidate = tokio::task::spawn_blocking(move || Candidate::read(&path, &config)).await;
+        let candidate = candidate.map_err(|error| LoadError::Internal(error.to_string()))??;
+        *known = Some(candidate.known());
+        let settings = candidate.settings(&self.configs);
+        let wish = candidate.wish(&settings)?;
+        let replaced = candidate.replaces(&wish, &self.book())?;
+        if same == Same::Keep
+            && let Some(loaded) = self.already_there(&candidate, &replaced)
+        {
+            return Ok(loaded);
+        }
+        let number = self.book().next_number(&wish.name);
+        let generation = self.run(candidate, &wish, settings.clone(), number).await?;
+        Ok(self.install(file, generation, wish, &settings, number, &replaced))
+    }
+
+    /// What runs already, if the file holds just that. Its place is noted: it may have been renamed.
+    fn already_there(&self, candidate: &Candidate, replaced: &[String]) -> Option<Loaded> {
+        let mut book = self.book();
+        let [name] = replaced else { return None };
+        let active = book.active.get_mut(name)?;
+        let image = active.generation.image();
+        if image.sha256 != candidate.read.sha256 {
+            return None;
+        }
+        let before = std::mem::replace(&mut active.file, candidate.file.clone());
+        let loaded = loaded(active, false);
+        if before != candidate.file {
+            book.files.remove(&before);
+        }
+        Some(loaded)
+    }
+
+    /// Maps the library and creates the plugin, on a thread of its own.
+    async fn run(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        wish: &Wish,
+        settings: PluginConfig,
+        number: u64,
+    ) -> Result<Arc<Generation>, LoadError> {
+        let start = Start {
+            wish: wish.clone(),
+            settings,
+            number,
+            config: self.config.clone(),
+            copies: self.copies.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let mut thread = tokio::task::spawn_blocking(move || start.run(candidate));
+        match tokio::time::timeout(START_TIMEOUT, &mut thread).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(LoadError::Internal(error.to_string())),
+            Err(_) => {
+                self.retire_when_it_comes(thread);
+                Err(LoadError::Stuck(START_TIMEOUT.as_secs()))
+            }
+        }
+    }
+
+    /// A plugin that came too late takes no calls, but is destroyed as it should be.
+    fn retire_when_it_comes(self: &Arc<Self>, thread: JoinHandle<Result<Arc<Generation>, LoadError>>) {
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let result = tokio::select! {
+                result = thread => result,
+                () = inner.stop.cancelled() => return inner.note_stuck(),
+            };
+            if let Ok(Ok(generation)) = result
+                && !generation.retire().await
+            {
+                inner.note_stuck();
+            }
+        });
+    }
+
+    fn install(
+        self: &Arc<Self>,
+        file: &Path,
+        generation: Arc<Generation>,
+        wish: Wish,
+        settings: &PluginConfig,
+        number: u64,
+        replaced: &[String],
+    ) -> Loaded {
+        let (in_use, idle) = in_use();
+        let bypass: Option<Arc<dyn Circuit>> = match settings.fallback {
+            Fallback::BuiltIn => Some(generation.clone()),
+            Fallback::Fail => None,
+        };
+        let member = Member {
+            name: wish.name.clone(),
+            claims: wish.claims.clone(),
+            codecs: wish.codecs.clone(),
+            order: wish.order,
+            handler: generation.handler().map(|handler| HandlerLease::of(handler, &in_use)),
+            codec: generation.codec().map(|codec| CodecLease::of(codec, &in_use)),
+            bypass,
+        };
+        let active = Active { file: file.to_owned(), number, generation, wish, member, idle };
+        let loaded = loaded(&active, true);
+        let mut book = self.book();
+        let old: Vec<_> = replaced.iter().filter_map(|name| book.active.remove(name)).collect();
+        for old in &old {
+            if old.file != file {
+                book.files.remove(&old.file);
+            }
+        }
+        book.active.insert(loaded.name.clone(), active);
+        self.publish(&book);
+        drop(book);
+        for old in old {
+            self.retire(old);
+        }
+        loaded
+    }
+}
+
+/// What a thread needs to start a plugin.
+struct Start {
+    wish: Wish,
+    settings: PluginConfig,
+    number: u64,
+    config: Config,
+    copies: Arc<Copies>,
+    metrics: Arc<Metrics>,
+}
+
+impl Start {
+    fn run(self, candidate: Candidate) -> Result<Arc<Generation>, LoadError> {
+        let path = self.copies.write(&self.wish.name, &candidate.read.bytes)?;
+        let table = match image::open(&path) {
+            Err(error @ ImageError::Open { .. }) => {
+                // Not mapped, so nothing needs it.
+                drop(std::fs::remove_file(&path));
+                return Err(error.into());
+            }
+            other => {
+                self.count_image();
+                other?
+            }
+        };
+        let functions = [
+            (!self.wish.claims.is_empty() && table.begin.is_none(), "claims", "begin"),
+            (!self.wish.codecs.is_empty() && table.encode.is_none(), "codecs", "encode"),
+            (!self.wish.codecs.is_empty() && table.decode.is_none(), "codecs", "decode"),
+        ];
+        if let Some((_, what, function)) = functions.into_iter().find(|(missing, ..)| *missing) {
+            return Err(ImageError::NoFunction { what, function }.into());
+        }
+        let image = Image { manifest: candidate.inspected.manifest, sha256: candidate.read.sha256, table };
+        Ok(Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?)
+    }
+
+    fn count_image(&self) {}
+}
+
+fn loaded(active: &Active, changed: bool) -> Loaded {
+    let image = active.generation.image();
+    Loaded {
+        name: active.wish.name.clone(),
+        version: image.manifest.version.clone(),
+        generation: active.number,
+        file: active.file.clone(),
+        sha256: image.sha256.clone(),
+        changed,
+    }
+}
+
+/// A static program has no system's loader in it, or one that fits by luck.
+fn host_can_load(statically_linked: bool) -> Result<(), LoadError> {
+    if statically_linked { Err(LoadError::StaticHost) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;
