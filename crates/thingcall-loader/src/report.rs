@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// A plugin that was loaded, or was loaded already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Loaded {
     /// Its name.
     pub name: String,
@@ -35,6 +36,7 @@ pub enum PluginStatus {
 
 /// A plugin, or a file that is none, as `plugin list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PluginState {
     /// The file.
     pub file: PathBuf,
