@@ -34,6 +34,7 @@ mod lease;
 mod book;
 mod check;
 mod error;
+mod exit;
 mod report;
 
 // Running: one plugin and its calls.
@@ -45,6 +46,7 @@ pub use claim::ClaimError;
 pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;
 pub use error::{LoadError, LoadResult, StartError};
+pub use exit::exit_at_once;
 pub use files::FileError;
 pub use generation::{CreateError, Generation, Image};
 pub use image::ImageError;
