@@ -4,6 +4,8 @@
 //! whether earlier ones are answered or not. Server, devices and load share this machine: compare only figures of one
 //! run, and the server's with the reference's.
 
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +14,17 @@ use tokio::time::Instant;
 
 use crate::cli::WrongUse;
 use crate::output::{self, Output};
+use crate::server::Stopped;
 use crate::simulate::Address;
 use crate::tool::Place;
 
 mod bare;
 mod load;
 mod report;
+mod series;
 mod target;
 
 use report::Report;
-use target::Target;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -53,7 +56,8 @@ impl std::str::FromStr for Broker {
 #[command(
     after_help = "Examples:\n  thingcall bench                                   throughput through the embedded \
     broker\n  thingcall bench --rate 500                        latency at 500 calls a second\n  thingcall bench both \
-    --broker mqtt://127.0.0.1:1883\n  thingcall bench --url http://127.0.0.1:8080 --data thingcall-data"
+    --broker mqtt://127.0.0.1:1883\n  thingcall bench --url http://127.0.0.1:8080 --data thingcall-data\n  \
+    thingcall bench --plugin libecho.so --inline --rounds 5"
 )]
 pub(crate) struct Args {
     /// What is measured
@@ -80,6 +84,15 @@ pub(crate) struct Args {
     /// How many devices
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     devices: u32,
+    /// Measure with this plugin for the service too, on a second server of its own, in turns with the first
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    plugin: Option<PathBuf>,
+    /// And with the plugin on the server's threads, on a third
+    #[arg(long, requires = "plugin")]
+    inline: bool,
+    /// How often each is measured; with more than one, medians are compared
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -96,23 +109,18 @@ struct Plan {
 }
 
 /// Runs `thingcall bench`.
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let measured = Duration::from_secs(args.seconds);
     let plan = Plan { in_flight: args.in_flight, rate: args.rate, warm_up: measured / 5, measured };
     if args.what != What::Calls && args.url.is_some() {
         return Err(WrongUse("the reference runs without a server; leave --url out".to_owned()).into());
     }
-    if args.what != What::Reference {
-        let target = Target::start(&args).await?;
-        let report = load::measure(&target, plan).await;
-        target.stop().await;
-        print(&args, "calls", plan, &report?);
-    }
+    let stopped = if args.what == What::Reference { Stopped::Wholly } else { series::run(&args, plan).await? };
     if args.what != What::Calls {
         let report = bare::measure(&args, plan).await?;
         print(&args, "reference", plan, &report);
     }
-    Ok(())
+    Ok(stopped.exit(Ok(())))
 }
 
 fn print(args: &Args, what: &str, plan: Plan, report: &Report) {

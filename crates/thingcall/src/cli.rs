@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, call, check, demo, device, explain, key, product, serve};
+use crate::{bench, call, check, demo, device, explain, key, plugin, product, serve};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -39,6 +39,9 @@ enum Command {
     /// Access keys, with which callers sign
     #[command(subcommand)]
     Key(key::Command),
+    /// Plugins: handlers of calls that are loaded at run time
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// Tell what became of an asynchronous call
     Explain(explain::Args),
     /// Measure calls a second and how long they take
@@ -59,8 +62,9 @@ impl Cli {
             Command::Product(command) => product::run(command).await.map(success),
             Command::Device(command) => device::run(command).await.map(success),
             Command::Key(command) => key::run(command).await.map(success),
+            Command::Plugin(command) => plugin::run(command).await,
             Command::Explain(args) => explain::run(args).await,
-            Command::Bench(args) => bench::run(args).await.map(success),
+            Command::Bench(args) => bench::run(args).await,
         }
     }
 }

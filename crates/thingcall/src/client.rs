@@ -80,6 +80,22 @@ impl Body {
     }
 }
 
+/// A connection for requests without bodies to `HOST:PORT`.
+///
+/// # Errors
+/// If nobody listens there.
+pub(crate) async fn connection(address: &str) -> anyhow::Result<SendRequest<Empty<Bytes>>> {
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
+        .await
+        .map_err(|_| anyhow::anyhow!("{address} did not take the connection within 5 s"))?
+        .with_context(|| format!("cannot connect to {address}; is `thingcall serve` running there?"))?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the connection, which ends with `sender`; its error is also the request's.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
 /// A connection to a server and the key to sign with.
 pub(crate) struct Client {
     sender: SendRequest<Empty<Bytes>>,
@@ -99,15 +115,7 @@ impl Client {
         }
         let host = uri.authority().map_or_else(String::new, |authority| authority.as_str().to_owned());
         let address = if uri.port_u16().is_some() { host.clone() } else { format!("{host}:80") };
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&address))
-            .await
-            .map_err(|_| anyhow::anyhow!("{address} did not take the connection within 5 s"))?
-            .with_context(|| format!("cannot connect to {address}; is `thingcall serve` running there?"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // It ends with the connection, which ends with `sender`; its error is also the request's.
-        tokio::spawn(connection);
-        Ok(Self { sender, host, signer })
+        Ok(Self { sender: connection(&address).await?, host, signer })
     }
 
     /// Whether the connection has ended.

@@ -45,16 +45,28 @@ pub(crate) struct Config {
 
 impl Config {
     /// What is wrong with the values, although each could be read: the section, and a sentence.
-    fn problems(&self) -> Vec<(&'static str, String)> {
-        let of = |section, problems: Vec<String>| problems.into_iter().map(move |problem| (section, problem));
-        let mut all: Vec<_> = of("api", self.api.problems()).chain(of("engine", self.engine.problems())).collect();
+    fn problems(&self) -> Vec<(String, String)> {
+        let of = |section: &str, problems: Vec<String>| -> Vec<_> {
+            problems.into_iter().map(|problem| (section.to_owned(), problem)).collect()
+        };
+        let mut all = of("api", self.api.problems());
+        all.extend(of("engine", self.engine.problems()));
         if let Some(Err(error)) = self.mqtt.as_ref().map(thingcall_mqtt::Config::check) {
-            all.push(("mqtt", error.to_string()));
+            all.extend(of("mqtt", vec![error.to_string()]));
         }
+        all.extend(thingcall_loader::check_configs(&self.loader, &self.plugins).into_iter().map(sectioned));
         if let Err(error) = crate::logs::filter(&self.log.level) {
-            all.push(("log", format!("level: {error:#}")));
+            all.extend(of("log", vec![format!("level: {error:#}")]));
         }
         all
+    }
+}
+
+/// Parts `[section] sentence`.
+fn sectioned(problem: String) -> (String, String) {
+    match problem.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((section, what)) => (section.to_owned(), what.trim_start_matches([':', ' ']).to_owned()),
+        None => ("plugins".to_owned(), problem),
     }
 }
 

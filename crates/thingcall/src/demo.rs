@@ -76,8 +76,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         output::line("");
     }
     drop((client, devices));
-    server.stop(DRAIN).await;
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let stopped = server.stop(DRAIN).await;
+    Ok(stopped.exit(if failed == 0 { Ok(()) } else { Err(()) }))
 }
 
 /// The defaults, on other ports where somebody else has the usual ones.

@@ -9,6 +9,8 @@ mod logs;
 mod observe;
 mod output;
 
+mod operator;
+mod reloads;
 mod serve;
 mod server;
 
@@ -27,6 +29,8 @@ mod client;
 
 mod bench;
 mod demo;
+
+mod plugin;
 
 use std::process::ExitCode;
 

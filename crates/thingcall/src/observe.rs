@@ -59,13 +59,14 @@ impl Observed {
         self.draining_gauge.set(1);
     }
 
-    /// Answers on this listener until the handle is aborted.
-    pub(crate) fn serve(&self, listener: TcpListener) -> JoinHandle<()> {
+    /// Answers on this listener, these other questions too, until the handle is aborted.
+    pub(crate) fn serve(&self, listener: TcpListener, other: Router) -> JoinHandle<()> {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
-            .with_state(self.clone());
+            .with_state(self.clone())
+            .merge(other);
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 error!(error = &error as &dyn std::error::Error, "metrics listener ended");

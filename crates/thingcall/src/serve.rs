@@ -18,7 +18,7 @@ use crate::{logs, output};
 #[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
     mqtt=... metrics=...` when all listeners answer. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
-    not. Every key: deploy/thingcall.example.toml.")]
+    not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
@@ -44,7 +44,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let drain = config.shutdown.drain;
 
+    // Taken before the start: sent meanwhile, it would end the program.
+    let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let server = Server::start(config, &metering).await?;
+    let reloading = tokio::spawn(server.reloads.clone().at_each(hangup));
     if let Some(key) = &server.first_key {
         show(key);
     }
@@ -52,12 +55,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let name = signals.next().await;
     info!(signal = name, drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
+    reloading.abort();
     tokio::select! {
-        () = server.stop(drain) => Ok(ExitCode::SUCCESS),
+        stopped = server.stop(drain) => Ok(stopped.exit(Ok(()))),
         _ = signals.next() => {
             // Waiting calls are given up as asked; what is written down is durable at any moment.
             output::note("stopped at once");
-            std::process::exit(1)
+            thingcall_loader::exit_at_once(1)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use thingcall_api::Front;
 use thingcall_broker::{Broker, StartError};
 use thingcall_core::{AccessKey, DeviceKey};
 use thingcall_engine::Engine;
+use thingcall_loader::Plugins;
 use thingcall_mqtt::MqttTransport;
 use thingcall_store::{Change, Store};
 use tokio::net::TcpListener;
@@ -24,6 +26,8 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::observe::Observed;
+use crate::operator;
+use crate::reloads::Reloads;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,8 +40,11 @@ pub(crate) struct Server {
     pub engine: Arc<Engine>,
     /// Where it listens.
     pub addresses: Addresses,
+    /// The plugins, as operators reload them.
+    pub reloads: Arc<Reloads>,
     /// The access key made at this start, if there was none.
     pub first_key: Option<AccessKey>,
+    plugins: Arc<Plugins>,
     broker: Option<Arc<Broker>>,
     mqtt: Option<Arc<MqttTransport>>,
     observed: Observed,
@@ -73,7 +80,8 @@ impl Server {
         store.claim().await?;
         let first_key = store.first_key().await?;
 
-        let handlers = Arc::new(thingcall_core::BuiltInOnly);
+        let plugins = Plugins::start(config.loader.clone(), config.plugins.clone(), &config.data, metering).await?;
+        let handlers = plugins.clone();
         let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
@@ -86,7 +94,8 @@ impl Server {
 
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
-        let observed = observe(&engine, metering)?;
+        let observed = observe(&engine, &plugins, metering)?;
+        let reloads = Reloads::new(plugins.clone(), metering)?;
         let (draining, drain) = watch::channel(false);
         let addresses = Addresses {
             api: api.local_addr()?,
@@ -96,11 +105,13 @@ impl Server {
         Ok(Self {
             kicker: tokio::spawn(kick(store.changes(), broker.clone())),
             front: tokio::spawn(front.serve(api, told(drain))),
-            metrics: observed.serve(metrics),
+            metrics: observed.serve(metrics, operator::routes(reloads.clone())),
             store,
             engine,
             addresses,
+            reloads,
             first_key,
+            plugins,
             broker,
             mqtt,
             observed,
@@ -109,7 +120,7 @@ impl Server {
     }
 
     /// Takes no new calls, lets those that wait have their answer for at most `within`, and closes everything.
-    pub(crate) async fn stop(mut self, within: Duration) {
+    pub(crate) async fn stop(mut self, within: Duration) -> Stopped {
         self.observed.drain();
         self.draining.send_replace(true);
         let left = self.engine.drain(within).await;
@@ -132,9 +143,35 @@ impl Server {
         if let Some(mqtt) = self.mqtt {
             mqtt.shutdown(CLOSE_TIMEOUT).await;
         }
+        let destroyed = self.plugins.shutdown().await;
         self.store.close().await;
         self.metrics.abort();
         info!("stopped");
+        if destroyed { Stopped::Wholly } else { Stopped::PluginsRun }
+    }
+}
+
+/// What a stop left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Stopped {
+    /// Nothing.
+    Wholly,
+    /// Threads of a plugin whose `destroy` did not return. The program must end by [`Stopped::exit`].
+    PluginsRun,
+}
+
+impl Stopped {
+    /// The end of the program: its exit status, 0 or 1.
+    ///
+    /// Where threads of a plugin still run, it ends here: an orderly end would run the destructors of libraries beside
+    /// them.
+    pub(crate) fn exit(self, success: Result<(), ()>) -> ExitCode {
+        match self {
+            Self::Wholly if success.is_ok() => ExitCode::SUCCESS,
+            Self::Wholly => ExitCode::FAILURE,
+            Self::PluginsRun => thingcall_loader::exit_at_once(i32::from(success.is_err())),
+        }
     }
 }
 
@@ -181,12 +218,15 @@ fn start_mqtt(
     Ok(Some(transport))
 }
 
-fn observe(engine: &Arc<Engine>, metering: &Metering) -> Result<Observed, prometheus::Error> {
-    let (ready, scraped) = (engine.clone(), engine.clone());
+fn observe(engine: &Arc<Engine>, plugins: &Arc<Plugins>, metering: &Metering) -> Result<Observed, prometheus::Error> {
+    let (ready, scraped, plugins) = (engine.clone(), engine.clone(), plugins.clone());
     Observed::new(
         metering.clone(),
         Box::new(move || if ready.ready() { Ok(()) } else { Err("no connection to the devices' broker") }),
-        Box::new(move || scraped.refresh_metrics()),
+        Box::new(move || {
+            scraped.refresh_metrics();
+            plugins.refresh_metrics();
+        }),
     )
 }
 

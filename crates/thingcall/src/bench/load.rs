@@ -79,7 +79,8 @@ impl Calls {
             return Some(body.failure().0.to_owned());
         }
         let result = body.data.and_then(|data| data.result).unwrap_or_default();
-        let own = result.contains(&format!("\"param1\":{param}}}"));
+        let sent = format!("\"param1\":{param}");
+        let own = [',', '}'].iter().any(|end| result.contains(&format!("{sent}{end}")));
         (!own).then(|| "the answer of another call".to_owned())
     }
 }

@@ -46,8 +46,9 @@ impl Report {
         Ok(())
     }
 
+    /// Successful calls a second.
     #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
-    fn per_second(&self) -> f64 {
+    pub(super) fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.measured.as_secs_f64()
     }
 

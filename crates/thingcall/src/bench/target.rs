@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::series::Through;
 use super::{Args, Broker};
 use crate::config::Config;
-use crate::server::Server;
+use crate::server::{Server, Stopped};
 use crate::simulate::{self, Address, Device, Said, simulated};
 
 /// The service that is called; it sends its parameter back, so that every answer can be checked.
@@ -42,12 +43,15 @@ impl Target {
     ///
     /// # Errors
     /// What could not be done.
-    pub(super) async fn start(args: &Args) -> anyhow::Result<Self> {
+    pub(super) async fn start(args: &Args, through: Through<'_>) -> anyhow::Result<Self> {
         let (url, store, own) = match &args.url {
             Some(url) => (url.clone(), args.place.open().await?, None),
             None => {
                 let folder = tempfile::Builder::new().prefix("thingcall-bench-").tempdir()?;
-                let server = Server::start(configuration(args, &folder), &Metering::new()).await?;
+                let mut config = configuration(args, &folder);
+                through.put_into(&mut config)?;
+                let server = Server::start(config, &Metering::new()).await?;
+                through.check(&server)?;
                 (format!("http://{}", server.addresses.api), server.store.clone(), Some((server, folder)))
             }
         };
@@ -66,10 +70,11 @@ impl Target {
     }
 
     /// Ends the devices and, if it is its own, the server.
-    pub(super) async fn stop(mut self) {
+    pub(super) async fn stop(mut self) -> Stopped {
         self.running.shutdown().await;
-        if let Some((server, _folder)) = self.own {
-            server.stop(Duration::from_secs(1)).await;
+        match self.own {
+            Some((server, _folder)) => server.stop(Duration::from_secs(1)).await,
+            None => Stopped::Wholly,
         }
     }
 }

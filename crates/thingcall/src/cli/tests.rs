@@ -31,6 +31,15 @@ fn what_others_script_parses() {
         "key list",
         "key disable i",
         "explain 17",
+        "plugin new meter",
+        "plugin new meter --lang c --path d",
+        "plugin build meter",
+        "plugin inspect a.so b.so --json",
+        "plugin list --metrics 127.0.0.1:9464 --json",
+        "plugin reload meter --metrics 127.0.0.1:9464",
+        "plugin reload",
+        "plugin test a.so --call m:s {} --reply {} --reply timeout --config {} --product pk --device dn --async --json",
+        "plugin test a.so --decode 00ff --timeout 1s",
     ] {
         let words = std::iter::once("thingcall").chain(line.split(' '));
         assert!(Cli::try_parse_from(words).is_ok(), "{line}");

@@ -85,7 +85,7 @@ fn read(text: Option<Text>, variables: Option<Map<String, String>>) -> Result<Co
                 problems.extend(config.problems().into_iter().map(|(section, what)| {
                     let key = what.split([' ', ':']).next().map(|key| format!("{section}.{key}")).unwrap_or_default();
                     let (place, line) = place(text.as_ref(), variables.as_ref(), &key);
-                    (line, Problem { place, key: section.to_owned(), what })
+                    (line, Problem { place, key: section, what })
                 }));
                 if problems.is_empty() {
                     return Ok(config);

@@ -167,3 +167,11 @@ fn a_plugins_own_configuration_is_free_and_keeps_its_form() {
     let own = serde_json::Value::Object(config.plugins["meter"].config.clone());
     assert_eq!(own, serde_json::json!({ "maxValue": 1.5, "Name": "007", "list": [{ "A-b": true }] }));
 }
+
+#[test]
+fn a_value_that_makes_no_sense_for_a_plugin_names_its_line_and_section() {
+    let text = "[loader]\nstall_open = \"1ms\"\n[plugins.meter]\nenabled = true\nthreads = 0\n[plugins.b]\nclaims = [\"a/b/c\"]\n";
+    let found = problems(text, &[]);
+    let places: Vec<_> = found.iter().map(|problem| (problem.place.as_str(), problem.key.as_str())).collect();
+    assert_eq!(places, [("t.toml:2", "loader"), ("t.toml:5", "plugins.meter"), ("t.toml:6", "plugins.b")], "{found:?}");
+}

@@ -1,0 +1,110 @@
+//! What an operator may ask about plugins, and have done to them, on the listener of `/metrics`.
+//!
+//! **Invariant:** no web page can have anything done. The listener has no key, so what changes something must carry a
+//! header that a page cannot send without asking first, which is always refused; and whatever a browser marks as its
+//! own is refused too.
+
+use std::path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde_json::{Value, json};
+use thingcall_loader::{LoadError, Loaded};
+
+use crate::reloads::Reloads;
+
+/// The header of requests that change something; its value must be [`HEADER_VALUE`].
+pub(crate) const HEADER: &str = "x-thingcall";
+/// Its value.
+pub(crate) const HEADER_VALUE: &str = "1";
+
+/// `/plugins` and what is below.
+pub(crate) fn routes(reloads: Arc<Reloads>) -> Router {
+    let changing = Router::new()
+        .route("/plugins/rescan", post(rescan))
+        .route("/plugins/{name}/reload", post(reload))
+        .layer(middleware::from_fn(no_browser));
+    Router::new().route("/plugins", get(list)).route("/plugins/{name}", get(show)).merge(changing).with_state(reloads)
+}
+
+/// Lets pass what cannot come from a web page.
+async fn no_browser(request: Request, next: Next) -> Response {
+    match from_browser(request.headers()) {
+        None => next.run(request).await,
+        Some(why) => failure(StatusCode::FORBIDDEN, why),
+    }
+}
+
+fn from_browser(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return Some("this is not for web pages; use `thingcall plugin reload`");
+    }
+    if headers.get(HEADER).is_none_or(|value| value != HEADER_VALUE) {
+        return Some("the header `X-Thingcall: 1` is missing; it keeps web pages out");
+    }
+    None
+}
+
+async fn list(State(reloads): State<Arc<Reloads>>) -> Response {
+    answer(StatusCode::OK, &reloads.plugins().list())
+}
+
+async fn show(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> Response {
+    let found = reloads.plugins().list().into_iter().find(|plugin| plugin.name.as_deref() == Some(name.as_str()));
+    match found {
+        Some(plugin) => answer(StatusCode::OK, &plugin),
+        None => refused(&LoadError::UnknownPlugin(name)),
+    }
+}
+
+async fn reload(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> Response {
+    match reloads.one(&name).await {
+        Ok(loaded) => answer(StatusCode::OK, &loaded),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn rescan(State(reloads): State<Arc<Reloads>>) -> Response {
+    let all = reloads.all().await;
+    let all: Vec<_> = all.iter().map(|(file, loaded)| as_json(file, loaded)).collect();
+    answer(StatusCode::OK, &all)
+}
+
+/// What became of one file.
+fn as_json(file: &path::Path, loaded: &Result<Loaded, LoadError>) -> Value {
+    match loaded {
+        Ok(loaded) => json!(loaded),
+        Err(error) => json!({ "file": file, "error": error.to_string() }),
+    }
+}
+
+fn refused(error: &LoadError) -> Response {
+    let status = if matches!(error, LoadError::UnknownPlugin(_)) {
+        StatusCode::NOT_FOUND
+    } else if matches!(error, LoadError::ShutDown) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    failure(status, &error.to_string())
+}
+
+fn failure(status: StatusCode, why: &str) -> Response {
+    answer(status, &json!({ "error": why }))
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(text) => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! `thingcall plugin list` and `reload`: what a running server has loaded, and loading anew, through its operator's
+//! listener.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Method, Request, StatusCode};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::client::connection;
+use crate::operator::{HEADER, HEADER_VALUE};
+use crate::output::{self, Output};
+use crate::tool::Place;
+
+/// A plugin may take its time to be created.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Which server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Server {
+    /// The server's operator's listener [default: `listen` in [metrics], 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Which plugin.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  thingcall plugin reload test-fb     load its file anew, changed or not\n  \
+    thingcall plugin reload             load what is new or changed in the folder\n\nWhat runs stays if its successor \
+    is refused. Exit status: 0 if nothing was refused, else 1.")]
+pub(crate) struct Reload {
+    /// Its name [default: look through the folder]
+    name: Option<String>,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Runs `thingcall plugin list`.
+pub(super) async fn list(server: Server) -> anyhow::Result<()> {
+    let (status, body) = server.ask(Method::GET, "/plugins").await?;
+    if status != StatusCode::OK {
+        bail!("the server answered HTTP {}: {}", status.as_u16(), words(&body));
+    }
+    let plugins = body.as_array().cloned().unwrap_or_default();
+    if plugins.is_empty() && !server.output.json {
+        output::note("no plugin is loaded");
+        return Ok(());
+    }
+    output::list(server.output, &plugins, Clone::clone, HEADING, row);
+    Ok(())
+}
+
+/// Runs `thingcall plugin reload`.
+pub(super) async fn reload(args: Reload) -> anyhow::Result<ExitCode> {
+    let Reload { name, server } = args;
+    let Some(name) = name else { return rescan(&server).await };
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        bail!("{name:?} is not the name of a plugin; `thingcall plugin list` tells them");
+    }
+    let (status, body) = server.ask(Method::POST, &format!("/plugins/{name}/reload")).await?;
+    if server.output.json {
+        output::line(&body);
+    } else if status == StatusCode::OK {
+        output::line(format_args!("{name}: loaded {}", loaded(&body)));
+    } else {
+        output::note(format_args!("{name}: not loaded: {}", words(&body)));
+    }
+    Ok(if status == StatusCode::OK { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn rescan(server: &Server) -> anyhow::Result<ExitCode> {
+    let (status, body) = server.ask(Method::POST, "/plugins/rescan").await?;
+    if status != StatusCode::OK {
+        bail!("the server answered HTTP {}: {}", status.as_u16(), words(&body));
+    }
+    let files = body.as_array().cloned().unwrap_or_default();
+    let refused = files.iter().filter(|file| file.get("error").is_some()).count();
+    for file in &files {
+        let path = file.get("file").and_then(Value::as_str).unwrap_or_default();
+        if server.output.json {
+            output::line(file);
+        } else if file.get("error").is_some() {
+            output::note(format_args!("{path}: not loaded: {}", words(file)));
+        } else {
+            output::line(format_args!("{path}: loaded {}", loaded(file)));
+        }
+    }
+    if files.is_empty() && !server.output.json {
+        output::line("nothing is new or changed");
+    }
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Server {
+    async fn ask(&self, method: Method, path: &str) -> anyhow::Result<(StatusCode, Value)> {
+        let address = match self.metrics {
+            Some(address) => address,
+            None => self.place.configuration()?.metrics.listen,
+        };
+        let mut sender = connection(&address.to_string()).await?;
+        let request = Request::builder().method(method).uri(path).header("host", address.to_string());
+        let request = request.header(HEADER, HEADER_VALUE).body(Empty::<Bytes>::new())?;
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("the answer cannot be read: {error}"))?.to_bytes();
+            anyhow::Ok((status, body))
+        };
+        let (status, body) = timeout(ANSWER_TIMEOUT, exchange).await.context("no answer within 60 s")??;
+        let value = serde_json::from_slice(&body)
+            .with_context(|| format!("{address} answered something else; is it the operator's listener?"))?;
+        Ok((status, value))
+    }
+}
+
+const HEADING: &[&str] = &["plugin", "version", "generation", "calls", "claims", "codecs", "state", "file"];
+
+fn row(plugin: &Value) -> Vec<String> {
+    let text = |name: &str| match plugin.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(words)) if words.is_empty() => "-".to_owned(),
+        Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Some(other) => other.to_string(),
+    };
+    let mut state = text("status");
+    if plugin.get("circuitOpen") == Some(&Value::Bool(true)) {
+        state.push_str(", blocked");
+    }
+    if plugin.get("error").is_some_and(Value::is_string) {
+        state = format!("{state}: {}", words(plugin));
+    }
+    let [name, version, generation] = ["name", "version", "generation"].map(text);
+    vec![name, version, generation, text("callsInFlight"), text("claims"), text("codecs"), state, text("file")]
+}
+
+/// What was loaded, in words.
+fn loaded(body: &Value) -> String {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let generation = body.get("generation").and_then(Value::as_u64).unwrap_or_default();
+    let unchanged = if body.get("changed") == Some(&Value::Bool(false)) { ", as before" } else { "" };
+    format!("{} {} as generation {generation}{unchanged}", text("name"), text("version"))
+}
+
+/// Why not.
+fn words(body: &Value) -> &str {
+    body.get("error").and_then(Value::as_str).unwrap_or("no reason given")
+}

@@ -1,0 +1,110 @@
+//! What happens while a plugin is tried, printed as it happens.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::output::{self, Output};
+
+/// Prints steps. Shared by the device and whatever logs.
+#[derive(Debug, Clone)]
+pub(super) struct Steps {
+    output: Output,
+    started: Instant,
+}
+
+impl Steps {
+    /// Prints steps from now on, log lines at this level or above among them.
+    ///
+    /// # Errors
+    /// If logging was started before.
+    pub(super) fn start(output: Output, level: Level) -> anyhow::Result<Arc<Self>> {
+        let steps = Arc::new(Self { output, started: Instant::now() });
+        tracing_subscriber::registry().with(Logged { steps: steps.clone(), level }).try_init()?;
+        Ok(steps)
+    }
+
+    /// One step: its name, what it says to people, and its members for programs.
+    pub(super) fn step(&self, name: &str, text: &str, members: Value) {
+        let at_ms = self.started.elapsed().as_secs_f64() * 1000.0;
+        if !self.output.json {
+            return output::line(format_args!("{at_ms:>9.3} ms  {name:<7}  {text}"));
+        }
+        let mut object = Map::new();
+        object.insert("step".to_owned(), json!(name));
+        object.insert("atMs".to_owned(), json!(at_ms));
+        if let Value::Object(members) = members {
+            object.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        output::line(Value::Object(object));
+    }
+}
+
+/// Makes steps of log lines: the plugin's own, and what the loader says of it.
+struct Logged {
+    steps: Arc<Steps>,
+    level: Level,
+}
+
+impl<S: Subscriber> Layer<S> for Logged {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        let ours = metadata.target().starts_with("plugin") || metadata.target().starts_with("thingcall");
+        ours && *metadata.level() <= self.level
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let level = event.metadata().level().as_str();
+        let members = json!({ "level": level, "message": said.message, "fields": said.fields });
+        let mut text = format!("{level} {}", said.message);
+        for (name, value) in &said.fields {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.push_str(&format!(" {name}={value}"));
+        }
+        self.steps.step("log", &text, members);
+    }
+}
+
+/// The fields of a log line.
+#[derive(Default)]
+struct Said {
+    message: String,
+    fields: Map<String, Value>,
+}
+
+impl Said {
+    fn put(&mut self, field: &Field, value: Value) {
+        if field.name() == "message" {
+            self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        } else {
+            self.fields.insert(field.name().to_owned(), value);
+        }
+    }
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.put(field, Value::String(format!("{value:?}")));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, json!(value));
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, json!(value));
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, json!(value));
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, json!(value));
+    }
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field, Value::String(value.to_string()));
+    }
+}
