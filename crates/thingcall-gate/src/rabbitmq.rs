@@ -34,8 +34,9 @@ pub(crate) fn decide<'a>(app: &'a App, question: Question, fields: &Fields) -> R
     let who = match question {
         Question::User => user(app, fields)?,
         Question::Vhost | Question::Resource | Question::Topic => {
-            let who = app.who(fields.need("username")?)?;
-            if !app.config.rabbitmq.vhosts.iter().any(|vhost| Ok(vhost.as_str()) == fields.need("vhost")) {
+            let (username, vhost) = (fields.need("username")?, fields.need("vhost")?);
+            let who = app.who(username)?;
+            if !app.config.rabbitmq.vhosts.iter().any(|known| known == vhost) {
                 return Err(Refused::Vhost);
             }
             who

@@ -37,7 +37,7 @@ pub struct Parts {
 
 /// Answers brokers' questions about devices.
 pub struct Gate {
-    app: Arc<App>,
+    pub(crate) app: Arc<App>,
 }
 
 /// How long accepting rests after the system refused a connection: it is out of files or memory.

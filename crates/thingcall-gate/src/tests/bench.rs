@@ -1,0 +1,153 @@
+//! A gate over devices that are made up, and questions to it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use prometheus::Registry;
+use thingcall_alink as alink;
+use thingcall_core::{Credentials, DeviceCredential, DeviceKey, PresenceSink, Secret, TransportKind, UnixMillis};
+
+use crate::endpoint::Broker;
+use crate::request;
+use crate::server::Gate;
+use crate::who::{Admitted, LoginSink, Protocol};
+use crate::{Config, Parts, User};
+
+/// A login as it was noted, with the address.
+pub(crate) type Login = (DeviceKey, Broker, Protocol, Option<String>);
+
+/// Devices, and what was noted of them.
+#[derive(Default)]
+pub(crate) struct Devices {
+    known: Mutex<HashMap<DeviceKey, DeviceCredential>>,
+    pub(crate) seen: Mutex<Vec<DeviceKey>>,
+    pub(crate) admitted: Mutex<Vec<Login>>,
+}
+
+impl Devices {
+    /// Registers a device, or changes it.
+    pub(crate) fn put(&self, device: &DeviceKey, enabled: bool) {
+        self.known.lock().unwrap().insert(device.clone(), DeviceCredential { secret: secret(device), enabled });
+    }
+}
+
+impl Devices {
+    /// Forgets a device.
+    pub(crate) fn remove(&self, device: &DeviceKey) {
+        self.known.lock().unwrap().remove(device);
+    }
+}
+
+impl Credentials for Devices {
+    fn credential(&self, device: &DeviceKey) -> Option<DeviceCredential> {
+        self.known.lock().unwrap().get(device).cloned()
+    }
+}
+
+impl PresenceSink for Devices {
+    fn online(&self, _: &DeviceKey, _: TransportKind, _: Option<&str>, _: UnixMillis) {
+        panic!("nobody knows when the device leaves");
+    }
+
+    fn offline(&self, _: &DeviceKey, _: UnixMillis) {}
+
+    fn seen(&self, device: &DeviceKey, _: UnixMillis) {
+        self.seen.lock().unwrap().push(device.clone());
+    }
+}
+
+impl LoginSink for Devices {
+    fn admitted(&self, login: &Admitted<'_>) {
+        let Admitted { device, broker, protocol, address, .. } = *login;
+        self.admitted.lock().unwrap().push((device.clone(), broker, protocol, address.map(str::to_owned)));
+    }
+}
+
+/// A gate and its devices: `pk1/devA` and `pk1/devB`, with secrets of their own names.
+pub(crate) struct Bench {
+    pub(crate) gate: Gate,
+    pub(crate) devices: Arc<Devices>,
+    registry: Registry,
+}
+
+/// A device of the product `pk1`.
+pub(crate) fn device(name: &str) -> DeviceKey {
+    DeviceKey { product: "pk1".parse().unwrap(), name: name.parse().unwrap() }
+}
+
+/// What a device's password is keyed with.
+pub(crate) fn secret(device: &DeviceKey) -> Secret {
+    Secret::new(&format!("secret of {device}"))
+}
+
+/// The password that goes with a client id.
+pub(crate) fn password(device: &DeviceKey, client_id: &str) -> String {
+    alink::password(device, client_id, &secret(device))
+}
+
+/// A configuration with one user, `router`.
+pub(crate) fn config() -> Config {
+    let user = User { name: "router".to_owned(), secret: Secret::new("router's"), tags: vec!["monitoring".to_owned()] };
+    Config { users: vec![user], ..Config::default() }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(config())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        let devices = Arc::new(Devices::default());
+        devices.put(&device("devA"), true);
+        devices.put(&device("devB"), true);
+        let parts = Parts { credentials: devices.clone(), presence: devices.clone(), logins: devices.clone() };
+        let registry = Registry::new();
+        Self { gate: Gate::new(config, parts, &registry).unwrap(), devices, registry }
+    }
+
+    /// Asks with a form.
+    pub(crate) async fn form(&self, path: &str, body: &str) -> (StatusCode, String) {
+        let kind = "application/x-www-form-urlencoded";
+        self.ask(Request::post(path).header("content-type", kind).body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Asks with a query.
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
+        self.ask(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// Asks with a JSON object.
+    pub(crate) async fn json(&self, path: &str, body: &serde_json::Value) -> (StatusCode, String) {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.ask(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// Asks with a form and expects an answer with status 200.
+    pub(crate) async fn text(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let (status, body) = self.form(path, &form.extend_pairs(fields).finish()).await;
+        assert_eq!(status, StatusCode::OK, "{path} {fields:?}: {body}");
+        body
+    }
+
+    pub(crate) async fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
+        let answer = request::handle(State(self.gate.app.clone()), request).await;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The value of a counter of decisions.
+    pub(crate) fn decisions(&self, broker: &str, endpoint: &str, result: &str) -> u64 {
+        let series = format!(
+            "thingcall_gate_decisions_total{{broker=\"{broker}\",endpoint=\"{endpoint}\",result=\"{result}\"}} "
+        );
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(&series));
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    }
+}
