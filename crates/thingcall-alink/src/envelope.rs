@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thingcall_core::{CallId, Delivery, MalformedReply, ReplyBody};
+use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Reply, ReplyBody};
 
 const ID: &str = r#"{"id":""#;
 
@@ -26,6 +26,14 @@ pub fn request_id(payload: &[u8]) -> Option<CallId> {
     let rest = payload.strip_prefix(ID.as_bytes())?;
     let end = rest.iter().position(|byte| *byte == b'"')?;
     std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+}
+
+/// What a device said in its own bytes, once translated; `None` if that is no reply.
+pub fn reply_of(raw: &RawReply, translated: &[u8]) -> Option<Reply> {
+    let Envelope::Reply(payload_id, body) = read(translated) else { return None };
+    let RawReply { device, transport, topic_id, payload } = raw;
+    let (device, bytes) = (device.clone(), payload.len());
+    Some(Reply { device, transport: *transport, payload_id, topic_id: *topic_id, body, bytes })
 }
 
 /// A message on a topic for replies.

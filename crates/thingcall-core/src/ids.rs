@@ -203,6 +203,14 @@ impl RequestId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// The length of its text.
+    pub const TEXT_LEN: usize = 36;
+
+    /// Writes its text.
+    pub fn write(self, text: &mut [u8; Self::TEXT_LEN]) -> &mut str {
+        self.0.hyphenated().encode_upper(text)
+    }
 }
 
 impl fmt::Display for RequestId {

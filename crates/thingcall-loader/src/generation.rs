@@ -3,13 +3,33 @@
 //! **Invariant:** no function of the plugin runs after `destroy`, and its code is never unmapped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thingcall_core::{Codec, Handler};
-use thingcall_plugin::abi;
+use thingcall_plugin::abi::{self, OK};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tracing::{debug, warn};
 
-use crate::config::{Config, PluginConfig};
+use crate::background::Background;
+use crate::codec::PluginCodec;
+use crate::config::{Config, Execution, PluginConfig};
+use crate::driver::PluginHandler;
+use crate::host::HOST;
+use crate::instance::{Instance, Limits, Parts};
 use crate::manifest::Manifest;
 use crate::metrics::Metrics;
+use crate::out::OutPlace;
+use crate::pool::Pool;
+use crate::tokens;
+use crate::watchdog::Watched;
+
+/// How long `destroy` may take.
+const DESTROY_MAX: Duration = Duration::from_secs(5);
+/// How long a call that is ended by force may take to end.
+const END_MAX: Duration = Duration::from_secs(5);
+/// How much `create` may say about a failure, in bytes.
+const ERROR_BYTES_MAX: usize = 16 * 1024;
 
 /// What a generation is made from: a library that is loaded, checked and never unmapped.
 #[derive(Debug, Clone)]
@@ -23,13 +43,23 @@ pub struct Image {
 }
 
 /// A plugin instance that takes calls.
-#[derive(Debug)]
 pub struct Generation {
     image: Image,
+    number: u64,
+    instance: Arc<Instance>,
+    background: Arc<Background>,
+}
+
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Generation");
+        out.field("plugin", &self.instance.plugin()).field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Generation {
-    /// Runs the plugin's `create`. May block: not for a runtime's worker.
+    /// Runs the plugin's `create`. May block: not for a runtime's worker, but within a runtime's context
+    /// (`spawn_blocking`), whose timers it uses.
     ///
     /// # Errors
     /// Why there is no instance: the status and what the plugin said.
@@ -40,8 +70,45 @@ impl Generation {
         plugin: &PluginConfig,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, CreateError> {
-        let _ = (number, config, plugin, metrics);
-        Ok(Arc::new(Self { image }))
+        check(&image.table)?;
+        let host = |what: &str| CreateError::Host(what.to_owned());
+        let runtime = Handle::try_current().map_err(|_| host("there is no runtime for its timers"))?;
+        let configuration = serde_json::to_string(&plugin.config).map_err(|error| host(&error.to_string()))?;
+        let series = metrics.series(&image.manifest.name);
+        let watched = Watched::start(series.clone(), config.stall_warn, config.stall_open)
+            .map_err(|error| host(&format!("there is no thread to watch it: {error}")))?;
+        let pool = match plugin.execution {
+            Execution::Inline => None,
+            Execution::Pool => Some(
+                Pool::start(&image.manifest.name, plugin.threads)
+                    .map_err(|error| host(&format!("there are no threads for it: {error}")))?,
+            ),
+        };
+        let limits = Limits {
+            plugin_bytes_max: config.plugin_bytes_max,
+            operations_per_call_max: config.operations_per_call_max,
+            calls_in_flight_max: plugin.calls_in_flight_max,
+            retire_timeout: config.retire_timeout,
+        };
+        let (metrics, table, fallback) = (metrics.clone(), image.table, plugin.fallback);
+        let instance = Instance::new(Parts { series, metrics, limits, fallback, pool, watched, table });
+        let background = Background::enter(&instance, runtime).ok_or_else(|| host("no token is free for it"))?;
+        let generation = Self { image, number, instance, background };
+        generation.run_create(&configuration)?;
+        Ok(Arc::new(generation))
+    }
+
+    fn run_create(&self, configuration: &str) -> Result<(), CreateError> {
+        let err = OutPlace::new(ERROR_BYTES_MAX).ok_or_else(|| CreateError::Host("too many plugins".to_owned()))?;
+        let status = self.instance.create(&HOST, self.background.token(), configuration, err.handle());
+        self.instance.own.freeze();
+        self.background.created();
+        if status == OK {
+            return Ok(());
+        }
+        self.background.drain();
+        let text = String::from_utf8_lossy(&err.take().unwrap_or_default()).into_owned();
+        Err(CreateError::Failed { status, text })
     }
 
     /// What it was made from.
@@ -51,28 +118,102 @@ impl Generation {
 
     /// Its face to the engine. `None` if the plugin handles no calls (it has no `begin`).
     pub fn handler(self: &Arc<Self>) -> Option<Arc<dyn Handler>> {
-        None
+        self.image.table.begin?;
+        Some(Arc::new(PluginHandler(self.instance.clone())))
     }
 
     /// Its translations; `None` if it lacks `encode` or `decode`.
     pub fn codec(self: &Arc<Self>) -> Option<Arc<dyn Codec>> {
-        None
+        self.image.table.encode.and(self.image.table.decode.map(drop))?;
+        Some(Arc::new(PluginCodec(self.instance.clone())))
     }
 
     /// Whether its circuit is open: its code blocks, and new calls take the fall-back.
     pub fn circuit_open(&self) -> bool {
-        false
+        self.instance.watched.stuck()
     }
 
-    /// How many of its calls have not ended.
+    /// How many of its calls and translations have not ended.
     pub fn calls_in_flight(&self) -> usize {
-        0
+        self.instance.in_flight()
     }
 
     /// Waits until its calls have ended, ends those left after `Config::retire_timeout`, then runs `destroy` (at most
     /// 5 s). Says whether `destroy` returned. The image stays mapped.
+    ///
+    /// Nobody may use a handler or codec of it any more: a call that comes once the last has ended is refused.
     pub async fn retire(self: Arc<Self>) -> bool {
-        true
+        let instance = &self.instance;
+        let plugin = instance.plugin();
+        instance.watched.retire();
+        if timeout(instance.limits.retire_timeout, instance.idle()).await.is_err() {
+            warn!(plugin, calls = instance.in_flight(), "calls of a replaced plugin are ended");
+        }
+        if !self.end_calls().await {
+            warn!(plugin, calls = instance.in_flight(), "plugin code does not return; it is not destroyed");
+            self.close_pool();
+            return false;
+        }
+        let destroyed = self.destroy().await;
+        if destroyed {
+            debug!(plugin, generation = self.number, "destroyed");
+        } else {
+            warn!(plugin, generation = self.number, "destroy does not return");
+        }
+        self.close_pool();
+        destroyed
+    }
+
+    /// Ends what is left, and lets nothing in any more. Says whether nothing is left.
+    async fn end_calls(&self) -> bool {
+        let ended = async {
+            while !self.instance.close() {
+                tokens::calls_of(&self.instance).iter().for_each(|call| call.shut_down());
+                // A call that comes in between is ended by the next round.
+                let _ = timeout(Duration::from_millis(100), self.instance.idle()).await;
+            }
+        };
+        timeout(END_MAX, ended).await.is_ok()
+    }
+
+    /// On a thread of its own, which is left behind if it does not end.
+    async fn destroy(&self) -> bool {
+        let (instance, background) = (self.instance.clone(), self.background.clone());
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("plugin-destroy".to_owned()).spawn(move || {
+            background.drain();
+            instance.destroy();
+            let _ = ended.send(());
+        });
+        if let Err(error) = thread {
+            warn!(plugin = self.instance.plugin(), %error, "there is no thread to destroy it");
+            return false;
+        }
+        let waited = tokio::task::spawn_blocking(move || has_ended.recv_timeout(DESTROY_MAX).is_ok());
+        waited.await.unwrap_or(false)
+    }
+
+    fn close_pool(&self) {
+        if let Some(pool) = &self.instance.pool {
+            pool.close();
+        }
+    }
+}
+
+impl Drop for Generation {
+    /// Without `retire` the plugin is not destroyed; its threads end when what they do has ended.
+    fn drop(&mut self) {
+        drop(tokens::kill(self.background.token()));
+        self.close_pool();
+    }
+}
+
+fn check(table: &abi::PluginApi) -> Result<(), CreateError> {
+    let missing = |what: &str| Err(CreateError::Table(format!("its table has no {what}")));
+    match (table.create, table.begin, table.encode, table.decode) {
+        (None, ..) => missing("create"),
+        (_, None, None, _) | (_, None, _, None) => missing("begin, nor both encode and decode"),
+        _ => Ok(()),
     }
 }
 
@@ -94,3 +235,6 @@ pub enum CreateError {
     #[error("{0}")]
     Host(String),
 }
+
+#[cfg(test)]
+mod tests;

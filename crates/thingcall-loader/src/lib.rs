@@ -39,7 +39,36 @@ mod report;
 
 // Running: one plugin and its calls.
 mod generation;
+mod instance;
+
+mod driver;
+
+mod call;
+
+mod answer;
+mod operation;
+mod request;
+
+mod background;
+mod codec;
+
+mod host;
+
+mod foreign;
+mod log_lines;
+mod out;
+mod own_metrics;
+
+mod slots;
+mod tokens;
+
+mod pool;
+mod watchdog;
+
 mod metrics;
+
+#[cfg(test)]
+mod testbench;
 
 pub use check::check_configs;
 pub use claim::ClaimError;

@@ -1,0 +1,194 @@
+//! The engine's side of a plugin's call: a future that calls the device for the plugin, keeps its timers and waits for
+//! its answer.
+//!
+//! **Invariants:** dropping it ends the call for the plugin, and waits for no thread of the pool. It gives way after
+//! [`ROUNDS_MAX`] rounds, so that a plugin and a quick device cannot keep the call's one timer from being looked at.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use futures_util::future::Abortable;
+use futures_util::stream::{FuturesUnordered, Stream};
+use thingcall_core::{Answer, Call, CallError, Command, DeviceLink, Executed, Handler};
+use thingcall_plugin::abi::{E_CANCELLED, E_TIMEOUT};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::answer::{Tally, answer};
+use crate::call::{CallActor, Completion};
+use crate::config::Fallback;
+use crate::instance::{Instance, NotAdmitted};
+use crate::metrics::CallResult;
+use crate::operation::{OperationEnd, Order, Ordered};
+use crate::pool::More;
+
+const ROUNDS_MAX: u32 = 32;
+
+/// A generation's face to the engine.
+pub(crate) struct PluginHandler(pub(crate) Arc<Instance>);
+
+#[async_trait]
+impl Handler for PluginHandler {
+    async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
+        let instance = &self.0;
+        if instance.watched.stuck() {
+            return blocked(instance, call, device).await;
+        }
+        let mut driver = Driver::new(instance, call, device)?;
+        std::future::poll_fn(|context| driver.poll(context)).await
+    }
+}
+
+/// What becomes of a call while the plugin's circuit is open.
+async fn blocked(instance: &Instance, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
+    match instance.fallback {
+        Fallback::Fail => {
+            instance.series.refused(CallResult::Busy);
+            let why = format!("plugin {} is stuck: its code blocks; reload it", instance.plugin());
+            Err(CallError::Plugin { why, executed: Executed::No })
+        }
+        Fallback::BuiltIn => device.call(Command { service: call.service.clone(), params: call.args.clone() }).await,
+    }
+}
+
+/// How an operation ended, by its number.
+type Running<'a> = Pin<Box<dyn Future<Output = (i32, OperationEnd)> + Send + 'a>>;
+
+struct Driver<'a> {
+    actor: Arc<CallActor>,
+    call: &'a Call,
+    device: &'a dyn DeviceLink,
+    /// Made when the first operation is.
+    running: Option<FuturesUnordered<Running<'a>>>,
+    orders: Vec<Order>,
+    tally: Tally,
+    entered: Instant,
+    started: bool,
+    answered: bool,
+}
+
+impl<'a> Driver<'a> {
+    fn new(instance: &Arc<Instance>, call: &'a Call, device: &'a dyn DeviceLink) -> Result<Self, CallError> {
+        let plugin = instance.plugin();
+        let overloaded = |why| {
+            instance.series.refused(CallResult::Busy);
+            CallError::Overloaded(why)
+        };
+        let permit = instance.admit().map_err(|why| match why {
+            NotAdmitted::Full(max) => overloaded(format!("plugin {plugin} has {max} calls in flight")),
+            NotAdmitted::Closed => {
+                let why = format!("plugin {plugin} was replaced a moment ago; try again");
+                CallError::Plugin { why, executed: Executed::No }
+            }
+        })?;
+        let actor = CallActor::enter(call.clone(), device.deadline(), permit, instance)
+            .ok_or_else(|| overloaded("no token is free for another plugin call".to_owned()))?;
+        Ok(Self {
+            actor,
+            call,
+            device,
+            running: None,
+            orders: Vec::new(),
+            tally: Tally::default(),
+            entered: Instant::now(),
+            started: false,
+            answered: false,
+        })
+    }
+
+    fn inline(&self) -> bool {
+        self.actor.instance().pool.is_none()
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, CallError>> {
+        if !self.started {
+            self.started = true;
+            self.actor.start();
+        }
+        for _ in 0..ROUNDS_MAX {
+            let mut moved = self.inline() && self.actor.run_inline() == More::Yes;
+            if let Some(completion) = self.actor.collect(&mut self.orders) {
+                return Poll::Ready(self.conclude(completion));
+            }
+            self.start_orders();
+            moved |= self.poll_running(context);
+            if !moved && self.actor.park(context.waker()) {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn conclude(&mut self, completion: Completion) -> Result<Answer, CallError> {
+        self.answered = true;
+        let instance = self.actor.instance();
+        let (answer, result) = answer(instance.plugin(), self.call.mode, &mut self.tally, completion);
+        instance.series.ended(result, self.entered.elapsed());
+        answer
+    }
+
+    fn start_orders(&mut self) {
+        for order in self.orders.drain(..) {
+            let Order { number, what, abort } = order;
+            let run: Pin<Box<dyn Future<Output = OperationEnd> + Send + 'a>> = match what {
+                Ordered::Forward(params, limit) => {
+                    self.tally.forwards = self.tally.forwards.saturating_add(1);
+                    let command = Command { service: self.call.service.clone(), params };
+                    let asked = self.device.call(command);
+                    let (call, entered) = (self.call, self.entered);
+                    match limit {
+                        None => Box::pin(async move { OperationEnd::Answered(asked.await) }),
+                        Some(limit) => Box::pin(async move {
+                            let end = timeout(limit, asked).await;
+                            OperationEnd::Answered(end.unwrap_or_else(|_| Err(timed_out(call, entered))))
+                        }),
+                    }
+                }
+                Ordered::Timer(wait) => Box::pin(async move {
+                    sleep(wait).await;
+                    OperationEnd::Fired
+                }),
+            };
+            let run = Abortable::new(run, abort);
+            let running = self.running.get_or_insert_default();
+            running.push(Box::pin(async move { (number, run.await.unwrap_or(OperationEnd::Cancelled)) }));
+        }
+    }
+
+    /// Says whether anything ended.
+    fn poll_running(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        let mut moved = false;
+        while let Poll::Ready(Some((number, end))) = Pin::new(&mut *running).poll_next(context) {
+            if let OperationEnd::Answered(end) = &end {
+                self.tally.note(end);
+            }
+            self.actor.ended(number, end);
+            moved = true;
+        }
+        moved
+    }
+}
+
+fn timed_out(call: &Call, entered: Instant) -> CallError {
+    let waited_ms = u64::try_from(entered.elapsed().as_millis()).unwrap_or(u64::MAX);
+    CallError::Timeout { device: call.device.key.to_string(), waited_ms }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.running = None;
+        if !self.answered {
+            let late = Instant::now().into_std() >= self.actor.deadline().instant();
+            let (reason, result) =
+                if late { (E_TIMEOUT, CallResult::Timeout) } else { (E_CANCELLED, CallResult::Cancelled) };
+            self.actor.abandon(reason);
+            self.actor.instance().series.ended(result, self.entered.elapsed());
+        }
+        if self.inline() {
+            while self.actor.run_inline() == More::Yes {}
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What the host gives to plugins: the functions behind the table of the ABI.
+//!
+//! **Invariants:** each may be called from any thread at any time, never blocks on plugin code, never unwinds, never
+//! calls back. Whatever a plugin points at is copied before a function returns.
+#![expect(unsafe_code, reason = "takes what plugins hand over")]
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use serde::de::IgnoredAny;
+use thingcall_core::Args;
+use thingcall_plugin::abi::{
+    Bytes, CallResult, DoneFn, E_INTERNAL, E_INVAL, E_LIMIT, E_STALE, E_UNSUPPORTED, FORMAT_JSON, Forward, HostApi,
+    LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_TRACE, LOG_WARN, MAJOR, MINOR, OK, Out, Token,
+};
+use tracing::Level;
+
+use crate::call::Completion;
+use crate::foreign::{self, read_sized};
+use crate::instance::{Foreign, known_status};
+use crate::operation::Ordered;
+use crate::request::left_ms;
+use crate::tokens::{self, Named};
+use crate::{log_lines, out};
+
+/// How much of a help text is kept, in bytes.
+const HELP_BYTES_MAX: usize = 1024;
+/// How much of a metric's name is looked at, in bytes; longer ones are refused.
+const METRIC_NAME_BYTES_MAX: usize = 128;
+
+/// The table.
+pub(crate) static HOST: HostApi = HostApi {
+    struct_size: const { size_of::<HostApi>() as u32 },
+    abi_major: MAJOR,
+    abi_minor: MINOR,
+    complete: Some(complete),
+    wake: Some(wake),
+    forward: Some(forward),
+    timer: Some(timer),
+    cancel: Some(cancel),
+    remaining_ms: Some(remaining_ms),
+    log_enabled: Some(log_enabled),
+    log: Some(log),
+    metric_define: Some(metric_define),
+    metric_record: Some(metric_record),
+    out_write: Some(out_write),
+};
+
+/// Nothing unwinds into a plugin.
+fn fenced<T>(broken: T, run: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(broken)
+}
+
+unsafe extern "C" fn complete(token: Token, result: *const CallResult) -> i32 {
+    fenced(E_INTERNAL, || {
+        let Some(call) = tokens::call(token) else { return stale(token) };
+        // SAFETY: the contract: null, or a result of the size it says.
+        let Some(result) = (unsafe { read_sized(result) }) else { return E_INVAL };
+        // SAFETY: the contract: its bytes are readable until this returns.
+        match unsafe { completion(&result, call.instance().limits.plugin_bytes_max) } {
+            Err(status) => status,
+            Ok((status, completion)) => match call.complete(completion) {
+                OK => status,
+                _ => stale(token),
+            },
+        }
+    })
+}
+
+/// Counts an answer that came too late, for the plugin whose call it was.
+fn stale(token: Token) -> i32 {
+    if let Some(series) = tokens::owner(token) {
+        series.stale.inc();
+    }
+    E_STALE
+}
+
+/// What a result says, and the status its giver gets. What is malformed leaves the call open; what can be read but
+/// breaks a rule ends it, since the plugin may give nothing better and the caller would wait in vain.
+///
+/// # Safety
+/// The result's bytes are readable as long as this runs, where their pointers are not null.
+unsafe fn completion(result: &CallResult, bytes_max: usize) -> Result<(i32, Completion), i32> {
+    let too_large = |bytes: usize| {
+        let why = format!("its answer has {bytes} bytes, {bytes_max} are allowed (plugin_bytes_max)");
+        (E_LIMIT, Completion::Broken(why))
+    };
+    // SAFETY: the caller vouches for them.
+    let message = match unsafe { foreign::bytes(result.message, bytes_max) } {
+        Ok(message) => String::from_utf8_lossy(message),
+        Err(E_LIMIT) => return Ok(too_large(result.message.len)),
+        Err(status) => return Err(status),
+    };
+    // SAFETY: the caller vouches for them.
+    let data = match unsafe { foreign::bytes(result.data, bytes_max) } {
+        Ok(data) => data,
+        Err(E_LIMIT) => return Ok(too_large(result.data.len)),
+        Err(status) => return Err(status),
+    };
+    match result.status {
+        OK => {}
+        status if status < OK => {
+            let (status, message) = (known_status(status), message.into_owned());
+            return Ok((OK, Completion::Failed { status, message }));
+        }
+        _ => return Err(E_INVAL),
+    }
+    if !is_json(result.format) {
+        return Ok((E_UNSUPPORTED, Completion::Broken("its answer is not in JSON".to_owned())));
+    }
+    let data = match data {
+        [] => "{}",
+        data => match json_object(data) {
+            Some(data) => data,
+            None => return Ok((E_INVAL, Completion::Broken("its answer's data is not a JSON object".to_owned()))),
+        },
+    };
+    let message = if message.is_empty() { None } else { Some(message.into_owned()) };
+    Ok((OK, Completion::Answered { code: result.code, message, data: data.to_owned() }))
+}
+
+const fn is_json(format: u32) -> bool {
+    matches!(format, 0 | FORMAT_JSON)
+}
+
+/// The bytes as text, if they are one JSON object.
+fn json_object(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?.trim_ascii();
+    let whole = text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    whole.then_some(text)
+}
+
+unsafe extern "C" fn wake(token: Token) -> i32 {
+    fenced(E_INTERNAL, || tokens::call(token).map_or(E_STALE, |call| call.wake()))
+}
+
+unsafe extern "C" fn forward(token: Token, command: *const Forward, done: Option<DoneFn>, user: *mut c_void) -> i32 {
+    let user = Foreign(user);
+    fenced(E_INTERNAL, || {
+        let Some(call) = tokens::call(token) else { return E_STALE };
+        // SAFETY: the contract: null, or a command of the size it says.
+        let (Some(command), Some(done)) = (unsafe { read_sized(command) }, done) else { return E_INVAL };
+        if !is_json(command.format) {
+            return E_UNSUPPORTED;
+        }
+        // SAFETY: the contract: its bytes are readable until this returns.
+        let args = match unsafe { foreign::bytes(command.args, call.instance().limits.plugin_bytes_max) } {
+            Ok(args) => json_object(args),
+            Err(status) => return status,
+        };
+        let Some(args) = args else { return E_INVAL };
+        let limit = (command.timeout_ms > 0).then(|| Duration::from_millis(command.timeout_ms));
+        call.order(Ordered::Forward(Args::checked(args), limit), done, user)
+    })
+}
+
+unsafe extern "C" fn timer(scope: Token, ms: u64, done: Option<DoneFn>, user: *mut c_void) -> i32 {
+    let user = Foreign(user);
+    fenced(E_INTERNAL, || {
+        let wait = Duration::from_millis(ms);
+        match (tokens::get(scope), done) {
+            (None, _) => E_STALE,
+            (Some(_), None) => E_INVAL,
+            (Some(Named::Call(call)), Some(done)) => call.order(Ordered::Timer(wait), done, user),
+            (Some(Named::Plugin(plugin)), Some(done)) => plugin.timer(wait, done, user),
+        }
+    })
+}
+
+unsafe extern "C" fn cancel(scope: Token, number: i32) -> i32 {
+    fenced(E_INTERNAL, || match tokens::get(scope) {
+        None => E_STALE,
+        Some(Named::Call(call)) => call.cancel(number),
+        Some(Named::Plugin(plugin)) => plugin.cancel(number),
+    })
+}
+
+unsafe extern "C" fn remaining_ms(token: Token) -> i64 {
+    fenced(E_INTERNAL.into(), || {
+        let Some(call) = tokens::call(token) else { return E_STALE.into() };
+        i64::try_from(left_ms(call.deadline())).unwrap_or(i64::MAX)
+    })
+}
+
+const fn level(number: i32) -> Option<Level> {
+    match number {
+        LOG_ERROR => Some(Level::ERROR),
+        LOG_WARN => Some(Level::WARN),
+        LOG_INFO => Some(Level::INFO),
+        LOG_DEBUG => Some(Level::DEBUG),
+        LOG_TRACE => Some(Level::TRACE),
+        _ => None,
+    }
+}
+
+unsafe extern "C" fn log_enabled(scope: Token, number: i32) -> i32 {
+    fenced(0, || match (level(number), tokens::owner(scope)) {
+        (Some(level), Some(_)) => log_lines::enabled(level).into(),
+        _ => 0,
+    })
+}
+
+unsafe extern "C" fn log(scope: Token, number: i32, target: *const Bytes, message: *const Bytes, fields: *const Bytes) {
+    fenced((), || {
+        let (Some(level), Some(series)) = (level(number), tokens::owner(scope)) else { return };
+        if log_lines::enabled(level) {
+            // SAFETY: the contract: null, or readable until this returns.
+            let target = unsafe { foreign::text(target, log_lines::TARGET_BYTES_MAX) };
+            // SAFETY: see above.
+            let message = unsafe { foreign::text(message, log_lines::MESSAGE_BYTES_MAX) };
+            // SAFETY: see above.
+            let fields = unsafe { foreign::text(fields, log_lines::MESSAGE_BYTES_MAX) };
+            log_lines::write(level, &series.plugin, &target, &message, &fields);
+        }
+    });
+}
+
+unsafe extern "C" fn metric_define(
+    plugin: Token,
+    kind: u32,
+    name: *const Bytes,
+    help: *const Bytes,
+    id: *mut u32,
+) -> i32 {
+    fenced(E_INTERNAL, || {
+        let Some(plugin) = tokens::plugin(plugin) else { return E_STALE };
+        if id.is_null() {
+            return E_INVAL;
+        }
+        // SAFETY: the contract: null, or readable until this returns.
+        let name = unsafe { foreign::text(name, METRIC_NAME_BYTES_MAX) };
+        // SAFETY: see above.
+        let help = unsafe { foreign::text(help, HELP_BYTES_MAX) };
+        let instance = plugin.instance();
+        match instance.own.define(&instance.metrics, instance.plugin(), kind, &name, &help) {
+            Ok(number) => {
+                // SAFETY: the contract: a place for a number; it need not be aligned.
+                unsafe { id.write_unaligned(number) };
+                OK
+            }
+            Err(status) => status,
+        }
+    })
+}
+
+unsafe extern "C" fn metric_record(plugin: Token, id: u32, value: f64) -> i32 {
+    fenced(E_INTERNAL, || tokens::plugin(plugin).map_or(E_STALE, |plugin| plugin.instance().own.record(id, value)))
+}
+
+unsafe extern "C" fn out_write(place: *mut Out, from: *const u8, len: usize) -> i32 {
+    fenced(E_INTERNAL, || {
+        // SAFETY: the contract: `len` readable bytes, or null.
+        out::write(place, len, || unsafe { foreign::bytes(Bytes { ptr: from, len }, len) })
+    })
+}

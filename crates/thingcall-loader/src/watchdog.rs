@@ -1,0 +1,225 @@
+//! Who is in plugin code, and since when: one thread looks, everybody else only leaves a mark.
+//!
+//! **Invariant:** entering plugin code costs a few relaxed stores: no lock, no clock, no allocation. The clock is the
+//! watching thread's, in steps of [`TICK`].
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::metrics::Series;
+use crate::slots::lock;
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// Milliseconds on the watching thread's clock; never 0.
+static NOW_MS: AtomicU64 = AtomicU64::new(1);
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+static WATCH: OnceLock<Watch> = OnceLock::new();
+static STARTED: Mutex<bool> = Mutex::new(false);
+
+/// What the thread looks at.
+#[derive(Default)]
+struct Watch {
+    watched: Mutex<Vec<Weak<Watched>>>,
+    /// Wakes the thread when there is something to watch again.
+    registered: Condvar,
+    /// One for each thread that ever was in plugin code; those of threads that ended are used again.
+    marks: Mutex<Marks>,
+}
+
+#[derive(Default)]
+struct Marks {
+    all: Vec<&'static Mark>,
+    free: Vec<&'static Mark>,
+}
+
+/// Where one thread is.
+#[derive(Default)]
+struct Mark {
+    /// When it entered plugin code; 0 = it is not there.
+    since_ms: AtomicU64,
+    /// Whose code it is in.
+    number: AtomicU64,
+    /// The stall that was reported, by its `since_ms`. Only the watching thread uses it.
+    reported: AtomicU64,
+}
+
+/// A thread's mark; goes back when the thread ends.
+struct OwnMark(Cell<Option<&'static Mark>>);
+
+thread_local! {
+    static MARK: OwnMark = const { OwnMark(Cell::new(None)) };
+}
+
+impl OwnMark {
+    fn get(&self) -> &'static Mark {
+        self.0.get().unwrap_or_else(|| {
+            let mut marks = lock(&WATCH.get_or_init(Watch::default).marks);
+            let mark = marks.free.pop().unwrap_or_else(|| {
+                let mark: &'static Mark = Box::leak(Box::default());
+                marks.all.push(mark);
+                mark
+            });
+            self.0.set(Some(mark));
+            mark
+        })
+    }
+}
+
+impl Drop for OwnMark {
+    fn drop(&mut self) {
+        if let (Some(mark), Some(watch)) = (self.0.get(), WATCH.get()) {
+            lock(&watch.marks).free.push(mark);
+        }
+    }
+}
+
+/// One generation, as the watching thread sees it.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    number: u64,
+    series: Arc<Series>,
+    stall_warn_ms: u64,
+    stall_open_ms: u64,
+    stuck: AtomicBool,
+    retired: AtomicBool,
+}
+
+/// In plugin code as long as it lives.
+pub(crate) struct InPlugin {
+    mark: Option<&'static Mark>,
+    before: (u64, u64),
+}
+
+impl Watched {
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// If there can be no thread for it.
+    pub(crate) fn start(series: Arc<Series>, warn: Duration, open: Duration) -> std::io::Result<Arc<Self>> {
+        let ms = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let watched = Arc::new(Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            series,
+            stall_warn_ms: ms(warn),
+            stall_open_ms: ms(open),
+            stuck: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+        });
+        let watch = WATCH.get_or_init(Watch::default);
+        let mut started = lock(&STARTED);
+        if !*started {
+            drop(std::thread::Builder::new().name("plugin-watch".to_owned()).spawn(move || watch.run())?);
+            *started = true;
+        }
+        lock(&watch.watched).push(Arc::downgrade(&watched));
+        watch.registered.notify_one();
+        Ok(watched)
+    }
+
+    /// Marks this thread as being in this generation's code.
+    pub(crate) fn enter(&self) -> InPlugin {
+        let Ok(mark) = MARK.try_with(OwnMark::get) else { return InPlugin { mark: None, before: (0, 0) } };
+        let before = (mark.since_ms.load(Ordering::Relaxed), mark.number.load(Ordering::Relaxed));
+        mark.number.store(self.number, Ordering::Relaxed);
+        mark.since_ms.store(NOW_MS.load(Ordering::Relaxed), Ordering::Release);
+        InPlugin { mark: Some(mark), before }
+    }
+
+    /// Whether its code blocks a thread for longer than allowed.
+    pub(crate) fn stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// From now on it says nothing about the plugin's circuit: a newer generation does.
+    pub(crate) fn retire(&self) {
+        if !self.retired.swap(true, Ordering::AcqRel) && self.stuck() {
+            self.series.circuit_open.dec();
+        }
+    }
+
+    fn set_stuck(&self, stuck: bool) {
+        if self.stuck.swap(stuck, Ordering::Relaxed) == stuck {
+            return;
+        }
+        let plugin = &*self.series.plugin;
+        if stuck {
+            warn!(plugin, limit_ms = self.stall_open_ms, "plugin code blocks its thread; its circuit is open");
+        } else {
+            info!(plugin, "plugin code returned; its circuit is closed");
+        }
+        if !self.retired.load(Ordering::Acquire) {
+            self.series.circuit_open.add(if stuck { 1 } else { -1 });
+        }
+    }
+
+    fn report(&self, held_ms: u64) {
+        self.series.stalls.inc();
+        warn!(plugin = &*self.series.plugin, held_ms, "plugin code holds its thread for too long");
+    }
+}
+
+impl Drop for InPlugin {
+    fn drop(&mut self) {
+        if let Some(mark) = self.mark {
+            mark.since_ms.store(self.before.0, Ordering::Release);
+            mark.number.store(self.before.1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Watch {
+    fn run(&self) {
+        let mut last = Instant::now();
+        loop {
+            let watched = self.watched();
+            std::thread::sleep(TICK);
+            let now = Instant::now();
+            let passed = u64::try_from(now.duration_since(last).as_millis()).unwrap_or(0);
+            // What is below a millisecond counts the next time.
+            last += Duration::from_millis(passed);
+            let now_ms = NOW_MS.fetch_add(passed, Ordering::Relaxed) + passed;
+            self.look(&watched, now_ms);
+        }
+    }
+
+    /// What is to be watched, once there is something.
+    fn watched(&self) -> Vec<Arc<Watched>> {
+        let mut watched = lock(&self.watched);
+        loop {
+            watched.retain(|one| one.strong_count() > 0);
+            if !watched.is_empty() {
+                return watched.iter().filter_map(Weak::upgrade).collect();
+            }
+            watched = self.registered.wait(watched).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn look(&self, watched: &[Arc<Watched>], now_ms: u64) {
+        let marks = lock(&self.marks).all.clone();
+        let mut stuck: Vec<u64> = Vec::new();
+        for mark in marks {
+            let since = mark.since_ms.load(Ordering::Acquire);
+            let number = mark.number.load(Ordering::Relaxed);
+            if since == 0 || mark.since_ms.load(Ordering::Acquire) != since {
+                continue;
+            }
+            let Some(watched) = watched.iter().find(|one| one.number == number) else { continue };
+            let held_ms = now_ms.saturating_sub(since);
+            if held_ms >= watched.stall_warn_ms && mark.reported.swap(since, Ordering::Relaxed) != since {
+                watched.report(held_ms);
+            }
+            if held_ms >= watched.stall_open_ms {
+                stuck.push(number);
+            }
+        }
+        for one in watched {
+            one.set_stuck(stuck.contains(&one.number));
+        }
+    }
+}
