@@ -3,14 +3,17 @@
 //! **Invariant:** nothing is faked: a real server, real MQTT connections, real signatures.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use prometheus::Registry as Metering;
 use thingcall_api::sign::Signer;
 use thingcall_core::{AccessKey, DeviceKey, ProductKey};
+use thingcall_loader::PluginConfig;
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings, ThingModel};
 use tokio::sync::mpsc;
@@ -21,6 +24,7 @@ use crate::client::Client;
 use crate::config::{Config, Log, LogFormat};
 use crate::logs;
 use crate::output::{self, Paint};
+use crate::plugin;
 use crate::serve::Signals;
 use crate::server::Server;
 use crate::simulate::{Address, Answered, Asked, Device, Listener, Said, simulated};
@@ -39,6 +43,8 @@ const WITH_EXT: &str = "lamp1";
 const WITHOUT_EXT: &str = "lamp2";
 /// Is registered and never connects.
 const AWAY: &str = "lamp3";
+/// The plugin that handles the custom module's calls.
+const PLUGIN_FILE: &str = "libtest_fb.so";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -60,16 +66,24 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let paint = Paint::for_stdout();
 
-    let config = Config { data: folder.path().join("data"), ..config() };
+    let mut config = Config { data: folder.path().join("data"), ..config() };
+    let plugin = plugin_beside();
+    if let Some(file) = &plugin {
+        plugin::install(&mut config, file, PluginConfig::default())?;
+    }
     let server = Server::start(config, &metering).await?;
+    if plugin.is_some() {
+        plugin::loaded(server.reloads.plugins()).context(PLUGIN_FILE)?;
+    }
     let key = server.first_key.clone().context("a new store has no key yet")?;
     let mqtt = server.addresses.mqtt.context("the demo runs the embedded broker")?;
     steps::introduce(paint, &server, &key, folder.path());
-    let devices = connect(&server.store, mqtt, paint).await?;
+    let show = Show { paint, plugin: plugin.is_some(), asked: Arc::default() };
+    let devices = connect(&server.store, mqtt, &show).await?;
 
     let url = format!("http://{}", server.addresses.api);
     let mut client = Client::connect(&url, signer(&key)).await?;
-    let failed = steps::run(paint, &mut client, &server.store).await?;
+    let failed = steps::run(&show, &mut client, &server.store).await?;
     if !args.once {
         next::print(paint, &server, &key, folder.path());
         signals.next().await;
@@ -78,6 +92,22 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     drop((client, devices));
     let stopped = server.stop(DRAIN).await;
     Ok(stopped.exit(if failed == 0 { Ok(()) } else { Err(()) }))
+}
+
+/// What the steps share with the devices.
+#[derive(Debug, Clone)]
+struct Show {
+    paint: Paint,
+    /// Whether the plugin is loaded.
+    plugin: bool,
+    /// How often devices were asked so far.
+    asked: Arc<AtomicUsize>,
+}
+
+/// The plugin's file, which cargo puts beside the program.
+fn plugin_beside() -> Option<PathBuf> {
+    let file = std::env::current_exe().ok()?.with_file_name(PLUGIN_FILE);
+    file.is_file().then_some(file)
 }
 
 /// The defaults, on other ports where somebody else has the usual ones.
@@ -96,7 +126,7 @@ fn signer(key: &AccessKey) -> Signer {
 }
 
 /// Registers the product and its devices, and connects those that are not away. They end with the returned set.
-async fn connect(store: &Arc<Store>, mqtt: SocketAddr, paint: Paint) -> anyhow::Result<JoinSet<()>> {
+async fn connect(store: &Arc<Store>, mqtt: SocketAddr, show: &Show) -> anyhow::Result<JoinSet<()>> {
     let product: ProductKey = PRODUCT.try_into()?;
     let new =
         NewProduct { key: Some(product.clone()), name: "demo lamp".to_owned(), settings: ProductSettings::default() };
@@ -105,7 +135,7 @@ async fn connect(store: &Arc<Store>, mqtt: SocketAddr, paint: Paint) -> anyhow::
     store.set_model(&product, model).await?;
 
     let (online, mut came) = mpsc::channel(8);
-    let listener = telling(paint, online);
+    let listener = telling(show, online);
     let broker = Address { host: mqtt.ip().to_string(), port: mqtt.port() };
     let mut running = JoinSet::new();
     for name in [WITH_EXT, WITHOUT_EXT, AWAY] {
@@ -127,13 +157,15 @@ async fn connect(store: &Arc<Store>, mqtt: SocketAddr, paint: Paint) -> anyhow::
 }
 
 /// Prints what devices see, and passes on whether they could connect.
-fn telling(paint: Paint, online: mpsc::Sender<Result<(), String>>) -> Listener {
+fn telling(show: &Show, online: mpsc::Sender<Result<(), String>>) -> Listener {
+    let Show { paint, asked, .. } = show.clone();
     Arc::new(move |device: &DeviceKey, said| {
         let name = &device.name;
         let told = match said {
             Said::Online => Ok(()),
             Said::Refused(why) | Said::Lost(why) => Err(why),
             Said::Asked(Asked { topic, params, .. }) => {
+                asked.fetch_add(1, Ordering::Relaxed);
                 return output::line(paint.faint(&format!("    {name} gets      {params} on {topic}")));
             }
             Said::Answers(Answered { topic, payload }) => {

@@ -6,9 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
-use thingcall_loader::PluginConfig;
+use thingcall_loader::{PluginConfig, PluginState, PluginStatus, Plugins};
 
 use crate::config::Config;
 
@@ -61,6 +61,18 @@ pub(crate) fn install(config: &mut Config, file: &Path, treated: PluginConfig) -
     private_copy(&bytes, file, &config.data.join("plugins"))?;
     config.plugins.insert(inspected.manifest.name, treated);
     Ok(())
+}
+
+/// That a server or a loader with one plugin did load it.
+///
+/// # Errors
+/// Why it did not.
+pub(crate) fn loaded(plugins: &Plugins) -> anyhow::Result<()> {
+    match plugins.list().first() {
+        Some(PluginState { status: PluginStatus::Active, .. }) => Ok(()),
+        Some(refused) => bail!("not loaded: {}", refused.error.as_deref().unwrap_or("it is disabled")),
+        None => bail!("not loaded: the file was not found"),
+    }
 }
 
 /// Writes a file into a folder as the loader wants them: writable by nobody else, whatever the umask says.

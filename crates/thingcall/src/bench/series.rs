@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
 use serde_json::json;
 use thingcall_loader::{Execution, PluginConfig};
 
@@ -80,7 +79,8 @@ async fn measure(args: &Args, plan: Plan, servers: &[(Through<'_>, Target)]) -> 
 
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
+    let at = |index: usize| figures.get(index).copied().unwrap_or_default();
+    f64::midpoint(at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2))
 }
 
 impl Through<'_> {
@@ -107,13 +107,9 @@ impl Through<'_> {
     /// # Errors
     /// Why it did not.
     pub(super) fn check(self, server: &Server) -> anyhow::Result<()> {
-        if matches!(self, Self::BuiltIn) {
-            return Ok(());
-        }
-        let list = server.reloads.plugins().list();
-        match &list.first().context("the plugin was not found")?.error {
-            Some(why) => bail!("the plugin was not loaded: {why}"),
-            None => Ok(()),
+        match self {
+            Self::BuiltIn => Ok(()),
+            Self::Plugin(..) => plugin::loaded(server.reloads.plugins()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The demonstration's calls: what is asked, what comes back, and whether it is what should come.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use thingcall_core::{AccessKey, CallId, Journal, Record, RecordState};
 use thingcall_store::Store;
 use tokio::time::{Instant, sleep};
 
-use super::{AWAY, PRODUCT, WITH_EXT, WITHOUT_EXT};
+use super::{AWAY, PLUGIN_FILE, PRODUCT, Show, WITH_EXT, WITHOUT_EXT};
 use crate::call::milliseconds;
 use crate::client::{Body, Client};
 use crate::explain::timeline;
@@ -31,6 +32,8 @@ struct Step {
 enum Expected {
     /// The device's data has this member.
     Data(&'static str, &'static str),
+    /// The device's data has this member, and the plugin, if it is there, asked the device twice.
+    Merged(&'static str, &'static str),
     /// A message id and no result; the result comes to the journal.
     Later,
     /// A failure with this code.
@@ -57,7 +60,7 @@ const STEPS: &[Step] = &[
         device: WITHOUT_EXT,
         identifier: "testFb:testService",
         args: r#"{"param1":42}"#,
-        expected: Expected::Data("param1", "42"),
+        expected: Expected::Merged("param1", "42"),
     },
     Step {
         title: "A wrong argument: refused with what would be right; the device is not asked.",
@@ -93,11 +96,12 @@ pub(super) fn introduce(paint: Paint, server: &Server, key: &AccessKey, folder: 
 ///
 /// # Errors
 /// If the server does not answer at all.
-pub(super) async fn run(paint: Paint, client: &mut Client, store: &Store) -> anyhow::Result<usize> {
+pub(super) async fn run(show: &Show, client: &mut Client, store: &Store) -> anyhow::Result<usize> {
+    let paint = show.paint;
     let mut failed = 0;
     for (number, step) in (1..).zip(STEPS) {
         output::line(format_args!("\n{}", paint.bold(&format!("{number}. {}", step.title))));
-        match step.run(paint, client, store).await? {
+        match step.run(show, client, store).await? {
             Ok(()) => output::line(paint.good("    as it should be")),
             Err(why) => {
                 failed += 1;
@@ -109,8 +113,9 @@ pub(super) async fn run(paint: Paint, client: &mut Client, store: &Store) -> any
 }
 
 impl Step {
-    async fn run(&self, paint: Paint, client: &mut Client, store: &Store) -> anyhow::Result<Result<(), String>> {
+    async fn run(&self, show: &Show, client: &mut Client, store: &Store) -> anyhow::Result<Result<(), String>> {
         let Self { device, identifier, args, .. } = self;
+        let (paint, asked_before) = (show.paint, show.asked.load(Ordering::Relaxed));
         output::line(format_args!("    request         InvokeThingService {PRODUCT}/{device} {identifier} {args}"));
         let params = [("ProductKey", PRODUCT), ("DeviceName", device), ("Identifier", identifier), ("Args", args)];
         let answered = client.ask("InvokeThingService", &params).await?;
@@ -121,6 +126,10 @@ impl Step {
         output::line(paint.faint(&format!("    took            {}", milliseconds(answered.took))));
         Ok(match self.expected {
             Expected::Data(name, value) => has(&body, name, value),
+            Expected::Merged(name, value) => {
+                let asked = show.asked.load(Ordering::Relaxed) - asked_before;
+                has(&body, name, value).and_then(|()| merged(show, asked))
+            }
             Expected::Later => completed(&body, store).await,
             Expected::Failure(code) => failed_with(&body, code),
         })
@@ -132,6 +141,23 @@ fn has(body: &Body, name: &str, value: &str) -> Result<(), String> {
     let result: Value = serde_json::from_str(result).map_err(|error| format!("Result is not JSON: {error}"))?;
     let found = result.get("data").and_then(|data| data.get(name)).map(ToString::to_string);
     if found.as_deref() == Some(value) { Ok(()) } else { Err(format!("data.{name} should be {value}")) }
+}
+
+/// Says who handled the call: the plugin, or nobody in its place.
+fn merged(show: &Show, asked: usize) -> Result<(), String> {
+    match (show.plugin, asked) {
+        (true, 2) => {
+            output::line("    handled by      the plugin test-fb: it asked the device twice at once, and merged");
+            Ok(())
+        }
+        (true, asked) => Err(format!("the plugin test-fb should ask the device twice; it was asked {asked} times")),
+        (false, _) => {
+            output::line(format_args!(
+                "    handled by      the built-in path: {PLUGIN_FILE} is not beside this program (cargo build -p test-fb)"
+            ));
+            Ok(())
+        }
+    }
 }
 
 fn failed_with(body: &Body, code: &str) -> Result<(), String> {

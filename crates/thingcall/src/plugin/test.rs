@@ -28,7 +28,7 @@ mod steps;
 
 use super::private_copy;
 use device::{Reply, Scripted, raw};
-use steps::Steps;
+use steps::{Steps, milliseconds};
 
 /// Where a plugin that names no product of its own is tried.
 const PRODUCT: &str = "a1TestProduct";
@@ -112,6 +112,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             steps.step("end", "failed: destroy did not return", json!({ "passed": false, "why": "destroy" }));
             false
         }
+        Err(error) if error.is::<WrongUse>() => return Err(error),
         Err(error) => {
             let why = format!("{error:#}");
             steps.step("end", &format!("failed: {why}"), json!({ "passed": false, "why": why }));
@@ -136,12 +137,12 @@ async fn load(args: &Args, steps: &Steps) -> anyhow::Result<Loaded> {
     let Value::Object(own) = own else { bail!(WrongUse("--config is not a JSON object".to_owned())) };
 
     let folder = tempfile::Builder::new().prefix("thingcall-plugin-test-").tempdir().context("no scratch folder")?;
-    let file = private_copy(&bytes, &args.file, &folder.path().join("tried"))?;
+    private_copy(&bytes, &args.file, &folder.path().join("plugins"))?;
     let config = Config { watch: false, ..Config::default() };
     let treated = PluginConfig { config: own, ..PluginConfig::default() };
     let treated = PluginConfigs::from([(manifest.name.clone(), treated)]);
     let plugins = Plugins::start(config, treated, folder.path(), &Registry::new()).await?;
-    plugins.load_file(&file).await?;
+    super::loaded(&plugins)?;
     let text =
         format!("{} {}, claims {:?}, codecs {:?}", manifest.name, manifest.version, manifest.claims, manifest.codecs);
     steps.step("loaded", &text, json!({ "plugin": manifest.name, "version": manifest.version }));
@@ -165,13 +166,13 @@ async fn call_through(args: &Args, loaded: &Loaded, steps: &Arc<Steps>, words: &
         format!("{} does not handle {identifier} of {}: it claims {:?}", manifest.name, loaded.product, manifest.claims)
     })?;
     let until = Instant::now() + args.timeout;
-    let device = Scripted::new(steps.clone(), &call, Deadline::at(until.into_std()), args.replies.clone());
+    let device = Scripted::new(steps.clone(), &call, until, args.replies.clone());
     let members = json!({ "identifier": identifier, "args": raw(arguments), "mode": call.mode.as_str() });
     let of = &call.device.key;
     steps.step("call", &format!("{identifier} {arguments} of {of}, {}", call.mode.as_str()), members);
     let began = Instant::now();
     let answer = timeout_at(until, handler.handle(&call, &device)).await;
-    let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+    let took_ms = milliseconds(began.elapsed());
     let answer = answer.map_err(|_| anyhow!("no answer within {}", humantime::format_duration(args.timeout)))?;
     let data = match answer.context("the call failed")? {
         Answer::Accepted => {

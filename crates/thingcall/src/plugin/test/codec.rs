@@ -12,7 +12,7 @@ use thingcall_core::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::steps::Steps;
+use super::steps::{Steps, milliseconds};
 use super::{Args, Loaded, device_of, raw};
 use crate::cli::WrongUse;
 
@@ -32,7 +32,7 @@ pub(super) async fn encode(args: &Args, loaded: &Loaded, steps: &Steps, text: &s
     steps.step("encode", text, json!({ "json": raw(text) }));
     let began = Instant::now();
     let bytes = timeout(args.timeout, codec.encode(&delivery)).await.context("encode did not return in time")??;
-    let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+    let took_ms = milliseconds(began.elapsed());
     let found = hex::encode(&bytes);
     let members = json!({ "hex": found, "bytes": bytes.len(), "tookMs": took_ms });
     steps.step("result", &format!("{found} ({} bytes), in {took_ms:.3} ms", bytes.len()), members);
@@ -52,7 +52,7 @@ pub(super) async fn decode(args: &Args, loaded: &Loaded, steps: &Steps, text: &s
     steps.step("decode", text, json!({ "hex": text }));
     let began = Instant::now();
     let reply = timeout(args.timeout, codec.decode(raw_reply)).await.context("decode did not return in time")??;
-    let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+    let took_ms = milliseconds(began.elapsed());
     let Some(reply) = reply else {
         steps.step("result", "no reply: a report of the device's own", json!({ "reply": false, "tookMs": took_ms }));
         return super::expected(args, None);

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use thingcall_core::{Answer, Call, CallError, CallMode, Command, Deadline, DeviceLink, ReplyBody};
+use tokio::time::Instant;
 
 use super::steps::Steps;
 
@@ -59,7 +60,7 @@ pub(super) struct Scripted {
     steps: Arc<Steps>,
     device: String,
     mode: CallMode,
-    deadline: Deadline,
+    until: Instant,
     state: Mutex<State>,
 }
 
@@ -71,9 +72,9 @@ struct State {
 
 impl Scripted {
     /// A device that answers these.
-    pub(super) fn new(steps: Arc<Steps>, call: &Call, deadline: Deadline, replies: Vec<Reply>) -> Self {
+    pub(super) fn new(steps: Arc<Steps>, call: &Call, until: Instant, replies: Vec<Reply>) -> Self {
         let state = Mutex::new(State { replies: replies.into(), asked: 0, unscripted: 0 });
-        Self { steps, device: call.device.key.to_string(), mode: call.mode, deadline, state }
+        Self { steps, device: call.device.key.to_string(), mode: call.mode, until, state }
     }
 
     /// What did not go as `--reply` says, if anything.
@@ -113,7 +114,10 @@ impl DeviceLink for Scripted {
         let answer = match (reply, self.mode) {
             (Some(Reply::Offline), _) => Err(CallError::Offline(self.device.clone())),
             (Some(Reply::Timeout), CallMode::Sync) => {
-                Err(CallError::Timeout { device: self.device.clone(), waited_ms: 0 })
+                // As if all of the time had gone by.
+                let left = self.until.saturating_duration_since(Instant::now());
+                let waited_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+                Err(CallError::Timeout { device: self.device.clone(), waited_ms })
             }
             (Some(Reply::Body(body)), CallMode::Sync) => Ok(Answer::Replied(body)),
             (None, CallMode::Sync) => Err(CallError::NotDelivered(format!("there is no --reply for call {number}"))),
@@ -136,7 +140,7 @@ impl DeviceLink for Scripted {
     }
 
     fn deadline(&self) -> Deadline {
-        self.deadline
+        Deadline::at(self.until.into_std())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens while a plugin is tried, printed as it happens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -31,7 +32,7 @@ impl Steps {
 
     /// One step: its name, what it says to people, and its members for programs.
     pub(super) fn step(&self, name: &str, text: &str, members: Value) {
-        let at_ms = self.started.elapsed().as_secs_f64() * 1000.0;
+        let at_ms = milliseconds(self.started.elapsed());
         if !self.output.json {
             return output::line(format_args!("{at_ms:>9.3} ms  {name:<7}  {text}"));
         }
@@ -45,6 +46,11 @@ impl Steps {
     }
 }
 
+/// Milliseconds, to the microsecond.
+pub(super) fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
 /// Makes steps of log lines: the plugin's own, and what the loader says of it.
 struct Logged {
     steps: Arc<Steps>,
@@ -53,8 +59,12 @@ struct Logged {
 
 impl<S: Subscriber> Layer<S> for Logged {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        let ours = metadata.target().starts_with("plugin") || metadata.target().starts_with("thingcall");
-        ours && *metadata.level() <= self.level
+        let least = match metadata.target() {
+            target if target.starts_with("plugin") => self.level,
+            target if target.starts_with("thingcall_loader") => self.level.min(Level::WARN),
+            _ => return false,
+        };
+        *metadata.level() <= least
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
