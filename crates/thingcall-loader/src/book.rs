@@ -12,6 +12,7 @@ use crate::generation::Generation;
 use crate::lease::Idle;
 use crate::report::{PluginState, PluginStatus};
 use crate::routes::{Member, Wish};
+use crate::scan::FILES_MAX;
 
 /// An active plugin.
 pub(crate) struct Active {
@@ -72,6 +73,11 @@ impl Book {
             self.files.iter().find(|(_, note)| known(note).as_deref() == Some(name)).map(|(file, _)| file.clone())
         };
         self.active.get(name).map(|active| active.file.clone()).or_else(refused)
+    }
+
+    /// Whether one more file can be looked after.
+    pub(crate) fn has_room_for(&self, file: &Path) -> bool {
+        self.files.len() < FILES_MAX || self.files.contains_key(file)
     }
 
     /// The names that are active from this file.

@@ -14,6 +14,8 @@ mod config;
 mod plugins;
 
 mod load;
+mod scan;
+mod settle;
 mod watch;
 
 mod candidate;
@@ -33,8 +35,8 @@ mod lease;
 
 mod book;
 mod check;
-mod error;
 mod exit;
+mod error;
 mod report;
 
 // Running: one plugin and its calls.
@@ -70,12 +72,15 @@ mod metrics;
 #[cfg(test)]
 mod testbench;
 
+#[cfg(test)]
+mod testsite;
+
 pub use check::check_configs;
 pub use claim::ClaimError;
 pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;
-pub use error::{LoadError, LoadResult, StartError};
 pub use exit::exit_at_once;
+pub use error::{LoadError, LoadResult, StartError};
 pub use files::FileError;
 pub use generation::{CreateError, Generation, Image};
 pub use image::ImageError;

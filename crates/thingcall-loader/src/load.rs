@@ -7,23 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::book::{Active, FileNote, Known, Refusal};
 use crate::candidate::Candidate;
 use crate::config::{Config, Fallback, PluginConfig};
-use crate::error::LoadError;
+use crate::error::{LoadError, LoadResult};
 use crate::files::{Copies, Stamp};
 use crate::generation::{Generation, Image};
 use crate::image::{self, ImageError};
 use crate::lease::{CodecLease, HandlerLease, in_use};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::plugins::Inner;
 use crate::report::Loaded;
 use crate::routes::{Circuit, Member, Wish};
+use crate::scan::FILES_MAX;
 
 /// How long constructors and `create` may take.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// From so many mapped files on, each more is worth a word: 10 to 100 KiB stay of each.
+const IMAGES_WARN: u64 = 100;
 
 /// Whether a file that holds what runs already is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +51,19 @@ impl Inner {
         let stamp = Stamp::of(file).ok().flatten();
         let mut known = None;
         let result = self.attempt(file, same, &mut known).await;
-        let refusal = result.as_ref().err().map(|error| Refusal { error: error.clone(), known });
         self.report(file, &result);
-        if refusal.as_ref().is_none_or(|refusal| !matches!(refusal.error, LoadError::ShutDown)) {
+        // Nothing is noted of a file that is not there: there is nothing to look at again.
+        if stamp.is_some() && !matches!(result, Err(LoadError::ShutDown | LoadError::TooMany { .. })) {
+            let refusal = result.as_ref().err().map(|error| Refusal { error: error.clone(), known });
             self.book().files.insert(file.to_owned(), FileNote { stamp, refusal });
         }
         result
     }
 
     fn report(&self, file: &Path, result: &Result<Loaded, LoadError>) {
+        if let Some(counted) = result.as_ref().map_or_else(LoadError::result, |_| Some(LoadResult::Ok)) {
+            self.metrics.load_counted(counted);
+        }
         let file = file.display();
         match result {
             Ok(Loaded { name, version, generation, sha256, changed: true, .. }) => {
@@ -76,6 +84,9 @@ impl Inner {
         host_can_load(cfg!(target_feature = "crt-static"))?;
         if self.stop.is_cancelled() {
             return Err(LoadError::ShutDown);
+        }
+        if !self.book().has_room_for(file) {
+            return Err(LoadError::TooMany { file: file.to_owned(), max: FILES_MAX });
         }
         let (path, config) = (file.to_owned(), self.config.clone());
         let candidate = tokio::task::spawn_blocking(move || Candidate::read(&path, &config)).await;
@@ -182,10 +193,12 @@ impl Inner {
         let mut book = self.book();
         let old: Vec<_> = replaced.iter().filter_map(|name| book.active.remove(name)).collect();
         for old in &old {
+            self.count_active(old, metrics::Active::No);
             if old.file != file {
                 book.files.remove(&old.file);
             }
         }
+        self.count_active(&active, metrics::Active::Yes);
         book.active.insert(loaded.name.clone(), active);
         self.publish(&book);
         drop(book);
@@ -232,7 +245,13 @@ impl Start {
         Ok(Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?)
     }
 
-    fn count_image(&self) {}
+    fn count_image(&self) {
+        self.metrics.image_mapped();
+        let images = self.metrics.images_resident();
+        if images >= IMAGES_WARN {
+            warn!(images, "many plugin files are mapped, and none is ever unmapped: restart when there is time");
+        }
+    }
 }
 
 fn loaded(active: &Active, changed: bool) -> Loaded {

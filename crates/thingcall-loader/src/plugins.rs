@@ -3,7 +3,6 @@
 //! **Invariant:** loads happen one after the other; calls never wait for one. A generation that leaves the table is
 //! retired by a task that [`Plugins::shutdown`] waits for.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +18,14 @@ use tracing::{Instrument, error, info, info_span, warn};
 use crate::book::{Active, Book};
 use crate::config::{Config, PluginConfigs};
 use crate::error::{LoadError, StartError};
-use crate::files::{Copies, Stamp};
+use crate::files::Copies;
 use crate::load::Same;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::report::{Loaded, PluginState};
-use crate::routes::Routes;
+use crate::routes::{Routes, Wish};
+use crate::scan::{Refused, absolute};
 use crate::watch;
 
-/// How many files of the folder are looked at.
-pub(crate) const FILES_MAX: usize = 256;
 /// How long callers that found a handler may take to use it; longer than any synchronous call lasts.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -47,14 +45,12 @@ pub(crate) struct Inner {
     routes: ArcSwap<Routes>,
     book: Mutex<Book>,
     /// Held for each change of the book as a whole. Never while a call is answered.
-    loading: tokio::sync::Mutex<()>,
+    pub(crate) loading: tokio::sync::Mutex<()>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     stuck: AtomicBool,
+    pub(crate) too_many_said: AtomicBool,
 }
-
-/// What became of files.
-type Results = Vec<(PathBuf, Result<Loaded, LoadError>)>;
 
 impl Plugins {
     /// Loads every file in the folder, and watches it if the configuration says so. A file that is refused is logged
@@ -70,7 +66,7 @@ impl Plugins {
     ) -> Result<Arc<Self>, StartError> {
         let folder = config.folder.clone().unwrap_or_else(|| data.join("plugins"));
         let inner = Arc::new(Inner {
-            folder: normal(&folder),
+            folder: absolute(&folder),
             copies: Arc::new(Copies::new(data.join("plugin-images"))),
             metrics: Arc::new(Metrics::register(metering)?),
             routes: ArcSwap::default(),
@@ -79,6 +75,7 @@ impl Plugins {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             stuck: AtomicBool::new(false),
+            too_many_said: AtomicBool::new(false),
             config,
             configs: plugins,
         });
@@ -99,8 +96,9 @@ impl Plugins {
     /// # Errors
     /// Why it is refused. What was active before still is.
     pub async fn load_file(&self, file: &Path) -> Result<Loaded, LoadError> {
-        let file = normal(file);
+        let file = file.to_owned();
         self.owned(|inner| async move {
+            let file = inner.path_of(&file);
             let _loading = inner.loading.lock().await;
             inner.load(&file, Same::Keep).await
         })
@@ -146,7 +144,10 @@ impl Plugins {
             let _loading = inner.loading.lock().await;
             let all = std::mem::take(&mut inner.book().active);
             inner.routes.store(Arc::default());
-            all.into_values().for_each(|active| inner.retire(active));
+            for active in all.into_values() {
+                inner.count_active(&active, metrics::Active::No);
+                inner.retire(active);
+            }
         }
         inner.tasks.close();
         inner.tasks.wait().await;
@@ -180,15 +181,6 @@ impl Handlers for Plugins {
     }
 }
 
-/// What to do with refused files that did not change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// They stay refused.
-    Leave,
-    /// What was in their way may be gone.
-    TryAgain,
-}
-
 impl Inner {
     /// The book. Never held across an await.
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
@@ -200,80 +192,16 @@ impl Inner {
         self.routes.store(Arc::new(Routes::of(book.members())));
     }
 
-    /// The files that are not as they were when they were last read, and what is there now.
-    pub(crate) fn look(&self, refused: Refused) -> BTreeMap<PathBuf, Option<Stamp>> {
-        let listed = watch::list(&self.folder);
-        let book = self.book();
-        let known: BTreeSet<_> = book.files.keys().cloned().chain(listed).collect();
-        let mut differing = BTreeMap::new();
-        for file in known {
-            // What cannot be looked at may be there as ever.
-            let Ok(stamp) = Stamp::of(&file) else { continue };
-            let note = book.files.get(&file);
-            let again = refused == Refused::TryAgain && note.is_some_and(|note| note.refusal.is_some());
-            if again || stamp != note.and_then(|note| note.stamp) {
-                differing.insert(file, stamp);
-            }
-        }
-        differing
-    }
-
-    /// Loads those of these files that are there and retires the plugins of those that are gone.
-    pub(crate) async fn apply(self: &Arc<Self>, files: BTreeSet<PathBuf>) -> Results {
-        let _loading = self.loading.lock().await;
-        let mut results = BTreeMap::new();
-        let (mut here, mut gone) = (Vec::new(), Vec::new());
-        for file in files {
-            if matches!(Stamp::of(&file), Ok(None)) { gone.push(file) } else { here.push(file) }
-        }
-        for file in here {
-            let result = self.load(&file, Same::Keep).await;
-            results.insert(file, result);
-        }
-        let mut freed = gone.iter().filter(|file| self.remove(file)).count() > 0;
-        freed |= results.values().any(|result| result.as_ref().is_ok_and(|loaded| loaded.changed));
-        // Who was in somebody's way may have gone, or changed its claims. Each round loads one at least.
-        while std::mem::take(&mut freed) {
-            for file in self.in_conflict() {
-                let result = self.load(&file, Same::Keep).await;
-                freed |= result.is_ok();
-                results.insert(file, result);
-            }
-        }
-        results.into_iter().collect()
-    }
-
-    /// The files that were refused because of other plugins.
-    fn in_conflict(&self) -> Vec<PathBuf> {
-        let book = self.book();
-        let conflict = |error: &LoadError| matches!(error, LoadError::Conflict(_));
-        let files =
-            book.files.iter().filter(|(_, note)| note.refusal.as_ref().is_some_and(|refusal| conflict(&refusal.error)));
-        files.map(|(file, _)| file.clone()).collect()
-    }
-
-    /// Forgets a file that is gone, and retires its plugin. Says whether there was one.
-    fn remove(self: &Arc<Self>, file: &Path) -> bool {
-        let mut book = self.book();
-        book.files.remove(file);
-        let names = book.names_in(file);
-        let old: Vec<_> = names.iter().filter_map(|name| book.active.remove(name)).collect();
-        if old.is_empty() {
-            return false;
-        }
-        self.publish(&book);
-        drop(book);
-        for old in old {
-            info!(plugin = old.wish.name, file = %file.display(), "plugin removed");
-            self.retire(old);
-        }
-        true
+    /// Says in metrics whether this version of a plugin is the active one.
+    pub(crate) fn count_active(&self, plugin: &Active, active: metrics::Active) {
+        let manifest = &plugin.generation.image().manifest;
+        self.metrics.set_active(&manifest.name, &manifest.version, manifest.abi, active);
     }
 
     /// Ends a generation that left the table.
     pub(crate) fn retire(self: &Arc<Self>, old: Active) {
         let inner = self.clone();
-        let Active { generation, wish: crate::routes::Wish { name, .. }, number, idle, member, .. } = old;
+        let Active { generation, wish: Wish { name, .. }, number, idle, member, .. } = old;
         drop(member);
         let span = info_span!("retire", plugin = name, generation = number);
         let work = async move {
@@ -301,15 +229,6 @@ impl Inner {
         for name in self.configs.keys().filter(|name| book.file_of(name).is_none()) {
             warn!(plugin = name, folder = %self.folder.display(), "there is a section for a plugin that is not there");
         }
-    }
-}
-
-/// A path as it stands in the book: absolute, its folder without links.
-fn normal(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (absolute.parent().and_then(|parent| parent.canonicalize().ok()), absolute.file_name()) {
-        (Some(parent), Some(name)) => parent.join(name),
-        _ => absolute,
     }
 }
 

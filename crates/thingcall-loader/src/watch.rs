@@ -1,28 +1,125 @@
-//! Sees what changes in the plugin folder.
+//! Sees what changes in the plugin folder: at once where the system tells, and by a look every few seconds, for file
+//! systems that do not tell and for folders that are not there yet.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::plugins::{FILES_MAX, Inner};
+use notify::event::{EventKind, ModifyKind, RenameMode};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::warn;
+
+use crate::plugins::Inner;
+use crate::scan::Refused;
+use crate::settle::{SETTLE, Settling};
+
+/// How often is looked without being told.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How many of the system's messages wait; one more tells nothing new, since all files are looked at.
+const CHANGES_MAX: usize = 64;
+
+/// Something happened in the folder.
+#[derive(Debug)]
+enum Change {
+    /// Somebody writes, or removed something.
+    Any,
+    /// These were renamed to their place.
+    Renamed(Vec<PathBuf>),
+}
 
 /// Watches until the plugins shut down.
 pub(crate) async fn run(inner: Arc<Inner>) {
-    inner.stop.cancelled().await;
+    let (changes, mut incoming) = mpsc::channel(CHANGES_MAX);
+    let mut eye = Eye { folder: inner.folder.clone(), changes, open: None, blind: false };
+    let mut settling = Settling::default();
+    loop {
+        eye.open();
+        let mut renamed = BTreeSet::new();
+        let wait = if settling.is_empty() { LOOK_INTERVAL } else { SETTLE / 2 };
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+            Some(change) = incoming.recv() => if let Change::Renamed(files) = change {
+                renamed.extend(files);
+            } else {
+                // Whoever writes, writes more.
+                tokio::time::sleep(SETTLE / 4).await;
+            }
+        }
+        while let Ok(change) = incoming.try_recv() {
+            if let Change::Renamed(files) = change {
+                renamed.extend(files);
+            }
+        }
+        let looking = inner.clone();
+        let looked = tokio::task::spawn_blocking(move || looking.look(Refused::Leave)).await;
+        let due = settling.look(Instant::now(), looked.unwrap_or_default(), &renamed);
+        if !due.is_empty() {
+            inner.apply(due).await;
+        }
+    }
 }
 
-/// The libraries in a folder, in the order of their names; hidden files are somebody's that is still writing.
-pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let is_library = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        name.ends_with(".so") && !name.starts_with('.')
-    };
-    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_library).collect();
-    files.sort();
-    if files.len() > FILES_MAX {
-        warn!(folder = %folder.display(), files = files.len(), max = FILES_MAX, "files beyond the limit are not looked at");
-        files.truncate(FILES_MAX);
+/// The system's watch on the folder, while there is a folder.
+struct Eye {
+    folder: PathBuf,
+    changes: mpsc::Sender<Change>,
+    /// With the folder it looks at: another may have come in its place.
+    open: Option<((u64, u64), RecommendedWatcher)>,
+    /// Whether it was said that the system does not tell.
+    blind: bool,
+}
+
+impl Eye {
+    fn open(&mut self) {
+        let found = self.folder.metadata().ok().filter(std::fs::Metadata::is_dir);
+        let Some(folder) = found.map(|found| (found.dev(), found.ino())) else {
+            self.open = None;
+            return;
+        };
+        if self.open.as_ref().is_some_and(|(watched, _)| *watched == folder) {
+            return;
+        }
+        self.open = match self.watch() {
+            Ok(watcher) => Some((folder, watcher)),
+            Err(error) => {
+                if !std::mem::replace(&mut self.blind, true) {
+                    let seconds = LOOK_INTERVAL.as_secs();
+                    warn!(folder = %self.folder.display(), %error, seconds, "plugin folder is looked at by the clock");
+                }
+                None
+            }
+        };
     }
-    files
+
+    fn watch(&self) -> notify::Result<RecommendedWatcher> {
+        let changes = self.changes.clone();
+        let tell = move |event: notify::Result<Event>| {
+            if let Some(change) = event.ok().and_then(change) {
+                drop(changes.try_send(change));
+            }
+        };
+        let mut watcher = notify::recommended_watcher(tell)?;
+        watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
+        Ok(watcher)
+    }
+}
+
+/// What an event means here; reading, which we do ourselves, means nothing.
+fn change(event: Event) -> Option<Change> {
+    match event.kind {
+        EventKind::Access(_) => None,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Change::Renamed(event.paths)),
+        // Both names, the new one last.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
+            Some(Change::Renamed(event.paths.into_iter().skip(1).collect()))
+        }
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => {
+            Some(Change::Any)
+        }
+    }
 }

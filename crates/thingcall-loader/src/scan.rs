@@ -1,0 +1,142 @@
+//! Which files there are, and what a change of them means for the plugins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tracing::{info, warn};
+
+use crate::error::LoadError;
+use crate::files::Stamp;
+use crate::load::Same;
+use crate::metrics;
+use crate::plugins::Inner;
+use crate::report::Loaded;
+
+/// How many files are looked at.
+pub(crate) const FILES_MAX: usize = 256;
+
+/// What became of files.
+pub(crate) type Results = Vec<(PathBuf, Result<Loaded, LoadError>)>;
+
+/// What to do with refused files that did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// They stay refused.
+    Leave,
+    /// What was in their way may be gone.
+    TryAgain,
+}
+
+impl Inner {
+    /// A file as it stands in the book: one in the folder as the folder is written, another by its real folder.
+    pub(crate) fn path_of(&self, file: &Path) -> PathBuf {
+        let file = absolute(file);
+        let (Some(parent), Some(name)) =
+            (file.parent().and_then(|parent| parent.canonicalize().ok()), file.file_name())
+        else {
+            return file;
+        };
+        let ours = self.folder.canonicalize().is_ok_and(|folder| folder == parent);
+        if ours { self.folder.join(name) } else { parent.join(name) }
+    }
+
+    /// The files that are not as they were when they were last read, and what is there now.
+    pub(crate) fn look(&self, refused: Refused) -> BTreeMap<PathBuf, Option<Stamp>> {
+        let listed = list(&self.folder);
+        let book = self.book();
+        let mut files: BTreeSet<_> = book.files.keys().cloned().collect();
+        for file in listed {
+            if files.len() < FILES_MAX || files.contains(&file) {
+                files.insert(file);
+            } else if !self.too_many_said.swap(true, Ordering::Relaxed) {
+                warn!(file = %file.display(), FILES_MAX, "there are more plugin files than are looked at");
+            }
+        }
+        let mut differing = BTreeMap::new();
+        for file in files {
+            // What cannot be looked at may be there as ever.
+            let Ok(stamp) = Stamp::of(&file) else { continue };
+            let note = book.files.get(&file);
+            let again = refused == Refused::TryAgain && note.is_some_and(|note| note.refusal.is_some());
+            if again || stamp != note.and_then(|note| note.stamp) {
+                differing.insert(file, stamp);
+            }
+        }
+        differing
+    }
+
+    /// Loads those of these files that are there and retires the plugins of those that are gone.
+    pub(crate) async fn apply(self: &Arc<Self>, files: BTreeSet<PathBuf>) -> Results {
+        let _loading = self.loading.lock().await;
+        let mut results = BTreeMap::new();
+        let (mut here, mut gone) = (Vec::new(), Vec::new());
+        for file in files {
+            if matches!(Stamp::of(&file), Ok(None)) { gone.push(file) } else { here.push(file) }
+        }
+        for file in here {
+            let result = self.load(&file, Same::Keep).await;
+            results.insert(file, result);
+        }
+        let mut freed = gone.iter().filter(|file| self.remove(file)).count() > 0;
+        freed |= results.values().any(|result| result.as_ref().is_ok_and(|loaded| loaded.changed));
+        // Who was in somebody's way may have gone, or changed its claims. Each round loads one at least.
+        while std::mem::take(&mut freed) {
+            for file in self.in_conflict() {
+                let result = self.load(&file, Same::Keep).await;
+                freed |= result.is_ok();
+                results.insert(file, result);
+            }
+        }
+        results.into_iter().collect()
+    }
+
+    /// The files that were refused because of other plugins.
+    fn in_conflict(&self) -> Vec<PathBuf> {
+        let book = self.book();
+        let conflict = |error: &LoadError| matches!(error, LoadError::Conflict(_));
+        let files =
+            book.files.iter().filter(|(_, note)| note.refusal.as_ref().is_some_and(|refusal| conflict(&refusal.error)));
+        files.map(|(file, _)| file.clone()).collect()
+    }
+
+    /// Forgets a file that is gone, and retires its plugin. Says whether there was one.
+    fn remove(self: &Arc<Self>, file: &Path) -> bool {
+        let mut book = self.book();
+        book.files.remove(file);
+        let names = book.names_in(file);
+        let old: Vec<_> = names.iter().filter_map(|name| book.active.remove(name)).collect();
+        if old.is_empty() {
+            return false;
+        }
+        self.publish(&book);
+        drop(book);
+        for old in old {
+            self.count_active(&old, metrics::Active::No);
+            info!(plugin = old.wish.name, file = %file.display(), "plugin removed");
+            self.retire(old);
+        }
+        true
+    }
+}
+
+/// The libraries in a folder, in the order of their names; hidden files are somebody's that is still writing.
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_library = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        name.ends_with(".so") && !name.starts_with('.')
+    };
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_library).collect();
+    files.sort();
+    files
+}
+
+/// A path that does not depend on where the process stands.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests;
