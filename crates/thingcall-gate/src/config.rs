@@ -174,11 +174,14 @@ impl Rabbitmq {
             problems.push("rabbitmq.vhosts is empty; right is a list of virtual hosts, such as [\"/\"]".to_owned());
         }
         let Self { mqtt_exchange, commands_exchange, replies_exchange, .. } = self;
-        // A queue can dead-letter to any exchange its owner may write, under any routing key: a device that speaks
-        // AMQP could command others if it could write where they read.
-        if [mqtt_exchange, commands_exchange].contains(&replies_exchange) {
-            let why = "it must be neither mqtt_exchange nor commands_exchange";
-            problems.push(format!("rabbitmq.replies_exchange is {replies_exchange:?}; {why}"));
+        // A device that speaks AMQP may dead-letter what its queue holds to any exchange it may write, under any
+        // routing key. With three exchanges that is nothing but its own commands, on the exchange for replies.
+        if mqtt_exchange == commands_exchange || [mqtt_exchange, commands_exchange].contains(&replies_exchange) {
+            problems.push(
+                "rabbitmq.mqtt_exchange, commands_exchange and replies_exchange are not all different; right is three \
+                 exchanges"
+                    .to_owned(),
+            );
         }
         for (key, name) in [
             ("mqtt_exchange", mqtt_exchange),

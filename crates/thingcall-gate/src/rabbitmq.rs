@@ -5,8 +5,9 @@
 //! commands from one exchange and writes replies to another, both of type topic, under routing keys that are its own
 //! topics with `.` for `/`.
 //!
-//! **Invariant:** no exchange can be both read and written by a device that speaks AMQP. It may dead-letter from its
-//! queue under any routing key, and RabbitMQ asks only whether it may write the exchange.
+//! **Invariant:** what a device can get into its queue and what it can write have no exchange in common. It may
+//! dead-letter from its queue under any routing key, and RabbitMQ asks only whether it may write the exchange: so all it
+//! could send in another's name is a command it was given, where only replies are read.
 
 use axum::response::{IntoResponse, Response};
 use thingcall_alink as alink;

@@ -39,8 +39,9 @@ fn each_wrong_value_is_named() {
         ("body_bytes_max = 0", "body_bytes_max"),
         ("client_id_hold = \"0s\"", "client_id_hold"),
         ("rabbitmq = { vhosts = [] }", "rabbitmq.vhosts"),
-        ("rabbitmq = { replies_exchange = \"amq.topic\" }", "rabbitmq.replies_exchange"),
-        ("rabbitmq = { replies_exchange = \"thingcall.commands\" }", "rabbitmq.replies_exchange"),
+        ("rabbitmq = { replies_exchange = \"amq.topic\" }", "rabbitmq.mqtt_exchange"),
+        ("rabbitmq = { commands_exchange = \"amq.topic\" }", "rabbitmq.mqtt_exchange"),
+        ("rabbitmq = { replies_exchange = \"thingcall.commands\" }", "rabbitmq.mqtt_exchange"),
         ("rabbitmq = { commands_exchange = \"amq.default\" }", "rabbitmq.commands_exchange"),
         ("rabbitmq = { queue_prefix = \"\" }", "rabbitmq.queue_prefix"),
     ] {

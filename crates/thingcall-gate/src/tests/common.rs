@@ -11,6 +11,7 @@ use thingcall_core::Secret;
 
 use super::bench::{Bench, config, device, password};
 use crate::Config;
+use crate::endpoint::Endpoint;
 
 const VHOST: &str = "username=devA%26pk1&vhost=%2F";
 
@@ -132,4 +133,18 @@ async fn a_wrong_password_claims_no_client_id() {
     let right = password(&device("devA"), "mac");
     let form = format!("username=devA%26pk1&password={right}&clientid=mac");
     assert_eq!(bench.form("/mosquitto/user", &form).await.0, StatusCode::OK);
+}
+
+#[test]
+fn sample_configurations_ask_at_every_path_there_is() {
+    let samples = [
+        include_str!("../../../../deploy/rabbitmq/rabbitmq.conf"),
+        include_str!("../../../../deploy/emqx/emqx.conf"),
+        include_str!("../../../../deploy/mosquitto/go-auth.conf"),
+    ];
+    let settings: Vec<_> = samples.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#')).collect();
+    for endpoint in Endpoint::ALL {
+        let path = format!("/{}/{}", endpoint.broker().as_str(), endpoint.word());
+        assert!(settings.iter().any(|line| line.trim_end_matches('"').ends_with(&path)), "{path}");
+    }
 }
