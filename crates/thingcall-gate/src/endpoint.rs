@@ -27,11 +27,11 @@ impl Broker {
 /// A question, answered at `/{broker}/{word}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// May this user log in?
+    /// RabbitMQ's.
     Rabbitmq(crate::rabbitmq::Question),
-    /// May this client connect, may it publish or subscribe?
+    /// EMQX's.
     Emqx(crate::emqx::Question),
-    /// May this user log in, may it use this topic, may it do everything?
+    /// go-auth's.
     Mosquitto(crate::mosquitto::Question),
 }
 

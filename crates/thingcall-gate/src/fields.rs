@@ -1,7 +1,7 @@
 //! What a question holds: a form, a query or a JSON object, as names and texts.
 //!
-//! **Invariant:** a name stands once, every value is text as it was sent. A question that says one thing twice, or holds
-//! bytes that are no text, is not read at all: nobody may guess which of the two the broker meant.
+//! **Invariant:** a name stands once, every value is text as it was sent. A question that says one thing twice, or
+//! holds bytes that are no text, is not read at all: nobody may guess which of the two the broker meant.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! RabbitMQ's questions (`rabbitmq_auth_backend_http`), answered with `allow` or `deny` and status 200.
 //!
-//! A device that speaks MQTT comes with a client id: it gets the queues that the MQTT plugin makes for that very id, and
-//! its own topics on the plugin's exchange. A device that speaks AMQP has none: it gets one queue of its own, reads
+//! A device that speaks MQTT comes with a client id: it gets the queues that the MQTT plugin makes for that very id,
+//! and its own topics on the plugin's exchange. A device that speaks AMQP has none: it gets one queue of its own, reads
 //! commands from one exchange and writes replies to another, both of type topic, under routing keys that are its own
 //! topics with `.` for `/`.
 //!
