@@ -14,6 +14,14 @@ pub fn rust_plugin(package: &str) -> PathBuf {
     beside_tests(&shared_library(package))
 }
 
+/// A file that `tests/run` had built in another way, by its path in cargo's target folder.
+///
+/// # Panics
+/// If it was not built.
+pub fn build_output(path: &str) -> PathBuf {
+    beside_tests(path)
+}
+
 /// How cargo names the shared library of a package.
 pub fn shared_library(package: &str) -> String {
     format!("lib{}.so", package.replace('-', "_"))

@@ -73,6 +73,12 @@ pub const METRIC_GAUGE: u32 = 2;
 /// See [`METRIC_COUNTER`].
 pub const METRIC_HISTOGRAM: u32 = 3;
 
+/// The size of a struct, as its first field says it.
+#[allow(clippy::cast_possible_truncation, reason = "the structs are some hundred bytes at most")]
+pub const fn struct_size<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
 /// Borrowed bytes; `ptr` may be null only where `len` is 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,105 @@
+//! One call, as the handler sees it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::device::Device;
+use crate::host::Host;
+use crate::operation::Operation;
+use crate::{abi, Reject};
+
+/// A call that was checked against the thing model. It lives as long as its handler runs, and no longer: it cannot be
+/// moved into a task.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub(crate) token: abi::Token,
+    pub(crate) request: &'a Request<'a>,
+}
+
+/// What the host says of a call.
+pub(crate) struct Request<'a> {
+    pub(crate) sync: bool,
+    pub(crate) product_key: &'a str,
+    pub(crate) device_name: &'a str,
+    pub(crate) identifier: &'a str,
+    pub(crate) module: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) args: &'a [u8],
+}
+
+impl<'a> Call<'a> {
+    /// The arguments, read as this type.
+    ///
+    /// # Errors
+    /// Code 460 if they do not fit.
+    pub fn args<T: DeserializeOwned>(&self) -> Result<T, Reject> {
+        serde_json::from_slice(self.request.args).map_err(|error| Reject::new(460, format!("arguments: {error}")))
+    }
+
+    /// The arguments' JSON text, as the caller wrote it.
+    pub fn args_json(&self) -> &'a [u8] {
+        self.request.args
+    }
+
+    /// The product's key.
+    pub fn product_key(&self) -> &'a str {
+        self.request.product_key
+    }
+
+    /// The device's name.
+    pub fn device_name(&self) -> &'a str {
+        self.request.device_name
+    }
+
+    /// The service as called: `testFb:testService`.
+    pub fn identifier(&self) -> &'a str {
+        self.request.identifier
+    }
+
+    /// The module: `testFb`; empty for the default module.
+    pub fn module(&self) -> &'a str {
+        self.request.module
+    }
+
+    /// The service within its module: `testService`.
+    pub fn service(&self) -> &'a str {
+        self.request.service
+    }
+
+    /// Names the call in logs.
+    pub fn request_id(&self) -> &'a str {
+        self.request.request_id
+    }
+
+    /// Whether the caller waits for the device. In an asynchronous call a command to the device is done, with code 202,
+    /// when it is durable; the device's result goes to the call's record.
+    pub fn is_sync(&self) -> bool {
+        self.request.sync
+    }
+
+    /// What is left before the handler is dropped; `None` if nothing limits it.
+    pub fn remaining(&self) -> Option<Duration> {
+        Host::get()?.remaining(self.token)
+    }
+
+    /// Waits. Ends early, with the whole call, at its deadline.
+    pub async fn sleep(&self, time: Duration) {
+        // Whether the time passed or the call ended: the future is polled again only in the first case.
+        let _ended = Operation::timer(self.token, time).await;
+    }
+
+    pub(crate) fn device(&self) -> Device<'a> {
+        Device::new(self.token)
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    /// Without the arguments: they do not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { identifier, product_key, device_name, request_id, .. } = self.request;
+        write!(f, "Call({identifier} of {product_key}/{device_name}, request {request_id})")
+    }
+}
