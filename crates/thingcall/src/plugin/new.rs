@@ -86,15 +86,16 @@ struct Written {
 
 /// The files of a plugin of this name.
 fn written(language: Language, name: &str) -> Vec<Written> {
-    let (own, shared) = match language {
-        Language::Rust => (files::RUST, files::SDK),
-        Language::C => (files::C, files::HEADER),
+    let (own, shared): (_, &[&[File]]) = match language {
+        Language::Rust => (files::RUST, &[files::SDK_MANIFEST, files::SDK]),
+        Language::C => (files::C, &[files::HEADER]),
     };
     let (module, kind) = (joined(name, false), joined(name, true));
     let library = name.replace('-', "_");
     let name = Name { package: name, library: &library, module: &module, kind: &kind };
     let own = own.iter().map(|File { path, text }| Written { path: name.put(path).into(), text: name.put(text) });
-    let shared = shared.iter().map(|File { path, text }| Written { path: path.into(), text: (*text).to_owned() });
+    let shared = shared.iter().copied().flatten();
+    let shared = shared.map(|File { path, text }| Written { path: path.into(), text: (*text).to_owned() });
     own.chain(shared).collect()
 }
 

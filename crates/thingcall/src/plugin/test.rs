@@ -21,6 +21,7 @@ use tracing::Level;
 
 use crate::cli::WrongUse;
 use crate::output::Output;
+use crate::server::Stopped;
 
 mod codec;
 mod device;
@@ -96,34 +97,35 @@ struct Loaded {
 /// Runs `thingcall plugin test`.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let steps = Steps::start(args.output, args.log)?;
-    let loaded = load(&args, &steps).await?;
-    let tried = match (&args.call, &args.encode, &args.decode) {
-        (Some(call), _, _) => call_through(&args, &loaded, &steps, call).await,
-        (None, Some(json), _) => codec::encode(&args, &loaded, &steps, json).await,
-        (None, None, hex) => codec::decode(&args, &loaded, &steps, hex.as_deref().unwrap_or_default()).await,
+    let (tried, stopped) = match load(&args, &steps).await {
+        Ok(loaded) => {
+            let tried = try_out(&args, &loaded, &steps).await;
+            let destroyed = loaded.plugins.shutdown().await;
+            let tried = if destroyed { tried } else { tried.and(Err(anyhow!("destroy did not return"))) };
+            (tried, if destroyed { Stopped::Wholly } else { Stopped::PluginsRun })
+        }
+        Err(error) => (Err(error), Stopped::Wholly),
     };
-    let destroyed = loaded.plugins.shutdown().await;
-    let passed = match tried {
-        Ok(()) if destroyed => {
-            steps.step("end", "passed", json!({ "passed": true }));
-            true
-        }
+    match tried {
         Ok(()) => {
-            steps.step("end", "failed: destroy did not return", json!({ "passed": false, "why": "destroy" }));
-            false
+            steps.step("end", "passed", json!({ "passed": true }));
+            Ok(stopped.exit(Ok(())))
         }
-        Err(error) if error.is::<WrongUse>() => return Err(error),
+        Err(error) if error.is::<WrongUse>() && stopped == Stopped::Wholly => Err(error),
         Err(error) => {
             let why = format!("{error:#}");
             steps.step("end", &format!("failed: {why}"), json!({ "passed": false, "why": why }));
-            false
+            Ok(stopped.exit(Err(())))
         }
-    };
-    let status = i32::from(!passed);
-    if !destroyed {
-        thingcall_loader::exit_at_once(status);
     }
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn try_out(args: &Args, loaded: &Loaded, steps: &Arc<Steps>) -> anyhow::Result<()> {
+    match (&args.call, &args.encode, &args.decode) {
+        (Some(call), _, _) => call_through(args, loaded, steps, call).await,
+        (None, Some(json), _) => codec::encode(args, loaded, steps, json).await,
+        (None, None, hex) => codec::decode(args, loaded, steps, hex.as_deref().unwrap_or_default()).await,
+    }
 }
 
 /// Loads the file from a folder of its own, as private as a server's should be.

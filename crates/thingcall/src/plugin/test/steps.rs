@@ -75,6 +75,9 @@ impl<S: Subscriber> Layer<S> for Logged {
         let mut text = format!("{level} {}", said.message);
         for (name, value) in &said.fields {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if value.is_empty() || name == "plugin" {
+                continue;
+            }
             text.push_str(&format!(" {name}={value}"));
         }
         self.steps.step("log", &text, members);
