@@ -27,10 +27,14 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::observe::Observed;
 use crate::operator;
+use crate::output;
 use crate::reloads::Reloads;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long plugins may take to let go: their calls have ended by then, and the loader gives `destroy` 5 s.
+const PLUGINS_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// A running server.
 pub(crate) struct Server {
@@ -53,6 +57,12 @@ pub(crate) struct Server {
     front: JoinHandle<io::Result<()>>,
     metrics: JoinHandle<()>,
     kicker: JoinHandle<()>,
+}
+
+/// Sockets that are bound before anything else is done.
+struct Listeners {
+    api: TcpListener,
+    metrics: TcpListener,
 }
 
 /// Where a server listens.
@@ -78,9 +88,25 @@ impl Server {
 
         let store = Store::open(config.store.clone(), &config.data).await?;
         store.claim().await?;
-        let first_key = store.first_key().await?;
-
         let plugins = Plugins::start(config.loader.clone(), config.plugins.clone(), &config.data, metering).await?;
+        match Self::wire(config, Listeners { api, metrics }, store, plugins.clone(), metering).await {
+            Ok(server) => Ok(server),
+            Err(error) if let_go(&plugins).await => Err(error),
+            Err(error) => {
+                output::note(format_args!("thingcall: {error:#}"));
+                thingcall_loader::exit_at_once(1)
+            }
+        }
+    }
+
+    async fn wire(
+        config: Config,
+        Listeners { api, metrics }: Listeners,
+        store: Arc<Store>,
+        plugins: Arc<Plugins>,
+        metering: &Metering,
+    ) -> anyhow::Result<Self> {
+        let first_key = store.first_key().await?;
         let handlers = plugins.clone();
         let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
@@ -143,7 +169,7 @@ impl Server {
         if let Some(mqtt) = self.mqtt {
             mqtt.shutdown(CLOSE_TIMEOUT).await;
         }
-        let destroyed = self.plugins.shutdown().await;
+        let destroyed = let_go(&self.plugins).await;
         self.store.close().await;
         self.metrics.abort();
         info!("stopped");
@@ -173,6 +199,15 @@ impl Stopped {
             Self::PluginsRun => thingcall_loader::exit_at_once(i32::from(success.is_err())),
         }
     }
+}
+
+/// Takes the plugins away; `false` if threads of one still run.
+async fn let_go(plugins: &Plugins) -> bool {
+    let destroyed = timeout(PLUGINS_TIMEOUT, plugins.shutdown()).await.unwrap_or(false);
+    if !destroyed {
+        warn!("a plugin did not let go; the program ends beside its threads");
+    }
+    destroyed
 }
 
 /// Listens, or says what to change.
