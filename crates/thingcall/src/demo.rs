@@ -28,6 +28,7 @@ use crate::plugin;
 use crate::serve::Signals;
 use crate::server::Server;
 use crate::simulate::{Address, Answered, Asked, Device, Listener, Said, simulated};
+use crate::tool::scratch;
 
 mod next;
 mod steps;
@@ -60,7 +61,7 @@ pub(crate) struct Args {
 
 /// Runs `thingcall demo`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let folder = tempfile::Builder::new().prefix("thingcall-demo-").tempdir().context("no scratch folder")?;
+    let folder = scratch("thingcall-demo-")?;
     let metering = Metering::new();
     logs::start(&Log { level: "warn".to_owned(), format: LogFormat::Text }, &metering)?;
     let mut signals = Signals::new()?;

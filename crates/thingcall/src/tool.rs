@@ -1,8 +1,12 @@
 //! What the commands on the store share: which store, and how a device is named.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
+use tempfile::TempDir;
 use thingcall_core::{DeviceKey, DeviceRef};
 use thingcall_store::Store;
 
@@ -41,6 +45,15 @@ impl Place {
         let config = self.configuration()?;
         Ok(Store::open(config.store, &config.data).await?)
     }
+}
+
+/// A scratch folder, named with this prefix, that only this user may use, whatever the umask says.
+///
+/// # Errors
+/// If it cannot be made.
+pub(crate) fn scratch(prefix: &str) -> anyhow::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir().context("no scratch folder")
 }
 
 /// A device on the command line: `PRODUCTKEY/DEVICENAME` or an IotId.

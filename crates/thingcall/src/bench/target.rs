@@ -20,6 +20,7 @@ use super::{Args, Broker};
 use crate::config::Config;
 use crate::server::{Server, Stopped};
 use crate::simulate::{self, Address, Device, Said, simulated};
+use crate::tool::scratch;
 
 /// The service that is called; it sends its parameter back, so that every answer can be checked.
 pub(super) const IDENTIFIER: &str = "testFb:testService";
@@ -47,7 +48,7 @@ impl Target {
         let (url, store, own) = match &args.url {
             Some(url) => (url.clone(), args.place.open().await?, None),
             None => {
-                let folder = tempfile::Builder::new().prefix("thingcall-bench-").tempdir()?;
+                let folder = scratch("thingcall-bench-")?;
                 let mut config = configuration(args, &folder);
                 through.put_into(&mut config)?;
                 let server = Server::start(config, &Metering::new()).await?;

@@ -22,6 +22,7 @@ use tracing::Level;
 use crate::cli::WrongUse;
 use crate::output::Output;
 use crate::server::Stopped;
+use crate::tool::scratch;
 
 mod codec;
 mod device;
@@ -43,7 +44,8 @@ const PRODUCT: &str = "a1TestProduct";
     thingcall plugin test codec.so --encode '{\"id\":\"7\",\"method\":\"thing.service.read\",\"params\":{}}'\n  \
     thingcall plugin test codec.so --decode 0107c8\n\nEach --reply answers one call of the device, in order: data; an \
     answer {\"code\":..,\"data\":..,\"message\":..}; timeout or offline, which here come at once.\nExit status: 0 if \
-    the call succeeded with code 200 (or was accepted), every --reply was asked for, and --expect fits; else 1."
+    there was an answer with code 200 or --expect-code (or the call was accepted), every --reply was asked for, and \
+    --expect fits; else 1."
 )]
 pub(crate) struct Args {
     /// The plugin's file
@@ -67,6 +69,9 @@ pub(crate) struct Args {
     /// What must come out: the data, or of --encode the bytes in hex
     #[arg(long, value_name = "TEXT")]
     expect: Option<String>,
+    /// The code the answer must have
+    #[arg(long, value_name = "CODE", default_value_t = ReplyBody::SUCCESS, requires = "call")]
+    expect_code: i64,
     /// The plugin's own configuration
     #[arg(long, value_name = "JSON", default_value = "{}")]
     config: String,
@@ -138,7 +143,7 @@ async fn load(args: &Args, steps: &Steps) -> anyhow::Result<Loaded> {
     let own = serde_json::from_str(&args.config).map_err(|error| WrongUse(format!("--config: {error}")))?;
     let Value::Object(own) = own else { bail!(WrongUse("--config is not a JSON object".to_owned())) };
 
-    let folder = tempfile::Builder::new().prefix("thingcall-plugin-test-").tempdir().context("no scratch folder")?;
+    let folder = scratch("thingcall-plugin-test-")?;
     private_copy(&bytes, &args.file, &folder.path().join("plugins"))?;
     let config = Config { watch: false, ..Config::default() };
     let treated = PluginConfig { config: own, ..PluginConfig::default() };
@@ -186,8 +191,8 @@ async fn call_through(args: &Args, loaded: &Loaded, steps: &Arc<Steps>, words: &
             let members = json!({ "code": code, "message": message, "data": raw(&data), "tookMs": took_ms });
             let said = message.map(|message| format!(" {message:?}")).unwrap_or_default();
             steps.step("result", &format!("code {code}{said} {data}, in {took_ms:.3} ms"), members);
-            if code != ReplyBody::SUCCESS {
-                bail!("the answer has code {code}");
+            if code != args.expect_code {
+                bail!("the answer has code {code}, not {}", args.expect_code);
             }
             Some(data)
         }
