@@ -45,6 +45,7 @@ struct Timer {
     done: DoneFn,
     user: Foreign,
     task: Option<AbortHandle>,
+    given_up: bool,
 }
 
 impl Background {
@@ -92,7 +93,7 @@ impl Background {
                 return E_LIMIT;
             }
             mail.last_number = number;
-            mail.timers.push(Timer { number, done, user, task: None });
+            mail.timers.push(Timer { number, done, user, task: None, given_up: false });
             number
         };
         let own = self.clone();
@@ -112,6 +113,9 @@ impl Background {
         let task = {
             let mut mail = lock(&self.mail);
             let Some(timer) = mail.timers.iter_mut().find(|timer| timer.number == number) else { return E_INVAL };
+            if std::mem::replace(&mut timer.given_up, true) {
+                return OK;
+            }
             timer.task.take()
         };
         if let Some(task) = task {
@@ -187,3 +191,6 @@ impl Work for Background {
         self.steps()
     }
 }
+
+#[cfg(test)]
+mod tests;

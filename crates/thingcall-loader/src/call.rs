@@ -132,7 +132,7 @@ impl CallActor {
                 return E_STALE;
             }
             mail.woken = true;
-            mail.to_run(self.inline())
+            mail.poke_runner(self.inline())
         };
         self.tell(poke);
         OK
@@ -153,7 +153,7 @@ impl CallActor {
             mail.last_number = number;
             mail.operations.push(Operation { number, done, user, abort });
             mail.orders.push(Order { number, what, abort: registration });
-            (number, mail.to_drive(self.inline()))
+            (number, mail.poke_driver(self.inline()))
         };
         self.tell(poke);
         number
@@ -177,7 +177,7 @@ impl CallActor {
 
     /// Has `begin` run. In-line plugins run when their driver does.
     pub(crate) fn start(self: &Arc<Self>) {
-        let poke = lock(&self.mail).to_run(self.inline());
+        let poke = lock(&self.mail).poke_runner(self.inline());
         self.tell(poke);
     }
 
@@ -189,7 +189,7 @@ impl CallActor {
                 return;
             }
             mail.ended.push_back((number, end));
-            mail.to_run(self.inline())
+            mail.poke_runner(self.inline())
         };
         self.tell(poke);
     }
@@ -242,9 +242,9 @@ impl CallActor {
             }
             mail.completion = completion;
             mail.orders.clear();
-            let to_run = mail.to_run(self.inline());
-            let to_drive = mail.to_drive(self.inline());
-            Poke { pool: to_run.pool, driver: to_run.driver.or(to_drive.driver) }
+            let runner = mail.poke_runner(self.inline());
+            let driver = mail.poke_driver(self.inline());
+            Poke { pool: runner.pool, driver: runner.driver.or(driver.driver) }
         };
         drop(tokens::kill(self.token));
         self.tell(pokes);
@@ -318,7 +318,7 @@ impl Work for CallActor {
 
 impl Mail {
     /// Something for the one who runs the plugin's code.
-    fn to_run(&mut self, inline: bool) -> Poke {
+    fn poke_runner(&mut self, inline: bool) -> Poke {
         if self.scheduled {
             return Poke { pool: false, driver: None };
         }
@@ -330,7 +330,7 @@ impl Mail {
     }
 
     /// Something for the driver; where it is the one who runs, it will look by itself.
-    fn to_drive(&mut self, inline: bool) -> Poke {
+    fn poke_driver(&mut self, inline: bool) -> Poke {
         let driver = if inline && self.scheduled { None } else { self.driver.take() };
         Poke { pool: false, driver }
     }
@@ -368,3 +368,6 @@ impl Mail {
         Step::Finished(self.permit.take())
     }
 }
+
+#[cfg(test)]
+mod tests;

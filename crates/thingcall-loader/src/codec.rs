@@ -10,6 +10,7 @@ use thingcall_plugin::abi::{CodecRequest, OK};
 use tokio::sync::oneshot;
 
 use crate::answer::words;
+use crate::foreign::size32;
 use crate::instance::{Direction, Instance, NotAdmitted, Permit, known_status};
 use crate::out::OutPlace;
 use crate::pool::{More, Work};
@@ -89,7 +90,7 @@ impl Translation {
         let bytes_max = instance.limits.plugin_bytes_max;
         let out = OutPlace::new(bytes_max).ok_or("there are too many translations at once")?;
         let request = CodecRequest {
-            struct_size: const { size_of::<CodecRequest>() as u32 },
+            struct_size: size32::<CodecRequest>(),
             reserved0: 0,
             product_key: of(self.device.product.as_str()),
             device_name: of(self.device.name.as_str()),
@@ -129,3 +130,6 @@ impl Work for Job {
         More::No
     }
 }
+
+#[cfg(test)]
+mod tests;

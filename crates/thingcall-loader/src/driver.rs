@@ -192,3 +192,6 @@ impl Drop for Driver<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,14 @@ unsafe impl Sized32 for Forward {
     const LEAST: usize = 32;
 }
 
+/// What a struct of ours says of its size.
+pub(crate) const fn size32<T>() -> u32 {
+    const { assert!(size_of::<T>() < 4096) };
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    let size = size_of::<T>() as u32;
+    size
+}
+
 /// A copy of a foreign struct, as far as it goes; the rest is zero. `None` for null and for what is too short.
 ///
 /// # Safety

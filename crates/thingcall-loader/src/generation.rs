@@ -124,7 +124,7 @@ impl Generation {
 
     /// Its translations; `None` if it lacks `encode` or `decode`.
     pub fn codec(self: &Arc<Self>) -> Option<Arc<dyn Codec>> {
-        self.image.table.encode.and(self.image.table.decode.map(drop))?;
+        let (_encode, _decode) = (self.image.table.encode?, self.image.table.decode?);
         Some(Arc::new(PluginCodec(self.instance.clone())))
     }
 

@@ -17,13 +17,16 @@ use thingcall_plugin::abi::{
 use tracing::Level;
 
 use crate::call::Completion;
-use crate::foreign::{self, read_sized};
+use crate::foreign::{self, read_sized, size32};
 use crate::instance::{Foreign, known_status};
 use crate::operation::Ordered;
+use crate::own_metrics::Definition;
 use crate::request::left_ms;
 use crate::tokens::{self, Named};
 use crate::{log_lines, out};
 
+/// How much is kept of what a plugin says about a failed call, in bytes.
+const REASON_BYTES_MAX: usize = 1024;
 /// How much of a help text is kept, in bytes.
 const HELP_BYTES_MAX: usize = 1024;
 /// How much of a metric's name is looked at, in bytes; longer ones are refused.
@@ -31,7 +34,7 @@ const METRIC_NAME_BYTES_MAX: usize = 128;
 
 /// The table.
 pub(crate) static HOST: HostApi = HostApi {
-    struct_size: const { size_of::<HostApi>() as u32 },
+    struct_size: size32::<HostApi>(),
     abi_major: MAJOR,
     abi_minor: MINOR,
     complete: Some(complete),
@@ -101,8 +104,9 @@ unsafe fn completion(result: &CallResult, bytes_max: usize) -> Result<(i32, Comp
     match result.status {
         OK => {}
         status if status < OK => {
-            let (status, message) = (known_status(status), message.into_owned());
-            return Ok((OK, Completion::Failed { status, message }));
+            let mut message = message.into_owned();
+            message.truncate(message.floor_char_boundary(REASON_BYTES_MAX));
+            return Ok((OK, Completion::Failed { status: known_status(status), message }));
         }
         _ => return Err(E_INVAL),
     }
@@ -233,7 +237,7 @@ unsafe extern "C" fn metric_define(
         // SAFETY: see above.
         let help = unsafe { foreign::text(help, HELP_BYTES_MAX) };
         let instance = plugin.instance();
-        match instance.own.define(&instance.metrics, instance.plugin(), kind, &name, &help) {
+        match instance.own.define(&instance.metrics, instance.plugin(), &Definition { kind, name, help }) {
             Ok(number) => {
                 // SAFETY: the contract: a place for a number; it need not be aligned.
                 unsafe { id.write_unaligned(number) };
@@ -254,3 +258,6 @@ unsafe extern "C" fn out_write(place: *mut Out, from: *const u8, len: usize) -> 
         out::write(place, len, || unsafe { foreign::bytes(Bytes { ptr: from, len }, len) })
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,6 @@ pub(crate) fn write(level: Level, plugin: &str, module: &str, message: &str, fie
     }
     at_level!(level, write);
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use thingcall_plugin::abi::{
     E_TIMEOUT, FORMAT_JSON, OK,
 };
 
+use crate::foreign::size32;
 use crate::instance::{Foreign, Instance};
 
 /// An operation that was not yet told to have ended.
@@ -68,7 +69,7 @@ impl OperationEnd {
 
 fn result(status: i32, code: i32, data: &str, message: &str) -> CallResult {
     CallResult {
-        struct_size: const { size_of::<CallResult>() as u32 },
+        struct_size: size32::<CallResult>(),
         status,
         code,
         format: FORMAT_JSON,

@@ -71,6 +71,17 @@ impl Own {
     }
 }
 
+/// What a plugin asks for.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    /// The ABI's number.
+    pub(crate) kind: u32,
+    /// Without what the host puts before it.
+    pub(crate) name: String,
+    /// The name again if empty.
+    pub(crate) help: String,
+}
+
 /// The metrics of one generation, by the ids it was given.
 #[derive(Debug)]
 pub(crate) struct OwnMetrics {
@@ -92,14 +103,8 @@ impl OwnMetrics {
     ///
     /// # Errors
     /// The status the plugin gets.
-    pub(crate) fn define(
-        &self,
-        metrics: &Metrics,
-        plugin: &str,
-        kind: u32,
-        name: &str,
-        help: &str,
-    ) -> Result<u32, i32> {
+    pub(crate) fn define(&self, metrics: &Metrics, plugin: &str, wanted: &Definition) -> Result<u32, i32> {
+        let Definition { kind, name, help } = wanted;
         if self.frozen.load(Ordering::Acquire) {
             return Err(E_STALE);
         }
@@ -110,13 +115,13 @@ impl OwnMetrics {
         let (registry, all) = metrics.own();
         let mut all = lock(all);
         let own = match all.get(&name) {
-            Some(known) if known.plugin == plugin && known.what.kind() == kind => known.what.clone(),
+            Some(known) if known.plugin == plugin && known.what.kind() == *kind => known.what.clone(),
             Some(_) => return Err(E_INVAL),
             None if all.values().filter(|known| known.plugin == plugin).count() >= METRICS_PER_PLUGIN_MAX => {
                 return Err(E_LIMIT);
             }
             None => {
-                let what = Own::register(kind, &name, help, registry).ok_or(E_INVAL)?;
+                let what = Own::register(*kind, &name, help, registry).ok_or(E_INVAL)?;
                 all.insert(name, OwnSeries { plugin: plugin.to_owned(), what: what.clone() });
                 what
             }

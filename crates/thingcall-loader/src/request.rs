@@ -5,6 +5,8 @@ use thingcall_core::{Call, CallMode, Deadline, ModuleId, RequestId};
 use thingcall_plugin::abi::{Bytes, FORMAT_JSON, MODE_ASYNC, MODE_SYNC, Request};
 use tokio::time::Instant;
 
+use crate::foreign::size32;
+
 /// The request's id, a module, a colon and a service.
 const TEXTS_BYTES_MAX: usize = RequestId::TEXT_LEN + 30 + 1 + 50;
 
@@ -31,7 +33,7 @@ impl CallRequest {
         texts.push_str(call.service.service.as_str());
         let (request_id, identifier) = texts.split_at_checked(RequestId::TEXT_LEN).unwrap_or_default();
         let request = Request {
-            struct_size: const { size_of::<Request>() as u32 },
+            struct_size: size32::<Request>(),
             mode: match call.mode {
                 CallMode::Sync => MODE_SYNC,
                 CallMode::Async => MODE_ASYNC,

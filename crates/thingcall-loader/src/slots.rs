@@ -23,9 +23,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A table of things (`T`) by token; it remembers whose (`O`) a token was until its slot is used again.
 pub(crate) struct Slots<T, O> {
     /// Slots are never freed, so that any number may be looked up.
-    chunks: [OnceLock<Box<[Slot<T, O>]>>; CHUNKS_MAX],
+    chunks: [OnceLock<Chunk<T, O>>; CHUNKS_MAX],
     free: Mutex<Free>,
 }
+
+type Chunk<T, O> = Box<[Slot<T, O>]>;
 
 /// The tokens to be given out next, the longest unused first: a slot's memory of its owner then lasts.
 struct Free {

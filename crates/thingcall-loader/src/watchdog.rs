@@ -87,7 +87,8 @@ pub(crate) struct Watched {
     stall_warn_ms: u64,
     stall_open_ms: u64,
     stuck: AtomicBool,
-    retired: AtomicBool,
+    /// Held while [`Self::stuck`] and the plugin's gauge change.
+    retired: Mutex<bool>,
 }
 
 /// In plugin code as long as it lives.
@@ -109,7 +110,7 @@ impl Watched {
             stall_warn_ms: ms(warn),
             stall_open_ms: ms(open),
             stuck: AtomicBool::new(false),
-            retired: AtomicBool::new(false),
+            retired: Mutex::new(false),
         });
         let watch = WATCH.get_or_init(Watch::default);
         let mut started = lock(&STARTED);
@@ -138,23 +139,28 @@ impl Watched {
 
     /// From now on it says nothing about the plugin's circuit: a newer generation does.
     pub(crate) fn retire(&self) {
-        if !self.retired.swap(true, Ordering::AcqRel) && self.stuck() {
+        let mut retired = lock(&self.retired);
+        if !std::mem::replace(&mut *retired, true) && self.stuck() {
             self.series.circuit_open.dec();
         }
     }
 
     fn set_stuck(&self, stuck: bool) {
-        if self.stuck.swap(stuck, Ordering::Relaxed) == stuck {
+        if self.stuck() == stuck {
             return;
+        }
+        {
+            let retired = lock(&self.retired);
+            self.stuck.store(stuck, Ordering::Relaxed);
+            if !*retired {
+                self.series.circuit_open.add(if stuck { 1 } else { -1 });
+            }
         }
         let plugin = &*self.series.plugin;
         if stuck {
             warn!(plugin, limit_ms = self.stall_open_ms, "plugin code blocks its thread; its circuit is open");
         } else {
             info!(plugin, "plugin code returned; its circuit is closed");
-        }
-        if !self.retired.load(Ordering::Acquire) {
-            self.series.circuit_open.add(if stuck { 1 } else { -1 });
         }
     }
 
@@ -223,3 +229,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,10 @@ typedef struct thingcall_host_api {
   uint32_t struct_size;
   uint16_t abi_major, abi_minor;
   /* Answer the call. First one wins; later ones get THINGCALL_E_STALE. Copies before it returns. May be
-   * used inside begin/poll/done or from any thread of the plugin. */
+   * used inside begin/poll/done or from any thread of the plugin. data is a JSON object; empty = {}.
+   * What cannot be read (NULL, struct_size too small, status above 0) gets THINGCALL_E_INVAL and leaves
+   * the call open. What breaks a rule (no JSON object, over the limit, raw) gets its status and ends the
+   * call: the caller is told that the plugin failed. */
   int32_t (*complete)(thingcall_token call, const thingcall_result *res);
   /* Ask the host to run poll() for this call soon. Any thread, idempotent, cheap. */
   int32_t (*wake)(thingcall_token call);

@@ -1,1 +1,99 @@
-//! Tests.
+//! What the caller is told.
+
+use thingcall_plugin::abi::OK;
+
+use super::*;
+
+fn tally(forwards: u32, accepted: u32, failures: &[CallError]) -> Tally {
+    Tally { forwards, accepted, failures: failures.to_vec() }
+}
+
+fn answered(code: i32) -> Completion {
+    Completion::Answered { code, message: Some("m".to_owned()), data: r#"{"v":1}"#.to_owned() }
+}
+
+fn told(mode: CallMode, mut tally: Tally, completion: Completion) -> Result<Answer, CallError> {
+    answer("p", mode, &mut tally, completion).0
+}
+
+fn replied(code: i64) -> Result<Answer, CallError> {
+    Ok(Answer::Replied(ReplyBody { code, message: Some("m".to_owned()), data: r#"{"v":1}"#.to_owned() }))
+}
+
+fn executed(result: &Result<Answer, CallError>) -> Executed {
+    match result {
+        Err(CallError::Plugin { executed, why }) => {
+            assert!(why.starts_with("plugin p: "), "{why}");
+            *executed
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_code_is_the_callers_in_both_modes() {
+    for mode in CallMode::ALL {
+        for code in [200, 460, -7, i32::MAX] {
+            assert_eq!(told(mode, tally(0, 0, &[]), answered(code)), replied(code.into()));
+        }
+    }
+}
+
+#[test]
+fn an_asynchronous_call_is_on_its_way_once_a_command_is() {
+    for code in [200, 202] {
+        assert_eq!(told(CallMode::Async, tally(2, 1, &[]), answered(code)), Ok(Answer::Accepted));
+    }
+    assert_eq!(told(CallMode::Async, tally(1, 1, &[]), answered(460)), replied(460));
+}
+
+#[test]
+fn code_202_without_a_command_on_its_way_is_a_fault_of_the_plugin() {
+    assert_eq!(executed(&told(CallMode::Async, tally(0, 0, &[]), answered(202))), Executed::No);
+    assert_eq!(executed(&told(CallMode::Async, tally(1, 0, &[]), answered(202))), Executed::Maybe);
+    assert_eq!(executed(&told(CallMode::Sync, tally(1, 0, &[]), answered(202))), Executed::Maybe);
+}
+
+#[test]
+fn a_status_passed_on_is_the_very_error_of_the_device() {
+    let offline = CallError::Offline("pk/dn".to_owned());
+    let timeout = CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5 };
+    let failed = |status| Completion::Failed { status, message: "x".to_owned() };
+    let mut both = Tally { forwards: 2, ..Tally::default() };
+    both.note(&Err(offline.clone()));
+    both.note(&Err(timeout.clone()));
+    assert_eq!(answer("p", CallMode::Sync, &mut both, failed(E_OFFLINE)).0, Err(offline.clone()));
+    assert_eq!(told(CallMode::Sync, tally(2, 0, &[offline, timeout.clone()]), failed(E_TIMEOUT)), Err(timeout));
+    assert_eq!(executed(&told(CallMode::Sync, tally(2, 0, &[]), failed(E_OFFLINE))), Executed::Maybe);
+    assert_eq!(executed(&told(CallMode::Sync, tally(0, 0, &[]), failed(E_OFFLINE))), Executed::No);
+}
+
+#[test]
+fn of_two_failures_with_one_status_the_last_counts() {
+    let mut tally = Tally::default();
+    tally.note(&Err(CallError::Offline("first".to_owned())));
+    tally.note(&Err(CallError::WentOffline("last".to_owned())));
+    let failed = Completion::Failed { status: E_OFFLINE, message: String::new() };
+    let told = answer("p", CallMode::Sync, &mut tally, failed).0;
+    assert_eq!(told, Err(CallError::WentOffline("last".to_owned())));
+}
+
+#[test]
+fn ends_are_counted_as_what_they_are() {
+    let counted = |completion| answer("p", CallMode::Sync, &mut Tally::default(), completion).1;
+    let failed = |status| Completion::Failed { status, message: String::new() };
+    assert_eq!(counted(answered(200)), CallResult::Ok);
+    assert_eq!(counted(answered(460)), CallResult::Declined);
+    assert_eq!(counted(answered(202)), CallResult::Error);
+    assert_eq!(counted(failed(E_PANIC)), CallResult::Panic);
+    assert_eq!(counted(failed(E_INTERNAL)), CallResult::Error);
+    assert_eq!(counted(Completion::Broken("x".to_owned())), CallResult::Error);
+}
+
+#[test]
+fn every_status_has_words_of_its_own() {
+    let statuses = -10..0;
+    let all: std::collections::BTreeSet<_> = statuses.clone().map(words).collect();
+    assert_eq!(all.len(), statuses.count());
+    assert_eq!(words(OK), words(-77));
+}

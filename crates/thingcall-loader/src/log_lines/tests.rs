@@ -1,0 +1,81 @@
+//! What plugins log.
+#![expect(unsafe_code, reason = "plays a plugin")]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use thingcall_plugin::abi::{Bytes, LOG_DEBUG, LOG_INFO, LOG_WARN, Token};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::*;
+use crate::host::HOST;
+use crate::testbench::{Settings, bench, echo};
+
+type Line = BTreeMap<&'static str, String>;
+
+/// Keeps the events of INFO and above.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<(Level, String, Line)>>>);
+
+struct Fields(Line);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+}
+
+impl Subscriber for Kept {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(Line::new());
+        event.record(&mut fields);
+        let metadata = event.metadata();
+        self.0.lock().unwrap().push((*metadata.level(), metadata.target().to_owned(), fields.0));
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+fn log(token: Token, level: i32, [target, message, fields]: [&[u8]; 3]) {
+    let [target, message, fields] = [target, message, fields].map(Bytes::of);
+    // SAFETY: readable texts.
+    unsafe { HOST.log.unwrap()(token, level, &target, &message, &fields) };
+}
+
+#[tokio::test]
+async fn a_line_is_one_event_with_the_plugins_name_and_is_cut_and_mended() {
+    let bench = bench(echo(), Settings::inline());
+    let token = bench.script.token.load(std::sync::atomic::Ordering::SeqCst);
+    let kept = Kept::default();
+    let _kept = tracing::subscriber::set_default(kept.clone());
+    let enabled = [LOG_WARN, LOG_INFO, LOG_DEBUG, 0, 6, -1].map(|level| {
+        // SAFETY: any numbers are allowed.
+        unsafe { HOST.log_enabled.unwrap()(token, level) }
+    });
+    assert_eq!(enabled, [1, 1, 0, 0, 0, 0]);
+    log(token, LOG_WARN, [b"my::module", b"a\xffb", br#"{"n":1}"#]);
+    log(token, LOG_INFO, [&[b't'; 500], &[b'm'; 1 << 20], b""]);
+    log(token, LOG_DEBUG, [b"t", b"not wanted", b""]);
+    log(token, 77, [b"t", b"no level", b""]);
+    let lines = kept.0.lock().unwrap();
+    let [(Level::WARN, warned, first), (Level::INFO, _, second)] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(warned, "plugin");
+    let told = |line: &Line, name| line.get(name).cloned().unwrap();
+    assert_eq!((told(first, "plugin"), told(first, "module")), ("bench".to_owned(), "my::module".to_owned()));
+    assert_eq!((told(first, "message"), told(first, "fields")), ("a\u{fffd}b".to_owned(), r#"{"n":1}"#.to_owned()));
+    assert_eq!((told(second, "module").len(), told(second, "message").len()), (128, 16 * 1024));
+}
