@@ -60,13 +60,16 @@ fn named(files: &[File], below: &str) -> BTreeSet<PathBuf> {
 
 #[test]
 fn the_lists_name_every_file() {
-    for (files, below, folder) in
-        [(files::C, "", "templates/plugin-c"), (files::HEADER, "", "../thingcall-plugin/include")]
-    {
+    for (files, below, folder) in [
+        (files::RUST, "", "templates/plugin-rust"),
+        (files::C, "", "templates/plugin-c"),
+        (files::HEADER, "", "../thingcall-plugin/include"),
+        (files::SDK, "thingcall-plugin/src", "../thingcall-plugin/src"),
+        (files::SDK_MANIFEST, "thingcall-plugin", "templates/sdk"),
+    ] {
         let mut there = listed(&here().join(folder));
-        if folder.contains("thingcall-plugin") {
-            there.retain(|path| path.file_name().is_none_or(|name| name != "tests.rs"));
-        }
+        // The copy is without its tests.
+        there.retain(|path| !folder.ends_with("thingcall-plugin/src") || !path.ends_with("tests.rs"));
         assert_eq!(named(files, below), there, "{folder}");
     }
 }
