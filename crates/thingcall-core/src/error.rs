@@ -130,7 +130,7 @@ pub enum CallError {
     #[error("too many calls at once: {0}; try again later")]
     Overloaded(String),
     /// A plugin failed; the text names it and says how.
-    #[error("the handler failed: {why}; {}", match executed { Executed::No => "nothing was sent to the device", _ => "the device may have executed the call" })]
+    #[error("the handler failed: {why}; {}", match executed { Executed::No => "nothing was sent to the device", Executed::Maybe | Executed::Yes => "the device may have executed the call" })]
     Plugin {
         /// What went wrong.
         why: String,

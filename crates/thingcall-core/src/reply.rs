@@ -81,6 +81,9 @@ pub enum MalformedReply {
         /// What is wrong with it.
         problem: String,
     },
+    /// The device speaks its own bytes, and they could not be translated; the text says why.
+    #[error("the reply's bytes cannot be translated: {0}")]
+    Untranslated(String),
     /// Larger than configured.
     #[error("the reply has {bytes} bytes; {max} are allowed")]
     TooLarge {
@@ -97,6 +100,9 @@ pub enum MalformedReply {
 pub trait ReplySink: Send + Sync {
     /// A device answered.
     fn accept(&self, reply: Reply);
+
+    /// Whether the device speaks its own bytes instead of Alink. Answers from memory.
+    fn speaks_raw(&self, device: &DeviceKey) -> bool;
 
     /// A device said something in its own bytes.
     fn accept_raw(&self, raw: RawReply);

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Args, Call, CallError, CallMode, DeviceRef, Request};
+use thingcall_core::{Args, Call, CallError, CallMode, Codec, DeviceRef, Request};
 use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, check_object};
 
 use crate::Engine;
 use crate::metrics::Checked;
 
 /// A checked call and the product it was checked against.
-#[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) call: Call,
     pub(crate) product: Arc<Product>,
+    /// Who translates, where the product's devices speak their own bytes.
+    pub(crate) codec: Option<Arc<dyn Codec>>,
 }
 
 impl Engine {
@@ -23,12 +24,7 @@ impl Engine {
             return Err(CallError::DeviceDisabled(device.key.to_string()));
         }
         self.check_size(&request.args)?;
-        if product.settings.data_format == DataFormat::Custom {
-            return Err(CallError::NotDelivered(format!(
-                "product {} has the data format `custom`, and no plugin translates to its devices' bytes",
-                product.key
-            )));
-        }
+        let codec = self.codec(&product)?;
         let mode = self.check_args(&request, &product)?;
         let call = Call {
             id: self.ids.next(|id| self.pending.contains(id)),
@@ -40,7 +36,7 @@ impl Engine {
             args: Args::checked(&request.args),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
         };
-        Ok(Admitted { call, product })
+        Ok(Admitted { call, product, codec })
     }
 
     fn find(&self, target: &DeviceRef) -> Result<Found, CallError> {
@@ -50,6 +46,19 @@ impl Engine {
                 CallError::UnknownProduct(key.product.to_string())
             }
             DeviceRef::Key(key) => CallError::UnknownDevice(key.to_string()),
+        })
+    }
+
+    fn codec(&self, product: &Product) -> Result<Option<Arc<dyn Codec>>, CallError> {
+        if product.settings.data_format != DataFormat::Custom {
+            return Ok(None);
+        }
+        self.router.codec(&product.key).map(Some).ok_or_else(|| {
+            CallError::NotDelivered(format!(
+                "product {} has the data format `custom`, and no plugin translates to its devices' bytes; load one \
+                whose `codecs` name the product",
+                product.key
+            ))
         })
     }
 

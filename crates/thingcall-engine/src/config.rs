@@ -19,6 +19,8 @@ pub struct Config {
     pub recent_calls_max: usize,
     /// How many replies to asynchronous calls may wait for the journal.
     pub late_replies_max: usize,
+    /// How many messages of devices that speak their own bytes may wait for their translation at once.
+    pub raw_replies_max: usize,
     /// This instance's slot in call ids, 0 to 63: different for every instance that shares a broker.
     pub instance_slot: u8,
 }
@@ -31,6 +33,7 @@ impl Default for Config {
             args_bytes_max: 64 * 1024,
             recent_calls_max: 65_536,
             late_replies_max: 10_000,
+            raw_replies_max: 10_000,
             instance_slot: 0,
         }
     }
@@ -55,6 +58,7 @@ impl Config {
             ("args_bytes_max", self.args_bytes_max),
             ("recent_calls_max", self.recent_calls_max),
             ("late_replies_max", self.late_replies_max),
+            ("raw_replies_max", self.raw_replies_max),
         ] {
             if value == 0 {
                 problems.push(format!("{key} is 0; right is 1 or more"));

@@ -13,6 +13,7 @@ use crate::ids::IdSource;
 use crate::late::LateReplies;
 use crate::metrics::Metrics;
 use crate::pending::PendingCalls;
+use crate::raw::RawReplies;
 use crate::router::Router;
 use crate::transports::Transports;
 use crate::{Config, Stage};
@@ -31,6 +32,7 @@ pub struct Engine {
     pub(crate) ids: IdSource,
     pub(crate) pending: PendingCalls,
     pub(crate) late: LateReplies,
+    pub(crate) raw: RawReplies,
     pub(crate) metrics: Arc<Metrics>,
     /// Holds a token for each call that runs; closed when no new ones are taken.
     running: TaskTracker,
@@ -54,7 +56,8 @@ impl Engine {
     pub fn new(config: Config, parts: Parts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
         let metrics = Arc::new(Metrics::register(metering, config.pending_calls_max)?);
         let late = LateReplies::start(config.late_replies_max, &parts, metrics.clone());
-        Ok(Arc::new(Self {
+        Ok(Arc::new_cyclic(|engine| Self {
+            raw: RawReplies::new(engine.clone(), config.raw_replies_max),
             registry: parts.registry,
             journal: parts.journal,
             router: Router::new(parts.handlers),
@@ -113,6 +116,7 @@ impl Engine {
             // A call that waits for something else than its device ends with its caller's connection.
             let _ended = tokio::time::timeout(CUT_OFF_TIME, self.running.wait()).await;
         }
+        self.raw.finish(within).await;
         self.late.finish(within).await;
         left
     }

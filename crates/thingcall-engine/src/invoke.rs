@@ -8,6 +8,7 @@ use tracing::{Instrument, debug, info_span, warn};
 use crate::admit::Admitted;
 use crate::link::Link;
 use crate::metrics::Checked;
+use crate::router::Router;
 use crate::{Engine, Stage};
 
 /// A call that succeeded.
@@ -46,14 +47,27 @@ impl Engine {
         let call = &admitted.call;
         let link = Link::new(self, admitted, deadline, started);
         let until = Instant::from_std(deadline.instant());
-        let result = match timeout_at(until, self.router.handle(call, &link)).await {
-            Ok(result) => result.and_then(|answer| self.check_answer(answer, admitted)),
+        let result = match timeout_at(until, self.handle(admitted, &link)).await {
+            Ok(result) => result,
             Err(_) => Err(link.timed_out()),
         };
         let outcome = outcome(&result);
         debug!(%outcome, elapsed_ms = started.elapsed().as_millis(), "call ended");
         let id = link.finish(outcome);
         result.map(|answer| Invoked { id, mode: call.mode, answer })
+    }
+
+    /// Runs the handler, and takes its answer as what it is: the device's, or the handler's own.
+    async fn handle(&self, admitted: &Admitted, link: &Link<'_>) -> Result<Answer, CallError> {
+        let call = &admitted.call;
+        let Some(handler) = self.router.find(call) else {
+            let answer = Router::built_in().handle(call, link).await?;
+            return self.check_answer(answer, admitted);
+        };
+        let began = Instant::now();
+        let answered = handler.handle(call, link).await;
+        self.metrics.stage_took(Stage::Plugin, began.elapsed().saturating_sub(link.at_device()));
+        link.settle(self.check_answer(answered?, admitted)?).await
     }
 
     /// Checks a device's answer as the product asks for.

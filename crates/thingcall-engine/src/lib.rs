@@ -18,6 +18,7 @@ mod invoke;
 mod admit;
 mod forward;
 mod link;
+mod own_answer;
 mod router;
 mod transports;
 
@@ -26,6 +27,7 @@ mod pending;
 mod recent;
 
 mod late;
+mod raw;
 mod replies;
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 //! the journal before it is delivered. However the call ends, it is counted once.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, Command, Deadline, DeliverError, Delivery, DeviceLink, JournalEntry,
-    JournalError, Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
+    Answer, Call, CallError, CallId, CallMode, Codec, CodecError, Command, Deadline, DeliverError, Delivery,
+    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind,
+    UnixMillis,
 };
 use tokio::time::Instant;
 use tracing::{debug, error};
@@ -20,8 +23,9 @@ use crate::{Engine, Stage};
 
 /// One call's link to its device.
 pub(crate) struct Link<'a> {
-    engine: &'a Engine,
-    call: &'a Call,
+    pub(crate) engine: &'a Engine,
+    pub(crate) call: &'a Call,
+    codec: Option<&'a dyn Codec>,
     sync_topic: Option<SyncTopic>,
     deadline: Deadline,
     started: Instant,
@@ -32,7 +36,16 @@ pub(crate) struct Link<'a> {
     /// Whether anything may have left towards the device.
     left: AtomicBool,
     transport: OnceLock<TransportKind>,
+    at_device: Mutex<AtDevice>,
     finished: bool,
+}
+
+/// How long a call has waited for its device, with the commands of one moment counted once.
+#[derive(Debug, Default)]
+struct AtDevice {
+    commands: u32,
+    since: Option<Instant>,
+    total: Duration,
 }
 
 impl<'a> Link<'a> {
@@ -40,6 +53,7 @@ impl<'a> Link<'a> {
         Self {
             engine,
             call: &admitted.call,
+            codec: admitted.codec.as_deref(),
             sync_topic: admitted.product.settings.sync_topic,
             deadline,
             started,
@@ -47,6 +61,7 @@ impl<'a> Link<'a> {
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
             transport: OnceLock::new(),
+            at_device: Mutex::default(),
             finished: false,
         }
     }
@@ -74,8 +89,45 @@ impl<'a> Link<'a> {
         CallId::from_u32(self.message_id.load(Ordering::Relaxed))
     }
 
+    /// How long the call has waited for its device.
+    pub(crate) fn at_device(&self) -> Duration {
+        self.waited().total
+    }
+
+    /// Whether the device was asked anything.
+    pub(crate) fn asked_device(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn is_answered(&self) -> bool {
+        self.transport.get() == Some(&TransportKind::Plugin)
+    }
+
+    /// Notes that no transport was needed.
+    pub(crate) fn answered_by_handler(&self) {
+        let _first = self.transport.get_or_init(|| TransportKind::Plugin);
+    }
+
+    fn waited(&self) -> MutexGuard<'_, AtDevice> {
+        self.at_device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn next_id(&self) -> CallId {
         self.engine.ids.next(|id| self.engine.pending.contains(id))
+    }
+
+    /// What the call itself says, for its record.
+    pub(crate) fn own_delivery(&self) -> Delivery {
+        self.delivery(Command { service: self.call.service.clone(), params: self.call.args.clone() })
+    }
+
+    /// Puts the command into the device's own bytes, where it speaks them. They may hold the id.
+    async fn encode(&self, delivery: &mut Delivery) -> Result<(), CallError> {
+        let Some(codec) = self.codec else { return Ok(()) };
+        delivery.raw = None;
+        let failed = |problem: CodecError| CallError::Plugin { why: problem.0, executed: Executed::No };
+        delivery.raw = Some(codec.encode(delivery).await.map_err(failed)?);
+        Ok(())
     }
 
     fn delivery(&self, command: Command) -> Delivery {
@@ -101,7 +153,8 @@ impl<'a> Link<'a> {
 
     /// Hands the message on.
     async fn deliver(&self, transport: &dyn Transport, delivery: &Delivery) -> Result<Sent, DeliverError> {
-        self.engine.metrics.request_bytes(delivery.params.as_str().len());
+        let bytes = delivery.raw.as_ref().map_or(delivery.params.as_str().len(), Bytes::len);
+        self.engine.metrics.request_bytes(bytes);
         self.left.store(true, Ordering::Relaxed);
         let began = Instant::now();
         let sent = transport.deliver(delivery).await;
@@ -111,7 +164,8 @@ impl<'a> Link<'a> {
     }
 
     /// A synchronous command: open, deliver, wait.
-    async fn ask(&self, delivery: Delivery) -> Result<Answer, CallError> {
+    async fn ask(&self, mut delivery: Delivery) -> Result<Answer, CallError> {
+        self.encode(&mut delivery).await?;
         let transport = self.choose()?;
         let mut pending = self
             .engine
@@ -150,10 +204,8 @@ impl<'a> Link<'a> {
 
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
     async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
-        // From here on the command is in the outbox of a device that connects this very moment.
-        self.left.store(true, Ordering::Relaxed);
-        let mut written = Written { link: self, delivery, settled: false };
-        self.write_down(&mut written).await.inspect_err(|_| written.settled = true)?;
+        let mut written = Written::new(self, delivery);
+        self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
         let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
         match self.deliver(&*transport, &written.delivery).await {
             Ok(how) => written.sent(transport.kind(), how),
@@ -178,9 +230,15 @@ impl<'a> Link<'a> {
     }
 
     /// Makes the command durable, under another id where a call before a restart still has this one.
-    async fn write_down(&self, written: &mut Written<'_>) -> Result<(), CallError> {
+    pub(crate) async fn write_down(&self, written: &mut Written<'_>) -> Result<(), CallError> {
         let (request_id, accepted_at) = (self.call.request_id, UnixMillis::now());
+        let sends = !self.is_answered();
         loop {
+            if sends {
+                self.encode(&mut written.delivery).await?;
+                // From here on the command may be in the outbox of a device that connects this very moment.
+                self.left.store(true, Ordering::Relaxed);
+            }
             let entry = JournalEntry { delivery: written.delivery.clone(), request_id, accepted_at };
             match self.engine.journal.open(entry).await {
                 Err(JournalError::IdInUse) => {
@@ -220,6 +278,7 @@ impl<'a> Link<'a> {
 impl DeviceLink for Link<'_> {
     async fn call(&self, command: Command) -> Result<Answer, CallError> {
         let delivery = self.delivery(command);
+        let _asking = Asking::of(self);
         match self.call.mode {
             CallMode::Sync => self.ask(delivery).await,
             CallMode::Async => self.post(delivery).await,
@@ -228,6 +287,30 @@ impl DeviceLink for Link<'_> {
 
     fn deadline(&self) -> Deadline {
         self.deadline
+    }
+}
+
+/// Counts a command among those the call waits for.
+struct Asking<'a>(&'a Link<'a>);
+
+impl<'a> Asking<'a> {
+    fn of(link: &'a Link<'a>) -> Self {
+        let mut waited = link.waited();
+        waited.commands += 1;
+        let _since = waited.since.get_or_insert_with(Instant::now);
+        drop(waited);
+        Self(link)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut waited = self.0.waited();
+        waited.commands -= 1;
+        if waited.commands == 0 {
+            let since = waited.since.take();
+            waited.total += since.map(|since| since.elapsed()).unwrap_or_default();
+        }
     }
 }
 
@@ -243,7 +326,7 @@ impl Drop for Link<'_> {
 }
 
 /// Why a command could not be made durable, for the caller. Nothing was sent.
-fn not_recorded(error: JournalError) -> CallError {
+pub(crate) fn not_recorded(error: JournalError) -> CallError {
     match error {
         JournalError::DeviceFull(waiting) => {
             CallError::Overloaded(format!("{waiting} commands wait for the device already"))
@@ -258,18 +341,31 @@ fn not_recorded(error: JournalError) -> CallError {
 
 /// A command on its way into the journal and to its device. Dropped so, its record is closed: nobody was told that it is
 /// on its way, so it must not be sent later.
-struct Written<'a> {
+pub(crate) struct Written<'a> {
     link: &'a Link<'a>,
     delivery: Delivery,
     settled: bool,
 }
 
-impl Written<'_> {
+impl<'a> Written<'a> {
+    pub(crate) fn new(link: &'a Link<'a>, delivery: Delivery) -> Self {
+        Self { link, delivery, settled: false }
+    }
+
+    /// There is no record to close.
+    pub(crate) fn settled(&mut self) {
+        self.settled = true;
+    }
+
     fn sent(&mut self, transport: TransportKind, how: Sent) {
         self.settled = true;
         if how != Sent::Kept {
             self.link.engine.journal.sent(&self.delivery.device.key, self.delivery.id, transport, how);
         }
+    }
+
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     fn failed(&mut self, outcome: Outcome, why: &str) {

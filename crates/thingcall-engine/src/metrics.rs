@@ -20,13 +20,15 @@ pub enum Stage {
     Auth,
     /// Checking the request against registry and model.
     Validate,
+    /// In a handler other than the built-in one, without the time in which it waited for its device.
+    Plugin,
     /// Handing the message to the transport.
     Publish,
     /// Checking the device's answer.
     Decode,
 }
 
-const STAGES: [&str; 4] = ["auth", "validate", "publish", "decode"];
+const STAGES: [&str; 5] = ["auth", "validate", "plugin", "publish", "decode"];
 
 /// What became of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

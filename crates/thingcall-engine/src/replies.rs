@@ -1,6 +1,7 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
-use thingcall_core::{DeviceKey, Reply, ReplySink, TransportKind};
+use thingcall_core::{DeviceKey, RawReply, Reply, ReplySink, TransportKind};
+use thingcall_tsl::DataFormat;
 use tracing::{debug, warn};
 
 use crate::Engine;
@@ -10,15 +11,16 @@ use crate::pending::Met;
 impl ReplySink for Engine {
     fn accept(&self, reply: Reply) {
         self.metrics.reply_bytes(reply.bytes);
-        let transport = reply.transport;
-        if let Some(result) = self.match_reply(reply) {
-            self.metrics.reply(transport, result);
-        }
+        self.matched(reply);
     }
 
-    fn accept_raw(&self, raw: thingcall_core::RawReply) {
+    fn speaks_raw(&self, device: &DeviceKey) -> bool {
+        self.registry.product(&device.product).is_some_and(|product| product.settings.data_format == DataFormat::Custom)
+    }
+
+    fn accept_raw(&self, raw: RawReply) {
         self.metrics.reply_bytes(raw.payload.len());
-        self.metrics.reply(raw.transport, ReplyResult::Malformed);
+        self.translate(raw);
     }
 
     fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
@@ -31,6 +33,14 @@ impl ReplySink for Engine {
 }
 
 impl Engine {
+    /// Hands a reply to the call it answers, and counts it.
+    pub(crate) fn matched(&self, reply: Reply) {
+        let transport = reply.transport;
+        if let Some(result) = self.match_reply(reply) {
+            self.metrics.reply(transport, result);
+        }
+    }
+
     /// What became of a reply; `None` if the journal has to say.
     fn match_reply(&self, reply: Reply) -> Option<ReplyResult> {
         let malformed = reply.body.is_err();

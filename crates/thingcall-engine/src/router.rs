@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Answer, Call, CallError, Codec, DeviceLink, Handler, Handlers, ProductKey};
+use thingcall_core::{Call, Codec, Handler, Handlers, ProductKey};
 
 use crate::forward::Forward;
 
@@ -16,16 +16,17 @@ impl Router {
         Self { handlers }
     }
 
-    /// Runs the call's handler.
-    pub(crate) async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
-        match self.handlers.find(call) {
-            Some(handler) => handler.handle(call, device).await,
-            None => Forward.handle(call, device).await,
-        }
+    /// The handler whose claim fits; `None` for the built-in one.
+    pub(crate) fn find(&self, call: &Call) -> Option<Arc<dyn Handler>> {
+        self.handlers.find(call)
+    }
+
+    /// The built-in handler.
+    pub(crate) const fn built_in() -> &'static dyn Handler {
+        &Forward
     }
 
     /// Who translates for a product's devices.
-    #[expect(dead_code, reason = "raw devices come next")]
     pub(crate) fn codec(&self, product: &ProductKey) -> Option<Arc<dyn Codec>> {
         self.handlers.codec(product)
     }

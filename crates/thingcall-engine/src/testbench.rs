@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, Journal, JournalEntry,
-    JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply, ReplyBody, ReplySink, Request, RequestId, Sent,
-    Transport, TransportKind, UnixMillis,
+    BuiltInOnly, CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
+    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply, ReplyBody, ReplySink,
+    Request, RequestId, Sent, Transport, TransportKind, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, ThingModel};
 use tokio::sync::Notify;
@@ -44,6 +44,12 @@ impl Answering {
     pub(crate) fn now(&self, reply: Reply) {
         if let Some(engine) = self.engine.lock().unwrap().upgrade() {
             engine.accept(reply);
+        }
+    }
+
+    pub(crate) fn raw(&self, raw: thingcall_core::RawReply) {
+        if let Some(engine) = self.engine.lock().unwrap().upgrade() {
+            engine.accept_raw(raw);
         }
     }
 
@@ -167,6 +173,15 @@ pub(crate) fn bench_with(
     settings: ProductSettings,
     behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
 ) -> Bench {
+    bench_handled((config, settings), Arc::new(BuiltInOnly), behaviour)
+}
+
+/// The same, with handlers beside the built-in one.
+pub(crate) fn bench_handled(
+    (config, settings): (Config, ProductSettings),
+    handlers: Arc<dyn Handlers>,
+    behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+) -> Bench {
     let product = Product {
         key: "pk1".parse().unwrap(),
         name: "one".to_owned(),
@@ -178,12 +193,7 @@ pub(crate) fn bench_with(
     let registry = Arc::new(OneDevice(Mutex::new(Found { device: Arc::new(one), product: Arc::new(product) })));
     let journal = Arc::new(Pages::default());
     let metering = prometheus::Registry::new();
-    let engine = Engine::new(
-        config,
-        Parts { registry, journal: journal.clone(), handlers: Arc::new(thingcall_core::BuiltInOnly) },
-        &metering,
-    )
-    .unwrap();
+    let engine = Engine::new(config, Parts { registry, journal: journal.clone(), handlers }, &metering).unwrap();
     let answering = Arc::new(Answering { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     let behaviour = Box::new(behaviour);

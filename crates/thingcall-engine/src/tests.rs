@@ -1,4 +1,6 @@
 //! How calls end, on a bench with a paused clock.
 
 mod asynchronous;
+mod handlers;
+mod raw;
 mod synchronous;

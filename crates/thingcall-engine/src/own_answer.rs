@@ -1,0 +1,60 @@
+//! A handler's own answer: it may stand in for the device's, and what it means depends on who waits.
+//!
+//! **Invariant:** an asynchronous caller is told that the call is on its way only when a command is, or when its record
+//! holds the answer already.
+
+use thingcall_core::{
+    Answer, CallError, CallMode, Completion, Delivery, Executed, Qos, Reply, ReplyBody, Sent, TransportKind,
+};
+
+use crate::link::{Link, Written, not_recorded};
+
+impl Link<'_> {
+    /// Takes what a handler answered.
+    pub(crate) async fn settle(&self, answer: Answer) -> Result<Answer, CallError> {
+        let Answer::Replied(body) = answer else { return Ok(answer) };
+        let asked = self.asked_device();
+        if !asked {
+            self.answered_by_handler();
+        }
+        match self.call.mode {
+            CallMode::Sync => Ok(Answer::Replied(body)),
+            CallMode::Async if body.code != ReplyBody::SUCCESS => {
+                let executed = if asked { Executed::Maybe } else { Executed::No };
+                Err(CallError::Refused { code: body.code, message: body.message, executed })
+            }
+            CallMode::Async if asked => Ok(Answer::Accepted),
+            CallMode::Async => self.record(body).await,
+        }
+    }
+
+    /// Records an asynchronous call together with its answer. Nothing is sent, so nothing is kept for the device.
+    async fn record(&self, body: ReplyBody) -> Result<Answer, CallError> {
+        let mut delivery = self.own_delivery();
+        delivery.qos = Qos::AtMostOnce;
+        let mut written = Written::new(self, delivery);
+        self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
+        let Delivery { id, device, .. } = written.delivery();
+        let reply = Reply {
+            device: device.key.clone(),
+            transport: TransportKind::Plugin,
+            payload_id: Some(*id),
+            topic_id: None,
+            bytes: body.data.len(),
+            body: Ok(body),
+        };
+        let journal = &self.engine.journal;
+        journal.sent(&device.key, *id, TransportKind::Plugin, Sent::Sent);
+        let completions = journal.complete(vec![reply]).await.map_err(not_recorded)?;
+        written.settled();
+        let outcome = match completions.first() {
+            Some(Completion::Matched { outcome, .. }) => *outcome,
+            // It was opened a moment ago under an id of its own.
+            Some(Completion::Duplicate | Completion::Late | Completion::WrongDevice | Completion::Unknown) | None => {
+                return Err(CallError::Internal("the call could not be recorded".to_owned()));
+            }
+        };
+        self.engine.metrics.call_ended(Some(CallMode::Async), Some(TransportKind::Plugin), outcome);
+        Ok(Answer::Accepted)
+    }
+}

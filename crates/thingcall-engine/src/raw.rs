@@ -1,0 +1,84 @@
+//! What devices say in their own bytes, on its way to a codec and from there to the calls.
+//!
+//! **Invariant:** taking a message never waits; at most a configured number is translated at once, and one that does not
+//! fit is counted and logged. A translation has as long as a caller waits.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use thingcall_core::{Codec, CodecError, MalformedReply, RawReply, Reply};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::Engine;
+use crate::metrics::ReplyResult;
+
+/// The translations under way.
+pub(crate) struct RawReplies {
+    engine: Weak<Engine>,
+    room: Arc<Semaphore>,
+    running: TaskTracker,
+}
+
+impl RawReplies {
+    pub(crate) fn new(engine: Weak<Engine>, replies_max: usize) -> Self {
+        Self { engine, room: Arc::new(Semaphore::new(replies_max)), running: TaskTracker::new() }
+    }
+
+    /// How many are under way.
+    #[cfg(test)]
+    pub(crate) fn under_way(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Waits for those under way, at most `within`.
+    pub(crate) async fn finish(&self, within: Duration) {
+        self.running.close();
+        if tokio::time::timeout(within, self.running.wait()).await.is_err() {
+            warn!(replies = self.running.len(), "replies were not translated in time");
+        }
+    }
+}
+
+impl Engine {
+    /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
+    pub(crate) fn translate(&self, raw: RawReply) {
+        let (transport, device) = (raw.transport, raw.device.clone());
+        let Some(codec) = self.router.codec(&raw.device.product) else {
+            debug!(%device, "no plugin translates for this device");
+            return self.matched(untranslated(&raw, "no plugin translates for this product"));
+        };
+        let (Some(engine), Ok(room)) = (self.raw.engine.upgrade(), self.raw.room.clone().try_acquire_owned()) else {
+            warn!(%device, "no room to translate a message; it is lost");
+            return self.metrics.reply(transport, ReplyResult::Malformed);
+        };
+        drop(self.raw.running.spawn(translated(engine, codec, raw, room)));
+    }
+}
+
+async fn translated(engine: Arc<Engine>, codec: Arc<dyn Codec>, raw: RawReply, _room: OwnedSemaphorePermit) {
+    let within = engine.config.reply_timeout;
+    let decoded = tokio::time::timeout(within, codec.decode(raw.clone())).await;
+    match decoded.unwrap_or_else(|_| Err(CodecError(format!("no translation within {within:?}")))) {
+        // Whoever vouches for the device does so for the message, whatever its content says.
+        Ok(Some(reply)) => engine.matched(Reply { device: raw.device, ..reply }),
+        Ok(None) => debug!(device = %raw.device, "a report, no reply"),
+        Err(problem) => {
+            debug!(device = %raw.device, %problem, "message not translated");
+            engine.matched(untranslated(&raw, &problem.0));
+        }
+    }
+}
+
+/// Where the topic says which call it is for, that call ends with what is wrong.
+fn untranslated(raw: &RawReply, why: &str) -> Reply {
+    Reply {
+        device: raw.device.clone(),
+        transport: raw.transport,
+        payload_id: None,
+        topic_id: raw.topic_id,
+        body: Err(MalformedReply::Untranslated(why.to_owned())),
+        bytes: raw.payload.len(),
+    }
+}

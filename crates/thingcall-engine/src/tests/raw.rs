@@ -1,0 +1,170 @@
+//! Devices that speak their own bytes.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thingcall_core::{
+    Answer, Call, CallError, CallId, Codec, CodecError, Delivery, DeviceKey, Executed, Handler, Handlers, ProductKey,
+    RawReply, Reply, ReplyBody, ReplySink, Sent, TransportKind,
+};
+use thingcall_tsl::{DataFormat, ProductSettings};
+use tokio::sync::Semaphore;
+
+use crate::Config;
+use crate::testbench::{Answering, Bench, SECOND, bench_handled, device};
+
+/// A codec whose bytes are the id and the text; `bad` cannot be translated, and `slow` waits for a permit.
+struct Codecs {
+    permits: Arc<Semaphore>,
+}
+
+impl Codecs {
+    fn new() -> Self {
+        Self { permits: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+impl Handlers for Codecs {
+    fn find(&self, _: &Call) -> Option<Arc<dyn Handler>> {
+        None
+    }
+    fn codec(&self, _: &ProductKey) -> Option<Arc<dyn Codec>> {
+        Some(Arc::new(Self { permits: self.permits.clone() }))
+    }
+}
+
+#[async_trait]
+impl Codec for Codecs {
+    async fn encode(&self, delivery: &Delivery) -> Result<Bytes, CodecError> {
+        match delivery.params.as_str() {
+            r#"{"channel":7}"# => Err(CodecError("channel 7 has no bytes".to_owned())),
+            params => Ok(Bytes::from(format!("{}={params}", delivery.id))),
+        }
+    }
+    async fn decode(&self, raw: RawReply) -> Result<Option<Reply>, CodecError> {
+        let text = std::str::from_utf8(&raw.payload).unwrap();
+        match text {
+            "bad" => return Err(CodecError("no such frame".to_owned())),
+            "report" => return Ok(None),
+            "slow" => self.permits.acquire().await.unwrap().forget(),
+            _ => {}
+        }
+        let body = ReplyBody { code: 200, message: None, data: r#"{"mean":9}"#.to_owned() };
+        let stranger = DeviceKey { product: "pk9".parse().unwrap(), name: "another".parse().unwrap() };
+        let (payload_id, topic_id) = (text.split('=').next().and_then(|id| id.parse().ok()), raw.topic_id);
+        let transport = raw.transport;
+        Ok(Some(Reply { device: stranger, transport, payload_id, topic_id, body: Ok(body), bytes: raw.payload.len() }))
+    }
+}
+
+fn said(delivery: &Delivery, text: &str, topic_id: Option<CallId>) -> RawReply {
+    let payload = Bytes::from(text.to_owned());
+    RawReply { device: delivery.device.key.clone(), transport: TransportKind::Embedded, topic_id, payload }
+}
+
+fn bench(behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> Bench {
+    bench_by(Codecs::new(), behaviour)
+}
+
+fn bench_by(codecs: Codecs, behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> Bench {
+    let settings = ProductSettings { data_format: DataFormat::Custom, ..ProductSettings::default() };
+    let config = Config { raw_replies_max: 2, ..Config::default() };
+    bench_handled((config, settings), Arc::new(codecs), move |delivery, answering| {
+        behaviour(delivery, answering);
+        Ok(Sent::Sent)
+    })
+}
+
+async fn measure(bench: &Bench, channel: u32) -> Result<Answer, CallError> {
+    let args = format!(r#"{{"channel":{channel}}}"#);
+    bench.engine.invoke(bench.request("Measure", &args)).await.map(|invoked| invoked.answer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_go_to_the_device_and_its_bytes_come_back_as_its_answer() {
+    let bench = bench(|delivery, answering| {
+        let bytes = String::from_utf8(delivery.raw.clone().unwrap().to_vec()).unwrap();
+        assert_eq!(bytes, format!("{}={{\"channel\":1}}", delivery.id));
+        answering.raw(said(delivery, &bytes, None));
+    });
+    let Answer::Replied(body) = measure(&bench, 1).await.unwrap() else { panic!("no reply") };
+    assert_eq!(body.data, r#"{"mean":9}"#);
+    assert_eq!(bench.replies("matched"), 1.0);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_encoded_is_not_sent() {
+    let bench = bench(|_, _| panic!("it was sent"));
+    let failed = measure(&bench, 7).await.unwrap_err();
+    assert_eq!(failed, CallError::Plugin { why: "channel 7 has no bytes".to_owned(), executed: Executed::No });
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_decoded_ends_the_call_its_topic_names() {
+    let bench = bench(|delivery, answering| answering.raw(said(delivery, "bad", Some(delivery.id))));
+    let failed = measure(&bench, 1).await.unwrap_err();
+    let told = "the reply's bytes cannot be translated: no such frame".to_owned();
+    assert_eq!(failed, CallError::InvalidReply(told));
+    assert_eq!(bench.replies("malformed"), 1.0);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_no_reply() {
+    let bench = bench(|delivery, answering| answering.raw(said(delivery, "report", Some(delivery.id))));
+    assert!(matches!(measure(&bench, 1).await, Err(CallError::Timeout { .. })));
+    for result in ["matched", "malformed", "unknown", "wrong_device"] {
+        assert_eq!(bench.replies(result), 0.0, "{result}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_devices_bytes_do_not_answer() {
+    let bench = bench(|delivery, answering| {
+        let foreign = RawReply { device: device("dev2"), ..said(delivery, &format!("{}=", delivery.id), None) };
+        answering.raw(foreign);
+    });
+    assert!(matches!(measure(&bench, 1).await, Err(CallError::Timeout { .. })));
+    assert_eq!(bench.replies("wrong_device"), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_changes_changes_the_bytes() {
+    let sent: Arc<Mutex<Vec<(CallId, Bytes)>>> = Arc::default();
+    let seen = sent.clone();
+    let bench = bench(move |delivery, _| seen.lock().unwrap().push((delivery.id, delivery.raw.clone().unwrap())));
+    let first = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap().id;
+    let next = CallId::new(first.slot(), first.as_u32() + 1);
+    bench.journal.0.lock().unwrap().insert(next, None);
+    let second = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap().id;
+    let sent = sent.lock().unwrap().clone();
+    assert_eq!(sent[1], (second, Bytes::from(format!("{second}={{}}"))));
+    assert_ne!(second, next);
+}
+
+#[tokio::test(start_paused = true)]
+async fn translations_are_bounded_and_those_under_way_are_waited_for() {
+    let codecs = Codecs::new();
+    let permits = codecs.permits.clone();
+    let bench = bench_by(codecs, |_, _| {});
+    let payload = Bytes::from_static(b"slow");
+    let slow = RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, payload };
+    for _ in 0..3 {
+        bench.engine.accept_raw(slow.clone());
+    }
+    assert_eq!(bench.replies("malformed"), 1.0, "the third found no room");
+    permits.add_permits(2);
+    bench.engine.drain(SECOND).await;
+    assert_eq!(bench.engine.raw.under_way(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_that_nobody_translates_for_is_refused() {
+    let settings = ProductSettings { data_format: DataFormat::Custom, ..ProductSettings::default() };
+    let bench = crate::testbench::bench_with(Config::default(), settings, |_, _| panic!("it was sent"));
+    let failed = measure(&bench, 1).await.unwrap_err().to_string();
+    assert!(failed.contains("`codecs` name the product"), "{failed}");
+}
