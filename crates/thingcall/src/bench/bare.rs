@@ -26,6 +26,7 @@ use super::report::Report;
 use super::target::{self, IDENTIFIER};
 use super::{Args, Broker, Pace, Plan};
 use crate::simulate::{Address, Device};
+use crate::tool::scratch;
 
 const REPLY_TIMEOUT: Duration = Duration::from_secs(8);
 const REQUESTS_MAX: usize = 20_000;
@@ -51,6 +52,10 @@ impl Waiting {
 }
 
 impl ReplySink for Waiting {
+    fn speaks_raw(&self, _device: &DeviceKey) -> bool {
+        false
+    }
+
     fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
 
     fn accept(&self, reply: Reply) {
@@ -76,7 +81,7 @@ enum Way {
 /// # Errors
 /// If broker or devices cannot be reached.
 pub(super) async fn measure(args: &Args, plan: Plan) -> anyhow::Result<Report> {
-    let folder = tempfile::Builder::new().prefix("thingcall-bench-").tempdir()?;
+    let folder = scratch("thingcall-bench-")?;
     let store = Store::open(thingcall_store::Config::default(), folder.path()).await?;
     let new = NewProduct { key: None, name: "bench".to_owned(), settings: ProductSettings::default() };
     let product = store.create_product(new).await?.key.clone();

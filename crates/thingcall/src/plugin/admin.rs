@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::cli::WrongUse;
 use crate::client::connection;
 use crate::operator::{HEADER, HEADER_VALUE};
 use crate::output::{self, Output};
@@ -65,7 +66,7 @@ pub(super) async fn reload(args: Reload) -> anyhow::Result<ExitCode> {
     let Reload { name, server } = args;
     let Some(name) = name else { return rescan(&server).await };
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        bail!("{name:?} is not the name of a plugin; `thingcall plugin list` tells them");
+        bail!(WrongUse(format!("{name:?} is not the name of a plugin; `thingcall plugin list` tells them")));
     }
     let (status, body) = server.ask(Method::POST, &format!("/plugins/{name}/reload")).await?;
     if server.output.json {
