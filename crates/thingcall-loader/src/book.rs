@@ -40,6 +40,8 @@ pub(crate) struct Refusal {
     pub(crate) error: LoadError,
     /// As much of the plugin as was known by then.
     pub(crate) known: Option<Known>,
+    /// Which generation was in its way, if one was.
+    pub(crate) in_the_way: Option<(String, u64)>,
 }
 
 /// What a file says, whether or not it is loaded.
@@ -78,6 +80,29 @@ impl Book {
     /// Whether one more file can be looked after.
     pub(crate) fn has_room_for(&self, file: &Path) -> bool {
         self.files.len() < FILES_MAX || self.files.contains_key(file)
+    }
+
+    /// A refusal, with what is in the way by now.
+    pub(crate) fn refusal(&self, error: &LoadError, known: Option<Known>) -> Refusal {
+        let generation = |name: &str| Some((name.to_owned(), self.active.get(name)?.number));
+        let conflict = if let LoadError::Conflict(conflict) = error { Some(conflict) } else { None };
+        let in_the_way = conflict.and_then(|conflict| generation(conflict.active()));
+        Refusal { error: error.clone(), known, in_the_way }
+    }
+
+    /// The files that were refused because of a generation that is not active any more.
+    pub(crate) fn no_longer_in_conflict(&self) -> Vec<PathBuf> {
+        let there = |(name, number): &(String, u64)| self.active.get(name).is_some_and(|found| found.number == *number);
+        let freed = |note: &FileNote| {
+            note.refusal.as_ref().and_then(|refusal| refusal.in_the_way.as_ref()).is_some_and(|other| !there(other))
+        };
+        self.files.iter().filter(|(_, note)| freed(note)).map(|(file, _)| file.clone()).collect()
+    }
+
+    /// How many files are refused; a plugin that is switched off is not.
+    pub(crate) fn refused(&self) -> usize {
+        let refusals = self.files.values().filter_map(|note| note.refusal.as_ref());
+        refusals.filter(|refusal| !matches!(refusal.error, LoadError::Disabled(_))).count()
     }
 
     /// The names that are active from this file.

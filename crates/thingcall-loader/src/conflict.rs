@@ -53,6 +53,16 @@ pub enum Conflict {
     },
 }
 
+impl Conflict {
+    /// The plugin that is in the way.
+    pub(crate) fn active(&self) -> &str {
+        match self {
+            Self::Name { name, .. } => name,
+            Self::Claim { active, .. } | Self::Order { active, .. } | Self::Codec { active, .. } => active,
+        }
+    }
+}
+
 /// What to write into which section.
 struct Advice<'a> {
     new: &'a str,

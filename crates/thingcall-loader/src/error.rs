@@ -63,8 +63,8 @@ pub enum LoadError {
     #[error(transparent)]
     Create(#[from] CreateError),
     /// Its constructors or its `create` do not come back.
-    #[error("did not finish loading within {0} s; restart the server to try it again")]
-    Stuck(u64),
+    #[error("its constructors or its create do not return")]
+    Stuck,
     /// Its section says so.
     #[error("[plugins.{0}] says enabled = false")]
     Disabled(String),
@@ -156,7 +156,7 @@ impl LoadError {
             | Self::Idle(_)
             | Self::PanicAbort(_) => LoadResult::BadManifest,
             Self::Conflict(_) => LoadResult::DuplicateModule,
-            Self::Create(_) | Self::Stuck(_) | Self::Internal(_) => LoadResult::InitFailed,
+            Self::Create(_) | Self::Stuck | Self::Internal(_) => LoadResult::InitFailed,
             Self::Disabled(_) | Self::UnknownPlugin(_) | Self::ShutDown => return None,
         })
     }

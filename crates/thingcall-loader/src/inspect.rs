@@ -224,7 +224,7 @@ impl<'data> Library<'data> {
     }
 
     fn static_tls(&self) -> bool {
-        self.value(elf::DT_FLAGS).is_some_and(|flags| flags & u64::from(elf::DF_STATIC_TLS.0) != 0)
+        self.value(elf::DT_FLAGS).is_some_and(|flags| flags & elf::DF_STATIC_TLS.0 != 0)
     }
 }
 

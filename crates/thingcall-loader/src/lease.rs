@@ -95,3 +95,6 @@ impl Codec for CodecLease {
         self.inner.decode(raw)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,8 @@ mod lease;
 
 mod book;
 mod check;
-mod exit;
 mod error;
+mod exit;
 mod report;
 
 // Running: one plugin and its calls.
@@ -79,8 +79,8 @@ pub use check::check_configs;
 pub use claim::ClaimError;
 pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;
-pub use exit::exit_at_once;
 pub use error::{LoadError, LoadResult, StartError};
+pub use exit::exit_at_once;
 pub use files::FileError;
 pub use generation::{CreateError, Generation, Image};
 pub use image::ImageError;

@@ -4,27 +4,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use crate::book::{Active, FileNote, Known, Refusal};
+use crate::book::{Active, FileNote, Known};
 use crate::candidate::Candidate;
 use crate::config::{Config, Fallback, PluginConfig};
 use crate::error::{LoadError, LoadResult};
 use crate::files::{Copies, Stamp};
 use crate::generation::{Generation, Image};
 use crate::image::{self, ImageError};
-use crate::lease::{CodecLease, HandlerLease, in_use};
+use crate::lease::{CodecLease, HandlerLease, Idle, in_use};
 use crate::metrics::{self, Metrics};
 use crate::plugins::Inner;
 use crate::report::Loaded;
 use crate::routes::{Circuit, Member, Wish};
 use crate::scan::FILES_MAX;
-
-/// How long constructors and `create` may take.
-pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// From so many mapped files on, each more is worth a word: 10 to 100 KiB stay of each.
 const IMAGES_WARN: u64 = 100;
@@ -54,14 +50,16 @@ impl Inner {
         self.report(file, &result);
         // Nothing is noted of a file that is not there: there is nothing to look at again.
         if stamp.is_some() && !matches!(result, Err(LoadError::ShutDown | LoadError::TooMany { .. })) {
-            let refusal = result.as_ref().err().map(|error| Refusal { error: error.clone(), known });
-            self.book().files.insert(file.to_owned(), FileNote { stamp, refusal });
+            let mut book = self.book();
+            let refusal = result.as_ref().err().map(|error| book.refusal(error, known));
+            book.files.insert(file.to_owned(), FileNote { stamp, refusal });
         }
         result
     }
 
     fn report(&self, file: &Path, result: &Result<Loaded, LoadError>) {
-        if let Some(counted) = result.as_ref().map_or_else(LoadError::result, |_| Some(LoadResult::Ok)) {
+        let loaded = |loaded: &Loaded| loaded.changed.then_some(LoadResult::Ok);
+        if let Some(counted) = result.as_ref().map_or_else(LoadError::result, loaded) {
             self.metrics.load_counted(counted);
         }
         let file = file.display();
@@ -101,8 +99,10 @@ impl Inner {
             return Ok(loaded);
         }
         let number = self.book().next_number(&wish.name);
-        let generation = self.run(candidate, &wish, settings.clone(), number).await?;
-        Ok(self.install(file, generation, wish, &settings, number, &replaced))
+        let fallback = settings.fallback;
+        let generation = self.run(candidate, &wish, settings, number).await?;
+        let (member, idle) = member(&generation, &wish, fallback);
+        Ok(self.install(Active { file: file.to_owned(), number, generation, wish, member, idle }, &replaced))
     }
 
     /// What runs already, if the file holds just that. Its place is noted: it may have been renamed.
@@ -139,12 +139,12 @@ impl Inner {
             metrics: self.metrics.clone(),
         };
         let mut thread = tokio::task::spawn_blocking(move || start.run(candidate));
-        match tokio::time::timeout(START_TIMEOUT, &mut thread).await {
+        match tokio::time::timeout(self.start_timeout, &mut thread).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(LoadError::Internal(error.to_string())),
             Err(_) => {
                 self.retire_when_it_comes(thread);
-                Err(LoadError::Stuck(START_TIMEOUT.as_secs()))
+                Err(LoadError::Stuck)
             }
         }
     }
@@ -165,41 +165,19 @@ impl Inner {
         });
     }
 
-    fn install(
-        self: &Arc<Self>,
-        file: &Path,
-        generation: Arc<Generation>,
-        wish: Wish,
-        settings: &PluginConfig,
-        number: u64,
-        replaced: &[String],
-    ) -> Loaded {
-        let (in_use, idle) = in_use();
-        let bypass: Option<Arc<dyn Circuit>> = match settings.fallback {
-            Fallback::BuiltIn => Some(generation.clone()),
-            Fallback::Fail => None,
-        };
-        let member = Member {
-            name: wish.name.clone(),
-            claims: wish.claims.clone(),
-            codecs: wish.codecs.clone(),
-            order: wish.order,
-            handler: generation.handler().map(|handler| HandlerLease::of(handler, &in_use)),
-            codec: generation.codec().map(|codec| CodecLease::of(codec, &in_use)),
-            bypass,
-        };
-        let active = Active { file: file.to_owned(), number, generation, wish, member, idle };
-        let loaded = loaded(&active, true);
+    /// Puts a plugin into the table in place of others, which are retired.
+    fn install(self: &Arc<Self>, new: Active, replaced: &[String]) -> Loaded {
+        let loaded = loaded(&new, true);
         let mut book = self.book();
         let old: Vec<_> = replaced.iter().filter_map(|name| book.active.remove(name)).collect();
         for old in &old {
             self.count_active(old, metrics::Active::No);
-            if old.file != file {
+            if old.file != new.file {
                 book.files.remove(&old.file);
             }
         }
-        self.count_active(&active, metrics::Active::Yes);
-        book.active.insert(loaded.name.clone(), active);
+        self.count_active(&new, metrics::Active::Yes);
+        book.active.insert(loaded.name.clone(), new);
         self.publish(&book);
         drop(book);
         for old in old {
@@ -252,6 +230,25 @@ impl Start {
             warn!(images, "many plugin files are mapped, and none is ever unmapped: restart when there is time");
         }
     }
+}
+
+/// A generation's row of the table, and what tells when nobody can start a call on it any more.
+fn member(generation: &Arc<Generation>, wish: &Wish, fallback: Fallback) -> (Member, Idle) {
+    let (in_use, idle) = in_use();
+    let bypass: Option<Arc<dyn Circuit>> = match fallback {
+        Fallback::BuiltIn => Some(generation.clone()),
+        Fallback::Fail => None,
+    };
+    let member = Member {
+        name: wish.name.clone(),
+        claims: wish.claims.clone(),
+        codecs: wish.codecs.clone(),
+        order: wish.order,
+        handler: generation.handler().map(|handler| HandlerLease::of(handler, &in_use)),
+        codec: generation.codec().map(|codec| CodecLease::of(codec, &in_use)),
+        bypass,
+    };
+    (member, idle)
 }
 
 fn loaded(active: &Active, changed: bool) -> Loaded {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use thingcall_core::{Call, Codec, Handler, Handlers, ProductKey};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,10 +28,12 @@ use crate::watch;
 
 /// How long callers that found a handler may take to use it; longer than any synchronous call lasts.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a plugin's constructors and its `create` may take.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The plugins of a server.
 pub struct Plugins {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// What tasks share.
@@ -49,7 +51,10 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     stuck: AtomicBool,
+    /// Whether it was said that there are more files than are looked at.
     pub(crate) too_many_said: AtomicBool,
+    pub(crate) start_timeout: Duration,
+    refused: IntGauge,
 }
 
 impl Plugins {
@@ -64,6 +69,18 @@ impl Plugins {
         data: &Path,
         metering: &Registry,
     ) -> Result<Arc<Self>, StartError> {
+        Self::start_within(START_TIMEOUT, config, plugins, data, metering).await
+    }
+
+    pub(crate) async fn start_within(
+        start_timeout: Duration,
+        config: Config,
+        plugins: PluginConfigs,
+        data: &Path,
+        metering: &Registry,
+    ) -> Result<Arc<Self>, StartError> {
+        let refused = IntGauge::new("thingcall_plugin_files_refused", "Plugin files that are refused as they are now")?;
+        metering.register(Box::new(refused.clone()))?;
         let folder = config.folder.clone().unwrap_or_else(|| data.join("plugins"));
         let inner = Arc::new(Inner {
             folder: absolute(&folder),
@@ -76,6 +93,8 @@ impl Plugins {
             stop: CancellationToken::new(),
             stuck: AtomicBool::new(false),
             too_many_said: AtomicBool::new(false),
+            start_timeout,
+            refused,
             config,
             configs: plugins,
         });
@@ -134,7 +153,10 @@ impl Plugins {
     }
 
     /// Brings gauges up to date, before they are read.
-    pub fn refresh_metrics(&self) {}
+    pub fn refresh_metrics(&self) {
+        let refused = self.inner.book().refused();
+        self.inner.refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+    }
 
     /// Retires all plugins. `false` if one did not let go: its threads may still run, so end the process by `_exit`.
     pub async fn shutdown(&self) -> bool {

@@ -79,36 +79,29 @@ impl Inner {
             let result = self.load(&file, Same::Keep).await;
             results.insert(file, result);
         }
-        let mut freed = gone.iter().filter(|file| self.remove(file)).count() > 0;
-        freed |= results.values().any(|result| result.as_ref().is_ok_and(|loaded| loaded.changed));
-        // Who was in somebody's way may have gone, or changed its claims. Each round loads one at least.
-        while std::mem::take(&mut freed) {
-            for file in self.in_conflict() {
-                let result = self.load(&file, Same::Keep).await;
-                freed |= result.is_ok();
-                results.insert(file, result);
-            }
+        for file in gone {
+            self.remove(&file);
+        }
+        // Who was in somebody's way may have gone, or changed its claims.
+        let mut tried = BTreeSet::new();
+        loop {
+            let freed = self.book().no_longer_in_conflict();
+            let Some(file) = freed.into_iter().find(|file| !tried.contains(file)) else { break };
+            let result = self.load(&file, Same::Keep).await;
+            results.insert(file.clone(), result);
+            tried.insert(file);
         }
         results.into_iter().collect()
     }
 
-    /// The files that were refused because of other plugins.
-    fn in_conflict(&self) -> Vec<PathBuf> {
-        let book = self.book();
-        let conflict = |error: &LoadError| matches!(error, LoadError::Conflict(_));
-        let files =
-            book.files.iter().filter(|(_, note)| note.refusal.as_ref().is_some_and(|refusal| conflict(&refusal.error)));
-        files.map(|(file, _)| file.clone()).collect()
-    }
-
-    /// Forgets a file that is gone, and retires its plugin. Says whether there was one.
-    fn remove(self: &Arc<Self>, file: &Path) -> bool {
+    /// Forgets a file that is gone, and retires its plugin.
+    fn remove(self: &Arc<Self>, file: &Path) {
         let mut book = self.book();
         book.files.remove(file);
         let names = book.names_in(file);
         let old: Vec<_> = names.iter().filter_map(|name| book.active.remove(name)).collect();
         if old.is_empty() {
-            return false;
+            return;
         }
         self.publish(&book);
         drop(book);
@@ -117,7 +110,6 @@ impl Inner {
             info!(plugin = old.wish.name, file = %file.display(), "plugin removed");
             self.retire(old);
         }
-        true
     }
 }
 

@@ -123,3 +123,6 @@ fn change(event: Event) -> Option<Change> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

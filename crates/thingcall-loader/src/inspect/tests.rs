@@ -133,7 +133,7 @@ fn damaged_files_are_refused_or_read_but_never_a_panic() {
         let mut bytes = whole.clone();
         for _ in 0..=random() % 8 {
             // Half of the damage goes where the headers are.
-            let range = if random() % 2 == 0 { 1024 } else { bytes.len() as u64 };
+            let range = if random().is_multiple_of(2) { 1024 } else { bytes.len() as u64 };
             let at = usize::try_from(random() % range).unwrap();
             bytes[at] = match random() % 4 {
                 0 => 0,
@@ -142,7 +142,7 @@ fn damaged_files_are_refused_or_read_but_never_a_panic() {
                 _ => u8::try_from(random() % 256).unwrap(),
             };
         }
-        if random() % 8 == 0 {
+        if random().is_multiple_of(8) {
             bytes.truncate(usize::try_from(random() % whole.len() as u64).unwrap());
         }
         refused += u64::from(inspect(&bytes).is_err());

@@ -1,9 +1,11 @@
 /* A plugin for tests. NAME and CLAIMS are strings; ANSWER (a JSON object) is what it answers. With MARK, one letter, it
  * puts the letter in front of the last two bytes of the arguments, calls the device with them and passes on its answer.
  */
+#define _DEFAULT_SOURCE
 #include "thingcall_plugin.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef ANSWER
 #define ANSWER "{}"
@@ -38,6 +40,9 @@ static int32_t create(const thingcall_host_api *given, thingcall_token plugin, c
                       thingcall_out *err, void **self) {
   (void)plugin; (void)config; (void)err; (void)self;
   host = given;
+#ifdef CREATE_AWAITS
+  while (access(CREATE_AWAITS, F_OK)) usleep(1000);
+#endif
 #ifdef CREATE_SAYS
   host->out_write(err, (const uint8_t *)CREATE_SAYS, strlen(CREATE_SAYS));
   return THINGCALL_E_INVAL;

@@ -50,11 +50,13 @@ fn folder_and_all_above_are_checked() {
     std::fs::create_dir_all(&inner).unwrap();
     let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let above = inner.parent().unwrap();
-    (mode(&inner, 0o755), mode(above, 0o755));
+    mode(&inner, 0o755);
+    mode(above, 0o755);
     assert_eq!(check_folder(&inner), Ok(()));
     mode(above, 0o775);
     assert_eq!(check_folder(&inner), Err(UntrustedPath::Writable { path: above.to_owned(), mode: 0o775 }));
-    (mode(above, 0o755), mode(&inner, 0o757));
+    mode(above, 0o755);
+    mode(&inner, 0o757);
     assert_eq!(check_folder(&inner), Err(UntrustedPath::Writable { path: inner, mode: 0o757 }));
 }
 
