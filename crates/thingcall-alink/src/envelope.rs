@@ -10,6 +10,11 @@ use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Reply, ReplyBod
 
 const ID: &str = r#"{"id":""#;
 
+/// What is published to the device: its own bytes where it speaks such, else the request.
+pub fn payload(delivery: &Delivery) -> Bytes {
+    delivery.raw.clone().unwrap_or_else(|| request_payload(delivery))
+}
+
 /// The request a device gets: id, version, params as the caller wrote them, method.
 pub fn request_payload(delivery: &Delivery) -> Bytes {
     let text = format!(

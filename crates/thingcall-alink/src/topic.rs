@@ -5,20 +5,33 @@
 //!
 //! Source: Alibaba's topic documentation and captures of the SDKs.
 
-use thingcall_core::{CallId, CallMode, Delivery, DeviceKey, DeviceName, ProductKey, Reply, SyncTopic, TransportKind};
+use bytes::Bytes;
+use thingcall_core::{
+    CallId, CallMode, Delivery, DeviceKey, DeviceName, MalformedReply, ProductKey, RawReply, Reply, SyncTopic,
+    TransportKind,
+};
 
 use crate::envelope::{self, Envelope};
 
 /// The filters under which an external broker delivers every reply of every device. MQTT cannot match the ending
-/// `_reply`, so the first and the last bring our own requests back too.
-pub const REPLY_FILTERS: &[&str] =
-    &["/sys/+/+/thing/service/+", "/sys/+/+/rrpc/response/+", "/ext/rrpc/+/sys/+/+/thing/service/+"];
+/// `_reply`, so the first one brings our own requests back too, and so do those under `/ext/`.
+pub const REPLY_FILTERS: &[&str] = &[
+    "/sys/+/+/thing/service/+",
+    "/sys/+/+/rrpc/response/+",
+    "/ext/rrpc/+/sys/+/+/thing/service/+",
+    "/sys/+/+/thing/model/down_raw_reply",
+    "/sys/+/+/thing/model/up_raw",
+    "/ext/rrpc/+/sys/+/+/thing/model/down_raw",
+];
 
 /// What a device published.
 #[derive(Debug, Clone)]
 pub enum Uplink {
     /// An answer to a call.
     Reply(Reply),
+    /// A message in the device's own bytes: an answer to a call, or a report of its own, or on `/ext/rrpc/...` our own
+    /// request, echoed by a broker; the bytes do not say which.
+    Raw(RawReply),
     /// Something else of this device (properties, events, ...).
     Other(DeviceKey),
     /// Our own request, echoed by a broker; to be ignored.
@@ -27,46 +40,70 @@ pub enum Uplink {
     Foreign,
 }
 
-/// The topic of a delivery: for a synchronous call the given form's, else the service's.
+/// The topic of a delivery: for a synchronous call the given form's, else the service's, or the one for raw messages.
 pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
-    let Delivery { id, device, service, mode, .. } = delivery;
+    let Delivery { id, device, service, mode, raw, .. } = delivery;
     let DeviceKey { product, name } = &device.key;
-    match (mode, sync_topic) {
-        (CallMode::Sync, SyncTopic::Ext) => format!("/ext/rrpc/{id}/sys/{product}/{name}/thing/service/{service}"),
-        (CallMode::Sync, SyncTopic::Rrpc) => format!("/sys/{product}/{name}/rrpc/request/{id}"),
-        (CallMode::Sync, SyncTopic::Service) | (CallMode::Async, _) => {
+    match (mode, sync_topic, raw) {
+        (CallMode::Sync, SyncTopic::Ext, None) => {
+            format!("/ext/rrpc/{id}/sys/{product}/{name}/thing/service/{service}")
+        }
+        (CallMode::Sync, SyncTopic::Ext, Some(_)) => {
+            format!("/ext/rrpc/{id}/sys/{product}/{name}/thing/model/down_raw")
+        }
+        (CallMode::Sync, SyncTopic::Rrpc, _) => format!("/sys/{product}/{name}/rrpc/request/{id}"),
+        (CallMode::Sync, SyncTopic::Service, None) | (CallMode::Async, _, None) => {
             format!("/sys/{product}/{name}/thing/service/{service}")
+        }
+        (CallMode::Sync, SyncTopic::Service, Some(_)) | (CallMode::Async, _, Some(_)) => {
+            format!("/sys/{product}/{name}/thing/model/down_raw")
         }
     }
 }
 
-/// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed.
-pub fn uplink(transport: TransportKind, topic: &str, payload: &[u8], bytes_max: usize) -> Uplink {
+/// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed. On
+/// `.../rrpc/response/...`, which all devices answer on, it is `speaks_raw` that tells whose bytes are its own.
+pub fn uplink(
+    transport: TransportKind,
+    topic: &str,
+    payload: &Bytes,
+    bytes_max: usize,
+    speaks_raw: impl FnOnce(&DeviceKey) -> bool,
+) -> Uplink {
     let Some((device, kind)) = take_apart(topic) else { return Uplink::Foreign };
-    let topic_id = match kind {
+    let (topic_id, raw) = match kind {
         Kind::Other => return Uplink::Other(device),
         Kind::Request => return Uplink::Echo,
-        Kind::ServiceReply => None,
-        Kind::Rrpc(id) => id,
+        Kind::ServiceReply => (None, false),
+        Kind::ExtReply(id) => (id, false),
+        Kind::RrpcReply(id) => (id, speaks_raw(&device)),
+        Kind::Raw(id) => (id, true),
     };
-    let (payload_id, body) = if payload.len() > bytes_max {
-        (None, Err(thingcall_core::MalformedReply::TooLarge { bytes: payload.len(), max: bytes_max }))
+    let bytes = payload.len();
+    let (payload_id, body) = if bytes > bytes_max {
+        (None, Err(MalformedReply::TooLarge { bytes, max: bytes_max }))
+    } else if raw {
+        return Uplink::Raw(RawReply { device, transport, topic_id, payload: payload.clone() });
     } else {
         match envelope::read(payload) {
             Envelope::Reply(id, body) => (id, body),
             Envelope::Request => return Uplink::Echo,
         }
     };
-    Uplink::Reply(Reply { device, transport, payload_id, topic_id, body, bytes: payload.len() })
+    Uplink::Reply(Reply { device, transport, payload_id, topic_id, body, bytes })
 }
 
-/// What a topic of a device is for.
+/// What a topic of a device is for, with the id in it where it has one of ours.
 enum Kind {
-    /// The answer to an RRPC request, with the id in the topic where it is one of ours.
-    Rrpc(Option<CallId>),
+    /// `rrpc/response/{id}`.
+    RrpcReply(Option<CallId>),
+    /// `/ext/rrpc/{id}/.../thing/service/{service}`.
+    ExtReply(Option<CallId>),
+    /// `thing/model/down_raw_reply`, `thing/model/up_raw`, `/ext/rrpc/{id}/.../thing/model/down_raw`.
+    Raw(Option<CallId>),
     /// `thing/service/{service}_reply`.
     ServiceReply,
-    /// `thing/service/{service}`, which only the cloud's side publishes.
+    /// `thing/service/{service}` and `thing/model/down_raw`, which only the cloud's side publishes.
     Request,
     Other,
 }
@@ -83,7 +120,11 @@ fn take_apart(topic: &str) -> Option<(DeviceKey, Kind)> {
             let (id, rest) = rest.strip_prefix("rrpc/")?.split_once('/')?;
             let (device, rest) = device(rest.strip_prefix("sys/")?)?;
             let service = rest.strip_prefix("thing/service/").is_some_and(|service| !service.contains('/'));
-            Some((device, if service { Kind::Rrpc(id.parse().ok()) } else { Kind::Other }))
+            Some(match (service, rest) {
+                (true, _) => (device, Kind::ExtReply(id.parse().ok())),
+                (false, "thing/model/down_raw") => (device, Kind::Raw(id.parse().ok())),
+                (false, _) => (device, Kind::Other),
+            })
         }
         _ => None,
     }
@@ -91,13 +132,14 @@ fn take_apart(topic: &str) -> Option<(DeviceKey, Kind)> {
 
 fn sys_kind(rest: &str) -> Kind {
     if let Some(id) = rest.strip_prefix("rrpc/response/") {
-        return Kind::Rrpc(id.parse().ok());
+        return Kind::RrpcReply(id.parse().ok());
     }
-    match rest.strip_prefix("thing/service/") {
-        Some(service) if service.contains('/') => Kind::Other,
-        Some(service) if service.ends_with("_reply") => Kind::ServiceReply,
-        Some(_) => Kind::Request,
-        None => Kind::Other,
+    match (rest.strip_prefix("thing/service/"), rest) {
+        (Some(service), _) if service.contains('/') => Kind::Other,
+        (Some(service), _) if service.ends_with("_reply") => Kind::ServiceReply,
+        (Some(_), _) | (None, "thing/model/down_raw") => Kind::Request,
+        (None, "thing/model/down_raw_reply" | "thing/model/up_raw") => Kind::Raw(None),
+        (None, _) => Kind::Other,
     }
 }
 

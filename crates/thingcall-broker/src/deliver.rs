@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rmqtt::codec::v5::PublishProperties;
 use rmqtt::types::{CodecPublish, Publish, QoS};
 use thingcall_alink as alink;
 use thingcall_core::{
-    CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
+    CallId, CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
     TransportKind, UnixMillis,
 };
 use tokio::time::Instant;
@@ -182,7 +183,7 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Publish, Deli
         false => delivery.sync_topic.unwrap_or_default(),
     };
     let topic = alink::request_topic(delivery, sync_topic);
-    let payload = alink::request_payload(delivery);
+    let payload = alink::payload(delivery);
     let bytes = topic.len() + payload.len() + HEADER_BYTES;
     if bytes > connection.packet_bytes_max {
         return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
@@ -197,7 +198,11 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Publish, Deli
         topic: topic.into(),
         packet_id: None,
         payload,
-        properties: Some(PublishProperties { message_expiry_interval: expiry(delivery)?, ..Default::default() }),
+        properties: Some(PublishProperties {
+            message_expiry_interval: expiry(delivery)?,
+            correlation_data: delivery.raw.as_ref().map(|_| Bytes::from(delivery.id.to_string())),
+            ..Default::default()
+        }),
     };
     Ok(Publish {
         inner: Box::new(inner),
@@ -205,6 +210,15 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Publish, Deli
         delay_interval: None,
         create_time: Some(UnixMillis::now().0),
     })
+}
+
+/// The command whose message this is. Bytes of a device's own do not say it, so their message has it as its correlation
+/// data: rmqtt keeps that with the message whatever the session's protocol, and sends it to MQTT 5 devices alone.
+pub(crate) fn command_of(publish: &Publish) -> Option<CallId> {
+    match publish.properties.as_ref().and_then(|properties| properties.correlation_data.as_deref()) {
+        Some(correlation) => std::str::from_utf8(correlation).ok()?.parse().ok(),
+        None => alink::request_id(&publish.payload),
+    }
 }
 
 /// The seconds, rounded up, for which anybody waits; `None` for ever. The session drops the message after that, and

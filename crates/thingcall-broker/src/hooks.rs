@@ -10,12 +10,12 @@ use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
 use rmqtt::session::Session;
 use rmqtt::types::{Id, Publish, QoS, Reason};
-use thingcall_alink as alink;
 use thingcall_core::{ConnectResult, PublishResult, TransportKind};
 use tokio::time::Instant;
 
 use crate::broker::Inner;
 use crate::connection::{Begin, Connection};
+use crate::deliver::command_of;
 use crate::sessions::Left;
 
 const TYPES: [Type; 8] = [
@@ -133,7 +133,7 @@ impl Inner {
             self.metrics.send_queue_length.dec();
         }
         if publish.qos != QoS::AtMostOnce
-            && let Some(id) = alink::request_id(&publish.payload)
+            && let Some(id) = command_of(publish)
         {
             connection.flush().gave_up(id);
             connection.room.notify_one();

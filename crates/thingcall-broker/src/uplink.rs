@@ -11,6 +11,7 @@ use thingcall_core::{ReceivedKind, TransportKind, UnixMillis};
 use tokio::time::Instant;
 
 use crate::broker::Inner;
+use crate::deliver::command_of;
 
 impl Inner {
     /// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
@@ -30,11 +31,18 @@ impl Inner {
             self.parts.presence.seen(device, now);
         }
         let bytes_max = self.config.message_bytes_max as usize;
-        match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max) {
+        let replies = &self.parts.replies;
+        let speaks_raw = |_: &_| replies.speaks_raw(device);
+        match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max, speaks_raw) {
             Uplink::Reply(mut reply) => {
                 reply.device.clone_from(device);
                 self.metrics.received(ReceivedKind::Reply);
-                self.parts.replies.accept(reply);
+                replies.accept(reply);
+            }
+            Uplink::Raw(mut raw) => {
+                raw.device.clone_from(device);
+                self.metrics.received(ReceivedKind::Reply);
+                replies.accept_raw(raw);
             }
             Uplink::Other(_) | Uplink::Echo | Uplink::Foreign => self.metrics.received(ReceivedKind::Other),
         }
@@ -59,7 +67,7 @@ impl Inner {
     /// The device acknowledged a QoS 1 message.
     pub(crate) fn acked(&self, session: &Session, publish: &Publish) {
         let Some(connection) = self.sessions.of_session(&session.id) else { return };
-        let Some(id) = alink::request_id(&publish.payload) else { return };
+        let Some(id) = command_of(publish) else { return };
         // A synchronous call's message is not in the outbox, nor among these.
         let Some(took) = connection.flush().acked(id, Instant::now()) else { return };
         self.parts.outbox.acknowledged(&connection.device, id);

@@ -3,7 +3,7 @@
 //! Read in this order: what names things ([`DeviceKey`], [`ServiceId`], [`CallId`]), what a caller asks ([`Request`]) and what it becomes
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
-//! [`DeviceLink`], //! [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
+//! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
 //!
 //! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs.
 

@@ -116,14 +116,22 @@ impl Connection<'_> {
     /// Hands a message on. Nothing here waits.
     fn take(&self, topic: &Bytes, payload: &Bytes) {
         let Ok(topic) = std::str::from_utf8(topic) else { return };
-        match uplink(TransportKind::Mqtt, topic, payload, self.shared.config.message_bytes_max) {
+        let shared = self.shared;
+        let speaks_raw = |device: &_| shared.replies.speaks_raw(device);
+        match uplink(TransportKind::Mqtt, topic, payload, shared.config.message_bytes_max, speaks_raw) {
             Uplink::Reply(reply) => {
-                self.shared.metrics.received(ReceivedKind::Reply);
-                self.shared.presence.seen(&reply.device, UnixMillis::now());
-                self.shared.replies.accept(reply);
+                shared.metrics.received(ReceivedKind::Reply);
+                shared.presence.seen(&reply.device, UnixMillis::now());
+                shared.replies.accept(reply);
+            }
+            Uplink::Raw(raw) if shared.echoes.take(&raw) => {}
+            Uplink::Raw(raw) => {
+                shared.metrics.received(ReceivedKind::Reply);
+                shared.presence.seen(&raw.device, UnixMillis::now());
+                shared.replies.accept_raw(raw);
             }
             Uplink::Echo => {}
-            Uplink::Other(_) | Uplink::Foreign => self.shared.metrics.received(ReceivedKind::Other),
+            Uplink::Other(_) | Uplink::Foreign => shared.metrics.received(ReceivedKind::Other),
         }
     }
 

@@ -12,6 +12,8 @@ mod transport;
 
 mod connection;
 
+mod echoes;
+
 mod client;
 
 mod tls;

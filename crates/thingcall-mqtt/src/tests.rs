@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use broker::{Broker, DISCONNECT, PUBLISH};
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, PresenceSink, Qos, Reply,
-    ReplySink, Sent, Transport, TransportKind, UnixMillis,
+    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, PresenceSink, Qos, RawReply,
+    Reply, ReplySink, Sent, Transport, TransportKind, UnixMillis,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -21,16 +21,23 @@ const VERSIONS: [Version; 2] = [Version::V4, Version::V5];
 #[derive(Debug)]
 enum Told {
     Reply(Reply),
+    Raw(RawReply),
     Lost,
 }
 
 struct Engine(mpsc::UnboundedSender<Told>);
 
 impl ReplySink for Engine {
-    fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
-
     fn accept(&self, reply: Reply) {
         self.0.send(Told::Reply(reply)).unwrap();
+    }
+
+    fn speaks_raw(&self, device: &DeviceKey) -> bool {
+        device.name.as_str().starts_with("raw")
+    }
+
+    fn accept_raw(&self, raw: RawReply) {
+        self.0.send(Told::Raw(raw)).unwrap();
     }
 
     fn device_gone(&self, device: &DeviceKey, _: TransportKind) {

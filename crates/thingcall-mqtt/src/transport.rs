@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rumqttc_v4::TlsConfiguration;
-use thingcall_alink::{request_payload, request_topic};
+use thingcall_alink::{payload, request_topic};
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, ReplySink, Sent, Transport,
-    TransportKind, TransportMetrics,
+    CallMode, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, ReplySink, Sent, SyncTopic,
+    Transport, TransportKind, TransportMetrics,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -17,7 +17,8 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
-use crate::config::{Address, Config, StartError};
+use crate::config::{Address, Config, StartError, Version};
+use crate::echoes::Echoes;
 use crate::{connection, tls};
 
 /// The way to devices behind an external MQTT broker.
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) replies: Arc<dyn ReplySink>,
     pub(crate) presence: Arc<dyn PresenceSink>,
     pub(crate) metrics: TransportMetrics,
+    /// Our own raw messages that this broker brings back.
+    pub(crate) echoes: Echoes,
     pub(crate) stop: Notify,
     stopped: AtomicBool,
     /// The present connection; `None` while there is none.
@@ -73,6 +76,7 @@ impl MqttTransport {
             replies,
             presence,
             metrics,
+            echoes: Echoes::default(),
             stop: Notify::new(),
             stopped: AtomicBool::new(false),
             open: RwLock::new(None),
@@ -123,6 +127,7 @@ impl Shared {
     pub(crate) fn close(&self) -> bool {
         let was = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
         self.metrics.up.set(0);
+        self.echoes.forget_all();
         was.is_some()
     }
 
@@ -139,12 +144,13 @@ impl Shared {
 
     /// Queues the message.
     fn publish(&self, delivery: &Delivery) -> Result<Option<Acknowledgement>, DeliverError> {
-        let payload = request_payload(delivery);
+        let payload = payload(delivery);
         let (bytes, max) = (payload.len(), self.config.message_bytes_max);
         if bytes > max {
             return Err(DeliverError::TooLarge { bytes, max });
         }
-        let topic = request_topic(delivery, delivery.sync_topic.unwrap_or(self.config.sync_topic));
+        let sync_topic = delivery.sync_topic.unwrap_or(self.config.sync_topic);
+        let topic = request_topic(delivery, sync_topic);
         let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
         let message = Outgoing { topic, payload, qos: delivery.qos, expires_after };
         let Open { client, packet_bytes_max } = self.present().ok_or(DeliverError::Down)?;
@@ -153,14 +159,25 @@ impl Shared {
         if excess > 0 {
             return Err(DeliverError::TooLarge { bytes, max: bytes.saturating_sub(excess) });
         }
+        // Before it leaves: the broker may bring it back at once.
+        let expected = self.comes_back(delivery, sync_topic).then(|| self.echoes.expect(delivery.id, &message.payload));
         self.metrics.send_queue_length.inc();
         client.publish(message).map_err(|error| {
             self.metrics.send_queue_length.dec();
+            if expected.is_some() {
+                self.echoes.forget(delivery.id);
+            }
             match error {
                 NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max),
                 NotQueued::Ended => DeliverError::Down,
             }
         })
+    }
+
+    /// Whether the broker brings us this message back, as one that does not say whose it is. In MQTT 5 we ask it not to.
+    fn comes_back(&self, delivery: &Delivery, sync_topic: SyncTopic) -> bool {
+        let shared_topic = delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext;
+        delivery.raw.is_some() && shared_topic && self.config.version == Version::V4
     }
 
     /// Waits for the broker to take a QoS 1 message.

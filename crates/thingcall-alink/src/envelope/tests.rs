@@ -33,6 +33,15 @@ fn a_request_has_all_four_members_and_the_callers_own_numbers() {
     assert!(matches!(read(&payload), Envelope::Request));
 }
 
+#[test]
+fn a_device_that_speaks_its_own_bytes_gets_those() {
+    let mut delivery = delivery("SetScene", CallMode::Async);
+    assert_eq!(payload(&delivery), request_payload(&delivery));
+    delivery.raw = Some(Bytes::from_static(b"\x00\xff"));
+    assert_eq!(payload(&delivery), &b"\x00\xff"[..]);
+    assert_eq!(request_id(&payload(&delivery)), None);
+}
+
 fn reply(text: &str) -> (Option<u32>, Result<ReplyBody, String>) {
     match read(text.as_bytes()) {
         Envelope::Reply(id, body) => (id.map(CallId::as_u32), body.map_err(|e| e.to_string())),

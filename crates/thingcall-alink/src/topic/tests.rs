@@ -10,7 +10,12 @@ fn key(name: &str) -> DeviceKey {
 }
 
 fn read(topic: &str, payload: &str) -> Uplink {
-    uplink(TransportKind::Mqtt, topic, payload.as_bytes(), 100)
+    uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload.as_bytes()), 100, |_| false)
+}
+
+/// As of a product whose data format is custom.
+fn read_raw(topic: &str, payload: &'static [u8]) -> Uplink {
+    uplink(TransportKind::Mqtt, topic, &Bytes::from_static(payload), 100, |_| true)
 }
 
 const REPLY: &str = r#"{"id":"7","code":200,"data":{}}"#;
@@ -28,6 +33,73 @@ fn an_asynchronous_call_takes_the_services_topic_whatever_the_device() {
     for form in [SyncTopic::Ext, SyncTopic::Rrpc, SyncTopic::Service] {
         let topic = request_topic(&delivery("SetScene", CallMode::Async), form);
         assert_eq!(topic, "/sys/pk/d1/thing/service/SetScene");
+    }
+}
+
+#[test]
+fn raw_commands_have_topics_of_their_own_but_for_rrpc() {
+    let topic = |mode, form| {
+        request_topic(
+            &Delivery { raw: Some(Bytes::from_static(b"\x01")), ..delivery("testFb:testService", mode) },
+            form,
+        )
+    };
+    let down_raw = "/sys/pk/d1/thing/model/down_raw";
+    assert_eq!(topic(CallMode::Sync, SyncTopic::Ext), format!("/ext/rrpc/4294967295{down_raw}"));
+    assert_eq!(topic(CallMode::Sync, SyncTopic::Rrpc), "/sys/pk/d1/rrpc/request/4294967295");
+    assert_eq!(topic(CallMode::Sync, SyncTopic::Service), down_raw);
+    for form in [SyncTopic::Ext, SyncTopic::Rrpc, SyncTopic::Service] {
+        assert_eq!(topic(CallMode::Async, form), down_raw);
+    }
+}
+
+#[test]
+fn raw_messages_are_handed_on_unread() {
+    for (topic, topic_id) in [
+        ("/sys/pk/d1/thing/model/down_raw_reply", None),
+        ("/sys/pk/d1/thing/model/up_raw", None),
+        ("/ext/rrpc/9/sys/pk/d1/thing/model/down_raw", Some(9)),
+        ("/ext/rrpc/x/sys/pk/d1/thing/model/down_raw", None),
+        ("/sys/pk/d1/rrpc/response/9", Some(9)),
+    ] {
+        for payload in [&b"\x00\xff"[..], br#"{"id":"7","code":200}"#, br#"{"id":"7","method":"x"}"#, b""] {
+            let Uplink::Raw(raw) = read_raw(topic, payload) else { panic!("not raw: {topic}") };
+            assert_eq!((raw.device, raw.topic_id.map(CallId::as_u32)), (key("d1"), topic_id));
+            assert_eq!(raw.payload, payload);
+        }
+    }
+}
+
+#[test]
+fn what_says_by_its_topic_that_it_is_raw_needs_no_asking() {
+    for topic in ["/sys/pk/d1/thing/model/up_raw", "/ext/rrpc/9/sys/pk/d1/thing/model/down_raw"] {
+        assert!(matches!(read(topic, "x"), Uplink::Raw(_)), "{topic}");
+    }
+    for topic in ["/sys/pk/d1/thing/service/SetScene_reply", "/ext/rrpc/9/sys/pk/d1/thing/service/SetScene"] {
+        assert!(matches!(read_raw(topic, REPLY.as_bytes()), Uplink::Reply(_)), "{topic}");
+    }
+}
+
+#[test]
+fn a_raw_message_over_the_limit_is_malformed_and_keeps_its_topics_id() {
+    let Uplink::Reply(reply) = read_raw("/ext/rrpc/9/sys/pk/d1/thing/model/down_raw", &[1; 101]) else { panic!("raw") };
+    assert_eq!(reply.topic_id.map(CallId::as_u32), Some(9));
+    assert_eq!(reply.body, Err(MalformedReply::TooLarge { bytes: 101, max: 100 }));
+}
+
+#[test]
+fn every_reply_of_a_device_fits_a_reply_filter() {
+    let levels = |text: &'static str| text.split('/').collect::<Vec<_>>();
+    for topic in [
+        "/sys/pk/d1/rrpc/response/9",
+        "/sys/pk/d1/thing/service/SetScene_reply",
+        "/ext/rrpc/9/sys/pk/d1/thing/service/testFb:testService",
+        "/sys/pk/d1/thing/model/down_raw_reply",
+        "/sys/pk/d1/thing/model/up_raw",
+        "/ext/rrpc/9/sys/pk/d1/thing/model/down_raw",
+    ] {
+        let fits = REPLY_FILTERS.iter().filter(|filter| matches(&levels(filter), &levels(topic))).count();
+        assert_eq!(fits, 1, "{topic}: a broker would bring it {fits} times");
     }
 }
 
@@ -59,6 +131,7 @@ fn our_own_requests_are_echoes() {
     let request = r#"{"id":"7","version":"1.0","params":{},"method":"thing.service.SetScene"}"#;
     assert!(matches!(read("/sys/pk/d1/thing/service/SetScene", request), Uplink::Echo));
     assert!(matches!(read("/ext/rrpc/7/sys/pk/d1/thing/service/SetScene", request), Uplink::Echo));
+    assert!(matches!(read_raw("/sys/pk/d1/thing/model/down_raw", b"\x01"), Uplink::Echo));
 }
 
 #[test]
@@ -249,7 +322,7 @@ proptest! {
 
     #[test]
     fn no_topic_is_too_odd(topic in "\\PC{0,60}") {
-        let _read = uplink(TransportKind::Mqtt, &topic, b"{}", 10);
+        let _read = (read(&topic, "{}"), read_raw(&topic, b"\xff"));
         let _may = (may_publish(&key("d1"), &topic), may_subscribe(&key("d1"), &topic));
     }
 }

@@ -12,7 +12,7 @@ use prometheus::Registry;
 use thingcall_alink as alink;
 use thingcall_core::{
     Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalError, Outbox,
-    PresenceSink, Qos, Reply, ReplySink, Secret, TransportKind, UnixMillis,
+    PresenceSink, Qos, RawReply, Reply, ReplySink, Secret, TransportKind, UnixMillis,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -29,6 +29,7 @@ pub(crate) enum Event {
     Offline(DeviceKey),
     Seen(DeviceKey),
     Reply(Reply),
+    Raw(RawReply),
     Gone(DeviceKey),
     Acked(CallId),
 }
@@ -103,10 +104,14 @@ impl PresenceSink for Surroundings {
 }
 
 impl ReplySink for Surroundings {
-    fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
-
     fn accept(&self, reply: Reply) {
         self.tell(Event::Reply(reply));
+    }
+    fn speaks_raw(&self, device: &DeviceKey) -> bool {
+        device.name.as_str().starts_with("raw")
+    }
+    fn accept_raw(&self, raw: RawReply) {
+        self.tell(Event::Raw(raw));
     }
     fn device_gone(&self, device: &DeviceKey, _transport: TransportKind) {
         self.tell(Event::Gone(device.clone()));
@@ -197,6 +202,11 @@ impl Bench {
     pub(crate) async fn reply(&mut self) -> Reply {
         let Event::Reply(reply) = self.wait(|event| matches!(event, Event::Reply(_))).await else { unreachable!() };
         reply
+    }
+
+    pub(crate) async fn raw(&mut self) -> RawReply {
+        let Event::Raw(raw) = self.wait(|event| matches!(event, Event::Raw(_))).await else { unreachable!() };
+        raw
     }
 
     pub(crate) async fn acked(&mut self) -> CallId {
