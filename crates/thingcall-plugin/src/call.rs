@@ -85,10 +85,14 @@ impl<'a> Call<'a> {
         Host::get()?.remaining(self.token)
     }
 
-    /// Waits. Ends early, with the whole call, at its deadline.
+    /// Waits; never for less than this. When the call's deadline comes first, its handler is dropped here.
     pub async fn sleep(&self, time: Duration) {
-        // Whether the time passed or the call ended: the future is polled again only in the first case.
-        let _ended = Operation::timer(self.token, time).await;
+        let Err(failed) = Operation::timer(self.token, time).await else { return };
+        // The call is over, or the host has no timer left for it. To go on now would be too early.
+        if !failed.is_cancelled() {
+            crate::warn!("call.sleep: {}", failed.message());
+        }
+        std::future::pending().await
     }
 
     pub(crate) fn device(&self) -> Device<'a> {

@@ -18,19 +18,17 @@ use crate::guard::{caught, tell_panics};
 use crate::handler::CodecInput;
 use crate::host::{Host, Told};
 use crate::runtime::Runtime;
-use crate::{log, Call, Handler, Reject, Reply, Setup};
+use crate::{log, trace, Call, Handler, Reject, Reply, Setup};
 
 /// What the macro makes of an author's words.
-pub trait Plugin {
-    /// What handles the calls.
-    type Handler: Handler;
+pub trait Plugin: Handler + Sized {
     /// Whether it wants a tokio runtime of its own.
     const TOKIO: bool;
     /// Makes the handler.
     ///
     /// # Errors
     /// Why it cannot be made.
-    fn create(setup: Setup<'_>) -> Result<Self::Handler, String>;
+    fn create(setup: Setup<'_>) -> Result<Self, String>;
 }
 
 /// Helps inference: the closure of the macro takes a setup of any lifetime.
@@ -45,26 +43,13 @@ pub const fn table<P: Plugin>() -> PluginApi {
         abi_major: abi::MAJOR,
         abi_minor: abi::MINOR,
         create: Some(create::<P>),
-        begin: Some(begin::<P::Handler>),
-        poll: Some(poll::<P::Handler>),
-        end: Some(end::<P::Handler>),
-        decode: Some(decode::<P::Handler>),
-        encode: Some(encode::<P::Handler>),
-        destroy: Some(destroy::<P::Handler>),
+        begin: Some(begin::<P>),
+        poll: Some(poll::<P>),
+        end: Some(end::<P>),
+        decode: Some(decode::<P>),
+        encode: Some(encode::<P>),
+        destroy: Some(destroy::<P>),
     }
-}
-
-/// The bytes of a text, with a length known when the plugin is built.
-#[allow(clippy::indexing_slicing, reason = "runs when the plugin is built, where a wrong index does not compile")]
-pub const fn array<const N: usize>(text: &str) -> [u8; N] {
-    let bytes = text.as_bytes();
-    let mut array = [0; N];
-    let mut at = 0;
-    while at < N {
-        array[at] = bytes[at];
-        at += 1;
-    }
-    array
 }
 
 /// A plugin that takes calls.
@@ -80,7 +65,10 @@ impl<H: Handler> Instance<H> {
 
     /// Runs the author's code for a call.
     fn run<T>(&self, call: Token, code: impl FnOnce() -> T) -> Result<T, String> {
-        log::within(call, || self.runtime.enter(|| caught(code)))
+        caught(|| {
+            let _named = log::within(call);
+            self.runtime.enter(code)
+        })
     }
 }
 
@@ -98,25 +86,35 @@ unsafe extern "C" fn create<P: Plugin>(
     }
     log::set_plugin(plugin);
     tell_panics();
+    trace::forward();
     // SAFETY: the configuration lives until this function returns.
     let config = unsafe { bytes(*config) };
-    let made = caught(|| {
-        let runtime = Runtime::start(P::TOKIO)?;
-        let handler = runtime.enter(|| P::create(Setup { plugin, config }))?;
-        Ok(Box::into_raw(Box::new(Instance::new(handler, runtime))))
-    });
-    let (status, said) = match made {
-        Ok(Ok(instance)) => {
+    match make::<P>(Setup { plugin, config }) {
+        Ok(instance) => {
             // SAFETY: the host's place for one pointer.
-            unsafe { *place = instance.cast() };
-            return abi::OK;
+            unsafe { *place = Box::into_raw(Box::new(instance)).cast() };
+            abi::OK
         }
+        Err((status, said)) => {
+            // SAFETY: the host's place to write to, for this function. What does not fit is lost with the load anyway.
+            let _written = unsafe { host.write(error, said.as_bytes()) };
+            status
+        }
+    }
+}
+
+/// Makes the plugin, or says why it cannot be made.
+pub(crate) fn make<P: Plugin>(setup: Setup<'_>) -> Result<Instance<P>, (i32, String)> {
+    let panicked = |said| (abi::E_PANIC, format!("panicked: {said}"));
+    let runtime = caught(|| Runtime::start(P::TOKIO)).map_err(panicked)?.map_err(|said| (abi::E_INVAL, said))?;
+    let (status, said) = match caught(|| runtime.enter(|| P::create(setup))) {
+        Ok(Ok(handler)) => return Ok(Instance::new(handler, runtime)),
         Ok(Err(said)) => (abi::E_INVAL, said),
-        Err(panicked) => (abi::E_PANIC, format!("panicked: {panicked}")),
+        Err(said) => panicked(said),
     };
-    // SAFETY: the host's place to write to, for this function. What does not fit is lost with the load anyway.
-    let _written = unsafe { host.write(error, said.as_bytes()) };
-    status
+    // What `create` may have started ends with it.
+    let _panicked = caught(move || runtime.stop());
+    Err((status, said))
 }
 
 /// A handler's work on a call.
@@ -125,7 +123,17 @@ type Handling = dyn Future<Output = Result<Reply, Reject>> + Send;
 /// A call that did not end in `begin`. The future goes first: it borrows the request.
 struct State {
     future: Option<Pin<Box<Handling>>>,
-    _request: Box<Request<'static>>,
+    _request: Lent,
+}
+
+/// A request on the heap that is lent out while this is moved, which a `Box` would not allow.
+struct Lent(*mut Request<'static>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: made from a box by `begin`, and the one future that borrows it is gone, see `State`.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
 }
 
 pub(crate) unsafe extern "C" fn begin<H: Handler>(
@@ -138,10 +146,9 @@ pub(crate) unsafe extern "C" fn begin<H: Handler>(
     let instance: &'static Instance<H> = unsafe { &*instance.cast::<Instance<H>>() };
     // SAFETY: the host's request begins with its size, and what it points to lives until `end`.
     let Some(request) = (unsafe { request_of(request) }) else { return abi::E_INVAL };
-    let request = Box::new(request);
-    // SAFETY: the box is neither moved out of nor dropped before the future, see `State`.
-    let lent: &'static Request<'static> = unsafe { &*std::ptr::from_ref(&*request) };
-    let call = Call { token, request: lent };
+    let request = Lent(Box::into_raw(Box::new(request)));
+    // SAFETY: it lives until `request` is dropped, after the future: see `State`.
+    let call = Call { token, request: unsafe { &*request.0 } };
     let started = instance.run(token, || instance.handler.handle(call, call.device()));
     let mut state = State { future: None, _request: request };
     match started {
@@ -287,7 +294,7 @@ pub(crate) unsafe extern "C" fn destroy<H: Handler>(instance: *mut c_void) {
     // SAFETY: what `create` gave, once, and nothing runs any more.
     let Instance { handler, runtime } = *unsafe { Box::from_raw(instance.cast::<Instance<H>>()) };
     // The hook has told the host's log.
-    let _panicked = runtime.enter(|| caught(move || drop(handler)));
+    let _panicked = caught(|| runtime.enter(move || drop(handler)));
     let _panicked = caught(move || runtime.stop());
 }
 

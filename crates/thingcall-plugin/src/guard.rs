@@ -15,28 +15,18 @@ thread_local! {
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     // Unwind safe: after a panic the call's future is dropped and never polled again.
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
-        let said = LAST.with_borrow_mut(Option::take);
-        said.unwrap_or_else(|| words(&*payload)).tap_drop(payload)
+        let said = LAST.try_with(|last| last.borrow_mut().take()).ok().flatten();
+        let said = said.unwrap_or_else(|| words(&*payload));
+        discard(payload);
+        said
     })
 }
 
-trait TapDrop {
-    fn tap_drop(self, payload: Box<dyn Any + Send>) -> Self;
-}
-
-impl TapDrop for String {
-    /// Drops what was thrown; if that throws again, what comes then is left alone.
-    fn tap_drop(self, payload: Box<dyn Any + Send>) -> Self {
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
-        self
+/// Drops what was thrown; if that throws again, what comes then is left alone.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
-}
-
-fn words(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 /// Has panics of this library told to the host's log instead of stderr. A library has its own standard library and with
@@ -44,14 +34,14 @@ fn words(payload: &(dyn Any + Send)) -> String {
 pub(crate) fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
-        let text = format!("{}{place}", words_of(panic));
+        let text = format!("{}{place}", words(panic.payload()));
         log::write(Level::Error, "panic", format_args!("{text}"));
-        LAST.with_borrow_mut(|last| *last = Some(text));
+        // A thread that ends has none any more.
+        let _gone = LAST.try_with(|last| *last.borrow_mut() = Some(text));
     }));
 }
 
-fn words_of(panic: &std::panic::PanicHookInfo<'_>) -> String {
-    let payload = panic.payload();
+fn words(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }

@@ -42,6 +42,14 @@ impl Told<'_> {
     }
 }
 
+/// A line for the log; `fields` is a JSON object, or empty.
+pub(crate) struct Line<'a> {
+    pub(crate) level: i32,
+    pub(crate) target: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) fields: &'a str,
+}
+
 /// The host of this plugin library.
 pub(crate) struct Host {
     api: HostApi,
@@ -119,11 +127,12 @@ impl Host {
         self.api.log_enabled.is_some_and(|enabled| unsafe { enabled(scope, level) } == 1)
     }
 
-    pub(crate) fn log(&self, scope: Token, level: i32, target: &str, message: &str) {
+    pub(crate) fn log(&self, scope: Token, line: &Line<'_>) {
         let Some(log) = self.api.log else { return };
-        let (target, message) = (Bytes::of(target.as_bytes()), Bytes::of(message.as_bytes()));
+        let text = |text: &str| Bytes::of(text.as_bytes());
+        let (target, message, fields) = (text(line.target), text(line.message), text(line.fields));
         // SAFETY: all texts live until the function returns.
-        unsafe { log(scope, level, &target, &message, &Bytes::EMPTY) }
+        unsafe { log(scope, line.level, &target, &message, &fields) }
     }
 
     pub(crate) fn metric_define(&self, plugin: Token, kind: u32, name: &str, help: &str) -> Option<u32> {

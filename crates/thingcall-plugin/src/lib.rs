@@ -51,8 +51,11 @@ pub mod glue;
 mod guard;
 mod host;
 mod macros;
+#[doc(hidden)]
+pub mod manifest;
 mod operation;
 mod runtime;
+mod trace;
 
 pub mod testing;
 

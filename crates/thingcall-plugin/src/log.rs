@@ -5,7 +5,7 @@ use std::fmt::Arguments;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::abi;
-use crate::host::Host;
+use crate::host::{Host, Line};
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +33,23 @@ thread_local! {
 
 /// Writes a line, if its level is logged. The macros call it.
 pub fn write(level: Level, target: &str, message: Arguments<'_>) {
-    let Some(host) = Host::get() else { return };
-    let scope = scope();
-    if host.log_enabled(scope, level as i32) {
+    if enabled(level) {
         match message.as_str() {
-            Some(text) => host.log(scope, level as i32, target, text),
-            None => host.log(scope, level as i32, target, &message.to_string()),
+            Some(text) => send(level, target, text, ""),
+            None => send(level, target, &message.to_string(), ""),
         }
+    }
+}
+
+/// Whether lines of this level are logged.
+pub fn enabled(level: Level) -> bool {
+    Host::get().is_some_and(|host| host.log_enabled(scope(), level as i32))
+}
+
+/// Hands a line over; `fields` is a JSON object, or nothing.
+pub(crate) fn send(level: Level, target: &str, message: &str, fields: &str) {
+    if let Some(host) = Host::get() {
+        host.log(scope(), &Line { level: level as i32, target, message, fields });
     }
 }
 
@@ -54,12 +64,20 @@ pub(crate) fn set_plugin(token: abi::Token) {
     PLUGIN.store(token, Ordering::Relaxed);
 }
 
-/// Runs plugin code for this call: its lines name the call.
-pub(crate) fn within<T>(call: abi::Token, run: impl FnOnce() -> T) -> T {
-    let before = CALL.replace(call);
-    let result = run();
-    CALL.set(before);
-    result
+/// Until it is dropped, lines of this thread name the call.
+pub(crate) struct Within {
+    before: abi::Token,
+}
+
+/// Has the lines of this thread name this call.
+pub(crate) fn within(call: abi::Token) -> Within {
+    Within { before: CALL.replace(call) }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        CALL.set(self.before);
+    }
 }
 
 /// Logs an error.
@@ -74,3 +92,6 @@ macro_rules! info { ($($arg:tt)+) => { $crate::log::write($crate::log::Level::In
 /// Logs what a developer may want to know.
 #[macro_export]
 macro_rules! debug { ($($arg:tt)+) => { $crate::log::write($crate::log::Level::Debug, module_path!(), format_args!($($arg)+)) } }
+/// Logs every step.
+#[macro_export]
+macro_rules! trace { ($($arg:tt)+) => { $crate::log::write($crate::log::Level::Trace, module_path!(), format_args!($($arg)+)) } }

@@ -75,15 +75,20 @@ impl Future for Operation {
     type Output = Result<Reply, Failed>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // A waker's code is foreign: it is cloned and dropped while the lock is free.
+        let mut waker = Some(context.waker().clone());
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *state, State::Taken) {
+        let polled = match std::mem::replace(&mut *state, State::Taken) {
             State::Done(result) => Poll::Ready(result),
-            State::Waiting(_) => {
-                *state = State::Waiting(Some(context.waker().clone()));
+            State::Waiting(mut known) => {
+                std::mem::swap(&mut known, &mut waker);
+                *state = State::Waiting(known);
                 Poll::Pending
             }
             State::Taken => Poll::Pending,
-        }
+        };
+        drop(state);
+        polled
     }
 }
 

@@ -66,9 +66,14 @@ pub struct Reject {
 }
 
 impl Reject {
-    /// Refuses the call with this code, which the caller sees in place of a device's.
+    /// Refuses the call with this code, which the caller sees in place of a device's. With a code of success, 200 or 202,
+    /// the call fails: a refusal must not look like one.
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { status: abi::OK, code, message: message.into() }
+        let message = message.into();
+        if matches!(code, abi::CODE_SUCCESS | abi::CODE_ACCEPTED) {
+            return Self::internal(&format!("it refused with code {code}, which is success: {message}"));
+        }
+        Self { status: abi::OK, code, message }
     }
 
     pub(crate) fn status(status: i32, message: impl Into<String>) -> Self {

@@ -17,11 +17,19 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
+    /// None.
+    pub(crate) const fn none() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            tokio: None,
+        }
+    }
+
     /// Starts one if it is wanted.
     #[cfg(feature = "tokio")]
     pub(crate) fn start(wanted: bool) -> Result<Self, String> {
         if !wanted {
-            return Ok(Self { tokio: None });
+            return Ok(Self::none());
         }
         let built = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         Ok(Self { tokio: Some(built.map_err(|error| format!("tokio: {error}"))?) })
@@ -33,7 +41,7 @@ impl Runtime {
         if wanted {
             return Err("`tokio: true` needs the feature `tokio` of thingcall-plugin".to_owned());
         }
-        Ok(Self {})
+        Ok(Self::none())
     }
 
     /// Runs within its context.

@@ -2,38 +2,36 @@
 
 use thingcall_plugin::{future::try_join, info, prelude::*};
 
+/// `[plugins.test-fb.config]`
 #[derive(Deserialize)]
-#[serde(crate = "thingcall_plugin::serde", default, deny_unknown_fields)]
+#[serde(crate = "thingcall_plugin::serde", deny_unknown_fields)]
 struct TestFb {
-    tolerance: i64,
+    tolerance: Option<u32>,
 }
 
-impl Default for TestFb {
-    fn default() -> Self {
-        Self { tolerance: 10 }
-    }
-}
-
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(crate = "thingcall_plugin::serde")]
 struct Reading {
-    param1: i64,
+    param1: i32,
 }
 
 #[async_trait]
 impl Handler for TestFb {
     async fn handle(&self, call: Call<'_>, device: Device<'_>) -> Result<Reply, Reject> {
-        let asked: Value = call.args()?;
-        let (first, second) = try_join(device.call(&asked), device.call(&asked)).await?;
-        if !first.is_success() || !call.is_sync() {
-            return Ok(first); // the device's refusal; or "on its way", since nobody waits for a result
+        let args: Value = call.args()?;
+        if !call.is_sync() {
+            return Ok(device.call(&args).await?); // once: nobody waits for two readings
         }
-        let (first, second): (Reading, Reading) = (first.data()?, second.data()?);
-        if first.param1.abs_diff(second.param1) > self.tolerance.unsigned_abs() {
-            info!("{} reads {} and {}", call.device_name(), first.param1, second.param1);
-            return Err(Reject::new(461, format!("two readings differ: {} and {}", first.param1, second.param1)));
+        let (first, second) = try_join(device.call(&args), device.call(&args)).await?;
+        if let Some(refusal) = [&first, &second].into_iter().find(|reply| !reply.is_success()) {
+            return Ok(refusal.clone());
         }
-        Reply::ok(&Reading { param1: (first.param1 + second.param1) / 2 })
+        let (Reading { param1: one }, Reading { param1: other }) = (first.data()?, second.data()?);
+        if one.abs_diff(other) > self.tolerance.unwrap_or(10) {
+            info!("{} reads {one} and {other}", call.device_name());
+            return Err(Reject::new(461, format!("two readings differ: {one} and {other}")));
+        }
+        Reply::ok(&json!({ "param1": (i64::from(one) + i64::from(other)) / 2 }))
     }
 }
 

@@ -34,12 +34,15 @@ pub(super) const SDK: &[File] = files!("../thingcall-plugin/src/" to "thingcall-
     "lib.rs",
     "log.rs",
     "macros.rs",
+    "manifest.rs",
     "operation.rs",
     "reply.rs",
     "runtime.rs",
     "setup.rs",
     "testing.rs",
     "testing/bench_host.rs",
+    "testing/test_call.rs",
+    "trace.rs",
 );
 
 /// A plugin in C.
