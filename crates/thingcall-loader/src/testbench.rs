@@ -67,6 +67,8 @@ pub(crate) struct Told {
 }
 
 static SCRIPTS: LazyLock<Mutex<HashMap<u64, Arc<Script>>>> = LazyLock::new(Mutex::default);
+/// Instances, for as long as the process lives: most are never destroyed, and a checker of leaks looks for the host's.
+static KEPT: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
 static NEXT_SCRIPT: AtomicU64 = AtomicU64::new(1);
 
 /// A plugin that begins its calls so.
@@ -137,6 +139,7 @@ impl Script {
         unsafe { HOST.cancel.unwrap()(token, operation) }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the words of a test")]
     pub(crate) fn forward(
         self: &Arc<Self>,
         token: Token,
@@ -201,13 +204,14 @@ unsafe extern "C" fn create(
     script.token.store(token, Ordering::SeqCst);
     let status = (script.create)(&script, token, err);
     // SAFETY: a place for the instance.
-    unsafe { this.write(Arc::into_raw(script).cast_mut().cast()) };
+    unsafe { this.write(Arc::as_ptr(&script).cast_mut().cast()) };
+    KEPT.lock().unwrap().push(script);
     status
 }
 
 fn this(this: *mut c_void) -> Arc<Script> {
     let this = this.cast::<Script>().cast_const();
-    // SAFETY: `create` made it from an `Arc`, and `destroy` did not take it back yet.
+    // SAFETY: `create` took it from an `Arc` that is kept.
     unsafe {
         Arc::increment_strong_count(this);
         Arc::from_raw(this)
@@ -221,7 +225,7 @@ unsafe extern "C" fn begin(own: *mut c_void, token: Token, request: *const Reque
     let Begun(status, with_state) = (script.begin)(&script, token, unsafe { &*request });
     if with_state {
         // SAFETY: a place for the state, which is the token itself.
-        unsafe { state.write(std::ptr::without_provenance_mut(token as usize)) };
+        unsafe { state.write(std::ptr::without_provenance_mut(usize::try_from(token).unwrap())) };
     }
     status
 }
@@ -246,8 +250,6 @@ unsafe extern "C" fn destroy(own: *mut c_void) {
     let script = this(own);
     (script.destroy)();
     script.note(Event::Destroy);
-    // SAFETY: the count that `create` gave away.
-    drop(unsafe { Arc::from_raw(own.cast::<Script>().cast_const()) });
 }
 
 pub(crate) const TABLE: abi::PluginApi = abi::PluginApi {

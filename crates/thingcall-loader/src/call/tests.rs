@@ -1,12 +1,15 @@
 //! The order of what happens to a call, and that each thing happens once.
 
-use std::sync::Mutex;
+use std::ffi::c_void;
+use std::pin::{Pin, pin};
 use std::sync::mpsc;
+use std::task::Context;
 use std::time::Duration;
 
-use thingcall_core::CallError;
-use thingcall_plugin::abi::{E_CANCELLED, E_INVAL, E_LIMIT, E_OFFLINE, E_PANIC, E_STALE, E_TIMEOUT, OK};
+use thingcall_core::{Answer, CallError};
+use thingcall_plugin::abi::{CallResult, E_CANCELLED, E_OFFLINE, E_PANIC, E_TIMEOUT};
 
+use super::*;
 use crate::testbench::{BEGUN, Begun, Bench, Event, FakeDevice, Settings, bench, replied, script};
 
 mod model;
@@ -272,6 +275,55 @@ async fn errors_of_the_device_reach_the_plugin_as_statuses_and_the_caller_unchan
         let device = FakeDevice::new(move |_| std::future::ready(Err(error.clone())));
         assert_eq!(bench.call(&device).await, Err(offline.clone()));
     }
+}
+
+/// A call in which the plugin has done nothing yet, and its actor.
+fn held(bench: &Bench, driver: Pin<&mut (dyn Future<Output = Result<Answer, CallError>> + Send)>) -> Arc<CallActor> {
+    assert!(driver.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let Some(Event::Begin(token)) = bench.script.events().last().cloned() else { panic!("not begun") };
+    tokens::call(token).unwrap()
+}
+
+#[tokio::test]
+async fn who_found_the_call_before_its_end_finds_it_over() {
+    let bench = bench(script(|_, _, _| BEGUN), Settings::inline());
+    let device = FakeDevice::silent();
+    let mut driver = pin!(bench.call(&device));
+    let actor = held(&bench, driver.as_mut());
+    let answer = || Completion::Answered { code: 200, message: None, data: "{}".to_owned() };
+    assert_eq!([actor.complete(answer()), actor.complete(answer()), actor.wake()], [OK, E_STALE, E_STALE]);
+    extern "C" fn never(_: *mut c_void, _: *const CallResult) {
+        std::process::abort();
+    }
+    let order = actor.order(Ordered::Timer(Duration::ZERO), never, Foreign::NULL);
+    assert_eq!((order, actor.cancel(1)), (E_STALE, E_STALE));
+    actor.shut_down();
+    assert_eq!(driver.await, Ok(replied(200, "{}")));
+    assert_eq!(told(&bench), ["begin", "end 0"]);
+}
+
+#[tokio::test]
+async fn what_comes_in_before_the_driver_waits_keeps_it_awake() {
+    let bench = bench(script(|_, _, _| BEGUN), Settings::inline());
+    let device = FakeDevice::silent();
+    let mut driver = pin!(bench.call(&device));
+    let actor = held(&bench, driver.as_mut());
+    let waits = || actor.park(Waker::noop());
+    assert!(waits());
+    assert_eq!(actor.wake(), OK);
+    assert!(!waits(), "a poll is asked for");
+    assert_eq!(actor.run_inline(), More::No);
+    assert!(waits());
+    actor.ended(77, OperationEnd::Fired);
+    assert!(!waits(), "an end is to be told");
+    assert_eq!(actor.run_inline(), More::No);
+    let Some(Event::Poll(token)) = bench.script.events().last().cloned() else { panic!("not polled") };
+    bench.script.timer(token, 60_000, 1, |_, _| {});
+    assert!(!waits(), "a timer is to be started");
+    let mut orders = Vec::new();
+    assert!(actor.collect(&mut orders).is_none() && orders.len() == 1 && waits());
+    bench.script.complete(token, OK, 200, "");
+    assert!(!waits(), "there is an answer");
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,9 +109,10 @@ fn perform(script: &Arc<Script>, token: Token, model: &Shared, act: &Act) {
                 (model.last_number, model.started) = (number, model.started + 1);
             }
             let tag = u64::try_from(number).unwrap();
-            let got = match act {
-                Act::Timer(ms) => script.timer(token, *ms, tag, then),
-                _ => script.forward(token, r#"{"f":1}"#, 0, tag, then),
+            let got = if let Act::Timer(ms) = act {
+                script.timer(token, *ms, tag, then)
+            } else {
+                script.forward(token, r#"{"f":1}"#, 0, tag, then)
             };
             assert_eq!(got, expected);
         }
