@@ -86,7 +86,7 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry
     let mut written = Vec::with_capacity(entries.len());
     for entries in entries.chunks(ROWS_MAX) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, qos, state, \
+            "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, state, \
              accepted_at) ",
         );
         sql.push_values(entries, |mut row, entry| {
@@ -99,6 +99,7 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry
                 .push_bind(delivery.service.module.as_ref().map(|module| module.as_str()))
                 .push_bind(delivery.service.service.as_str())
                 .push_bind(delivery.params.as_str())
+                .push_bind(delivery.raw.as_deref())
                 .push_bind(i64::from(delivery.qos.level()))
                 .push_bind(rank(RecordState::Queued))
                 .push_bind(entry.accepted_at.0);

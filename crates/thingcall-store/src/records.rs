@@ -33,7 +33,7 @@ pub(crate) async fn unacknowledged(
         None => 0,
     };
     let rows = sqlx::query(
-        "SELECT call_id, module, service, params FROM calls \
+        "SELECT call_id, module, service, params, raw FROM calls \
          WHERE product = ? AND device = ? AND seq > ? AND qos = 1 AND state < 2 \
          AND COALESCE(transport, 'embedded') = 'embedded' ORDER BY seq LIMIT ?",
     )
@@ -48,7 +48,7 @@ pub(crate) async fn unacknowledged(
             id: calls::call_id(row.try_get("call_id")?),
             device: entry.device.clone(),
             service: service(row)?,
-            raw: None,
+            raw: row.try_get::<Option<Vec<u8>>, _>("raw")?.map(Into::into),
             params: Args::checked(row.try_get("params")?),
             mode: CallMode::Async,
             qos: Qos::AtLeastOnce,

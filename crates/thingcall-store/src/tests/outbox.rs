@@ -34,6 +34,21 @@ async fn a_waiting_command_is_told_whole() {
 }
 
 #[tokio::test]
+async fn a_devices_own_bytes_are_kept_as_they_are() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let commands: [Option<&[u8]>; 4] = [Some(b"\x00\xff{\"id\":\"9\"\r\n\x00"), None, Some(b""), Some(b"text")];
+    for (id, raw) in (1..).zip(commands) {
+        let mut entry = entry(&bench.device("d1"), id, Qos::AtLeastOnce);
+        entry.delivery.raw = raw.map(|bytes| bytes.to_vec().into());
+        bench.store.open(entry).await.unwrap();
+    }
+    let bench = bench.reopened().await;
+    let kept = bench.store.unacknowledged(&key("d1"), None, 9).await.unwrap();
+    assert_eq!(kept.iter().map(|delivery| delivery.raw.as_deref()).collect::<Vec<_>>(), commands);
+    assert!(kept.iter().all(|delivery| delivery.params.as_str() == r#"{"x":10.0}"#));
+}
+
+#[tokio::test]
 async fn a_command_leaves_when_it_is_acknowledged_answered_or_failed() {
     let bench = bench().await.with_devices(&["d1"]).await;
     for id in 1..=5 {
