@@ -86,8 +86,8 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry
     let mut written = Vec::with_capacity(entries.len());
     for entries in entries.chunks(ROWS_MAX) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, state, \
-             accepted_at) ",
+            "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
+             state, accepted_at) ",
         );
         sql.push_values(entries, |mut row, entry| {
             let delivery = &entry.delivery;
