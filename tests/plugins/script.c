@@ -2,7 +2,7 @@
  * contract: two functions of one call at once, a done too many or too few, anything after end, anything after destroy.
  *
  * Build with -DVERSION="\"2.0.0\"" for another version, -DBLOCK_MS=n for how long it blocks, -DNAME="\"x\"" for another
- * name. Every answer of its own has the VERSION as its message. */
+ * name, -DALWAYS=n to do that whatever it is told. Every answer of its own has the VERSION as its message. */
 #define _POSIX_C_SOURCE 200809L
 #include "thingcall_plugin.h"
 #include <pthread.h>
@@ -31,6 +31,7 @@ enum deed {
 struct call {
   thingcall_token token;
   int deed;
+  thingcall_bytes args; /* as called; valid until end */
   int inside;   /* a function of this call runs */
   int ended;
   int open;     /* operations that were not told their end */
@@ -115,7 +116,7 @@ static void done(void *user, const thingcall_result *r);
 static int32_t ask(struct call *c) {
   thingcall_forward f = { sizeof f, 0, 0, { 0, 0 } };
   int32_t n;
-  f.args = text("{\"param1\":7}");
+  f.args = c->args;
   n = H->forward(c->token, &f, done, c);
   if (n > 0) c->open++;
   return n;
@@ -226,11 +227,16 @@ static int32_t play(struct call *c) {
 }
 
 static int deed_of(const thingcall_request *q) {
+#ifdef ALWAYS
+  (void)q;
+  return ALWAYS;
+#else
   static const char key[] = "\"param1\":";
   size_t n;
   for (n = 0; n + sizeof key <= q->args.len; n++)
     if (memcmp(q->args.ptr + n, key, sizeof key - 1) == 0) return atoi((const char *)q->args.ptr + n + sizeof key - 1);
   return PASS_ON;
+#endif
 }
 
 static int32_t create(const thingcall_host_api *host, thingcall_token plugin, const thingcall_bytes *config,
@@ -247,7 +253,7 @@ static int32_t begin(void *self, thingcall_token token, const thingcall_request 
   need(!__atomic_load_n(&destroyed, __ATOMIC_ACQUIRE), "begin after destroy");
   if (deed_of(q) == NO_STATE) { hand_over(later, token); return THINGCALL_OK; }
   if (!(c = calloc(1, sizeof *c))) return THINGCALL_E_LIMIT;
-  c->token = token; c->deed = deed_of(q);
+  c->token = token; c->deed = deed_of(q); c->args = q->args;
   __atomic_add_fetch(&states, 1, __ATOMIC_ACQ_REL);
   *state = c;
   enter(c);

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use crate::http::HttpCall;
 use crate::metrics::Metrics;
@@ -134,11 +134,40 @@ pub struct Finished {
 /// # Panics
 /// If it cannot be started.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
-    let output = command().args(arguments).output().expect("the program starts");
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    Finished::of(&command().args(arguments).output().expect("the program starts"))
+}
+
+/// A command of the program that runs.
+#[derive(Debug)]
+pub struct Running(Child);
+
+/// Starts a command of the program.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn command_in_background(arguments: &[&str]) -> Running {
+    let mut command = command();
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running(command.spawn().expect("the program starts"))
+}
+
+impl Running {
+    /// How it ended, once it has.
+    ///
+    /// # Panics
+    /// If that cannot be known.
+    pub fn finished(self) -> Finished {
+        Finished::of(&self.0.wait_with_output().expect("a child can be waited for"))
+    }
+}
+
+impl Finished {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 
