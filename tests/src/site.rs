@@ -60,6 +60,11 @@ impl Site {
         Self::start_with(None, &[], toml, plugins)
     }
 
+    /// The same with a Mosquitto instead of the embedded broker.
+    pub fn external_with_plugins(toml: &str, plugins: &[&Path]) -> Self {
+        Self::start_with(Some(Mosquitto::start()), &[], toml, plugins)
+    }
+
     fn start(mosquitto: Option<Mosquitto>, settings: &[(&str, &str)]) -> Self {
         Self::start_with(mosquitto, settings, "", &[])
     }

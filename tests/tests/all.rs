@@ -19,6 +19,7 @@ mod plugin_builds;
 mod plugin_calls;
 mod plugin_evil;
 mod plugin_swap;
+mod raw_devices;
 mod replies;
 mod requests;
 mod sdks;

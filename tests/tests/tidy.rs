@@ -18,6 +18,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-mqtt", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-broker", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-gate", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-plugin", &[]),
+    ("thingcall-loader", &["thingcall-plugin", "thingcall-alink", "thingcall-core"]),
+    ("test-fb", &["thingcall-plugin"]),
+    ("virtual-device", &["thingcall-plugin"]),
+    ("odd", &["thingcall-plugin"]),
+    ("panics", &["thingcall-plugin"]),
     ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),
     ("thingcall-api", &["thingcall-engine", "thingcall-tsl", "thingcall-core"]),
 ];
@@ -78,7 +84,6 @@ fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders: Vec<_> = ["crates", "plugins", "tests"].iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = folders.pop() {
-        // `plugins` may not be there.
         let Ok(entries) = std::fs::read_dir(folder) else { continue };
         for entry in entries {
             let path = entry.expect("an entry").path();

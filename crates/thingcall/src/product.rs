@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
-use thingcall_tsl::{Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation};
+use thingcall_tsl::{DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation};
 
 use crate::models::Files;
 use crate::output::{self, Output, moment};
@@ -55,6 +55,9 @@ pub(crate) struct Import {
     /// What happens to a reply that does not fit the model
     #[arg(long, value_name = "off|warn|reject", value_parser = word::<ReplyCheck>)]
     reply_check: Option<ReplyCheck>,
+    /// What the devices speak: `alink` JSON, or bytes of their own that a plugin translates (`custom`)
+    #[arg(long, value_name = "alink|custom", value_parser = word::<DataFormat>)]
+    data_format: Option<DataFormat>,
     /// Where devices take synchronous calls, if their broker is an external one
     #[arg(long, value_name = "ext|rrpc|service", value_parser = word::<SyncTopic>)]
     sync_topic: Option<SyncTopic>,
@@ -119,6 +122,7 @@ impl Import {
     fn settings(&self, mut settings: ProductSettings) -> ProductSettings {
         settings.validation = self.validation.unwrap_or(settings.validation);
         settings.reply_check = self.reply_check.unwrap_or(settings.reply_check);
+        settings.data_format = self.data_format.unwrap_or(settings.data_format);
         settings.sync_topic = self.sync_topic.or(settings.sync_topic);
         settings
     }
@@ -162,6 +166,7 @@ fn show(product: &Product, output: Output) {
         ("created", json!(moment(product.created_at))),
         ("validation", setting("validation")),
         ("reply check", setting("reply_check")),
+        ("data format", setting("data_format")),
         ("sync topic", setting("sync_topic")),
     ];
     output::one(output, &members);
