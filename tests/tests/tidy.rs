@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-loader", &["thingcall-plugin", "thingcall-alink", "thingcall-core"]),
     ("test-fb", &["thingcall-plugin"]),
     ("virtual-device", &["thingcall-plugin"]),
+    ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),
     ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),

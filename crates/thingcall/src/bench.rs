@@ -19,6 +19,7 @@ use crate::simulate::Address;
 use crate::tool::Place;
 
 mod bare;
+mod handlers;
 mod load;
 mod report;
 mod series;
@@ -35,6 +36,8 @@ enum What {
     Reference,
     /// Both, one after the other
     Both,
+    /// The engine alone with a device that answers at once: the built-in handler, one in the server, and `--plugin`
+    Handlers,
 }
 
 /// Which broker the devices are on.
@@ -112,6 +115,12 @@ struct Plan {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let measured = Duration::from_secs(args.seconds);
     let plan = Plan { in_flight: args.in_flight, rate: args.rate, warm_up: measured / 5, measured };
+    if args.what == What::Handlers {
+        let plugin = args.plugin.as_deref();
+        let plugin = plugin.ok_or_else(|| WrongUse("handlers needs --plugin FILE".to_owned()))?;
+        handlers::run(plugin, &args.output).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.what != What::Calls && args.url.is_some() {
         return Err(WrongUse("the reference runs without a server; leave --url out".to_owned()).into());
     }

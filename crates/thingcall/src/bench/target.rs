@@ -96,7 +96,7 @@ fn configuration(args: &Args, folder: &TempDir) -> Config {
     config
 }
 
-async fn product(store: &Store) -> anyhow::Result<ProductKey> {
+pub(super) async fn product(store: &Store) -> anyhow::Result<ProductKey> {
     let key: ProductKey = PRODUCT.try_into()?;
     if store.product(&key).is_none() {
         let new = NewProduct { key: Some(key.clone()), name: "bench".to_owned(), settings: ProductSettings::default() };
