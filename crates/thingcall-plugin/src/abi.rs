@@ -272,3 +272,6 @@ const _: () = {
     assert!(offset_of!(Request, product_key) == 24 && offset_of!(CallResult, data) == 16);
     assert!(offset_of!(HostApi, complete) == 8 && offset_of!(PluginApi, create) == 8);
 };
+
+#[cfg(test)]
+mod tests;

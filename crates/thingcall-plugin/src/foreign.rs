@@ -63,3 +63,6 @@ pub(crate) unsafe fn text<'a>(from: Bytes) -> &'a str {
     // SAFETY: the caller's promise.
     std::str::from_utf8(unsafe { bytes(from) }).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

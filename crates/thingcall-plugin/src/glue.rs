@@ -163,6 +163,9 @@ pub(crate) unsafe extern "C" fn begin<H: Handler>(
 }
 
 pub(crate) unsafe extern "C" fn poll<H: Handler>(instance: *mut c_void, token: Token, state: *mut c_void) {
+    if state.is_null() {
+        return;
+    }
     // SAFETY: what `create` and `begin` gave; the host runs nothing else of this call meanwhile.
     let (instance, state) = unsafe { (&*instance.cast::<Instance<H>>(), &mut *state.cast::<State>()) };
     // The host sees the end by `complete`.
@@ -170,6 +173,9 @@ pub(crate) unsafe extern "C" fn poll<H: Handler>(instance: *mut c_void, token: T
 }
 
 pub(crate) unsafe extern "C" fn end<H: Handler>(instance: *mut c_void, token: Token, state: *mut c_void, _why: i32) {
+    if state.is_null() {
+        return;
+    }
     // SAFETY: what `create` and `begin` gave; nothing of this call comes after.
     let (instance, state) = unsafe { (&*instance.cast::<Instance<H>>(), Box::from_raw(state.cast::<State>())) };
     // The hook has told the host's log.
@@ -312,3 +318,6 @@ fn waker(token: Token) -> Waker {
     // SAFETY: the functions use the data as a number only, and may run on any thread.
     unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,20 @@
 //! [`Device::call`], [`Call::sleep`] and what [`future`] combines of them are driven by the server. It must not block:
 //! its plugin has few threads. What it must not do besides stands in `plugins/README.md`.
 //!
+//! A [`Call`] cannot leave its handler:
+//!
+//! ```compile_fail,E0521
+//! # use thingcall_plugin::prelude::*;
+//! # struct Leaks;
+//! #[async_trait]
+//! impl Handler for Leaks {
+//!     async fn handle(&self, call: Call<'_>, device: Device<'_>) -> Result<Reply, Reject> {
+//!         std::thread::spawn(move || call.device_name().len());
+//!         Ok(device.call(&json!({})).await?)
+//!     }
+//! }
+//! ```
+//!
 //! **Invariant:** nothing but bytes, numbers and function pointers crosses the boundary (`abi`), so server and plugin may
 //! be built by different compilers.
 
@@ -66,6 +80,11 @@ pub use handler::{CodecInput, Handler};
 pub use reply::{Failed, Reject, Reply};
 pub use setup::{Metric, Setup};
 pub use {serde, serde_json};
+
+/// The README's Rust, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 /// Waiting for several things at once; needs no runtime.
 pub mod future {
