@@ -25,7 +25,9 @@ pub use linkkit::{Behaviour, LinkkitDevice};
 pub use metrics::Metrics;
 pub use mosquitto::Mosquitto;
 pub use plugins::{build_output, c_plugin, install, rust_plugin, shared_library};
-pub use program::{Addresses, Finished, Options, Running, Simulation, Thingcall, command_in_background, run, run_ok};
+pub use program::{
+    Addresses, Finished, Options, Running, Simulation, Thingcall, command_in_background, program, run, run_ok,
+};
 pub use site::{DeviceSecrets, PRODUCT, Site, invocation};
 pub use wait::{TIMEOUT, eventually, free_port};
 

@@ -193,7 +193,8 @@ fn command() -> Command {
     command
 }
 
-fn program() -> PathBuf {
+/// Where the program is.
+pub fn program() -> PathBuf {
     beside_tests("thingcall")
 }
 

@@ -17,6 +17,7 @@ mod odd_devices;
 mod offline;
 mod plugin_builds;
 mod plugin_calls;
+mod plugin_commands;
 mod plugin_evil;
 mod plugin_swap;
 mod raw_devices;
