@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) forwards: u32,
     /// How many commands are durable and on their way.
     pub(crate) accepted: u32,
+    /// How many failed before anything was sent.
+    unsent: u32,
     /// The last failure of each status.
     failures: Vec<CallError>,
 }
@@ -28,6 +30,7 @@ impl Tally {
             Ok(Answer::Accepted) => self.accepted = self.accepted.saturating_add(1),
             Ok(Answer::Replied(_)) => {}
             Err(error) => {
+                self.unsent = self.unsent.saturating_add((error.executed() == Executed::No).into());
                 self.failures.retain(|known| status_of(known) != status_of(error));
                 self.failures.push(error.clone());
             }
@@ -36,6 +39,14 @@ impl Tally {
 
     const fn executed(&self) -> Executed {
         if self.forwards == 0 { Executed::No } else { Executed::Maybe }
+    }
+
+    /// The failure of this status, unless it says that nothing was sent while another forward may have been.
+    fn failure(&mut self, status: i32) -> Option<CallError> {
+        let all_unsent = self.unsent >= self.forwards;
+        let fits = |error: &CallError| status_of(error) == status && (all_unsent || error.executed() != Executed::No);
+        let place = self.failures.iter().position(fits)?;
+        Some(self.failures.swap_remove(place))
     }
 }
 
@@ -63,8 +74,8 @@ pub(crate) fn answer(
         Completion::Broken(why) => (failed(why, tally.executed()), CallResult::Error),
         Completion::Failed { status, message } => {
             let result = if status == E_PANIC { CallResult::Panic } else { CallResult::Error };
-            if let Some(place) = tally.failures.iter().position(|error| status_of(error) == status) {
-                return (Err(tally.failures.swap_remove(place)), result);
+            if let Some(error) = tally.failure(status) {
+                return (Err(error), result);
             }
             let why =
                 if message.is_empty() { words(status).to_owned() } else { format!("{}: {message}", words(status)) };

@@ -5,7 +5,7 @@ use thingcall_plugin::abi::OK;
 use super::*;
 
 fn tally(forwards: u32, accepted: u32, failures: &[CallError]) -> Tally {
-    Tally { forwards, accepted, failures: failures.to_vec() }
+    Tally { forwards, accepted, unsent: 0, failures: failures.to_vec() }
 }
 
 fn answered(code: i32) -> Completion {
@@ -59,13 +59,28 @@ fn a_status_passed_on_is_the_very_error_of_the_device() {
     let offline = CallError::Offline("pk/dn".to_owned());
     let timeout = CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5 };
     let failed = |status| Completion::Failed { status, message: "x".to_owned() };
-    let mut both = Tally { forwards: 2, ..Tally::default() };
-    both.note(&Err(offline.clone()));
-    both.note(&Err(timeout.clone()));
-    assert_eq!(answer("p", CallMode::Sync, &mut both, failed(E_OFFLINE)).0, Err(offline.clone()));
+    let mut twice = Tally { forwards: 2, ..Tally::default() };
+    twice.note(&Err(offline.clone()));
+    twice.note(&Err(offline.clone()));
+    assert_eq!(answer("p", CallMode::Sync, &mut twice, failed(E_OFFLINE)).0, Err(offline.clone()));
     assert_eq!(told(CallMode::Sync, tally(2, 0, &[offline, timeout.clone()]), failed(E_TIMEOUT)), Err(timeout));
     assert_eq!(executed(&told(CallMode::Sync, tally(2, 0, &[]), failed(E_OFFLINE))), Executed::Maybe);
     assert_eq!(executed(&told(CallMode::Sync, tally(0, 0, &[]), failed(E_OFFLINE))), Executed::No);
+}
+
+#[test]
+fn nobody_is_told_that_nothing_was_sent_while_another_command_was() {
+    let offline = || Err(CallError::Offline("pk/dn".to_owned()));
+    let late = Err(CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5 });
+    for other in [Some(late), Some(Ok(Answer::Accepted)), None] {
+        let mut tally = Tally { forwards: 2, ..Tally::default() };
+        tally.note(&offline());
+        if let Some(other) = other {
+            tally.note(&other);
+        }
+        let failed = Completion::Failed { status: E_OFFLINE, message: String::new() };
+        assert_eq!(executed(&answer("p", CallMode::Sync, &mut tally, failed).0), Executed::Maybe);
+    }
 }
 
 #[test]
