@@ -163,7 +163,8 @@ typedef struct thingcall_plugin_api {
    * Return < 0 without completing: the host answers with that status. */
   int32_t (*begin)(void *self, thingcall_token call, const thingcall_request *req, void **state);
   void    (*poll)(void *self, thingcall_token call, void *state);                 /* after wake() */
-  /* The call is over: reason THINGCALL_OK (answered) or THINGCALL_E_CANCELLED/_TIMEOUT/_SHUTDOWN. */
+  /* The call is over: reason THINGCALL_OK (answered), THINGCALL_E_CANCELLED/_TIMEOUT/_SHUTDOWN, or the
+   * status with which begin() failed. */
   void    (*end)(void *self, thingcall_token call, void *state, int32_t reason);
   /* Of products whose devices speak their own bytes. JSON is a whole Alink message: a command
    * {"id":"7","version":"1.0","params":{..},"method":"thing.service.X"} in encode, a reply
