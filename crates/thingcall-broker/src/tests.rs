@@ -9,5 +9,6 @@ mod listeners;
 mod logins;
 mod many;
 mod outbox;
+mod raw;
 mod takeover;
 mod versions;

@@ -1,6 +1,7 @@
 //! The transport against a broker that does what brokers do on their bad days.
 
 mod broker;
+mod raw;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +133,7 @@ async fn deliveries_are_refused_until_the_subscriptions_are_granted() {
         let mut session = broker.accept().await;
         session.welcome(None).await;
         assert_eq!(bench.deliver(&delivery(2, Qos::AtMostOnce)).await, refused);
-        session.answer_subscriptions([0, 1, 1]).await;
+        session.answer_subscriptions([0, 1, 1, 0, 1, 1]).await;
         bench.ready().await;
         assert_eq!(bench.deliver(&delivery(3, Qos::AtMostOnce)).await, Ok(Sent::Sent));
         let publish = session.packet().await;
@@ -148,7 +149,7 @@ async fn a_refused_subscription_is_no_connection() {
         let bench = Bench::start(&broker, |_| {});
         let mut session = broker.accept().await;
         session.welcome(None).await;
-        session.answer_subscriptions([1, 0x80, 1]).await;
+        session.answer_subscriptions([1, 1, 1, 1, 0x80, 1]).await;
         let _next = broker.accept().await;
         assert!(!bench.transport.ready());
         assert_eq!((bench.metric("up", ""), bench.metric("connects_total", "auth")), (0.0, 1.0));
@@ -220,7 +221,7 @@ async fn a_message_over_the_brokers_limit_is_refused_and_the_connection_kept() {
     let bench = Bench::start(&broker, |_| {});
     let mut session = broker.accept().await;
     session.welcome(Some(500)).await;
-    session.answer_subscriptions([1, 1, 1]).await;
+    session.answer_subscriptions([1; 6]).await;
     bench.ready().await;
     let big = with_params(&format!(r#"{{"x":"{}"}}"#, "y".repeat(500)));
     let sent = bench.deliver(&big).await;

@@ -37,7 +37,7 @@ impl Default for Login {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Got {
     pub(crate) topic: String,
-    pub(crate) payload: String,
+    pub(crate) payload: Vec<u8>,
     pub(crate) qos: u8,
     pub(crate) dup: bool,
     pub(crate) packet_id: Option<u16>,
@@ -46,7 +46,7 @@ pub(crate) struct Got {
 impl Got {
     /// The id in the payload.
     pub(crate) fn id(&self) -> u32 {
-        thingcall_alink::request_id(self.payload.as_bytes()).unwrap().as_u32()
+        thingcall_alink::request_id(&self.payload).unwrap().as_u32()
     }
 }
 
@@ -110,7 +110,7 @@ impl Client {
         let topic = String::from_utf8(body[2..at].to_vec()).unwrap();
         let packet_id = (qos > 0).then(|| u16::from_be_bytes([body[at], body[at + 1]]));
         at += if qos > 0 { 2 } else { 0 };
-        let payload = String::from_utf8(body[at..].to_vec()).unwrap();
+        let payload = body[at..].to_vec();
         Got { topic, payload, qos, dup: first & 8 != 0, packet_id }
     }
 
@@ -118,9 +118,9 @@ impl Client {
         self.send(0x40, &got.packet_id.unwrap().to_be_bytes()).await;
     }
 
-    pub(crate) async fn publish(&mut self, topic: &str, payload: &str) {
+    pub(crate) async fn publish(&mut self, topic: &str, payload: impl AsRef<[u8]>) {
         let mut body = text(topic);
-        body.extend_from_slice(payload.as_bytes());
+        body.extend_from_slice(payload.as_ref());
         self.send(0x30, &body).await;
     }
 

@@ -35,7 +35,7 @@ impl Broker {
     pub(super) async fn let_in(&self) -> Session {
         let mut session = self.accept().await;
         session.welcome(None).await;
-        session.answer_subscriptions([1, 1, 1]).await;
+        session.answer_subscriptions([1; 6]).await;
         session
     }
 }
@@ -99,14 +99,15 @@ impl Session {
     }
 
     /// SUBACK with these codes.
-    pub(super) async fn answer_subscriptions(&mut self, [a, b, c]: [u8; 3]) {
+    pub(super) async fn answer_subscriptions(&mut self, codes: [u8; 6]) {
         let subscribe = self.packet().await;
         assert_eq!(subscribe.kind, SUBSCRIBE);
         let (high, low) = (subscribe.body[0], subscribe.body[1]);
         match self.version {
-            Version::V4 => self.send(&[0x90, 5, high, low, a, b, c]).await,
-            Version::V5 => self.send(&[0x90, 6, high, low, 0, a, b, c]).await,
+            Version::V4 => self.send(&[0x90, 8, high, low]).await,
+            Version::V5 => self.send(&[0x90, 9, high, low, 0]).await,
         }
+        self.send(&codes).await;
     }
 
     /// PUBLISH at QoS 0.
