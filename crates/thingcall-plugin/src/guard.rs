@@ -22,11 +22,18 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Drops what was thrown; if that throws again, what comes then is left alone.
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
+/// How often what was thrown may throw again when it is dropped.
+const DROPS_MAX: u32 = 4;
+
+/// Drops what was thrown; what throws again and again is left alone.
+fn discard(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..DROPS_MAX {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(again) => payload = again,
+        }
     }
+    std::mem::forget(payload);
 }
 
 /// Has panics of this library told to the host's log instead of stderr. A library has its own standard library and with
