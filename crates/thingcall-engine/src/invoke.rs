@@ -64,10 +64,10 @@ impl Engine {
             let answer = Router::built_in().handle(call, link).await?;
             return self.check_answer(answer, admitted);
         };
-        let began = Instant::now();
+        let within = InHandler { link, began: Instant::now() };
         let answered = handler.handle(call, link).await;
-        self.metrics.stage_took(Stage::Plugin, began.elapsed().saturating_sub(link.at_device()));
-        link.settle(self.check_answer(answered?, admitted)?).await
+        drop(within);
+        link.settle(self.check_answer(answered?, admitted)).await
     }
 
     /// Checks a device's answer as the product asks for.
@@ -92,6 +92,19 @@ impl Engine {
         self.metrics.violation(Checked::Reply, violation.kind);
         warn!(kind = violation.kind.as_str(), at = violation.path, "reply does not fit the model");
         if policy == ReplyCheck::Reject { Err(CallError::InvalidReply(violation.to_string())) } else { Ok(()) }
+    }
+}
+
+/// A call that a handler other than the built-in one has in hand. Dropped, also at the deadline, it tells how long.
+struct InHandler<'a> {
+    link: &'a Link<'a>,
+    began: Instant,
+}
+
+impl Drop for InHandler<'_> {
+    fn drop(&mut self) {
+        let took = self.began.elapsed().saturating_sub(self.link.at_device.total());
+        self.link.engine.metrics.stage_took(Stage::Plugin, took);
     }
 }
 

@@ -16,6 +16,7 @@ mod engine;
 mod invoke;
 
 mod admit;
+mod at_device;
 mod forward;
 mod link;
 mod own_answer;

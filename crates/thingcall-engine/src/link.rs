@@ -4,8 +4,7 @@
 //! the journal before it is delivered. However the call ends, it is counted once.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, error};
 
 use crate::admit::Admitted;
+use crate::at_device::AtDevice;
 use crate::pending::{End, NotOpened, PendingCall};
 use crate::{Engine, Stage};
 
@@ -35,17 +35,12 @@ pub(crate) struct Link<'a> {
     used: AtomicBool,
     /// Whether anything may have left towards the device.
     left: AtomicBool,
+    /// Whether a command of an asynchronous call is on its way, with a record of its own.
+    accepted: AtomicBool,
     transport: OnceLock<TransportKind>,
-    at_device: Mutex<AtDevice>,
+    /// How long it has waited for its device.
+    pub(crate) at_device: AtDevice,
     finished: bool,
-}
-
-/// How long a call has waited for its device, with the commands of one moment counted once.
-#[derive(Debug, Default)]
-struct AtDevice {
-    commands: u32,
-    since: Option<Instant>,
-    total: Duration,
 }
 
 impl<'a> Link<'a> {
@@ -60,8 +55,9 @@ impl<'a> Link<'a> {
             message_id: AtomicU32::new(admitted.call.id.as_u32()),
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            accepted: AtomicBool::new(false),
             transport: OnceLock::new(),
-            at_device: Mutex::default(),
+            at_device: AtDevice::default(),
             finished: false,
         }
     }
@@ -89,27 +85,29 @@ impl<'a> Link<'a> {
         CallId::from_u32(self.message_id.load(Ordering::Relaxed))
     }
 
-    /// How long the call has waited for its device.
-    pub(crate) fn at_device(&self) -> Duration {
-        self.waited().total
-    }
-
     /// Whether the device was asked anything.
     pub(crate) fn asked_device(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn is_answered(&self) -> bool {
-        self.transport.get() == Some(&TransportKind::Plugin)
+    /// Whether a command of an asynchronous call is on its way.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the device may have executed anything, where its answer does not say.
+    pub(crate) fn executed(&self) -> Executed {
+        if self.left.load(Ordering::Relaxed) { Executed::Maybe } else { Executed::No }
+    }
+
+    /// The caller's `MessageId` is that of this record.
+    pub(crate) fn recorded_as(&self, id: CallId) {
+        self.message_id.store(id.as_u32(), Ordering::Relaxed);
     }
 
     /// Notes that no transport was needed.
     pub(crate) fn answered_by_handler(&self) {
         let _first = self.transport.get_or_init(|| TransportKind::Plugin);
-    }
-
-    fn waited(&self) -> MutexGuard<'_, AtDevice> {
-        self.at_device.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next_id(&self) -> CallId {
@@ -125,7 +123,7 @@ impl<'a> Link<'a> {
     async fn encode(&self, delivery: &mut Delivery) -> Result<(), CallError> {
         let Some(codec) = self.codec else { return Ok(()) };
         delivery.raw = None;
-        let failed = |problem: CodecError| CallError::Plugin { why: problem.0, executed: Executed::No };
+        let failed = |problem: CodecError| CallError::Plugin { why: problem.0, executed: self.executed() };
         delivery.raw = Some(codec.encode(delivery).await.map_err(failed)?);
         Ok(())
     }
@@ -204,7 +202,7 @@ impl<'a> Link<'a> {
 
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
     async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
-        let mut written = Written::new(self, delivery);
+        let mut written = Written { link: self, delivery, to_device: true, settled: false };
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
         let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
         match self.deliver(&*transport, &written.delivery).await {
@@ -226,15 +224,15 @@ impl<'a> Link<'a> {
                 return Err(error);
             }
         }
+        self.accepted.store(true, Ordering::Relaxed);
         Ok(Answer::Accepted)
     }
 
     /// Makes the command durable, under another id where a call before a restart still has this one.
     pub(crate) async fn write_down(&self, written: &mut Written<'_>) -> Result<(), CallError> {
         let (request_id, accepted_at) = (self.call.request_id, UnixMillis::now());
-        let sends = !self.is_answered();
         loop {
-            if sends {
+            if written.to_device {
                 self.encode(&mut written.delivery).await?;
                 // From here on the command may be in the outbox of a device that connects this very moment.
                 self.left.store(true, Ordering::Relaxed);
@@ -244,7 +242,7 @@ impl<'a> Link<'a> {
                 Err(JournalError::IdInUse) => {
                     let next = self.next_id();
                     if written.delivery.id == self.call.id {
-                        self.message_id.store(next.as_u32(), Ordering::Relaxed);
+                        self.recorded_as(next);
                     }
                     written.delivery.id = next;
                 }
@@ -278,7 +276,7 @@ impl<'a> Link<'a> {
 impl DeviceLink for Link<'_> {
     async fn call(&self, command: Command) -> Result<Answer, CallError> {
         let delivery = self.delivery(command);
-        let _asking = Asking::of(self);
+        let _asked = self.at_device.ask();
         match self.call.mode {
             CallMode::Sync => self.ask(delivery).await,
             CallMode::Async => self.post(delivery).await,
@@ -287,30 +285,6 @@ impl DeviceLink for Link<'_> {
 
     fn deadline(&self) -> Deadline {
         self.deadline
-    }
-}
-
-/// Counts a command among those the call waits for.
-struct Asking<'a>(&'a Link<'a>);
-
-impl<'a> Asking<'a> {
-    fn of(link: &'a Link<'a>) -> Self {
-        let mut waited = link.waited();
-        waited.commands += 1;
-        let _since = waited.since.get_or_insert_with(Instant::now);
-        drop(waited);
-        Self(link)
-    }
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        let mut waited = self.0.waited();
-        waited.commands -= 1;
-        if waited.commands == 0 {
-            let since = waited.since.take();
-            waited.total += since.map(|since| since.elapsed()).unwrap_or_default();
-        }
     }
 }
 
@@ -344,12 +318,14 @@ pub(crate) fn not_recorded(error: JournalError) -> CallError {
 pub(crate) struct Written<'a> {
     link: &'a Link<'a>,
     delivery: Delivery,
+    to_device: bool,
     settled: bool,
 }
 
 impl<'a> Written<'a> {
-    pub(crate) fn new(link: &'a Link<'a>, delivery: Delivery) -> Self {
-        Self { link, delivery, settled: false }
+    /// A call that goes to no device.
+    pub(crate) fn answered(link: &'a Link<'a>, delivery: Delivery) -> Self {
+        Self { link, delivery, to_device: false, settled: false }
     }
 
     /// There is no record to close.

@@ -1,7 +1,7 @@
 //! A handler's own answer: it may stand in for the device's, and what it means depends on who waits.
 //!
 //! **Invariant:** an asynchronous caller is told that the call is on its way only when a command is, or when its record
-//! holds the answer already.
+//! holds the answer already. A refused call has no record of its own.
 
 use thingcall_core::{
     Answer, CallError, CallMode, Completion, Delivery, Executed, Qos, Reply, ReplyBody, Sent, TransportKind,
@@ -10,20 +10,26 @@ use thingcall_core::{
 use crate::link::{Link, Written, not_recorded};
 
 impl Link<'_> {
-    /// Takes what a handler answered.
-    pub(crate) async fn settle(&self, answer: Answer) -> Result<Answer, CallError> {
-        let Answer::Replied(body) = answer else { return Ok(answer) };
+    /// Takes what a handler answered, checked against the model as `checked`.
+    pub(crate) async fn settle(&self, checked: Result<Answer, CallError>) -> Result<Answer, CallError> {
         let asked = self.asked_device();
+        let body = match checked {
+            Ok(Answer::Replied(body)) => body,
+            Err(CallError::InvalidReply(why)) if !asked => {
+                let why = format!("its answer does not fit the thing model: {why}");
+                return Err(CallError::Plugin { why, executed: Executed::No });
+            }
+            other => return other,
+        };
         if !asked {
             self.answered_by_handler();
         }
         match self.call.mode {
             CallMode::Sync => Ok(Answer::Replied(body)),
             CallMode::Async if body.code != ReplyBody::SUCCESS => {
-                let executed = if asked { Executed::Maybe } else { Executed::No };
-                Err(CallError::Refused { code: body.code, message: body.message, executed })
+                Err(CallError::Refused { code: body.code, message: body.message, executed: self.executed() })
             }
-            CallMode::Async if asked => Ok(Answer::Accepted),
+            CallMode::Async if self.is_on_its_way() => Ok(Answer::Accepted),
             CallMode::Async => self.record(body).await,
         }
     }
@@ -32,9 +38,11 @@ impl Link<'_> {
     async fn record(&self, body: ReplyBody) -> Result<Answer, CallError> {
         let mut delivery = self.own_delivery();
         delivery.qos = Qos::AtMostOnce;
-        let mut written = Written::new(self, delivery);
+        let mut written = Written::answered(self, delivery);
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
         let Delivery { id, device, .. } = written.delivery();
+        // Another one than the call's where that one names a command that failed.
+        self.recorded_as(*id);
         let reply = Reply {
             device: device.key.clone(),
             transport: TransportKind::Plugin,

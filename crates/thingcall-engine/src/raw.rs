@@ -45,6 +45,9 @@ impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
     pub(crate) fn translate(&self, raw: RawReply) {
         let (transport, device) = (raw.transport, raw.device.clone());
+        if raw.topic_id.is_some_and(|id| id.slot() != self.config.instance_slot) {
+            return self.metrics.reply(transport, ReplyResult::Foreign);
+        }
         let Some(codec) = self.router.codec(&raw.device.product) else {
             debug!(%device, "no plugin translates for this device");
             return self.matched(untranslated(&raw, "no plugin translates for this product"));

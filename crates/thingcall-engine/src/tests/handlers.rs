@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Answer, Call, CallError, CallMode, Codec, Command, DeviceLink, Executed, Handler, Handlers, Outcome, ProductKey,
-    ReplyBody, Sent,
+    Answer, Call, CallError, CallMode, Codec, Command, DeliverError, DeviceLink, Executed, Handler, Handlers, Outcome,
+    ProductKey, ReplyBody, Sent,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 
@@ -18,6 +18,7 @@ enum Does {
     AsksTwice,
     Answers(i64, &'static str),
     AsksAndRefuses,
+    AnswersForOneThatIsAway,
 }
 
 struct One(Does);
@@ -44,6 +45,10 @@ impl Handler for One {
                 tokio::try_join!(device.call(command()), device.call(command())).map(|(_, second)| second)
             }
             Does::Answers(code, data) => Ok(own(code, data)),
+            Does::AnswersForOneThatIsAway => Ok(match device.call(command()).await {
+                Ok(answer) => answer,
+                Err(_) => own(200, "{}"),
+            }),
             Does::AsksAndRefuses => device.call(command()).await.map(|_| own(460, "{}")),
         }
     }
@@ -78,6 +83,8 @@ async fn both_commands_are_gone_at_the_deadline() {
     let ended = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await;
     assert!(matches!(ended, Err(CallError::Timeout { .. })), "{ended:?}");
     assert_eq!(bench.delivered.lock().unwrap().len(), 2);
+    assert_eq!(bench.metric(r#"thingcall_call_stage_duration_seconds_count{stage="plugin"}"#), 1.0);
+    assert_eq!(bench.metric(r#"thingcall_call_stage_duration_seconds_sum{stage="plugin"}"#), 0.0);
     bench.assert_empty();
 }
 
@@ -98,8 +105,42 @@ async fn an_answer_of_the_handlers_own_is_checked_and_counted_as_such() {
     assert!(bench.delivered.lock().unwrap().is_empty());
 
     let unfit = super::handlers::bench(Does::Answers(200, r#"{"mean":"eight"}"#));
-    let refused = unfit.engine.invoke(unfit.request("Measure", r#"{"channel":1}"#)).await;
-    assert!(matches!(refused, Err(CallError::InvalidReply(_))), "{refused:?}");
+    let refused = unfit.engine.invoke(unfit.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
+    assert_eq!((refused.executed(), refused.outcome()), (Executed::No, Outcome::PluginFailed));
+    let told = refused.to_string();
+    assert!(told.starts_with("the handler failed: its answer does not fit the thing model: "), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asynchronous_answer_that_does_not_fit_leaves_no_record() {
+    let bench = bench(Does::Answers(200, "[]"));
+    let refused = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
+    assert_eq!((refused.executed(), refused.outcome()), (Executed::No, Outcome::PluginFailed));
+    assert!(bench.journal.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_place_of_a_command_that_failed_has_a_record_of_its_own() {
+    let settings = (Config::default(), ProductSettings::default());
+    let handlers = Arc::new(One(Does::AnswersForOneThatIsAway));
+    let bench = bench_handled(settings, handlers, |_, _| Err(DeliverError::Down));
+    let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap();
+    assert_eq!(invoked.answer, Answer::Accepted);
+    let pages = bench.journal.0.lock().unwrap().clone();
+    assert_eq!((pages.len(), pages[&invoked.id]), (2, Some(Outcome::Ok)));
+    let failed = bench.delivered.lock().unwrap()[0];
+    assert_eq!(pages[&failed], Some(Outcome::TransportDown));
+    assert_eq!(by_plugin(&bench, "async", "ok"), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_on_its_way_has_the_only_record() {
+    let settings = (Config::default(), ProductSettings::default());
+    let handlers = Arc::new(One(Does::AnswersForOneThatIsAway));
+    let bench = bench_handled(settings, handlers, |_, _| Ok(Sent::Sent));
+    let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap();
+    let pages = bench.journal.0.lock().unwrap().clone();
+    assert_eq!(pages.into_iter().collect::<Vec<_>>(), [(invoked.id, None)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, Codec, CodecError, Delivery, DeviceKey, Executed, Handler, Handlers, ProductKey,
-    RawReply, Reply, ReplyBody, ReplySink, Sent, TransportKind,
+    Answer, Args, Call, CallError, CallId, Codec, CodecError, Command, Delivery, DeviceKey, DeviceLink, Executed,
+    Handler, Handlers, Outcome, ProductKey, RawReply, Reply, ReplyBody, ReplySink, Sent, TransportKind,
 };
 use thingcall_tsl::{DataFormat, ProductSettings};
 use tokio::sync::Semaphore;
@@ -15,22 +15,33 @@ use crate::Config;
 use crate::testbench::{Answering, Bench, SECOND, bench_handled, device};
 
 /// A codec whose bytes are the id and the text; `bad` cannot be translated, and `slow` waits for a permit.
+#[derive(Clone)]
 struct Codecs {
     permits: Arc<Semaphore>,
+    /// Calls on channel 2 ask the device first, then for channel 7.
+    handler: bool,
 }
 
 impl Codecs {
     fn new() -> Self {
-        Self { permits: Arc::new(Semaphore::new(0)) }
+        Self { permits: Arc::new(Semaphore::new(0)), handler: false }
     }
 }
 
 impl Handlers for Codecs {
     fn find(&self, _: &Call) -> Option<Arc<dyn Handler>> {
-        None
+        self.handler.then(|| Arc::new(self.clone()) as Arc<dyn Handler>)
     }
     fn codec(&self, _: &ProductKey) -> Option<Arc<dyn Codec>> {
-        Some(Arc::new(Self { permits: self.permits.clone() }))
+        Some(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Handler for Codecs {
+    async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
+        device.call(Command { service: call.service.clone(), params: call.args.clone() }).await?;
+        device.call(Command { service: call.service.clone(), params: Args::checked(r#"{"channel":7}"#) }).await
     }
 }
 
@@ -39,6 +50,7 @@ impl Codec for Codecs {
     async fn encode(&self, delivery: &Delivery) -> Result<Bytes, CodecError> {
         match delivery.params.as_str() {
             r#"{"channel":7}"# => Err(CodecError("channel 7 has no bytes".to_owned())),
+            r#"{"channel":6}"# => std::future::pending().await,
             params => Ok(Bytes::from(format!("{}={params}", delivery.id))),
         }
     }
@@ -100,6 +112,43 @@ async fn what_cannot_be_encoded_is_not_sent() {
     let failed = measure(&bench, 7).await.unwrap_err();
     assert_eq!(failed, CallError::Plugin { why: "channel 7 has no bytes".to_owned(), executed: Executed::No });
     bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_encoded_in_time_is_not_sent() {
+    let bench = bench(|_, _| panic!("it was sent"));
+    assert_eq!(measure(&bench, 6).await, Err(CallError::Expired { waited_ms: 8000 }));
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_command_that_cannot_be_encoded_does_not_undo_the_first() {
+    let bench = bench_by(Codecs { handler: true, ..Codecs::new() }, |delivery, answering| {
+        answering.raw(said(delivery, &delivery.id.to_string(), None));
+    });
+    let failed = measure(&bench, 2).await.unwrap_err();
+    assert_eq!((failed.outcome(), failed.executed()), (Outcome::PluginFailed, Executed::Maybe));
+    assert_eq!(bench.delivered.lock().unwrap().len(), 1);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_decoded_in_time_is_given_up() {
+    let bench = bench(|_, _| {});
+    let payload = Bytes::from_static(b"slow");
+    let slow = RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, payload };
+    bench.engine.accept_raw(slow);
+    assert_eq!(bench.engine.raw.under_way(), 1);
+    tokio::time::sleep(8 * SECOND + SECOND / 2).await;
+    assert_eq!((bench.engine.raw.under_way(), bench.replies("malformed")), (0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_for_another_instance_is_not_translated() {
+    let bench = bench(|_, _| {});
+    let (payload, topic_id) = (Bytes::from_static(b"bad"), Some(CallId::new(1, 5)));
+    bench.engine.accept_raw(RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id, payload });
+    assert_eq!((bench.engine.raw.under_way(), bench.replies("foreign")), (0, 1.0));
 }
 
 #[tokio::test(start_paused = true)]
