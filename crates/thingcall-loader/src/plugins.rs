@@ -84,7 +84,7 @@ impl Plugins {
         let folder = config.folder.clone().unwrap_or_else(|| data.join("plugins"));
         let inner = Arc::new(Inner {
             folder: absolute(&folder),
-            copies: Arc::new(Copies::new(data.join("plugin-images"))),
+            copies: Arc::new(Copies::new(absolute(data).join("plugin-images"))),
             metrics: Arc::new(Metrics::register(metering)?),
             routes: ArcSwap::default(),
             book: Mutex::default(),

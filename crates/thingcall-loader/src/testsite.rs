@@ -103,7 +103,12 @@ impl Site {
         let families = self.metering.gather();
         let loads = families.iter().find(|family| family.name() == "thingcall_plugin_loads_total").unwrap();
         let of_result = |metric: &&prometheus::proto::Metric| metric.get_label().iter().any(|l| l.value() == result);
-        loads.get_metric().iter().find(of_result).map(|metric| metric.get_counter().get_value() as u64).unwrap()
+        loads
+            .get_metric()
+            .iter()
+            .find(of_result)
+            .map(|metric| metric.get_counter().get_value().to_string().parse().unwrap())
+            .unwrap()
     }
 }
 
