@@ -27,7 +27,8 @@ pub fn shared_library(package: &str) -> String {
     format!("lib{}.so", package.replace('-', "_"))
 }
 
-/// Compiles a plugin from this file of the repository into `folder`, with these macros (`NAME` or `NAME=VALUE`).
+/// Compiles a plugin from this file of the repository into `folder`, with these macros (`NAME` or `NAME=VALUE`) and the
+/// flags in `PLUGIN_CFLAGS`.
 ///
 /// # Panics
 /// If it does not compile.
@@ -37,6 +38,9 @@ pub fn c_plugin(source: &str, macros: &[&str], folder: &Path) -> PathBuf {
     let library = folder.join(format!("{stem}-{}.so", unique()));
     let output = Command::new("cc")
         .args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread"])
+        // What a memory checker needs, and not the checker itself.
+        .args(std::env::var("PLUGIN_CFLAGS").unwrap_or_default().split_whitespace())
+        .env_remove("LD_PRELOAD")
         .args(macros.iter().map(|one| format!("-D{one}")))
         .arg("-I")
         .arg(root.join("crates/thingcall-plugin/include"))
