@@ -4,7 +4,7 @@
 //! a translation holds a permit of the generation.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::slots::lock;
 
@@ -26,8 +26,14 @@ struct State {
     queue: VecDeque<Arc<dyn Work>>,
     /// Threads that wait and were not yet told to wake.
     asleep: usize,
+    /// Whether a thread looks for work before it sleeps. What is queued meanwhile needs to wake nobody.
+    looking: bool,
     closed: bool,
 }
+
+/// How often a thread looks for work, letting others run in between, before it sleeps. Under load a call's next step is
+/// there within microseconds, and waking a thread costs more than a few looks.
+const LOOKS: u32 = 32;
 
 /// The queue and its threads.
 #[derive(Default)]
@@ -60,15 +66,18 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Queues work. Wakes a thread only if one sleeps.
+    /// Queues work. Wakes a thread only if one sleeps and none looks.
     pub(crate) fn push(&self, work: Arc<dyn Work>) {
-        let wake = {
-            let mut state = lock(&self.state);
-            state.queue.push_back(work);
-            let wake = state.asleep > 0;
-            state.asleep -= usize::from(wake);
-            wake
-        };
+        let mut state = lock(&self.state);
+        state.queue.push_back(work);
+        self.wake(state);
+    }
+
+    /// Wakes a thread for what is queued, unless one looks for it anyway.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let wake = state.asleep > 0 && !state.looking && !state.queue.is_empty();
+        state.asleep -= usize::from(wake);
+        drop(state);
         if wake {
             self.work.notify_one();
         }
@@ -97,8 +106,39 @@ impl Pool {
             if state.closed {
                 return None;
             }
-            state.asleep += 1;
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match state.looking {
+                true => self.sleep(state),
+                false => match self.look(state) {
+                    Ok(work) => return Some(work),
+                    Err(state) => self.sleep(state),
+                },
+            };
         }
+    }
+
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        // Queued, or closed, since it was last looked.
+        if !state.queue.is_empty() || state.closed {
+            return state;
+        }
+        state.asleep += 1;
+        self.work.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for work for a moment. Whoever finds some may block in it, so what is left is another's to take.
+    fn look<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<Arc<dyn Work>, MutexGuard<'a, State>> {
+        state.looking = true;
+        for _ in 0..LOOKS {
+            drop(state);
+            std::thread::yield_now();
+            state = lock(&self.state);
+            if let Some(work) = state.queue.pop_front() {
+                state.looking = false;
+                self.wake(state);
+                return Ok(work);
+            }
+        }
+        state.looking = false;
+        Err(state)
     }
 }
