@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
-use thingcall_tsl::{DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation};
+use thingcall_tsl::{
+    DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation,
+};
 
 use crate::models::Files;
 use crate::output::{self, Output, moment};
