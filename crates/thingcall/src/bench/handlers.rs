@@ -113,6 +113,7 @@ impl Bench {
         let claims = Some(vec!["*".to_owned()]);
         let config = PluginConfig { execution, claims, ..PluginConfig::default() };
         let data = self.folder.join(format!("{execution:?}"));
+        std::fs::create_dir(&data)?;
         let configs = PluginConfigs::from([(name, config)]);
         let loader = thingcall_loader::Config { watch: false, ..thingcall_loader::Config::default() };
         let plugins = Plugins::start(loader, configs, &data, &Metering::new()).await?;
