@@ -142,10 +142,12 @@ async fn one(bench: &Bench, number: u32, mut random: Rng) -> Option<Result<Answe
 /// Letters of `tests/plugins/fuzz.c`.
 fn program(random: &mut Rng) -> String {
     let mut program = String::new();
-    // No state; or begin says that it failed.
     match random.u8(..20) {
+        // No state; or begin says that it failed.
         0 => program.push('N'),
         1 => program.push('R'),
+        // Two threads that answer and go on asking, in step.
+        2..5 => return "t1hf0f1c0f2t0c1f3ehr0c0f0t1ef4t0c0f5c1t0".to_owned(),
         _ => {}
     }
     for _ in 0..random.usize(..LETTERS_MAX) {
