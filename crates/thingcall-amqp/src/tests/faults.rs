@@ -244,6 +244,8 @@ async fn a_shutdown_does_not_wait_for_a_silent_broker() {
     let (rabbit, names) = (shared(), Names::new());
     let proxy = Proxy::to(rabbit.amqp).await;
     let mut bench = Bench::ready(proxy.port, &names, |_| {}).await;
+    // Now there is a channel.
+    bench.deliver(&delivery(0, "d1", Qos::AtMostOnce)).await.unwrap_err();
     proxy.silence();
     let call = delivery(1, "d1", Qos::AtMostOnce);
     let transport = bench.transport.clone();

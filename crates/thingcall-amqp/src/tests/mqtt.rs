@@ -127,7 +127,7 @@ async fn on_ext_topics_the_broker_cannot_tell_who_is_not_there() {
     let (rabbit, names, name) = (shared(), Names::new(), unique());
     let mut bench = Bench::ready(rabbit.amqp, &names, mqtt_alone).await;
     assert_eq!(bench.deliver(&of(&name, CallMode::Sync, SyncTopic::Ext)).await, Ok(Sent::Sent));
-    let mut device = MqttDevice::start(&rabbit, &[]).await;
+    let mut device = MqttDevice::start(&rabbit, &["/none"]).await;
     device.publish(&format!("/sys/pk/{name}/rrpc/response/8"), OK).await;
     assert_eq!(bench.reply().await.topic_id, Some(CallId::from_u32(8)), "and no echo before it");
 }
