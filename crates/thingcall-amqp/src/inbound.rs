@@ -1,7 +1,8 @@
 //! What comes to our queue, and whose it is.
 //!
 //! **Invariants:** our own commands are known by their header and by nothing else, so what a device says is heard even
-//! where it repeats its command byte for byte. A reply counts only for the device that its voucher names.
+//! where it repeats its command byte for byte. A reply counts only for the device that its voucher names, and a message
+//! that comes out of a queue is none: its owner may have it dead-lettered under any key, another device's too.
 
 use bytes::Bytes;
 use lapin::BasicProperties;
@@ -11,6 +12,9 @@ use thingcall_core::{DeviceKey, RawReply, Reply, TransportKind};
 use crate::config::{Config, Voucher};
 use crate::keys::{topic_of, topic_of_reply};
 use crate::outgoing::{COMMAND, RAW};
+
+/// The header that RabbitMQ puts on what leaves a queue by its dead-letter exchange.
+const DEAD_LETTER: &str = "x-death";
 
 /// Who reads it, and how.
 #[derive(Clone, Copy)]
@@ -40,8 +44,13 @@ pub(crate) enum Read {
 impl Reader<'_> {
     pub(crate) fn read(self, message: Incoming<'_>, speaks_raw: impl FnOnce(&DeviceKey) -> bool) -> Read {
         let Incoming { exchange, routing_key, properties, payload } = message;
-        if properties.headers().as_ref().is_some_and(|headers| headers.contains_key(COMMAND)) {
-            return Read::Said(Uplink::Echo);
+        if let Some(headers) = properties.headers() {
+            if headers.contains_key(COMMAND) {
+                return Read::Said(Uplink::Echo);
+            }
+            if headers.contains_key(DEAD_LETTER) {
+                return Read::Said(Uplink::Foreign);
+            }
         }
         let Some(topic) = self.topic(exchange, routing_key, properties) else { return Read::Said(Uplink::Foreign) };
         let says_raw = properties.content_type().as_ref().is_some_and(|said| said.as_str() == RAW);

@@ -122,6 +122,3 @@ fn headers(delivery: &Delivery, way: Way, instance: &str) -> FieldTable {
     }
     headers
 }
-
-#[cfg(test)]
-mod tests;

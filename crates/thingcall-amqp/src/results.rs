@@ -159,6 +159,3 @@ fn body(message: &ResultMessage) -> Result<Bytes, NotDelivered> {
     };
     serde_json::to_vec(&body).map(Bytes::from).map_err(unwritable)
 }
-
-#[cfg(test)]
-mod tests;

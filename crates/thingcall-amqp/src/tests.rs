@@ -177,7 +177,7 @@ fn key(name: &str) -> DeviceKey {
     DeviceKey { product: "pk".parse().unwrap(), name: name.parse().unwrap() }
 }
 
-fn delivery(id: u32, name: &str, qos: Qos) -> Delivery {
+pub(crate) fn delivery(id: u32, name: &str, qos: Qos) -> Delivery {
     Delivery {
         id: CallId::from_u32(id),
         device: Arc::new(Device { key: key(name), iot_id: IotId::try_from("i").unwrap(), enabled: true }),
