@@ -86,7 +86,7 @@ pub(crate) fn call(number: u32, mode: CallMode, args: &str) -> Call {
 /// The one device.
 pub(crate) fn device() -> Device {
     let key = DeviceKey { product: "a1RawMeter1".parse().expect("a key"), name: "dev".parse().expect("a name") };
-    Device { key, iot_id: "iot".parse().expect("an id"), enabled: true }
+    Device { key, iot_id: "iot".parse().expect("an id"), enabled: true, transport: None }
 }
 
 /// Farther off than any call waits.

@@ -13,7 +13,7 @@ use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
 use rmqtt::types::{From, Id, Reason};
 use thingcall_core::{
-    Credentials, DeviceKey, Outbox, PresenceSink, ReplySink, TransportKind, TransportMetrics, UnixMillis,
+    Credentials, DeviceKey, Outbox, PresenceSink, ReplySink, TransportMetrics, TransportName, UnixMillis,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -99,7 +99,7 @@ impl Broker {
     /// # Errors
     /// If a listener cannot be bound, or its certificate cannot be used.
     pub async fn start(config: Config, parts: Parts, registry: &Registry) -> Result<Arc<Self>, StartError> {
-        let metrics = TransportMetrics::register(registry, TransportKind::Embedded)?;
+        let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
         let (listeners, addresses) = listeners(&config)?;
         let scx = context(&config).await;
         let login_time = config.handshake_timeout * 2;
@@ -225,7 +225,7 @@ impl Inner {
                 }
             }
             for device in absent {
-                self.parts.replies.device_gone(&device, TransportKind::Embedded);
+                self.parts.replies.device_gone(&device, TransportName::EMBEDDED);
             }
         }
     }

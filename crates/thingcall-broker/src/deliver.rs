@@ -15,7 +15,7 @@ use rmqtt::types::{CodecPublish, Publish, QoS};
 use thingcall_alink as alink;
 use thingcall_core::{
     CallId, CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
-    TransportKind, UnixMillis,
+    TransportKind, TransportName, UnixMillis,
 };
 use tokio::time::Instant;
 
@@ -34,6 +34,10 @@ const HEADER_BYTES: usize = 32;
 impl Transport for Broker {
     fn kind(&self) -> TransportKind {
         TransportKind::Embedded
+    }
+
+    fn name(&self) -> TransportName {
+        TransportName::EMBEDDED
     }
 
     fn presence(&self, device: &DeviceKey) -> Presence {

@@ -10,7 +10,7 @@ use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
 use rmqtt::session::Session;
 use rmqtt::types::{Id, Publish, QoS, Reason};
-use thingcall_core::{ConnectResult, PublishResult, TransportKind};
+use thingcall_core::{ConnectResult, PublishResult, TransportName};
 use tokio::time::Instant;
 
 use crate::broker::Inner;
@@ -112,7 +112,7 @@ impl Inner {
         let left = self.sessions.leave(connection, Instant::now());
         self.forget_waiting(connection);
         match left {
-            Left::Offline => self.parts.replies.device_gone(&connection.device, TransportKind::Embedded),
+            Left::Offline => self.parts.replies.device_gone(&connection.device, TransportName::EMBEDDED),
             Left::Handover | Left::Stale => {}
         }
     }

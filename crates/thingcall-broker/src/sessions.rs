@@ -13,7 +13,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use rmqtt::types::{ClientId, Id};
-use thingcall_core::{DeviceKey, PresenceSink, TransportKind, UnixMillis};
+use thingcall_core::{DeviceKey, PresenceSink, TransportName, UnixMillis};
 use tokio::time::Instant;
 
 use crate::connection::Connection;
@@ -140,7 +140,7 @@ impl Sessions {
             let mut slot = self.devices.entry(connection.device.clone()).or_default();
             (slot.login, slot.handover) = (None, false);
             // Under the slot's lock, as in `leave`: the sink sees online and offline in the order they happened.
-            self.presence.online(&connection.device, TransportKind::Embedded, address, UnixMillis::now());
+            self.presence.online(&connection.device, TransportName::EMBEDDED, address, UnixMillis::now());
             slot.current.replace(connection.clone())
         };
         if let Some(old) = &old {

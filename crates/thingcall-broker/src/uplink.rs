@@ -7,7 +7,7 @@ use rmqtt::codec::v5::SubscribeAckReason;
 use rmqtt::session::Session;
 use rmqtt::types::{Publish, PublishAclResult, Subscribe, SubscribeAclResult};
 use thingcall_alink::{self as alink, Uplink};
-use thingcall_core::{ReceivedKind, TransportKind, UnixMillis};
+use thingcall_core::{ReceivedKind, TransportKind, TransportName, UnixMillis};
 use tokio::time::Instant;
 
 use crate::broker::Inner;
@@ -28,7 +28,7 @@ impl Inner {
         }
         let now = UnixMillis::now();
         if connection.seen(now) {
-            self.parts.presence.seen(device, now);
+            self.parts.presence.seen(device, TransportName::EMBEDDED, now);
         }
         let bytes_max = self.config.message_bytes_max as usize;
         let replies = &self.parts.replies;

@@ -25,6 +25,7 @@ pub struct Delivery {
     pub qos: Qos,
     /// When nobody waits for it any more; where the protocol can say so, the message expires then.
     pub deadline: Option<Deadline>,
-    /// The product's topic for synchronous calls, where the transport does not know the device's own.
+    /// The topic of synchronous calls: the product's setting, else what the device's last login said. For a transport that
+    /// does not know the device's own.
     pub sync_topic: Option<SyncTopic>,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DeviceName, IotId, ProductKey, Secret, TransportKind, UnixMillis};
+use crate::{DeviceName, IotId, ProductKey, Secret, TransportName, UnixMillis};
 
 /// A device's own name: its product and its name therein.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub struct Device {
     pub iot_id: IotId,
     /// `false` after DisableThing: it may not connect and is not called.
     pub enabled: bool,
+    /// The transport that an operator set for it; its product's if `None`.
+    pub transport: Option<TransportName>,
 }
 
 /// The topic on which a device takes a *synchronous* call.
@@ -94,9 +96,22 @@ pub trait Credentials: Send + Sync {
 /// Takes note of devices coming and going. Never blocks: what is kept is written behind the caller's back.
 pub trait PresenceSink: Send + Sync {
     /// The device connected through `transport`, from `address` where the transport knows it.
-    fn online(&self, device: &DeviceKey, transport: TransportKind, address: Option<&str>, at: UnixMillis);
+    fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis);
     /// The device's last connection ended.
     fn offline(&self, device: &DeviceKey, at: UnixMillis);
-    /// The device sent something.
-    fn seen(&self, device: &DeviceKey, at: UnixMillis);
+    /// The device sent something, which came through `transport`.
+    fn seen(&self, device: &DeviceKey, transport: TransportName, at: UnixMillis);
+    /// The device proved itself to an external broker, which asked us. When it leaves that broker, nobody says.
+    fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis);
+}
+
+/// What a device's login at an external broker tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Login<'a> {
+    /// The transport that reaches devices of that broker.
+    pub transport: TransportName,
+    /// The topic on which it takes synchronous calls; `None` if it speaks no MQTT.
+    pub sync_topic: Option<SyncTopic>,
+    /// Where it connects from, if the broker says so.
+    pub address: Option<&'a str>,
 }

@@ -25,11 +25,14 @@ mod journal;
 mod transport;
 #[cfg(feature = "metrics")]
 mod transport_metrics;
+mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use call::{Args, Call, CallMode, Qos, Request};
 pub use delivery::Delivery;
-pub use device::{Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Presence, PresenceSink, SyncTopic};
+pub use device::{
+    Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
+};
 pub use error::{CallError, ErrorCode};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
@@ -40,3 +43,4 @@ pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 #[cfg(feature = "metrics")]
 pub use transport_metrics::{ConnectResult, PublishResult, ReceivedKind, TransportMetrics};
+pub use transport_name::{NotAName, TransportName};

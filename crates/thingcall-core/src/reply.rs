@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{CallId, DeviceKey, TransportKind};
+use crate::{CallId, DeviceKey, TransportKind, TransportName};
 
 /// A device's answer, as a transport read it off the wire.
 #[derive(Debug, Clone)]
@@ -108,8 +108,8 @@ pub trait ReplySink: Send + Sync {
     fn accept_raw(&self, raw: RawReply);
 
     /// The device's connection was seen to end: what it was asked may or may not have been done.
-    fn device_gone(&self, device: &DeviceKey, transport: TransportKind);
+    fn device_gone(&self, device: &DeviceKey, transport: TransportName);
 
     /// The transport lost its broker: what was sent may or may not have arrived.
-    fn transport_lost(&self, transport: TransportKind);
+    fn transport_lost(&self, transport: TransportName);
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Delivery, DeviceKey, Presence};
+use crate::{Delivery, DeviceKey, Presence, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +44,9 @@ impl TransportKind {
 pub trait Transport: Send + Sync {
     /// Which way it is.
     fn kind(&self) -> TransportKind;
+
+    /// Which of its kind it is.
+    fn name(&self) -> TransportName;
 
     /// Whether the device is connected, as far as this transport can tell. Answers from memory.
     fn presence(&self, device: &DeviceKey) -> Presence;

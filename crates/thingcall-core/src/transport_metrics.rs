@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::TransportKind;
+use crate::TransportName;
 
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$var_doc:meta])* $var:ident = $word:literal),* $(,)? }) => {
@@ -84,8 +84,8 @@ impl TransportMetrics {
     /// Registers the counters of one transport, all at zero.
     ///
     /// # Errors
-    /// If this kind of transport is registered already.
-    pub fn register(registry: &Registry, transport: TransportKind) -> Result<Self, prometheus::Error> {
+    /// If a transport of this name is registered already.
+    pub fn register(registry: &Registry, transport: TransportName) -> Result<Self, prometheus::Error> {
         let of = |name: &str, help: &str| {
             Opts::new(format!("thingcall_transport_{name}"), help)
                 .const_labels(HashMap::from([("transport".to_owned(), transport.as_str().to_owned())]))

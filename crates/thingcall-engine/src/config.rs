@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use thingcall_core::TransportName;
 
 /// The engine's configuration, `[engine]` in the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Config {
     pub raw_replies_max: usize,
     /// This instance's slot in call ids, 0 to 63: different for every instance that shares a broker.
     pub instance_slot: u8,
+    /// The transport for devices that were never heard of and have none set, nor their products: `embedded`, `mqtt`,
+    /// `amqp`, or the name of a further broker. Without it, the first that may have the device.
+    pub default_transport: Option<TransportName>,
 }
 
 impl Default for Config {
@@ -35,6 +39,7 @@ impl Default for Config {
             late_replies_max: 10_000,
             raw_replies_max: 10_000,
             instance_slot: 0,
+            default_transport: None,
         }
     }
 }

@@ -61,7 +61,7 @@ impl Engine {
             registry: parts.registry,
             journal: parts.journal,
             router: Router::new(parts.handlers),
-            transports: Transports::default(),
+            transports: Transports::new(config.default_transport),
             ids: IdSource::new(config.instance_slot),
             pending: PendingCalls::new(config.pending_calls_max, config.recent_calls_max),
             late,
@@ -71,7 +71,7 @@ impl Engine {
         }))
     }
 
-    /// Adds a way to devices. The first one attached is the default for devices of which none knows where they are.
+    /// Adds a way to devices.
     pub fn attach(&self, transport: Arc<dyn Transport>) {
         self.transports.attach(transport);
     }

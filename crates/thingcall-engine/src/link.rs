@@ -3,22 +3,23 @@
 //! **Invariants:** a synchronous command is opened in the map before it is delivered, an asynchronous one is durable in
 //! the journal before it is delivered. However the call ends, it is counted once.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, Codec, CodecError, Command, Deadline, DeliverError, Delivery,
-    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind,
-    UnixMillis,
+    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Reply, Sent, Transport, TransportKind, UnixMillis,
 };
+use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use crate::admit::Admitted;
 use crate::at_device::AtDevice;
 use crate::pending::{End, NotOpened, PendingCall};
+use crate::transports::{NoWay, Way};
 use crate::{Engine, Stage};
 
 /// One call's link to its device.
@@ -26,7 +27,7 @@ pub(crate) struct Link<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) call: &'a Call,
     codec: Option<&'a dyn Codec>,
-    sync_topic: Option<SyncTopic>,
+    settings: &'a ProductSettings,
     deadline: Deadline,
     started: Instant,
     /// The id of the first command: the call's, unless the journal still has that one.
@@ -49,7 +50,7 @@ impl<'a> Link<'a> {
             engine,
             call: &admitted.call,
             codec: admitted.codec.as_deref(),
-            sync_topic: admitted.product.settings.sync_topic,
+            settings: &admitted.product.settings,
             deadline,
             started,
             message_id: AtomicU32::new(admitted.call.id.as_u32()),
@@ -139,14 +140,15 @@ impl<'a> Link<'a> {
             mode: self.call.mode,
             qos: self.call.qos,
             deadline: self.call.deadline,
-            sync_topic: self.sync_topic,
+            sync_topic: self.settings.sync_topic,
         }
     }
 
-    fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
-        let transport = self.engine.transports.choose(&self.call.device.key).ok_or(CallError::TransportDown)?;
-        let _first = self.transport.get_or_init(|| transport.kind());
-        Ok(transport)
+    fn choose(&self) -> Result<Way, CallError> {
+        let Engine { transports, registry, .. } = self.engine;
+        let way = transports.choose(&self.call.device, self.settings, &**registry).map_err(no_way)?;
+        let _first = self.transport.get_or_init(|| way.transport.kind());
+        Ok(way)
     }
 
     /// Hands the message on.
@@ -164,11 +166,12 @@ impl<'a> Link<'a> {
     /// A synchronous command: open, deliver, wait.
     async fn ask(&self, mut delivery: Delivery) -> Result<Answer, CallError> {
         self.encode(&mut delivery).await?;
-        let transport = self.choose()?;
+        let Way { transport, route } = self.choose()?;
+        delivery.sync_topic = delivery.sync_topic.or(route.sync_topic);
         let mut pending = self
             .engine
             .pending
-            .open(delivery.id, &delivery.device, transport.kind())
+            .open(delivery.id, &delivery.device, transport.name())
             .map_err(|e| self.not_opened(e))?;
         let mut gauge = self.engine.metrics.pending();
         let reply = tokio::select! {
@@ -204,7 +207,7 @@ impl<'a> Link<'a> {
     async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
         let mut written = Written { link: self, delivery, to_device: true, settled: false };
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
-        let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
+        let Way { transport, .. } = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
         match self.deliver(&*transport, &written.delivery).await {
             Ok(how) => written.sent(transport.kind(), how),
             Err(DeliverError::Offline) => {
@@ -295,6 +298,16 @@ impl Drop for Link<'_> {
             let (mode, transport) = (Some(self.call.mode), self.transport.get().copied());
             self.engine.metrics.call_ended(mode, transport, Outcome::Cancelled);
             debug!(outcome = %Outcome::Cancelled, "call ended");
+        }
+    }
+}
+
+fn no_way(why: NoWay) -> CallError {
+    match why {
+        NoWay::Nothing => CallError::TransportDown,
+        NoWay::NotHere(name) => {
+            warn!(transport = %name, "the transport set for a device or its product is not configured");
+            CallError::NotDelivered("the transport set for the device is not configured".to_owned())
         }
     }
 }

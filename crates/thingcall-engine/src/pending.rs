@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use thingcall_core::{CallId, Device, DeviceKey, Reply, TransportKind};
+use thingcall_core::{CallId, Device, DeviceKey, Reply, TransportName};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ pub(crate) struct PendingCalls {
 struct Waiting {
     generation: u64,
     device: Arc<Device>,
-    transport: TransportKind,
+    transport: TransportName,
     opened_at: Instant,
     end: oneshot::Sender<End>,
 }
@@ -89,7 +89,7 @@ impl PendingCalls {
         &self,
         id: CallId,
         device: &Arc<Device>,
-        transport: TransportKind,
+        transport: TransportName,
     ) -> Result<PendingCall<'_>, NotOpened> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
             self.open.fetch_sub(1, Ordering::Relaxed);
@@ -148,12 +148,12 @@ impl PendingCalls {
     }
 
     /// Ends the calls that a device cannot answer any more.
-    pub(crate) fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
+    pub(crate) fn device_gone(&self, device: &DeviceKey, transport: TransportName) {
         self.end_all(|waiting| waiting.transport == transport && waiting.device.key == *device, || End::DeviceGone);
     }
 
     /// Ends the calls whose way broke.
-    pub(crate) fn transport_lost(&self, transport: TransportKind) {
+    pub(crate) fn transport_lost(&self, transport: TransportName) {
         self.end_all(|waiting| waiting.transport == transport, || End::TransportLost);
     }
 

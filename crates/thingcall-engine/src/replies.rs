@@ -1,6 +1,6 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
-use thingcall_core::{DeviceKey, RawReply, Reply, ReplySink, TransportKind};
+use thingcall_core::{DeviceKey, RawReply, Reply, ReplySink, TransportName};
 use thingcall_tsl::DataFormat;
 use tracing::{debug, warn};
 
@@ -23,11 +23,11 @@ impl ReplySink for Engine {
         self.translate(raw);
     }
 
-    fn device_gone(&self, device: &DeviceKey, transport: TransportKind) {
+    fn device_gone(&self, device: &DeviceKey, transport: TransportName) {
         self.pending.device_gone(device, transport);
     }
 
-    fn transport_lost(&self, transport: TransportKind) {
+    fn transport_lost(&self, transport: TransportName) {
         self.pending.transport_lost(transport);
     }
 }

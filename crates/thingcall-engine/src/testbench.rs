@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use thingcall_core::{
     BuiltInOnly, CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
     Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply, ReplyBody, ReplySink,
-    Request, RequestId, Sent, Transport, TransportKind, UnixMillis,
+    Request, RequestId, Sent, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, ThingModel};
 use tokio::sync::Notify;
@@ -75,6 +75,10 @@ struct Wire {
 impl Transport for Wire {
     fn kind(&self) -> TransportKind {
         TransportKind::Embedded
+    }
+
+    fn name(&self) -> TransportName {
+        TransportName::EMBEDDED
     }
     fn presence(&self, _: &DeviceKey) -> Presence {
         Presence::Online
@@ -189,7 +193,7 @@ pub(crate) fn bench_handled(
         model: Some(Arc::new(ThingModel::parse(MODEL, &[]).unwrap())),
         created_at: UnixMillis(0),
     };
-    let one = Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true };
+    let one = Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true, transport: None };
     let registry = Arc::new(OneDevice(Mutex::new(Found { device: Arc::new(one), product: Arc::new(product) })));
     let journal = Arc::new(Pages::default());
     let metering = prometheus::Registry::new();

@@ -2,15 +2,37 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use thingcall_core::{DeviceKey, Presence, Transport};
+use thingcall_core::{Device, Presence, Transport, TransportKind, TransportName};
+use thingcall_tsl::{ProductSettings, Registry, Route};
 
-/// The attached transports, the default one first.
-#[derive(Default)]
+/// The attached transports.
 pub(crate) struct Transports {
     attached: RwLock<Vec<Arc<dyn Transport>>>,
+    /// The one for devices of which nothing is known.
+    default: Option<TransportName>,
+}
+
+/// A way to a device.
+pub(crate) struct Way {
+    pub(crate) transport: Arc<dyn Transport>,
+    /// What else is known of the way, where the transport cannot know it itself.
+    pub(crate) route: Route,
+}
+
+/// Why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoWay {
+    /// No transport is attached.
+    Nothing,
+    /// The one that was set for the device or its product is not attached.
+    NotHere(TransportName),
 }
 
 impl Transports {
+    pub(crate) fn new(default: Option<TransportName>) -> Self {
+        Self { attached: RwLock::default(), default }
+    }
+
     pub(crate) fn attach(&self, transport: Arc<dyn Transport>) {
         self.attached.write().unwrap_or_else(PoisonError::into_inner).push(transport);
     }
@@ -19,21 +41,36 @@ impl Transports {
         self.attached.read().unwrap_or_else(PoisonError::into_inner).iter().any(|transport| transport.ready())
     }
 
-    /// The transport the device is connected through; else the first that cannot tell, since the device may be there;
-    /// else the first, which knows that the device is away and may keep the message for it.
-    pub(crate) fn choose(&self, device: &DeviceKey) -> Option<Arc<dyn Transport>> {
+    /// The transport that was set for the device, else for its product; else the only one, else the one it is connected
+    /// through or last came from, else the default.
+    pub(crate) fn choose(
+        &self,
+        device: &Device,
+        settings: &ProductSettings,
+        registry: &dyn Registry,
+    ) -> Result<Way, NoWay> {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
-        let [only] = attached.as_slice() else {
-            let mut unsure = None;
-            for transport in attached.iter() {
-                match transport.presence(device) {
-                    Presence::Online => return Some(transport.clone()),
-                    Presence::Unknown => unsure = unsure.or(Some(transport)),
-                    Presence::Offline => {}
-                }
-            }
-            return unsure.or(attached.first()).cloned();
-        };
-        Some(only.clone())
+        let named = |name| attached.iter().find(|transport| transport.name() == name);
+        let set = device.transport.or(settings.transport);
+        let set = set.map(|name| named(name).ok_or(NoWay::NotHere(name))).transpose()?;
+        let only = if let [only] = attached.as_slice() { Some(only) } else { None };
+        if let Some(known) = set.or(only).filter(|known| known.kind() == TransportKind::Embedded) {
+            return Ok(Way { transport: known.clone(), route: Route::default() });
+        }
+        let route = registry.route(&device.key);
+        let online = || attached.iter().find(|transport| transport.presence(&device.key) == Presence::Online);
+        let chosen = set.or(only).or_else(online).or_else(|| route.last.and_then(named));
+        let chosen = chosen.or_else(|| self.default.and_then(named)).or_else(|| unheard_of(&attached, device));
+        Ok(Way { transport: chosen.ok_or(NoWay::Nothing)?.clone(), route })
     }
 }
+
+/// For a device that was never heard of: the first transport that cannot tell, since the device may be there; else the
+/// first, which knows that the device is away and may keep the message for it.
+fn unheard_of<'a>(attached: &'a [Arc<dyn Transport>], device: &Device) -> Option<&'a Arc<dyn Transport>> {
+    let unsure = attached.iter().find(|transport| transport.presence(&device.key) == Presence::Unknown);
+    unsure.or(attached.first())
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::Secret;
+use thingcall_core::{Secret, TransportName};
+
+use crate::endpoint::Broker;
 
 /// The `[gate]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub rabbitmq: Rabbitmq,
     /// How EMQX is answered.
     pub emqx: Emqx,
+    /// How Mosquitto is answered.
+    pub mosquitto: Mosquitto,
 }
 
 /// A user of a broker that is no device. It may do everything there.
@@ -63,6 +67,8 @@ pub struct User {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rabbitmq {
+    /// The transport that reaches the devices of this broker.
+    pub transport: TransportName,
     /// The virtual hosts that devices and `users` may enter.
     pub vhosts: Vec<String>,
     /// The exchange of RabbitMQ's MQTT plugin (`mqtt.exchange`).
@@ -76,13 +82,23 @@ pub struct Rabbitmq {
 }
 
 /// EMQX's part.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Emqx {
+    /// The transport that reaches the devices of this broker.
+    pub transport: TransportName,
     /// Makes EMQX (6.0 and later) call every session `{productKey}.{deviceName}`, whatever client id the device sent:
     /// its session survives client ids that change, and a second connection takes over from the first. An older EMQX
     /// ignores it: leave it off there.
     pub client_id_override: bool,
+}
+
+/// The part of Mosquitto with go-auth.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mosquitto {
+    /// The transport that reaches the devices of this broker.
+    pub transport: TransportName,
 }
 
 impl Default for Config {
@@ -100,13 +116,27 @@ impl Default for Config {
             connections_max: 1000,
             rabbitmq: Rabbitmq::default(),
             emqx: Emqx::default(),
+            mosquitto: Mosquitto::default(),
         }
+    }
+}
+
+impl Default for Emqx {
+    fn default() -> Self {
+        Self { transport: TransportName::MQTT, client_id_override: false }
+    }
+}
+
+impl Default for Mosquitto {
+    fn default() -> Self {
+        Self { transport: TransportName::MQTT }
     }
 }
 
 impl Default for Rabbitmq {
     fn default() -> Self {
         Self {
+            transport: TransportName::AMQP,
             vhosts: vec!["/".to_owned()],
             mqtt_exchange: "amq.topic".to_owned(),
             commands_exchange: "thingcall.commands".to_owned(),
@@ -117,6 +147,15 @@ impl Default for Rabbitmq {
 }
 
 impl Config {
+    /// The transport that reaches the devices of a broker.
+    pub(crate) fn transport(&self, broker: Broker) -> TransportName {
+        match broker {
+            Broker::Rabbitmq => self.rabbitmq.transport,
+            Broker::Emqx => self.emqx.transport,
+            Broker::Mosquitto => self.mosquitto.transport,
+        }
+    }
+
     /// What is wrong with the values, one sentence each with the key and what would be right.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

@@ -48,7 +48,9 @@ fn authz<'a>(app: &'a App, fields: &Fields) -> Result<Who<'a>, Refused> {
     let Who::Device(device) = &who else { return Ok(who) };
     app.own_client_id(Broker::Emqx, client_id, device)?;
     match fields.need("action")? {
-        "publish" if alink::may_publish(device, topic) => app.presence.seen(device, UnixMillis::now()),
+        "publish" if alink::may_publish(device, topic) => {
+            app.presence.seen(device, app.config.emqx.transport, UnixMillis::now())
+        }
         "subscribe" if alink::may_subscribe(device, topic) => {}
         _ => return Err(Refused::Topic),
     }

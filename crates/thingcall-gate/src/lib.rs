@@ -27,7 +27,7 @@ mod rabbitmq;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Emqx, Rabbitmq, User};
+pub use config::{Config, Emqx, Mosquitto, Rabbitmq, User};
 pub use endpoint::Broker;
 pub use server::{Gate, Parts};
-pub use who::{Admitted, LoginSink, Protocol, amqp_client_id};
+pub use who::amqp_client_id;

@@ -58,7 +58,7 @@ fn acl(app: &App, device: &DeviceKey, fields: &Fields) -> Result<(), Refused> {
         return Err(Refused::Topic);
     }
     if fields.get("acc") == Some("2") {
-        app.presence.seen(device, UnixMillis::now());
+        app.presence.seen(device, app.config.mosquitto.transport, UnixMillis::now());
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ impl Session<'_> {
             return Err(Refused::Topic);
         }
         if permission == "write" {
-            app.presence.seen(self.device, UnixMillis::now());
+            app.presence.seen(self.device, app.config.rabbitmq.transport, UnixMillis::now());
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::client_ids::ClientIds;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::request;
-use crate::who::{App, LoginSink};
+use crate::who::App;
 
 /// What the gate works with.
 pub struct Parts {
@@ -31,8 +31,6 @@ pub struct Parts {
     pub credentials: Arc<dyn Credentials>,
     /// Takes note of devices that connect or publish.
     pub presence: Arc<dyn PresenceSink>,
-    /// Takes note of how a device connects; `()` if nobody wants to know.
-    pub logins: Arc<dyn LoginSink>,
 }
 
 /// Answers brokers' questions about devices.
@@ -55,7 +53,6 @@ impl Gate {
         let app = App {
             credentials: parts.credentials,
             presence: parts.presence,
-            logins: parts.logins,
             client_ids: ClientIds::new(config.client_ids_max, config.client_id_hold),
             metrics: Metrics::register(registry, config.client_ids_max)?,
             config,

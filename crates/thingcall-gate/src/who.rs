@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 use thingcall_alink as alink;
-use thingcall_core::{Credentials, DeviceKey, PresenceSink, SyncTopic, UnixMillis};
+use thingcall_core::{Credentials, DeviceKey, Login, PresenceSink, SyncTopic, UnixMillis};
 use tokio::time::Instant;
 
 use crate::client_ids::{ClientIds, NotFree};
@@ -15,42 +15,6 @@ use crate::config::{Config, User};
 use crate::endpoint::Broker;
 use crate::fields::Unreadable;
 use crate::metrics::Metrics;
-
-/// Takes note of what a broker's question tells about a device: all that is known of it behind an external broker.
-/// Never blocks.
-pub trait LoginSink: Send + Sync {
-    /// The device proved itself; the broker will let it in.
-    fn admitted(&self, login: &Admitted<'_>);
-}
-
-/// Notes nothing.
-impl LoginSink for () {
-    fn admitted(&self, _login: &Admitted<'_>) {}
-}
-
-/// A device that proved itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admitted<'a> {
-    /// The device.
-    pub device: &'a DeviceKey,
-    /// Who asked.
-    pub broker: Broker,
-    /// What it speaks there.
-    pub protocol: Protocol,
-    /// Where it connects from, if the broker said so.
-    pub address: Option<&'a str>,
-    /// When.
-    pub at: UnixMillis,
-}
-
-/// What a device speaks with its broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// MQTT, taking synchronous calls on this topic.
-    Mqtt(SyncTopic),
-    /// AMQP 0.9.1.
-    Amqp,
-}
 
 /// The client id that a device signs which speaks AMQP, where nothing sends one: its password is the HMAC-SHA256, keyed
 /// with its secret, of `clientId{pk}.{dn}deviceName{dn}productKey{pk}`.
@@ -103,7 +67,6 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) presence: Arc<dyn PresenceSink>,
-    pub(crate) logins: Arc<dyn LoginSink>,
     pub(crate) client_ids: ClientIds,
     pub(crate) metrics: Metrics,
 }
@@ -141,10 +104,9 @@ impl App {
             self.own_client_id(broker, client_id, &device)?;
         }
         let sync_topic = if login.ext_rrpc { SyncTopic::Ext } else { SyncTopic::Rrpc };
-        let protocol = if client_id.is_some() { Protocol::Mqtt(sync_topic) } else { Protocol::Amqp };
-        let at = UnixMillis::now();
-        self.presence.seen(&device, at);
-        self.logins.admitted(&Admitted { device: &device, broker, protocol, address, at });
+        let sync_topic = client_id.map(|_| sync_topic);
+        let transport = self.config.transport(broker);
+        self.presence.logged_in(&device, &Login { transport, sync_topic, address }, UnixMillis::now());
         Ok(Who::Device(device))
     }
 

@@ -127,6 +127,7 @@ pub(crate) fn call(product: &str, service: &str) -> Call {
             key: DeviceKey { product: product.parse().unwrap(), name: "dev".parse().unwrap() },
             iot_id: "iot".parse::<IotId>().unwrap(),
             enabled: true,
+            transport: None,
         }),
         service: service.parse().unwrap(),
         mode: CallMode::Sync,

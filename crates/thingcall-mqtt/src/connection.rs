@@ -121,13 +121,13 @@ impl Connection<'_> {
         match uplink(TransportKind::Mqtt, topic, payload, shared.config.message_bytes_max, speaks_raw) {
             Uplink::Reply(reply) => {
                 shared.metrics.received(ReceivedKind::Reply);
-                shared.presence.seen(&reply.device, UnixMillis::now());
+                shared.presence.seen(&reply.device, shared.name, UnixMillis::now());
                 shared.replies.accept(reply);
             }
             Uplink::Raw(raw) if shared.echoes.take(&raw) => {}
             Uplink::Raw(raw) => {
                 shared.metrics.received(ReceivedKind::Reply);
-                shared.presence.seen(&raw.device, UnixMillis::now());
+                shared.presence.seen(&raw.device, shared.name, UnixMillis::now());
                 shared.replies.accept_raw(raw);
             }
             Uplink::Echo => {}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use broker::{Broker, DISCONNECT, PUBLISH};
 use thingcall_core::{
     Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, PresenceSink, Qos, RawReply,
-    Reply, ReplySink, Sent, Transport, TransportKind, UnixMillis,
+    Reply, ReplySink, Sent, Transport, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -41,19 +41,20 @@ impl ReplySink for Engine {
         self.0.send(Told::Raw(raw)).unwrap();
     }
 
-    fn device_gone(&self, device: &DeviceKey, _: TransportKind) {
+    fn device_gone(&self, device: &DeviceKey, _: TransportName) {
         panic!("a broker does not say so of {device}");
     }
 
-    fn transport_lost(&self, _: TransportKind) {
+    fn transport_lost(&self, _: TransportName) {
         self.0.send(Told::Lost).unwrap();
     }
 }
 
 impl PresenceSink for Engine {
-    fn online(&self, _: &DeviceKey, _: TransportKind, _: Option<&str>, _: UnixMillis) {}
+    fn online(&self, _: &DeviceKey, _: TransportName, _: Option<&str>, _: UnixMillis) {}
     fn offline(&self, _: &DeviceKey, _: UnixMillis) {}
-    fn seen(&self, _: &DeviceKey, _: UnixMillis) {}
+    fn seen(&self, _: &DeviceKey, _: TransportName, _: UnixMillis) {}
+    fn logged_in(&self, _: &DeviceKey, _: &thingcall_core::Login<'_>, _: UnixMillis) {}
 }
 
 struct Bench {
@@ -74,7 +75,7 @@ impl Bench {
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
         let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
-        let transport = MqttTransport::start(config, engine.clone(), engine, &registry).unwrap();
+        let transport = MqttTransport::start(TransportName::MQTT, config, engine.clone(), engine, &registry).unwrap();
         Self { transport, told, registry }
     }
 
@@ -108,7 +109,7 @@ fn delivery(id: u32, qos: Qos) -> Delivery {
     let key = DeviceKey { product: "pk".parse().unwrap(), name: "d1".parse().unwrap() };
     Delivery {
         id: CallId::from_u32(id),
-        device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true }),
+        device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true, transport: None }),
         service: "Measure".parse().unwrap(),
         raw: None,
         params: Args::checked("{}"),

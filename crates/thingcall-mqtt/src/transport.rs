@@ -9,7 +9,7 @@ use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{payload, request_topic};
 use thingcall_core::{
     CallMode, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, ReplySink, Sent, SyncTopic,
-    Transport, TransportKind, TransportMetrics,
+    Transport, TransportKind, TransportMetrics, TransportName,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -29,6 +29,7 @@ pub struct MqttTransport {
 
 /// What deliveries and the connection's task share.
 pub(crate) struct Shared {
+    pub(crate) name: TransportName,
     pub(crate) config: Config,
     pub(crate) address: Address,
     pub(crate) client_id: String,
@@ -58,6 +59,7 @@ impl MqttTransport {
     /// # Errors
     /// If the configuration cannot be used. A broker that is away is no error: it may come.
     pub fn start(
+        name: TransportName,
         config: Config,
         replies: Arc<dyn ReplySink>,
         presence: Arc<dyn PresenceSink>,
@@ -66,10 +68,11 @@ impl MqttTransport {
         config.check()?;
         let address = config.address()?;
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose()?;
-        let metrics = TransportMetrics::register(metering, TransportKind::Mqtt)?;
+        let metrics = TransportMetrics::register(metering, name)?;
         metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max).unwrap_or(i64::MAX));
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
         let shared = Arc::new(Shared {
+            name,
             address,
             client_id,
             tls,
@@ -135,7 +138,7 @@ impl Shared {
     pub(crate) fn lost(&self) {
         debug!("connection to the broker ended");
         self.metrics.send_queue_length.set(0);
-        self.replies.transport_lost(TransportKind::Mqtt);
+        self.replies.transport_lost(self.name);
     }
 
     fn present(&self) -> Option<Open> {
@@ -195,6 +198,10 @@ impl Shared {
 impl Transport for MqttTransport {
     fn kind(&self) -> TransportKind {
         TransportKind::Mqtt
+    }
+
+    fn name(&self) -> TransportName {
+        self.shared.name
     }
 
     fn presence(&self, _: &DeviceKey) -> Presence {

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteQueryResult;
-use sqlx::{Connection, SqliteConnection};
-use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, UnixMillis};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
+use sqlx::{Connection, Sqlite, SqliteConnection};
+use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, TransportName, UnixMillis};
 use thingcall_tsl::{
-    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
+    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry, Route,
     ThingModel,
 };
 
@@ -26,6 +27,10 @@ impl Registry for Store {
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
         self.shared().memory.product(key)
+    }
+
+    fn route(&self, device: &DeviceKey) -> Route {
+        self.shared().memory.device_by_key(device).map(|entry| entry.route()).unwrap_or_default()
     }
 }
 
@@ -93,15 +98,14 @@ impl Directory for Store {
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {
-        let update = sqlx::query("UPDATE devices SET enabled = ? WHERE product = ? AND name = ?")
-            .bind(enabled)
-            .bind(device.product.as_str())
-            .bind(device.name.as_str());
-        let mut side = self.shared().write.lock().await;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        hit(update.execute(&mut *tx).await, || no_device(device))?;
-        changes::commit(tx, Subject::Device(device)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+        let update = sqlx::query("UPDATE devices SET enabled = ? WHERE product = ? AND name = ?").bind(enabled);
+        self.change_device(device, update).await
+    }
+
+    async fn set_transport(&self, device: &DeviceKey, transport: Option<TransportName>) -> Result<(), DirectoryError> {
+        let update = sqlx::query("UPDATE devices SET transport = ? WHERE product = ? AND name = ?")
+            .bind(transport.map(TransportName::as_str));
+        self.change_device(device, update).await
     }
 
     async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError> {
@@ -120,6 +124,20 @@ impl Directory for Store {
 }
 
 impl Store {
+    /// Runs an update that ends in `WHERE product = ? AND name = ?`.
+    async fn change_device(
+        &self,
+        device: &DeviceKey,
+        update: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<(), DirectoryError> {
+        let update = update.bind(device.product.as_str()).bind(device.name.as_str());
+        let mut side = self.shared().write.lock().await;
+        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        hit(update.execute(&mut *tx).await, || no_device(device))?;
+        changes::commit(tx, Subject::Device(device)).await.map_err(failed)?;
+        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+    }
+
     /// Registers devices, all or none, in the time one of them takes. The records are in their order.
     ///
     /// # Errors
@@ -168,7 +186,8 @@ async fn insert_device(conn: &mut SqliteConnection, new: &NewDevice) -> Result<D
         None => random::device_secret().map_err(failed)?,
     };
     let insert = sqlx::query(
-        "INSERT INTO devices (product, name, iot_id, secret, enabled, nickname, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO devices (product, name, iot_id, secret, enabled, nickname, transport, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(key.product.as_str())
     .bind(key.name.as_str())
@@ -176,6 +195,7 @@ async fn insert_device(conn: &mut SqliteConnection, new: &NewDevice) -> Result<D
     .bind(secret)
     .bind(true)
     .bind(&new.nickname)
+    .bind(new.transport.map(TransportName::as_str))
     .bind(UnixMillis::now().0);
     match insert.execute(conn).await {
         Ok(_) => Ok(key),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, DeviceRef, IotId, ProductKey, Secret, UnixMillis};
-use thingcall_tsl::{DeviceRecord, Found, Product};
+use thingcall_tsl::{DeviceRecord, Found, Product, Route};
 
 use crate::presence::Live;
 
@@ -23,6 +23,12 @@ pub(crate) struct DeviceEntry {
 }
 
 impl DeviceEntry {
+    /// What is known of the way to it.
+    pub(crate) fn route(&self) -> Route {
+        let (last, sync_topic) = self.live.route();
+        Route { last, sync_topic }
+    }
+
     /// Everything that is known of the device.
     pub(crate) fn record(&self) -> DeviceRecord {
         let seen = self.live.seen();
@@ -35,6 +41,8 @@ impl DeviceEntry {
             online: seen.online,
             last_seen_at: seen.last_seen_at,
             address: seen.address,
+            came_from: seen.came_from,
+            sync_topic: seen.sync_topic,
         }
     }
 }

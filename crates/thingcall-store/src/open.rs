@@ -19,7 +19,11 @@ const READ_CONNECTIONS_MAX: u32 = 4;
 /// What a burst of writes leaves of the write-ahead log.
 const LOG_BYTES_MAX: &str = "67108864";
 /// Each schema is the one before it and one of these.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_raw.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_raw.sql"),
+    include_str!("../migrations/0003_route.sql"),
+];
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,9 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
-use thingcall_core::{Credentials, DeviceCredential, DeviceKey, IotId, PresenceSink, TransportKind, UnixMillis};
+use thingcall_core::{
+    Credentials, DeviceCredential, DeviceKey, IotId, Login, PresenceSink, SyncTopic, TransportName, UnixMillis,
+};
 
 use crate::Store;
 use crate::memory::DeviceEntry;
@@ -22,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) activated_at: Option<UnixMillis>,
     pub(crate) last_seen_at: Option<UnixMillis>,
     pub(crate) address: Option<String>,
+    pub(crate) came_from: Option<TransportName>,
+    pub(crate) sync_topic: Option<SyncTopic>,
 }
 
 /// The same, shared by all who hold the device's entry.
@@ -44,6 +48,12 @@ impl Live {
     /// What is known now.
     pub(crate) fn seen(&self) -> Seen {
         self.lock().0.clone()
+    }
+
+    /// The transport it last came from, and the topic its last login named.
+    pub(crate) fn route(&self) -> (Option<TransportName>, Option<SyncTopic>) {
+        let state = self.lock();
+        (state.0.came_from, state.0.sync_topic)
     }
 
     /// Changes what is known; says whether the device must be put on the list of marked ones.
@@ -105,17 +115,21 @@ impl Marked {
 async fn write(conn: &mut SqliteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
     for rows in rows.chunks(ROWS_MAX) {
-        let mut sql = QueryBuilder::<Sqlite>::new("WITH v (iot_id, online, activated_at, last_seen_at, address) AS (");
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "WITH v (iot_id, online, activated_at, last_seen_at, address, came_from, sync_topic) AS (",
+        );
         sql.push_values(rows, |mut row, (id, seen)| {
             row.push_bind(id.as_str())
                 .push_bind(seen.online)
                 .push_bind(seen.activated_at.map(|at| at.0))
                 .push_bind(seen.last_seen_at.map(|at| at.0))
-                .push_bind(seen.address.as_deref());
+                .push_bind(seen.address.as_deref())
+                .push_bind(seen.came_from.map(TransportName::as_str))
+                .push_bind(seen.sync_topic.map(sync_topic_word));
         });
         sql.push(
             ") UPDATE devices SET online = v.online, activated_at = COALESCE(devices.activated_at, v.activated_at), \
-             last_seen_at = v.last_seen_at, address = v.address FROM v WHERE devices.iot_id = v.iot_id",
+             last_seen_at = v.last_seen_at, address = v.address, came_from = v.came_from, sync_topic = v.sync_topic FROM v WHERE devices.iot_id = v.iot_id",
         );
         sql.build().persistent(false).execute(&mut *tx).await?;
     }
@@ -138,9 +152,10 @@ impl Credentials for Store {
 }
 
 impl PresenceSink for Store {
-    fn online(&self, device: &DeviceKey, _: TransportKind, address: Option<&str>, at: UnixMillis) {
+    fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis) {
         self.device_changed(device, |seen| {
             seen.online = true;
+            seen.came_from = Some(transport);
             seen.activated_at.get_or_insert(at);
             seen.last_seen_at = Some(at);
             if let Some(address) = address {
@@ -156,11 +171,37 @@ impl PresenceSink for Store {
         });
     }
 
-    fn seen(&self, device: &DeviceKey, at: UnixMillis) {
+    fn seen(&self, device: &DeviceKey, transport: TransportName, at: UnixMillis) {
         self.device_changed(device, |seen| {
+            seen.came_from = Some(transport);
             // Behind an external broker this is all that is ever heard of a device.
             seen.activated_at.get_or_insert(at);
             seen.last_seen_at = seen.last_seen_at.max(Some(at));
         });
     }
+
+    fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis) {
+        self.device_changed(device, |seen| {
+            seen.came_from = Some(login.transport);
+            seen.sync_topic = login.sync_topic;
+            seen.activated_at.get_or_insert(at);
+            seen.last_seen_at = seen.last_seen_at.max(Some(at));
+            if let Some(address) = login.address {
+                seen.address = Some(address.to_owned());
+            }
+        });
+    }
+}
+
+fn sync_topic_word(topic: SyncTopic) -> &'static str {
+    match topic {
+        SyncTopic::Ext => "ext",
+        SyncTopic::Rrpc => "rrpc",
+        SyncTopic::Service => "service",
+    }
+}
+
+/// The topic of a word in a row.
+pub(crate) fn sync_topic_of(word: &str) -> Option<SyncTopic> {
+    [SyncTopic::Ext, SyncTopic::Rrpc, SyncTopic::Service].into_iter().find(|topic| sync_topic_word(*topic) == word)
 }

@@ -95,7 +95,7 @@ fn record(row: &SqliteRow, memory: &Memory) -> Result<Record, sqlx::Error> {
     Ok(Record {
         id: calls::call_id(row.try_get("call_id")?),
         request_id: row.try_get("request_id")?,
-        device: Device { key, iot_id, enabled },
+        device: Device { key, iot_id, enabled, transport: None },
         service: service(row)?,
         params: row.try_get("params")?,
         qos: row.try_get("qos")?,

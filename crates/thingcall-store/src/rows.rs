@@ -5,13 +5,14 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use thingcall_core::{
-    AccessKey, Device, DeviceKey, DeviceName, InvalidId, IotId, ProductKey, ResultShape, Secret, UnixMillis,
+    AccessKey, Device, DeviceKey, DeviceName, InvalidId, IotId, ProductKey, ResultShape, Secret, TransportName,
+    UnixMillis,
 };
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
 use crate::memory::{DeviceEntry, Memory};
-use crate::presence::{Live, Seen};
+use crate::presence::{Live, Seen, sync_topic_of};
 
 /// Fills an empty memory.
 pub(crate) async fn load(conn: &mut SqliteConnection, memory: &Memory) -> Result<(), sqlx::Error> {
@@ -104,12 +105,15 @@ fn device_of(row: &SqliteRow) -> Result<DeviceEntry, sqlx::Error> {
         key: device_key(row.try_get("product")?, row.try_get("name")?)?,
         iot_id: IotId::try_from(row.try_get::<&str, _>("iot_id")?).map_err(decode)?,
         enabled: row.try_get("enabled")?,
+        transport: row.try_get::<Option<&str>, _>("transport")?.and_then(TransportName::new),
     };
     let seen = Seen {
         online: row.try_get("online")?,
         activated_at: row.try_get::<Option<i64>, _>("activated_at")?.map(UnixMillis),
         last_seen_at: row.try_get::<Option<i64>, _>("last_seen_at")?.map(UnixMillis),
         address: row.try_get("address")?,
+        came_from: row.try_get::<Option<&str>, _>("came_from")?.and_then(TransportName::new),
+        sync_topic: row.try_get::<Option<&str>, _>("sync_topic")?.and_then(sync_topic_of),
     };
     Ok(DeviceEntry {
         device: Arc::new(device),

@@ -95,7 +95,7 @@ fn product(key: &str) -> NewProduct {
 
 fn device(name: &str) -> NewDevice {
     let product = "p".try_into().unwrap();
-    NewDevice { product, name: Some(name.try_into().unwrap()), secret: None, nickname: None }
+    NewDevice { product, name: Some(name.try_into().unwrap()), secret: None, nickname: None, transport: None }
 }
 
 fn key(name: &str) -> DeviceKey {

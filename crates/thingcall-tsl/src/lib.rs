@@ -28,7 +28,7 @@ pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{
     DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings,
-    Registry, ReplyCheck, Validation,
+    Registry, ReplyCheck, Route, Validation,
 };
 pub use service::{CallType, Service, check_object};
 pub use violation::{Violation, ViolationKind};

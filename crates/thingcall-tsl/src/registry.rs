@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{Device, DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, SyncTopic, UnixMillis};
+use thingcall_core::{
+    Device, DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, SyncTopic, TransportName, UnixMillis,
+};
 
 use crate::ThingModel;
 
@@ -34,6 +36,8 @@ pub struct ProductSettings {
     pub reply_check: ReplyCheck,
     /// Where its devices take synchronous calls, for transports that cannot learn it from the device.
     pub sync_topic: Option<SyncTopic>,
+    /// The transport that serves its devices, where none is set for the device itself.
+    pub transport: Option<TransportName>,
 }
 
 /// CreateProduct's `ValidateType`.
@@ -87,6 +91,20 @@ pub trait Registry: Send + Sync {
 
     /// The product.
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>>;
+
+    /// What is known of the way to a device. Nothing, unless a registry keeps it.
+    fn route(&self, _: &DeviceKey) -> Route {
+        Route::default()
+    }
+}
+
+/// What is known of the way to a device, beside what was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Route {
+    /// The transport through which it last connected, logged in or sent something.
+    pub last: Option<TransportName>,
+    /// Where it takes synchronous calls, as its last login said.
+    pub sync_topic: Option<SyncTopic>,
 }
 
 /// What CreateProduct makes.
@@ -111,6 +129,8 @@ pub struct NewDevice {
     pub secret: Option<Secret>,
     /// For people.
     pub nickname: Option<String>,
+    /// The transport that serves it; its product's if `None`.
+    pub transport: Option<TransportName>,
 }
 
 /// Everything that is known of a device.
@@ -132,6 +152,10 @@ pub struct DeviceRecord {
     pub last_seen_at: Option<UnixMillis>,
     /// Where it last connected from.
     pub address: Option<String>,
+    /// The transport it last came from.
+    pub came_from: Option<TransportName>,
+    /// Where it takes synchronous calls, as its last login at an external broker said.
+    pub sync_topic: Option<SyncTopic>,
 }
 
 /// Reads and changes what is registered. A change is seen by [`Registry`] when the function returns.
@@ -181,6 +205,12 @@ pub trait Directory: Registry {
     /// # Errors
     /// `NoDevice`, or `Store` when nothing was written.
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError>;
+
+    /// Sets the transport that serves a device; `None` leaves it to its product again.
+    ///
+    /// # Errors
+    /// `NoDevice`, or `Store` when nothing was written.
+    async fn set_transport(&self, device: &DeviceKey, transport: Option<TransportName>) -> Result<(), DirectoryError>;
 
     /// Forgets a device and what waits for it.
     ///

@@ -140,7 +140,13 @@ async fn connect(store: &Arc<Store>, mqtt: SocketAddr, show: &Show) -> anyhow::R
     let broker = Address { host: mqtt.ip().to_string(), port: mqtt.port() };
     let mut running = JoinSet::new();
     for name in [WITH_EXT, WITHOUT_EXT, AWAY] {
-        let new = NewDevice { product: product.clone(), name: Some(name.try_into()?), secret: None, nickname: None };
+        let new = NewDevice {
+            product: product.clone(),
+            name: Some(name.try_into()?),
+            secret: None,
+            nickname: None,
+            transport: None,
+        };
         let record = store.register(new).await?;
         if name != AWAY {
             let device = Device { ext: name == WITH_EXT, ..simulated(store, &record) };

@@ -1,7 +1,7 @@
 //! `thingcall device ...`: devices in the store, and simulated ones.
 
 use serde_json::{Value, json};
-use thingcall_core::{DeviceName, DeviceRef, ProductKey, Secret};
+use thingcall_core::{DeviceName, DeviceRef, NotAName, ProductKey, Secret, TransportName};
 use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 
 use crate::output::{self, Output, moment};
@@ -26,6 +26,9 @@ pub(crate) enum Command {
         /// What people call it
         #[arg(long)]
         nickname: Option<String>,
+        /// The transport that serves it: embedded, mqtt, amqp, or the name of a further broker [default: its product's]
+        #[arg(long, value_name = "NAME")]
+        transport: Option<TransportName>,
         #[command(flatten)]
         output: Output,
         #[command(flatten)]
@@ -47,6 +50,14 @@ pub(crate) enum Command {
     Disable(One),
     /// Let a device connect again
     Enable(One),
+    /// Set the transport that serves a device
+    Route {
+        /// embedded, mqtt, amqp, the name of a further broker, or `auto` for its product's or the one it came from
+        #[arg(long, value_name = "NAME|auto", value_parser = transport)]
+        transport: Transport,
+        #[command(flatten)]
+        one: One,
+    },
     /// Forget a device and all that waits for it
     Remove(One),
     /// Connect simulated devices that answer from their thing model
@@ -68,14 +79,15 @@ pub(crate) struct One {
 /// Runs `thingcall device ...`.
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Add { product, name, secret, nickname, output, place } => {
+        Command::Add { product, name, secret, nickname, transport, output, place } => {
             let secret = secret.as_deref().map(Secret::new);
-            add(NewDevice { product, name, secret, nickname }, output, &place).await
+            add(NewDevice { product, name, secret, nickname, transport }, output, &place).await
         }
         Command::List { product, output, place } => list(product, output, &place).await,
         Command::Show(one) => one.change(Change::None).await,
         Command::Disable(one) => one.change(Change::Enabled(false)).await,
         Command::Enable(one) => one.change(Change::Enabled(true)).await,
+        Command::Route { transport, one } => one.change(Change::Transport(transport)).await,
         Command::Remove(one) => one.change(Change::Remove).await,
         Command::Simulate(args) => simulate::run(args).await,
     }
@@ -123,10 +135,20 @@ async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> any
     Ok(())
 }
 
+/// A transport by its name, or whichever fits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Transport(pub(crate) Option<TransportName>);
+
+/// Reads a name, or `auto`.
+pub(crate) fn transport(text: &str) -> Result<Transport, NotAName> {
+    if text == "auto" { Ok(Transport(None)) } else { text.parse().map(|name| Transport(Some(name))) }
+}
+
 /// What becomes of a device.
 enum Change {
     None,
     Enabled(bool),
+    Transport(Transport),
     Remove,
 }
 
@@ -139,6 +161,10 @@ impl One {
             Change::None => {}
             Change::Enabled(enabled) => {
                 store.set_enabled(&record.device.key, enabled).await?;
+                record = store.device(&self.device).await?;
+            }
+            Change::Transport(Transport(transport)) => {
+                store.set_transport(&record.device.key, transport).await?;
                 record = store.device(&self.device).await?;
             }
             Change::Remove => {
@@ -177,6 +203,9 @@ fn members(record: &DeviceRecord, secret: Option<&Secret>) -> Value {
         "activatedAt": record.activated_at.map(moment),
         "lastSeenAt": record.last_seen_at.map(moment),
         "address": record.address,
+        "transport": record.device.transport,
+        "cameFrom": record.came_from,
+        "syncTopic": record.sync_topic,
     });
     if let (Some(secret), Value::Object(members)) = (secret, &mut members) {
         members.insert("deviceSecret".to_owned(), json!(secret.expose()));

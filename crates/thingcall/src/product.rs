@@ -10,6 +10,7 @@ use thingcall_tsl::{
     DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation,
 };
 
+use crate::device;
 use crate::models::Files;
 use crate::output::{self, Output, moment};
 use crate::tool::{Place, word};
@@ -63,6 +64,10 @@ pub(crate) struct Import {
     /// Where devices take synchronous calls, if their broker is an external one
     #[arg(long, value_name = "ext|rrpc|service", value_parser = word::<SyncTopic>)]
     sync_topic: Option<SyncTopic>,
+    /// The transport that serves its devices: embedded, mqtt, amqp, the name of a further broker, or `auto` for the one
+    /// that each device came from
+    #[arg(long, value_name = "NAME|auto", value_parser = device::transport)]
+    transport: Option<device::Transport>,
     /// The thing model's files: the default module first, then custom modules
     #[arg(value_name = "MODEL.json", required = true)]
     files: Vec<PathBuf>,
@@ -126,6 +131,7 @@ impl Import {
         settings.reply_check = self.reply_check.unwrap_or(settings.reply_check);
         settings.data_format = self.data_format.unwrap_or(settings.data_format);
         settings.sync_topic = self.sync_topic.or(settings.sync_topic);
+        settings.transport = self.transport.map_or(settings.transport, |device::Transport(transport)| transport);
         settings
     }
 }
@@ -170,6 +176,7 @@ fn show(product: &Product, output: Output) {
         ("reply check", setting("reply_check")),
         ("data format", setting("data_format")),
         ("sync topic", setting("sync_topic")),
+        ("transport", setting("transport")),
     ];
     output::one(output, &members);
     let Some(model) = &product.model else {

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow};
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
 use thingcall_broker::{Broker, StartError};
-use thingcall_core::{AccessKey, DeviceKey};
+use thingcall_core::{AccessKey, DeviceKey, TransportName};
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
 use thingcall_mqtt::MqttTransport;
@@ -248,7 +248,8 @@ fn start_mqtt(
     metering: &Metering,
 ) -> anyhow::Result<Option<Arc<MqttTransport>>> {
     let Some(mqtt) = config.mqtt.clone() else { return Ok(None) };
-    let transport = MqttTransport::start(mqtt, engine.clone(), store.clone(), metering).context("[mqtt]")?;
+    let transport =
+        MqttTransport::start(TransportName::MQTT, mqtt, engine.clone(), store.clone(), metering).context("[mqtt]")?;
     engine.attach(transport.clone());
     Ok(Some(transport))
 }

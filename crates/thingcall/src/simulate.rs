@@ -137,7 +137,13 @@ pub(crate) async fn registered(store: &Store, product: &ProductKey, count: u32) 
         let key = DeviceKey { product: product.clone(), name: name.clone() };
         match store.device(&DeviceRef::Key(key)).await {
             Err(DirectoryError::NoDevice(_)) => {
-                missing.push(NewDevice { product: product.clone(), name: Some(name), secret: None, nickname: None });
+                missing.push(NewDevice {
+                    product: product.clone(),
+                    name: Some(name),
+                    secret: None,
+                    nickname: None,
+                    transport: None,
+                });
             }
             found => records.push(found?),
         }

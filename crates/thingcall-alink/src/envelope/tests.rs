@@ -11,7 +11,7 @@ pub(crate) fn delivery(service: &str, mode: CallMode) -> Delivery {
     let key = DeviceKey { product: "pk".parse().unwrap(), name: "d1".parse().unwrap() };
     Delivery {
         id: CallId::from_u32(4_294_967_295),
-        device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true }),
+        device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true, transport: None }),
         service: service.parse().unwrap(),
         raw: None,
         params: Args::checked(r#"{"b":10.0,"a":9007199254740993}"#),

@@ -25,6 +25,7 @@ pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> 
         name: params.get("DeviceName").map(target::device_name).transpose()?,
         secret: None,
         nickname: nickname.map(str::to_owned),
+        transport: None,
     };
     let record = directory.register(new).await?;
     Ok(vec![("Data", Node::Object(identity(&record)))])

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, ProductKey, Secret, UnixMillis};
+use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, ProductKey, Secret, TransportName, UnixMillis};
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
     ThingModel,
@@ -42,7 +42,7 @@ impl MemoryDirectory {
 
     fn add(&self, key: DeviceKey, iot_id: IotId, nickname: Option<String>) -> DeviceRecord {
         let record = DeviceRecord {
-            device: Device { key: key.clone(), iot_id, enabled: true },
+            device: Device { key: key.clone(), iot_id, enabled: true, transport: None },
             secret: Secret::new("devicesecret"),
             nickname,
             created_at: CREATED,
@@ -50,6 +50,8 @@ impl MemoryDirectory {
             online: false,
             last_seen_at: None,
             address: None,
+            came_from: None,
+            sync_topic: None,
         };
         self.devices.lock().unwrap().insert(key, record.clone());
         record
@@ -127,6 +129,10 @@ impl Directory for MemoryDirectory {
         let missing = || DirectoryError::NoDevice(DeviceRef::Key(device.clone()));
         devices.get_mut(device).ok_or_else(missing)?.device.enabled = enabled;
         Ok(())
+    }
+
+    async fn set_transport(&self, _: &DeviceKey, _: Option<TransportName>) -> Result<(), DirectoryError> {
+        Err(DirectoryError::Store("not here".to_owned()))
     }
 
     async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError> {

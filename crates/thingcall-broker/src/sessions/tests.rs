@@ -12,11 +12,12 @@ use crate::connection::Begin;
 struct Offline(Mutex<Vec<DeviceKey>>);
 
 impl PresenceSink for Offline {
-    fn online(&self, _: &DeviceKey, _: TransportKind, _: Option<&str>, _: UnixMillis) {}
+    fn online(&self, _: &DeviceKey, _: TransportName, _: Option<&str>, _: UnixMillis) {}
     fn offline(&self, device: &DeviceKey, _: UnixMillis) {
         self.0.lock().unwrap().push(device.clone());
     }
-    fn seen(&self, _: &DeviceKey, _: UnixMillis) {}
+    fn seen(&self, _: &DeviceKey, _: TransportName, _: UnixMillis) {}
+    fn logged_in(&self, _: &DeviceKey, _: &thingcall_core::Login<'_>, _: UnixMillis) {}
 }
 
 fn key(name: &str) -> DeviceKey {

@@ -12,7 +12,7 @@ use prometheus::Registry;
 use thingcall_alink as alink;
 use thingcall_core::{
     Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalError, Outbox,
-    PresenceSink, Qos, RawReply, Reply, ReplySink, Secret, TransportKind, UnixMillis,
+    PresenceSink, Qos, RawReply, Reply, ReplySink, Secret, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -90,15 +90,19 @@ impl Outbox for Surroundings {
 }
 
 impl PresenceSink for Surroundings {
-    fn online(&self, device: &DeviceKey, transport: TransportKind, address: Option<&str>, _at: UnixMillis) {
-        assert_eq!(transport, TransportKind::Embedded);
+    fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, _at: UnixMillis) {
+        assert_eq!(transport, TransportName::EMBEDDED);
         assert!(address.unwrap().starts_with("127.0.0.1:"));
         self.tell(Event::Online(device.clone()));
     }
     fn offline(&self, device: &DeviceKey, _at: UnixMillis) {
         self.tell(Event::Offline(device.clone()));
     }
-    fn seen(&self, device: &DeviceKey, _at: UnixMillis) {
+    fn logged_in(&self, _: &DeviceKey, _: &thingcall_core::Login<'_>, _: UnixMillis) {
+        panic!("the broker itself checks credentials");
+    }
+
+    fn seen(&self, device: &DeviceKey, _: TransportName, _at: UnixMillis) {
         self.tell(Event::Seen(device.clone()));
     }
 }
@@ -113,10 +117,10 @@ impl ReplySink for Surroundings {
     fn accept_raw(&self, raw: RawReply) {
         self.tell(Event::Raw(raw));
     }
-    fn device_gone(&self, device: &DeviceKey, _transport: TransportKind) {
+    fn device_gone(&self, device: &DeviceKey, _transport: TransportName) {
         self.tell(Event::Gone(device.clone()));
     }
-    fn transport_lost(&self, _transport: TransportKind) {}
+    fn transport_lost(&self, _transport: TransportName) {}
 }
 
 /// The broker and its surroundings.
@@ -241,7 +245,12 @@ pub(crate) fn login_as(device: &DeviceKey, client_id: &str) -> Login {
 pub(crate) fn delivery(device: &DeviceKey, id: u32, mode: CallMode, qos: Qos) -> Delivery {
     Delivery {
         id: CallId::from_u32(id),
-        device: Arc::new(Device { key: device.clone(), iot_id: IotId::try_from("iot1").unwrap(), enabled: true }),
+        device: Arc::new(Device {
+            key: device.clone(),
+            iot_id: IotId::try_from("iot1").unwrap(),
+            enabled: true,
+            transport: None,
+        }),
         service: "Measure".try_into().unwrap(),
         raw: None,
         params: Args::checked("{}"),

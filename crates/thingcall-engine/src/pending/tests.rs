@@ -9,13 +9,13 @@ use super::*;
 
 fn device(index: u8) -> Arc<Device> {
     let key = DeviceKey { product: "pk".parse().unwrap(), name: format!("d{index}").parse().unwrap() };
-    Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true })
+    Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true, transport: None })
 }
 
 fn reply(from: u8, id: CallId) -> Reply {
     Reply {
         device: device(from).key.clone(),
-        transport: TransportKind::Embedded,
+        transport: thingcall_core::TransportKind::Embedded,
         payload_id: Some(id),
         topic_id: None,
         body: Ok(ReplyBody { code: 200, message: None, data: "{}".to_owned() }),
@@ -59,7 +59,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Open { id, device: on } => {
-                    let opened = calls.open(CallId::from_u32(id), &device(on), TransportKind::Embedded);
+                    let opened = calls.open(CallId::from_u32(id), &device(on), TransportName::EMBEDDED);
                     if guards.len() >= MAX {
                         prop_assert_eq!(opened.err(), Some(NotOpened::Full));
                     } else if model.waiting.contains_key(&id) {
@@ -90,11 +90,11 @@ proptest! {
                     }
                 }
                 Step::Gone { device: gone } => {
-                    calls.device_gone(&device(gone).key, TransportKind::Embedded);
+                    calls.device_gone(&device(gone).key, TransportName::EMBEDDED);
                     model.waiting.retain(|_, (on, _)| *on != gone);
                 }
                 Step::Lost => {
-                    calls.transport_lost(TransportKind::Embedded);
+                    calls.transport_lost(TransportName::EMBEDDED);
                     model.waiting.clear();
                 }
             }
@@ -112,9 +112,9 @@ proptest! {
 fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
     let calls = PendingCalls::new(4, 16);
     let id = CallId::from_u32(1);
-    let first = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    let first = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
     assert!(matches!(calls.accept(id, reply(0, id)), Met::Waiting));
-    let _second = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    let _second = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
     drop(first);
     assert!(calls.contains(id), "the second call's entry went with the first call's guard");
 }
@@ -123,7 +123,7 @@ fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
 async fn one_reply_of_many_at_once_wins() {
     let calls = Arc::new(PendingCalls::new(4, 16));
     let id = CallId::from_u32(1);
-    let mut pending = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    let mut pending = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
     let racers: Vec<_> = (0..8)
         .map(|_| {
             let calls = calls.clone();
@@ -139,11 +139,11 @@ async fn one_reply_of_many_at_once_wins() {
 fn no_room_is_left_taken_by_a_refused_call() {
     let calls = PendingCalls::new(1, 16);
     let id = CallId::from_u32(1);
-    let held = calls.open(id, &device(0), TransportKind::Embedded).unwrap();
+    let held = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
     for other in 2..5 {
-        let refused = calls.open(CallId::from_u32(other), &device(0), TransportKind::Embedded);
+        let refused = calls.open(CallId::from_u32(other), &device(0), TransportName::EMBEDDED);
         assert_eq!(refused.err(), Some(NotOpened::Full));
     }
     drop(held);
-    assert!(calls.open(id, &device(0), TransportKind::Embedded).is_ok());
+    assert!(calls.open(id, &device(0), TransportName::EMBEDDED).is_ok());
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use thingcall_core::{Answer, CallError, CallId, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportKind};
+use thingcall_core::{Answer, CallError, CallId, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportName};
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
 
@@ -139,8 +139,8 @@ async fn a_device_that_goes_away_ends_its_calls_at_once() {
     let began = Instant::now();
     let (error, ()) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
         bench.arrived.notified().await;
-        bench.engine.device_gone(&device("dev2"), TransportKind::Embedded);
-        bench.engine.device_gone(&device("dev1"), TransportKind::Embedded);
+        bench.engine.device_gone(&device("dev2"), TransportName::EMBEDDED);
+        bench.engine.device_gone(&device("dev1"), TransportName::EMBEDDED);
     });
     assert_eq!(error, Err(CallError::WentOffline("pk1/dev1".to_owned())));
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -152,8 +152,8 @@ async fn a_lost_broker_ends_its_calls_at_once() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let (error, ()) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
         bench.arrived.notified().await;
-        bench.engine.transport_lost(TransportKind::Mqtt);
-        bench.engine.transport_lost(TransportKind::Embedded);
+        bench.engine.transport_lost(TransportName::MQTT);
+        bench.engine.transport_lost(TransportName::EMBEDDED);
     });
     assert_eq!(error, Err(CallError::TransportLost));
     assert_eq!(bench.calls("sync", "transport_down"), 1.0);

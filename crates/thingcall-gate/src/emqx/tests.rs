@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tests::bench::{Bench, config, device, password};
-use crate::{Config, Emqx, Protocol};
+use crate::{Config, Emqx};
 
 const CLIENT_ID: &str = "pk1&devA|securemode=3,signmethod=hmacsha1,ext=1,timestamp=1|";
 
@@ -29,8 +29,12 @@ async fn a_device_gets_its_list_of_topics_with_its_connection() {
     assert_eq!(acl[0], json!({"permission": "allow", "action": "all", "topic": "/sys/pk1/devA/#"}));
     assert!(acl.contains(&json!({"permission": "allow", "action": "subscribe", "topic": "/broadcast/pk1/#"})));
     assert!(acl.contains(&json!({"permission": "deny", "action": "all", "topic": "#"})));
-    let expected =
-        (device("devA"), Broker::Emqx, Protocol::Mqtt(thingcall_core::SyncTopic::Ext), Some("10.0.0.7".into()));
+    let expected = (
+        device("devA"),
+        thingcall_core::TransportName::MQTT,
+        Some(thingcall_core::SyncTopic::Ext),
+        Some("10.0.0.7".into()),
+    );
     assert_eq!(*bench.devices.admitted.lock().unwrap(), [expected]);
 }
 
@@ -57,7 +61,11 @@ async fn who_is_no_device_is_denied_or_left_to_others() {
 
 #[tokio::test]
 async fn a_client_id_that_emqx_overrides_is_nobodys() {
-    let bench = Bench::with(Config { emqx: Emqx { client_id_override: true }, free_client_ids: false, ..config() });
+    let bench = Bench::with(Config {
+        emqx: Emqx { client_id_override: true, ..Emqx::default() },
+        free_client_ids: false,
+        ..config()
+    });
     for name in ["devA", "devB"] {
         let answer = authn(&bench, &format!("{name}&pk1"), "same|x=1|", &password(&device(name), "same|x=1|")).await;
         assert_eq!(answer["clientid_override"], format!("pk1.{name}"));

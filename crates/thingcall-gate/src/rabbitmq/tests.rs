@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tests::bench::{Bench, config, device, password, secret};
-use crate::{Config, Protocol, amqp_client_id};
+use crate::{Config, amqp_client_id};
 
 /// What RabbitMQ asked while a device connected, subscribed and published, and what it was told.
 const RECORDED: &[(&str, &str, &str)] = &[
@@ -167,7 +167,7 @@ async fn an_amqp_device_signs_the_client_id_it_has_not_sent() {
     };
 
     assert_eq!(login("devA&pk1", &password).await, "allow");
-    assert_eq!(bench.devices.admitted.lock().unwrap()[0].2, Protocol::Amqp);
+    assert_eq!(bench.devices.admitted.lock().unwrap()[0].2, None);
     assert_eq!(login("devB&pk1", &password).await, "deny");
     assert_eq!(login("devA&pk1", secret(&device_a).expose()).await, "deny");
     assert_eq!(login("devA&pk1", "").await, "deny");

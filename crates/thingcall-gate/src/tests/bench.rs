@@ -9,23 +9,23 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use prometheus::Registry;
 use thingcall_alink as alink;
-use thingcall_core::{Credentials, DeviceCredential, DeviceKey, PresenceSink, Secret, TransportKind, UnixMillis};
+use thingcall_core::{
+    Credentials, DeviceCredential, DeviceKey, Login, PresenceSink, Secret, SyncTopic, TransportName, UnixMillis,
+};
 
-use crate::endpoint::Broker;
 use crate::request;
 use crate::server::Gate;
-use crate::who::{Admitted, LoginSink, Protocol};
 use crate::{Config, Parts, User};
 
-/// A login as it was noted, with the address.
-pub(crate) type Login = (DeviceKey, Broker, Protocol, Option<String>);
+/// A login as it was noted: the device, the transport, its topic for synchronous calls, and its address.
+pub(crate) type Noted = (DeviceKey, TransportName, Option<SyncTopic>, Option<String>);
 
 /// Devices, and what was noted of them.
 #[derive(Default)]
 pub(crate) struct Devices {
     known: Mutex<HashMap<DeviceKey, DeviceCredential>>,
     pub(crate) seen: Mutex<Vec<DeviceKey>>,
-    pub(crate) admitted: Mutex<Vec<Login>>,
+    pub(crate) admitted: Mutex<Vec<Noted>>,
 }
 
 impl Devices {
@@ -49,21 +49,19 @@ impl Credentials for Devices {
 }
 
 impl PresenceSink for Devices {
-    fn online(&self, _: &DeviceKey, _: TransportKind, _: Option<&str>, _: UnixMillis) {
+    fn online(&self, _: &DeviceKey, _: TransportName, _: Option<&str>, _: UnixMillis) {
         panic!("nobody knows when the device leaves");
     }
 
     fn offline(&self, _: &DeviceKey, _: UnixMillis) {}
 
-    fn seen(&self, device: &DeviceKey, _: UnixMillis) {
+    fn seen(&self, device: &DeviceKey, _: TransportName, _: UnixMillis) {
         self.seen.lock().unwrap().push(device.clone());
     }
-}
 
-impl LoginSink for Devices {
-    fn admitted(&self, login: &Admitted<'_>) {
-        let Admitted { device, broker, protocol, address, .. } = *login;
-        self.admitted.lock().unwrap().push((device.clone(), broker, protocol, address.map(str::to_owned)));
+    fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, _: UnixMillis) {
+        let Login { transport, sync_topic, address } = *login;
+        self.admitted.lock().unwrap().push((device.clone(), transport, sync_topic, address.map(str::to_owned)));
     }
 }
 
@@ -104,7 +102,7 @@ impl Bench {
         let devices = Arc::new(Devices::default());
         devices.put(&device("devA"), true);
         devices.put(&device("devB"), true);
-        let parts = Parts { credentials: devices.clone(), presence: devices.clone(), logins: devices.clone() };
+        let parts = Parts { credentials: devices.clone(), presence: devices.clone() };
         let registry = Registry::new();
         Self { gate: Gate::new(config, parts, &registry).unwrap(), devices, registry }
     }

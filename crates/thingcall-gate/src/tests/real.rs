@@ -6,7 +6,7 @@ use rumqttc_v4::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, PublishOptions,
 };
 use thingcall_alink as alink;
-use thingcall_core::SyncTopic;
+use thingcall_core::{SyncTopic, TransportName};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::amqp::{ACCESS_REFUSED, Amqp, Refused};
 use super::bench::{Bench, device, password};
 use super::rabbit::Rabbit;
-use crate::{Broker, Protocol, amqp_client_id};
+use crate::amqp_client_id;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -139,7 +139,7 @@ async fn a_device_reaches_its_own_topics(bench: &Bench, rabbit: &Rabbit) {
     router.publish("/sys/pk1/devA/rrpc/request/7", "to the device").await.unwrap();
     assert_eq!(device_a.message().await, ("/sys/pk1/devA/rrpc/request/7".to_owned(), "to the device".to_owned()));
 
-    let expected = (device("devA"), Broker::Rabbitmq, Protocol::Mqtt(SyncTopic::Ext), None);
+    let expected = (device("devA"), TransportName::AMQP, Some(SyncTopic::Ext), None);
     assert!(bench.devices.admitted.lock().unwrap().contains(&expected));
     assert!(bench.devices.seen.lock().unwrap().contains(&device("devA")));
     assert!(bench.decisions("rabbitmq", "topic", "allow") > 0);

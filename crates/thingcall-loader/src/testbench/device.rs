@@ -16,7 +16,7 @@ pub(crate) fn call(mode: CallMode, args: &str) -> Call {
     Call {
         id: CallId::from_u32(7),
         request_id: RequestId::random(),
-        device: Arc::new(Device { key, iot_id: IotId::try_from("iot1").unwrap(), enabled: true }),
+        device: Arc::new(Device { key, iot_id: IotId::try_from("iot1").unwrap(), enabled: true, transport: None }),
         service: "testFb:testService".parse().unwrap(),
         mode,
         qos: Qos::AtMostOnce,

@@ -1,10 +1,11 @@
 //! Devices that come and go.
 
-use thingcall_core::{Credentials, PresenceSink};
+use thingcall_core::{Credentials, Login, PresenceSink, SyncTopic, TransportName};
+use thingcall_tsl::{Registry, Route};
 
 use super::*;
 
-const EMBEDDED: TransportKind = TransportKind::Embedded;
+const EMBEDDED: TransportName = TransportName::EMBEDDED;
 
 #[tokio::test]
 async fn memory_tells_presence_at_once() {
@@ -13,8 +14,8 @@ async fn memory_tells_presence_at_once() {
     let now = told(&bench.store, "d1").await;
     assert!(now.online && now.address.as_deref() == Some("10.0.0.1:5"));
     assert_eq!((now.activated_at, now.last_seen_at), (Some(UnixMillis(100)), Some(UnixMillis(100))));
-    bench.store.seen(&key("d1"), UnixMillis(200));
-    bench.store.seen(&key("d1"), UnixMillis(150));
+    bench.store.seen(&key("d1"), EMBEDDED, UnixMillis(200));
+    bench.store.seen(&key("d1"), EMBEDDED, UnixMillis(150));
     assert_eq!(told(&bench.store, "d1").await.last_seen_at, Some(UnixMillis(200)));
     bench.store.offline(&key("d1"), UnixMillis(300));
     bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(400));
@@ -78,4 +79,25 @@ async fn a_credential_says_whether_the_device_may_connect() {
     assert_eq!(bench.store.credential(&key("d1")).map(|c| (c.secret, c.enabled)), Some((secret.clone(), true)));
     bench.store.set_enabled(&key("d1"), false).await.unwrap();
     assert_eq!(bench.store.credential(&key("d1")).map(|c| (c.secret, c.enabled)), Some((secret, false)));
+}
+
+#[tokio::test]
+async fn the_way_to_a_device_outlives_a_restart() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let none = bench.store.route(&key("d1"));
+    assert_eq!(none, Route::default());
+    let login = Login { transport: TransportName::AMQP, sync_topic: Some(SyncTopic::Ext), address: None };
+    bench.store.logged_in(&key("d1"), &login, UnixMillis(100));
+    let factory = TransportName::new("factory-1");
+    bench.store.set_transport(&key("d1"), factory).await.unwrap();
+    let bench = bench.reopened().await;
+    let route = Route { last: Some(TransportName::AMQP), sync_topic: Some(SyncTopic::Ext) };
+    assert_eq!(bench.store.route(&key("d1")), route);
+    let record = told(&bench.store, "d1").await;
+    assert_eq!((record.device.transport, record.activated_at), (factory, Some(UnixMillis(100))));
+    // A report that comes another way says nothing about topics.
+    bench.store.seen(&key("d1"), EMBEDDED, UnixMillis(200));
+    assert_eq!(bench.store.route(&key("d1")), Route { last: Some(EMBEDDED), ..route });
+    bench.store.set_transport(&key("d1"), None).await.unwrap();
+    assert_eq!(told(&bench.store, "d1").await.device.transport, None);
 }

@@ -14,7 +14,7 @@ use rumqttc_v4::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOp
 use thingcall_broker::Broker as Embedded;
 use thingcall_core::{
     Args as Arguments, CallId, CallMode, Delivery, Device as Called, DeviceKey, Qos, Reply, ReplySink, Transport,
-    TransportKind,
+    TransportName,
 };
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewProduct, ProductSettings};
@@ -64,9 +64,9 @@ impl ReplySink for Waiting {
         }
     }
 
-    fn device_gone(&self, _: &DeviceKey, _: TransportKind) {}
+    fn device_gone(&self, _: &DeviceKey, _: TransportName) {}
 
-    fn transport_lost(&self, _: TransportKind) {}
+    fn transport_lost(&self, _: TransportName) {}
 }
 
 /// How a request leaves.
@@ -115,7 +115,7 @@ pub(super) async fn measure(args: &Args, plan: Plan) -> anyhow::Result<Report> {
 }
 
 fn called(device: &Device) -> anyhow::Result<Arc<Called>> {
-    Ok(Arc::new(Called { key: device.key.clone(), iot_id: "bench".try_into()?, enabled: true }))
+    Ok(Arc::new(Called { key: device.key.clone(), iot_id: "bench".try_into()?, enabled: true, transport: None }))
 }
 
 async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<(Way, Address)> {

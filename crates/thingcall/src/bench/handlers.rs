@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use thingcall_core::{
     Answer, BuiltInOnly, Call, CallError, Codec, Command, Deadline, DeliverError, Delivery, DeviceKey, DeviceLink,
     DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Reply, ReplyBody, ReplySink, Request, RequestId, Sent,
-    Transport, TransportKind,
+    Transport, TransportKind, TransportName,
 };
 use thingcall_engine::Engine;
 use thingcall_loader::{Execution, PluginConfig, PluginConfigs, Plugins};
@@ -173,6 +173,10 @@ struct Wire {
 impl Transport for Wire {
     fn kind(&self) -> TransportKind {
         TransportKind::Mqtt
+    }
+
+    fn name(&self) -> TransportName {
+        TransportName::MQTT
     }
 
     fn presence(&self, _device: &DeviceKey) -> Presence {

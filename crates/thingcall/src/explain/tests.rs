@@ -12,6 +12,7 @@ fn record(state: RecordState) -> Record {
             key: DeviceKey { product: "pk".try_into().expect("key"), name: "dn".try_into().expect("name") },
             iot_id: "i".try_into().expect("id"),
             enabled: true,
+            transport: None,
         },
         service: "fb:do".try_into().expect("service"),
         params: "{}".to_owned(),

@@ -229,5 +229,5 @@ fn call(args: &Args, loaded: &Loaded, identifier: &str, arguments: &str) -> anyh
 
 fn device_of(args: &Args, loaded: &Loaded) -> anyhow::Result<Arc<Device>> {
     let key = DeviceKey { product: loaded.product.clone(), name: args.device.clone() };
-    Ok(Arc::new(Device { key, iot_id: "test000000000000".try_into()?, enabled: true }))
+    Ok(Arc::new(Device { key, iot_id: "test000000000000".try_into()?, enabled: true, transport: None }))
 }
