@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-alink", &["thingcall-core"]),
     ("thingcall-engine", &["thingcall-tsl", "thingcall-core"]),
     ("thingcall-mqtt", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-amqp", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-broker", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-gate", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-plugin", &[]),

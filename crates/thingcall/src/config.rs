@@ -4,11 +4,13 @@
 //!
 //! **Invariant:** no file and no variable at all is a working configuration; an unknown key is never ignored.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use thingcall_core::TransportName;
 
 mod load;
 mod places;
@@ -29,6 +31,14 @@ pub(crate) struct Config {
     pub broker: thingcall_broker::Config,
     /// An external MQTT broker, instead of the embedded one or beside it; none unless the section is there.
     pub mqtt: Option<thingcall_mqtt::Config>,
+    /// Further external MQTT brokers, by name.
+    pub mqtt_brokers: BTreeMap<TransportName, thingcall_mqtt::Config>,
+    /// A RabbitMQ, spoken to by AMQP; none unless the section is there.
+    pub amqp: Option<thingcall_amqp::Config>,
+    /// Further ones, by name.
+    pub amqp_brokers: BTreeMap<TransportName, thingcall_amqp::Config>,
+    /// Answers external brokers that ask about devices.
+    pub gate: thingcall_gate::Config,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
     /// Where plugins come from and what every one of them may.
@@ -51,14 +61,67 @@ impl Config {
         };
         let mut all = of("api", self.api.problems());
         all.extend(of("engine", self.engine.problems()));
-        if let Some(Err(error)) = self.mqtt.as_ref().map(thingcall_mqtt::Config::check) {
-            all.extend(of("mqtt", vec![error.to_string()]));
-        }
+        all.extend(self.problems_of_brokers());
+        all.extend(of("gate", self.gate.problems()));
         all.extend(thingcall_loader::check_configs(&self.loader, &self.plugins).into_iter().map(sectioned));
         if let Err(error) = crate::logs::filter(&self.log.level) {
             all.extend(of("log", vec![format!("level: {error:#}")]));
         }
         all
+    }
+}
+
+impl Config {
+    fn problems_of_brokers(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let mqtt = self.mqtt.iter().map(|mqtt| ("mqtt".to_owned(), mqtt));
+        let named = self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}"), mqtt));
+        for (section, mqtt) in mqtt.chain(named) {
+            all.extend(mqtt.check().err().map(|error| (section, error.to_string())));
+        }
+        let amqp = self.amqp.iter().map(|amqp| ("amqp".to_owned(), amqp));
+        let named = self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}"), amqp));
+        for (section, amqp) in amqp.chain(named) {
+            all.extend(amqp.problems().into_iter().map(|error| (section.clone(), error.to_string())));
+        }
+        all.extend(self.problems_of_names());
+        all
+    }
+
+    /// Names tell transports apart, so each has one of its own.
+    fn problems_of_names(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let taken = [TransportName::EMBEDDED, TransportName::MQTT, TransportName::AMQP];
+        for name in self.mqtt_brokers.keys().filter(|name| taken.contains(name)) {
+            all.push((
+                "mqtt_brokers".to_owned(),
+                format!("{name} is the name of another transport; right is a new one"),
+            ));
+        }
+        for name in self.amqp_brokers.keys().filter(|name| taken.contains(name) || self.mqtt_brokers.contains_key(name))
+        {
+            all.push((
+                "amqp_brokers".to_owned(),
+                format!("{name} is the name of another transport; right is a new one"),
+            ));
+        }
+        let publish = self.amqp.iter().chain(self.amqp_brokers.values()).filter(|amqp| amqp.results_exchange.is_some());
+        if publish.count() > 1 {
+            all.push(("amqp".to_owned(), "results_exchange is set for two brokers; right is one".to_owned()));
+        }
+        if let Some(name) = self.engine.default_transport.filter(|name| !self.has(*name)) {
+            let what = format!("default_transport is {name}; right is the name of a transport that is configured");
+            all.push(("engine".to_owned(), what));
+        }
+        all
+    }
+
+    fn has(&self, name: TransportName) -> bool {
+        (name == TransportName::EMBEDDED && self.broker.enabled)
+            || (name == TransportName::MQTT && self.mqtt.is_some())
+            || (name == TransportName::AMQP && self.amqp.is_some())
+            || self.mqtt_brokers.contains_key(&name)
+            || self.amqp_brokers.contains_key(&name)
     }
 }
 
@@ -78,6 +141,10 @@ impl Default for Config {
             engine: thingcall_engine::Config::default(),
             broker: thingcall_broker::Config::default(),
             mqtt: None,
+            mqtt_brokers: BTreeMap::new(),
+            amqp: None,
+            amqp_brokers: BTreeMap::new(),
+            gate: thingcall_gate::Config::default(),
             store: thingcall_store::Config::default(),
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),

@@ -28,6 +28,7 @@ mod call;
 mod client;
 
 mod bench;
+mod brokers;
 mod demo;
 
 mod plugin;

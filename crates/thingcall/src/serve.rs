@@ -17,7 +17,7 @@ use crate::{logs, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
-    mqtt=... metrics=...` when all listeners answer. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
+    mqtt=... metrics=... gate=...` when all listeners answer. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
     not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -68,9 +68,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The one line others wait for.
 pub(crate) fn ready(addresses: Addresses) -> String {
-    let Addresses { api, mqtt, metrics } = addresses;
+    let Addresses { api, mqtt, metrics, gate } = addresses;
     let mqtt = mqtt.map(|mqtt| format!(" mqtt={mqtt}")).unwrap_or_default();
-    format!("ready api={api}{mqtt} metrics={metrics}")
+    let gate = gate.map(|gate| format!(" gate={gate}")).unwrap_or_default();
+    format!("ready api={api}{mqtt} metrics={metrics}{gate}")
 }
 
 /// Shows the first key, once: whoever reads it can call.

@@ -9,14 +9,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
-use thingcall_broker::{Broker, StartError};
-use thingcall_core::{AccessKey, DeviceKey, TransportName};
+use thingcall_core::AccessKey;
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
-use thingcall_mqtt::MqttTransport;
 use thingcall_store::{Change, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -24,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::brokers::{self, Brokers};
 use crate::config::Config;
 use crate::observe::Observed;
 use crate::operator;
@@ -49,8 +48,7 @@ pub(crate) struct Server {
     /// The access key made at this start, if there was none.
     pub first_key: Option<AccessKey>,
     plugins: Arc<Plugins>,
-    broker: Option<Arc<Broker>>,
-    mqtt: Option<Arc<MqttTransport>>,
+    brokers: Arc<Brokers>,
     observed: Observed,
     /// Tells the front to finish.
     draining: watch::Sender<bool>,
@@ -63,6 +61,7 @@ pub(crate) struct Server {
 struct Listeners {
     api: TcpListener,
     metrics: TcpListener,
+    gate: Option<TcpListener>,
 }
 
 /// Where a server listens.
@@ -74,6 +73,8 @@ pub(crate) struct Addresses {
     pub mqtt: Option<SocketAddr>,
     /// The operator's listener.
     pub metrics: SocketAddr,
+    /// Where brokers ask about devices, where they may.
+    pub gate: Option<SocketAddr>,
 }
 
 impl Server {
@@ -85,11 +86,15 @@ impl Server {
         // First what a person gets wrong most often: a port in use shows before anything is written.
         let api = listen(config.api.listen, "the API", "--api ADDR or `listen` in [api]").await?;
         let metrics = listen(config.metrics.listen, "metrics", "--metrics ADDR or `listen` in [metrics]").await?;
+        let gate = match config.gate.listen {
+            Some(address) => Some(listen(address, "brokers' questions", "`listen` in [gate]").await?),
+            None => None,
+        };
 
         let store = Store::open(config.store.clone(), &config.data).await?;
         store.claim().await?;
         let plugins = Plugins::start(config.loader.clone(), config.plugins.clone(), &config.data, metering).await?;
-        match Self::wire(config, Listeners { api, metrics }, store, plugins.clone(), metering).await {
+        match Self::wire(config, Listeners { api, metrics, gate }, store, plugins.clone(), metering).await {
             Ok(server) => Ok(server),
             Err(error) if let_go(&plugins).await => Err(error),
             Err(error) => {
@@ -101,7 +106,7 @@ impl Server {
 
     async fn wire(
         config: Config,
-        Listeners { api, metrics }: Listeners,
+        Listeners { api, metrics, gate }: Listeners,
         store: Arc<Store>,
         plugins: Arc<Plugins>,
         metering: &Metering,
@@ -111,13 +116,8 @@ impl Server {
         let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
-        let broker =
-            if config.broker.enabled { Some(start_broker(&config, &store, &engine, metering).await?) } else { None };
-        let mqtt = start_mqtt(&config, &store, &engine, metering)?;
-        if broker.is_none() && mqtt.is_none() {
-            warn!("no device can connect: [broker] is not enabled and there is no [mqtt]");
-        }
-
+        let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering };
+        let brokers = Arc::new(Brokers::start(&parts, gate).await?);
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
         let observed = observe(&engine, &plugins, metering)?;
@@ -125,11 +125,12 @@ impl Server {
         let (draining, drain) = watch::channel(false);
         let addresses = Addresses {
             api: api.local_addr()?,
-            mqtt: broker.as_ref().map(|broker| broker.local_addr()),
+            mqtt: brokers.mqtt_address(),
+            gate: brokers.gate_address(),
             metrics: metrics.local_addr()?,
         };
         Ok(Self {
-            kicker: tokio::spawn(kick(store.changes(), broker.clone())),
+            kicker: tokio::spawn(kick(store.changes(), brokers.clone())),
             front: tokio::spawn(front.serve(api, told(drain))),
             metrics: observed.serve(metrics, operator::routes(reloads.clone())),
             store,
@@ -138,8 +139,7 @@ impl Server {
             reloads,
             first_key,
             plugins,
-            broker,
-            mqtt,
+            brokers,
             observed,
             draining,
         })
@@ -163,12 +163,7 @@ impl Server {
             }
         }
         self.kicker.abort();
-        if let Some(broker) = self.broker {
-            broker.shutdown().await;
-        }
-        if let Some(mqtt) = self.mqtt {
-            mqtt.shutdown(CLOSE_TIMEOUT).await;
-        }
+        self.brokers.stop(CLOSE_TIMEOUT).await;
         let destroyed = let_go(&self.plugins).await;
         self.store.close().await;
         self.metrics.abort();
@@ -215,43 +210,8 @@ async fn listen(address: SocketAddr, what: &str, change: &str) -> anyhow::Result
     TcpListener::bind(address).await.map_err(|error| in_use(address, what, change, &error.to_string()))
 }
 
-fn in_use(address: SocketAddr, what: &str, change: &str, why: &str) -> anyhow::Error {
+pub(crate) fn in_use(address: SocketAddr, what: &str, change: &str, why: &str) -> anyhow::Error {
     anyhow!("cannot listen on {address} for {what}: {why}; stop what listens there, or choose another with {change}")
-}
-
-async fn start_broker(
-    config: &Config,
-    store: &Arc<Store>,
-    engine: &Arc<Engine>,
-    metering: &Metering,
-) -> anyhow::Result<Arc<Broker>> {
-    let parts = thingcall_broker::Parts {
-        credentials: store.clone(),
-        outbox: store.clone(),
-        presence: store.clone(),
-        replies: engine.clone(),
-    };
-    let broker = Broker::start(config.broker.clone(), parts, metering).await.map_err(|error| match &error {
-        StartError::Listen { address, reason } => {
-            in_use(*address, "MQTT", "--mqtt ADDR or `listen` in [broker]", reason)
-        }
-        StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
-    })?;
-    engine.attach(broker.clone());
-    Ok(broker)
-}
-
-fn start_mqtt(
-    config: &Config,
-    store: &Arc<Store>,
-    engine: &Arc<Engine>,
-    metering: &Metering,
-) -> anyhow::Result<Option<Arc<MqttTransport>>> {
-    let Some(mqtt) = config.mqtt.clone() else { return Ok(None) };
-    let transport =
-        MqttTransport::start(TransportName::MQTT, mqtt, engine.clone(), store.clone(), metering).context("[mqtt]")?;
-    engine.attach(transport.clone());
-    Ok(Some(transport))
 }
 
 fn observe(engine: &Arc<Engine>, plugins: &Arc<Plugins>, metering: &Metering) -> Result<Observed, prometheus::Error> {
@@ -267,17 +227,16 @@ fn observe(engine: &Arc<Engine>, plugins: &Arc<Plugins>, metering: &Metering) ->
 }
 
 /// Ends when the program begins to drain.
-async fn told(mut drain: watch::Receiver<bool>) {
+pub(crate) async fn told(mut drain: watch::Receiver<bool>) {
     // An error means that the server was dropped, which ends it just as well.
     let _ended = drain.wait_for(|draining| *draining).await;
 }
 
 /// Closes the connections of devices that may not be connected any more, whoever changed that.
-async fn kick(mut changes: broadcast::Receiver<Change>, broker: Option<Arc<Broker>>) {
-    let Some(broker) = broker else { return };
+async fn kick(mut changes: broadcast::Receiver<Change>, brokers: Arc<Brokers>) {
     loop {
         match changes.recv().await {
-            Ok(Change::DeviceDisabled(device) | Change::DeviceRemoved(device)) => closed(&broker, &device).await,
+            Ok(Change::DeviceDisabled(device) | Change::DeviceRemoved(device)) => brokers.kick(&device).await,
             Ok(Change::Product(_) | Change::DeviceAdded(_) | Change::DeviceEnabled(_) | Change::Key(_)) => {}
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 warn!(missed, "changes came too fast; a disabled device may stay connected until it reconnects");
@@ -285,9 +244,4 @@ async fn kick(mut changes: broadcast::Receiver<Change>, broker: Option<Arc<Broke
             Err(broadcast::error::RecvError::Closed) => return,
         }
     }
-}
-
-async fn closed(broker: &Broker, device: &DeviceKey) {
-    broker.kick(device).await;
-    info!(%device, "connection closed: the device is disabled or removed");
 }

@@ -56,7 +56,7 @@ const SAMPLE: &str = include_str!("../../../../deploy/thingcall.example.toml");
 fn everything() -> String {
     let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let lines = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches('#') } else { line });
-    lines.collect::<Vec<_>>().join("\n").replace("url = \"mqtt://", "url = \"mqtts://")
+    lines.collect::<Vec<_>>().join("\n").replace("= \"mqtt://", "= \"mqtts://").replace("= \"amqp://", "= \"amqps://")
 }
 
 #[test]
@@ -76,6 +76,15 @@ fn the_samples_keys_without_defaults_are_right_too() {
         format!("{mqtt:?}"),
         format!("{:?}", thingcall_mqtt::Config { password: mqtt.password.clone(), ..shown })
     );
+    let amqp = all.amqp.expect("the section is there");
+    let shown = thingcall_amqp::Config {
+        tls: amqp.tls.clone(),
+        url: "amqps://127.0.0.1:5672".to_owned(),
+        instance: amqp.instance.clone(),
+        results_exchange: amqp.results_exchange.clone(),
+        ..thingcall_amqp::Config::default()
+    };
+    assert_eq!(format!("{amqp:?}"), format!("{shown:?}"));
     let plugin = all.plugins["test-fb"].clone();
     let shown = PluginConfig { order: plugin.order, claims: plugin.claims.clone(), ..PluginConfig::default() };
     assert_eq!(plugin, PluginConfig { codecs: plugin.codecs.clone(), ..shown });
@@ -92,6 +101,12 @@ fn the_sample_shows_every_key() {
         "broker.websocket",
         "mqtt",
         "mqtt.tls",
+        "amqp",
+        "amqp.tls",
+        "gate",
+        "gate.rabbitmq",
+        "gate.emqx",
+        "gate.mosquitto",
         "store",
         "loader",
         "plugins.test-fb",
@@ -108,6 +123,7 @@ fn the_sample_shows_every_key() {
                 line.starts_with(&format!("{key} ="))
                     || line == format!("[{key}]")
                     || line.starts_with(&format!("[{key}."))
+                    || line == format!("[[{section}.{key}]]")
                     || line == format!("[{section}.{key}]")
             });
             assert!(shown, "{key} of [{section}] is not in the sample");
@@ -174,4 +190,29 @@ fn a_value_that_makes_no_sense_for_a_plugin_names_its_line_and_section() {
     let found = problems(text, &[]);
     let places: Vec<_> = found.iter().map(|problem| (problem.place.as_str(), problem.key.as_str())).collect();
     assert_eq!(places, [("t.toml:2", "loader"), ("t.toml:5", "plugins.meter"), ("t.toml:6", "plugins.b")], "{found:?}");
+}
+
+#[test]
+fn two_transports_of_one_name_are_refused() {
+    let text = "[mqtt_brokers.embedded]\n[mqtt_brokers.b]\n[amqp_brokers.b]\n";
+    let found = problems(text, &[]);
+    let sections: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(sections, ["mqtt_brokers", "amqp_brokers"], "{found:?}");
+    let found = problems("[amqp]\nresults_exchange = \"r\"\n[amqp_brokers.b]\nresults_exchange = \"r\"\n", &[]);
+    assert!(found[0].what.contains("two brokers"), "{found:?}");
+}
+
+#[test]
+fn a_default_transport_that_is_not_there_names_its_line() {
+    let found = problems("[engine]\n\ndefault_transport = \"amqp\"\n", &[]);
+    assert_eq!(found[0].place, "t.toml:3", "{found:?}");
+    assert!(read("[engine]\ndefault_transport = \"b\"\n[mqtt_brokers.b]\nurl = \"mqtt://h:1\"", &[]).is_ok());
+}
+
+#[test]
+fn a_typo_in_a_named_broker_names_it_and_its_line() {
+    let found = problems("[amqp_brokers.north]\n\nvhots = \"/\"\n", &[]);
+    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "amqp_brokers.north.vhots"));
+    let found = problems("[mqtt_brokers.north]\n\nurl = \"ftp://x\"\n", &[]);
+    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "mqtt_brokers.north"));
 }

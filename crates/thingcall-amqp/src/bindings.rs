@@ -1,0 +1,97 @@
+//! What of the MQTT plugin's exchange comes to our queue. Topics on which only devices publish are bound from the start;
+//! those that requests and answers share, when the first request needs them.
+//!
+//! **Invariants:** no topic of a request is bound unless its answer comes on that very topic (`/ext/rrpc/...`): a queue
+//! of ours that takes a request would hide that the device's own is not there. What was bound once is bound again on
+//! every later connection, before deliveries are taken on it.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use lapin::Channel;
+use lapin::options::QueueBindOptions;
+use lapin::types::{FieldTable, ShortString};
+use thingcall_alink::REPLY_FILTERS;
+use thingcall_core::{CallMode, Delivery, SyncTopic};
+
+use crate::keys::pattern_of;
+
+/// How many services have a binding of their own; those beyond share one.
+const SERVICES_MAX: usize = 10_000;
+const ANY_SERVICE: &str = ".sys.*.*.thing.service.*";
+
+/// The patterns that are wanted, on this connection and on later ones.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted(Mutex<BTreeSet<String>>);
+
+/// The patterns that are bound on one connection.
+pub(crate) struct Bindings {
+    /// Not the consumer's: an error of a binding must not end that one.
+    pub(crate) channel: Channel,
+    pub(crate) queue: ShortString,
+    pub(crate) exchange: ShortString,
+    pub(crate) bound: Mutex<BTreeSet<String>>,
+}
+
+impl Wanted {
+    /// The patterns on which the device may answer this.
+    fn of(&self, delivery: &Delivery, sync_topic: SyncTopic) -> Vec<String> {
+        let mut patterns = Vec::new();
+        if delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext {
+            patterns.extend(REPLY_FILTERS.iter().filter(|filter| is_ext(filter)).map(|filter| pattern_of(filter)));
+        }
+        if delivery.raw.is_none() {
+            patterns.push(format!(".sys.*.*.thing.service.{}_reply", delivery.service));
+        }
+        let mut wanted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for pattern in &mut patterns {
+            if wanted.len() >= SERVICES_MAX && !wanted.contains(pattern) {
+                ANY_SERVICE.clone_into(pattern);
+            }
+            if !wanted.contains(pattern) {
+                wanted.insert(pattern.clone());
+            }
+        }
+        patterns
+    }
+
+    /// What to bind on a new connection.
+    pub(crate) fn all(&self) -> BTreeSet<String> {
+        let shared = |filter: &&&str| is_ext(filter) || filter.ends_with("/thing/service/+");
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.extend(REPLY_FILTERS.iter().filter(|filter| !shared(filter)).map(|filter| pattern_of(filter)));
+        all
+    }
+}
+
+fn is_ext(filter: &str) -> bool {
+    filter.starts_with("/ext/")
+}
+
+impl Bindings {
+    /// Sees to it that the answer to this comes to our queue.
+    pub(crate) async fn expect(
+        &self,
+        wanted: &Wanted,
+        delivery: &Delivery,
+        sync_topic: SyncTopic,
+    ) -> Result<(), lapin::Error> {
+        for pattern in wanted.of(delivery, sync_topic) {
+            // Two that come here together bind it twice, which RabbitMQ takes for once.
+            if !self.bound.lock().unwrap_or_else(PoisonError::into_inner).contains(&pattern) {
+                self.bind(pattern).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn bind(&self, pattern: String) -> Result<(), lapin::Error> {
+        let (queue, exchange, key) = (self.queue.clone(), self.exchange.clone(), pattern.as_str().into());
+        self.channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()).await?;
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner).insert(pattern);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

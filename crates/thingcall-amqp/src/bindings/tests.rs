@@ -1,0 +1,37 @@
+//! Which patterns are bound, and when.
+
+use super::*;
+use crate::tests::delivery;
+use thingcall_core::Qos;
+
+fn call(service: &str, mode: CallMode) -> Delivery {
+    Delivery { service: service.parse().unwrap(), mode, ..delivery(7, "d1", Qos::AtMostOnce) }
+}
+
+#[test]
+fn at_the_start_no_topic_of_a_request_is_bound() {
+    let all: Vec<_> = Wanted::default().all().into_iter().collect();
+    assert_eq!(all, [".sys.*.*.rrpc.response.*", ".sys.*.*.thing.model.down_raw_reply", ".sys.*.*.thing.model.up_raw"]);
+}
+
+#[test]
+fn a_request_adds_the_topics_of_its_answer_and_later_connections_have_them() {
+    let wanted = Wanted::default();
+    let own = ".sys.*.*.thing.service.fb:Set_reply";
+    assert_eq!(wanted.of(&call("fb:Set", CallMode::Async), SyncTopic::Ext), [own]);
+    assert_eq!(wanted.all().len(), 4);
+    let ext = wanted.of(&call("fb:Set", CallMode::Sync), SyncTopic::Ext);
+    assert_eq!(ext.len(), 3, "{ext:?}");
+    assert!(wanted.all().contains(own) && wanted.all().len() == 6);
+}
+
+#[test]
+fn services_without_end_take_bounded_room() {
+    let wanted = Wanted::default();
+    for at in 0..SERVICES_MAX + 10 {
+        wanted.of(&call(&format!("s{at}"), CallMode::Async), SyncTopic::Rrpc);
+    }
+    assert_eq!(wanted.of(&call("another", CallMode::Async), SyncTopic::Rrpc), [ANY_SERVICE]);
+    // The shared one has a place of its own.
+    assert_eq!(wanted.all().len(), SERVICES_MAX + 1 + 3);
+}

@@ -1,0 +1,89 @@
+//! What comes to our queue, and whose it is.
+//!
+//! **Invariants:** our own commands are known by their header and by nothing else, so what a device says is heard even
+//! where it repeats its command byte for byte. A reply counts only for the device that its voucher names, and a message
+//! that comes out of a queue is none: its owner may have it dead-lettered under any key, another device's too.
+
+use bytes::Bytes;
+use lapin::BasicProperties;
+use thingcall_alink::{Uplink, device_of, uplink};
+use thingcall_core::{DeviceKey, RawReply, Reply, TransportKind};
+
+use crate::config::{Config, Voucher};
+use crate::keys::{topic_of, topic_of_reply};
+use crate::outgoing::{COMMAND, RAW};
+
+/// The header that RabbitMQ puts on what leaves a queue by its dead-letter exchange.
+const DEAD_LETTER: &str = "x-death";
+
+/// Who reads it, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) instance: &'a str,
+}
+
+/// A message, as the broker delivered it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) exchange: &'a str,
+    pub(crate) routing_key: &'a str,
+    pub(crate) properties: &'a BasicProperties,
+    pub(crate) payload: &'a Bytes,
+}
+
+/// What it is.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// A message on a device's topic, or on none.
+    Said(Uplink),
+    /// A reply that does not come from the device it is said to come from.
+    Forged(DeviceKey),
+}
+
+impl Reader<'_> {
+    pub(crate) fn read(self, message: Incoming<'_>, speaks_raw: impl FnOnce(&DeviceKey) -> bool) -> Read {
+        let Incoming { exchange, routing_key, properties, payload } = message;
+        if let Some(headers) = properties.headers() {
+            if headers.contains_key(COMMAND) {
+                return Read::Said(Uplink::Echo);
+            }
+            if headers.contains_key(DEAD_LETTER) {
+                return Read::Said(Uplink::Foreign);
+            }
+        }
+        let Some(topic) = self.topic(exchange, routing_key, properties) else { return Read::Said(Uplink::Foreign) };
+        let says_raw = properties.content_type().as_ref().is_some_and(|said| said.as_str() == RAW);
+        let speaks_raw = |device: &DeviceKey| says_raw || speaks_raw(device);
+        let said = uplink(TransportKind::Amqp, &topic, payload, self.config.message_bytes_max, speaks_raw);
+        let of_amqp = exchange == self.config.replies_exchange;
+        if !of_amqp || self.config.replies_vouched_by == Voucher::RoutingKey {
+            return Read::Said(said);
+        }
+        let user = properties.user_id().as_ref().and_then(|user| device_of(user.as_str()));
+        match said {
+            Uplink::Reply(Reply { ref device, .. }) | Uplink::Raw(RawReply { ref device, .. })
+                if user.as_ref() != Some(device) =>
+            {
+                Read::Forged(device.clone())
+            }
+            said @ (Uplink::Reply(_) | Uplink::Raw(_) | Uplink::Other(_) | Uplink::Echo | Uplink::Foreign) => {
+                Read::Said(said)
+            }
+        }
+    }
+
+    /// The topic it is on: an answer to `reply_to` reads as an answer on the topic for such.
+    fn topic(self, exchange: &str, routing_key: &str, properties: &BasicProperties) -> Option<String> {
+        if self.config.amqp_devices && exchange == self.config.replies_exchange {
+            let id = properties.correlation_id().as_ref().map_or("-", |id| id.as_str());
+            // A `/` would make a topic of other levels.
+            let id = if id.contains('/') { "-" } else { id };
+            return topic_of_reply(routing_key, self.instance, id).or_else(|| topic_of(routing_key));
+        }
+        (self.config.mqtt_devices && exchange == self.config.mqtt_exchange).then(|| topic_of(routing_key))?
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Connecting: two connections, and all that must be there before deliveries are taken.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Consumer, ErrorKind, ExchangeKind, runtime};
+use thingcall_alink::REPLY_FILTERS;
+use thingcall_core::ConnectResult;
+use tokio::net::lookup_host;
+
+use super::{Ended, Link};
+use crate::bindings::Bindings;
+use crate::keys::{pattern_of, replies_to};
+use crate::publisher::Publisher;
+use crate::socket::Socket;
+use crate::transport::{Open, Shared};
+
+impl From<lapin::Error> for Ended {
+    fn from(error: lapin::Error) -> Self {
+        Self { result: result_of(&error), why: error.to_string() }
+    }
+}
+
+fn result_of(error: &lapin::Error) -> ConnectResult {
+    let ErrorKind::ProtocolError(said) = error.kind() else { return ConnectResult::Refused };
+    match said.kind() {
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+            ConnectResult::Auth
+        }
+        AMQPErrorKind::Soft(_) | AMQPErrorKind::Hard(_) => ConnectResult::Refused,
+    }
+}
+
+/// Opens both connections and declares all that is needed.
+pub(super) async fn open(shared: &Shared) -> Result<Link, Ended> {
+    let ((reader, reader_socket), (writer, writer_socket)) =
+        tokio::try_join!(connect(shared, "replies"), connect(shared, "requests"))?;
+    let config = &shared.config;
+    let channel = reader.create_channel().await?;
+    declare_exchanges(shared, &channel).await?;
+    // A name of its own for each connection: a queue of one that broke may be locked until the broker notices.
+    let queue = format!("thingcall.replies.{}.{:08x}", shared.instance, fastrand::u32(..));
+    let queue = ShortString::try_new(queue).map_err(Ended::refused)?;
+    let consumer = consume(shared, &channel, &queue).await?;
+    let bindings = if config.mqtt_devices {
+        let bindings = Bindings {
+            channel: reader.create_channel().await?,
+            queue,
+            exchange: config.mqtt_exchange.as_str().into(),
+            bound: Mutex::default(),
+        };
+        for pattern in shared.wanted.all() {
+            bindings.bind(pattern).await?;
+        }
+        Some(Arc::new(bindings))
+    } else {
+        None
+    };
+    let writer_events = writer.events_listener().boxed();
+    let gauge = shared.metrics.send_queue_length.clone();
+    let publisher = Publisher::new(writer, config.publish_channels_max, config.send_queue_messages_max, gauge);
+    let ender = publisher.ender();
+    let open = Open { publisher, bindings };
+    Ok(Link { open, consumer, reader, writer_events, _ender: ender, _sockets: [reader_socket, writer_socket] })
+}
+
+async fn connect(shared: &Shared, what: &str) -> Result<(Connection, Socket), Ended> {
+    let (address, config) = (&shared.address, &shared.config);
+    let runtime = runtime::default_runtime()?;
+    let addresses: Vec<_> = lookup_host((address.host.as_str(), address.port)).await.map_err(Ended::refused)?.collect();
+    let stream = AsyncTcpStream::connect(&runtime, addresses).await.map_err(Ended::refused)?;
+    let AsyncTcpStream::Plain(plain) = &stream else { return Err(Ended::refused("no plain connection")) };
+    let socket = Socket::of(plain.get_ref()).map_err(Ended::refused)?;
+    let stream = match &shared.tls {
+        Some(tls) => stream
+            .into_rustls(tls, &address.host)
+            .await
+            .map_err(|e| Ended { result: ConnectResult::Tls, why: e.to_string() })?,
+        None => stream,
+    };
+    let uri = AMQPUri {
+        scheme: if address.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo { username: config.username.clone(), password: config.password.expose().to_owned() },
+            host: address.host.clone(),
+            port: address.port,
+        },
+        vhost: config.vhost.clone(),
+        query: AMQPQueryString {
+            heartbeat: Some(u16::try_from(config.heartbeat.as_secs()).unwrap_or(u16::MAX)),
+            ..AMQPQueryString::default()
+        },
+    };
+    let name = format!("thingcall {} ({what})", shared.instance);
+    let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
+    // lapin asks for a connection once, since its own recovery is off.
+    let stream = Mutex::new(Some(stream));
+    let take = move || {
+        let taken = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.ok_or_else(|| lapin::Error::from(io::Error::from(io::ErrorKind::NotConnected)))
+    };
+    let connection = Connection::connector(uri, runtime, async move |_, _| take(), properties).await?;
+    Ok((connection, socket))
+}
+
+async fn declare_exchanges(shared: &Shared, channel: &Channel) -> Result<(), Ended> {
+    let config = &shared.config;
+    let of_amqp = config.amqp_devices.then_some([&config.commands_exchange, &config.replies_exchange]);
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    for exchange in of_amqp.into_iter().flatten().chain(&config.results_exchange) {
+        channel
+            .exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, durable, FieldTable::default())
+            .await
+            .map_err(|e| Ended { result: result_of(&e), why: format!("exchange {exchange}: {e}") })?;
+    }
+    Ok(())
+}
+
+/// Declares our queue, binds it to what AMQP devices say, and consumes it.
+async fn consume(shared: &Shared, channel: &Channel, queue: &ShortString) -> Result<Consumer, Ended> {
+    let config = &shared.config;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongUInt(config.reply_queue_messages_max));
+    let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.clone(), own, arguments).await?;
+    if config.amqp_devices {
+        // Gateways that carry topics over as they are answer on these.
+        let topics = REPLY_FILTERS.iter().map(|filter| pattern_of(filter));
+        for pattern in std::iter::once(replies_to(&shared.instance)).chain(topics) {
+            let (queue, exchange) = (queue.clone(), config.replies_exchange.as_str().into());
+            let pattern = ShortString::try_new(pattern).map_err(Ended::refused)?;
+            channel.queue_bind(queue, exchange, pattern, QueueBindOptions::default(), FieldTable::default()).await?;
+        }
+    }
+    channel.basic_qos(config.prefetch_messages_max, BasicQosOptions::default()).await?;
+    let alone = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
+    Ok(channel.basic_consume(queue.clone(), "replies".into(), alone, FieldTable::default()).await?)
+}

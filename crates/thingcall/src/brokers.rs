@@ -1,0 +1,166 @@
+//! The ways to devices that a server has: the embedded broker, external ones, and the gate for those that ask.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::future::join_all;
+use prometheus::Registry as Metering;
+use thingcall_amqp::{AmqpTransport, Results};
+use thingcall_broker::{Broker, StartError};
+use thingcall_core::{DeviceKey, TransportName};
+use thingcall_engine::Engine;
+use thingcall_gate::Gate;
+use thingcall_mqtt::MqttTransport;
+use thingcall_store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::server::{in_use, told};
+
+/// What runs.
+pub(crate) struct Brokers {
+    embedded: Option<Arc<Broker>>,
+    mqtt: Vec<Arc<MqttTransport>>,
+    amqp: Vec<Arc<AmqpTransport>>,
+    gate: Option<Asked>,
+}
+
+/// The gate, as it runs.
+struct Asked {
+    address: SocketAddr,
+    drain: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    ended: CancellationToken,
+}
+
+/// What they need.
+pub(crate) struct Parts<'a> {
+    pub config: &'a Config,
+    pub store: &'a Arc<Store>,
+    pub engine: &'a Arc<Engine>,
+    pub metering: &'a Metering,
+}
+
+impl Brokers {
+    /// Starts all that the configuration names and attaches them to the engine. The gate listens on `gate`.
+    ///
+    /// # Errors
+    /// What could not be started, and what to change.
+    pub(crate) async fn start(parts: &Parts<'_>, gate: Option<TcpListener>) -> anyhow::Result<Self> {
+        let config = parts.config;
+        // Before the external brokers, whose devices cannot log in without it.
+        let gate = gate.map(|listener| parts.gate(listener)).transpose()?;
+        let embedded = if config.broker.enabled { Some(parts.embedded().await?) } else { None };
+        let mqtt = config.mqtt.iter().map(|mqtt| (TransportName::MQTT, mqtt));
+        let mqtt = mqtt.chain(config.mqtt_brokers.iter().map(|(name, mqtt)| (*name, mqtt)));
+        let amqp = config.amqp.iter().map(|amqp| (TransportName::AMQP, amqp));
+        let amqp = amqp.chain(config.amqp_brokers.iter().map(|(name, amqp)| (*name, amqp)));
+        let brokers = Self {
+            embedded,
+            mqtt: mqtt.map(|(name, config)| parts.mqtt(name, config.clone())).collect::<Result<_, _>>()?,
+            amqp: amqp.map(|(name, config)| parts.amqp(name, config.clone())).collect::<Result<_, _>>()?,
+            gate,
+        };
+        if brokers.embedded.is_none() && brokers.mqtt.is_empty() && brokers.amqp.is_empty() {
+            warn!("no device can connect: [broker] is not enabled, and there is neither [mqtt] nor [amqp]");
+        }
+        Ok(brokers)
+    }
+
+    /// Where devices connect to the embedded broker.
+    pub(crate) fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.embedded.as_ref().map(|broker| broker.local_addr())
+    }
+
+    /// Where brokers ask for credentials.
+    pub(crate) fn gate_address(&self) -> Option<SocketAddr> {
+        self.gate.as_ref().map(|gate| gate.address)
+    }
+
+    /// Who publishes results of asynchronous calls.
+    pub(crate) fn results(&self) -> Option<Results> {
+        self.amqp.iter().find_map(|amqp| amqp.results())
+    }
+
+    /// Closes the device's connection to the embedded broker. Others are not asked to: what a device does there is
+    /// checked by the gate.
+    pub(crate) async fn kick(&self, device: &DeviceKey) {
+        if let Some(broker) = &self.embedded {
+            broker.kick(device).await;
+            info!(%device, "connection closed: the device is disabled or removed");
+        }
+    }
+
+    /// Closes all connections, each kind within this time.
+    pub(crate) async fn stop(&self, within: Duration) {
+        if let Some(broker) = &self.embedded {
+            broker.shutdown().await;
+        }
+        join_all(self.mqtt.iter().map(|mqtt| mqtt.shutdown(within))).await;
+        join_all(self.amqp.iter().map(|amqp| amqp.shutdown(within))).await;
+        // Last of all: other devices of those brokers may log in meanwhile.
+        if let Some(gate) = &self.gate {
+            gate.drain.send_replace(true);
+            if timeout(within, gate.ended.cancelled()).await.is_err() {
+                gate.task.abort();
+            }
+        }
+    }
+}
+
+impl Parts<'_> {
+    async fn embedded(&self) -> anyhow::Result<Arc<Broker>> {
+        let parts = thingcall_broker::Parts {
+            credentials: self.store.clone(),
+            outbox: self.store.clone(),
+            presence: self.store.clone(),
+            replies: self.engine.clone(),
+        };
+        let started = Broker::start(self.config.broker.clone(), parts, self.metering).await;
+        let broker = started.map_err(|error| match &error {
+            StartError::Listen { address, reason } => {
+                in_use(*address, "MQTT", "--mqtt ADDR or `listen` in [broker]", reason)
+            }
+            StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
+        })?;
+        self.engine.attach(broker.clone());
+        Ok(broker)
+    }
+
+    fn mqtt(&self, name: TransportName, config: thingcall_mqtt::Config) -> anyhow::Result<Arc<MqttTransport>> {
+        let (replies, presence) = (self.engine.clone(), self.store.clone());
+        let transport = MqttTransport::start(name, config, replies, presence, self.metering)
+            .with_context(|| format!("the MQTT broker {name}"))?;
+        self.engine.attach(transport.clone());
+        Ok(transport)
+    }
+
+    fn amqp(&self, name: TransportName, config: thingcall_amqp::Config) -> anyhow::Result<Arc<AmqpTransport>> {
+        let (replies, presence) = (self.engine.clone(), self.store.clone());
+        let transport = AmqpTransport::start(name, config, replies, presence, self.metering)
+            .with_context(|| format!("the AMQP broker {name}"))?;
+        self.engine.attach(transport.clone());
+        Ok(transport)
+    }
+
+    fn gate(&self, listener: TcpListener) -> anyhow::Result<Asked> {
+        let parts = thingcall_gate::Parts { credentials: self.store.clone(), presence: self.store.clone() };
+        let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
+        let address = listener.local_addr()?;
+        let (drain, draining) = watch::channel(false);
+        let ended = CancellationToken::new();
+        let ends = ended.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let _ends = ends;
+            gate.serve(listener, told(draining)).await;
+        });
+        Ok(Asked { address, drain, task, ended })
+    }
+}
