@@ -136,13 +136,11 @@ impl Link {
 
     /// Takes no more deliveries, closes, and then ends the calls that were sent.
     async fn close(self, shared: &Shared) {
-        let was_open = shared.close();
+        shared.close();
         self.publisher().end().await;
         tokio::join!(goodbye(self.publisher().connection()), goodbye(&self.reader));
         drop(self);
-        if was_open {
-            shared.lost();
-        }
+        shared.lost();
     }
 }
 

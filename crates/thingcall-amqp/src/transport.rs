@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) wanted: Wanted,
     pub(crate) stop: Notify,
     stopped: AtomicBool,
+    /// Deliveries were taken, and the engine is not told yet of their connection's end.
+    owes_end: AtomicBool,
     /// The present connections; `None` while there are none.
     open: RwLock<Option<Open>>,
 }
@@ -82,6 +84,7 @@ impl AmqpTransport {
             wanted: Wanted::default(),
             stop: Notify::new(),
             stopped: AtomicBool::new(false),
+            owes_end: AtomicBool::new(false),
             open: RwLock::new(None),
             config,
         });
@@ -105,9 +108,8 @@ impl AmqpTransport {
             task.abort();
             // It holds the connections until it is gone.
             let _cancelled = task.await;
-            if self.shared.close() {
-                self.shared.lost();
-            }
+            self.shared.close();
+            self.shared.lost();
         }
     }
 }
@@ -119,21 +121,23 @@ impl Shared {
 
     /// Deliveries are taken from now on.
     pub(crate) fn open(&self, open: Open) {
+        self.owes_end.store(true, Ordering::Relaxed);
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(open);
         self.metrics.up.set(1);
     }
 
-    /// Deliveries are refused from now on. Says whether they were taken before.
-    pub(crate) fn close(&self) -> bool {
-        let was = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+    /// Deliveries are refused from now on.
+    pub(crate) fn close(&self) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.metrics.up.set(0);
-        was.is_some()
     }
 
-    /// Ends the calls whose messages were sent.
+    /// Ends the calls whose messages were sent, once for each [`Self::open`].
     pub(crate) fn lost(&self) {
-        debug!("connection to the broker ended");
-        self.replies.transport_lost(self.name);
+        if self.owes_end.swap(false, Ordering::Relaxed) {
+            debug!("connection to the broker ended");
+            self.replies.transport_lost(self.name);
+        }
     }
 
     pub(crate) fn present(&self) -> Option<Open> {
