@@ -4,11 +4,11 @@
 //! state; nothing after it. Never two at once: who runs is marked by `scheduled`. The call is over for the plugin as soon
 //! as [`Mail::over`] is set, which happens once. No lock is held while plugin code runs or somebody is woken.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
 
 use futures_util::future::AbortHandle;
+use smallvec::SmallVec;
 use thingcall_core::{Call, Deadline};
 use thingcall_plugin::abi::{DoneFn, E_INVAL, E_LIMIT, E_SHUTDOWN, E_STALE, E_UNSUPPORTED, OK, Token};
 
@@ -21,6 +21,9 @@ use crate::tokens::{self, Named};
 
 /// How many times in a row a call may run plugin code before others have their turn.
 const STEPS_MAX: u32 = 32;
+
+/// Most calls have one operation: it needs no memory of its own.
+pub(crate) type Few<T> = SmallVec<[T; 1]>;
 
 /// What a plugin answered, or why it did not.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,12 +51,13 @@ struct Mail {
     scheduled: bool,
     begun: bool,
     woken: bool,
-    ended: VecDeque<(i32, OperationEnd)>,
+    /// In the order of their ends.
+    ended: Few<(i32, OperationEnd)>,
     /// The call is over, and why.
     over: Option<i32>,
-    operations: Vec<Operation>,
+    operations: Few<Operation>,
     last_number: i32,
-    orders: Vec<Order>,
+    orders: Few<Order>,
     completion: Option<Completion>,
     /// The engine's side of the call, where it waits.
     driver: Option<Waker>,
@@ -86,11 +90,11 @@ impl CallActor {
                 scheduled: false,
                 begun: false,
                 woken: false,
-                ended: VecDeque::new(),
+                ended: Few::new(),
                 over: None,
-                operations: Vec::new(),
+                operations: Few::new(),
                 last_number: 0,
-                orders: Vec::new(),
+                orders: Few::new(),
                 completion: None,
                 driver: None,
                 state: Foreign::NULL,
@@ -104,6 +108,11 @@ impl CallActor {
 
     pub(crate) const fn instance(&self) -> &Arc<Instance> {
         &self.instance
+    }
+
+    /// The call as it came to the plugin.
+    pub(crate) const fn call(&self) -> &Call {
+        &self.call
     }
 
     pub(crate) const fn deadline(&self) -> Deadline {
@@ -188,14 +197,14 @@ impl CallActor {
             if mail.over.is_some() {
                 return;
             }
-            mail.ended.push_back((number, end));
+            mail.ended.push((number, end));
             mail.poke_runner(self.inline())
         };
         self.tell(poke);
     }
 
     /// Takes what the plugin asked for.
-    pub(crate) fn collect(&self, orders: &mut Vec<Order>) -> Option<Completion> {
+    pub(crate) fn collect(&self, orders: &mut Few<Order>) -> Option<Completion> {
         let mut mail = lock(&self.mail);
         std::mem::swap(&mut mail.orders, orders);
         mail.completion.take()
@@ -343,7 +352,8 @@ impl Mail {
             self.begun = true;
             return Step::Begin;
         }
-        while let Some((number, end)) = self.ended.pop_front() {
+        while !self.ended.is_empty() {
+            let (number, end) = self.ended.remove(0);
             if let Some(place) = self.operations.iter().position(|operation| operation.number == number) {
                 return Step::Done(self.operations.swap_remove(place), end);
             }

@@ -16,7 +16,7 @@ use thingcall_plugin::abi::{E_CANCELLED, E_TIMEOUT};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::{Tally, answer};
-use crate::call::{CallActor, Completion};
+use crate::call::{CallActor, Completion, Few};
 use crate::config::Fallback;
 use crate::instance::{Instance, NotAdmitted};
 use crate::metrics::CallResult;
@@ -52,16 +52,48 @@ async fn blocked(instance: &Instance, call: &Call, device: &dyn DeviceLink) -> R
     }
 }
 
-/// How an operation ended, by its number.
-type Running<'a> = Pin<Box<dyn Future<Output = (i32, OperationEnd)> + Send + 'a>>;
+/// An operation that runs.
+struct Running<'a> {
+    number: i32,
+    run: Abortable<Run<'a>>,
+}
+
+enum Run<'a> {
+    /// A command for the device, as its link made it.
+    Forward(Pin<Box<dyn Future<Output = Result<Answer, CallError>> + Send + 'a>>),
+    /// Anything else.
+    Other(Pin<Box<dyn Future<Output = OperationEnd> + Send + 'a>>),
+}
+
+impl Future for Run<'_> {
+    type Output = OperationEnd;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<OperationEnd> {
+        match self.get_mut() {
+            Self::Forward(asked) => asked.as_mut().poll(context).map(OperationEnd::Answered),
+            Self::Other(other) => other.as_mut().poll(context),
+        }
+    }
+}
+
+impl Future for Running<'_> {
+    type Output = (i32, OperationEnd);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<(i32, OperationEnd)> {
+        let ended = Pin::new(&mut self.run).poll(context);
+        ended.map(|end| (self.number, end.unwrap_or(OperationEnd::Cancelled)))
+    }
+}
 
 struct Driver<'a> {
     actor: Arc<CallActor>,
     call: &'a Call,
     device: &'a dyn DeviceLink,
-    /// Made when the first operation is.
-    running: Option<FuturesUnordered<Running<'a>>>,
-    orders: Vec<Order>,
+    /// The only operation, or the first of several.
+    running: Option<Running<'a>>,
+    /// Those beside it. Made when there is one.
+    others: Option<FuturesUnordered<Running<'a>>>,
+    orders: Few<Order>,
     tally: Tally,
     entered: Instant,
     started: bool,
@@ -89,7 +121,8 @@ impl<'a> Driver<'a> {
             call,
             device,
             running: None,
-            orders: Vec::new(),
+            others: None,
+            orders: Few::new(),
             tally: Tally::default(),
             entered: Instant::now(),
             started: false,
@@ -132,43 +165,57 @@ impl<'a> Driver<'a> {
     fn start_orders(&mut self) {
         for order in self.orders.drain(..) {
             let Order { number, what, abort } = order;
-            let run: Pin<Box<dyn Future<Output = OperationEnd> + Send + 'a>> = match what {
+            let run = match what {
                 Ordered::Forward(params, limit) => {
                     self.tally.forwards = self.tally.forwards.saturating_add(1);
                     let command = Command { service: self.call.service.clone(), params };
                     let asked = self.device.call(command);
                     let (call, entered) = (self.call, self.entered);
                     match limit {
-                        None => Box::pin(async move { OperationEnd::Answered(asked.await) }),
-                        Some(limit) => Box::pin(async move {
+                        None => Run::Forward(asked),
+                        Some(limit) => Run::Other(Box::pin(async move {
                             let end = timeout(limit, asked).await;
                             OperationEnd::Answered(end.unwrap_or_else(|_| Err(timed_out(call, entered))))
-                        }),
+                        })),
                     }
                 }
-                Ordered::Timer(wait) => Box::pin(async move {
+                Ordered::Timer(wait) => Run::Other(Box::pin(async move {
                     sleep(wait).await;
                     OperationEnd::Fired
-                }),
+                })),
             };
-            let run = Abortable::new(run, abort);
-            let running = self.running.get_or_insert_default();
-            running.push(Box::pin(async move { (number, run.await.unwrap_or(OperationEnd::Cancelled)) }));
+            let running = Running { number, run: Abortable::new(run, abort) };
+            match &self.running {
+                None => self.running = Some(running),
+                Some(_) => self.others.get_or_insert_default().push(running),
+            }
         }
     }
 
     /// Says whether anything ended.
     fn poll_running(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(running) = &mut self.running else { return false };
         let mut moved = false;
-        while let Poll::Ready(Some((number, end))) = Pin::new(&mut *running).poll_next(context) {
-            if let OperationEnd::Answered(end) = &end {
-                self.tally.note(end);
-            }
-            self.actor.ended(number, end);
+        if let Some(running) = &mut self.running
+            && let Poll::Ready((number, end)) = Pin::new(running).poll(context)
+        {
+            self.running = None;
+            self.ended(number, end);
+            moved = true;
+        }
+        while let Some(others) = &mut self.others
+            && let Poll::Ready(Some((number, end))) = Pin::new(others).poll_next(context)
+        {
+            self.ended(number, end);
             moved = true;
         }
         moved
+    }
+
+    fn ended(&mut self, number: i32, end: OperationEnd) {
+        if let OperationEnd::Answered(end) = &end {
+            self.tally.note(end);
+        }
+        self.actor.ended(number, end);
     }
 }
 
@@ -180,6 +227,7 @@ fn timed_out(call: &Call, entered: Instant) -> CallError {
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
         self.running = None;
+        self.others = None;
         if !self.answered {
             let late = Instant::now().into_std() >= self.actor.deadline().instant();
             let (reason, result) =

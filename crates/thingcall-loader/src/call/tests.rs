@@ -320,7 +320,7 @@ async fn what_comes_in_before_the_driver_waits_keeps_it_awake() {
     let Some(Event::Poll(token)) = bench.script.events().last().cloned() else { panic!("not polled") };
     bench.script.timer(token, 60_000, 1, |_, _| {});
     assert!(!waits(), "a timer is to be started");
-    let mut orders = Vec::new();
+    let mut orders = Few::new();
     assert!(actor.collect(&mut orders).is_none() && orders.len() == 1 && waits());
     bench.script.complete(token, OK, 200, "");
     assert!(!waits(), "there is an answer");
