@@ -51,7 +51,7 @@ pub(crate) enum NotConfirmed {
     Down,
     /// The broker takes no messages for now; nothing was sent.
     Blocked,
-    /// So many wait already; nothing was sent.
+    /// So many may wait, and it may not, or its time was up before its turn; nothing was sent.
     Full(usize),
     /// The broker refused it, in words fit for a caller; it is in no queue.
     Refused(&'static str),
@@ -132,6 +132,9 @@ impl Publisher {
                 Err(_) => return Err(NotConfirmed::Full(self.unconfirmed.messages_max)),
             },
         };
+        if deadline <= Instant::now() {
+            return Err(NotConfirmed::Full(self.unconfirmed.messages_max));
+        }
         // In a task of its own, so that the channel is settled also where this future is dropped.
         let exchange = self.exchanges.spawn(self.clone().exchange(turn, message));
         tokio::select! {
@@ -163,6 +166,11 @@ impl Publisher {
         if self.blocked() {
             self.keep(channel);
             return Err(NotConfirmed::Blocked);
+        }
+        // It had to wait for its channel.
+        if message.until.is_some_and(|until| until <= Instant::now()) {
+            self.keep(channel);
+            return Err(NotConfirmed::Full(self.unconfirmed.messages_max));
         }
         let confirmed = tokio::select! {
             biased;

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use lapin::BasicProperties;
 use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use thingcall_core::{Args, CallId, CallMode, DeliverError, Delivery, Qos, Sent, Transport, TransportName};
+use thingcall_core::{Args, CallId, CallMode, Deadline, DeliverError, Delivery, Qos, Sent, Transport, TransportName};
 
 use super::device::{Device, connect, queue};
 use super::rabbit::{DEVICE_PASSWORD, DEVICE_USER, shared};
@@ -222,6 +222,18 @@ async fn a_delivery_that_is_dropped_is_sent_once_or_not_at_all_and_leaves_nothin
         seen.push(id);
     }
     until("empty", || bench.metric("send_queue_length", "") == 0.0).await;
+}
+
+#[tokio::test]
+async fn a_command_whose_time_is_up_is_not_sent() {
+    let (rabbit, names) = (shared(), Names::new());
+    let bench = Bench::ready(rabbit.amqp, &names, |_| {}).await;
+    let mut device = Device::start(&rabbit, &names, "d1").await;
+    let past = Deadline::at(tokio::time::Instant::now().into_std());
+    let late = Delivery { deadline: Some(past), ..delivery(1, "d1", Qos::AtMostOnce) };
+    assert!(matches!(bench.deliver(&late).await, Err(DeliverError::QueueFull(_))));
+    assert_eq!(bench.deliver(&delivery(2, "d1", Qos::AtMostOnce)).await, Ok(Sent::Sent));
+    assert_eq!(device.command().await.properties.correlation_id().as_ref().unwrap().as_str(), "2");
 }
 
 #[tokio::test]

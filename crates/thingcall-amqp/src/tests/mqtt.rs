@@ -10,8 +10,9 @@ use thingcall_core::{CallId, CallMode, DeliverError, Delivery, Qos, Sent, SyncTo
 use tokio::time::timeout;
 
 use super::device::{Device, connect, queue};
+use super::proxy::Proxy;
 use super::rabbit::{Rabbit, shared};
-use super::{Bench, Names, PATIENCE, delivery, key};
+use super::{Bench, Names, PATIENCE, Told, delivery, key};
 use crate::Config;
 
 const OK: &str = r#"{"id":"7","code":200,"data":{"y":1.0}}"#;
@@ -105,6 +106,21 @@ async fn commands_go_on_their_topics_and_answers_come_back() {
         assert_eq!((reply.device, reply.topic_id.map(CallId::as_u32)), (key(&name), topic_id), "{answer}");
         assert_eq!(reply.body.unwrap().code, 200);
     }
+}
+
+#[tokio::test]
+async fn an_answer_to_a_call_of_an_earlier_connection_is_heard() {
+    let (rabbit, names, name) = (shared(), Names::new(), unique());
+    let proxy = Proxy::to(rabbit.amqp).await;
+    let mut bench = Bench::ready(proxy.port, &names, mqtt_alone).await;
+    let mut device = MqttDevice::start(&rabbit, &[&format!("/sys/pk/{name}/#")]).await;
+    assert_eq!(bench.deliver(&of(&name, CallMode::Async, SyncTopic::Rrpc)).await, Ok(Sent::Sent));
+    let (topic, ..) = device.message().await;
+    proxy.cut();
+    assert!(matches!(bench.told().await, Told::Lost));
+    bench.until_ready().await;
+    device.publish(&format!("{topic}_reply"), OK).await;
+    assert_eq!(bench.reply().await.payload_id, Some(CallId::from_u32(7)));
 }
 
 #[tokio::test]
