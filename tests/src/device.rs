@@ -144,8 +144,16 @@ impl MqttDevice {
     /// # Panics
     /// If the broker says nothing.
     pub fn subscribe(&self, filter: &str) -> bool {
-        self.client.subscribe(filter, QoS::AtLeastOnce).expect("a valid filter");
+        self.asks_for(filter);
         self.grants.lock().expect("no waiter panicked").recv_timeout(TIMEOUT).expect("a SUBACK")
+    }
+
+    /// Sends a SUBSCRIBE, for brokers that end the connection instead of an answer.
+    ///
+    /// # Panics
+    /// If the filter is none.
+    pub fn asks_for(&self, filter: &str) {
+        self.client.subscribe(filter, QoS::AtLeastOnce).expect("a valid filter");
     }
 
     /// The next message it gets.
@@ -157,9 +165,17 @@ impl MqttDevice {
         messages.recv_timeout(TIMEOUT).expect("a message for the device")
     }
 
+    /// The next message, if it is there already.
+    ///
+    /// # Panics
+    /// Never: no waiter panics.
+    pub fn try_next(&self) -> Option<Seen> {
+        self.messages.lock().expect("no waiter panicked").try_recv().ok()
+    }
+
     /// Whether a message is there already.
     pub fn has_message(&self) -> bool {
-        self.messages.lock().expect("no waiter panicked").try_recv().is_ok()
+        self.try_next().is_some()
     }
 
     /// Acknowledges a message.

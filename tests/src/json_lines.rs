@@ -38,6 +38,11 @@ impl Script {
         self.process.line(what, |line| pick(&serde_json::from_str(line).ok()?))
     }
 
+    /// The next object whose `event` is this; others are passed over.
+    pub(crate) fn event(&self, name: &str) -> Value {
+        self.next(name, |event| (event.get("event")?.as_str()? == name).then(|| event.clone()))
+    }
+
     /// The next object, however long it takes; `None` when the script has ended.
     pub(crate) fn forever(&self) -> Option<Value> {
         loop {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in a harness ends the test")]
 
+mod amqp;
 mod app;
 mod device;
 mod http;
@@ -15,9 +16,12 @@ mod mosquitto;
 mod plugins;
 mod process;
 mod program;
+mod proxy;
+mod rabbitmq;
 mod site;
 mod wait;
 
+pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
 pub use device::{Credential, MqttDevice, Seen};
 pub use http::{HttpAnswer, HttpCall};
@@ -28,8 +32,10 @@ pub use plugins::{build_output, c_plugin, install, rust_plugin, shared_library};
 pub use program::{
     Addresses, Finished, Options, Running, Simulation, Thingcall, command_in_background, program, run, run_ok,
 };
-pub use site::{DeviceSecrets, PRODUCT, Site, invocation};
-pub use wait::{TIMEOUT, eventually, free_port};
+pub use proxy::Proxy;
+pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
+pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
+pub use wait::{TIMEOUT, eventually, free_port, free_ports};
 
 /// The file of this name in `fixtures/`.
 pub fn fixture(name: &str) -> std::path::PathBuf {

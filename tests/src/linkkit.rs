@@ -61,7 +61,7 @@ impl LinkkitDevice {
 
     /// The next event of this name; others are passed over.
     pub fn event(&self, name: &str) -> Value {
-        self.script.next(name, |event| (event.get("event")?.as_str()? == name).then(|| event.clone()))
+        self.script.event(name)
     }
 
     /// Cuts its power.

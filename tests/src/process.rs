@@ -1,10 +1,12 @@
 //! A process of the tests' own: its output is kept for failures, and it never outlives the test run.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::wait::{TIMEOUT, eventually};
 
@@ -13,6 +15,8 @@ use crate::wait::{TIMEOUT, eventually};
 pub(crate) struct Process {
     name: String,
     child: Child,
+    /// What `kill` takes: a process, or a whole group.
+    target: String,
     lines: Mutex<Receiver<String>>,
     log: Arc<Mutex<Vec<String>>>,
     guard: Guard,
@@ -21,9 +25,19 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it. Its stdin stays open as long as this value lives.
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+        Self::begin(name, command, |pid| pid.to_string())
+    }
+
+    /// The same with all that it starts itself: they end together.
+    pub(crate) fn start_group(name: &str, command: &mut Command) -> Self {
+        Self::begin(name, command.process_group(0), |pid| format!("-{pid}"))
+    }
+
+    fn begin(name: &str, command: &mut Command, target: impl FnOnce(u32) -> String) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
-        let guard = Guard::over(child.id());
+        let target = target(child.id());
+        let guard = Guard::over(&target);
         let log = Arc::new(Mutex::new(Vec::new()));
         let (sender, lines) = channel();
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -36,7 +50,7 @@ impl Process {
         let stderr = child.stderr.take().expect("stderr is piped");
         let kept = log.clone();
         each_line(stderr, move |line| keep(&kept, line));
-        Self { name: name.to_owned(), child, lines: Mutex::new(lines), log, guard }
+        Self { name: name.to_owned(), child, target, lines: Mutex::new(lines), log, guard }
     }
 
     /// Where it reads from.
@@ -45,16 +59,21 @@ impl Process {
     }
 
     /// The next line of its stdout for which `pick` has an answer; other lines are passed over.
-    pub(crate) fn line<T>(&self, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
+    pub(crate) fn line<T>(&self, what: &str, pick: impl FnMut(&str) -> Option<T>) -> T {
+        self.line_within(TIMEOUT, what, pick)
+    }
+
+    /// The same with a time-out of its own, for what starts slowly.
+    pub(crate) fn line_within<T>(&self, limit: Duration, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
         let lines = self.lines.lock().expect("no reader panicked");
         loop {
-            match lines.recv_timeout(TIMEOUT) {
+            match lines.recv_timeout(limit) {
                 Ok(line) => {
                     if let Some(found) = pick(&line) {
                         return found;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("{}: no {what} within {TIMEOUT:?}\n{}", self.name, self.log()),
+                Err(RecvTimeoutError::Timeout) => panic!("{}: no {what} within {limit:?}\n{}", self.name, self.log()),
                 Err(RecvTimeoutError::Disconnected) => panic!("{} ended before {what}\n{}", self.name, self.log()),
             }
         }
@@ -72,7 +91,7 @@ impl Process {
 
     /// Sends it a signal by name, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status();
+        let status = Command::new("kill").args([&format!("-{signal}"), "--", &self.target]).status();
         assert!(status.is_ok_and(|status| status.success()), "{} took no {signal}\n{}", self.name, self.log());
     }
 
@@ -93,8 +112,10 @@ impl Process {
 
     /// Ends it at once, as a crash does.
     pub(crate) fn kill(&mut self) {
-        // It may have ended before.
-        let _gone = self.child.kill();
+        // It may have ended before; a leader that was waited for is no group's any more.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _gone = Command::new("kill").args(["-KILL", "--", &self.target]).stderr(Stdio::null()).status();
+        }
         let _status = self.child.wait();
     }
 }
@@ -140,13 +161,13 @@ struct Guard(Child);
 /// Reads folders, one a line, until whoever writes them is gone.
 const GUARD: &str = r#"pid=$1; shift
 while read -r folder; do set -- "$@" "$folder"; done
-kill -KILL "$pid" 2>/dev/null
+kill -KILL -- "$pid" 2>/dev/null
 rm -rf -- "$@""#;
 
 impl Guard {
-    fn over(pid: u32) -> Self {
+    fn over(target: &str) -> Self {
         let child = Command::new("sh")
-            .args(["-c", GUARD, "guard", &pid.to_string()])
+            .args(["-c", GUARD, "guard", target])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -13,6 +13,8 @@ use crate::linkkit::{Behaviour, LinkkitDevice};
 use crate::mosquitto::Mosquitto;
 use crate::plugins::install;
 use crate::program::{Options, Simulation, Thingcall, run_ok};
+use crate::rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
+use crate::wait::eventually;
 
 /// The product that every site has: default module with sync `Measure` and async `SetScene`, module `testFb` with sync
 /// `testService` and async `resetLater`.
@@ -31,6 +33,9 @@ pub struct DeviceSecrets {
     pub iot_id: String,
 }
 
+/// A user that the gate of a site behind RabbitMQ lets do everything there.
+pub const CONSUMER: RabbitUser<'static> = RabbitUser { name: "consumer", password: "consumer's" };
+
 /// A server and what goes with it.
 #[derive(Debug)]
 pub struct Site {
@@ -38,46 +43,89 @@ pub struct Site {
     pub program: Thingcall,
     /// The external broker, where there is one.
     pub mosquitto: Option<Mosquitto>,
+    /// The external broker that asks the server who a device is, where there is one.
+    pub rabbitmq: Option<RabbitMq>,
     /// The access key.
     pub key: Key,
     options: Options,
     _folder: TempDir,
 }
 
+/// What a site is started with.
+#[derive(Debug, Default)]
+struct Setup<'a> {
+    mosquitto: Option<Mosquitto>,
+    rabbitmq: Option<RabbitMq>,
+    settings: &'a [(&'a str, &'a str)],
+    toml: &'a str,
+    plugins: &'a [&'a Path],
+}
+
+impl Setup<'_> {
+    /// Those of its brokers, and the test's own, which win.
+    fn all_settings(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let mut set = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
+        if let Some(mosquitto) = &self.mosquitto {
+            set("BROKER__ENABLED", "false");
+            set("MQTT__URL", &format!("mqtt://{}", mosquitto.address()));
+        }
+        if let Some(rabbitmq) = &self.rabbitmq {
+            set("BROKER__ENABLED", "false");
+            set("AMQP__URL", &format!("amqp://{}", rabbitmq.amqp()));
+            set("AMQP__USERNAME", THINGCALL.name);
+            set("AMQP__PASSWORD", THINGCALL.password);
+            set("AMQP__MQTT_DEVICES", "true");
+            set("AMQP__RESULTS_EXCHANGE", "thingcall.results");
+            set("GATE__LISTEN", &rabbitmq.gate().to_string());
+        }
+        for (key, value) in self.settings {
+            set(key, value);
+        }
+        all
+    }
+}
+
 impl Site {
     /// A server with the embedded broker, and these settings.
     pub fn embedded(settings: &[(&str, &str)]) -> Self {
-        Self::start(None, settings)
+        Self::start(Setup { settings, ..Setup::default() })
     }
 
     /// A server without it, and a Mosquitto.
     pub fn external(settings: &[(&str, &str)]) -> Self {
-        Self::start(Some(Mosquitto::start()), settings)
+        Self::start(Setup { mosquitto: Some(Mosquitto::start()), settings, ..Setup::default() })
+    }
+
+    /// A server without it, and a RabbitMQ that asks its gate; devices of both kinds, results on an exchange.
+    pub fn behind_rabbitmq(settings: &[(&str, &str)]) -> Self {
+        Self::behind(RabbitMq::start(), settings)
+    }
+
+    /// The same with a RabbitMQ that runs already and asks the gate of nobody else.
+    pub fn behind(rabbitmq: RabbitMq, settings: &[(&str, &str)]) -> Self {
+        let RabbitUser { name, password } = CONSUMER;
+        let toml = format!("[[gate.users]]\nname = \"{name}\"\nsecret = \"{password}\"\ntags = [\"monitoring\"]\n");
+        let site = Self::start(Setup { rabbitmq: Some(rabbitmq), settings, toml: &toml, ..Setup::default() });
+        site.is_ready();
+        site
     }
 
     /// A server with the embedded broker, this configuration file, and these plugins in its folder.
     pub fn with_plugins(toml: &str, plugins: &[&Path]) -> Self {
-        Self::start_with(None, &[], toml, plugins)
+        Self::start(Setup { toml, plugins, ..Setup::default() })
     }
 
     /// The same with a Mosquitto instead of the embedded broker.
     pub fn external_with_plugins(toml: &str, plugins: &[&Path]) -> Self {
-        Self::start_with(Some(Mosquitto::start()), &[], toml, plugins)
+        Self::start(Setup { mosquitto: Some(Mosquitto::start()), toml, plugins, ..Setup::default() })
     }
 
-    fn start(mosquitto: Option<Mosquitto>, settings: &[(&str, &str)]) -> Self {
-        Self::start_with(mosquitto, settings, "", &[])
-    }
-
-    fn start_with(mosquitto: Option<Mosquitto>, settings: &[(&str, &str)], toml: &str, plugins: &[&Path]) -> Self {
+    fn start(setup: Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let data = folder.path().join("data");
-        let mut settings: Vec<_> =
-            settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        if let Some(mosquitto) = &mosquitto {
-            settings.push(("BROKER__ENABLED".to_owned(), "false".to_owned()));
-            settings.push(("MQTT__URL".to_owned(), format!("mqtt://{}", mosquitto.address())));
-        }
+        let settings = setup.all_settings();
+        let Setup { mosquitto, rabbitmq, toml, plugins, .. } = setup;
         let topic: &[&str] = if mosquitto.is_some() { &["--sync-topic", "ext"] } else { &[] };
         import(&data, PRODUCT, topic);
         let key = Key { id: "testid".to_owned(), secret: "testsecret".to_owned(), token: None };
@@ -93,7 +141,20 @@ impl Site {
         let options = Options { data, settings, config };
         let mut program = Thingcall::start(&options);
         program.takes_along(folder.path());
-        Self { program, mosquitto, key, options, _folder: folder }
+        Self { program, mosquitto, rabbitmq, key, options, _folder: folder }
+    }
+
+    /// Waits until it has a connection to a broker.
+    pub fn is_ready(&self) {
+        eventually("readyz tells", || (self.program.operator("/readyz").0 == 200).then_some(()));
+    }
+
+    /// Where devices that speak AMQP connect.
+    ///
+    /// # Panics
+    /// If there is no such broker.
+    pub fn amqp(&self) -> SocketAddr {
+        self.rabbitmq.as_ref().expect("a RabbitMQ").amqp()
     }
 
     /// Where its plugins are.
@@ -143,6 +204,7 @@ impl Site {
     /// If there is no broker.
     pub fn broker(&self) -> SocketAddr {
         let external = self.mosquitto.as_ref().map(Mosquitto::address);
+        let external = external.or(self.rabbitmq.as_ref().map(RabbitMq::mqtt));
         external.or(self.program.addresses.mqtt).expect("a broker")
     }
 
@@ -171,7 +233,7 @@ impl Site {
 
     /// Connects a registered device by the official device SDK; `leaves` as in [`Behaviour`].
     pub fn connect(&self, device: &DeviceSecrets, leaves: bool) -> LinkkitDevice {
-        let behaviour = Behaviour { subscribes: self.mosquitto.is_some(), leaves };
+        let behaviour = Behaviour { subscribes: self.mosquitto.is_some() || self.rabbitmq.is_some(), leaves };
         LinkkitDevice::connect(self.broker(), device, behaviour)
     }
 

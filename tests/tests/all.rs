@@ -5,6 +5,7 @@
 mod sites;
 
 mod arguments;
+mod brokers;
 mod callers;
 mod commands;
 mod disabled;
@@ -20,6 +21,9 @@ mod plugin_calls;
 mod plugin_commands;
 mod plugin_evil;
 mod plugin_swap;
+mod rabbitmq;
+mod rabbitmq_confined;
+mod rabbitmq_mqtt;
 mod raw_devices;
 mod replies;
 mod requests;

@@ -22,3 +22,9 @@ pub(crate) fn external() -> &'static Site {
     static SITE: OnceLock<Site> = OnceLock::new();
     SITE.get_or_init(|| Site::external(&[]))
 }
+
+/// RabbitMQ in place of the embedded broker; thingcall knows it by AMQP alone and answers what it asks of devices.
+pub(crate) fn rabbitmq() -> &'static Site {
+    static SITE: OnceLock<Site> = OnceLock::new();
+    SITE.get_or_init(|| Site::behind_rabbitmq(&[]))
+}
