@@ -18,6 +18,7 @@ use crate::server::Stopped;
 use crate::simulate::Address;
 use crate::tool::Place;
 
+mod amqp;
 mod bare;
 mod handlers;
 mod load;
@@ -45,12 +46,46 @@ enum What {
 enum Broker {
     Embedded,
     At(Address),
+    Amqp(Rabbit),
+}
+
+/// A RabbitMQ, and the user that server, devices and reference are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rabbit {
+    place: String,
+    username: String,
+    password: String,
+}
+
+impl Rabbit {
+    /// Without the user.
+    fn url(&self) -> String {
+        format!("amqp://{}", self.place)
+    }
+
+    /// As lapin reads it.
+    fn uri(&self) -> String {
+        format!("amqp://{}:{}@{}/%2f", self.username, self.password, self.place)
+    }
+
+    fn of(rest: &str) -> Self {
+        let rest = rest.trim_end_matches('/');
+        let (user, place) = rest.rsplit_once('@').unwrap_or(("guest:guest", rest));
+        let (username, password) = user.split_once(':').unwrap_or((user, ""));
+        Self { place: place.to_owned(), username: username.to_owned(), password: password.to_owned() }
+    }
 }
 
 impl std::str::FromStr for Broker {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "embedded" { Ok(Self::Embedded) } else { text.parse().map(Self::At) }
+        if text == "embedded" {
+            return Ok(Self::Embedded);
+        }
+        match text.strip_prefix("amqp://") {
+            Some(rest) => Ok(Self::Amqp(Rabbit::of(rest))),
+            None => text.parse().map(Self::At),
+        }
     }
 }
 
@@ -72,7 +107,7 @@ pub(crate) struct Args {
     /// Measure a server of its own, in this process, which is the default
     #[arg(long = "self", conflicts_with = "url")]
     own: bool,
-    /// Where the devices are: embedded, or mqtt://HOST:PORT
+    /// Where the devices are: embedded, mqtt://HOST:PORT, or amqp://USER:PASSWORD@HOST:PORT for devices that speak AMQP
     #[arg(long, default_value = "embedded")]
     broker: Broker,
     /// How many calls wait for their answer at once
@@ -136,6 +171,7 @@ fn print(args: &Args, what: &str, plan: Plan, report: &Report) {
     let broker = match &args.broker {
         Broker::Embedded => "embedded".to_owned(),
         Broker::At(address) => address.to_string(),
+        Broker::Amqp(rabbit) => rabbit.url(),
     };
     if !args.output.json {
         return output::line(report.text(what, &broker));

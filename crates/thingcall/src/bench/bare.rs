@@ -1,7 +1,7 @@
 //! The reference: the same devices on the same broker, asked without HTTP, signature, checks and engine.
 //!
-//! On an external broker it is one bare rumqttc connection that publishes requests and waits for responses; on the
-//! embedded one, whose devices nobody else can reach, deliveries go straight into it.
+//! On an external MQTT broker it is one bare rumqttc connection that publishes requests and waits for responses, on
+//! RabbitMQ one bare lapin connection that waits for its confirms too; on the embedded broker, whose devices nobody else can reach, deliveries go straight into it.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout};
 
 use super::report::Report;
 use super::target::{self, IDENTIFIER};
+use super::amqp::{self, Bare};
 use super::{Args, Broker, Pace, Plan};
 use crate::simulate::{Address, Device};
 use crate::tool::scratch;
@@ -33,7 +34,7 @@ const REQUESTS_MAX: usize = 20_000;
 
 /// Requests that wait for their answer.
 #[derive(Default)]
-struct Waiting(Mutex<HashMap<u32, oneshot::Sender<()>>>);
+pub(super) struct Waiting(Mutex<HashMap<u32, oneshot::Sender<()>>>);
 
 impl Waiting {
     fn open(&self, id: u32) -> oneshot::Receiver<()> {
@@ -42,7 +43,8 @@ impl Waiting {
         receiver
     }
 
-    fn answered(&self, id: u32) {
+    /// The answer to this request came.
+    pub(super) fn answered(&self, id: u32) {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(sender) = waiting {
             // Nobody waits any more after the time-out.
@@ -74,6 +76,7 @@ impl ReplySink for Waiting {
 enum Way {
     Embedded(Arc<Embedded>),
     Mqtt(AsyncClient),
+    Amqp(Bare),
 }
 
 /// Asks devices for the time of the plan.
@@ -89,12 +92,19 @@ pub(super) async fn measure(args: &Args, plan: Plan) -> anyhow::Result<Report> {
     let mut tasks = JoinSet::new();
     let (way, broker) = match &args.broker {
         Broker::Embedded => embedded(&store, &waiting).await?,
-        Broker::At(address) => (mqtt(address, &waiting, &mut tasks).await?, address.clone()),
+        Broker::At(address) => (mqtt(address, &waiting, &mut tasks).await?, Some(address.clone())),
+        Broker::Amqp(rabbit) => (Way::Amqp(Bare::start(&rabbit.uri(), &waiting, &mut tasks).await?), None),
     };
     let devices = target::devices(&store, &product, args.devices).await?;
     let devices: Vec<Device> = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
     let called: Arc<[Arc<Called>]> = devices.iter().map(called).collect::<anyhow::Result<Vec<_>>>()?.into();
-    let running = target::connect(devices, &broker).await?;
+    let running = match (broker, &args.broker) {
+        (None, Broker::Amqp(rabbit)) => {
+            let names: Vec<_> = devices.into_iter().map(|device| device.key).collect();
+            amqp::connect(&rabbit.uri(), &names).await?
+        }
+        (broker, _) => target::connect(devices, &broker.context("an MQTT broker")?).await?,
+    };
 
     let pace = Pace::new(plan);
     let mut asking = JoinSet::new();
@@ -118,7 +128,7 @@ fn called(device: &Device) -> anyhow::Result<Arc<Called>> {
     Ok(Arc::new(Called { key: device.key.clone(), iot_id: "bench".try_into()?, enabled: true, transport: None }))
 }
 
-async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<(Way, Address)> {
+async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<(Way, Option<Address>)> {
     let parts = thingcall_broker::Parts {
         credentials: store.clone(),
         outbox: store.clone(),
@@ -129,7 +139,7 @@ async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<
     let config = thingcall_broker::Config { listen, ..thingcall_broker::Config::default() };
     let broker = Embedded::start(config, parts, &Metering::new()).await?;
     let address = broker.local_addr();
-    Ok((Way::Embedded(broker), Address { host: address.ip().to_string(), port: address.port() }))
+    Ok((Way::Embedded(broker), Some(Address { host: address.ip().to_string(), port: address.port() })))
 }
 
 /// Connects and subscribes; the connection's loop runs in `tasks`.
@@ -218,6 +228,7 @@ impl Asker {
                 );
                 client.publish(topic, payload, PublishOptions::new(QoS::AtMostOnce)).await?;
             }
+            Way::Amqp(bare) => bare.send(id, &device.key, param).await?,
             Way::Embedded(broker) => {
                 let delivery = Delivery {
                     id: CallId::from_u32(id),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use prometheus::Registry as Metering;
 use tempfile::TempDir;
 use thingcall_api::sign::Signer;
-use thingcall_core::{DeviceKey, ProductKey};
+use thingcall_core::{DeviceKey, ProductKey, Secret};
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewProduct, ProductSettings, Registry, ThingModel};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::series::Through;
-use super::{Args, Broker};
+use super::{Args, Broker, amqp};
 use crate::config::Config;
 use crate::server::{Server, Stopped};
 use crate::simulate::{self, Address, Device, Said, simulated};
@@ -56,16 +56,17 @@ impl Target {
                 (format!("http://{}", server.addresses.api), server.store.clone(), Some((server, folder)))
             }
         };
-        let broker = match (&args.broker, own.as_ref().and_then(|(server, _)| server.addresses.mqtt)) {
-            (Broker::At(address), _) => address.clone(),
-            (Broker::Embedded, Some(mqtt)) => Address { host: mqtt.ip().to_string(), port: mqtt.port() },
-            (Broker::Embedded, None) => Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 1883 },
-        };
+        let local = |port| Address { host: Ipv4Addr::LOCALHOST.to_string(), port };
+        let embedded = own.as_ref().and_then(|(server, _)| server.addresses.mqtt).map_or(1883, |mqtt| mqtt.port());
         let product = product(&store).await?;
         let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
         let devices = devices(&store, &product, args.devices).await?;
-        let names = devices.iter().map(|device| device.key.clone()).collect();
-        let running = connect(devices, &broker).await?;
+        let names: Vec<_> = devices.iter().map(|device| device.key.clone()).collect();
+        let running = match &args.broker {
+            Broker::At(address) => connect(devices, address).await?,
+            Broker::Embedded => connect(devices, &local(embedded)).await?,
+            Broker::Amqp(rabbit) => amqp::connect(&rabbit.uri(), &names).await?,
+        };
         let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
         Ok(Self { url, signer, product, devices: names, running, own })
     }
@@ -89,9 +90,21 @@ fn configuration(args: &Args, folder: &TempDir) -> Config {
     config.metrics.listen = free;
     config.api.calls_per_second_max = 0;
     config.api.nonces_max = 100_000_000;
-    if let Broker::At(address) = &args.broker {
-        config.broker.enabled = false;
-        config.mqtt = Some(thingcall_mqtt::Config { url: address.to_string(), ..thingcall_mqtt::Config::default() });
+    config.broker.enabled = args.broker == Broker::Embedded;
+    match &args.broker {
+        Broker::Embedded => {}
+        Broker::At(address) => {
+            let url = address.to_string();
+            config.mqtt = Some(thingcall_mqtt::Config { url, ..thingcall_mqtt::Config::default() });
+        }
+        Broker::Amqp(rabbit) => {
+            config.amqp = Some(thingcall_amqp::Config {
+                url: rabbit.url(),
+                username: rabbit.username.clone(),
+                password: Secret::new(&rabbit.password),
+                ..thingcall_amqp::Config::default()
+            });
+        }
     }
     config
 }
