@@ -22,6 +22,7 @@ mod outcome;
 mod access;
 mod handler;
 mod journal;
+mod results;
 mod transport;
 #[cfg(feature = "metrics")]
 mod transport_metrics;
@@ -39,6 +40,7 @@ pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, Produc
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
 pub use outcome::{Executed, Outcome};
 pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
+pub use results::{CallResult, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 #[cfg(feature = "metrics")]

@@ -167,7 +167,8 @@ pub(crate) async fn advance<'a>(
              transport = COALESCE(v.transport, calls.transport), \
              sent_at = COALESCE(calls.sent_at, v.sent_at), \
              acked_at = COALESCE(calls.acked_at, v.acked_at), \
-             outcome = v.outcome, code = v.code, message = v.message, data = v.data, ended_at = v.ended_at \
+             outcome = v.outcome, code = v.code, message = v.message, data = v.data, ended_at = v.ended_at, \
+             due = CASE WHEN v.state = 3 THEN (SELECT wanted FROM publishing) ELSE 0 END \
              FROM v WHERE calls.product = v.product AND calls.device = v.device AND calls.call_id = v.call_id \
              AND calls.state < 3",
         );
@@ -179,7 +180,7 @@ pub(crate) async fn advance<'a>(
 /// Ends the open calls of a device that is gone.
 pub(crate) async fn end_all(conn: &mut SqliteConnection, device: &Device, at: UnixMillis) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE calls SET state = 3, outcome = ?, message = ?, ended_at = ? \
+        "UPDATE calls SET state = 3, outcome = ?, message = ?, ended_at = ?, due = (SELECT wanted FROM publishing) \
          WHERE product = ? AND device = ? AND iot_id = ? AND state < 3",
     )
     .bind(Outcome::UnknownTarget.as_str())
@@ -197,7 +198,7 @@ pub(crate) async fn end_all(conn: &mut SqliteConnection, device: &Device, at: Un
 /// many were dropped and where to begin next.
 pub(crate) async fn prune(conn: &mut SqliteConnection, after: i64, count: u64) -> Result<(u64, i64), sqlx::Error> {
     let seqs: Vec<i64> = sqlx::query_scalar(
-        "SELECT seq FROM calls WHERE seq > ? \
+        "SELECT seq FROM calls WHERE seq > ? AND due = 0 \
          AND NOT (qos = 1 AND state < 2 AND COALESCE(transport, 'embedded') = 'embedded') ORDER BY seq LIMIT ?",
     )
     .bind(after)

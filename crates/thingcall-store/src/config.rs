@@ -20,6 +20,8 @@ pub struct Config {
     pub outbox_calls_per_device_max: usize,
     /// How many records of asynchronous calls are kept; the oldest that wait for no device are dropped for new ones.
     pub journal_records_max: usize,
+    /// How many results may wait to be published; the oldest are given up for new ones. Below `journal_records_max`.
+    pub results_due_max: usize,
     /// How many records may wait to be written before asynchronous calls are refused.
     pub write_queue_records_max: usize,
     /// How often changes made by other processes are looked for.
@@ -36,6 +38,7 @@ impl Default for Config {
             keys_max: 1_000,
             outbox_calls_per_device_max: 100,
             journal_records_max: 1_000_000,
+            results_due_max: 100_000,
             write_queue_records_max: 10_000,
             change_poll: Duration::from_millis(250),
         }

@@ -25,6 +25,7 @@ mod calls;
 mod journal;
 mod records;
 mod replies;
+mod results;
 mod waiting;
 mod writer;
 

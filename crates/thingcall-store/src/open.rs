@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_raw.sql"),
     include_str!("../migrations/0003_route.sql"),
+    include_str!("../migrations/0004_results.sql"),
 ];
 
 /// Why the store could not be opened.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.
     pub(crate) notes_lost: AtomicU64,
+    /// Told when a result may have become due.
+    pub(crate) results: Notify,
     changes: broadcast::Sender<Change>,
 }
 
@@ -106,6 +108,7 @@ impl Store {
             reads,
             write: Mutex::new(side),
             notes_lost: AtomicU64::new(0),
+            results: Notify::new(),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
         })))
     }

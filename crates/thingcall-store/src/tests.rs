@@ -10,13 +10,14 @@ mod processes;
 mod pruning;
 mod queue;
 mod replies;
+mod results;
 
 use std::sync::Arc;
 
 use tempfile::TempDir;
 use thingcall_core::{
-    Args, CallId, CallMode, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError, Outbox, Qos,
-    Record, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
+    Args, CallId, CallMode, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError, Outbox,
+    Outcome, Qos, Record, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry};
 

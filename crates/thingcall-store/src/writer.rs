@@ -195,7 +195,12 @@ impl Batch {
         let written = self.transact(shared, side).await;
         let Self { openings, notes, answers, reads, flushes, .. } = self;
         match written {
-            Ok(written) => settle(side, openings, answers, written),
+            Ok(written) => {
+                if !notes.is_empty() || !answers.is_empty() {
+                    shared.results.notify_one();
+                }
+                settle(side, openings, answers, written);
+            }
             Err(problem) => {
                 error!(%problem, calls = openings.len(), notes = notes.len(), "the store cannot be written");
                 shared.lose_notes(u64::try_from(notes.len()).unwrap_or(u64::MAX), "the store cannot be written");

@@ -11,6 +11,7 @@ mod output;
 
 mod operator;
 mod reloads;
+mod results;
 mod serve;
 mod server;
 

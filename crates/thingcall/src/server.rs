@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
-use thingcall_core::AccessKey;
+use thingcall_core::{AccessKey, ResultsOutbox};
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
 use thingcall_store::{Change, Store};
@@ -28,6 +28,7 @@ use crate::observe::Observed;
 use crate::operator;
 use crate::output;
 use crate::reloads::Reloads;
+use crate::results::{self, Publishing, ToRabbit};
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,6 +50,7 @@ pub(crate) struct Server {
     pub first_key: Option<AccessKey>,
     plugins: Arc<Plugins>,
     brokers: Arc<Brokers>,
+    publishing: Option<Publishing>,
     observed: Observed,
     /// Tells the front to finish.
     draining: watch::Sender<bool>,
@@ -118,6 +120,7 @@ impl Server {
 
         let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering };
         let brokers = Arc::new(Brokers::start(&parts, gate).await?);
+        let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
         let observed = observe(&engine, &plugins, metering)?;
@@ -140,6 +143,7 @@ impl Server {
             first_key,
             plugins,
             brokers,
+            publishing,
             observed,
             draining,
         })
@@ -163,6 +167,9 @@ impl Server {
             }
         }
         self.kicker.abort();
+        if let Some(publishing) = self.publishing {
+            publishing.stop().await;
+        }
         self.brokers.stop(CLOSE_TIMEOUT).await;
         let destroyed = let_go(&self.plugins).await;
         self.store.close().await;
@@ -212,6 +219,16 @@ async fn listen(address: SocketAddr, what: &str, change: &str) -> anyhow::Result
 
 pub(crate) fn in_use(address: SocketAddr, what: &str, change: &str, why: &str) -> anyhow::Error {
     anyhow!("cannot listen on {address} for {what}: {why}; stop what listens there, or choose another with {change}")
+}
+
+/// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.
+async fn publish(brokers: &Brokers, store: &Arc<Store>, metering: &Metering) -> anyhow::Result<Option<Publishing>> {
+    let Some(results) = brokers.results() else {
+        store.publishing(false).await?;
+        return Ok(None);
+    };
+    let sink = Arc::new(ToRabbit { results, store: store.clone() });
+    Ok(Some(results::start(store.clone(), sink, metering).await?))
 }
 
 fn observe(engine: &Arc<Engine>, plugins: &Arc<Plugins>, metering: &Metering) -> Result<Observed, prometheus::Error> {

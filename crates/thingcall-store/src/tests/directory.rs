@@ -91,7 +91,7 @@ async fn a_removed_device_takes_its_open_calls_with_it() {
     let records = bench.store.find_records(1).await;
     let states: Vec<_> = records.iter().map(|r| (r.device.key.name.as_str(), r.state)).collect();
     assert_eq!(states, [("d2", RecordState::Queued), ("d1", RecordState::Ended)]);
-    assert_eq!(records[1].outcome, Some(thingcall_core::Outcome::UnknownTarget));
+    assert_eq!(records[1].outcome, Some(Outcome::UnknownTarget));
     bench.store.register(device("d1")).await.unwrap();
     assert_eq!((bench.waiting("d1").await, bench.waiting("d2").await), (vec![], vec![1]));
 }

@@ -22,9 +22,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::amqp::{self, Bare};
 use super::report::Report;
 use super::target::{self, IDENTIFIER};
-use super::amqp::{self, Bare};
 use super::{Args, Broker, Pace, Plan};
 use crate::simulate::{Address, Device};
 use crate::tool::scratch;

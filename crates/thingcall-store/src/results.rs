@@ -1,0 +1,83 @@
+//! The outbox of results.
+//!
+//! **Invariant:** a record becomes due in the transaction that ends its call, and stays so until it was published or
+//! given up.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+use thingcall_core::{CallResult, IotId, JournalError, Outcome, ResultsOutbox, UnixMillis};
+use tracing::warn;
+
+use crate::{Store, calls, records, rows};
+
+/// Places of one statement.
+const PLACES_MAX: usize = 500;
+
+#[async_trait]
+impl ResultsOutbox for Store {
+    async fn publishing(&self, wanted: bool) -> Result<(), JournalError> {
+        let mut side = self.shared().write.lock().await;
+        let update = sqlx::query("UPDATE publishing SET wanted = ?").bind(wanted);
+        update.execute(&mut side.conn).await.map(drop).map_err(failed)
+    }
+
+    async fn due(&self, max: usize) -> Result<Vec<CallResult>, JournalError> {
+        let rows = sqlx::query("SELECT * FROM calls WHERE due = 1 ORDER BY ended_at, seq LIMIT ?")
+            .bind(i64::try_from(max).unwrap_or(i64::MAX))
+            .fetch_all(&self.shared().reads)
+            .await;
+        rows.map_err(failed)?.iter().map(result).collect::<Result<_, _>>().map_err(failed)
+    }
+
+    async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
+        let mut side = self.shared().write.lock().await;
+        for places in places.chunks(PLACES_MAX) {
+            let mut sql = QueryBuilder::<Sqlite>::new("UPDATE calls SET due = 0 WHERE seq IN ");
+            sql.push_tuples(places, |mut row, place| {
+                row.push_bind(*place);
+            });
+            sql.build().persistent(false).execute(&mut side.conn).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn trim(&self) -> Result<u64, JournalError> {
+        let max = i64::try_from(self.shared().config.results_due_max).unwrap_or(i64::MAX);
+        let mut side = self.shared().write.lock().await;
+        let count = "SELECT COUNT(*) FROM calls WHERE due = 1";
+        let due: i64 = sqlx::query_scalar(count).fetch_one(&mut side.conn).await.map_err(failed)?;
+        let excess = due.saturating_sub(max);
+        if excess <= 0 {
+            return Ok(0);
+        }
+        let oldest = "UPDATE calls SET due = 0 WHERE seq IN \
+                      (SELECT seq FROM calls WHERE due = 1 ORDER BY ended_at, seq LIMIT ?)";
+        let dropped = sqlx::query(oldest).bind(excess).execute(&mut side.conn).await.map_err(failed)?.rows_affected();
+        warn!(dropped, results_due_max = max, "results wait for too long to be published; the oldest are given up");
+        Ok(dropped)
+    }
+
+    async fn changed(&self) {
+        self.shared().results.notified().await;
+    }
+}
+
+fn result(row: &SqliteRow) -> Result<CallResult, sqlx::Error> {
+    Ok(CallResult {
+        place: row.try_get("seq")?,
+        at: UnixMillis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
+        id: calls::call_id(row.try_get("call_id")?),
+        device: rows::device_key(row.try_get("product")?, row.try_get("device")?)?,
+        iot_id: IotId::try_from(row.try_get::<&str, _>("iot_id")?).map_err(rows::decode)?,
+        service: records::service(row)?,
+        outcome: records::outcome(row)?.unwrap_or(Outcome::NotDelivered),
+        code: row.try_get("code")?,
+        message: row.try_get("message")?,
+        data: row.try_get("data")?,
+    })
+}
+
+fn failed(problem: sqlx::Error) -> JournalError {
+    JournalError::Store(problem.to_string())
+}

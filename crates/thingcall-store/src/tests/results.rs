@@ -1,0 +1,86 @@
+//! Results until they are published.
+
+use thingcall_core::ResultsOutbox;
+
+use super::*;
+
+async fn due(store: &Store) -> Vec<u32> {
+    store.due(100).await.unwrap().iter().map(|result| result.id.as_u32()).collect()
+}
+
+#[tokio::test]
+async fn what_ends_while_publishing_is_wanted_is_due_until_it_was_published() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
+    bench.store.complete(vec![reply("d1", 1, 200)]).await.unwrap();
+    assert!(due(&bench.store).await.is_empty(), "nobody wanted it");
+    bench.store.publishing(true).await.unwrap();
+    bench.open("d1", 2, Qos::AtMostOnce).await.unwrap();
+    bench.open("d1", 3, Qos::AtMostOnce).await.unwrap();
+    bench.store.complete(vec![reply("d1", 2, 460)]).await.unwrap();
+    bench.store.failed(&key("d1"), CallId::from_u32(3), Outcome::Offline, "away");
+    bench.store.flush().await;
+    // Also after a restart.
+    let bench = bench.reopened().await;
+    assert_eq!(due(&bench.store).await, [2, 3]);
+    let first = &bench.store.due(1).await.unwrap()[0];
+    assert_eq!(
+        (first.code, first.message.as_deref(), first.data.as_deref()),
+        (Some(460), Some("said"), Some(r#"{"y":1}"#))
+    );
+    assert_eq!((first.outcome, &first.device), (Outcome::DeviceError, &key("d1")));
+    bench.store.published(&[first.place]).await.unwrap();
+    assert_eq!(due(&bench.store).await, [3]);
+    // A late reply to what was told is not told again.
+    bench.store.complete(vec![reply("d1", 2, 200)]).await.unwrap();
+    assert_eq!(due(&bench.store).await, [3]);
+}
+
+#[tokio::test]
+async fn an_end_wakes_who_waits_for_results() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.publishing(true).await.unwrap();
+    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
+    let (changed, completed) = tokio::join!(bench.store.changed(), bench.store.complete(vec![reply("d1", 1, 200)]));
+    assert_eq!((changed, completed.unwrap().len()), ((), 1));
+}
+
+#[tokio::test]
+async fn calls_of_a_device_removed_by_another_process_are_due_too() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.publishing(true).await.unwrap();
+    bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
+    let tool = bench.other().await;
+    tool.remove(&key("d1")).await.unwrap();
+    assert_eq!(due(&bench.store).await, [1]);
+    bench.store.publishing(false).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_oldest_results_are_given_up_where_too_many_wait() {
+    let config = Config { results_due_max: 2, ..Config::default() };
+    let bench = bench_with(config).await.with_devices(&["d1"]).await;
+    bench.store.publishing(true).await.unwrap();
+    for id in 1..=4 {
+        bench.open("d1", id, Qos::AtMostOnce).await.unwrap();
+        bench.store.complete(vec![reply("d1", id, 200)]).await.unwrap();
+    }
+    assert_eq!(bench.store.trim().await.unwrap(), 2);
+    assert_eq!(due(&bench.store).await, [3, 4]);
+    assert_eq!(bench.store.trim().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_record_whose_result_is_due_is_not_dropped_for_new_ones() {
+    let config = Config { journal_records_max: 3, ..Config::default() };
+    let bench = bench_with(config).await.with_devices(&["d1"]).await;
+    bench.store.publishing(true).await.unwrap();
+    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
+    bench.store.complete(vec![reply("d1", 1, 200)]).await.unwrap();
+    bench.store.publishing(false).await.unwrap();
+    for id in 2..=9 {
+        bench.open("d1", id, Qos::AtMostOnce).await.unwrap();
+        bench.store.complete(vec![reply("d1", id, 200)]).await.unwrap();
+    }
+    assert_eq!(due(&bench.store).await, [1]);
+}

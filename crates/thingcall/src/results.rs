@@ -1,0 +1,221 @@
+//! Results of asynchronous calls, from the journal to a broker.
+//!
+//! **Invariants:** a result is called published only after the broker confirmed it; one device's results leave in the
+//! order in which its calls ended. What was confirmed and not yet noted is published again after a crash, under the same
+//! message id.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry as Metering};
+use thingcall_core::{CallResult, DeviceKey, ResultsOutbox};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+mod message;
+
+pub(crate) use message::ToRabbit;
+
+/// How many results are read at once, and published side by side where they are of different devices.
+const BATCH_RESULTS: usize = 256;
+/// How long nothing is looked for unless something ended. Another process may end a call, and tells nobody.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// What a stop leaves for the results that are on their way.
+const STOP_TIME: Duration = Duration::from_secs(2);
+
+/// Takes one result to where it is wanted.
+#[async_trait]
+pub(crate) trait ResultSink: Send + Sync {
+    /// Returns when it is kept there.
+    async fn publish(&self, result: &CallResult) -> Published;
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// It is there.
+    Yes,
+    /// It is there, and nobody wants it.
+    Unwanted,
+    /// It is not there, or may not be; it is tried again.
+    NotYet(String),
+    /// It can never be.
+    Never(String),
+}
+
+/// The task that publishes.
+pub(crate) struct Publishing {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Publishes what is due, and what becomes due from now on.
+///
+/// # Errors
+/// If the store cannot be written, or the metrics are registered already.
+pub(crate) async fn start(
+    outbox: Arc<dyn ResultsOutbox>,
+    sink: Arc<dyn ResultSink>,
+    metering: &Metering,
+) -> anyhow::Result<Publishing> {
+    let counts = Counts::register(metering)?;
+    outbox.publishing(true).await?;
+    let stop = CancellationToken::new();
+    let pump = Pump { outbox, sink, counts };
+    let task = tokio::spawn(pump.run(stop.clone()));
+    Ok(Publishing { stop, task })
+}
+
+impl Publishing {
+    /// Ends it. What is due stays due.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        if timeout(STOP_TIME, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+struct Counts {
+    published: IntCounter,
+    unwanted: IntCounter,
+    delayed: IntCounter,
+    lost: IntCounter,
+}
+
+impl Counts {
+    fn register(metering: &Metering) -> Result<Self, prometheus::Error> {
+        let about = Opts::new("thingcall_results_total", "Results of asynchronous calls, by what became of them");
+        let family = IntCounterVec::new(about, &["result"])?;
+        metering.register(Box::new(family.clone()))?;
+        let of = |word| family.get_metric_with_label_values(&[word]);
+        Ok(Self { published: of("published")?, unwanted: of("unwanted")?, delayed: of("delayed")?, lost: of("lost")? })
+    }
+}
+
+struct Pump {
+    outbox: Arc<dyn ResultsOutbox>,
+    sink: Arc<dyn ResultSink>,
+    counts: Counts,
+}
+
+/// How a round went.
+#[derive(Debug, PartialEq, Eq)]
+enum Round {
+    /// There is more.
+    Full,
+    /// All that was due is published.
+    Done,
+    /// Something is to be tried again.
+    Delayed(String),
+}
+
+impl Pump {
+    async fn run(self, stop: CancellationToken) {
+        let mut pause = PAUSE_MIN;
+        let mut told = false;
+        while !stop.is_cancelled() {
+            let round = self.round(&stop).await;
+            let wait = match &round {
+                Round::Full => Duration::ZERO,
+                Round::Done => LOOK_EVERY,
+                Round::Delayed(_) => pause.mul_f64(1.0 + fastrand::f64()),
+            };
+            match round {
+                Round::Delayed(why) => {
+                    if !std::mem::replace(&mut told, true) {
+                        warn!(why, "results cannot be published; they are kept and tried again");
+                    }
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    tokio::select! { () = stop.cancelled() => {}, () = sleep(wait) => {} }
+                }
+                Round::Full | Round::Done => {
+                    if std::mem::take(&mut told) {
+                        info!("results are published again");
+                    }
+                    pause = PAUSE_MIN;
+                    if !wait.is_zero() {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            _ = timeout(wait, self.outbox.changed()) => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes what is due now, up to [`BATCH_RESULTS`].
+    async fn round(&self, stop: &CancellationToken) -> Round {
+        let due = match self.outbox.due(BATCH_RESULTS).await {
+            Ok(due) => due,
+            Err(error) => return Round::Delayed(error.to_string()),
+        };
+        if due.is_empty() {
+            return Round::Done;
+        }
+        let full = due.len() >= BATCH_RESULTS;
+        let mut devices: BTreeMap<DeviceKey, Vec<CallResult>> = BTreeMap::new();
+        for result in due {
+            devices.entry(result.device.clone()).or_default().push(result);
+        }
+        let mut running: FuturesUnordered<_> =
+            devices.into_values().map(|results| self.publish_in_order(results, stop)).collect();
+        let (mut places, mut delayed) = (Vec::new(), None);
+        while let Some((done, failed)) = running.next().await {
+            places.extend(done);
+            delayed = delayed.or(failed);
+        }
+        if !places.is_empty()
+            && let Err(error) = self.outbox.published(&places).await
+        {
+            delayed = Some(error.to_string());
+        }
+        match delayed {
+            Some(why) => {
+                match self.outbox.trim().await {
+                    Ok(given_up) => self.counts.lost.inc_by(given_up),
+                    Err(error) => error!(%error, "results that wait cannot be counted"),
+                }
+                Round::Delayed(why)
+            }
+            None if full => Round::Full,
+            None => Round::Done,
+        }
+    }
+
+    /// One device's results, until one has to be tried again. Says which need not be, and why one has.
+    async fn publish_in_order(&self, results: Vec<CallResult>, stop: &CancellationToken) -> (Vec<i64>, Option<String>) {
+        let mut done = Vec::with_capacity(results.len());
+        for result in results {
+            if stop.is_cancelled() {
+                break;
+            }
+            match self.sink.publish(&result).await {
+                Published::Yes => self.counts.published.inc(),
+                Published::Unwanted => self.counts.unwanted.inc(),
+                Published::Never(why) => {
+                    self.counts.lost.inc();
+                    error!(id = %result.id, device = %result.device, why, "a result cannot be published; it is given up");
+                }
+                Published::NotYet(why) => {
+                    self.counts.delayed.inc();
+                    return (done, Some(why));
+                }
+            }
+            done.push(result.place);
+        }
+        (done, None)
+    }
+}
+
+#[cfg(test)]
+mod tests;
