@@ -31,13 +31,14 @@ def main():
         device_secret=wanted["secret"],
         client_id=wanted.get("client_id"),
     )
-    device.config_mqtt(endpoint=wanted["host"], port=wanted["port"], secure="")
+    # By itself it would soon wait for a minute between two attempts to connect.
+    device.config_mqtt(endpoint=wanted["host"], port=wanted["port"], secure="", auto_reconnect_max_sec=1)
     if device.thing_setup(wanted["model"]) != 0:
         sys.exit("the SDK cannot read the model")
 
     def on_connect(session_flag, rc, userdata):
         tell(event="connected", rc=rc)
-        if wanted["subscribe"]:
+        if wanted["subscribe"] and rc == 0:
             own = "/sys/%s/%s/" % (wanted["product"], wanted["device"])
             topics = [own + "thing/service/+", "/ext/rrpc/+" + own + "thing/service/+"]
             rc, _ = device.subscribe_topic([(topic, 1) for topic in topics])

@@ -130,6 +130,11 @@ impl Waiting {
 pub struct Answer(Value);
 
 impl Answer {
+    /// The same from what came without an SDK.
+    pub(crate) fn of(got: Value) -> Self {
+        Self(got)
+    }
+
     /// The body's member at this path, such as `Data.Result`; null if there is none.
     ///
     /// # Panics

@@ -30,9 +30,7 @@ impl HttpCall {
     pub fn send(address: SocketAddr, method: &str, path: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("a listener");
         stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("the request can be sent");
+        stream.write_all(request(address, method, path).as_bytes()).expect("the request can be sent");
         Self { stream }
     }
 
@@ -43,13 +41,25 @@ impl HttpCall {
     pub fn answer(mut self) -> HttpAnswer {
         let mut bytes = Vec::new();
         self.stream.read_to_end(&mut bytes).expect("an answer");
+        HttpAnswer::read(bytes)
+    }
+}
+
+impl HttpAnswer {
+    /// Reads all that came until the connection was closed.
+    pub(crate) fn read(bytes: Vec<u8>) -> Self {
         let text = String::from_utf8(bytes).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("not HTTP: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        HttpAnswer {
+        Self {
             status: status.unwrap_or_else(|| panic!("no status: {head:?}")),
             head: head.to_owned(),
             body: body.to_owned(),
         }
     }
+}
+
+/// A request with an empty body, after which the connection is closed.
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }

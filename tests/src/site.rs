@@ -275,6 +275,15 @@ impl Site {
         self.begin(Sdk::Tea, "InvokeThingService", &invocation(device, service, args))
     }
 
+    /// Calls, each to a device, a service and with arguments, as paths that an official SDK signed.
+    pub fn signed<'a>(&self, calls: impl Iterator<Item = (&'a DeviceSecrets, &'a str, String)>) -> Vec<String> {
+        let sign = |(device, service, args): (_, &str, String)| {
+            self.begin(Sdk::SignOnly, "InvokeThingService", &invocation(device, service, &args))
+        };
+        let signing: Vec<_> = calls.map(sign).collect();
+        signing.into_iter().map(|waiting| waiting.answer().text().to_owned()).collect()
+    }
+
     /// Sends a call, signed by an official SDK, over a socket of the test's own.
     pub fn send_invoke(&self, device: &DeviceSecrets, service: &str, args: &str) -> HttpCall {
         let signed = self.ask_by(Sdk::SignOnly, "InvokeThingService", &invocation(device, service, args));

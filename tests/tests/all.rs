@@ -23,6 +23,7 @@ mod plugin_evil;
 mod plugin_swap;
 mod rabbitmq;
 mod rabbitmq_confined;
+mod rabbitmq_faults;
 mod rabbitmq_mqtt;
 mod raw_devices;
 mod replies;
