@@ -25,6 +25,7 @@ mod rabbitmq;
 mod rabbitmq_confined;
 mod rabbitmq_faults;
 mod rabbitmq_mqtt;
+mod rabbitmq_results;
 mod raw_devices;
 mod replies;
 mod requests;
