@@ -11,7 +11,8 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
-use lapin::{Acker, Connection, Consumer, Event};
+use lapin::protocol::AMQPErrorKind;
+use lapin::{Acker, Connection, Consumer, ErrorKind, Event};
 use thingcall_alink::Uplink;
 use thingcall_core::{ConnectResult, ReceivedKind, UnixMillis};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -160,10 +161,17 @@ fn heard(event: Option<Event>) -> Option<Ended> {
             info!("the broker takes messages again");
             None
         }
+        // The broker closed one channel; who used it is told there.
+        Some(Event::Error(error)) if is_soft(&error) => None,
         Some(Event::Error(error)) => Some(Ended::refused(error)),
         Some(_) => None,
         None => Some(Ended::refused("the connection's thread is gone")),
     }
+}
+
+/// Whether the error ends a channel and not its connection.
+fn is_soft(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if matches!(said.kind(), AMQPErrorKind::Soft(_)))
 }
 
 /// Hands a message on, and returns what acknowledges it. Nothing here waits.

@@ -159,6 +159,25 @@ async fn replies_to_another_instance_are_not_ours() {
 }
 
 #[tokio::test]
+async fn replies_come_to_an_exclusive_queue_with_prefetch_and_a_limit() {
+    let (rabbit, names) = (shared(), Names::new());
+    let few = |config: &mut crate::Config| {
+        config.instance = Some(names.replies.replace('.', "-"));
+        (config.prefetch_messages_max, config.reply_queue_messages_max) = (17, 1234);
+    };
+    let _bench = Bench::ready(rabbit.amqp, &names, few).await;
+    let own = names.replies.replace('.', "-");
+    let line = |args: &[&str]| {
+        let lines = rabbit.control(args);
+        lines.lines().find(|line| line.contains(&own)).unwrap().replace(|c: char| c.is_whitespace(), " ")
+    };
+    let queue = line(&["-q", "list_queues", "name", "exclusive", "auto_delete", "arguments"]);
+    assert!(queue.contains("true true") && queue.contains("1234"), "{queue}");
+    let consumer = line(&["-q", "list_consumers", "queue_name", "ack_required", "prefetch_count"]);
+    assert!(consumer.ends_with("true 17"), "{consumer}");
+}
+
+#[tokio::test]
 async fn a_queue_that_takes_no_more_is_a_refusal() {
     let (rabbit, names) = (shared(), Names::new());
     let bench = Bench::ready(rabbit.amqp, &names, |_| {}).await;
@@ -186,6 +205,27 @@ async fn an_exchange_that_is_deleted_comes_back() {
     assert!(matches!(bench.told().await, Told::Lost));
     bench.until_ready().await;
     assert_eq!(bench.deliver(&delivery(2, "d1", Qos::AtMostOnce)).await, Err(DeliverError::Offline));
+}
+
+#[tokio::test]
+async fn a_command_that_we_may_not_publish_is_refused_and_ends_no_other_call() {
+    let (rabbit, names) = (shared(), Names::new());
+    let user = names.commands.as_str();
+    rabbit.control(&["add_user", user, "guest"]);
+    rabbit.control(&["set_permissions", user, ".*", ".*", ".*"]);
+    rabbit.control(&["set_topic_permissions", user, &names.commands, r"^\.sys\.pk\.d1\.", ".*"]);
+    let mut bench = Bench::ready(rabbit.amqp, &names, |config| config.username = user.to_owned()).await;
+    let mut device = Device::start(&rabbit, &names, "d1").await;
+    assert_eq!(bench.deliver(&delivery(7, "d1", Qos::AtMostOnce)).await, Ok(Sent::Sent));
+    let command = device.command().await;
+    for id in 8..12 {
+        let sent = bench.deliver(&delivery(id, "d2", Qos::AtMostOnce)).await;
+        assert!(matches!(&sent, Err(DeliverError::Refused(why)) if why.contains("may not write")), "{sent:?}");
+    }
+    device.answer(&command, OK, BasicProperties::default()).await;
+    assert_eq!(bench.reply().await.payload_id, Some(CallId::from_u32(7)), "and no end of the connection before it");
+    assert_eq!(bench.deliver(&delivery(12, "d1", Qos::AtMostOnce)).await, Ok(Sent::Sent));
+    assert_eq!(bench.metric("connects_total", "ok"), 1.0);
 }
 
 #[tokio::test]

@@ -207,7 +207,7 @@ async fn a_command_that_nobody_takes_in_time_expires() {
     queue(&channel, "amq.topic", &[format!(".sys.pk.{name}.#")], own, dead).await;
     let mut expired =
         channel.basic_consume(letters, "".into(), BasicConsumeOptions::default(), FieldTable::default()).await.unwrap();
-    let soon = tokio::time::Instant::now() + std::time::Duration::from_millis(1500);
+    let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(4);
     let soon = thingcall_core::Deadline::at(soon.into_std());
     let call = Delivery { deadline: Some(soon), ..delivery(7, &name, Qos::AtMostOnce) };
     assert_eq!(bench.deliver(&call).await, Ok(Sent::Sent));
