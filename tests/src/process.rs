@@ -161,7 +161,7 @@ struct Guard(Child);
 /// Reads folders, one a line, until whoever writes them is gone.
 const GUARD: &str = r#"pid=$1; shift
 while read -r folder; do set -- "$@" "$folder"; done
-kill -KILL -- "$pid" 2>/dev/null
+kill -s KILL -- "$pid" 2>/dev/null
 rm -rf -- "$@""#;
 
 impl Guard {

@@ -141,6 +141,8 @@ impl RabbitMq {
         let mut command = Command::new(format!("/usr/lib/rabbitmq/bin/{program}"));
         let folder = self.folder.path();
         command
+            // Where it leaves what it dumps.
+            .current_dir(folder)
             .env("HOME", folder)
             .env("ERL_EPMD_PORT", self.names.to_string())
             .env("RABBITMQ_CONF_ENV_FILE", folder.join("env"))
