@@ -40,7 +40,7 @@ pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, Produc
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
 pub use outcome::{Executed, Outcome};
 pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
-pub use results::{CallResult, ResultsOutbox};
+pub use results::{Backlog, CallResult, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 #[cfg(feature = "metrics")]

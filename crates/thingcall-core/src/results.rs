@@ -1,4 +1,6 @@
 //! Results of asynchronous calls on their way to whoever wants them.
+//!
+//! **Invariant:** a result that is read again says the same.
 
 use async_trait::async_trait;
 
@@ -21,12 +23,21 @@ pub struct CallResult {
     pub service: ServiceId,
     /// How it ended.
     pub outcome: Outcome,
-    /// The device's code, if it gave one.
+    /// The device's code, if its reply ended the call.
     pub code: Option<i64>,
     /// The device's words, or the server's.
     pub message: Option<String>,
-    /// The device's data, a JSON object.
+    /// The device's data, a JSON object, if its reply ended the call.
     pub data: Option<String>,
+}
+
+/// How many results wait to be published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Those that wait.
+    pub due: u64,
+    /// Those given up just now, since too many waited.
+    pub given_up: u64,
 }
 
 /// Keeps results until they are published. What ended while publishing was asked for is due in the same instant, so a
@@ -51,11 +62,11 @@ pub trait ResultsOutbox: Send + Sync {
     /// If the store cannot be written: they stay due.
     async fn published(&self, places: &[i64]) -> Result<(), JournalError>;
 
-    /// Gives up the oldest where there are more than may wait. Says how many.
+    /// Gives up the oldest where there are more than may wait.
     ///
     /// # Errors
     /// If the store cannot be written.
-    async fn trim(&self) -> Result<u64, JournalError>;
+    async fn trim(&self) -> Result<Backlog, JournalError>;
 
     /// Returns when something may have become due since the last time.
     async fn changed(&self);

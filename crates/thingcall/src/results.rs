@@ -2,19 +2,18 @@
 //!
 //! **Invariants:** a result is called published only after the broker confirmed it; one device's results leave in the
 //! order in which its calls ended. What was confirmed and not yet noted is published again after a crash, under the same
-//! message id.
+//! message id and with the same words.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry as Metering};
-use thingcall_core::{CallResult, DeviceKey, ResultsOutbox};
+use futures::{StreamExt, stream};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry as Metering};
+use thingcall_core::{Backlog, CallResult, DeviceKey, ResultsOutbox};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -22,14 +21,19 @@ mod message;
 
 pub(crate) use message::ToRabbit;
 
-/// How many results are read at once, and published side by side where they are of different devices.
+/// How many results are read at once.
 const BATCH_RESULTS: usize = 256;
+/// How many of them are published side by side, each of another device. Commands share the connection, and must find
+/// room on it also while a backlog is worked off.
+const PUBLISHING_DEVICES_MAX: usize = 32;
 /// How long nothing is looked for unless something ended. Another process may end a call, and tells nobody.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// What a stop leaves for the results that are on their way.
 const STOP_TIME: Duration = Duration::from_secs(2);
+/// And then for noting which of them were confirmed.
+const NOTE_TIME: Duration = Duration::from_secs(1);
 
 /// Takes one result to where it is wanted.
 #[async_trait]
@@ -75,10 +79,10 @@ pub(crate) async fn start(
 }
 
 impl Publishing {
-    /// Ends it. What is due stays due.
+    /// Ends it, within 3 s. What is due stays due.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
-        if timeout(STOP_TIME, &mut self.task).await.is_err() {
+        if timeout(STOP_TIME + NOTE_TIME, &mut self.task).await.is_err() {
             self.task.abort();
         }
     }
@@ -89,6 +93,7 @@ struct Counts {
     unwanted: IntCounter,
     delayed: IntCounter,
     lost: IntCounter,
+    due: IntGauge,
 }
 
 impl Counts {
@@ -97,7 +102,15 @@ impl Counts {
         let family = IntCounterVec::new(about, &["result"])?;
         metering.register(Box::new(family.clone()))?;
         let of = |word| family.get_metric_with_label_values(&[word]);
-        Ok(Self { published: of("published")?, unwanted: of("unwanted")?, delayed: of("delayed")?, lost: of("lost")? })
+        let due = IntGauge::new("thingcall_results_due", "Results of asynchronous calls that wait to be published")?;
+        metering.register(Box::new(due.clone()))?;
+        Ok(Self {
+            published: of("published")?,
+            unwanted: of("unwanted")?,
+            delayed: of("delayed")?,
+            lost: of("lost")?,
+            due,
+        })
     }
 }
 
@@ -122,8 +135,14 @@ impl Pump {
     async fn run(self, stop: CancellationToken) {
         let mut pause = PAUSE_MIN;
         let mut told = false;
+        let mut weighed: Option<Instant> = None;
         while !stop.is_cancelled() {
             let round = self.round(&stop).await;
+            // A broker that is there and slower than the calls lets the backlog grow just as one that is away.
+            if weighed.is_none_or(|at| at.elapsed() >= LOOK_EVERY) || !matches!(round, Round::Full) {
+                self.weigh(&round).await;
+                weighed = Some(Instant::now());
+            }
             let wait = match &round {
                 Round::Full => Duration::ZERO,
                 Round::Done => LOOK_EVERY,
@@ -167,34 +186,55 @@ impl Pump {
         for result in due {
             devices.entry(result.device.clone()).or_default().push(result);
         }
-        let mut running: FuturesUnordered<_> =
-            devices.into_values().map(|results| self.publish_in_order(results, stop)).collect();
-        let (mut places, mut delayed) = (Vec::new(), None);
-        while let Some((done, failed)) = running.next().await {
-            places.extend(done);
-            delayed = delayed.or(failed);
-        }
+        // Shared, so that what was confirmed is noted also where a stop cuts the rest off.
+        let places = Mutex::new(Vec::new());
+        let mut running = stream::iter(devices.into_values())
+            .map(|results| self.publish_in_order(results, &places, stop))
+            .buffer_unordered(PUBLISHING_DEVICES_MAX);
+        let mut delayed = None;
+        let all = async {
+            while let Some(failed) = running.next().await {
+                delayed = delayed.take().or(failed);
+            }
+        };
+        tokio::select! { () = all => {}, () = time_is_up(stop) => {} }
+        drop(running);
+        let places = places.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !places.is_empty()
             && let Err(error) = self.outbox.published(&places).await
         {
             delayed = Some(error.to_string());
         }
         match delayed {
-            Some(why) => {
-                match self.outbox.trim().await {
-                    Ok(given_up) => self.counts.lost.inc_by(given_up),
-                    Err(error) => error!(%error, "results that wait cannot be counted"),
-                }
-                Round::Delayed(why)
-            }
+            Some(why) => Round::Delayed(why),
             None if full => Round::Full,
             None => Round::Done,
         }
     }
 
-    /// One device's results, until one has to be tried again. Says which need not be, and why one has.
-    async fn publish_in_order(&self, results: Vec<CallResult>, stop: &CancellationToken) -> (Vec<i64>, Option<String>) {
-        let mut done = Vec::with_capacity(results.len());
+    /// Says how many wait, and gives up the oldest of too many.
+    async fn weigh(&self, round: &Round) {
+        // All that was due is published: nothing to count.
+        if *round == Round::Done {
+            self.counts.due.set(0);
+            return;
+        }
+        match self.outbox.trim().await {
+            Ok(Backlog { due, given_up }) => {
+                self.counts.due.set(i64::try_from(due).unwrap_or(i64::MAX));
+                self.counts.lost.inc_by(given_up);
+            }
+            Err(error) => error!(%error, "results that wait cannot be counted"),
+        }
+    }
+
+    /// One device's results, until one has to be tried again: says why. Those that need not be are put into `places`.
+    async fn publish_in_order(
+        &self,
+        results: Vec<CallResult>,
+        places: &Mutex<Vec<i64>>,
+        stop: &CancellationToken,
+    ) -> Option<String> {
         for result in results {
             if stop.is_cancelled() {
                 break;
@@ -208,13 +248,19 @@ impl Pump {
                 }
                 Published::NotYet(why) => {
                     self.counts.delayed.inc();
-                    return (done, Some(why));
+                    return Some(why);
                 }
             }
-            done.push(result.place);
+            places.lock().unwrap_or_else(PoisonError::into_inner).push(result.place);
         }
-        (done, None)
+        None
     }
+}
+
+/// Returns when a stop waits no longer for what is on its way.
+async fn time_is_up(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(STOP_TIME).await;
 }
 
 #[cfg(test)]

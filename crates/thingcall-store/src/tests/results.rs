@@ -1,6 +1,6 @@
 //! Results until they are published.
 
-use thingcall_core::ResultsOutbox;
+use thingcall_core::{Backlog, Completion, ResultsOutbox};
 
 use super::*;
 
@@ -65,9 +65,9 @@ async fn the_oldest_results_are_given_up_where_too_many_wait() {
         bench.open("d1", id, Qos::AtMostOnce).await.unwrap();
         bench.store.complete(vec![reply("d1", id, 200)]).await.unwrap();
     }
-    assert_eq!(bench.store.trim().await.unwrap(), 2);
+    assert_eq!(bench.store.trim().await.unwrap(), Backlog { due: 2, given_up: 2 });
     assert_eq!(due(&bench.store).await, [3, 4]);
-    assert_eq!(bench.store.trim().await.unwrap(), 0);
+    assert_eq!(bench.store.trim().await.unwrap(), Backlog { due: 2, given_up: 0 });
 }
 
 #[tokio::test]
@@ -83,4 +83,33 @@ async fn a_record_whose_result_is_due_is_not_dropped_for_new_ones() {
         bench.store.complete(vec![reply("d1", id, 200)]).await.unwrap();
     }
     assert_eq!(due(&bench.store).await, [1]);
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_after_the_end_does_not_change_the_result() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.publishing(true).await.unwrap();
+    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
+    bench.store.failed(&key("d1"), CallId::from_u32(1), Outcome::TransportDown, "broken");
+    bench.store.flush().await;
+    let before = bench.store.due(1).await.unwrap();
+    assert_eq!(bench.store.complete(vec![reply("d1", 1, 200)]).await.unwrap(), [Completion::Late]);
+    assert_eq!(bench.record(1).await.code, Some(200), "the record has it");
+    assert_eq!(bench.store.due(1).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_crash_between_the_end_and_its_publishing_loses_no_result() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.publishing(true).await.unwrap();
+    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
+    bench.store.complete(vec![reply("d1", 1, 200)]).await.unwrap();
+    // A copy of the files as they are now is what a crash would leave.
+    let crashed = tempfile::tempdir().unwrap();
+    for file in ["thingcall.db", "thingcall.db-wal"] {
+        std::fs::copy(bench.folder.path().join(file), crashed.path().join(file)).unwrap();
+    }
+    let after = Store::open(Config::default(), crashed.path()).await.unwrap();
+    assert_eq!(after.due(9).await.unwrap(), bench.store.due(9).await.unwrap());
+    assert_eq!(due(&after).await, [1]);
 }

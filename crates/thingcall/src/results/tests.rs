@@ -1,9 +1,13 @@
-//! The pump between a made-up outbox and a made-up broker.
+//! The pump between a made-up outbox, or a real one, and a made-up broker.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use thingcall_core::{CallId, JournalError, Outcome, UnixMillis};
+use thingcall_core::{
+    Args, CallId, CallMode, Delivery, Device, Journal, JournalEntry, JournalError, Outcome, Qos, RequestId, UnixMillis,
+};
+use thingcall_store::Store;
+use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
 use tokio::sync::Notify;
 
 use super::*;
@@ -17,6 +21,12 @@ struct Both {
     changed: Notify,
     trimmed: Mutex<u64>,
     all_done: Notify,
+    /// How long the broker takes for each, and for one of the device `never`: for ever.
+    takes: Duration,
+    /// How many it has before it now, and had at most.
+    at_once: Mutex<(usize, usize)>,
+    /// Told of each that it took.
+    took: Notify,
 }
 
 #[async_trait]
@@ -38,9 +48,9 @@ impl ResultsOutbox for Both {
         Ok(())
     }
 
-    async fn trim(&self) -> Result<u64, JournalError> {
+    async fn trim(&self) -> Result<Backlog, JournalError> {
         *self.trimmed.lock().unwrap() += 1;
-        Ok(0)
+        Ok(Backlog { due: u64::try_from(self.due.lock().unwrap().len()).unwrap(), given_up: 0 })
     }
 
     async fn changed(&self) {
@@ -51,9 +61,20 @@ impl ResultsOutbox for Both {
 #[async_trait]
 impl ResultSink for Both {
     async fn publish(&self, result: &CallResult) -> Published {
+        if result.device.name.as_str() == "never" {
+            return std::future::pending().await;
+        }
+        {
+            let (now, most) = &mut *self.at_once.lock().unwrap();
+            *now += 1;
+            *most = (*now).max(*most);
+        }
+        sleep(self.takes).await;
+        self.at_once.lock().unwrap().0 -= 1;
         let planned = self.plan.lock().unwrap().pop_front().unwrap_or(Published::Yes);
         if planned == Published::Yes {
             self.seen.lock().unwrap().push(result.place);
+            self.took.notify_one();
         }
         planned
     }
@@ -75,7 +96,11 @@ fn result(place: i64, device: &str) -> CallResult {
 }
 
 async fn started(due: Vec<CallResult>, plan: Vec<Published>) -> (Arc<Both>, Publishing) {
-    let both = Arc::new(Both { due: Mutex::new(due), plan: Mutex::new(plan.into()), ..Both::default() });
+    started_with(Both { due: Mutex::new(due), plan: Mutex::new(plan.into()), ..Both::default() }).await
+}
+
+async fn started_with(both: Both) -> (Arc<Both>, Publishing) {
+    let both = Arc::new(both);
     let publishing = start(both.clone(), both.clone(), &Metering::new()).await.unwrap();
     (both, publishing)
 }
@@ -104,7 +129,7 @@ async fn a_result_that_can_never_be_published_does_not_hold_up_the_others() {
 async fn what_becomes_due_later_is_published_when_it_is_told_and_more_than_a_batch_at_once() {
     let (both, publishing) = started(Vec::new(), Vec::new()).await;
     both.due.lock().unwrap().extend((1..=600).map(|place| result(place, if place % 2 == 0 { "a" } else { "b" })));
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     both.changed.notify_one();
     both.all_done.notified().await;
     assert_eq!(before.elapsed(), Duration::ZERO, "nothing waits for the next look");
@@ -119,4 +144,120 @@ async fn what_another_process_ended_is_found_without_being_told() {
     both.all_done.notified().await;
     assert_eq!(*both.seen.lock().unwrap(), [1]);
     publishing.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_leaves_room_for_commands() {
+    let due = (1..=200).map(|place| result(place, &format!("d{place}"))).collect();
+    let takes = Duration::from_millis(1);
+    let (both, publishing) = started_with(Both { due: Mutex::new(due), takes, ..Both::default() }).await;
+    both.all_done.notified().await;
+    assert_eq!(both.at_once.lock().unwrap().1, PUBLISHING_DEVICES_MAX);
+    publishing.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_slower_than_the_calls_is_held_to_the_limit_too() {
+    let due = (1..=1024).map(|place| result(place, "d")).collect();
+    let takes = Duration::from_millis(10);
+    let (both, publishing) = started_with(Both { due: Mutex::new(due), takes, ..Both::default() }).await;
+    both.all_done.notified().await;
+    assert_eq!(
+        *both.trimmed.lock().unwrap(),
+        4,
+        "once for each batch, which takes longer than the time between two looks"
+    );
+    publishing.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_notes_what_was_confirmed_although_the_rest_hangs() {
+    let due = vec![result(1, "never"), result(2, "d"), result(3, "d")];
+    let (both, publishing) = started_with(Both { due: Mutex::new(due), ..Both::default() }).await;
+    while both.seen.lock().unwrap().len() < 2 {
+        both.took.notified().await;
+    }
+    let before = Instant::now();
+    publishing.stop().await;
+    assert!(before.elapsed() <= STOP_TIME + NOTE_TIME, "{:?}", before.elapsed());
+    let left: Vec<_> = both.due.lock().unwrap().iter().map(|result| result.place).collect();
+    assert_eq!(left, [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_say_how_many_wait_and_what_became_of_the_rest() {
+    let away = Published::NotYet("away".to_owned());
+    let due = Mutex::new((1..=3).map(|place| result(place, "d")).collect());
+    let plan = Mutex::new([Published::Yes, away, Published::Unwanted].into());
+    let (both, metering) = (Arc::new(Both { due, plan, ..Both::default() }), Metering::new());
+    let publishing = start(both.clone(), both.clone(), &metering).await.unwrap();
+    both.took.notified().await;
+    while *both.trimmed.lock().unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let told = || prometheus::TextEncoder::new().encode_to_string(&metering.gather()).unwrap();
+    tokio::task::yield_now().await;
+    assert!(told().contains("thingcall_results_due 2"), "{}", told());
+    both.all_done.notified().await;
+    publishing.stop().await;
+    for line in ["{result=\"published\"} 2", "{result=\"unwanted\"} 1", "{result=\"delayed\"} 1", "{result=\"lost\"} 0"]
+    {
+        assert!(told().contains(&format!("thingcall_results_total{line}")), "{line}: {}", told());
+    }
+    assert!(told().contains("thingcall_results_due 0"), "{}", told());
+}
+
+/// A store with a device `d`.
+async fn store(folder: &std::path::Path) -> (Arc<Store>, Arc<Device>) {
+    let store = Store::open(thingcall_store::Config::default(), folder).await.unwrap();
+    let key = DeviceKey { product: "pk".try_into().unwrap(), name: "d".try_into().unwrap() };
+    let product =
+        NewProduct { key: Some(key.product.clone()), name: "lamp".to_owned(), settings: ProductSettings::default() };
+    store.create_product(product).await.unwrap();
+    let (product, name) = (key.product.clone(), Some(key.name.clone()));
+    store.register(NewDevice { product, name, secret: None, nickname: None, transport: None }).await.unwrap();
+    let found = thingcall_tsl::Registry::find(&*store, &thingcall_core::DeviceRef::Key(key)).unwrap();
+    (store, found.device)
+}
+
+async fn open(store: &Store, device: &Arc<Device>, id: u32) {
+    let delivery = Delivery {
+        id: CallId::from_u32(id),
+        device: device.clone(),
+        service: "do".try_into().unwrap(),
+        raw: None,
+        params: Args::checked("{}"),
+        mode: CallMode::Async,
+        qos: Qos::AtMostOnce,
+        deadline: None,
+        sync_topic: None,
+    };
+    let entry = JournalEntry { delivery, request_id: RequestId::random(), accepted_at: UnixMillis::now() };
+    store.open(entry).await.unwrap();
+}
+
+#[tokio::test]
+async fn ends_of_every_kind_pass_through_a_real_store_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, device) = store(folder.path()).await;
+    open(&store, &device, 1).await;
+    store.failed(&device.key, CallId::from_u32(1), Outcome::Offline, "before anybody asked");
+    store.flush().await;
+    let sink = Arc::new(Both { plan: Mutex::new([Published::NotYet("away".to_owned())].into()), ..Both::default() });
+    let publishing = start(store.clone(), sink.clone(), &Metering::new()).await.unwrap();
+    for id in 2..=4 {
+        open(&store, &device, id).await;
+    }
+    store.failed(&device.key, CallId::from_u32(2), Outcome::Offline, "away");
+    store.failed(&device.key, CallId::from_u32(3), Outcome::TransportDown, "broken");
+    store.flush().await;
+    // Ends the last one.
+    store.remove(&device.key).await.unwrap();
+    while sink.seen.lock().unwrap().len() < 3 {
+        sink.took.notified().await;
+    }
+    publishing.stop().await;
+    assert_eq!(*sink.seen.lock().unwrap(), [2, 3, 4]);
+    assert_eq!(store.due(9).await.unwrap(), []);
+    store.close().await;
 }
