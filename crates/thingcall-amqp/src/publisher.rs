@@ -6,10 +6,8 @@
 //! channel another device would be called offline. It also keeps an error of a channel with the message that caused it.
 //! Once [`Publisher::end`] returns, nothing is published any more.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,9 +16,8 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ErrorKind};
 use prometheus::IntGauge;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -126,30 +123,24 @@ impl Publisher {
         }
         let _place = self.unconfirmed.enter()?;
         let deadline = Instant::now() + patience;
-        // Mostly there is one, and no timer is needed.
-        let turn = match self.turns.clone().try_acquire_owned() {
-            Ok(turn) => turn,
-            Err(TryAcquireError::Closed) => return Err(NotConfirmed::Down),
-            Err(TryAcquireError::NoPermits) => self.turn(deadline).await?,
+        let turn = tokio::select! {
+            biased;
+            () = self.ended.cancelled() => return Err(NotConfirmed::Down),
+            turn = timeout_at(deadline, self.turns.clone().acquire_owned()) => match turn {
+                Ok(Ok(turn)) => turn,
+                Ok(Err(_)) => return Err(NotConfirmed::Down),
+                Err(_) => return Err(NotConfirmed::Full(self.unconfirmed.messages_max)),
+            },
         };
         if deadline <= Instant::now() {
             return Err(NotConfirmed::Full(self.unconfirmed.messages_max));
         }
-        let exchange = self.exchanges.track_future(self.clone().exchange(turn, message));
-        let exchange = Settled(Some(Box::pin(exchange)));
-        timeout_at(deadline, exchange).await.unwrap_or(Err(NotConfirmed::Lost))
-    }
-
-    /// Waits for a channel.
-    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, NotConfirmed> {
+        // In a task of its own, so that the channel is settled also where this future is dropped.
+        let exchange = self.exchanges.spawn(self.clone().exchange(turn, message));
         tokio::select! {
             biased;
-            () = self.ended.cancelled() => Err(NotConfirmed::Down),
-            turn = timeout_at(deadline, self.turns.clone().acquire_owned()) => match turn {
-                Ok(Ok(turn)) => Ok(turn),
-                Ok(Err(_)) => Err(NotConfirmed::Down),
-                Err(_) => Err(NotConfirmed::Full(self.unconfirmed.messages_max)),
-            },
+            done = exchange => done.unwrap_or(Err(NotConfirmed::Lost)),
+            () = sleep_until(deadline) => Err(NotConfirmed::Lost),
         }
     }
 
@@ -254,30 +245,6 @@ fn read(confirmation: Confirmation) -> Result<Confirmed, NotConfirmed> {
         Confirmation::Nack(_) => Err(NotConfirmed::Refused("a queue could not take it")),
         // All channels ask for confirmations.
         Confirmation::NotRequested => Err(NotConfirmed::Lost),
-    }
-}
-
-/// An exchange that goes on in a task of its own where nobody waits for it any more, so that its channel is settled.
-struct Settled<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
-
-impl<F: Future<Output: Send> + Send + 'static> Future for Settled<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(exchange) = &mut self.0 else { return Poll::Pending };
-        let polled = exchange.as_mut().poll(context);
-        if polled.is_ready() {
-            self.0 = None;
-        }
-        polled
-    }
-}
-
-impl<F: Future<Output: Send> + Send + 'static> Drop for Settled<F> {
-    fn drop(&mut self) {
-        if let (Some(exchange), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            drop(runtime.spawn(exchange));
-        }
     }
 }
 
