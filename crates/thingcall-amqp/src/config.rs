@@ -1,10 +1,9 @@
 //! Where RabbitMQ is, what serves devices there, and how much may wait.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Secret, SyncTopic};
+use thingcall_core::{BrokerAddress, BrokerProblem, BrokerTls, Secret, SyncTopic};
 
 /// The configuration of one RabbitMQ, `[amqp]` in the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +18,7 @@ pub struct Config {
     /// The password that goes with it.
     pub password: Secret,
     /// Certificates, for `amqps://`.
-    pub tls: Tls,
+    pub tls: BrokerTls,
     /// Names this instance in the routing key of replies. Two that run at once must never share one. With a name that
     /// stays, replies to asynchronous calls find the instance after a restart too; made up for each start if not given.
     pub instance: Option<String>,
@@ -78,24 +77,6 @@ pub enum Voucher {
     UserId,
 }
 
-/// Certificates, as PEM files.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// Who may vouch for the broker; the system's authorities if not given.
-    pub ca_file: Option<PathBuf>,
-    /// Our own certificate, where the broker asks for one.
-    pub client_cert_file: Option<PathBuf>,
-    /// The key that goes with it.
-    pub client_key_file: Option<PathBuf>,
-}
-
-impl Tls {
-    fn is_empty(&self) -> bool {
-        self.ca_file.is_none() && self.client_cert_file.is_none() && self.client_key_file.is_none()
-    }
-}
-
 /// RabbitMQ's own limit by default.
 const MESSAGE_BYTES_LIMIT: usize = 128 * 1024 * 1024;
 /// RabbitMQ lets a connection have 2047 channels by default.
@@ -110,7 +91,7 @@ impl Default for Config {
             vhost: "/".to_owned(),
             username: "guest".to_owned(),
             password: Secret::new("guest"),
-            tls: Tls::default(),
+            tls: BrokerTls::default(),
             instance: None,
             amqp_devices: true,
             mqtt_devices: false,
@@ -134,61 +115,20 @@ impl Default for Config {
     }
 }
 
-/// Why a transport cannot start. Says the key, the value and what would be right.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A value cannot be used.
-    #[error("{key} is {value:?}; right is {right}")]
-    Value {
-        /// The key within `[amqp]`.
-        key: &'static str,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        right: &'static str,
-    },
-    /// A certificate or key cannot be read.
-    #[error("{key}: {file}: {problem}")]
-    File {
-        /// The key within `[amqp.tls]`.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The system's authorities cannot be read.
-    #[error(
-        "tls.ca_file is not set, and the system's authorities cannot be read: {0}; right is a file with the broker's"
-    )]
-    Authorities(String),
-    /// The metrics are registered already.
-    #[error(transparent)]
-    Metrics(#[from] prometheus::Error),
-}
-
-/// Where to connect, read from the URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) tls: bool,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
 impl Config {
     /// Checks every value that the types do not check.
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), StartError> {
+    pub fn check(&self) -> Result<(), BrokerProblem> {
         self.problems().into_iter().next().map_or(Ok(()), Err)
     }
 
     /// Every value that cannot be used.
-    pub fn problems(&self) -> Vec<StartError> {
+    pub fn problems(&self) -> Vec<BrokerProblem> {
         let mut problems = Vec::new();
         match self.address() {
-            Ok(address) if !address.tls && !self.tls.is_empty() => problems.push(StartError::Value {
+            Ok(address) if !address.tls && !self.tls.is_empty() => problems.push(BrokerProblem::Value {
                 key: "url",
                 value: self.url.clone(),
                 right: "amqps://..., since there are certificates under tls",
@@ -198,7 +138,7 @@ impl Config {
         }
         let mut must = |holds: bool, key, value: String, right| {
             if !holds {
-                problems.push(StartError::Value { key, value, right });
+                problems.push(BrokerProblem::Value { key, value, right });
             }
         };
         let any = self.amqp_devices || self.mqtt_devices || self.results_exchange.is_some();
@@ -231,7 +171,7 @@ impl Config {
     }
 
     /// A device may write where replies are read and read where commands are written, so these must not be one.
-    fn exchange_problems(&self, problems: &mut Vec<StartError>) {
+    fn exchange_problems(&self, problems: &mut Vec<BrokerProblem>) {
         let results = self.results_exchange.as_deref();
         let exchanges = [
             ("commands_exchange", Some(self.commands_exchange.as_str())),
@@ -243,35 +183,20 @@ impl Config {
             let Some(name) = name else { continue };
             let value = (*name).to_owned();
             if name.is_empty() || name.len() > 127 {
-                problems.push(StartError::Value { key, value, right: "the name of a topic exchange, 1 to 127 bytes" });
+                problems.push(BrokerProblem::Value {
+                    key,
+                    value,
+                    right: "the name of a topic exchange, 1 to 127 bytes",
+                });
             } else if exchanges.iter().take(at).any(|(_, other)| *other == Some(*name)) {
-                problems.push(StartError::Value { key, value, right: "an exchange of its own" });
+                problems.push(BrokerProblem::Value { key, value, right: "an exchange of its own" });
             }
         }
     }
 
-    pub(crate) fn address(&self) -> Result<Address, StartError> {
-        let right = "amqp://host:port or amqps://host:port";
-        // A password does not belong into a URL, and even less into an error.
-        let shown = if self.url.contains('@') { "(not shown: it holds an @)" } else { &self.url };
-        let wrong = || StartError::Value { key: "url", value: shown.to_owned(), right };
-        let (scheme, rest) = self.url.split_once("://").ok_or_else(wrong)?;
-        let (tls, default_port) = match scheme {
-            "amqp" => (false, 5672),
-            "amqps" => (true, 5671),
-            _ => return Err(wrong()),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.rsplit_once(':') {
-            // The colons of a bare IPv6 address are not a port's.
-            Some((host, _)) if !host.ends_with(']') && host.contains(':') => return Err(wrong()),
-            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
-            None => (rest, default_port),
-        };
-        if host.is_empty() || host.contains(['/', '@', ' ']) {
-            return Err(wrong());
-        }
-        Ok(Address { tls, host: host.trim_matches(['[', ']']).to_owned(), port })
+    pub(crate) fn address(&self) -> Result<BrokerAddress, BrokerProblem> {
+        let schemes = &[("amqp", false, 5672), ("amqps", true, 5671)];
+        BrokerAddress::read(&self.url, schemes, "amqp://host:port or amqps://host:port")
     }
 }
 

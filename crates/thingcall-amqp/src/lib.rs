@@ -29,7 +29,7 @@ mod results;
 mod socket;
 mod tls;
 
-pub use config::{Config, StartError, Tls, Voucher};
+pub use config::{Config, Voucher};
 pub use results::{Delivered, NotDelivered, ResultMessage, Results};
 pub use transport::AmqpTransport;
 

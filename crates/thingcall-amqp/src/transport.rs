@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lapin::tcp::RustlsConnector;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, Qos, ReplySink, Sent, Transport,
-    TransportKind, TransportMetrics, TransportName,
+    BrokerAddress, BrokerProblem, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, Qos,
+    ReplySink, Sent, Transport, TransportKind, TransportMetrics, TransportName,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::bindings::{Bindings, Wanted};
-use crate::config::{Address, Config, StartError};
+use crate::config::Config;
 use crate::link;
 use crate::outgoing::{Way, command};
 use crate::publisher::{Confirmed, NotConfirmed, Publisher};
@@ -32,7 +32,7 @@ pub struct AmqpTransport {
 pub(crate) struct Shared {
     pub(crate) name: TransportName,
     pub(crate) config: Config,
-    pub(crate) address: Address,
+    pub(crate) address: BrokerAddress,
     pub(crate) instance: String,
     pub(crate) tls: Option<RustlsConnector>,
     pub(crate) replies: Arc<dyn ReplySink>,
@@ -66,7 +66,7 @@ impl AmqpTransport {
         replies: Arc<dyn ReplySink>,
         presence: Arc<dyn PresenceSink>,
         metering: &prometheus::Registry,
-    ) -> Result<Arc<Self>, StartError> {
+    ) -> Result<Arc<Self>, BrokerProblem> {
         config.check()?;
         let address = config.address()?;
         let tls = address.tls.then(|| crate::tls::load(&config.tls)).transpose()?;

@@ -67,6 +67,22 @@ pub enum SyncTopic {
     Service,
 }
 
+impl SyncTopic {
+    /// The word in configurations and rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ext => "ext",
+            Self::Rrpc => "rrpc",
+            Self::Service => "service",
+        }
+    }
+
+    /// The topic of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Ext, Self::Rrpc, Self::Service].into_iter().find(|topic| topic.as_str() == word)
+    }
+}
+
 /// What a transport knows of a device's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {

@@ -20,6 +20,8 @@ mod error;
 mod outcome;
 
 mod access;
+#[cfg(feature = "metrics")]
+mod external;
 mod handler;
 mod journal;
 mod results;
@@ -35,6 +37,8 @@ pub use device::{
     Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
 };
 pub use error::{CallError, ErrorCode};
+#[cfg(feature = "metrics")]
+pub use external::{BrokerAddress, BrokerProblem, BrokerTls};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};

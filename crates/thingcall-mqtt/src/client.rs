@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc_v4::{NetworkOptions, TlsConfiguration};
-use thingcall_core::{ConnectResult, DeliverError, Qos};
+use thingcall_core::{BrokerAddress, ConnectResult, DeliverError, Qos};
 
-use crate::config::{Address, Config, Version};
+use crate::config::{Config, Version};
 
 /// How many queued messages leave in one write. The library's own default is one, which costs a system call each.
 const WRITE_BATCH_MESSAGES: usize = 64;
@@ -25,7 +25,7 @@ const PUBLISH_HEADER_BYTES: usize = 16;
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) address: &'a Address,
+    pub(crate) address: &'a BrokerAddress,
     pub(crate) client_id: &'a str,
     pub(crate) tls: Option<&'a TlsConfiguration>,
 }

@@ -1,10 +1,9 @@
 //! Where the broker is and how it is spoken to.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Secret, SyncTopic};
+use thingcall_core::{BrokerAddress, BrokerProblem, BrokerTls, Secret, SyncTopic};
 
 /// The configuration of one external broker, `[mqtt]` in the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,7 +21,7 @@ pub struct Config {
     /// The password that goes with it.
     pub password: Option<Secret>,
     /// Certificates, for `mqtts://`.
-    pub tls: Tls,
+    pub tls: BrokerTls,
     /// The topic of synchronous calls, for products that do not say: `ext`, `rrpc` or `service`.
     pub sync_topic: SyncTopic,
     /// How often an idle connection is tested.
@@ -60,24 +59,6 @@ pub enum Version {
     V5,
 }
 
-/// Certificates, as PEM files.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// Who may vouch for the broker; the system's authorities if not given.
-    pub ca_file: Option<PathBuf>,
-    /// Our own certificate, where the broker asks for one.
-    pub client_cert_file: Option<PathBuf>,
-    /// The key that goes with it.
-    pub client_key_file: Option<PathBuf>,
-}
-
-impl Tls {
-    fn is_empty(&self) -> bool {
-        self.ca_file.is_none() && self.client_cert_file.is_none() && self.client_key_file.is_none()
-    }
-}
-
 /// Half of what MQTT can say.
 const MESSAGE_BYTES_LIMIT: usize = 128 * 1024 * 1024;
 
@@ -89,7 +70,7 @@ impl Default for Config {
             client_id: None,
             username: None,
             password: None,
-            tls: Tls::default(),
+            tls: BrokerTls::default(),
             sync_topic: SyncTopic::default(),
             keep_alive: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
@@ -103,55 +84,14 @@ impl Default for Config {
     }
 }
 
-/// Why a transport cannot start. Says the key, the value and what would be right.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A value cannot be used.
-    #[error("{key} is {value:?}; right is {right}")]
-    Value {
-        /// The key within `[mqtt]`.
-        key: &'static str,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        right: &'static str,
-    },
-    /// A certificate or key cannot be read.
-    #[error("{key}: {file}: {problem}")]
-    File {
-        /// The key within `[mqtt.tls]`.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The system's authorities cannot be read.
-    #[error(
-        "tls.ca_file is not set, and the system's authorities cannot be read: {0}; right is a file with the broker's"
-    )]
-    Authorities(String),
-    /// The metrics are registered already.
-    #[error(transparent)]
-    Metrics(#[from] prometheus::Error),
-}
-
-/// Where to connect, read from the URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) tls: bool,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
 impl Config {
     /// Checks every value that the types do not check.
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), StartError> {
+    pub fn check(&self) -> Result<(), BrokerProblem> {
         let must = |holds: bool, key, value: String, right| {
-            if holds { Ok(()) } else { Err(StartError::Value { key, value, right }) }
+            if holds { Ok(()) } else { Err(BrokerProblem::Value { key, value, right }) }
         };
         let times = |times: std::ops::RangeInclusive<u64>, value: Duration, key, right| {
             must(
@@ -180,28 +120,9 @@ impl Config {
         must(address.tls || self.tls.is_empty(), "url", self.url.clone(), right)
     }
 
-    pub(crate) fn address(&self) -> Result<Address, StartError> {
-        let right = "mqtt://host:port or mqtts://host:port";
-        let wrong = || StartError::Value { key: "url", value: self.url.clone(), right };
-        let (scheme, rest) = self.url.split_once("://").ok_or_else(wrong)?;
-        let (tls, default_port) = match scheme {
-            "mqtt" | "tcp" => (false, 1883),
-            "mqtts" | "ssl" => (true, 8883),
-            _ => return Err(wrong()),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.rsplit_once(':') {
-            // The colons of a bare IPv6 address are not a port's.
-            Some((host, port)) if !host.ends_with(']') && host.contains(':') => {
-                return Err(StartError::Value { key: "url", value: format!("{host}:{port}"), right });
-            }
-            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
-            None => (rest, default_port),
-        };
-        if host.is_empty() || host.contains(['/', '@', ' ']) {
-            return Err(wrong());
-        }
-        Ok(Address { tls, host: host.trim_matches(['[', ']']).to_owned(), port })
+    pub(crate) fn address(&self) -> Result<BrokerAddress, BrokerProblem> {
+        let schemes = &[("mqtt", false, 1883), ("tcp", false, 1883), ("mqtts", true, 8883), ("ssl", true, 8883)];
+        BrokerAddress::read(&self.url, schemes, "mqtt://host:port or mqtts://host:port")
     }
 }
 

@@ -18,7 +18,7 @@ mod client;
 
 mod tls;
 
-pub use config::{Config, StartError, Tls, Version};
+pub use config::{Config, Version};
 pub use transport::MqttTransport;
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{payload, request_topic};
 use thingcall_core::{
-    CallMode, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, ReplySink, Sent, SyncTopic,
-    Transport, TransportKind, TransportMetrics, TransportName,
+    BrokerAddress, BrokerProblem, CallMode, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult,
+    ReplySink, Sent, SyncTopic, Transport, TransportKind, TransportMetrics, TransportName,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
-use crate::config::{Address, Config, StartError, Version};
+use crate::config::{Config, Version};
 use crate::echoes::Echoes;
 use crate::{connection, tls};
 
@@ -31,7 +31,7 @@ pub struct MqttTransport {
 pub(crate) struct Shared {
     pub(crate) name: TransportName,
     pub(crate) config: Config,
-    pub(crate) address: Address,
+    pub(crate) address: BrokerAddress,
     pub(crate) client_id: String,
     pub(crate) tls: Option<TlsConfiguration>,
     pub(crate) replies: Arc<dyn ReplySink>,
@@ -64,7 +64,7 @@ impl MqttTransport {
         replies: Arc<dyn ReplySink>,
         presence: Arc<dyn PresenceSink>,
         metering: &prometheus::Registry,
-    ) -> Result<Arc<Self>, StartError> {
+    ) -> Result<Arc<Self>, BrokerProblem> {
         config.check()?;
         let address = config.address()?;
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose()?;

@@ -125,7 +125,7 @@ async fn write(conn: &mut SqliteConnection, rows: &[(&IotId, Seen)]) -> Result<(
                 .push_bind(seen.last_seen_at.map(|at| at.0))
                 .push_bind(seen.address.as_deref())
                 .push_bind(seen.came_from.map(TransportName::as_str))
-                .push_bind(seen.sync_topic.map(sync_topic_word));
+                .push_bind(seen.sync_topic.map(SyncTopic::as_str));
         });
         sql.push(
             ") UPDATE devices SET online = v.online, activated_at = COALESCE(devices.activated_at, v.activated_at), \
@@ -191,17 +191,4 @@ impl PresenceSink for Store {
             }
         });
     }
-}
-
-fn sync_topic_word(topic: SyncTopic) -> &'static str {
-    match topic {
-        SyncTopic::Ext => "ext",
-        SyncTopic::Rrpc => "rrpc",
-        SyncTopic::Service => "service",
-    }
-}
-
-/// The topic of a word in a row.
-pub(crate) fn sync_topic_of(word: &str) -> Option<SyncTopic> {
-    [SyncTopic::Ext, SyncTopic::Rrpc, SyncTopic::Service].into_iter().find(|topic| sync_topic_word(*topic) == word)
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use thingcall_core::{
-    AccessKey, Device, DeviceKey, DeviceName, InvalidId, IotId, ProductKey, ResultShape, Secret, TransportName,
-    UnixMillis,
+    AccessKey, Device, DeviceKey, DeviceName, InvalidId, IotId, ProductKey, ResultShape, Secret, SyncTopic,
+    TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
 use crate::memory::{DeviceEntry, Memory};
-use crate::presence::{Live, Seen, sync_topic_of};
+use crate::presence::{Live, Seen};
 
 /// Fills an empty memory.
 pub(crate) async fn load(conn: &mut SqliteConnection, memory: &Memory) -> Result<(), sqlx::Error> {
@@ -113,7 +113,7 @@ fn device_of(row: &SqliteRow) -> Result<DeviceEntry, sqlx::Error> {
         last_seen_at: row.try_get::<Option<i64>, _>("last_seen_at")?.map(UnixMillis),
         address: row.try_get("address")?,
         came_from: row.try_get::<Option<&str>, _>("came_from")?.and_then(TransportName::new),
-        sync_topic: row.try_get::<Option<&str>, _>("sync_topic")?.and_then(sync_topic_of),
+        sync_topic: row.try_get::<Option<&str>, _>("sync_topic")?.and_then(SyncTopic::from_word),
     };
     Ok(DeviceEntry {
         device: Arc::new(device),

@@ -38,8 +38,8 @@ fn each_value_out_of_its_range_is_refused_by_its_key() {
         let mut config = Config::default();
         change(&mut config);
         let key = |problem| match problem {
-            StartError::Value { key, .. } => key,
-            other @ (StartError::File { .. } | StartError::Authorities(_) | StartError::Metrics(_)) => {
+            BrokerProblem::Value { key, .. } => key,
+            other @ (BrokerProblem::File { .. } | BrokerProblem::Authorities(_) | BrokerProblem::Metrics(_)) => {
                 panic!("{other:?}")
             }
         };

@@ -10,7 +10,7 @@ use thingcall_core::{Args, CallId, CallMode, Deadline, DeliverError, Delivery, Q
 use super::device::{Device, connect, queue};
 use super::rabbit::{DEVICE_PASSWORD, DEVICE_USER, shared};
 use super::{Bench, Names, PATIENCE, Told, delivery, key, until};
-use crate::{StartError, Voucher};
+use crate::Voucher;
 
 const OK: &[u8] = br#"{"id":"7","code":200,"data":{"y":1.0}}"#;
 
@@ -330,5 +330,5 @@ async fn two_brokers_have_metrics_each_and_two_of_one_name_are_refused() {
     let _first = start(TransportName::AMQP).unwrap();
     let north = TransportName::new("north").unwrap();
     assert_eq!(start(north).unwrap().name(), north);
-    assert!(matches!(start(north), Err(StartError::Metrics(_))));
+    assert!(matches!(start(north), Err(thingcall_core::BrokerProblem::Metrics(_))));
 }

@@ -21,6 +21,8 @@ fn a_url_names_host_port_and_tls() {
 fn a_refusal_names_key_value_and_what_is_right() {
     let config = Config { keep_alive: Duration::from_secs(1), ..Config::default() };
     assert_eq!(config.check().unwrap_err().to_string(), r#"keep_alive is "1s"; right is 5s to 65535s"#);
+    let text = with_url("mqtt://u:secret@broker").check().unwrap_err().to_string();
+    assert!(text.starts_with("url is ") && !text.contains("secret"), "{text}");
     let text = with_url("http://x").check().unwrap_err().to_string();
     assert_eq!(text, r#"url is "http://x"; right is mqtt://host:port or mqtts://host:port"#);
 }
@@ -36,7 +38,7 @@ fn each_value_out_of_its_range_is_refused_by_its_key() {
         let mut config = Config::default();
         change(&mut config);
         match config.check() {
-            Err(StartError::Value { key, .. }) => key,
+            Err(BrokerProblem::Value { key, .. }) => key,
             other => panic!("{other:?}"),
         }
     };
