@@ -3,14 +3,15 @@
 //! **Invariants:** a synchronous command is opened in the map before it is delivered, an asynchronous one is durable in
 //! the journal before it is delivered. However the call ends, it is counted once.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, Codec, CodecError, Command, Deadline, DeliverError, Delivery,
-    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Reply, Sent, Transport, TransportKind, UnixMillis,
+    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind,
+    UnixMillis,
 };
 use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ use tracing::{debug, error, warn};
 use crate::admit::Admitted;
 use crate::at_device::AtDevice;
 use crate::pending::{End, NotOpened, PendingCall};
-use crate::transports::{NoWay, Way};
+use crate::transports::NoWay;
 use crate::{Engine, Stage};
 
 /// One call's link to its device.
@@ -140,15 +141,24 @@ impl<'a> Link<'a> {
             mode: self.call.mode,
             qos: self.call.qos,
             deadline: self.call.deadline,
-            sync_topic: self.settings.sync_topic,
+            sync_topic: None,
         }
     }
 
-    fn choose(&self) -> Result<Way, CallError> {
+    fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
         let Engine { transports, registry, .. } = self.engine;
-        let way = transports.choose(&self.call.device, self.settings, &**registry).map_err(no_way)?;
-        let _first = self.transport.get_or_init(|| way.transport.kind());
-        Ok(way)
+        let transport = transports.choose(&self.call.device, self.settings, &**registry).map_err(no_way)?;
+        let _first = self.transport.get_or_init(|| transport.kind());
+        Ok(transport)
+    }
+
+    /// The device's topic for synchronous calls, for a transport that does not see its logins.
+    fn sync_topic(&self, transport: TransportKind) -> Option<SyncTopic> {
+        let learnt = || match transport {
+            TransportKind::Embedded | TransportKind::Plugin => None,
+            TransportKind::Mqtt | TransportKind::Amqp => self.engine.registry.route(&self.call.device.key).sync_topic,
+        };
+        self.settings.sync_topic.or_else(learnt)
     }
 
     /// Hands the message on.
@@ -166,8 +176,8 @@ impl<'a> Link<'a> {
     /// A synchronous command: open, deliver, wait.
     async fn ask(&self, mut delivery: Delivery) -> Result<Answer, CallError> {
         self.encode(&mut delivery).await?;
-        let Way { transport, route } = self.choose()?;
-        delivery.sync_topic = delivery.sync_topic.or(route.sync_topic);
+        let transport = self.choose()?;
+        delivery.sync_topic = self.sync_topic(transport.kind());
         let mut pending = self
             .engine
             .pending
@@ -207,7 +217,7 @@ impl<'a> Link<'a> {
     async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
         let mut written = Written { link: self, delivery, to_device: true, settled: false };
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
-        let Way { transport, .. } = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
+        let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
         match self.deliver(&*transport, &written.delivery).await {
             Ok(how) => written.sent(transport.kind(), how),
             Err(DeliverError::Offline) => {

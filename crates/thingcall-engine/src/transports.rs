@@ -2,21 +2,14 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use thingcall_core::{Device, Presence, Transport, TransportKind, TransportName};
-use thingcall_tsl::{ProductSettings, Registry, Route};
+use thingcall_core::{Device, Presence, Transport, TransportName};
+use thingcall_tsl::{ProductSettings, Registry};
 
 /// The attached transports.
 pub(crate) struct Transports {
     attached: RwLock<Vec<Arc<dyn Transport>>>,
     /// The one for devices of which nothing is known.
     default: Option<TransportName>,
-}
-
-/// A way to a device.
-pub(crate) struct Way {
-    pub(crate) transport: Arc<dyn Transport>,
-    /// What else is known of the way, where the transport cannot know it itself.
-    pub(crate) route: Route,
 }
 
 /// Why there is none.
@@ -48,20 +41,17 @@ impl Transports {
         device: &Device,
         settings: &ProductSettings,
         registry: &dyn Registry,
-    ) -> Result<Way, NoWay> {
+    ) -> Result<Arc<dyn Transport>, NoWay> {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
         let named = |name| attached.iter().find(|transport| transport.name() == name);
         let set = device.transport.or(settings.transport);
         let set = set.map(|name| named(name).ok_or(NoWay::NotHere(name))).transpose()?;
         let only = if let [only] = attached.as_slice() { Some(only) } else { None };
-        if let Some(known) = set.or(only).filter(|known| known.kind() == TransportKind::Embedded) {
-            return Ok(Way { transport: known.clone(), route: Route::default() });
-        }
-        let route = registry.route(&device.key);
         let online = || attached.iter().find(|transport| transport.presence(&device.key) == Presence::Online);
-        let chosen = set.or(only).or_else(online).or_else(|| route.last.and_then(named));
+        let last = || registry.route(&device.key).last.and_then(named);
+        let chosen = set.or(only).or_else(online).or_else(last);
         let chosen = chosen.or_else(|| self.default.and_then(named)).or_else(|| unheard_of(&attached, device));
-        Ok(Way { transport: chosen.ok_or(NoWay::Nothing)?.clone(), route })
+        chosen.cloned().ok_or(NoWay::Nothing)
     }
 }
 

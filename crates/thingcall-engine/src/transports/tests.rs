@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{DeliverError, Delivery, DeviceKey, DeviceRef, IotId, ProductKey, Sent, SyncTopic};
-use thingcall_tsl::{Found, Product};
+use thingcall_core::{DeliverError, Delivery, DeviceKey, DeviceRef, IotId, ProductKey, Sent, TransportKind};
+use thingcall_tsl::{Found, Product, Route};
 
 use super::*;
 
@@ -77,7 +77,7 @@ fn last(text: Option<&str>) -> Routes {
 }
 
 fn chosen(transports: &Transports, device: &Device, settings: &ProductSettings, routes: &Routes) -> &'static str {
-    transports.choose(device, settings, routes).map(|way| way.transport.name().as_str()).unwrap_or("none")
+    transports.choose(device, settings, routes).map(|transport| transport.name().as_str()).unwrap_or("none")
 }
 
 #[test]
@@ -114,13 +114,4 @@ fn a_setting_that_names_no_attached_transport_is_no_way() {
     assert_eq!(chosen.err(), Some(NoWay::NotHere(name("gone"))));
     let none = Transports::new(Some(name(ONE)));
     assert_eq!(none.choose(&device(None), &product(None), &last(None)).err(), Some(NoWay::Nothing));
-}
-
-#[test]
-fn what_a_login_said_comes_along() {
-    let transports = Transports::new(None);
-    transports.attach(Arc::new(Named(name(ONE), TransportKind::Amqp, Presence::Unknown)));
-    let routes = Routes(Route { last: Some(name(ONE)), sync_topic: Some(SyncTopic::Ext) });
-    let way = transports.choose(&device(None), &product(None), &routes).ok().unwrap();
-    assert_eq!(way.route.sync_topic, Some(SyncTopic::Ext));
 }
