@@ -124,7 +124,7 @@ impl Results {
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
             .with_message_id(
-                ShortString::try_new(format!("{}.{}", message.id, message.device.iot_id))
+                ShortString::try_new(format!("{}.{}.{}", message.id, message.device.iot_id, message.at.0))
                     .map_err(|e| unwritable(&e))?,
             )
             .with_timestamp(u64::try_from(message.at.0 / 1000).unwrap_or_default())

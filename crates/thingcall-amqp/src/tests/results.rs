@@ -59,7 +59,7 @@ async fn consumers_choose_product_device_and_module() {
     for (mut consumer, ids) in consumers {
         for id in ids {
             let message = next(&mut consumer).await;
-            assert_eq!(message.properties.message_id().as_ref().unwrap().as_str(), format!("{id}.iot1"));
+            assert_eq!(message.properties.message_id().as_ref().unwrap().as_str(), format!("{id}.iot1.1700000000123"));
         }
         assert!(timeout(std::time::Duration::ZERO, consumer.next()).await.is_err(), "and no more");
     }
