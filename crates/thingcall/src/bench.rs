@@ -95,7 +95,8 @@ impl std::str::FromStr for Broker {
     after_help = "Examples:\n  thingcall bench                                   throughput through the embedded \
     broker\n  thingcall bench --rate 500                        latency at 500 calls a second\n  thingcall bench both \
     --broker mqtt://127.0.0.1:1883\n  thingcall bench --url http://127.0.0.1:8080 --data thingcall-data\n  \
-    thingcall bench --plugin libecho.so --inline --rounds 5"
+    thingcall bench --plugin libecho.so --inline --rounds 41 --seconds 1\n  thingcall bench both --broker \
+    amqp://guest:guest@127.0.0.1:5672"
 )]
 pub(crate) struct Args {
     /// What is measured

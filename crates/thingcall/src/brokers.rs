@@ -9,7 +9,7 @@ use futures::future::join_all;
 use prometheus::Registry as Metering;
 use thingcall_amqp::{AmqpTransport, Results};
 use thingcall_broker::{Broker, StartError};
-use thingcall_core::{DeviceKey, TransportName};
+use thingcall_core::TransportName;
 use thingcall_engine::Engine;
 use thingcall_gate::Gate;
 use thingcall_mqtt::MqttTransport;
@@ -18,8 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::Config;
 use crate::server::{in_use, told};
@@ -37,7 +36,6 @@ struct Asked {
     address: SocketAddr,
     drain: watch::Sender<bool>,
     task: JoinHandle<()>,
-    ended: CancellationToken,
 }
 
 /// What they need.
@@ -89,26 +87,22 @@ impl Brokers {
         self.amqp.iter().find_map(|amqp| amqp.results())
     }
 
-    /// Closes the device's connection to the embedded broker. Others are not asked to: what a device does there is
-    /// checked by the gate.
-    pub(crate) async fn kick(&self, device: &DeviceKey) {
-        if let Some(broker) = &self.embedded {
-            broker.kick(device).await;
-            info!(%device, "connection closed: the device is disabled or removed");
-        }
+    /// The broker whose connections we can close. Others cannot be told to: what a device does there, the gate checks.
+    pub(crate) fn embedded(&self) -> Option<Arc<Broker>> {
+        self.embedded.clone()
     }
 
     /// Closes all connections, each kind within this time.
-    pub(crate) async fn stop(&self, within: Duration) {
+    pub(crate) async fn stop(self, within: Duration) {
         if let Some(broker) = &self.embedded {
             broker.shutdown().await;
         }
         join_all(self.mqtt.iter().map(|mqtt| mqtt.shutdown(within))).await;
         join_all(self.amqp.iter().map(|amqp| amqp.shutdown(within))).await;
         // Last of all: other devices of those brokers may log in meanwhile.
-        if let Some(gate) = &self.gate {
+        if let Some(mut gate) = self.gate {
             gate.drain.send_replace(true);
-            if timeout(within, gate.ended.cancelled()).await.is_err() {
+            if timeout(within, &mut gate.task).await.is_err() {
                 gate.task.abort();
             }
         }
@@ -155,12 +149,7 @@ impl Parts<'_> {
         let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
         let address = listener.local_addr()?;
         let (drain, draining) = watch::channel(false);
-        let ended = CancellationToken::new();
-        let ends = ended.clone().drop_guard();
-        let task = tokio::spawn(async move {
-            let _ends = ends;
-            gate.serve(listener, told(draining)).await;
-        });
-        Ok(Asked { address, drain, task, ended })
+        let task = tokio::spawn(async move { gate.serve(listener, told(draining)).await });
+        Ok(Asked { address, drain, task })
     }
 }

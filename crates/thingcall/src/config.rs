@@ -69,9 +69,7 @@ impl Config {
         }
         all
     }
-}
 
-impl Config {
     fn problems_of_brokers(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         let mqtt = self.mqtt.iter().map(|mqtt| ("mqtt".to_owned(), mqtt));
@@ -91,37 +89,31 @@ impl Config {
     /// Names tell transports apart, so each has one of its own.
     fn problems_of_names(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        let taken = [TransportName::EMBEDDED, TransportName::MQTT, TransportName::AMQP];
-        for name in self.mqtt_brokers.keys().filter(|name| taken.contains(name)) {
-            all.push((
-                "mqtt_brokers".to_owned(),
-                format!("{name} is the name of another transport; right is a new one"),
-            ));
-        }
-        for name in self.amqp_brokers.keys().filter(|name| taken.contains(name) || self.mqtt_brokers.contains_key(name))
-        {
-            all.push((
-                "amqp_brokers".to_owned(),
-                format!("{name} is the name of another transport; right is a new one"),
-            ));
+        let mqtt = self.mqtt_brokers.keys().map(|name| ("mqtt_brokers", *name));
+        let amqp = self.amqp_brokers.keys().map(|name| ("amqp_brokers", *name));
+        let mut taken = vec![TransportName::EMBEDDED, TransportName::MQTT, TransportName::AMQP];
+        for (section, name) in mqtt.chain(amqp) {
+            if taken.contains(&name) {
+                let what = format!("{name} is the name of another transport; right is a new one");
+                all.push((section.to_owned(), what));
+            }
+            taken.push(name);
         }
         let publish = self.amqp.iter().chain(self.amqp_brokers.values()).filter(|amqp| amqp.results_exchange.is_some());
         if publish.count() > 1 {
             all.push(("amqp".to_owned(), "results_exchange is set for two brokers; right is one".to_owned()));
         }
-        if let Some(name) = self.engine.default_transport.filter(|name| !self.has(*name)) {
+        let own = [
+            (TransportName::EMBEDDED, self.broker.enabled),
+            (TransportName::MQTT, self.mqtt.is_some()),
+            (TransportName::AMQP, self.amqp.is_some()),
+        ];
+        taken.retain(|name| own.iter().all(|(known, there)| known != name || *there));
+        if let Some(name) = self.engine.default_transport.filter(|name| !taken.contains(name)) {
             let what = format!("default_transport is {name}; right is the name of a transport that is configured");
             all.push(("engine".to_owned(), what));
         }
         all
-    }
-
-    fn has(&self, name: TransportName) -> bool {
-        (name == TransportName::EMBEDDED && self.broker.enabled)
-            || (name == TransportName::MQTT && self.mqtt.is_some())
-            || (name == TransportName::AMQP && self.amqp.is_some())
-            || self.mqtt_brokers.contains_key(&name)
-            || self.amqp_brokers.contains_key(&name)
     }
 }
 

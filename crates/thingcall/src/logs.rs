@@ -15,6 +15,9 @@ use crate::config::{Log, LogFormat};
 const NOISY: &[&str] =
     &["rmqtt", "rmqtt_net", "rmqtt_codec", "rumqttc", "rumqttc_core", "sqlx", "hyper", "hyper_util", "h2"];
 
+/// Libraries whose errors we tell in our own words, with what is done about them.
+const TOLD_BY_US: &[&str] = &["lapin"];
+
 /// Starts logging.
 ///
 /// # Errors
@@ -48,13 +51,13 @@ pub(crate) fn filter(level: &str) -> anyhow::Result<EnvFilter> {
         .with_context(|| format!("{text:?} is not a log filter; use info, or info,thingcall_engine=debug"))
 }
 
-/// The level, with `warn` for noisy libraries that it does not name itself.
+/// The level, with less for libraries that it does not name itself.
 fn quieted(level: &str) -> String {
-    if matches!(level, "error" | "off") {
-        return level.to_owned();
-    }
-    let quiet = NOISY.iter().filter(|name| !level.contains(&format!("{name}="))).map(|name| format!(",{name}=warn"));
-    std::iter::once(level.to_owned()).chain(quiet).collect()
+    let noisy = if matches!(level, "error" | "off") { &[] } else { NOISY };
+    let noisy = noisy.iter().map(|name| (name, "warn"));
+    let quiet = noisy.chain(TOLD_BY_US.iter().map(|name| (name, "off")));
+    let quiet = quiet.filter(|(name, _)| !level.contains(&format!("{name}=")));
+    std::iter::once(level.to_owned()).chain(quiet.map(|(name, less)| format!(",{name}={less}"))).collect()
 }
 
 /// Counts what is logged at `error`, `warn` and `info`.

@@ -139,34 +139,27 @@ impl Pump {
         while !stop.is_cancelled() {
             let round = self.round(&stop).await;
             // A broker that is there and slower than the calls lets the backlog grow just as one that is away.
-            if weighed.is_none_or(|at| at.elapsed() >= LOOK_EVERY) || !matches!(round, Round::Full) {
+            if weighed.is_none_or(|at| at.elapsed() >= LOOK_EVERY) || round != Round::Full {
                 self.weigh(&round).await;
                 weighed = Some(Instant::now());
             }
-            let wait = match &round {
-                Round::Full => Duration::ZERO,
-                Round::Done => LOOK_EVERY,
-                Round::Delayed(_) => pause.mul_f64(1.0 + fastrand::f64()),
-            };
-            match round {
-                Round::Delayed(why) => {
-                    if !std::mem::replace(&mut told, true) {
-                        warn!(why, "results cannot be published; they are kept and tried again");
-                    }
-                    pause = (pause * 2).min(PAUSE_MAX);
-                    tokio::select! { () = stop.cancelled() => {}, () = sleep(wait) => {} }
+            if let Round::Delayed(why) = round {
+                if !std::mem::replace(&mut told, true) {
+                    warn!(why, "results cannot be published; they are kept and tried again");
                 }
-                Round::Full | Round::Done => {
-                    if std::mem::take(&mut told) {
-                        info!("results are published again");
-                    }
-                    pause = PAUSE_MIN;
-                    if !wait.is_zero() {
-                        tokio::select! {
-                            () = stop.cancelled() => {}
-                            _ = timeout(wait, self.outbox.changed()) => {}
-                        }
-                    }
+                let jittered = pause.mul_f64(1.0 + fastrand::f64());
+                tokio::select! { () = stop.cancelled() => {}, () = sleep(jittered) => {} }
+                pause = (pause * 2).min(PAUSE_MAX);
+                continue;
+            }
+            pause = PAUSE_MIN;
+            if std::mem::take(&mut told) {
+                info!("results are published again");
+            }
+            if round == Round::Done {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    _ = timeout(LOOK_EVERY, self.outbox.changed()) => {}
                 }
             }
         }

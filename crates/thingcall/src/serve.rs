@@ -17,7 +17,7 @@ use crate::{logs, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
-    mqtt=... metrics=... gate=...` when all listeners answer. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
+    mqtt=... metrics=... gate=...` when all listeners answer, of those that are configured. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
     not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
+use thingcall_broker::Broker;
 use thingcall_core::{AccessKey, ResultsOutbox};
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
@@ -49,7 +50,7 @@ pub(crate) struct Server {
     /// The access key made at this start, if there was none.
     pub first_key: Option<AccessKey>,
     plugins: Arc<Plugins>,
-    brokers: Arc<Brokers>,
+    brokers: Brokers,
     publishing: Option<Publishing>,
     observed: Observed,
     /// Tells the front to finish.
@@ -119,7 +120,7 @@ impl Server {
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
         let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering };
-        let brokers = Arc::new(Brokers::start(&parts, gate).await?);
+        let brokers = Brokers::start(&parts, gate).await?;
         let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
@@ -133,7 +134,7 @@ impl Server {
             metrics: metrics.local_addr()?,
         };
         Ok(Self {
-            kicker: tokio::spawn(kick(store.changes(), brokers.clone())),
+            kicker: tokio::spawn(kick(store.changes(), brokers.embedded())),
             front: tokio::spawn(front.serve(api, told(drain))),
             metrics: observed.serve(metrics, operator::routes(reloads.clone())),
             store,
@@ -250,10 +251,14 @@ pub(crate) async fn told(mut drain: watch::Receiver<bool>) {
 }
 
 /// Closes the connections of devices that may not be connected any more, whoever changed that.
-async fn kick(mut changes: broadcast::Receiver<Change>, brokers: Arc<Brokers>) {
+async fn kick(mut changes: broadcast::Receiver<Change>, broker: Option<Arc<Broker>>) {
+    let Some(broker) = broker else { return };
     loop {
         match changes.recv().await {
-            Ok(Change::DeviceDisabled(device) | Change::DeviceRemoved(device)) => brokers.kick(&device).await,
+            Ok(Change::DeviceDisabled(device) | Change::DeviceRemoved(device)) => {
+                broker.kick(&device).await;
+                info!(%device, "connection closed: the device is disabled or removed");
+            }
             Ok(Change::Product(_) | Change::DeviceAdded(_) | Change::DeviceEnabled(_) | Change::Key(_)) => {}
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 warn!(missed, "changes came too fast; a disabled device may stay connected until it reconnects");
