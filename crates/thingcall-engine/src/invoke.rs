@@ -1,9 +1,9 @@
 //! A call from the front to the handler and back, under one timer, counted once.
 
-use thingcall_core::{Answer, CallError, CallId, CallMode, Deadline, Outcome, ReplyBody, Request, ServiceId};
+use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Deadline, Outcome, ReplyBody, Request};
 use thingcall_tsl::{Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::admit::Admitted;
 use crate::link::Link;
@@ -35,7 +35,8 @@ impl Engine {
         self.metrics.stage_took(Stage::Validate, started.elapsed());
         let admitted = admitted.inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
         let call = &admitted.call;
-        let span = info_span!(
+        // Written out for each call, it would cost a tenth of the path: warnings of a call name it themselves.
+        let span = debug_span!(
             "call", id = %call.id, request = %call.request_id, device = %call.device.key, service = %call.service,
             mode = call.mode.as_str()
         );
@@ -74,23 +75,24 @@ impl Engine {
     fn check_answer(&self, answer: Answer, admitted: &Admitted) -> Result<Answer, CallError> {
         let Answer::Replied(body) = &answer else { return Ok(answer) };
         let started = Instant::now();
-        let fits = self.check_body(body, &admitted.call.service, &admitted.product);
+        let fits = self.check_body(body, &admitted.call, &admitted.product);
         self.metrics.stage_took(Stage::Decode, started.elapsed());
         fits.map(|()| answer)
     }
 
-    fn check_body(&self, body: &ReplyBody, service: &ServiceId, product: &Product) -> Result<(), CallError> {
+    fn check_body(&self, body: &ReplyBody, call: &Call, product: &Product) -> Result<(), CallError> {
         let policy = product.settings.reply_check;
         if policy == ReplyCheck::Off || body.code != ReplyBody::SUCCESS {
             return Ok(());
         }
         // The service was found at admission; a model replaced since then has nothing to say about this call.
-        let Some(Ok(service)) = product.model.as_ref().map(|model| model.service(service)) else {
+        let Some(Ok(service)) = product.model.as_ref().map(|model| model.service(&call.service)) else {
             return Ok(());
         };
         let Err(violation) = service.check_reply(&body.data) else { return Ok(()) };
         self.metrics.violation(Checked::Reply, violation.kind);
-        warn!(kind = violation.kind.as_str(), at = violation.path, "reply does not fit the model");
+        let (kind, at) = (violation.kind.as_str(), &violation.path);
+        warn!(id = %call.id, device = %call.device.key, kind, at, "reply does not fit the model");
         if policy == ReplyCheck::Reject { Err(CallError::InvalidReply(violation.to_string())) } else { Ok(()) }
     }
 }

@@ -147,7 +147,8 @@ impl<'a> Link<'a> {
 
     fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
         let Engine { transports, registry, .. } = self.engine;
-        let transport = transports.choose(&self.call.device, self.settings, &**registry).map_err(no_way)?;
+        let transport =
+            transports.choose(&self.call.device, self.settings, &**registry).map_err(|why| self.no_way(why))?;
         let _first = self.transport.get_or_init(|| transport.kind());
         Ok(transport)
     }
@@ -264,6 +265,17 @@ impl<'a> Link<'a> {
         }
     }
 
+    fn no_way(&self, why: NoWay) -> CallError {
+        match why {
+            NoWay::Nothing => CallError::TransportDown,
+            NoWay::NotHere(name) => {
+                let device = &self.call.device.key;
+                warn!(transport = %name, %device, "the transport set for a device or its product is not configured");
+                CallError::NotDelivered("the transport set for the device is not configured".to_owned())
+            }
+        }
+    }
+
     fn not_opened(&self, error: NotOpened) -> CallError {
         match error {
             NotOpened::Full => {
@@ -308,16 +320,6 @@ impl Drop for Link<'_> {
             let (mode, transport) = (Some(self.call.mode), self.transport.get().copied());
             self.engine.metrics.call_ended(mode, transport, Outcome::Cancelled);
             debug!(outcome = %Outcome::Cancelled, "call ended");
-        }
-    }
-}
-
-fn no_way(why: NoWay) -> CallError {
-    match why {
-        NoWay::Nothing => CallError::TransportDown,
-        NoWay::NotHere(name) => {
-            warn!(transport = %name, "the transport set for a device or its product is not configured");
-            CallError::NotDelivered("the transport set for the device is not configured".to_owned())
         }
     }
 }

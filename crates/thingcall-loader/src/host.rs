@@ -19,6 +19,7 @@ use tracing::Level;
 use crate::call::Completion;
 use crate::foreign::{self, read_sized, size32};
 use crate::instance::{Foreign, known_status};
+use crate::log_lines::Line;
 use crate::operation::Ordered;
 use crate::own_metrics::Definition;
 use crate::request::left_ms;
@@ -220,7 +221,9 @@ unsafe extern "C" fn log(scope: Token, number: i32, target: *const Bytes, messag
             let message = unsafe { foreign::text(message, log_lines::MESSAGE_BYTES_MAX) };
             // SAFETY: see above.
             let fields = unsafe { foreign::text(fields, log_lines::MESSAGE_BYTES_MAX) };
-            log_lines::write(level, &series.plugin, &target, &message, &fields);
+            let call = tokens::call(scope).map(|actor| actor.call().id.as_u32());
+            let line = Line { plugin: &series.plugin, call, module: &target, message: &message, fields: &fields };
+            log_lines::write(level, &line);
         }
     });
 }

@@ -29,11 +29,24 @@ pub(crate) fn enabled(level: Level) -> bool {
     at_level!(level, ask)
 }
 
+/// A line of a plugin.
+pub(crate) struct Line<'a> {
+    pub(crate) plugin: &'a str,
+    /// The call it is about, by its id.
+    pub(crate) call: Option<u32>,
+    /// Where in the plugin.
+    pub(crate) module: &'a str,
+    pub(crate) message: &'a str,
+    /// JSON, or nothing.
+    pub(crate) fields: &'a str,
+}
+
 /// Writes a line.
-pub(crate) fn write(level: Level, plugin: &str, module: &str, message: &str, fields: &str) {
+pub(crate) fn write(level: Level, line: &Line<'_>) {
+    let Line { plugin, call, module, message, fields } = *line;
     macro_rules! write {
         ($level:expr) => {
-            tracing::event!(target: "plugin", $level, plugin, module, fields, "{message}")
+            tracing::event!(target: "plugin", $level, plugin, call, module, fields, "{message}")
         };
     }
     at_level!(level, write);

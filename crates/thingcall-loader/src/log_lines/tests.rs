@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use thingcall_plugin::abi::{Bytes, LOG_DEBUG, LOG_INFO, LOG_WARN, Token};
+use thingcall_plugin::abi::{Bytes, LOG_DEBUG, LOG_INFO, LOG_WARN, OK, Token};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use super::*;
 use crate::host::HOST;
-use crate::testbench::{Settings, bench, echo};
+use crate::testbench::{BEGUN, FakeDevice, Settings, bench, echo, script, text};
 
-type Line = BTreeMap<&'static str, String>;
+type Told = BTreeMap<&'static str, String>;
 
 /// Keeps the events of INFO and above.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(Level, String, Line)>>>);
+struct Kept(Arc<Mutex<Vec<(Level, String, Told)>>>);
 
-struct Fields(Line);
+struct Fields(Told);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -41,7 +41,7 @@ impl Subscriber for Kept {
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields(Line::new());
+        let mut fields = Fields(Told::new());
         event.record(&mut fields);
         let metadata = event.metadata();
         self.0.lock().unwrap().push((*metadata.level(), metadata.target().to_owned(), fields.0));
@@ -74,8 +74,31 @@ async fn a_line_is_one_event_with_the_plugins_name_and_is_cut_and_mended() {
     let lines = kept.0.lock().unwrap();
     let [(Level::WARN, warned, first), (Level::INFO, _, second)] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(warned, "plugin");
-    let told = |line: &Line, name| line.get(name).cloned().unwrap();
+    let told = |line: &Told, name| line.get(name).cloned().unwrap();
     assert_eq!((told(first, "plugin"), told(first, "module")), ("bench".to_owned(), "my::module".to_owned()));
     assert_eq!((told(first, "message"), told(first, "fields")), ("a\u{fffd}b".to_owned(), r#"{"n":1}"#.to_owned()));
     assert_eq!((told(second, "module").len(), told(second, "message").len()), (128, 16 * 1024));
+}
+
+#[tokio::test]
+async fn a_line_of_a_call_names_the_call_and_one_of_the_plugin_does_not() {
+    let kept = Kept::default();
+    let _kept = tracing::subscriber::set_default(kept.clone());
+    let bench = bench(
+        script(|script, token, request| {
+            log(token, LOG_INFO, [b"", b"of the call", b""]);
+            assert_eq!(script.complete(token, OK, 200, text(request.args)), OK);
+            BEGUN
+        }),
+        Settings::inline(),
+    );
+    let device = FakeDevice::silent();
+    bench.call(&device).await.unwrap();
+    log(bench.script.token.load(std::sync::atomic::Ordering::SeqCst), LOG_INFO, [b"", b"of the plugin", b""]);
+    let lines = kept.0.lock().unwrap();
+    let said = |message: &str| {
+        let mut of_plugin = lines.iter().map(|(_, _, told)| told);
+        of_plugin.find(|told| told.get("message").is_some_and(|text| text == message)).unwrap().get("call").cloned()
+    };
+    assert_eq!((said("of the call"), said("of the plugin")), (Some("7".to_owned()), None));
 }
