@@ -8,12 +8,12 @@ mod product;
 mod status;
 pub(crate) mod target;
 
-use thingcall_core::AccessKey;
+use thingcall_core::CallError;
+use thingcall_tsl::Directory;
 
 use crate::answer::Fields;
 use crate::error::Failure;
-use crate::invoke;
-use crate::request::{App, Incoming};
+use crate::params::Params;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -68,11 +68,11 @@ actions! {
 }
 
 impl Action {
-    /// Does what the request asks; what it returns stands beside `RequestId` and `Success`.
-    pub(crate) async fn run(self, app: &App, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Fields, Failure> {
-        let (directory, params) = (&*app.directory, &incoming.params);
+    /// Does what the request asks of the directory; what it returns stands beside `RequestId` and `Success`.
+    pub(crate) async fn run(self, directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
         match self {
-            Self::InvokeThingService => invoke::invoke(app, incoming, key).await,
+            // Read and run as a `Call`, since nothing of its request is kept meanwhile.
+            Self::InvokeThingService => Err(CallError::Internal("a call came to the directory".to_owned()).into()),
             Self::CreateProduct => product::create(directory, params).await,
             Self::ImportThingModelTsl => model::import(directory, params).await,
             Self::QueryThingModel => model::query(directory, params),

@@ -6,9 +6,10 @@
 pub(crate) mod json;
 mod xml;
 
-use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
 use thingcall_core::RequestId;
 
 use crate::error::Failure;
@@ -36,6 +37,9 @@ pub(crate) type Fields = Vec<(&'static str, Node)>;
 pub(crate) fn text(value: impl Into<String>) -> Node {
     Node::Text(value.into())
 }
+
+/// An answer, whole.
+pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,22 +83,20 @@ pub(crate) struct About<'a> {
     pub(crate) action: &'a str,
     /// Names the request.
     pub(crate) id: RequestId,
-    /// The host the caller asked.
-    pub(crate) host: &'a str,
 }
 
 impl About<'_> {
     /// What an action answered.
-    pub(crate) fn success(&self, fields: Fields) -> Response<Body> {
+    pub(crate) fn success(&self, fields: Fields) -> Answer {
         let mut all = vec![("RequestId", text(self.id.to_string())), ("Success", Node::Flag(true))];
         all.extend(fields);
         self.service(&all)
     }
 
-    /// Why an action failed.
-    pub(crate) fn failure(&self, failure: &Failure) -> Response<Body> {
+    /// Why an action failed. `host` is the one the caller asked.
+    pub(crate) fn failure(&self, failure: &Failure, host: &str) -> Answer {
         let (code, why) = match failure {
-            Failure::Gateway(refusal) => return self.refusal(refusal),
+            Failure::Gateway(refusal) => return self.refusal(refusal, host),
             Failure::Service(error) => (error.code, &error.text),
         };
         self.service(&vec![
@@ -108,12 +110,12 @@ impl About<'_> {
     }
 
     /// Why a request was not let in.
-    pub(crate) fn refusal(&self, refusal: &Refusal) -> Response<Body> {
+    pub(crate) fn refusal(&self, refusal: &Refusal, host: &str) -> Answer {
         let body = self.format.write(
             "Error",
             &vec![
                 ("RequestId", text(self.id.to_string())),
-                ("HostId", text(self.host)),
+                ("HostId", text(host)),
                 ("Code", text(refusal.code())),
                 ("Message", text(refusal.to_string())),
                 ("Recommend", text("")),
@@ -126,14 +128,14 @@ impl About<'_> {
         response
     }
 
-    fn service(&self, fields: &Fields) -> Response<Body> {
+    fn service(&self, fields: &Fields) -> Answer {
         let body = self.format.write(&format!("{}Response", self.action), fields);
         response(StatusCode::OK, self.format, body)
     }
 }
 
-fn response(status: StatusCode, format: Format, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn response(status: StatusCode, format: Format, body: Vec<u8>) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, format.content_type());
     response

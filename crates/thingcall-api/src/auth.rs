@@ -9,6 +9,7 @@ mod v1;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 use thingcall_core::{AccessKey, Keys, UnixMillis};
 
@@ -52,7 +53,7 @@ pub(crate) enum Scheme {
 impl Scheme {
     /// The scheme a request means to use: the header's only if it has the header.
     pub(crate) fn of(incoming: &Incoming<'_>) -> Self {
-        if incoming.header("authorization").is_some_and(|value| value.starts_with("ACS3-")) {
+        if incoming.header(&AUTHORIZATION).is_some_and(|value| value.starts_with("ACS3-")) {
             Self::Acs3
         } else {
             Self::V1

@@ -13,17 +13,22 @@ pub(crate) fn encode_into(out: &mut String, text: &str) {
     out.extend(utf8_percent_encode(text, RESERVED));
 }
 
-/// `name=value` joined with `&`. The pairs are decoded, sorted by name.
-pub(crate) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let mut out = String::with_capacity(512);
-    for (name, value) in pairs {
-        if !out.is_empty() {
+/// Appends `name=value` joined with `&`. The pairs are decoded, sorted by name.
+pub(crate) fn query_into<'a>(out: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (i, (name, value)) in pairs.into_iter().enumerate() {
+        if i > 0 {
             out.push('&');
         }
-        encode_into(&mut out, name);
+        encode_into(out, name);
         out.push('=');
-        encode_into(&mut out, value);
+        encode_into(out, value);
     }
+}
+
+/// The same as a text of its own.
+pub(crate) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut out = String::with_capacity(512);
+    query_into(&mut out, pairs);
     out
 }
 

@@ -48,21 +48,35 @@ impl Calls for Engine {
     }
 }
 
-/// InvokeThingService.
-pub(crate) async fn invoke(app: &App, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Fields, Failure> {
-    let request = app
-        .quota
-        .take(&key.account)
-        .map_err(Failure::from)
-        .and_then(|()| read(incoming, app.calls.reply_timeout()))
-        .inspect_err(|failure| app.calls.count_refused(failure.outcome()))?;
-    app.calls.authenticated(incoming.received.elapsed());
-    let invoked = app.calls.invoke(request).await?;
-    let mut data = vec![("MessageId", text(invoked.id.to_string()))];
-    if let Answer::Replied(body) = invoked.answer {
-        data.push(("Result", text(result(key.result.unwrap_or(app.config.result), invoked.id, body)?)));
+/// InvokeThingService: a call as the request asks for it.
+pub(crate) struct Call {
+    request: Request,
+    /// What `Result` is to hold.
+    shape: ResultShape,
+}
+
+impl Call {
+    /// Takes it from the account's quota and reads it.
+    pub(crate) fn read(app: &App, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Self, Failure> {
+        let request = app
+            .quota
+            .take(&key.account)
+            .map_err(Failure::from)
+            .and_then(|()| read(incoming, app.calls.reply_timeout()))
+            .inspect_err(|failure| app.calls.count_refused(failure.outcome()))?;
+        app.calls.authenticated(incoming.received.elapsed());
+        Ok(Self { request, shape: key.result.unwrap_or(app.config.result) })
     }
-    Ok(vec![("Data", Node::Object(data))])
+
+    /// Makes it.
+    pub(crate) async fn run(self, app: &App) -> Result<Fields, Failure> {
+        let invoked = app.calls.invoke(self.request).await?;
+        let mut data = vec![("MessageId", text(invoked.id.to_string()))];
+        if let Answer::Replied(body) = invoked.answer {
+            data.push(("Result", text(result(self.shape, invoked.id, body)?)));
+        }
+        Ok(vec![("Data", Node::Object(data))])
+    }
 }
 
 fn read(incoming: &Incoming<'_>, reply_timeout: Duration) -> Result<Request, Failure> {

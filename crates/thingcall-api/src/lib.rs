@@ -31,6 +31,7 @@ mod invoke;
 mod answer;
 mod error;
 mod gateway;
+mod headers;
 
 #[cfg(test)]
 mod tests;

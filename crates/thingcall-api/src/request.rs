@@ -1,30 +1,31 @@
 //! A request from its head to its answer.
 //!
 //! **Invariant:** every request that hyper can read gets an answer with a body in the form it asked for, is counted
-//! once under a name of a closed list, and leaves one line in the log if it failed.
+//! once under a name of a closed list, and leaves one line in the log if it failed. While a device is waited for,
+//! nothing of the request is kept: hyper reads on into the same memory.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use axum::http::request::Parts;
-use axum::http::{Method, Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming as Unread};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
+use hyper::http::request::Parts;
+use hyper::{Method, Request};
 use thingcall_core::{AccessKey, ErrorCode, Outcome, RequestId};
 use thingcall_tsl::Directory;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use crate::actions::Action;
-use crate::answer::{About, Fields, Format};
+use crate::answer::{About, Answer, Format};
 use crate::auth::{Gate, Scheme};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::gateway::Refusal;
-use crate::invoke::Calls;
+use crate::headers;
+use crate::invoke::{Call, Calls};
 use crate::metrics::Metrics;
 use crate::params::Params;
 use crate::quota::Quota;
@@ -66,12 +67,12 @@ impl<'a> Incoming<'a> {
     }
 
     /// The text of a header; `None` if it is absent or not text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.head.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
     /// A system parameter: in a header or among the parameters, as it is signed.
-    fn system(&self, header: &str, parameter: &str) -> Option<&str> {
+    fn system(&self, header: &HeaderName, parameter: &str) -> Option<&str> {
         match self.scheme {
             Scheme::Acs3 => self.header(header),
             Scheme::V1 => self.params.get(parameter),
@@ -91,53 +92,66 @@ impl<'a> Incoming<'a> {
     }
 }
 
+/// What a request asks for, once it may ask.
+enum Asked {
+    /// A device: nothing of the request is needed any more.
+    Device(Call),
+    /// Anything else.
+    Other(Action),
+}
+
 /// Answers a request.
-pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn handle(app: Arc<App>, request: Request<Unread>) -> Result<Answer, Infallible> {
     let received = Instant::now();
     let (head, body) = request.into_parts();
     let body = read_body(&app.config, &head, body).await;
     let (body, unread) = body.map_or_else(|refusal| (Bytes::new(), Some(refusal)), |body| (body, None));
     let incoming = Incoming::read(received, &head, &body);
-    let name = incoming.system("x-acs-action", "Action");
+    let name = incoming.system(&headers::ACTION, "Action");
     let action = name.and_then(Action::from_name);
     let format = incoming.format();
     let about = About {
         format: *format.as_ref().unwrap_or(&Format::Json),
         action: action.map_or("", Action::as_str),
         id: incoming.id,
-        host: head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
     };
-    let result = match unread.map_or(format, Err) {
-        Ok(_) => app.answer(&incoming, action, name).await,
-        Err(refusal) => Err(refusal.into()),
+    let asked = unread.map_or(format, Err).map_err(Failure::from).and_then(|_| app.judge(&incoming, action, name));
+    // What a device does wrong is no refusal, and only those name the host.
+    let host = if matches!(asked, Ok(Asked::Device(_))) { String::new() } else { host(&head).to_owned() };
+    let result = match asked {
+        Ok(Asked::Device(call)) => {
+            drop(incoming);
+            drop((head, body));
+            call.run(&app).await
+        }
+        Ok(Asked::Other(action)) => action.run(&*app.directory, &incoming.params).await,
+        Err(failure) => Err(failure),
     };
     let response = match result {
         Ok(fields) => about.success(fields),
         Err(failure) => {
             log(&about, &failure);
-            about.failure(&failure)
+            about.failure(&failure, &host)
         }
     };
     app.metrics.answered(action, response.status(), received.elapsed());
-    response
+    Ok(response)
 }
 
 impl App {
-    async fn answer(
-        &self,
-        incoming: &Incoming<'_>,
-        action: Option<Action>,
-        name: Option<&str>,
-    ) -> Result<Fields, Failure> {
+    fn judge(&self, incoming: &Incoming<'_>, action: Option<Action>, name: Option<&str>) -> Result<Asked, Failure> {
         let key = self.admit(incoming)?;
-        let version = incoming.system("x-acs-version", "Version").ok_or(Refusal::Missing("Version"))?;
+        let version = incoming.system(&headers::VERSION, "Version").ok_or(Refusal::Missing("Version"))?;
         if version != sign::VERSION {
             return Err(Refusal::Version(version.chars().take(64).collect()).into());
         }
         let name = name.ok_or(Refusal::Missing("Action"))?;
         let action = action.ok_or_else(|| Refusal::Action(name.chars().take(64).collect()))?;
         self.check_instance(&incoming.params)?;
-        action.run(self, incoming, &key).await
+        if action == Action::InvokeThingService {
+            return Call::read(self, incoming, &key).map(Asked::Device);
+        }
+        Ok(Asked::Other(action))
     }
 
     fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, Refusal> {
@@ -162,7 +176,7 @@ impl App {
 }
 
 /// Reads the body of a request that is worth it.
-async fn read_body(config: &Config, head: &Parts, body: Body) -> Result<Bytes, Refusal> {
+async fn read_body(config: &Config, head: &Parts, body: Unread) -> Result<Bytes, Refusal> {
     check_head(config, head)?;
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -202,6 +216,10 @@ fn check_type(head: &Parts) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::BodyType(kind.chars().take(64).collect()))
+}
+
+fn host(head: &Parts) -> &str {
+    head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
 fn log(about: &About<'_>, failure: &Failure) {

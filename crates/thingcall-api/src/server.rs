@@ -9,10 +9,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use thingcall_core::{Keys, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_tsl::Directory;
@@ -84,7 +83,6 @@ impl Front {
     pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) -> io::Result<()> {
         let slots = Arc::new(Semaphore::new(self.app.config.connections_max));
         let http = builder(&self.app.config);
-        let router = TowerToHyperService::new(Router::new().fallback(request::handle).with_state(self.app));
         let draining = CancellationToken::new();
         let mut connections = JoinSet::new();
         let mut drain = pin!(drain);
@@ -94,7 +92,7 @@ impl Front {
                 () = &mut drain => break,
                 Some(_) = connections.join_next() => continue,
             };
-            let connection = converse(http.clone(), stream, router.clone(), draining.clone());
+            let connection = converse(http.clone(), stream, self.app.clone(), draining.clone());
             connections.spawn(async move {
                 let _slot = slot;
                 if let Err(error) = connection.await {
@@ -113,10 +111,11 @@ impl Front {
 async fn converse(
     http: http1::Builder,
     stream: TcpStream,
-    router: TowerToHyperService<Router>,
+    app: Arc<App>,
     draining: CancellationToken,
 ) -> hyper::Result<()> {
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), router));
+    let answer = service_fn(|request| request::handle(app.clone(), request));
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = draining.cancelled() => {}

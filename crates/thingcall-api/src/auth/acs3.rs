@@ -3,24 +3,23 @@
 //! **Invariant:** which headers are signed is the caller's choice, since SDKs differ in it; but every header that is
 //! believed here must be among them.
 
-use axum::http::HeaderMap;
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, HeaderName};
 
 use super::{Claim, Scheme};
 use crate::gateway::Refusal;
 use crate::params::Params;
 use crate::request::Incoming;
-use crate::{canonical, sign};
+use crate::{canonical, headers, sign};
 
 /// The headers that mean something and are in every request.
-const BELIEVED: [&str; 5] =
-    ["x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"];
-const TOKEN: &str = "x-acs-security-token";
+static BELIEVED: [&HeaderName; 2] = [&headers::ACTION, &headers::VERSION];
 
 /// What the headers claim.
 pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
-    let authorization = Authorization::read(incoming.header("authorization").unwrap_or_default())?;
-    let believed = |name: &'static str| {
-        if !authorization.signed_headers.split(';').any(|signed| signed == name) {
+    let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
+    let believed = |name: &HeaderName| {
+        if !authorization.signed_headers.split(';').any(|signed| signed == name.as_str()) {
             return Err(Refusal::IncompleteSignature(format!("the header {name} is not signed")));
         }
         let text = incoming.header(name).filter(|text| !text.is_empty());
@@ -29,10 +28,11 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
     for name in BELIEVED {
         believed(name)?;
     }
-    let hash = believed("x-acs-content-sha256")?;
-    let actual = sign::sha256_hex(incoming.body);
+    let (time, nonce) = (believed(&headers::DATE)?, believed(&headers::NONCE)?);
+    let hash = believed(&headers::CONTENT_HASH)?;
+    let actual = sign::body_hash(incoming.body);
     if !hash.eq_ignore_ascii_case(&actual) {
-        return Err(Refusal::ContentHash(actual));
+        return Err(Refusal::ContentHash(actual.into_owned()));
     }
     let request = canonical_request(incoming, authorization.signed_headers, hash)?;
     Ok(Claim {
@@ -40,9 +40,9 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
         key_id: authorization.credential,
         signature: authorization.signature,
         string_to_sign: sign::acs3_string(&request),
-        time: believed("x-acs-date")?,
-        nonce: believed("x-acs-signature-nonce")?,
-        token: incoming.header(TOKEN).map(|_| believed(TOKEN)).transpose()?,
+        time,
+        nonce,
+        token: incoming.header(&headers::TOKEN).map(|_| believed(&headers::TOKEN)).transpose()?,
     })
 }
 
@@ -75,17 +75,19 @@ impl<'a> Authorization<'a> {
 
 fn canonical_request(incoming: &Incoming<'_>, signed_headers: &str, hash: &str) -> Result<Vec<u8>, Refusal> {
     let head = incoming.head;
-    let mut out = Vec::with_capacity(1024);
+    let mut out = String::with_capacity(1024);
+    out.push_str(head.method.as_str());
+    out.push('\n');
+    out.push_str(head.uri.path());
+    out.push('\n');
     // A form body is covered by its hash; only the query's parameters stand here.
-    let query = if incoming.body.is_empty() {
-        canonical::query(incoming.params.all())
+    if incoming.body.is_empty() {
+        canonical::query_into(&mut out, incoming.params.all());
     } else {
-        canonical::query(Params::read(head.uri.query().unwrap_or_default(), &[]).all())
-    };
-    for part in [head.method.as_str(), head.uri.path(), &query] {
-        out.extend_from_slice(part.as_bytes());
-        out.push(b'\n');
+        canonical::query_into(&mut out, Params::read(head.uri.query().unwrap_or_default(), &[]).all());
     }
+    let mut out = out.into_bytes();
+    out.push(b'\n');
     for name in signed_headers.split(';') {
         push_header(&mut out, &head.headers, name)?;
     }
@@ -98,13 +100,14 @@ fn canonical_request(incoming: &Incoming<'_>, signed_headers: &str, hash: &str) 
 
 /// Appends `name:value` and a line feed; several headers of one name are one, with commas.
 fn push_header(out: &mut Vec<u8>, headers: &HeaderMap, name: &str) -> Result<(), Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let missing = || Refusal::IncompleteSignature(format!("the header {name} is signed but was not sent"));
     out.extend_from_slice(name.as_bytes());
-    for (i, value) in headers.get_all(name).iter().enumerate() {
-        out.push(if i == 0 { b':' } else { b',' });
-        out.extend_from_slice(value.as_bytes().trim_ascii());
-    }
-    if !headers.contains_key(name) {
-        return Err(Refusal::IncompleteSignature(format!("the header {name} is signed but was not sent")));
+    out.push(b':');
+    out.extend_from_slice(values.next().ok_or_else(missing)?.as_bytes().trim_ascii());
+    for further in values {
+        out.push(b',');
+        out.extend_from_slice(further.as_bytes().trim_ascii());
     }
     out.push(b'\n');
     Ok(())

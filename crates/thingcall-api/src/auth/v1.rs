@@ -3,7 +3,7 @@
 use super::{Claim, Scheme};
 use crate::gateway::Refusal;
 use crate::request::Incoming;
-use crate::{canonical, sign};
+use crate::{canonical, headers, sign};
 
 /// What the parameters claim.
 pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
@@ -32,7 +32,7 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
 /// Says it of what SDKs can be told to use and is not known here, before anything else is found missing.
 fn refuse_other_methods(incoming: &Incoming<'_>) -> Result<(), Refusal> {
     let params = &incoming.params;
-    if incoming.header("x-acs-bearer-token").is_some() || params.get("SignatureType") == Some("BEARERTOKEN") {
+    if incoming.header(&headers::BEARER).is_some() || params.get("SignatureType") == Some("BEARERTOKEN") {
         return Err(Refusal::SignatureMethod("BEARERTOKEN".to_owned()));
     }
     match params.get("SignatureMethod") {

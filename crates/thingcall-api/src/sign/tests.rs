@@ -73,3 +73,9 @@ fn acs3_signs_as_the_tea_sdk() {
         .unwrap();
     assert_eq!(acs3_authorization("POST", &query, &headers, "testid", "testsecret"), expected);
 }
+
+#[test]
+fn hash_of_no_body_is_known() {
+    assert_eq!(body_hash(b""), sha256_hex(b""));
+    assert_eq!(body_hash(b"a=b"), sha256_hex(b"a=b"));
+}
