@@ -106,10 +106,24 @@ pub fn acs3_request(
 /// The `Authorization` header of a request to `/`. `query` is canonical; `headers` are lower-case, sorted, all that is
 /// to be signed, `x-acs-content-sha256` among them.
 pub fn acs3_authorization(method: &str, query: &str, headers: &[(&str, String)], key_id: &str, secret: &str) -> String {
-    let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let mut names = String::with_capacity(128);
+    let mut request = String::with_capacity(1024);
+    for part in [method, "\n/\n", query, "\n"] {
+        request.push_str(part);
+    }
+    for (name, value) in headers {
+        if !names.is_empty() {
+            names.push(';');
+        }
+        names.push_str(name);
+        for part in [name, ":", value.trim(), "\n"] {
+            request.push_str(part);
+        }
+    }
     let hash = headers.iter().find(|(name, _)| *name == "x-acs-content-sha256").map_or("", |(_, value)| value);
-    let request = format!("{method}\n/\n{query}\n{lines}\n{names}\n{hash}");
+    for part in ["\n", &names, "\n", hash] {
+        request.push_str(part);
+    }
     let signature = acs3_sign(&acs3_string(request.as_bytes()), secret);
     format!("{ACS3} Credential={key_id},SignedHeaders={names},Signature={signature}")
 }

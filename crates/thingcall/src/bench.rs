@@ -25,6 +25,7 @@ mod load;
 mod report;
 mod series;
 mod target;
+mod wire;
 
 use report::Report;
 

@@ -118,11 +118,6 @@ impl Client {
         Ok(Self { sender: connection(&address).await?, host, signer })
     }
 
-    /// Whether the connection has ended.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
     /// Sends one signed request and waits for its answer.
     ///
     /// # Errors
