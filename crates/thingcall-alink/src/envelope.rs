@@ -3,12 +3,16 @@
 //! Source: Alibaba's documentation of properties, events and services; what SDKs need of it was captured. Two of them drop
 //! a request whose `id` is no JSON string, or which lacks one of its four members, so all four are always sent.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Reply, ReplyBody};
 
 const ID: &str = r#"{"id":""#;
+/// What most requests have beside their params.
+const REQUEST_BYTES: usize = 128;
 
 /// What is published to the device: its own bytes where it speaks such, else the request.
 pub fn payload(delivery: &Delivery) -> Bytes {
@@ -17,12 +21,11 @@ pub fn payload(delivery: &Delivery) -> Bytes {
 
 /// The request a device gets: id, version, params as the caller wrote them, method.
 pub fn request_payload(delivery: &Delivery) -> Bytes {
-    let text = format!(
-        r#"{ID}{}","version":"1.0","params":{},"method":"thing.service.{}"}}"#,
-        delivery.id,
-        delivery.params.as_str(),
-        delivery.service
-    );
+    let Delivery { id, params, service, .. } = delivery;
+    let params = params.as_str();
+    let mut text = String::with_capacity(params.len() + REQUEST_BYTES);
+    // Writing to memory cannot fail.
+    write!(text, r#"{ID}{id}","version":"1.0","params":{params},"method":"thing.service.{service}"}}"#).ok();
     Bytes::from(text)
 }
 

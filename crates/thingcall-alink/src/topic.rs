@@ -5,6 +5,8 @@
 //!
 //! Source: Alibaba's topic documentation and captures of the SDKs.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use thingcall_core::{
     CallId, CallMode, Delivery, DeviceKey, DeviceName, MalformedReply, ProductKey, RawReply, Reply, SyncTopic,
@@ -23,6 +25,9 @@ pub const REPLY_FILTERS: &[&str] = &[
     "/sys/+/+/thing/model/up_raw",
     "/ext/rrpc/+/sys/+/+/thing/model/down_raw",
 ];
+
+/// The length of most topics, in bytes.
+const TOPIC_BYTES: usize = 128;
 
 /// What a device published.
 #[derive(Debug, Clone)]
@@ -44,21 +49,25 @@ pub enum Uplink {
 pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
     let Delivery { id, device, service, mode, raw, .. } = delivery;
     let DeviceKey { product, name } = &device.key;
-    match (mode, sync_topic, raw) {
+    let mut topic = String::with_capacity(TOPIC_BYTES);
+    let written = match (mode, sync_topic, raw) {
         (CallMode::Sync, SyncTopic::Ext, None) => {
-            format!("/ext/rrpc/{id}/sys/{product}/{name}/thing/service/{service}")
+            write!(topic, "/ext/rrpc/{id}/sys/{product}/{name}/thing/service/{service}")
         }
         (CallMode::Sync, SyncTopic::Ext, Some(_)) => {
-            format!("/ext/rrpc/{id}/sys/{product}/{name}/thing/model/down_raw")
+            write!(topic, "/ext/rrpc/{id}/sys/{product}/{name}/thing/model/down_raw")
         }
-        (CallMode::Sync, SyncTopic::Rrpc, _) => format!("/sys/{product}/{name}/rrpc/request/{id}"),
+        (CallMode::Sync, SyncTopic::Rrpc, _) => write!(topic, "/sys/{product}/{name}/rrpc/request/{id}"),
         (CallMode::Sync, SyncTopic::Service, None) | (CallMode::Async, _, None) => {
-            format!("/sys/{product}/{name}/thing/service/{service}")
+            write!(topic, "/sys/{product}/{name}/thing/service/{service}")
         }
         (CallMode::Sync, SyncTopic::Service, Some(_)) | (CallMode::Async, _, Some(_)) => {
-            format!("/sys/{product}/{name}/thing/model/down_raw")
+            write!(topic, "/sys/{product}/{name}/thing/model/down_raw")
         }
-    }
+    };
+    // Writing to memory cannot fail.
+    written.ok();
+    topic
 }
 
 /// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed. On

@@ -66,10 +66,11 @@ impl Format {
         }
     }
 
-    fn write(self, root: &str, fields: &Fields) -> Vec<u8> {
+    /// `name` and `of` together are the root of an XML document.
+    fn write(self, name: &str, of: &str, fields: &Fields) -> Vec<u8> {
         match self {
             Self::Json => json::document(fields),
-            Self::Xml => xml::document(root, fields),
+            Self::Xml => xml::document(&format!("{name}{of}"), fields),
         }
     }
 }
@@ -88,7 +89,8 @@ pub(crate) struct About<'a> {
 impl About<'_> {
     /// What an action answered.
     pub(crate) fn success(&self, fields: Fields) -> Answer {
-        let mut all = vec![("RequestId", text(self.id.to_string())), ("Success", Node::Flag(true))];
+        let mut all = Vec::with_capacity(fields.len() + 2);
+        all.extend([("RequestId", text(self.id.to_string())), ("Success", Node::Flag(true))]);
         all.extend(fields);
         self.service(&all)
     }
@@ -113,6 +115,7 @@ impl About<'_> {
     pub(crate) fn refusal(&self, refusal: &Refusal, host: &str) -> Answer {
         let body = self.format.write(
             "Error",
+            "",
             &vec![
                 ("RequestId", text(self.id.to_string())),
                 ("HostId", text(host)),
@@ -129,7 +132,7 @@ impl About<'_> {
     }
 
     fn service(&self, fields: &Fields) -> Answer {
-        let body = self.format.write(&format!("{}Response", self.action), fields);
+        let body = self.format.write(self.action, "Response", fields);
         response(StatusCode::OK, self.format, body)
     }
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** knows nothing of models and devices: what is not about the form of a parameter is the engine's to
 //! say. A failure found here is counted as a call that failed.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -116,10 +117,13 @@ fn result(shape: ResultShape, id: CallId, body: ReplyBody) -> Result<String, Fai
 fn envelope(id: CallId, body: &ReplyBody) -> String {
     let default = if body.code == ReplyBody::SUCCESS { "success" } else { "" };
     let message = body.message.as_deref().unwrap_or(default);
-    let mut quoted = Vec::with_capacity(message.len() + 2);
-    json::string(&mut quoted, message);
-    let message = String::from_utf8_lossy(&quoted);
-    format!(r#"{{"code":{},"data":{},"id":"{id}","message":{message},"version":"1.0"}}"#, body.code, body.data)
+    let mut text = Vec::with_capacity(body.data.len() + message.len() + 96);
+    // Writing to memory cannot fail.
+    write!(text, r#"{{"code":{},"data":{},"id":"{id}","message":"#, body.code, body.data).ok();
+    json::string(&mut text, message);
+    text.extend_from_slice(br#","version":"1.0"}"#);
+    // Of texts and numbers only.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

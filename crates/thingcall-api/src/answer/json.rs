@@ -8,7 +8,7 @@ use super::{Fields, Node};
 
 /// The whole answer.
 pub(super) fn document(fields: &Fields) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
+    let mut out = Vec::with_capacity(512);
     object(&mut out, fields);
     out
 }
