@@ -158,6 +158,7 @@ fn builder(config: &Config) -> http1::Builder {
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_read_timeout)
         .max_buf_size(config.head_bytes_max.max(8192))
-        .max_header_size(config.head_bytes_max.max(8192));
+        .max_header_size(config.head_bytes_max.max(8192))
+        .writev(false);
     http
 }
