@@ -5,6 +5,7 @@
 mod sites;
 
 mod arguments;
+mod benchmark;
 mod brokers;
 mod callers;
 mod commands;

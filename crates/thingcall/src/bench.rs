@@ -6,28 +6,41 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::time::Instant;
+use anyhow::bail;
 
 use crate::cli::WrongUse;
-use crate::output::{self, Output};
-use crate::server::Stopped;
-use crate::simulate::Address;
+use crate::output::Output;
+use crate::serve::Signals;
 use crate::tool::Place;
+
+mod broker;
+mod pace;
+mod turns;
+
+mod load;
+mod report;
+mod wire;
+
+mod child;
+mod cpu;
+mod target;
+mod through;
 
 mod amqp;
 mod bare;
-mod handlers;
-mod load;
-mod report;
-mod series;
-mod target;
-mod wire;
 
-use report::Report;
+mod devices;
+mod echo;
+mod peer;
+
+mod handlers;
+
+use broker::Broker;
+use load::Signature;
+use pace::Plan;
+use peer::Peer;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,56 +49,45 @@ enum What {
     Calls,
     /// The bare way to the devices, without HTTP, signature and checks
     Reference,
-    /// Both, one after the other
+    /// The same as `calls reference`
     Both,
+    /// The same HTTP requests to a server that answers at once, as many bytes: what HTTP alone costs
+    Echo,
+    /// The programs of --peer
+    Peers,
     /// The engine alone with a device that answers at once: the built-in handler, one in the server, and `--plugin`
     Handlers,
+    /// Nothing: the devices alone, for a program that is measured with --peer, until Ctrl-C
+    Devices,
+    /// The server behind `echo`
+    #[value(hide = true)]
+    EchoServer,
 }
 
-/// Which broker the devices are on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Broker {
-    Embedded,
-    At(Address),
-    Amqp(Rabbit),
+/// The quality of service of calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Qos {
+    /// At most once
+    #[default]
+    #[value(name = "0")]
+    Zero,
+    /// At least once
+    #[value(name = "1")]
+    One,
 }
 
-/// A RabbitMQ, and the user that server, devices and reference are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Rabbit {
-    place: String,
-    username: String,
-    password: String,
-}
-
-impl Rabbit {
-    /// Without the user.
-    fn url(&self) -> String {
-        format!("amqp://{}", self.place)
-    }
-
-    /// As lapin reads it.
-    fn uri(&self) -> String {
-        format!("amqp://{}:{}@{}/%2f", self.username, self.password, self.place)
-    }
-
-    fn of(rest: &str) -> Self {
-        let rest = rest.trim_end_matches('/');
-        let (user, place) = rest.rsplit_once('@').unwrap_or(("guest:guest", rest));
-        let (username, password) = user.split_once(':').unwrap_or((user, ""));
-        Self { place: place.to_owned(), username: username.to_owned(), password: password.to_owned() }
-    }
-}
-
-impl std::str::FromStr for Broker {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "embedded" {
-            return Ok(Self::Embedded);
+impl Qos {
+    const fn digit(self) -> &'static str {
+        match self {
+            Self::Zero => "0",
+            Self::One => "1",
         }
-        match text.strip_prefix("amqp://") {
-            Some(rest) => Ok(Self::Amqp(Rabbit::of(rest))),
-            None => text.parse().map(Self::At),
+    }
+
+    const fn delivery(self) -> thingcall_core::Qos {
+        match self {
+            Self::Zero => thingcall_core::Qos::AtMostOnce,
+            Self::One => thingcall_core::Qos::AtLeastOnce,
         }
     }
 }
@@ -95,23 +97,34 @@ impl std::str::FromStr for Broker {
 #[command(
     after_help = "Examples:\n  thingcall bench                                   throughput through the embedded \
     broker\n  thingcall bench --rate 500                        latency at 500 calls a second\n  thingcall bench both \
-    --broker mqtt://127.0.0.1:1883\n  thingcall bench --url http://127.0.0.1:8080 --data thingcall-data\n  \
+    --broker mqtt://127.0.0.1:1883 --rounds 5\n  thingcall bench --url http://127.0.0.1:8080 --data thingcall-data\n  \
     thingcall bench --plugin libecho.so --inline --rounds 41 --seconds 1\n  thingcall bench both --broker \
-    amqp://guest:guest@127.0.0.1:5672"
+    amqp://guest:guest@127.0.0.1:5672\n  thingcall bench calls peers --broker mqtt://127.0.0.1:1883 --peer \
+    mine=http://127.0.0.1:3000,PID\n\nSeveral are measured in turns, each of them started for its turn and ended after \
+    it. The processor time is\nthat of the server's own process, and of a peer's where its PID is given."
 )]
 pub(crate) struct Args {
     /// What is measured
     #[arg(value_enum, default_value = "calls")]
-    what: What,
+    what: Vec<What>,
     /// Measure this server; its devices are registered in the store in --data [default: a server of its own]
     #[arg(long)]
     url: Option<String>,
-    /// Measure a server of its own, in this process, which is the default
+    /// Its process, whose processor time is told
+    #[arg(long, value_name = "PID", requires = "url")]
+    server_pid: Option<u32>,
+    /// Measure a server of its own, in a process of its own, which is the default
     #[arg(long = "self", conflicts_with = "url")]
     own: bool,
+    /// Another program that does the same work: it takes POST / with {"device":"sim-0001","param1":1}
+    #[arg(long = "peer", value_name = "NAME=URL[,PID...]")]
+    peers: Vec<Peer>,
     /// Where the devices are: embedded, mqtt://HOST:PORT, or amqp://USER:PASSWORD@HOST:PORT for devices that speak AMQP
     #[arg(long, default_value = "embedded")]
     broker: Broker,
+    /// Where those of the reference are [default: as --broker]
+    #[arg(long, value_name = "BROKER")]
+    reference_broker: Option<Broker>,
     /// How many calls wait for their answer at once
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     in_flight: u32,
@@ -124,8 +137,17 @@ pub(crate) struct Args {
     /// How many devices
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     devices: u32,
+    /// The quality of service that calls ask for, and the reference publishes with
+    #[arg(long, value_enum, default_value = "0")]
+    qos: Qos,
+    /// Call an asynchronous service: its answer is a MessageId, and the call is durable by then
+    #[arg(long = "async")]
+    asynchronous: bool,
+    /// How calls are signed
+    #[arg(long, value_enum, default_value = "acs3")]
+    signature: Signature,
     /// Measure with this plugin for the service too, on a second server of its own, in turns with the first
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "asynchronous"])]
     plugin: Option<PathBuf>,
     /// And with the plugin on the server's threads, on a third
     #[arg(long, requires = "plugin")]
@@ -139,99 +161,54 @@ pub(crate) struct Args {
     place: Place,
 }
 
-/// The plan of one measurement.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    in_flight: u32,
-    rate: Option<u32>,
-    warm_up: Duration,
-    measured: Duration,
+impl Args {
+    fn reference_broker(&self) -> &Broker {
+        self.reference_broker.as_ref().unwrap_or(&self.broker)
+    }
+
+    /// What is to be measured, each once.
+    fn contenders(&self) -> anyhow::Result<Vec<What>> {
+        let mut all = Vec::new();
+        for what in &self.what {
+            let both = [What::Calls, What::Reference];
+            let named = if *what == What::Both { &both[..] } else { std::slice::from_ref(what) };
+            for what in named {
+                if !all.contains(what) {
+                    all.push(*what);
+                }
+            }
+        }
+        if all.contains(&What::Peers) == self.peers.is_empty() {
+            bail!(WrongUse("`peers` and --peer NAME=URL go together".to_owned()));
+        }
+        Ok(all)
+    }
 }
 
 /// Runs `thingcall bench`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        measured = measure(&args) => measured.map(|()| ExitCode::SUCCESS),
+        // Dropped with all it started: processes and scratch folders.
+        name = signals.next() => bail!("ended by {name}"),
+    }
+}
+
+async fn measure(args: &Args) -> anyhow::Result<()> {
     let measured = Duration::from_secs(args.seconds);
     let plan = Plan { in_flight: args.in_flight, rate: args.rate, warm_up: measured / 5, measured };
-    if args.what == What::Handlers {
-        let plugin = args.plugin.as_deref();
-        let plugin = plugin.ok_or_else(|| WrongUse("handlers needs --plugin FILE".to_owned()))?;
-        handlers::run(plugin, &args.output).await?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if args.what != What::Calls && args.url.is_some() {
-        return Err(WrongUse("the reference runs without a server; leave --url out".to_owned()).into());
-    }
-    let stopped = if args.what == What::Reference { Stopped::Wholly } else { series::run(&args, plan).await? };
-    if args.what != What::Calls {
-        let report = bare::measure(&args, plan).await?;
-        print(&args, "reference", plan, &report);
-    }
-    Ok(stopped.exit(Ok(())))
-}
-
-fn print(args: &Args, what: &str, plan: Plan, report: &Report) {
-    let broker = match &args.broker {
-        Broker::Embedded => "embedded".to_owned(),
-        Broker::At(address) => address.to_string(),
-        Broker::Amqp(rabbit) => rabbit.url(),
-    };
-    if !args.output.json {
-        return output::line(report.text(what, &broker));
-    }
-    let mut object = report.json();
-    object.insert("what".to_owned(), json!(what));
-    object.insert("broker".to_owned(), json!(broker));
-    object.insert("inFlight".to_owned(), json!(plan.in_flight));
-    object.insert("rate".to_owned(), json!(plan.rate));
-    object.insert("devices".to_owned(), json!(args.devices));
-    output::line(serde_json::Value::Object(object));
-}
-
-/// When the calls of one measurement are due and which of them count. Shared by all that make calls.
-#[derive(Debug)]
-struct Pace {
-    start: Instant,
-    counted_from: Instant,
-    end: Instant,
-    rate: Option<u32>,
-    next: std::sync::atomic::AtomicU64,
-}
-
-impl Pace {
-    fn new(plan: Plan) -> Arc<Self> {
-        let start = Instant::now();
-        let counted_from = start + plan.warm_up;
-        let end = counted_from + plan.measured;
-        Arc::new(Self { start, counted_from, end, rate: plan.rate, next: 0.into() })
-    }
-
-    /// Waits until the next call is due; its number and when it was due. `None` when the time is over.
-    ///
-    /// A call that was due before somebody was free to make it counts from when it was due: queueing is part of what
-    /// is measured, the coarse timer of this process is not.
-    async fn next(&self) -> Option<(u64, Instant)> {
-        let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let now = Instant::now();
-        let at = match self.rate {
-            None => now,
-            Some(rate) => {
-                let nanos = u128::from(number) * 1_000_000_000 / u128::from(rate);
-                let due = self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-                if due > self.end {
-                    return None;
-                }
-                if due > now {
-                    tokio::time::sleep_until(due).await;
-                    Instant::now()
-                } else {
-                    due
-                }
-            }
-        };
-        (at < self.end).then_some((number, at))
-    }
-
-    fn counts(&self, at: Instant) -> bool {
-        at >= self.counted_from
+    match args.what.as_slice() {
+        [What::Handlers] => {
+            let plugin = args.plugin.as_deref();
+            let plugin = plugin.ok_or_else(|| WrongUse("handlers needs --plugin FILE".to_owned()))?;
+            handlers::run(plugin, &args.output).await
+        }
+        [What::Devices] => devices::run(args).await,
+        [What::EchoServer] => echo::serve().await,
+        what if what.iter().any(|one| matches!(one, What::Handlers | What::Devices | What::EchoServer)) => {
+            bail!(WrongUse("handlers and devices go alone".to_owned()))
+        }
+        _ => turns::run(args, &args.contenders()?, plan).await,
     }
 }

@@ -125,6 +125,11 @@ pub(crate) fn simulated(store: &Store, record: &DeviceRecord) -> Device {
     Device { key, secret: record.secret.clone(), ext: true, model, behaviour: Behaviour::default() }
 }
 
+/// The name of the simulated device of this number.
+pub(crate) fn name(number: u32) -> String {
+    format!("sim-{number:04}")
+}
+
 /// The product's devices `sim-0001` to `sim-{count}`; those that are missing are registered.
 ///
 /// # Errors
@@ -133,7 +138,7 @@ pub(crate) async fn registered(store: &Store, product: &ProductKey, count: u32) 
     let mut records = Vec::new();
     let mut missing = Vec::new();
     for number in 1..=count {
-        let name: DeviceName = format!("sim-{number:04}").as_str().try_into()?;
+        let name: DeviceName = name(number).as_str().try_into()?;
         let key = DeviceKey { product: product.clone(), name: name.clone() };
         match store.device(&DeviceRef::Key(key)).await {
             Err(DirectoryError::NoDevice(_)) => {

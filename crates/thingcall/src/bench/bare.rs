@@ -1,7 +1,8 @@
 //! The reference: the same devices on the same broker, asked without HTTP, signature, checks and engine.
 //!
 //! On an external MQTT broker it is one bare rumqttc connection that publishes requests and waits for responses, on
-//! RabbitMQ one bare lapin connection that waits for its confirms too; on the embedded broker, whose devices nobody else can reach, deliveries go straight into it.
+//! RabbitMQ one bare lapin connection that waits for its confirms too; on the embedded broker, whose devices nobody else
+//! can reach, deliveries go straight into it.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,14 +24,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::amqp::{self, Bare};
+use super::pace::{Pace, Plan};
 use super::report::Report;
 use super::target::{self, IDENTIFIER};
-use super::{Args, Broker, Pace, Plan};
+use super::{Args, Broker};
 use crate::simulate::{Address, Device};
 use crate::tool::scratch;
 
 const REPLY_TIMEOUT: Duration = Duration::from_secs(8);
 const REQUESTS_MAX: usize = 20_000;
+/// Requests at QoS 1 under way to the broker, as many as may be in flight: the reference must not wait for itself.
+const UNACKNOWLEDGED_MAX: u16 = 10_000;
 
 /// Requests that wait for their answer.
 #[derive(Default)]
@@ -83,14 +87,15 @@ enum Way {
 ///
 /// # Errors
 /// If broker or devices cannot be reached.
-pub(super) async fn measure(args: &Args, plan: Plan) -> anyhow::Result<Report> {
+pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
     let folder = scratch("thingcall-bench-")?;
     let store = Store::open(thingcall_store::Config::default(), folder.path()).await?;
     let new = NewProduct { key: None, name: "bench".to_owned(), settings: ProductSettings::default() };
     let product = store.create_product(new).await?.key.clone();
     let waiting = Arc::new(Waiting::default());
     let mut tasks = JoinSet::new();
-    let (way, broker) = match &args.broker {
+    let broker = args.reference_broker();
+    let (way, place) = match broker {
         Broker::Embedded => embedded(&store, &waiting).await?,
         Broker::At(address) => (mqtt(address, &waiting, &mut tasks).await?, Some(address.clone())),
         Broker::Amqp(rabbit) => (Way::Amqp(Bare::start(&rabbit.uri(), &waiting, &mut tasks).await?), None),
@@ -98,18 +103,19 @@ pub(super) async fn measure(args: &Args, plan: Plan) -> anyhow::Result<Report> {
     let devices = target::devices(&store, &product, args.devices).await?;
     let devices: Vec<Device> = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
     let called: Arc<[Arc<Called>]> = devices.iter().map(called).collect::<anyhow::Result<Vec<_>>>()?.into();
-    let running = match (broker, &args.broker) {
+    let running = match (place, broker) {
         (None, Broker::Amqp(rabbit)) => {
             let names: Vec<_> = devices.into_iter().map(|device| device.key).collect();
             amqp::connect(&rabbit.uri(), &names).await?
         }
-        (broker, _) => target::connect(devices, &broker.context("an MQTT broker")?).await?,
+        (place, _) => target::connect(devices, &place.context("an MQTT broker")?).await?,
     };
 
     let pace = Pace::new(plan);
     let mut asking = JoinSet::new();
     for _ in 0..plan.in_flight {
-        let asker = Asker { way: way.clone(), waiting: waiting.clone(), devices: called.clone(), pace: pace.clone() };
+        let (way, waiting, devices, pace) = (way.clone(), waiting.clone(), called.clone(), pace.clone());
+        let asker = Asker { way, waiting, devices, pace, qos: args.qos.delivery() };
         asking.spawn(asker.run(Report::new(plan.measured)?));
     }
     let mut report = Report::new(plan.measured)?;
@@ -147,6 +153,7 @@ async fn mqtt(address: &Address, waiting: &Arc<Waiting>, tasks: &mut JoinSet<()>
     let id = format!("thingcall-bench-{}", std::process::id());
     let mut options = MqttOptions::new(id, rumqttc_v4::Broker::tcp(address.host.as_str(), address.port));
     options.set_keep_alive(60);
+    options.set_inflight(UNACKNOWLEDGED_MAX);
     let (client, mut events) = AsyncClient::builder(options).capacity(REQUESTS_MAX).build();
     let mut network = events.network_options();
     network.set_tcp_nodelay(true);
@@ -184,6 +191,7 @@ struct Asker {
     waiting: Arc<Waiting>,
     devices: Arc<[Arc<Called>]>,
     pace: Arc<Pace>,
+    qos: Qos,
 }
 
 impl Asker {
@@ -191,7 +199,7 @@ impl Asker {
         while let Some((number, due)) = self.pace.next().await {
             let outcome = self.ask(number).await;
             let ended = Instant::now();
-            if self.pace.counts(due) && ended <= self.pace.end {
+            if self.pace.counts(due, ended) {
                 match outcome {
                     Ok(()) => report.took(ended - due),
                     Err(error) => report.failed(&error.to_string()),
@@ -226,7 +234,11 @@ impl Asker {
                 let payload = format!(
                     r#"{{"id":"{id}","version":"1.0","params":{params},"method":"thing.service.{IDENTIFIER}"}}"#
                 );
-                client.publish(topic, payload, PublishOptions::new(QoS::AtMostOnce)).await?;
+                let qos = match self.qos {
+                    Qos::AtMostOnce => QoS::AtMostOnce,
+                    Qos::AtLeastOnce => QoS::AtLeastOnce,
+                };
+                client.publish(topic, payload, PublishOptions::new(qos)).await?;
             }
             Way::Amqp(bare) => bare.send(id, &device.key, param).await?,
             Way::Embedded(broker) => {
@@ -237,7 +249,7 @@ impl Asker {
                     raw: None,
                     params: Arguments::checked(&params),
                     mode: CallMode::Sync,
-                    qos: Qos::AtMostOnce,
+                    qos: self.qos,
                     deadline: None,
                     sync_topic: None,
                 };

@@ -12,6 +12,8 @@ pub(super) struct Report {
     latencies: Histogram<u64>,
     failures: BTreeMap<String, u64>,
     measured: Duration,
+    /// The processor time that the measured process took.
+    cpu: Option<Duration>,
 }
 
 /// Codes told apart; further ones are counted together.
@@ -23,7 +25,12 @@ impl Report {
     /// # Errors
     /// Never: the bounds are right.
     pub(super) fn new(measured: Duration) -> anyhow::Result<Self> {
-        Ok(Self { latencies: Histogram::new_with_bounds(1, 60_000_000, 3)?, failures: BTreeMap::new(), measured })
+        Ok(Self {
+            latencies: Histogram::new_with_bounds(1, 60_000_000, 3)?,
+            failures: BTreeMap::new(),
+            measured,
+            cpu: None,
+        })
     }
 
     /// Counts a call.
@@ -44,6 +51,18 @@ impl Report {
             *self.failures.entry(code.clone()).or_default() += count;
         }
         Ok(())
+    }
+
+    /// Notes the processor time that all of it took.
+    pub(super) const fn used(&mut self, cpu: Duration) {
+        self.cpu = Some(cpu);
+    }
+
+    /// Microseconds of processor time a successful call; `None` if the process is not known, or answered none.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
+    fn cpu_micros(&self) -> Option<f64> {
+        let calls = self.latencies.len();
+        self.cpu.filter(|_| calls > 0).map(|cpu| cpu.as_secs_f64() * 1e6 / calls as f64)
     }
 
     /// Successful calls a second.
@@ -67,6 +86,9 @@ impl Report {
             self.milliseconds(0.999),
             self.milliseconds(1.0),
         );
+        if let Some(cpu) = self.cpu_micros() {
+            text.push_str(&format!("  cpu {cpu:.1} us/call"));
+        }
         for (code, count) in &self.failures {
             text.push_str(&format!("\n           {count} failed: {code}"));
         }
@@ -84,7 +106,32 @@ impl Report {
             ("p99Ms", json!(self.milliseconds(0.99))),
             ("p999Ms", json!(self.milliseconds(0.999))),
             ("maxMs", json!(self.milliseconds(1.0))),
+            ("cpuMicrosPerCall", json!(self.cpu_micros())),
         ];
         figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+
+    /// The median of each figure, and all failures.
+    pub(super) fn medians(reports: &[Self]) -> Map<String, Value> {
+        let of = |figure: &dyn Fn(&Self) -> Option<f64>| {
+            let figures: Vec<f64> = reports.iter().filter_map(figure).collect();
+            if figures.is_empty() { Value::Null } else { json!(median(figures)) }
+        };
+        let failures: u64 = reports.iter().flat_map(|report| report.failures.values()).sum();
+        let figures = [
+            ("callsPerSecond", of(&|report| Some(report.per_second()))),
+            ("p50Ms", of(&|report| Some(report.milliseconds(0.5)))),
+            ("p99Ms", of(&|report| Some(report.milliseconds(0.99)))),
+            ("cpuMicrosPerCall", of(&Self::cpu_micros)),
+            ("failures", json!(failures)),
+        ];
+        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// The middle one, or half-way between the two in the middle.
+pub(super) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let at = |index: usize| figures.get(index).copied().unwrap_or_default();
+    f64::midpoint(at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2))
 }

@@ -1,112 +1,151 @@
-//! What is measured: a server, its own or a given one, and devices that answer at once.
+//! A server that is measured, its own or a given one, and devices that answer at once.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use prometheus::Registry as Metering;
 use tempfile::TempDir;
 use thingcall_api::sign::Signer;
-use thingcall_core::{DeviceKey, ProductKey, Secret};
+use thingcall_core::ProductKey;
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewProduct, ProductSettings, Registry, ThingModel};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::series::Through;
-use super::{Args, Broker, amqp};
-use crate::config::Config;
-use crate::server::{Server, Stopped};
+use super::child::Child;
+use super::load::{Calls, Expected, Form, Service};
+use super::pace::Plan;
+use super::report::Report;
+use super::through::Through;
+use super::{Args, Broker, amqp, load};
 use crate::simulate::{self, Address, Device, Said, simulated};
 use crate::tool::scratch;
 
 /// The service that is called; it sends its parameter back, so that every answer can be checked.
 pub(super) const IDENTIFIER: &str = "testFb:testService";
-const PRODUCT: &str = "a1BenchLamp";
+/// The same, called asynchronously.
+const IDENTIFIER_ASYNC: &str = "testFb:testServiceAsync";
+pub(super) const PRODUCT: &str = "a1BenchLamp";
 const MODEL: &str = include_str!("../../models/lamp.json");
-const MODULE: &str = include_str!("../../models/testFb.json");
+const MODULE: &str = include_str!("../../models/bench.json");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server and its devices.
-pub(super) struct Target {
-    pub(super) url: String,
-    pub(super) signer: Signer,
-    pub(super) product: ProductKey,
-    pub(super) devices: Vec<DeviceKey>,
-    running: JoinSet<()>,
-    own: Option<(Server, TempDir)>,
+/// Starts the server or finds the one of `--url`, connects its devices, and measures.
+///
+/// # Errors
+/// What could not be done.
+pub(super) async fn turn(args: &Args, through: Through<'_>, plan: Plan) -> anyhow::Result<Report> {
+    let folder = scratch("thingcall-bench-")?;
+    let (store, pids) = match &args.url {
+        Some(_) => (args.place.open().await?, args.server_pid.into_iter().collect()),
+        None => (Store::open(thingcall_store::Config::default(), &data(&folder)).await?, Vec::new()),
+    };
+    // Before the server starts, so that it knows them from the beginning.
+    let registered = Registered::new(args, &store).await;
+    store.close().await;
+    let registered = registered?;
+    let Some(url) = &args.url else {
+        let child = serve(args, through, &folder).await?;
+        let url = format!("http://{}", child.said("api")?);
+        let embedded = child.said("mqtt").ok().map(str::parse).transpose().map_err(anyhow::Error::msg)?;
+        let measured = registered.measure(args, plan, url, (embedded, &child.id())).await;
+        child.stop().await;
+        return measured;
+    };
+    registered.measure(args, plan, url.clone(), (None, &pids)).await
 }
 
-impl Target {
-    /// Starts or finds the server, registers the devices and connects them.
-    ///
-    /// # Errors
-    /// What could not be done.
-    pub(super) async fn start(args: &Args, through: Through<'_>) -> anyhow::Result<Self> {
-        let (url, store, own) = match &args.url {
-            Some(url) => (url.clone(), args.place.open().await?, None),
-            None => {
-                let folder = scratch("thingcall-bench-")?;
-                let mut config = configuration(args, &folder);
-                through.put_into(&mut config)?;
-                let server = Server::start(config, &Metering::new()).await?;
-                through.check(&server)?;
-                (format!("http://{}", server.addresses.api), server.store.clone(), Some((server, folder)))
+/// What is registered with the server, and the key to call it with.
+struct Registered {
+    signer: Signer,
+    devices: Vec<Device>,
+}
+
+impl Registered {
+    async fn new(args: &Args, store: &Store) -> anyhow::Result<Self> {
+        store.first_key().await?;
+        let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
+        let product = product(store).await?;
+        let devices = devices(store, &product, args.devices).await?;
+        let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
+        Ok(Self { signer, devices })
+    }
+
+    async fn measure(
+        self,
+        args: &Args,
+        plan: Plan,
+        url: String,
+        (embedded, pids): (Option<Address>, &[u32]),
+    ) -> anyhow::Result<Report> {
+        let local = || Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 1883 };
+        let mut running = match &args.broker {
+            Broker::At(address) => connect(self.devices, address).await?,
+            Broker::Embedded => connect(self.devices, &embedded.unwrap_or_else(local)).await?,
+            Broker::Amqp(rabbit) => {
+                let names: Vec<_> = self.devices.into_iter().map(|device| device.key).collect();
+                amqp::connect(&rabbit.uri(), &names).await?
             }
         };
-        let local = |port| Address { host: Ipv4Addr::LOCALHOST.to_string(), port };
-        let embedded = own.as_ref().and_then(|(server, _)| server.addresses.mqtt).map_or(1883, |mqtt| mqtt.port());
-        let product = product(&store).await?;
-        let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
-        let devices = devices(&store, &product, args.devices).await?;
-        let names: Vec<_> = devices.iter().map(|device| device.key.clone()).collect();
-        let running = match &args.broker {
-            Broker::At(address) => connect(devices, address).await?,
-            Broker::Embedded => connect(devices, &local(embedded)).await?,
-            Broker::Amqp(rabbit) => amqp::connect(&rabbit.uri(), &names).await?,
+        let service = Service {
+            signer: self.signer,
+            signature: args.signature,
+            product: PRODUCT.to_owned(),
+            identifier: if args.asynchronous { IDENTIFIER_ASYNC } else { IDENTIFIER },
+            qos: args.qos,
+            expected: if args.asynchronous { Expected::MessageId } else { Expected::Result },
         };
-        let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
-        Ok(Self { url, signer, product, devices: names, running, own })
-    }
-
-    /// Ends the devices and, if it is its own, the server.
-    pub(super) async fn stop(mut self) -> Stopped {
-        self.running.shutdown().await;
-        match self.own {
-            Some((server, _folder)) => server.stop(Duration::from_secs(1)).await,
-            None => Stopped::Wholly,
-        }
+        let calls = Calls { url, devices: names(args.devices), form: Form::Service(service) };
+        let measured = load::measure(&calls, plan, pids).await;
+        running.shutdown().await;
+        measured
     }
 }
 
-/// The defaults, on free ports and without a quota.
-fn configuration(args: &Args, folder: &TempDir) -> Config {
-    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut config = Config { data: folder.path().join("data"), ..Config::default() };
-    config.api.listen = free;
-    config.broker.listen = free;
-    config.metrics.listen = free;
-    config.api.calls_per_second_max = 0;
-    config.api.nonces_max = 100_000_000;
-    config.broker.enabled = args.broker == Broker::Embedded;
-    match &args.broker {
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// Starts a server on free ports, without a quota.
+async fn serve(args: &Args, through: Through<'_>, folder: &TempDir) -> anyhow::Result<Child> {
+    let file = folder.path().join("bench.toml");
+    let treated = through.install(&data(folder))?;
+    std::fs::write(&file, configuration(&args.broker) + &treated)?;
+    let (file, data) = (file.into_os_string(), data(folder).into_os_string());
+    let free = "127.0.0.1:0";
+    let mut arguments = ["serve", "--api", free, "--mqtt", free, "--metrics", free].map(Into::into).to_vec();
+    arguments.extend(["--config".into(), file, "--data".into(), data]);
+    let child = Child::start(arguments).await?;
+    through.check(child.said("metrics")?).await?;
+    Ok(child)
+}
+
+/// JSON's quoting is TOML's.
+fn configuration(broker: &Broker) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let enabled = *broker == Broker::Embedded;
+    let mut text = format!(
+        "[api]\ncalls_per_second_max = 0\nnonces_max = 100000000\n[broker]\nenabled = {enabled}\n[log]\nlevel = \"warn\"\n"
+    );
+    match broker {
         Broker::Embedded => {}
-        Broker::At(address) => {
-            let url = address.to_string();
-            config.mqtt = Some(thingcall_mqtt::Config { url, ..thingcall_mqtt::Config::default() });
-        }
-        Broker::Amqp(rabbit) => {
-            config.amqp = Some(thingcall_amqp::Config {
-                url: rabbit.url(),
-                username: rabbit.username.clone(),
-                password: Secret::new(&rabbit.password),
-                ..thingcall_amqp::Config::default()
-            });
-        }
+        Broker::At(address) => text.push_str(&format!("[mqtt]\nurl = {}\n", quoted(&address.to_string()))),
+        Broker::Amqp(rabbit) => text.push_str(&format!(
+            "[amqp]\nurl = {}\nusername = {}\npassword = {}\n",
+            quoted(&rabbit.url()),
+            quoted(&rabbit.username),
+            quoted(&rabbit.password)
+        )),
     }
-    config
+    text
+}
+
+/// The names of that many registered devices.
+pub(super) fn names(count: u32) -> Arc<[String]> {
+    (1..=count).map(simulate::name).collect()
 }
 
 pub(super) async fn product(store: &Store) -> anyhow::Result<ProductKey> {

@@ -50,21 +50,26 @@ impl Wire {
     }
 
     /// The host as the `host` header says it.
-    pub(super) fn host(&self) -> &str {
-        &self.host
+    pub(super) fn host(&self) -> String {
+        self.host.clone()
     }
 
-    /// Sends a POST without a body, and gives the answer's status and body. `host` must be among the headers.
+    /// Sends a POST, and gives the answer's status and body. `host` must be among the headers.
     ///
     /// # Errors
     /// If the connection ends, or what comes is no HTTP answer with a length.
-    pub(super) async fn post(&mut self, query: &str, headers: &[(&str, String)]) -> anyhow::Result<(u16, &[u8])> {
+    pub(super) async fn post(
+        &mut self,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> anyhow::Result<(u16, &[u8])> {
         self.request.clear();
-        write!(self.request, "POST /?{query} HTTP/1.1\r\n")?;
+        write!(self.request, "POST {path} HTTP/1.1\r\n")?;
         for (name, value) in headers {
             write!(self.request, "{name}: {value}\r\n")?;
         }
-        self.request.push_str("content-length: 0\r\n\r\n");
+        write!(self.request, "content-length: {}\r\n\r\n{body}", body.len())?;
         self.stream.write_all(self.request.as_bytes()).await?;
         self.answer.clear();
         let head = loop {

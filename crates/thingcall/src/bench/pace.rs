@@ -1,0 +1,77 @@
+//! When the calls of one measurement are due and which of them count. Shared by all that make calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The plan of one measurement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) in_flight: u32,
+    pub(super) rate: Option<u32>,
+    pub(super) warm_up: Duration,
+    pub(super) measured: Duration,
+}
+
+/// The clock of one measurement.
+#[derive(Debug)]
+pub(super) struct Pace {
+    start: Instant,
+    counted_from: Instant,
+    end: Instant,
+    rate: Option<u32>,
+    next: AtomicU64,
+}
+
+impl Pace {
+    /// From now on.
+    pub(super) fn new(plan: Plan) -> Arc<Self> {
+        let start = Instant::now();
+        let counted_from = start + plan.warm_up;
+        let end = counted_from + plan.measured;
+        Arc::new(Self { start, counted_from, end, rate: plan.rate, next: 0.into() })
+    }
+
+    /// Waits until the next call is due; its number and when it was due. `None` when the time is over.
+    ///
+    /// A call that was due before somebody was free to make it counts from when it was due: queueing is part of what
+    /// is measured, the coarse timer of this process is not.
+    pub(super) async fn next(&self) -> Option<(u64, Instant)> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        let at = match self.rate {
+            None => now,
+            Some(rate) => {
+                let nanos = u128::from(number) * 1_000_000_000 / u128::from(rate);
+                let due = self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+                if due > self.end {
+                    return None;
+                }
+                if due > now {
+                    tokio::time::sleep_until(due).await;
+                    Instant::now()
+                } else {
+                    due
+                }
+            }
+        };
+        (at < self.end).then_some((number, at))
+    }
+
+    /// Whether a call that was due at one moment and ended at the other is part of the measurement.
+    pub(super) fn counts(&self, due: Instant, ended: Instant) -> bool {
+        due >= self.counted_from && ended <= self.end
+    }
+
+    /// From when on calls count.
+    pub(super) const fn counted_from(&self) -> Instant {
+        self.counted_from
+    }
+
+    /// Until when.
+    pub(super) const fn end(&self) -> Instant {
+        self.end
+    }
+}

@@ -1,0 +1,141 @@
+//! Contenders that are measured in turns, so that what else the machine does is shared out.
+//!
+//! **Invariant:** each is started for its turn and ended after it, so nobody else's process runs, and no broker carries
+//! an answer to somebody who did not ask.
+
+use serde_json::{Value, json};
+use thingcall_loader::Execution;
+
+use super::pace::Plan;
+use super::peer::Peer;
+use super::report::{Report, median};
+use super::through::Through;
+use super::{Args, What, bare, echo, target};
+use crate::output;
+
+/// Who is measured.
+#[derive(Debug, Clone, Copy)]
+enum Contender<'a> {
+    Calls(Through<'a>),
+    Reference,
+    Echo,
+    Peer(&'a Peer),
+}
+
+/// Measures each in turn, `rounds` times, and compares them.
+///
+/// # Errors
+/// What could not be started or measured.
+pub(super) async fn run(args: &Args, what: &[What], plan: Plan) -> anyhow::Result<()> {
+    let contenders = contenders(args, what);
+    let mut found: Vec<Vec<Report>> = vec![Vec::new(); contenders.len()];
+    for _ in 0..args.rounds {
+        for (contender, found) in contenders.iter().zip(&mut found) {
+            let report = contender.turn(args, plan).await?;
+            print(args, contender, plan, &report);
+            found.push(report);
+        }
+    }
+    if args.rounds > 1 || contenders.len() > 1 {
+        compare(args, &contenders, &found);
+    }
+    Ok(())
+}
+
+fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
+    let mut all = Vec::new();
+    for what in what {
+        match what {
+            What::Calls => {
+                all.push(Contender::Calls(Through::BuiltIn));
+                let executions = [Execution::Pool, Execution::Inline];
+                let wanted = if args.inline { &executions[..] } else { &executions[..1] };
+                let plugins = args.plugin.iter().flat_map(|file| wanted.iter().map(move |how| (file, *how)));
+                all.extend(plugins.map(|(file, how)| Contender::Calls(Through::Plugin(file, how))));
+            }
+            What::Reference => all.push(Contender::Reference),
+            What::Echo => all.push(Contender::Echo),
+            What::Peers => all.extend(args.peers.iter().map(Contender::Peer)),
+            What::Both | What::Handlers | What::Devices | What::EchoServer => {}
+        }
+    }
+    all
+}
+
+impl Contender<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Calls(through) => through.name(),
+            Self::Reference => "reference",
+            Self::Echo => "echo",
+            Self::Peer(peer) => &peer.name,
+        }
+    }
+
+    /// Its broker's name; none where none takes part, or nobody here knows which.
+    fn broker(&self, args: &Args) -> Option<String> {
+        match self {
+            Self::Calls(_) => Some(args.broker.to_string()),
+            Self::Reference => Some(args.reference_broker().to_string()),
+            Self::Echo | Self::Peer(_) => None,
+        }
+    }
+
+    async fn turn(&self, args: &Args, plan: Plan) -> anyhow::Result<Report> {
+        match self {
+            Self::Calls(through) => target::turn(args, *through, plan).await,
+            Self::Reference => bare::turn(args, plan).await,
+            Self::Echo => echo::turn(args, plan).await,
+            Self::Peer(peer) => peer.turn(args, plan).await,
+        }
+    }
+}
+
+fn print(args: &Args, contender: &Contender<'_>, plan: Plan, report: &Report) {
+    let broker = contender.broker(args);
+    if !args.output.json {
+        return output::line(report.text(contender.name(), broker.as_deref().unwrap_or("-")));
+    }
+    let mut object = report.json();
+    let about = [
+        ("what", json!(contender.name())),
+        ("broker", json!(broker)),
+        ("inFlight", json!(plan.in_flight)),
+        ("rate", json!(plan.rate)),
+        ("devices", json!(args.devices)),
+        ("qos", json!(args.qos.digit().parse::<u8>().ok())),
+        ("asynchronous", json!(args.asynchronous)),
+        ("signature", json!(format!("{:?}", args.signature).to_lowercase())),
+    ];
+    object.extend(about.map(|(name, value)| (name.to_owned(), value)));
+    output::line(Value::Object(object));
+}
+
+/// The medians of each, and of its share of another's calls in the same round: the reference's where there is one, else
+/// the server's without a plugin, else the first one's.
+fn compare(args: &Args, contenders: &[Contender<'_>], found: &[Vec<Report>]) {
+    let base = ["reference", "calls"].iter().find_map(|name| contenders.iter().position(|one| one.name() == *name));
+    let base = base.unwrap_or(0);
+    let Some((against, theirs)) = contenders.get(base).zip(found.get(base)) else { return };
+    let (against, theirs) = (against.name(), theirs.iter().map(Report::per_second).collect::<Vec<_>>());
+    for (contender, reports) in contenders.iter().zip(found) {
+        let name = contender.name();
+        let shares = reports.iter().map(Report::per_second).zip(&theirs).map(|(own, theirs)| own / theirs).collect();
+        let share = median(shares);
+        let mut medians = Report::medians(reports);
+        if args.output.json {
+            let about = [
+                ("what", json!("median")),
+                ("of", json!(name)),
+                ("rounds", json!(args.rounds)),
+                ("share", json!(share)),
+                ("shareOf", json!(against)),
+            ];
+            medians.extend(about.map(|(name, value)| (name.to_owned(), value)));
+            output::line(Value::Object(medians));
+        } else {
+            let calls = medians.get("callsPerSecond").and_then(Value::as_f64).unwrap_or_default();
+            output::line(format_args!("{name:<9}  median {calls:.0} calls/s, {:.1} % of {against}", share * 100.0));
+        }
+    }
+}
