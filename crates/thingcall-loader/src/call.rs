@@ -9,8 +9,9 @@ use std::task::Waker;
 
 use futures_util::future::AbortHandle;
 use smallvec::SmallVec;
-use thingcall_core::{Call, Deadline};
+use thingcall_core::{Answer, Call, Deadline};
 use thingcall_plugin::abi::{DoneFn, E_INVAL, E_LIMIT, E_SHUTDOWN, E_STALE, E_UNSUPPORTED, OK, Token};
+use tokio::time::Instant;
 
 use crate::instance::{Foreign, Instance, Permit, known_status};
 use crate::operation::{Operation, OperationEnd, Order, Ordered};
@@ -18,6 +19,10 @@ use crate::pool::{More, Work};
 use crate::request::CallRequest;
 use crate::slots::lock;
 use crate::tokens::{self, Named};
+
+mod mail;
+
+use mail::{Mail, News, Poke, Step};
 
 /// How many times in a row a call may run plugin code before others have their turn.
 const STEPS_MAX: u32 = 32;
@@ -42,66 +47,18 @@ pub(crate) struct CallActor {
     token: Token,
     call: Call,
     deadline: Deadline,
+    entered: Instant,
     request: OnceLock<CallRequest>,
     mail: Mutex<Mail>,
-}
-
-struct Mail {
-    /// Somebody runs the actor, or it is in the pool's queue.
-    scheduled: bool,
-    begun: bool,
-    woken: bool,
-    /// In the order of their ends.
-    ended: Few<(i32, OperationEnd)>,
-    /// The call is over, and why.
-    over: Option<i32>,
-    operations: Few<Operation>,
-    last_number: i32,
-    orders: Few<Order>,
-    completion: Option<Completion>,
-    /// The engine's side of the call, where it waits.
-    driver: Option<Waker>,
-    state: Foreign,
-    permit: Option<Permit>,
-}
-
-/// What the one who runs the actor does next.
-enum Step {
-    Begin,
-    Done(Operation, OperationEnd),
-    Poll(Foreign),
-    End(Foreign, i32),
-    Finished(Option<Permit>),
-    Idle,
-}
-
-/// Who is to be told, once the lock is released.
-#[must_use]
-struct Poke {
-    pool: bool,
-    driver: Option<Waker>,
 }
 
 impl CallActor {
     /// Enters a call; nothing runs yet. `None` if there are too many calls in the process.
     pub(crate) fn enter(call: Call, deadline: Deadline, permit: Permit, instance: &Arc<Instance>) -> Option<Arc<Self>> {
         tokens::enter(&instance.series, |token| {
-            let mail = Mail {
-                scheduled: false,
-                begun: false,
-                woken: false,
-                ended: Few::new(),
-                over: None,
-                operations: Few::new(),
-                last_number: 0,
-                orders: Few::new(),
-                completion: None,
-                driver: None,
-                state: Foreign::NULL,
-                permit: Some(permit),
-            };
-            let (instance, request, mail) = (instance.clone(), OnceLock::new(), Mutex::new(mail));
-            let actor = Arc::new(Self { instance, token, call, deadline, request, mail });
+            let mail = Mutex::new(Mail::new(permit));
+            let (instance, request) = (instance.clone(), OnceLock::new());
+            let actor = Arc::new(Self { instance, token, call, deadline, entered: Instant::now(), request, mail });
             (Named::Call(actor.clone()), actor)
         })
     }
@@ -119,11 +76,21 @@ impl CallActor {
         self.deadline
     }
 
+    /// When it came to the plugin.
+    pub(crate) const fn entered(&self) -> Instant {
+        self.entered
+    }
+
     fn inline(&self) -> bool {
         self.instance.pool.is_none()
     }
 
     // What the plugin asks for, from any thread.
+
+    /// The device's latest answer, if these bytes are its data, which was checked when it came.
+    pub(crate) fn take_latest(&self, bytes: &[u8]) -> Option<String> {
+        lock(&self.mail).latest.take_if(|data| data.as_bytes() == bytes)
+    }
 
     /// Ends the call with an answer; the first wins.
     pub(crate) fn complete(self: &Arc<Self>, completion: Completion) -> i32 {
@@ -273,7 +240,7 @@ impl CallActor {
 
     /// Runs on the thread of the driver.
     pub(crate) fn run_inline(self: &Arc<Self>) -> More {
-        {
+        let first = {
             let mut mail = lock(&self.mail);
             if mail.scheduled {
                 return More::No;
@@ -281,20 +248,27 @@ impl CallActor {
             mail.scheduled = true;
             // It runs now; nobody need wake it.
             mail.driver = None;
-        }
-        let more = self.steps();
+            mail.next()
+        };
+        let more = self.steps(first);
         if more == More::Yes {
             lock(&self.mail).scheduled = false;
         }
         more
     }
 
-    fn steps(self: &Arc<Self>) -> More {
-        for _ in 0..STEPS_MAX {
-            let step = lock(&self.mail).next();
+    fn steps(self: &Arc<Self>, first: Step) -> More {
+        let mut step = first;
+        for left in (0..STEPS_MAX).rev() {
+            let mut news = News::default();
             match step {
-                Step::Begin => self.begin(),
-                Step::Done(operation, end) => end.tell(&self.instance, operation.done, operation.user),
+                Step::Begin => news.state = Some(self.begin()),
+                Step::Done(operation, end) => {
+                    end.tell(&self.instance, operation.done, operation.user);
+                    if let OperationEnd::Answered(Ok(Answer::Replied(body))) = end {
+                        news.latest = Some(body.data);
+                    }
+                }
                 Step::Poll(state) => self.instance.poll(self.token, state),
                 Step::End(state, reason) => self.instance.end(self.token, state, reason),
                 Step::Finished(permit) => {
@@ -303,79 +277,34 @@ impl CallActor {
                 }
                 Step::Idle => return More::No,
             }
+            let mut mail = lock(&self.mail);
+            mail.take(news);
+            if left == 0 {
+                break;
+            }
+            step = mail.next();
         }
         More::Yes
     }
 
-    fn begin(self: &Arc<Self>) {
-        let request = self.request.get_or_init(|| CallRequest::new(&self.call, self.deadline));
+    fn begin(self: &Arc<Self>) -> Foreign {
+        // On the server's threads it begins at once.
+        let now = || if self.inline() { self.entered } else { Instant::now() };
+        let request = self.request.get_or_init(|| CallRequest::new(&self.call, self.deadline, now()));
         let mut state = Foreign::NULL;
         let status = self.instance.begin(self.token, request.get(), &mut state);
-        lock(&self.mail).state = state;
         if status < OK {
             let status = known_status(status);
             let _ = self.finish(status, Some(Completion::Failed { status, message: String::new() }));
         }
+        state
     }
 }
 
 impl Work for CallActor {
     fn run(self: Arc<Self>) -> More {
-        self.steps()
-    }
-}
-
-impl Mail {
-    /// Something for the one who runs the plugin's code.
-    fn poke_runner(&mut self, inline: bool) -> Poke {
-        if self.scheduled {
-            return Poke { pool: false, driver: None };
-        }
-        if inline {
-            return Poke { pool: false, driver: self.driver.take() };
-        }
-        self.scheduled = true;
-        Poke { pool: true, driver: None }
-    }
-
-    /// Something for the driver; where it is the one who runs, it will look by itself.
-    fn poke_driver(&mut self, inline: bool) -> Poke {
-        let driver = if inline && self.scheduled { None } else { self.driver.take() };
-        Poke { pool: false, driver }
-    }
-
-    fn next(&mut self) -> Step {
-        if let Some(reason) = self.over {
-            return self.next_of_last(reason);
-        }
-        if !self.begun {
-            self.begun = true;
-            return Step::Begin;
-        }
-        while !self.ended.is_empty() {
-            let (number, end) = self.ended.remove(0);
-            if let Some(place) = self.operations.iter().position(|operation| operation.number == number) {
-                return Step::Done(self.operations.swap_remove(place), end);
-            }
-        }
-        if std::mem::take(&mut self.woken) {
-            return Step::Poll(self.state);
-        }
-        self.scheduled = false;
-        Step::Idle
-    }
-
-    /// What is left of a call that is over. `begin` is not run any more.
-    fn next_of_last(&mut self, reason: i32) -> Step {
-        if let Some(operation) = self.operations.pop() {
-            return Step::Done(operation, OperationEnd::Cancelled);
-        }
-        let state = std::mem::replace(&mut self.state, Foreign::NULL);
-        if !state.0.is_null() {
-            return Step::End(state, reason);
-        }
-        self.scheduled = false;
-        Step::Finished(self.permit.take())
+        let first = lock(&self.mail).next();
+        self.steps(first)
     }
 }
 

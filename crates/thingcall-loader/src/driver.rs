@@ -95,7 +95,6 @@ struct Driver<'a> {
     others: Option<FuturesUnordered<Running<'a>>>,
     orders: Few<Order>,
     tally: Tally,
-    entered: Instant,
     started: bool,
     answered: bool,
 }
@@ -124,7 +123,6 @@ impl<'a> Driver<'a> {
             others: None,
             orders: Few::new(),
             tally: Tally::default(),
-            entered: Instant::now(),
             started: false,
             answered: false,
         })
@@ -158,7 +156,7 @@ impl<'a> Driver<'a> {
         self.answered = true;
         let instance = self.actor.instance();
         let (answer, result) = answer(instance.plugin(), self.call.mode, &mut self.tally, completion);
-        instance.series.ended(result, self.entered.elapsed());
+        instance.series.ended(result, self.actor.entered().elapsed());
         answer
     }
 
@@ -170,7 +168,7 @@ impl<'a> Driver<'a> {
                     self.tally.forwards = self.tally.forwards.saturating_add(1);
                     let command = Command { service: self.call.service.clone(), params };
                     let asked = self.device.call(command);
-                    let (call, entered) = (self.call, self.entered);
+                    let (call, entered) = (self.call, self.actor.entered());
                     match limit {
                         None => Run::Forward(asked),
                         Some(limit) => Run::Other(Box::pin(async move {
@@ -233,7 +231,7 @@ impl Drop for Driver<'_> {
             let (reason, result) =
                 if late { (E_TIMEOUT, CallResult::Timeout) } else { (E_CANCELLED, CallResult::Cancelled) };
             self.actor.abandon(reason);
-            self.actor.instance().series.ended(result, self.entered.elapsed());
+            self.actor.instance().series.ended(result, self.actor.entered().elapsed());
         }
         if self.inline() {
             while self.actor.run_inline() == More::Yes {}

@@ -14,9 +14,10 @@ use thingcall_plugin::abi::{
     Bytes, CallResult, DoneFn, E_INTERNAL, E_INVAL, E_LIMIT, E_STALE, E_UNSUPPORTED, FORMAT_JSON, Forward, HostApi,
     LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_TRACE, LOG_WARN, MAJOR, MINOR, OK, Out, Token,
 };
+use tokio::time::Instant;
 use tracing::Level;
 
-use crate::call::Completion;
+use crate::call::{CallActor, Completion};
 use crate::foreign::{self, read_sized, size32};
 use crate::instance::{Foreign, known_status};
 use crate::log_lines::Line;
@@ -62,7 +63,7 @@ unsafe extern "C" fn complete(token: Token, result: *const CallResult) -> i32 {
         // SAFETY: the contract: null, or a result of the size it says.
         let Some(result) = (unsafe { read_sized(result) }) else { return E_INVAL };
         // SAFETY: the contract: its bytes are readable until this returns.
-        match unsafe { completion(&result, call.instance().limits.plugin_bytes_max) } {
+        match unsafe { completion(&result, &call) } {
             Err(status) => status,
             Ok((status, completion)) => match call.complete(completion) {
                 OK => status,
@@ -85,7 +86,8 @@ fn stale(token: Token) -> i32 {
 ///
 /// # Safety
 /// The result's bytes are readable as long as this runs, where their pointers are not null.
-unsafe fn completion(result: &CallResult, bytes_max: usize) -> Result<(i32, Completion), i32> {
+unsafe fn completion(result: &CallResult, call: &CallActor) -> Result<(i32, Completion), i32> {
+    let bytes_max = call.instance().limits.plugin_bytes_max;
     let too_large = |bytes: usize| {
         let why = format!("its answer has {bytes} bytes, {bytes_max} are allowed (plugin_bytes_max)");
         (E_LIMIT, Completion::Broken(why))
@@ -115,14 +117,14 @@ unsafe fn completion(result: &CallResult, bytes_max: usize) -> Result<(i32, Comp
         return Ok((E_UNSUPPORTED, Completion::Broken("its answer is not in JSON".to_owned())));
     }
     let data = match data {
-        [] => "{}",
-        data => match json_object(data) {
-            Some(data) => data,
-            None => return Ok((E_INVAL, Completion::Broken("its answer's data is not a JSON object".to_owned()))),
-        },
+        [] => Some("{}".to_owned()),
+        data => call.take_latest(data).or_else(|| json_object(data).map(str::to_owned)),
+    };
+    let Some(data) = data else {
+        return Ok((E_INVAL, Completion::Broken("its answer's data is not a JSON object".to_owned())));
     };
     let message = if message.is_empty() { None } else { Some(message.into_owned()) };
-    Ok((OK, Completion::Answered { code: result.code, message, data: data.to_owned() }))
+    Ok((OK, Completion::Answered { code: result.code, message, data }))
 }
 
 const fn is_json(format: u32) -> bool {
@@ -189,7 +191,7 @@ unsafe extern "C" fn cancel(scope: Token, number: i32) -> i32 {
 unsafe extern "C" fn remaining_ms(token: Token) -> i64 {
     fenced(E_INTERNAL.into(), || {
         let Some(call) = tokens::call(token) else { return E_STALE.into() };
-        i64::try_from(left_ms(call.deadline())).unwrap_or(i64::MAX)
+        i64::try_from(left_ms(call.deadline(), Instant::now())).unwrap_or(i64::MAX)
     })
 }
 

@@ -24,7 +24,7 @@ unsafe impl Sync for CallRequest {}
 
 impl CallRequest {
     /// Of a call that outlives it: the other texts are the call's own.
-    pub(crate) fn new(call: &Call, deadline: Deadline) -> Self {
+    pub(crate) fn new(call: &Call, deadline: Deadline, now: Instant) -> Self {
         let mut texts = String::with_capacity(TEXTS_BYTES_MAX);
         texts.push_str(call.request_id.write(&mut [0; RequestId::TEXT_LEN]));
         if let Some(module) = &call.service.module {
@@ -40,7 +40,7 @@ impl CallRequest {
             },
             format: FORMAT_JSON,
             reserved0: 0,
-            timeout_ms: left_ms(deadline),
+            timeout_ms: left_ms(deadline, now),
             product_key: of(call.device.key.product.as_str()),
             device_name: of(call.device.key.name.as_str()),
             identifier: of(identifier),
@@ -62,6 +62,6 @@ pub(crate) const fn of(text: &str) -> Bytes {
 }
 
 /// Milliseconds before the deadline.
-pub(crate) fn left_ms(deadline: Deadline) -> u64 {
-    u64::try_from(deadline.left(Instant::now().into_std()).as_millis()).unwrap_or(u64::MAX)
+pub(crate) fn left_ms(deadline: Deadline, now: Instant) -> u64 {
+    u64::try_from(deadline.left(now.into_std()).as_millis()).unwrap_or(u64::MAX)
 }

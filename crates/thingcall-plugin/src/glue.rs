@@ -118,22 +118,13 @@ pub(crate) fn make<P: Plugin>(setup: Setup<'_>) -> Result<Instance<P>, (i32, Str
 }
 
 /// A handler's work on a call.
-type Handling = dyn Future<Output = Result<Reply, Reject>> + Send;
+type Handling = Pin<Box<dyn Future<Output = Result<Reply, Reject>> + Send>>;
 
-/// A call that did not end in `begin`. The future goes first: it borrows the request.
+/// What a call has on the heap. The future borrows the request beside it, so nobody may borrow the whole: everything
+/// goes by a pointer, field by field.
 struct State {
-    future: Option<Pin<Box<Handling>>>,
-    _request: Lent,
-}
-
-/// A request on the heap that is lent out while this is moved, which a `Box` would not allow.
-struct Lent(*mut Request<'static>);
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        // SAFETY: made from a box by `begin`, and the one future that borrows it is gone, see `State`.
-        drop(unsafe { Box::from_raw(self.0) });
-    }
+    request: Request<'static>,
+    future: Option<Handling>,
 }
 
 pub(crate) unsafe extern "C" fn begin<H: Handler>(
@@ -146,18 +137,20 @@ pub(crate) unsafe extern "C" fn begin<H: Handler>(
     let instance: &'static Instance<H> = unsafe { &*instance.cast::<Instance<H>>() };
     // SAFETY: the host's request begins with its size, and what it points to lives until `end`.
     let Some(request) = (unsafe { request_of(request) }) else { return abi::E_INVAL };
-    let request = Lent(Box::into_raw(Box::new(request)));
-    // SAFETY: it lives until `request` is dropped, after the future: see `State`.
-    let call = Call { token, request: unsafe { &*request.0 } };
-    let started = instance.run(token, || instance.handler.handle(call, call.device()));
-    let mut state = State { future: None, _request: request };
-    match started {
-        Ok(future) => state.future = Some(future),
-        Err(panicked) => tell_panic(token, &panicked),
-    }
-    if advance(instance, token, &mut state).is_pending() {
+    let state = Box::into_raw(Box::new(State { request, future: None }));
+    // SAFETY: it lives until the state is freed, after the future, and is never changed.
+    let call = Call { token, request: unsafe { &(*state).request } };
+    // SAFETY: nobody else has the field.
+    let future = unsafe { &mut (*state).future };
+    let begun = advance(instance, token, future, |future| {
+        *future = Some(instance.handler.handle(call, call.device()));
+    });
+    if begun.is_pending() {
         // SAFETY: the host's place for one pointer.
-        unsafe { *place = Box::into_raw(Box::new(state)).cast() };
+        unsafe { *place = state.cast() };
+    } else {
+        // SAFETY: made above; the future is gone.
+        drop(unsafe { Box::from_raw(state) });
     }
     abi::OK
 }
@@ -167,36 +160,56 @@ pub(crate) unsafe extern "C" fn poll<H: Handler>(instance: *mut c_void, token: T
         return;
     }
     // SAFETY: what `create` and `begin` gave; the host runs nothing else of this call meanwhile.
-    let (instance, state) = unsafe { (&*instance.cast::<Instance<H>>(), &mut *state.cast::<State>()) };
+    let (instance, future) = unsafe { (&*instance.cast::<Instance<H>>(), &mut (*state.cast::<State>()).future) };
     // The host sees the end by `complete`.
-    let _pending = advance(instance, token, state);
+    let _pending = advance(instance, token, future, |_| {});
 }
 
 pub(crate) unsafe extern "C" fn end<H: Handler>(instance: *mut c_void, token: Token, state: *mut c_void, _why: i32) {
     if state.is_null() {
         return;
     }
+    let state = state.cast::<State>();
     // SAFETY: what `create` and `begin` gave; nothing of this call comes after.
-    let (instance, state) = unsafe { (&*instance.cast::<Instance<H>>(), Box::from_raw(state.cast::<State>())) };
-    // The hook has told the host's log.
-    let _panicked = instance.run(token, move || drop(state));
+    let (instance, future) = unsafe { (&*instance.cast::<Instance<H>>(), &mut (*state).future) };
+    give_up(instance, token, future);
+    // SAFETY: made from a box by `begin`; the future, which borrowed from it, is gone.
+    drop(unsafe { Box::from_raw(state) });
 }
 
-/// Polls the call's future, and answers when it ends.
-fn advance<H: Handler>(instance: &Instance<H>, token: Token, state: &mut State) -> Poll<()> {
-    let Some(future) = &mut state.future else { return Poll::Ready(()) };
-    let waker = waker(token);
-    let mut context = Context::from_waker(&waker);
-    let polled = instance.run(token, || future.as_mut().poll(&mut context));
-    if matches!(polled, Ok(Poll::Pending)) {
-        return Poll::Pending;
+/// Drops the call's future. The hook has told the host's log of a panic.
+fn give_up<H: Handler>(instance: &Instance<H>, token: Token, future: &mut Option<Handling>) {
+    if let Some(future) = future.take() {
+        let _panicked = instance.run(token, move || drop(future));
     }
-    let future = state.future.take();
-    let dropped = instance.run(token, move || drop(future));
-    match (polled, dropped) {
-        (Ok(Poll::Ready(answer)), Ok(())) => answer_with(token, &answer),
-        (Err(panicked), _) | (_, Err(panicked)) => tell_panic(token, &panicked),
-        (Ok(Poll::Pending), Ok(())) => {}
+}
+
+/// Starts the call's future, where that is to be done, polls it, and answers when it ends.
+fn advance<H: Handler>(
+    instance: &Instance<H>,
+    token: Token,
+    future: &mut Option<Handling>,
+    start: impl FnOnce(&mut Option<Handling>),
+) -> Poll<()> {
+    let polled = instance.run(token, || {
+        start(future);
+        let waker = waker(token);
+        let running = future.as_mut()?;
+        let polled = running.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_ready() {
+            // Also the author's code, so under the same guard.
+            drop(future.take());
+        }
+        Some(polled)
+    });
+    match polled {
+        Ok(Some(Poll::Pending)) => return Poll::Pending,
+        Ok(Some(Poll::Ready(answer))) => answer_with(token, &answer),
+        Ok(None) => {}
+        Err(panicked) => {
+            give_up(instance, token, future);
+            tell_panic(token, &panicked);
+        }
     }
     Poll::Ready(())
 }

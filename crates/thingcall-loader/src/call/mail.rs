@@ -1,0 +1,137 @@
+//! The mailbox of a call's actor, as it is under its lock.
+//!
+//! **Invariant:** everything here is a short step on memory: nothing waits, and no plugin code runs.
+
+use std::task::Waker;
+
+use super::{Completion, Few};
+use crate::instance::{Foreign, Permit};
+use crate::operation::{Operation, OperationEnd, Order};
+
+pub(super) struct Mail {
+    /// Somebody runs the actor, or it is in the pool's queue.
+    pub(super) scheduled: bool,
+    pub(super) begun: bool,
+    pub(super) woken: bool,
+    /// In the order of their ends.
+    pub(super) ended: Few<(i32, OperationEnd)>,
+    /// The call is over, and why.
+    pub(super) over: Option<i32>,
+    pub(super) operations: Few<Operation>,
+    pub(super) last_number: i32,
+    pub(super) orders: Few<Order>,
+    pub(super) completion: Option<Completion>,
+    /// The data of the device's latest answer, which most plugins answer with.
+    pub(super) latest: Option<String>,
+    /// The engine's side of the call, where it waits.
+    pub(super) driver: Option<Waker>,
+    pub(super) state: Foreign,
+    pub(super) permit: Option<Permit>,
+}
+
+/// What the one who runs the actor does next.
+pub(super) enum Step {
+    Begin,
+    Done(Operation, OperationEnd),
+    Poll(Foreign),
+    End(Foreign, i32),
+    Finished(Option<Permit>),
+    Idle,
+}
+
+/// What the one who ran a step knows after it.
+#[derive(Default)]
+pub(super) struct News {
+    /// What `begin` made.
+    pub(super) state: Option<Foreign>,
+    /// The data of an answer that the plugin was told.
+    pub(super) latest: Option<String>,
+}
+
+/// Who is to be told, once the lock is released.
+#[must_use]
+pub(super) struct Poke {
+    pub(super) pool: bool,
+    pub(super) driver: Option<Waker>,
+}
+
+impl Mail {
+    pub(super) fn new(permit: Permit) -> Self {
+        Self {
+            scheduled: false,
+            begun: false,
+            woken: false,
+            ended: Few::new(),
+            over: None,
+            operations: Few::new(),
+            last_number: 0,
+            orders: Few::new(),
+            completion: None,
+            latest: None,
+            driver: None,
+            state: Foreign::NULL,
+            permit: Some(permit),
+        }
+    }
+
+    /// Something for the one who runs the plugin's code.
+    pub(super) fn poke_runner(&mut self, inline: bool) -> Poke {
+        if self.scheduled {
+            return Poke { pool: false, driver: None };
+        }
+        if inline {
+            return Poke { pool: false, driver: self.driver.take() };
+        }
+        self.scheduled = true;
+        Poke { pool: true, driver: None }
+    }
+
+    /// Something for the driver; where it is the one who runs, it will look by itself.
+    pub(super) fn poke_driver(&mut self, inline: bool) -> Poke {
+        let driver = if inline && self.scheduled { None } else { self.driver.take() };
+        Poke { pool: false, driver }
+    }
+
+    pub(super) fn take(&mut self, news: News) {
+        if let Some(state) = news.state {
+            self.state = state;
+        }
+        if news.latest.is_some() {
+            self.latest = news.latest;
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Step {
+        if let Some(reason) = self.over {
+            return self.next_of_last(reason);
+        }
+        if !self.begun {
+            self.begun = true;
+            return Step::Begin;
+        }
+        while !self.ended.is_empty() {
+            let (number, end) = self.ended.remove(0);
+            if let Some(place) = self.operations.iter().position(|operation| operation.number == number) {
+                return Step::Done(self.operations.swap_remove(place), end);
+            }
+        }
+        if std::mem::take(&mut self.woken) {
+            return Step::Poll(self.state);
+        }
+        self.scheduled = false;
+        Step::Idle
+    }
+
+    /// What is left of a call that is over. `begin` is not run any more.
+    fn next_of_last(&mut self, reason: i32) -> Step {
+        if let Some(operation) = self.operations.pop() {
+            return Step::Done(operation, OperationEnd::Cancelled);
+        }
+        let state = std::mem::replace(&mut self.state, Foreign::NULL);
+        if !state.0.is_null() {
+            return Step::End(state, reason);
+        }
+        self.scheduled = false;
+        Step::Finished(self.permit.take())
+    }
+}
