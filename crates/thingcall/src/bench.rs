@@ -31,6 +31,7 @@ mod through;
 mod amqp;
 mod bare;
 
+mod device;
 mod devices;
 mod echo;
 mod peer;

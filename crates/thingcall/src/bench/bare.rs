@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::amqp::{self, Bare};
+use super::device;
 use super::pace::{Pace, Plan};
 use super::report::Report;
 use super::target::{self, IDENTIFIER};
@@ -108,7 +109,7 @@ pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
             let names: Vec<_> = devices.into_iter().map(|device| device.key).collect();
             amqp::connect(&rabbit.uri(), &names).await?
         }
-        (place, _) => target::connect(devices, &place.context("an MQTT broker")?).await?,
+        (place, _) => device::connect(devices, &place.context("an MQTT broker")?).await?,
     };
 
     let pace = Pace::new(plan);

@@ -5,7 +5,7 @@
 use anyhow::bail;
 use thingcall_store::Store;
 
-use super::{Args, Broker, target};
+use super::{Args, Broker, device, target};
 use crate::cli::WrongUse;
 use crate::output;
 use crate::simulate::Device;
@@ -24,7 +24,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
     let product = target::product(&store).await?;
     let devices = target::devices(&store, &product, args.devices).await?;
     let devices = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
-    let mut running = target::connect(devices, address).await?;
+    let mut running = device::connect(devices, address).await?;
     output::line(format_args!("ready devices={}", args.devices));
     while running.join_next().await.is_some() {}
     Ok(())

@@ -3,25 +3,21 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tempfile::TempDir;
 use thingcall_api::sign::Signer;
 use thingcall_core::ProductKey;
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewProduct, ProductSettings, Registry, ThingModel};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::child::Child;
 use super::load::{Calls, Expected, Form, Service};
 use super::pace::Plan;
 use super::report::Report;
 use super::through::Through;
-use super::{Args, Broker, amqp, load};
-use crate::simulate::{self, Address, Device, Said, simulated};
+use super::{Args, Broker, amqp, device, load};
+use crate::simulate::{self, Address, Device, simulated};
 use crate::tool::scratch;
 
 /// The service that is called; it sends its parameter back, so that every answer can be checked.
@@ -31,7 +27,6 @@ const IDENTIFIER_ASYNC: &str = "testFb:testServiceAsync";
 pub(super) const PRODUCT: &str = "a1BenchLamp";
 const MODEL: &str = include_str!("../../models/lamp.json");
 const MODULE: &str = include_str!("../../models/bench.json");
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Starts the server or finds the one of `--url`, connects its devices, and measures.
 ///
@@ -83,8 +78,8 @@ impl Registered {
     ) -> anyhow::Result<Report> {
         let local = || Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 1883 };
         let mut running = match &args.broker {
-            Broker::At(address) => connect(self.devices, address).await?,
-            Broker::Embedded => connect(self.devices, &embedded.unwrap_or_else(local)).await?,
+            Broker::At(address) => device::connect(self.devices, address).await?,
+            Broker::Embedded => device::connect(self.devices, &embedded.unwrap_or_else(local)).await?,
             Broker::Amqp(rabbit) => {
                 let names: Vec<_> = self.devices.into_iter().map(|device| device.key).collect();
                 amqp::connect(&rabbit.uri(), &names).await?
@@ -162,42 +157,4 @@ pub(super) async fn product(store: &Store) -> anyhow::Result<ProductKey> {
 pub(super) async fn devices(store: &Store, product: &ProductKey, count: u32) -> anyhow::Result<Vec<Device>> {
     let records = simulate::registered(store, product, count).await?;
     Ok(records.iter().map(|record| simulated(store, record)).collect())
-}
-
-/// Connects devices; they end with the returned set.
-///
-/// # Errors
-/// If one is refused, or they take longer than a minute.
-pub(super) async fn connect(devices: Vec<Device>, broker: &Address) -> anyhow::Result<JoinSet<()>> {
-    let (online, mut came) = mpsc::channel(devices.len().saturating_mul(2).max(1));
-    let listener: simulate::Listener = Arc::new(move |device, said| {
-        let told = match said {
-            Said::Online => Ok(()),
-            Said::Refused(why) | Said::Lost(why) => Err(format!("{device}: {why}")),
-            Said::Asked(_) | Said::Answers(_) => return,
-        };
-        // Full or closed: nobody waits any more.
-        drop(online.try_send(told));
-    });
-    let mut running = JoinSet::new();
-    for device in devices {
-        running.spawn(device.run(broker.clone(), listener.clone()));
-    }
-    // One that is refused tries again: a server may not have seen yet that it is registered.
-    let (mut there, mut why) = (0, "no answer".to_owned());
-    let all = async {
-        while there < running.len() {
-            match came.recv().await {
-                Some(Ok(())) => there += 1,
-                Some(Err(refusal)) => why = refusal,
-                None => return,
-            }
-        }
-    };
-    // Whether in time or not shows in how many are there.
-    let _in_time = timeout(CONNECT_TIMEOUT, all).await;
-    if there < running.len() {
-        bail!("{there} of {} devices connected to {broker} within a minute; the last word was: {why}", running.len());
-    }
-    Ok(running)
 }

@@ -1,0 +1,240 @@
+//! A device of the benchmark: one MQTT 3.1.1 connection that sends back what it is asked.
+//!
+//! It shares the cores with what is measured, so it is as cheap as a device can be: rumqttc's packets on a socket, and
+//! one write for all that one read brought. `thingcall device simulate` has the devices for people.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::{Bytes, BytesMut};
+use rumqttc_v4::mqttbytes::{self, v4::Publish};
+use rumqttc_v4::{Connect, ConnectReturnCode, Packet, PubAck, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thingcall_core::UnixMillis;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep, timeout_at};
+
+use crate::simulate::{Address, Device};
+
+const PACKET_BYTES_MAX: usize = 512 * 1024;
+const KEEP_ALIVE_S: u16 = 60;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Connects devices; they end with the returned set.
+///
+/// # Errors
+/// If one of them is not connected and subscribed within a minute.
+pub(super) async fn connect(devices: Vec<Device>, broker: &Address) -> anyhow::Result<JoinSet<()>> {
+    let (ready, mut came) = mpsc::channel(devices.len().max(1));
+    let mut running = JoinSet::new();
+    for device in devices {
+        running.spawn(run(device, broker.clone(), ready.clone()));
+    }
+    drop(ready);
+    let (until, mut why) = (Instant::now() + CONNECT_TIMEOUT, "no answer".to_owned());
+    let mut there = 0;
+    while there < running.len() {
+        match timeout_at(until, came.recv()).await {
+            Ok(Some(Ok(()))) => there += 1,
+            Ok(Some(Err(error))) => why = error,
+            Ok(None) | Err(_) => {
+                let all = running.len();
+                bail!("{there} of {all} devices connected to {broker} within a minute; the last word was: {why}")
+            }
+        }
+    }
+    Ok(running)
+}
+
+/// Connects again and again: a server may not have seen yet that the device is registered.
+async fn run(device: Device, broker: Address, ready: mpsc::Sender<Result<(), String>>) {
+    loop {
+        let ended = match Connection::open(&device, &broker).await {
+            Ok(connection) => {
+                // Once it is there, nobody listens any more.
+                ready.send(Ok(())).await.ok();
+                connection.serve().await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            ready.try_send(Err(format!("{}: {error:#}", device.key))).ok();
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    read: BytesMut,
+    out: BytesMut,
+}
+
+/// What of a request is sent back.
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    id: &'a str,
+    #[serde(borrow)]
+    params: &'a RawValue,
+}
+
+impl Connection {
+    async fn open(device: &Device, broker: &Address) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect((broker.host.as_str(), broker.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self { stream, read: BytesMut::with_capacity(8192), out: BytesMut::with_capacity(8192) };
+        connection.send(&hello(device)).await?;
+        let Packet::ConnAck(ack) = connection.next().await? else { bail!("the broker did not answer CONNECT") };
+        if ack.code != ConnectReturnCode::Success {
+            bail!("the broker said {:?}", ack.code);
+        }
+        connection.send(&subscriptions(device)).await?;
+        let Packet::SubAck(ack) = connection.next().await? else { bail!("the broker did not answer SUBSCRIBE") };
+        if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+            bail!("the broker refused a subscription");
+        }
+        Ok(connection)
+    }
+
+    async fn send(&mut self, packet: &Packet) -> anyhow::Result<()> {
+        packet.write(&mut self.out, PACKET_BYTES_MAX)?;
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        self.stream.write_all(&self.out).await?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// The next packet. For the time before requests come.
+    async fn next(&mut self) -> anyhow::Result<Packet> {
+        loop {
+            if let Some(packet) = take(&mut self.read)? {
+                return Ok(packet);
+            }
+            more(self.stream.read_buf(&mut self.read).await?)?;
+        }
+    }
+
+    /// Answers until the connection ends.
+    async fn serve(mut self) -> anyhow::Result<()> {
+        let mut alive = interval(Duration::from_secs(u64::from(KEEP_ALIVE_S) / 2));
+        loop {
+            tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut self.read) => more(read?)?,
+                _ = alive.tick() => drop(Packet::PingReq.write(&mut self.out, PACKET_BYTES_MAX)?),
+            }
+            while let Some(packet) = take(&mut self.read)? {
+                if let Packet::Publish(request) = packet {
+                    answer(&request, &mut self.out)?;
+                }
+            }
+            if !self.out.is_empty() {
+                self.flush().await?;
+            }
+        }
+    }
+}
+
+fn more(bytes: usize) -> anyhow::Result<()> {
+    if bytes == 0 { bail!("the broker closed the connection") } else { Ok(()) }
+}
+
+/// The next whole packet.
+fn take(read: &mut BytesMut) -> anyhow::Result<Option<Packet>> {
+    match Packet::read(read, PACKET_BYTES_MAX) {
+        Ok(packet) => Ok(Some(packet)),
+        Err(mqttbytes::Error::InsufficientBytes(_)) => Ok(None),
+        Err(error) => Err(error).context("no MQTT packet"),
+    }
+}
+
+fn hello(device: &Device) -> Packet {
+    let client_id = thingcall_alink::client_id(&device.key, device.ext, UnixMillis::now().0);
+    let password = thingcall_alink::password(&device.key, &client_id, &device.secret);
+    let mut connect = Connect::new(client_id);
+    connect.keep_alive = KEEP_ALIVE_S;
+    connect.set_credentials(thingcall_alink::username(&device.key), password);
+    Packet::Connect(connect)
+}
+
+fn subscriptions(device: &Device) -> Packet {
+    let (product, name) = (&device.key.product, &device.key.name);
+    let filters = [
+        format!("/sys/{product}/{name}/thing/service/+"),
+        format!("/sys/{product}/{name}/rrpc/request/+"),
+        format!("/ext/rrpc/+/sys/{product}/{name}/thing/service/+"),
+    ];
+    let mut subscribe = Subscribe::new_many(filters.map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce)));
+    subscribe.pkid = 1;
+    Packet::Subscribe(subscribe)
+}
+
+/// Replies travel at QoS 0, as those of all device SDKs do. What is no request has no answer.
+fn answer(request: &Publish, out: &mut BytesMut) -> anyhow::Result<()> {
+    if request.qos == QoS::AtLeastOnce {
+        PubAck::new(request.pkid).write(out)?;
+    }
+    let Ok(Asked { id, params }) = serde_json::from_slice(&request.payload) else { return Ok(()) };
+    let topic = std::str::from_utf8(&request.topic).context("a topic")?;
+    let payload = format!(r#"{{"id":"{id}","code":200,"data":{},"message":"success"}}"#, params.get());
+    Publish::from_bytes(reply_topic(topic), QoS::AtMostOnce, Bytes::from(payload)).write(out)?;
+    Ok(())
+}
+
+/// RRPC answers go where the request says; all others to the request's topic with `_reply`.
+fn reply_topic(topic: &str) -> String {
+    if topic.starts_with("/ext/rrpc/") {
+        topic.to_owned()
+    } else if topic.contains("/rrpc/request/") {
+        topic.replacen("/rrpc/request/", "/rrpc/response/", 1)
+    } else {
+        format!("{topic}_reply")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(topic: &str, qos: QoS, payload: &str) -> Publish {
+        let mut publish = Publish::new(topic, qos, payload);
+        publish.pkid = 7;
+        publish
+    }
+
+    #[test]
+    fn what_is_asked_is_sent_back_to_where_it_is_waited_for() {
+        let payload =
+            r#"{"id":"42","version":"1.0","params":{"param1": 7},"method":"thing.service.testFb:testService"}"#;
+        for (topic, reply) in [
+            ("/sys/p/d/rrpc/request/42", "/sys/p/d/rrpc/response/42"),
+            ("/ext/rrpc/42/sys/p/d/thing/service/testFb:testService", ""),
+            ("/sys/p/d/thing/service/x", "/sys/p/d/thing/service/x_reply"),
+        ] {
+            let mut out = BytesMut::new();
+            answer(&publish(topic, QoS::AtLeastOnce, payload), &mut out).unwrap();
+            assert_eq!(take(&mut out).unwrap(), Some(Packet::PubAck(PubAck::new(7))));
+            let Some(Packet::Publish(answered)) = take(&mut out).unwrap() else { panic!("no answer") };
+            assert_eq!(answered.topic, if reply.is_empty() { topic } else { reply });
+            assert_eq!(&answered.payload[..], br#"{"id":"42","code":200,"data":{"param1": 7},"message":"success"}"#);
+            assert_eq!(take(&mut out).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_acknowledged_and_has_no_answer() {
+        let mut out = BytesMut::new();
+        answer(&publish("/sys/p/d/rrpc/request/1", QoS::AtLeastOnce, "{}"), &mut out).unwrap();
+        assert_eq!(take(&mut out).unwrap(), Some(Packet::PubAck(PubAck::new(7))));
+        assert!(out.is_empty());
+    }
+}
