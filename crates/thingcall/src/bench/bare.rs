@@ -112,12 +112,13 @@ pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
         (place, _) => device::connect(devices, &place.context("an MQTT broker")?).await?,
     };
 
+    let reports = (0..plan.in_flight).map(|_| Report::new(plan.measured)).collect::<Result<Vec<_>, _>>()?;
     let pace = Pace::new(plan);
     let mut asking = JoinSet::new();
-    for _ in 0..plan.in_flight {
+    for report in reports {
         let (way, waiting, devices, pace) = (way.clone(), waiting.clone(), called.clone(), pace.clone());
         let asker = Asker { way, waiting, devices, pace, qos: args.qos.delivery() };
-        asking.spawn(asker.run(Report::new(plan.measured)?));
+        asking.spawn(asker.run(report));
     }
     let mut report = Report::new(plan.measured)?;
     while let Some(part) = asking.join_next().await {

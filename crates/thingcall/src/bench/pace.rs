@@ -65,6 +65,12 @@ impl Pace {
         due >= self.counted_from && ended <= self.end
     }
 
+    /// Whether a call that failed at this moment is: one that was due in the warm-up, or failed after the end, was lost all
+    /// the same.
+    pub(super) fn counts_failure(&self, ended: Instant) -> bool {
+        ended >= self.counted_from
+    }
+
     /// From when on calls count.
     pub(super) const fn counted_from(&self) -> Instant {
         self.counted_from
