@@ -1,0 +1,12 @@
+"""Shows each measurement as it comes: one short line for eyes."""
+
+import json
+import sys
+
+for text in sys.stdin:
+    line = json.loads(text)
+    if line["what"] != "median":
+        lost = sum(line["failures"].values())
+        failed = f"  {lost} failed" if lost else ""
+        figures = f"{line['callsPerSecond']:8.0f} calls/s  p50 {line['p50Ms']:.2f} ms  p99 {line['p99Ms']:.2f} ms"
+        print(f"{line['row']:<15} {line['what']:<15} {figures}{failed}", flush=True)

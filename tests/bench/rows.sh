@@ -1,0 +1,60 @@
+# Part of tests/bench/run: what is measured. Each row's contenders are taken in turns.
+
+# Connections of 2,048 callers and 1,000 devices.
+ulimit -n "$(ulimit -H -n)"
+
+# keep ROW: writes lines of figures down under the row's name.
+keep() { sed "s/^{/{\"row\":\"$1\",/" | tee -a "$results" | python3 "$here/line.py"; }
+
+# bench ROW ARGUMENTS...: all rounds of one comparison.
+bench() {
+    local row="$1"
+    shift
+    "$program" bench "$@" --rounds "$rounds" --seconds "$seconds" --json | keep "$row"
+}
+
+# once ROW ARGUMENTS...: one round, where the turns are taken here.
+once() {
+    local row="$1"
+    shift
+    "$program" bench "$@" --seconds "$seconds" --json | keep "$row"
+}
+
+mosquitto_for thingcall
+mosquitto="mqtt://127.0.0.1:$port"
+
+if wanted acs3; then bench acs3 calls reference echo --broker "$mosquitto"; fi
+if wanted v1; then bench v1 calls reference echo --broker "$mosquitto" --signature v1; fi
+if wanted embedded; then bench embedded calls reference --reference-broker "$mosquitto"; fi
+if wanted async; then bench async calls reference --async --qos 1 --broker "$mosquitto"; fi
+for rate in 500 2000; do
+    if wanted "rate-$rate"; then bench "rate-$rate" calls reference --rate "$rate" --broker "$mosquitto"; fi
+done
+if wanted many; then
+    for _ in $(seq "$rounds"); do
+        once many-usual calls --broker "$mosquitto"
+        once many-in-flight calls --broker "$mosquitto" --in-flight 2048
+        once many-devices calls --broker "$mosquitto" --devices 1000
+    done
+fi
+if wanted plugin; then bench plugin calls --plugin "$plugin" --inline --broker "$mosquitto"; fi
+if wanted amqp; then
+    rabbitmq
+    bench amqp calls reference --broker "$amqp"
+fi
+
+# peers_row ROW IN_FLIGHT RATE OPTIONS...
+peers_row() {
+    local row="$1" in_flight="$2" rate="$3"
+    shift 3
+    start_peers
+    for _ in $(seq "$rounds"); do
+        once "$row" calls reference peers --broker "$mosquitto" "${peer_options[@]}" "$@"
+        env -C "$peers/nats" NATS_URL="$nats_url" IN_FLIGHT="$in_flight" RATE="$rate" SECONDS="$seconds" \
+            "$node" bare.js | keep "$row"
+    done
+}
+if wanted peers; then peers_row peers 256 0; fi
+for rate in 500 2000; do
+    if wanted "peers-$rate"; then peers_row "peers-$rate" 256 "$rate" --rate "$rate"; fi
+done
