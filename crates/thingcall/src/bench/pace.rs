@@ -61,8 +61,12 @@ impl Pace {
     }
 
     /// Whether a call that was due at one moment and ended at the other is part of the measurement.
+    ///
+    /// In a closed loop what ends within the time is what was achieved in it, whenever it began: else the more wait, the
+    /// fewer would count. In an open loop a call belongs to the moment it was due.
     pub(super) fn counts(&self, due: Instant, ended: Instant) -> bool {
-        due >= self.counted_from && ended <= self.end
+        let of = if self.rate.is_none() { ended } else { due };
+        of >= self.counted_from && ended <= self.end
     }
 
     /// Whether a call that failed at this moment is: one that was due in the warm-up, or failed after the end, was lost all
