@@ -25,8 +25,10 @@ fn object(out: &mut Vec<u8>, fields: &Fields) {
         if i > 0 {
             out.push(b',');
         }
-        string(out, name);
-        out.push(b':');
+        // Names are ours, and hold nothing that needs to be escaped.
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
         value(out, node);
     }
     out.push(b'}');

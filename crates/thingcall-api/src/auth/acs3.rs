@@ -5,6 +5,7 @@
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName};
+use smallvec::SmallVec;
 
 use super::{Claim, Scheme};
 use crate::gateway::Refusal;
@@ -18,8 +19,9 @@ static BELIEVED: [&HeaderName; 2] = [&headers::ACTION, &headers::VERSION];
 /// What the headers claim.
 pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
     let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
+    let signed: SignedHeaders<'_> = authorization.signed_headers.split(';').collect();
     let believed = |name: &HeaderName| {
-        if !authorization.signed_headers.split(';').any(|signed| signed == name.as_str()) {
+        if !signed.contains(&name.as_str()) {
             return Err(Refusal::IncompleteSignature(format!("the header {name} is not signed")));
         }
         let text = incoming.header(name).filter(|text| !text.is_empty());
@@ -34,7 +36,7 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
     if !hash.eq_ignore_ascii_case(&actual) {
         return Err(Refusal::ContentHash(actual.into_owned()));
     }
-    let request = canonical_request(incoming, authorization.signed_headers, hash)?;
+    let request = canonical_request(incoming, &authorization, &signed, hash)?;
     Ok(Claim {
         scheme: Scheme::Acs3,
         key_id: authorization.credential,
@@ -45,6 +47,9 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
         token: incoming.header(&headers::TOKEN).map(|_| believed(&headers::TOKEN)).transpose()?,
     })
 }
+
+/// The names of the signed headers. SDKs sign six to eight.
+type SignedHeaders<'a> = SmallVec<[&'a str; 8]>;
 
 /// The parts of the `Authorization` header.
 #[derive(Debug)]
@@ -60,20 +65,33 @@ impl<'a> Authorization<'a> {
         if algorithm != sign::ACS3 {
             return Err(Refusal::SignatureMethod(algorithm.chars().take(64).collect()));
         }
-        let part = |name: &str| {
-            let mut parts = rest.split(',').filter_map(|part| part.trim().split_once('='));
-            let value = parts.find_map(|(other, value)| (other == name && !value.is_empty()).then_some(value));
-            value.ok_or_else(|| Refusal::IncompleteSignature(format!("Authorization has no {name}")))
-        };
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for (name, value) in rest.split(',').filter_map(|part| part.trim().split_once('=')) {
+            let place = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut signed_headers,
+                "Signature" => &mut signature,
+                _ => continue,
+            };
+            if place.is_none() && !value.is_empty() {
+                *place = Some(value);
+            }
+        }
+        let missing = |name: &str| Refusal::IncompleteSignature(format!("Authorization has no {name}"));
         Ok(Self {
-            credential: part("Credential")?,
-            signed_headers: part("SignedHeaders")?,
-            signature: part("Signature")?,
+            credential: credential.ok_or_else(|| missing("Credential"))?,
+            signed_headers: signed_headers.ok_or_else(|| missing("SignedHeaders"))?,
+            signature: signature.ok_or_else(|| missing("Signature"))?,
         })
     }
 }
 
-fn canonical_request(incoming: &Incoming<'_>, signed_headers: &str, hash: &str) -> Result<Vec<u8>, Refusal> {
+fn canonical_request(
+    incoming: &Incoming<'_>,
+    authorization: &Authorization<'_>,
+    signed: &SignedHeaders<'_>,
+    hash: &str,
+) -> Result<Vec<u8>, Refusal> {
     let head = incoming.head;
     let mut out = String::with_capacity(1024);
     out.push_str(head.method.as_str());
@@ -88,11 +106,11 @@ fn canonical_request(incoming: &Incoming<'_>, signed_headers: &str, hash: &str) 
     }
     let mut out = out.into_bytes();
     out.push(b'\n');
-    for name in signed_headers.split(';') {
+    for name in signed {
         push_header(&mut out, &head.headers, name)?;
     }
     out.push(b'\n');
-    out.extend_from_slice(signed_headers.as_bytes());
+    out.extend_from_slice(authorization.signed_headers.as_bytes());
     out.push(b'\n');
     out.extend_from_slice(hash.as_bytes());
     Ok(out)
