@@ -1,0 +1,167 @@
+//! The parts of a call's path, ready to be run.
+
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use prometheus::Registry as Metering;
+use thingcall_alink::{payload, request_topic};
+use thingcall_api::Front;
+use thingcall_api::sign::{self, Signer};
+use thingcall_core::{
+    Args, BuiltInOnly, CallId, CallMode, Deadline, Delivery, DeviceRef, Qos, Request, RequestId, ServiceId, SyncTopic,
+    UnixMillis,
+};
+use thingcall_engine::Engine;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use crate::site::{self, DEVICE, Message, PRODUCT, Site, Wire};
+
+const SYNC: &str = "testFb:testService";
+const ASYNC: &str = "testFb:testServiceAsync";
+const ARGS: &str = r#"{"param1":7}"#;
+
+/// Everything that one part needs.
+pub(crate) enum Ready {
+    /// Signed requests, the next one last, and a connection to the front.
+    Http { requests: Vec<String>, stream: TcpStream },
+    /// Requests as the front makes them.
+    Engine { engine: Arc<Engine>, requests: Vec<Request> },
+    /// The check of a call's arguments against the model.
+    Arguments { site: Arc<Site>, service: ServiceId },
+    /// A command in the device's words.
+    AlinkRequest(Delivery),
+    /// A device's answer, read.
+    AlinkReply(Message),
+}
+
+/// Makes everything for so many runs of a part.
+pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
+    let site = Site::new()?;
+    let wire = Arc::new(Wire(OnceLock::new()));
+    let metering = Metering::new();
+    let parts =
+        thingcall_engine::Parts { registry: site.clone(), journal: site.clone(), handlers: Arc::new(BuiltInOnly) };
+    let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
+    wire.0.get_or_init(|| Arc::downgrade(&engine));
+    engine.attach(wire);
+    Ok(match part {
+        "http-acs3" | "http-v1" => {
+            let requests = (0..runs).map(|_| signed(&site, part == "http-acs3")).collect();
+            Ready::Http { requests, stream: front(&site, engine, &metering).await? }
+        }
+        "engine-sync" | "engine-async" => {
+            let service = if part == "engine-sync" { SYNC } else { ASYNC };
+            let requests = (0..runs).map(|_| request(&site, service)).collect::<Result<_, _>>()?;
+            Ready::Engine { engine, requests }
+        }
+        "check-arguments" => Ready::Arguments { site, service: SYNC.try_into()? },
+        "alink-request" => Ready::AlinkRequest(delivery(&site)?),
+        "alink-reply" => {
+            let delivery = delivery(&site)?;
+            let topic = request_topic(&delivery, SyncTopic::Rrpc);
+            Ready::AlinkReply(site::answer(&delivery, &topic))
+        }
+        _ => bail!("no part of this name"),
+    })
+}
+
+impl Ready {
+    /// Runs it so often.
+    pub(crate) async fn run(&mut self, calls: usize) -> anyhow::Result<()> {
+        match self {
+            Self::Http { requests, stream } => {
+                let mut answer = vec![0; 4096];
+                for request in requests.drain(requests.len().saturating_sub(calls)..) {
+                    stream.write_all(request.as_bytes()).await?;
+                    // It comes in one piece.
+                    let bytes = stream.read(&mut answer).await?;
+                    let answer = std::str::from_utf8(answer.get(..bytes).unwrap_or_default())?;
+                    if !answer.contains(r#"\"param1\":7"#) {
+                        bail!("{answer}");
+                    }
+                }
+            }
+            Self::Engine { engine, requests } => {
+                for request in requests.drain(requests.len().saturating_sub(calls)..) {
+                    black_box(engine.invoke(request).await?);
+                }
+            }
+            Self::Arguments { site, service } => {
+                let model = site.found.product.model.clone().context("a model")?;
+                for _ in 0..calls {
+                    let found = model.service(black_box(service))?;
+                    found.check_args(black_box(ARGS)).map_err(|violation| anyhow::anyhow!("{violation}"))?;
+                }
+            }
+            Self::AlinkRequest(delivery) => {
+                for _ in 0..calls {
+                    black_box((request_topic(black_box(delivery), SyncTopic::Rrpc), payload(delivery)));
+                }
+            }
+            Self::AlinkReply(message) => {
+                for _ in 0..calls {
+                    black_box(site::read(black_box(message)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A front on this thread, and a connection to it.
+async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> anyhow::Result<TcpStream> {
+    let config = thingcall_api::Config { calls_per_second_max: 0, ..thingcall_api::Config::default() };
+    let parts = thingcall_api::Parts { engine, directory: site.clone(), keys: site.clone() };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(Front::new(config, parts, metering)?.serve(listener, std::future::pending()));
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A request of the benchmark, as it stands on the wire.
+fn signed(site: &Site, acs3: bool) -> String {
+    let key = site.key();
+    let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
+    let params = [("ProductKey", PRODUCT), ("DeviceName", DEVICE), ("Identifier", SYNC), ("Args", ARGS)];
+    let (action, now) = ("InvokeThingService", UnixMillis::now());
+    let (query, headers) = if acs3 {
+        let signed = sign::acs3_request("localhost", action, &params, &signer, now);
+        (signed.query, signed.headers)
+    } else {
+        (sign::v1_request("POST", action, &params, &signer, now), vec![("host", "localhost".to_owned())])
+    };
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("POST /?{query} HTTP/1.1\r\n{headers}content-length: 0\r\n\r\n")
+}
+
+fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
+    Ok(Request {
+        request_id: RequestId::random(),
+        target: DeviceRef::Key(site.found.device.key.clone()),
+        service: service.try_into()?,
+        args: ARGS.to_owned(),
+        qos: Qos::AtMostOnce,
+        deadline: Deadline::at((Instant::now() + Duration::from_secs(3600)).into_std()),
+    })
+}
+
+fn delivery(site: &Site) -> anyhow::Result<Delivery> {
+    Ok(Delivery {
+        id: CallId::from_u32(12_345_678),
+        device: site.found.device.clone(),
+        service: SYNC.try_into()?,
+        params: Args::checked(ARGS),
+        raw: None,
+        mode: CallMode::Sync,
+        qos: Qos::AtMostOnce,
+        deadline: None,
+        sync_topic: None,
+    })
+}

@@ -1,0 +1,171 @@
+//! One product, one device and one key in memory, and a device that answers at once.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thingcall_alink::{Uplink, payload, request_topic, uplink};
+use thingcall_core::{
+    AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, Journal, JournalEntry,
+    JournalError, Keys, Outcome, Presence, ProductKey, Record, Reply, ReplySink, Secret, Sent, SyncTopic, Transport,
+    TransportKind, TransportName, UnixMillis,
+};
+use thingcall_engine::Engine;
+use thingcall_tsl::{
+    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
+    ThingModel,
+};
+
+/// The model of the benchmark.
+const MODEL: &str = include_str!("../../../crates/thingcall/models/lamp.json");
+const MODULE: &str = include_str!("../../../crates/thingcall/models/bench.json");
+pub(crate) const PRODUCT: &str = "a1BenchLamp";
+pub(crate) const DEVICE: &str = "sim-0001";
+
+/// What is registered.
+pub(crate) struct Site {
+    pub(crate) found: Found,
+    key: Arc<AccessKey>,
+}
+
+impl Site {
+    pub(crate) fn new() -> anyhow::Result<Arc<Self>> {
+        let key = DeviceKey { product: PRODUCT.try_into()?, name: DEVICE.try_into()? };
+        let product = Product {
+            key: key.product.clone(),
+            name: "bench".to_owned(),
+            settings: ProductSettings::default(),
+            model: Some(Arc::new(ThingModel::parse(MODEL, &[MODULE])?)),
+            created_at: UnixMillis(0),
+        };
+        let device = Device { key, iot_id: IotId::try_from("bench")?, enabled: true, transport: None };
+        let key = AccessKey {
+            id: "testid".to_owned(),
+            secret: Secret::new("testsecret"),
+            account: "account".to_owned(),
+            enabled: true,
+            security_token: None,
+            result: None,
+        };
+        let found = Found { device: Arc::new(device), product: Arc::new(product) };
+        Ok(Arc::new(Self { found, key: Arc::new(key) }))
+    }
+
+    pub(crate) fn key(&self) -> &AccessKey {
+        &self.key
+    }
+}
+
+impl Registry for Site {
+    fn find(&self, target: &DeviceRef) -> Option<Found> {
+        matches!(target, DeviceRef::Key(key) if *key == self.found.device.key).then(|| self.found.clone())
+    }
+
+    fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
+        (*key == self.found.product.key).then(|| self.found.product.clone())
+    }
+}
+
+impl Keys for Site {
+    fn key(&self, id: &str) -> Option<Arc<AccessKey>> {
+        (id == self.key.id).then(|| self.key.clone())
+    }
+}
+
+/// Takes everything at once.
+#[async_trait]
+impl Journal for Site {
+    async fn open(&self, _: JournalEntry) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn sent(&self, _: &DeviceKey, _: CallId, _: TransportKind, _: Sent) {}
+    fn failed(&self, _: &DeviceKey, _: CallId, _: Outcome, _: &str) {}
+    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
+        Ok(replies.iter().map(|_| Completion::Unknown).collect())
+    }
+    async fn find(&self, _: CallId) -> Result<Vec<Record>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+fn nothing<T>() -> Result<T, DirectoryError> {
+    Err(DirectoryError::Store("nothing is changed here".to_owned()))
+}
+
+/// No call needs it; the front does.
+#[async_trait]
+impl Directory for Site {
+    async fn create_product(&self, _: NewProduct) -> Result<Arc<Product>, DirectoryError> {
+        nothing()
+    }
+    async fn change_settings(&self, _: &ProductKey, _: ProductSettings) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn set_model(&self, _: &ProductKey, _: ThingModel) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    fn products(&self) -> Vec<Arc<Product>> {
+        Vec::new()
+    }
+    async fn register(&self, _: NewDevice) -> Result<DeviceRecord, DirectoryError> {
+        nothing()
+    }
+    async fn device(&self, _: &DeviceRef) -> Result<DeviceRecord, DirectoryError> {
+        nothing()
+    }
+    async fn devices(&self, _: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        nothing()
+    }
+    async fn set_enabled(&self, _: &DeviceKey, _: bool) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn set_transport(&self, _: &DeviceKey, _: Option<TransportName>) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn remove(&self, _: &DeviceKey) -> Result<(), DirectoryError> {
+        nothing()
+    }
+}
+
+/// Puts a delivery into topic and payload as a transport does, and has the answer read as one does.
+pub(crate) struct Wire(pub(crate) OnceLock<Weak<Engine>>);
+
+#[async_trait]
+impl Transport for Wire {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Mqtt
+    }
+    fn name(&self) -> TransportName {
+        TransportName::MQTT
+    }
+    fn presence(&self, _: &DeviceKey) -> Presence {
+        Presence::Unknown
+    }
+    fn ready(&self) -> bool {
+        true
+    }
+    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        let engine = self.0.get().and_then(Weak::upgrade).ok_or(DeliverError::Down)?;
+        let request = (request_topic(delivery, SyncTopic::Rrpc), payload(delivery));
+        if delivery.deadline.is_some()
+            && let Uplink::Reply(reply) = read(&answer(delivery, &request.0))
+        {
+            engine.accept(reply);
+        }
+        Ok(Sent::Sent)
+    }
+}
+
+/// What the device publishes: its topic and its payload.
+pub(crate) type Message = (String, Bytes);
+
+/// The device's answer to a request on this topic.
+pub(crate) fn answer(delivery: &Delivery, topic: &str) -> Message {
+    let (id, data) = (delivery.id, delivery.params.as_str());
+    let payload = format!(r#"{{"id":"{id}","code":200,"data":{data},"message":"success"}}"#);
+    (topic.replacen("/rrpc/request/", "/rrpc/response/", 1), Bytes::from(payload))
+}
+
+pub(crate) fn read((topic, payload): &Message) -> Uplink {
+    uplink(TransportKind::Mqtt, topic, payload, 256 * 1024, |_| false)
+}
