@@ -4,6 +4,7 @@
 //! say. A failure found here is counted as a call that failed.
 
 use std::io::Write as _;
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,8 +33,16 @@ pub(crate) trait Calls: Send + Sync {
 
 #[async_trait]
 impl Calls for Engine {
-    async fn invoke(&self, request: Request) -> Result<Invoked, CallError> {
-        Engine::invoke(self, request).await
+    // Written out, so that what waits holds the engine's state and not the request beside it.
+    fn invoke<'a, 'b>(
+        &'a self,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Invoked, CallError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(Engine::invoke(self, request))
     }
 
     fn reply_timeout(&self) -> Duration {

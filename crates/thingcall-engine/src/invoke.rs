@@ -1,13 +1,18 @@
 //! A call from the front to the handler and back, under one timer, counted once.
 
+use std::future::ready;
+
 use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Deadline, Outcome, ReplyBody, Request};
 use thingcall_tsl::{Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::either::Either;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::admit::Admitted;
 use crate::link::Link;
 use crate::metrics::Checked;
+use crate::own_answer::Settled;
 use crate::router::Router;
 use crate::{Engine, Stage};
 
@@ -22,59 +27,81 @@ pub struct Invoked {
     pub answer: Answer,
 }
 
+/// A call that was let in and checked.
+struct Begun {
+    /// A drain waits for it.
+    _running: TaskTrackerToken,
+    admitted: Admitted,
+    deadline: Deadline,
+    started: Instant,
+    validated: Instant,
+}
+
 impl Engine {
-    /// Makes one call. Dropping the future ends the call: nothing of it stays, and the device is not called again.
+    /// Makes one call: checks it now, and runs it in the future. Dropping that ends the call: nothing of it stays, and the
+    /// device is not called again.
     ///
     /// # Errors
     /// Why the call failed and whether the device may have executed it.
-    pub async fn invoke(&self, request: Request) -> Result<Invoked, CallError> {
-        let started = Instant::now();
-        let deadline = request.deadline;
-        let _running = self.enter().inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
-        let admitted = self.admit(request);
-        let validated = Instant::now();
-        self.metrics.stage_took(Stage::Validate, validated - started);
-        let admitted = admitted.inspect_err(|e| self.metrics.call_ended(None, None, e.outcome()))?;
-        let call = &admitted.call;
+    pub fn invoke(&self, request: Request) -> impl Future<Output = Result<Invoked, CallError>> + Send + '_ {
+        let begun = match self.begin(request) {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.metrics.call_ended(None, None, error.outcome());
+                return Either::Left(ready(Err(error)));
+            }
+        };
+        let call = &begun.admitted.call;
         // Written out for each call, it would cost a tenth of the path: warnings of a call name it themselves.
         let span = debug_span!(
             "call", id = %call.id, request = %call.request_id, device = %call.device.key, service = %call.service,
             mode = call.mode.as_str()
         );
-        self.run(&admitted, deadline, [started, validated]).instrument(span).await
+        Either::Right(self.run(begun).instrument(span))
+    }
+
+    fn begin(&self, request: Request) -> Result<Begun, CallError> {
+        let (started, deadline) = (Instant::now(), request.deadline);
+        let running = self.enter()?;
+        let admitted = self.admit(request);
+        let validated = Instant::now();
+        self.metrics.stage_took(Stage::Validate, validated - started);
+        Ok(Begun { _running: running, admitted: admitted?, deadline, started, validated })
     }
 
     /// Runs the handler under the call's one timer.
-    async fn run(
-        &self,
-        admitted: &Admitted,
-        deadline: Deadline,
-        [started, validated]: [Instant; 2],
-    ) -> Result<Invoked, CallError> {
-        let call = &admitted.call;
-        let link = Link::new(self, admitted, deadline, started);
-        let until = Instant::from_std(deadline.instant());
-        let result = match timeout_at(until, self.handle(admitted, &link, validated)).await {
-            Ok(result) => result,
-            Err(_) => Err(link.timed_out()),
-        };
-        let outcome = outcome(&result);
-        debug!(%outcome, elapsed_ms = started.elapsed().as_millis(), "call ended");
-        let id = link.finish(outcome);
-        result.map(|answer| Invoked { id, mode: call.mode, answer })
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and every call waits in here")]
+    fn run(&self, begun: Begun) -> impl Future<Output = Result<Invoked, CallError>> + Send + '_ {
+        async move {
+            let link = Link::new(self, &begun.admitted, begun.deadline, begun.started);
+            let until = Instant::from_std(begun.deadline.instant());
+            let result = match timeout_at(until, self.handle(&begun, &link)).await {
+                Ok(result) => result,
+                Err(_) => Err(link.timed_out()),
+            };
+            let outcome = outcome(&result);
+            debug!(%outcome, elapsed_ms = begun.started.elapsed().as_millis(), "call ended");
+            let id = link.finish(outcome);
+            result.map(|answer| Invoked { id, mode: begun.admitted.call.mode, answer })
+        }
     }
 
     /// Runs the handler, and takes its answer as what it is: the device's, or the handler's own.
-    async fn handle(&self, admitted: &Admitted, link: &Link<'_>, began: Instant) -> Result<Answer, CallError> {
+    async fn handle(&self, begun: &Begun, link: &Link<'_>) -> Result<Answer, CallError> {
+        let admitted = &begun.admitted;
         let call = &admitted.call;
         let Some(handler) = self.router.find(call) else {
             let answer = Router::built_in().handle(call, link).await?;
             return self.check_answer(answer, admitted);
         };
-        let within = InHandler { link, began };
+        let within = InHandler { link, began: begun.validated };
         let answered = handler.handle(call, link).await;
         drop(within);
-        link.settle(self.check_answer(answered?, admitted)).await
+        match link.settle(self.check_answer(answered?, admitted)) {
+            Settled::Now(result) => result,
+            // By itself: its state would be kept free in every call.
+            Settled::ToRecord(body) => Box::pin(link.record(body)).await,
+        }
     }
 
     /// Checks a device's answer as the product asks for.

@@ -3,10 +3,10 @@
 //! **Invariants:** a synchronous command is opened in the map before it is delivered, an asynchronous one is durable in
 //! the journal before it is delivered. However the call ends, it is counted once.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, Codec, CodecError, Command, Deadline, DeliverError, Delivery,
@@ -19,6 +19,7 @@ use tracing::{debug, error, warn};
 
 use crate::admit::Admitted;
 use crate::at_device::AtDevice;
+use crate::metrics::PendingGauge;
 use crate::pending::{End, NotOpened, PendingCall};
 use crate::transports::NoWay;
 use crate::{Engine, Stage};
@@ -175,32 +176,40 @@ impl<'a> Link<'a> {
     }
 
     /// A synchronous command: open, deliver, wait.
-    async fn ask(&self, mut delivery: Delivery) -> Result<Answer, CallError> {
+    async fn ask(&self, command: Command) -> Result<Answer, CallError> {
+        let _asked = self.at_device.ask();
+        let (end, mut pending, _gauge) = self.hand_on(command).await?;
+        self.read(if let Some(end) = end { end } else { self.wait(&mut pending).await })
+    }
+
+    /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
+    /// answers: then the end is known. What is needed to deliver is not kept while the call waits.
+    async fn hand_on(&self, command: Command) -> Result<(Option<End>, PendingCall<'a>, PendingGauge<'a>), CallError> {
+        let mut delivery = self.delivery(command);
         self.encode(&mut delivery).await?;
         let transport = self.choose()?;
         delivery.sync_topic = self.sync_topic(transport.kind());
-        let mut pending = self
-            .engine
-            .pending
-            .open(delivery.id, &delivery.device, transport.name())
-            .map_err(|e| self.not_opened(e))?;
-        let mut gauge = self.engine.metrics.pending();
-        let reply = tokio::select! {
+        let engine = self.engine;
+        let opened = engine.pending.open(delivery.id, &delivery.device, transport.name());
+        let mut pending = opened.map_err(|e| self.not_opened(e))?;
+        let mut gauge = engine.metrics.pending();
+        let end = tokio::select! {
             biased;
-            // A reply may overtake the broker's acknowledgement of the message it answers.
-            end = pending.wait() => end,
+            end = pending.wait() => Some(end),
             sent = self.deliver(&*transport, &delivery) => {
                 gauge.sent(sent.map_err(|e| self.not_delivered(e))?);
-                self.wait(&mut pending, transport.kind()).await
+                None
             }
         };
-        self.read(reply)
+        Ok((end, pending, gauge))
     }
 
-    async fn wait(&self, pending: &mut PendingCall<'_>, transport: TransportKind) -> End {
+    async fn wait(&self, pending: &mut PendingCall<'_>) -> End {
         let sent = Instant::now();
         let end = pending.wait().await;
-        self.engine.metrics.device_took(transport, sent.elapsed());
+        if let Some(transport) = self.transport.get() {
+            self.engine.metrics.device_took(*transport, sent.elapsed());
+        }
         end
     }
 
@@ -215,7 +224,9 @@ impl<'a> Link<'a> {
     }
 
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
-    async fn post(&self, delivery: Delivery) -> Result<Answer, CallError> {
+    async fn post(&self, command: Command) -> Result<Answer, CallError> {
+        let _asked = self.at_device.ask();
+        let delivery = self.delivery(command);
         let mut written = Written { link: self, delivery, to_device: true, settled: false };
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
         let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
@@ -297,14 +308,16 @@ impl<'a> Link<'a> {
     }
 }
 
-#[async_trait]
 impl DeviceLink for Link<'_> {
-    async fn call(&self, command: Command) -> Result<Answer, CallError> {
-        let delivery = self.delivery(command);
-        let _asked = self.at_device.ask();
+    // Written out, so that what waits for a reply holds the state of `ask` and nothing beside it.
+    fn call<'a, 'b>(&'a self, command: Command) -> Pin<Box<dyn Future<Output = Result<Answer, CallError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
         match self.call.mode {
-            CallMode::Sync => self.ask(delivery).await,
-            CallMode::Async => self.post(delivery).await,
+            CallMode::Sync => Box::pin(self.ask(command)),
+            CallMode::Async => Box::pin(self.post(command)),
         }
     }
 

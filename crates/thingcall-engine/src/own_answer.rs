@@ -9,33 +9,42 @@ use thingcall_core::{
 
 use crate::link::{Link, Written, not_recorded};
 
+/// What a handler's answer comes to.
+pub(crate) enum Settled {
+    /// What the caller is told.
+    Now(Result<Answer, CallError>),
+    /// The result of an asynchronous call, which the caller is told of once it is recorded.
+    ToRecord(ReplyBody),
+}
+
 impl Link<'_> {
     /// Takes what a handler answered, checked against the model as `checked`.
-    pub(crate) async fn settle(&self, checked: Result<Answer, CallError>) -> Result<Answer, CallError> {
+    pub(crate) fn settle(&self, checked: Result<Answer, CallError>) -> Settled {
         let asked = self.asked_device();
         let body = match checked {
             Ok(Answer::Replied(body)) => body,
             Err(CallError::InvalidReply(why)) if !asked => {
                 let why = format!("its answer does not fit the thing model: {why}");
-                return Err(CallError::Plugin { why, executed: Executed::No });
+                return Settled::Now(Err(CallError::Plugin { why, executed: Executed::No }));
             }
-            other => return other,
+            other => return Settled::Now(other),
         };
         if !asked {
             self.answered_by_handler();
         }
         match self.call.mode {
-            CallMode::Sync => Ok(Answer::Replied(body)),
+            CallMode::Sync => Settled::Now(Ok(Answer::Replied(body))),
             CallMode::Async if body.code != ReplyBody::SUCCESS => {
-                Err(CallError::Refused { code: body.code, message: body.message, executed: self.executed() })
+                let executed = self.executed();
+                Settled::Now(Err(CallError::Refused { code: body.code, message: body.message, executed }))
             }
-            CallMode::Async if self.is_on_its_way() => Ok(Answer::Accepted),
-            CallMode::Async => self.record(body).await,
+            CallMode::Async if self.is_on_its_way() => Settled::Now(Ok(Answer::Accepted)),
+            CallMode::Async => Settled::ToRecord(body),
         }
     }
 
     /// Records an asynchronous call together with its answer. Nothing is sent, so nothing is kept for the device.
-    async fn record(&self, body: ReplyBody) -> Result<Answer, CallError> {
+    pub(crate) async fn record(&self, body: ReplyBody) -> Result<Answer, CallError> {
         let mut delivery = self.own_delivery();
         delivery.qos = Qos::AtMostOnce;
         let mut written = Written::answered(self, delivery);
