@@ -4,8 +4,10 @@
 //! other thread takes part, and everything that can be made before is made before.
 //!
 //! `instructions PART CALLS` prints how many allocations a call made; `tests/instructions/run` counts the instructions.
+//! `instructions pending CALLS` prints how many bytes each of so many waiting calls holds.
 
 mod paths;
+mod pending;
 mod site;
 
 use std::alloc::{GlobalAlloc, System};
@@ -29,8 +31,11 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_default();
     let calls: usize = arguments.next().and_then(|text| text.parse().ok()).context("say how many calls")?;
+    if part == "pending" {
+        return pending(calls);
+    }
     if !PARTS.contains(&part.as_str()) {
-        bail!("{part:?} is none of {}", PARTS.join(", "));
+        bail!("{part:?} is none of {}, pending", PARTS.join(", "));
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut ready = runtime.block_on(paths::ready(&part, WARM_UP + calls))?;
@@ -56,4 +61,13 @@ fn tell<A: GlobalAlloc>(region: &Region<'_, A>, calls: usize) {
         per_call(change.allocations + change.reallocations),
         per_call(change.bytes_allocated)
     );
+}
+
+#[expect(clippy::print_stdout, reason = "a figure for a person")]
+fn pending(calls: usize) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    let (allocated, resident) = pending::bytes_each(&Region::new(ALLOCATOR), calls)?;
+    println!("pending {calls} allocated {allocated:.0} bytes each resident {resident:.0} bytes each");
+    Ok(())
 }

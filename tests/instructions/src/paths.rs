@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::site::{self, DEVICE, Message, PRODUCT, Site, Wire};
 
-const SYNC: &str = "testFb:testService";
+pub(crate) const SYNC: &str = "testFb:testService";
 const ASYNC: &str = "testFb:testServiceAsync";
 const ARGS: &str = r#"{"param1":7}"#;
 
@@ -42,12 +42,12 @@ pub(crate) enum Ready {
 /// Makes everything for so many runs of a part.
 pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
     let site = Site::new()?;
-    let wire = Arc::new(Wire(OnceLock::new()));
+    let wire = Arc::new(Wire::answering(OnceLock::new()));
     let metering = Metering::new();
     let parts =
         thingcall_engine::Parts { registry: site.clone(), journal: site.clone(), handlers: Arc::new(BuiltInOnly) };
     let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
-    wire.0.get_or_init(|| Arc::downgrade(&engine));
+    wire.engine.get_or_init(|| Arc::downgrade(&engine));
     engine.attach(wire);
     Ok(match part {
         "http-acs3" | "http-v1" => {
@@ -141,7 +141,8 @@ fn signed(site: &Site, acs3: bool) -> String {
     format!("POST /?{query} HTTP/1.1\r\n{headers}content-length: 0\r\n\r\n")
 }
 
-fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
+/// A request as the front makes it.
+pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
     Ok(Request {
         request_id: RequestId::random(),
         target: DeviceRef::Key(site.found.device.key.clone()),

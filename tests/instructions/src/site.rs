@@ -128,7 +128,20 @@ impl Directory for Site {
 }
 
 /// Puts a delivery into topic and payload as a transport does, and has the answer read as one does.
-pub(crate) struct Wire(pub(crate) OnceLock<Weak<Engine>>);
+pub(crate) struct Wire {
+    pub(crate) engine: OnceLock<Weak<Engine>>,
+    answers: bool,
+}
+
+impl Wire {
+    pub(crate) fn answering(engine: OnceLock<Weak<Engine>>) -> Self {
+        Self { engine, answers: true }
+    }
+
+    pub(crate) fn silent(engine: OnceLock<Weak<Engine>>) -> Self {
+        Self { engine, answers: false }
+    }
+}
 
 #[async_trait]
 impl Transport for Wire {
@@ -145,8 +158,11 @@ impl Transport for Wire {
         true
     }
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
-        let engine = self.0.get().and_then(Weak::upgrade).ok_or(DeliverError::Down)?;
         let request = (request_topic(delivery, SyncTopic::Rrpc), payload(delivery));
+        if !self.answers {
+            return Ok(Sent::Sent);
+        }
+        let engine = self.engine.get().and_then(Weak::upgrade).ok_or(DeliverError::Down)?;
         if delivery.deadline.is_some()
             && let Uplink::Reply(reply) = read(&answer(delivery, &request.0))
         {
