@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, Codec, CodecError, Command, Deadline, DeliverError, Delivery,
-    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Reply, Sent, SyncTopic, Transport, TransportKind,
+    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Sent, SyncTopic, Transport, TransportKind,
     UnixMillis,
 };
 use thingcall_tsl::ProductSettings;
@@ -215,8 +215,8 @@ impl<'a> Link<'a> {
 
     fn read(&self, end: End) -> Result<Answer, CallError> {
         match end {
-            End::Replied(Reply { body: Ok(body), .. }) => Ok(Answer::Replied(body)),
-            End::Replied(Reply { body: Err(malformed), .. }) => Err(CallError::InvalidReply(malformed.to_string())),
+            End::Replied(Ok(body)) => Ok(Answer::Replied(body)),
+            End::Replied(Err(malformed)) => Err(CallError::InvalidReply(malformed.to_string())),
             End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
             End::TransportLost => Err(CallError::TransportLost),
             End::CutOff => Err(CallError::CutOff(self.call.device.key.to_string())),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use thingcall_core::{CallId, Device, DeviceKey, Reply, TransportName};
+use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, TransportName};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) enum End {
     /// The device answered.
-    Replied(Reply),
+    Replied(Result<ReplyBody, MalformedReply>),
     /// The device's connection ended.
     DeviceGone,
     /// The broker's connection ended.
@@ -132,7 +132,7 @@ impl PendingCalls {
             Some((_, waiting)) => {
                 self.recent.note(id, waiting.device, true);
                 // A caller that stopped waiting this very moment dropped its receiver: the call has ended its own way.
-                match waiting.end.send(End::Replied(reply)) {
+                match waiting.end.send(End::Replied(reply.body)) {
                     Ok(()) => Met::Waiting,
                     Err(_) => Met::Late(Duration::ZERO),
                 }
