@@ -8,5 +8,7 @@ for text in sys.stdin:
     if line["what"] != "median":
         lost = sum(line["failures"].values())
         failed = f"  {lost} failed" if lost else ""
-        figures = f"{line['callsPerSecond']:8.0f} calls/s  p50 {line['p50Ms']:.2f} ms  p99 {line['p99Ms']:.2f} ms"
+        figures = f"{line['callsPerSecond']:8.0f} calls/s"
+        if line["calls"]:
+            figures += f"  p50 {line['p50Ms']:.2f} ms  p99 {line['p99Ms']:.2f} ms"
         print(f"{line['row']:<15} {line['what']:<15} {figures}{failed}", flush=True)

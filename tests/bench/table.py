@@ -40,7 +40,9 @@ def read(folder):
 
 
 def middle(lines, name):
-    figures = [line[name] for line in lines if line.get(name) is not None]
+    # Without one answered call there is no latency.
+    answered = [line for line in lines if line["calls"] or name == "callsPerSecond"]
+    figures = [line[name] for line in answered if line.get(name) is not None]
     return median(figures) if figures else None
 
 
@@ -116,8 +118,8 @@ def rows_of(contenders):
             label,
             f"{middle(lines, 'callsPerSecond'):,.0f}",
             shown(share(lines, base), "{:.2f}"),
-            f"{middle(lines, 'p50Ms'):.2f}",
-            f"{middle(lines, 'p99Ms'):.2f}",
+            shown(middle(lines, "p50Ms"), "{:.2f}"),
+            shown(middle(lines, "p99Ms"), "{:.2f}"),
             shown(middle(lines, "cpuMicrosPerCall"), "{:.0f}"),
             f"{lost(lines):,}" if lost(lines) else "",
         )
@@ -157,7 +159,7 @@ def bars(title, unit, figures, top):
         y = top + 28 + index * 24
         width = max(1, figure / largest * 420)
         kind = "own" if name == "thingcall" else "bare" if name.startswith("bare") else "peer"
-        amount = f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"
+        amount = f"{figure:.2f}" if unit == "ms" else f"{figure:,.0f}"
         yield f'<text x="150" y="{y + 14}" text-anchor="end">{name}</text>'
         yield f'<rect x="158" y="{y}" width="{width:.1f}" height="18" class="{kind}"/>'
         yield f'<text x="{164 + width:.1f}" y="{y + 14}">{amount} {unit}{note}</text>'
@@ -175,6 +177,7 @@ def plot(found, about):
             figures = [
                 (names.get(name, name), middle(lines, figure), f", {lost(lines):,} failed" if lost(lines) else "")
                 for name, lines in contenders.items()
+                if middle(lines, figure) is not None
             ]
             figures.sort(key=lambda one: one[1], reverse=figure == "callsPerSecond")
             parts += bars(title, unit, figures, top)
