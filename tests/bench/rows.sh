@@ -3,21 +3,24 @@
 # Connections of 2,048 callers and 1,000 devices.
 ulimit -n "$(ulimit -H -n)"
 
-# keep ROW: writes lines of figures down under the row's name.
-keep() { sed "s/^{/{\"row\":\"$1\",/" | tee -a "$results" | python3 "$here/line.py"; }
-
-# bench ROW ARGUMENTS...: all rounds of one comparison.
-bench() {
+# figures ROW COMMAND...: runs it and keeps its lines under the row's name. Beside this script, so that a signal is heard
+# while it runs.
+figures() {
     local row="$1"
     shift
-    "$program" bench "$@" --rounds "$rounds" --seconds "$seconds" --json | keep "$row"
+    "$@" >"$scratch/figures" &
+    wait $!
+    sed "s/^{/{\"row\":\"$row\",/" "$scratch/figures" | tee -a "$results" | python3 "$here/line.py"
 }
+
+# bench ROW ARGUMENTS...: all rounds of one comparison.
+bench() { once "$@" --rounds "$rounds"; }
 
 # once ROW ARGUMENTS...: one round, where the turns are taken here.
 once() {
     local row="$1"
     shift
-    "$program" bench "$@" --seconds "$seconds" --json | keep "$row"
+    figures "$row" "$program" bench "$@" --seconds "$seconds" --json
 }
 
 mosquitto_for thingcall
@@ -50,8 +53,8 @@ peers_row() {
     start_peers
     for _ in $(seq "$rounds"); do
         once "$row" calls reference peers --broker "$mosquitto" "${peer_options[@]}" "$@"
-        env -C "$peers/nats" NATS_URL="$nats_url" IN_FLIGHT="$in_flight" RATE="$rate" SECONDS="$seconds" \
-            "$node" bare.js | keep "$row"
+        figures "$row" env -C "$peers/nats" NATS_URL="$nats_url" IN_FLIGHT="$in_flight" RATE="$rate" \
+            SECONDS="$seconds" "$node" bare.js
     done
 }
 if wanted peers; then peers_row peers 256 0; fi

@@ -1,10 +1,9 @@
 // Requests and replies without HTTP: IN_FLIGHT at once for SECONDS, or RATE a second; one line of figures as
 // `thingcall bench --json` prints them.
-import { JSONCodec, connect } from "nats";
+import { connect } from "@nats-io/transport-node";
 import { devices } from "../http.js";
 
-const codec = JSONCodec();
-const nats = await connect({ servers: process.env.NATS_URL });
+const nats = await connect({ servers: process.env.NATS_URL, noAsyncTraces: true });
 const [inFlight, rate, seconds] = ["IN_FLIGHT", "RATE", "SECONDS"].map((name) => Number(process.env[name] ?? 0));
 const start = performance.now();
 const from = start + seconds * 200;
@@ -17,8 +16,8 @@ async function ask(due) {
   const number = next++;
   const param1 = number % 1000;
   try {
-    const reply = await nats.request(`devices.${devices[number % 100]}`, codec.encode({ param1 }), { timeout: 8000 });
-    if (codec.decode(reply.data).param1 !== param1) throw new Error("the answer of another call");
+    const reply = await nats.request(`devices.${devices[number % 100]}`, JSON.stringify({ param1 }), { timeout: 8000 });
+    if (reply.json().param1 !== param1) throw new Error("the answer of another call");
     const now = performance.now();
     if (due >= from && now <= end) took.push(now - due);
   } catch (error) {

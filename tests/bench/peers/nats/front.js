@@ -1,11 +1,10 @@
 // HTTP to a device by a NATS request, and back.
-import { JSONCodec, connect } from "nats";
+import { connect } from "@nats-io/transport-node";
 import { serve } from "../http.js";
 
-const codec = JSONCodec();
-const nats = await connect({ servers: process.env.NATS_URL });
+const nats = await connect({ servers: process.env.NATS_URL, noAsyncTraces: true });
 
 serve(async (device, params) => {
-  const reply = await nats.request(`devices.${device}`, codec.encode(params), { timeout: 8000 });
-  return codec.decode(reply.data);
+  const reply = await nats.request(`devices.${device}`, JSON.stringify(params), { timeout: 8000 });
+  return reply.json();
 });
