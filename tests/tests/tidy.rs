@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-loader", &["thingcall-plugin", "thingcall-alink", "thingcall-core"]),
     ("test-fb", &["thingcall-plugin"]),
     ("virtual-device", &["thingcall-plugin"]),
+    ("instructions", &["thingcall-core", "thingcall-tsl", "thingcall-alink", "thingcall-engine", "thingcall-api"]),
     ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),
