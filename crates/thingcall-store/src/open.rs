@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::time::{Instant, sleep};
 
 /// How long a process waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How soon one that was told so asks again.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Connections for reading; writing has one of its own.
 const READ_CONNECTIONS_MAX: u32 = 4;
 /// What a burst of writes leaves of the write-ahead log.
@@ -95,10 +98,20 @@ impl OpenError {
     }
 }
 
-/// SQLITE_CORRUPT (11) or SQLITE_NOTADB (26), also as the low byte of an extended code.
+/// SQLITE_CORRUPT (11) or SQLITE_NOTADB (26).
 fn is_damaged(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    matches!(code(error), Some(11 | 26))
+}
+
+/// SQLITE_BUSY.
+fn is_busy(error: &sqlx::Error) -> bool {
+    code(error) == Some(5)
+}
+
+/// SQLite's code: the low byte of an extended one.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error().and_then(|e| e.code())?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 /// Opens the file, makes it where there is none, and brings its schema up to date.
@@ -106,11 +119,23 @@ pub(crate) async fn connect(path: &Path) -> Result<(SqliteConnection, SqlitePool
     make_private(path)?;
     let failed = |source| OpenError::sqlite(path, source);
     let options = options(path);
-    let mut write = options.connect().await.map_err(failed)?;
+    let mut write = connect_waiting(&options).await.map_err(failed)?;
     migrate(&mut write, path).await?;
     let reads =
         SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX).connect_with(options).await.map_err(failed)?;
     Ok((write, reads))
+}
+
+/// Connects, and waits while another process does. Where two turn a new file to its write-ahead log at once, SQLite tells
+/// one of them that it is busy instead of waiting as it does for a transaction.
+async fn connect_waiting(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && Instant::now() < until => sleep(BUSY_PAUSE).await,
+            connected => return connected,
+        }
+    }
 }
 
 /// `synchronous=FULL`: a commit returns when the write-ahead log is on the disk, so it survives a crash of thingcall and
