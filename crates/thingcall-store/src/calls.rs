@@ -2,14 +2,47 @@
 //!
 //! **Invariant:** a record's state only grows, and a record that ended is changed no more, but for a late reply.
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
-use thingcall_core::{CallId, Device, JournalEntry, Outcome, Qos, RecordState, TransportKind, UnixMillis};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use crate::rows;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection};
+use thingcall_core::{CallId, Device, JournalEntry, Outcome, Qos, RecordState, ServiceId, TransportKind, UnixMillis};
+
+use crate::many::Many;
 use crate::waiting::{CallKey, Waiting};
+use crate::{records, rows};
 
-/// Rows of one statement.
-const ROWS_MAX: usize = 100;
+type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+/// Writes new records, except where an open call has their id.
+static INSERT: LazyLock<Many> = LazyLock::new(|| {
+    let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
+                  state, accepted_at) VALUES ";
+    Many::new(before, 12, " ON CONFLICT DO NOTHING")
+});
+/// Adds progress to open records.
+static ADVANCE: LazyLock<Many> = LazyLock::new(|| advancing(""));
+/// The same, and says which there were.
+static END: LazyLock<Many> =
+    LazyLock::new(|| advancing(" RETURNING product, device, call_id, module, service, transport"));
+static DELETE: LazyLock<Many> = LazyLock::new(|| Many::new("DELETE FROM calls WHERE seq IN (VALUES ", 1, ")"));
+
+fn advancing(returning: &str) -> Many {
+    let before = "WITH v (product, device, call_id, state, transport, sent_at, acked_at, outcome, code, message, data, \
+                  ended_at) AS (VALUES ";
+    let after = ") UPDATE calls SET \
+                 state = CASE WHEN v.state > calls.state THEN v.state ELSE calls.state END, \
+                 transport = COALESCE(v.transport, calls.transport), \
+                 sent_at = COALESCE(calls.sent_at, v.sent_at), \
+                 acked_at = COALESCE(calls.acked_at, v.acked_at), \
+                 outcome = v.outcome, code = v.code, message = v.message, data = v.data, ended_at = v.ended_at, \
+                 due = CASE WHEN v.state = 3 THEN (SELECT wanted FROM publishing) ELSE 0 END \
+                 FROM v WHERE calls.product = v.product AND calls.device = v.device AND calls.call_id = v.call_id \
+                 AND calls.state < 3";
+    Many::new(before, 12, &[after, returning].concat())
+}
 
 /// How far a call came, to be added to its record.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +61,13 @@ pub(crate) struct End {
     pub(crate) code: Option<i64>,
     pub(crate) message: Option<String>,
     pub(crate) data: Option<String>,
+}
+
+/// What a record says of its call.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) service: ServiceId,
+    pub(crate) transport: Option<TransportKind>,
 }
 
 impl Progress {
@@ -84,28 +124,9 @@ pub(crate) fn key_of(entry: &JournalEntry) -> CallKey {
 /// Writes new records; says of each whether it was written, which it is not if an open call has its id.
 pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry]) -> Result<Vec<bool>, sqlx::Error> {
     let mut written = Vec::with_capacity(entries.len());
-    for entries in entries.chunks(ROWS_MAX) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
-             state, accepted_at) ",
-        );
-        sql.push_values(entries, |mut row, entry| {
-            let delivery = &entry.delivery;
-            row.push_bind(i64::from(delivery.id.as_u32()))
-                .push_bind(entry.request_id.to_string())
-                .push_bind(delivery.device.key.product.as_str())
-                .push_bind(delivery.device.key.name.as_str())
-                .push_bind(delivery.device.iot_id.as_str())
-                .push_bind(delivery.service.module.as_ref().map(|module| module.as_str()))
-                .push_bind(delivery.service.service.as_str())
-                .push_bind(delivery.params.as_str())
-                .push_bind(delivery.raw.as_deref())
-                .push_bind(i64::from(delivery.qos.level()))
-                .push_bind(rank(RecordState::Queued))
-                .push_bind(entry.accepted_at.0);
-        });
-        sql.push(" ON CONFLICT DO NOTHING");
-        let done = sql.build().persistent(false).execute(&mut *conn).await?;
+    for (sql, entries) in INSERT.pieces(entries) {
+        let statement = entries.iter().fold(sqlx::query(sql), |statement, entry| bind_new(statement, entry));
+        let done = statement.execute(&mut *conn).await?;
         if usize::try_from(done.rows_affected()) == Ok(entries.len()) {
             written.extend(entries.iter().map(|_| true));
         } else {
@@ -116,18 +137,36 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry
     Ok(written)
 }
 
+fn bind_new(statement: Statement, entry: &JournalEntry) -> Statement {
+    let delivery = &entry.delivery;
+    statement
+        .bind(i64::from(delivery.id.as_u32()))
+        .bind(entry.request_id.to_string())
+        .bind(delivery.device.key.product.as_str())
+        .bind(delivery.device.key.name.as_str())
+        .bind(delivery.device.iot_id.as_str())
+        .bind(delivery.service.module.as_ref().map(|module| module.as_str()))
+        .bind(delivery.service.service.as_str())
+        .bind(delivery.params.as_str())
+        .bind(delivery.raw.as_deref())
+        .bind(i64::from(delivery.qos.level()))
+        .bind(rank(RecordState::Queued))
+        .bind(entry.accepted_at.0)
+}
+
 /// The keys of the newest records: those just written, since the write lock is held.
 async fn newest(conn: &mut SqliteConnection, count: u64) -> Result<Vec<CallKey>, sqlx::Error> {
     let rows = sqlx::query("SELECT product, device, call_id FROM calls ORDER BY seq DESC LIMIT ?")
         .bind(i64::try_from(count).unwrap_or(i64::MAX))
         .fetch_all(conn)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let device = rows::device_key(row.try_get("product")?, row.try_get("device")?)?;
-            Ok((device, call_id(row.try_get("call_id")?)))
-        })
-        .collect()
+    rows.iter().map(key_in).collect()
+}
+
+/// The call a row is about.
+fn key_in(row: &SqliteRow) -> Result<CallKey, sqlx::Error> {
+    let device = rows::device_key(row.try_get("product")?, row.try_get("device")?)?;
+    Ok((device, call_id(row.try_get("call_id")?)))
 }
 
 /// An id as rows hold it.
@@ -136,45 +175,49 @@ pub(crate) fn call_id(number: i64) -> CallId {
 }
 
 /// Adds to open records what was noted about them; records that ended stay as they are.
-pub(crate) async fn advance<'a>(
+pub(crate) async fn advance(
     conn: &mut SqliteConnection,
-    progress: impl Iterator<Item = (&'a CallKey, &'a Progress)>,
+    progress: &[(&CallKey, &Progress)],
 ) -> Result<(), sqlx::Error> {
-    let progress: Vec<_> = progress.collect();
-    for rows in progress.chunks(ROWS_MAX) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "WITH v (product, device, call_id, state, transport, sent_at, acked_at, outcome, code, message, data, \
-             ended_at) AS (",
-        );
-        sql.push_values(rows, |mut row, ((device, id), progress)| {
-            let end = progress.end.as_ref();
-            row.push_bind(device.product.as_str())
-                .push_bind(device.name.as_str())
-                .push_bind(i64::from(id.as_u32()))
-                .push_bind(rank(progress.state()))
-                .push_bind(progress.transport.map(TransportKind::as_str))
-                .push_bind(progress.sent_at.map(|at| at.0))
-                .push_bind(progress.acked_at.map(|at| at.0))
-                .push_bind(end.map(|end| end.outcome.as_str()))
-                .push_bind(end.and_then(|end| end.code))
-                .push_bind(end.and_then(|end| end.message.as_deref()))
-                .push_bind(end.and_then(|end| end.data.as_deref()))
-                .push_bind(end.map(|end| end.at.0));
-        });
-        sql.push(
-            ") UPDATE calls SET \
-             state = CASE WHEN v.state > calls.state THEN v.state ELSE calls.state END, \
-             transport = COALESCE(v.transport, calls.transport), \
-             sent_at = COALESCE(calls.sent_at, v.sent_at), \
-             acked_at = COALESCE(calls.acked_at, v.acked_at), \
-             outcome = v.outcome, code = v.code, message = v.message, data = v.data, ended_at = v.ended_at, \
-             due = CASE WHEN v.state = 3 THEN (SELECT wanted FROM publishing) ELSE 0 END \
-             FROM v WHERE calls.product = v.product AND calls.device = v.device AND calls.call_id = v.call_id \
-             AND calls.state < 3",
-        );
-        sql.build().persistent(false).execute(&mut *conn).await?;
+    for (sql, rows) in ADVANCE.pieces(progress) {
+        let statement =
+            rows.iter().fold(sqlx::query(sql), |statement, (key, noted)| bind_progress(statement, key, noted));
+        statement.execute(&mut *conn).await?;
     }
     Ok(())
+}
+
+/// As `advance`; what the records that were open say of their calls.
+pub(crate) async fn end(
+    conn: &mut SqliteConnection,
+    ends: &[(&CallKey, &Progress)],
+) -> Result<HashMap<CallKey, Called>, sqlx::Error> {
+    let mut ended = HashMap::with_capacity(ends.len());
+    for (sql, rows) in END.pieces(ends) {
+        let statement = rows.iter().fold(sqlx::query(sql), |statement, (key, end)| bind_progress(statement, key, end));
+        for row in statement.fetch_all(&mut *conn).await? {
+            let called = Called { service: records::service(&row)?, transport: records::transport(&row)? };
+            ended.insert(key_in(&row)?, called);
+        }
+    }
+    Ok(ended)
+}
+
+fn bind_progress(statement: Statement, (device, id): &CallKey, progress: &Progress) -> Statement {
+    let end = progress.end.as_ref();
+    statement
+        .bind(device.product.as_str())
+        .bind(device.name.as_str())
+        .bind(i64::from(id.as_u32()))
+        .bind(rank(progress.state()))
+        .bind(progress.transport.map(TransportKind::as_str))
+        .bind(progress.sent_at.map(|at| at.0))
+        .bind(progress.acked_at.map(|at| at.0))
+        .bind(end.map(|end| end.outcome.as_str()))
+        .bind(end.and_then(|end| end.code))
+        .bind(end.and_then(|end| end.message.as_deref()))
+        .bind(end.and_then(|end| end.data.as_deref()))
+        .bind(end.map(|end| end.at.0))
 }
 
 /// Ends the open calls of a device that is gone.
@@ -205,12 +248,8 @@ pub(crate) async fn prune(conn: &mut SqliteConnection, after: i64, count: u64) -
     .bind(i64::try_from(count).unwrap_or(i64::MAX))
     .fetch_all(&mut *conn)
     .await?;
-    for seqs in seqs.chunks(ROWS_MAX) {
-        let mut sql = QueryBuilder::<Sqlite>::new("DELETE FROM calls WHERE seq IN ");
-        sql.push_tuples(seqs, |mut row, seq| {
-            row.push_bind(*seq);
-        });
-        sql.build().persistent(false).execute(&mut *conn).await?;
+    for (sql, seqs) in DELETE.pieces(&seqs) {
+        seqs.iter().fold(sqlx::query(sql), |statement, seq| statement.bind(*seq)).execute(&mut *conn).await?;
     }
     let dropped = u64::try_from(seqs.len()).unwrap_or(u64::MAX);
     // Fewer than asked for: the end is reached, and what waited on the way may have ended since.
@@ -231,8 +270,8 @@ pub(crate) async fn load_waiting(conn: &mut SqliteConnection, waiting: &mut Wait
          WHERE qos = 1 AND state < 2 AND COALESCE(transport, 'embedded') = 'embedded'",
     );
     for row in rows.fetch_all(conn).await? {
-        let device = rows::device_key(row.try_get("product")?, row.try_get("device")?)?;
-        waiting.insert(device, call_id(row.try_get("call_id")?));
+        let (device, id) = key_in(&row)?;
+        waiting.insert(device, id);
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ mod random;
 
 mod calls;
 mod journal;
+mod many;
 mod records;
 mod replies;
 mod results;

@@ -140,12 +140,16 @@ async fn connect_waiting(options: &SqliteConnectOptions) -> Result<SqliteConnect
 
 /// `synchronous=FULL`: a commit returns when the write-ahead log is on the disk, so it survives a crash of thingcall and
 /// of the machine. (`NORMAL` would survive thingcall's crash only.)
+///
+/// `temp_store=MEMORY`: before a statement over many rows changes a page, SQLite keeps a copy of it, to take the statement
+/// alone back; in a file, that costs a system call each.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", LOG_BYTES_MAX)
+        .pragma("temp_store", "MEMORY")
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()

@@ -4,18 +4,25 @@
 //! **Invariant:** a device whose memory differs from the file is marked, and is in the list of marked ones once.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use thingcall_core::{
     Credentials, DeviceCredential, DeviceKey, IotId, Login, PresenceSink, SyncTopic, TransportName, UnixMillis,
 };
 
 use crate::Store;
+use crate::many::Many;
 use crate::memory::DeviceEntry;
 
-/// Rows of one statement.
-const ROWS_MAX: usize = 200;
+static UPDATE: LazyLock<Many> = LazyLock::new(|| {
+    let before = "WITH v (iot_id, online, activated_at, last_seen_at, address, came_from, sync_topic) AS (VALUES ";
+    let after = ") UPDATE devices SET online = v.online, \
+                 activated_at = COALESCE(devices.activated_at, v.activated_at), last_seen_at = v.last_seen_at, \
+                 address = v.address, came_from = v.came_from, sync_topic = v.sync_topic \
+                 FROM v WHERE devices.iot_id = v.iot_id";
+    Many::new(before, 7, after)
+});
 
 /// What is known of a device's connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,24 +121,18 @@ impl Marked {
 
 async fn write(conn: &mut SqliteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-    for rows in rows.chunks(ROWS_MAX) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "WITH v (iot_id, online, activated_at, last_seen_at, address, came_from, sync_topic) AS (",
-        );
-        sql.push_values(rows, |mut row, (id, seen)| {
-            row.push_bind(id.as_str())
-                .push_bind(seen.online)
-                .push_bind(seen.activated_at.map(|at| at.0))
-                .push_bind(seen.last_seen_at.map(|at| at.0))
-                .push_bind(seen.address.as_deref())
-                .push_bind(seen.came_from.map(TransportName::as_str))
-                .push_bind(seen.sync_topic.map(SyncTopic::as_str));
+    for (sql, rows) in UPDATE.pieces(rows) {
+        let statement = rows.iter().fold(sqlx::query(sql), |statement, (id, seen)| {
+            statement
+                .bind(id.as_str())
+                .bind(seen.online)
+                .bind(seen.activated_at.map(|at| at.0))
+                .bind(seen.last_seen_at.map(|at| at.0))
+                .bind(seen.address.as_deref())
+                .bind(seen.came_from.map(TransportName::as_str))
+                .bind(seen.sync_topic.map(SyncTopic::as_str))
         });
-        sql.push(
-            ") UPDATE devices SET online = v.online, activated_at = COALESCE(devices.activated_at, v.activated_at), \
-             last_seen_at = v.last_seen_at, address = v.address, came_from = v.came_from, sync_topic = v.sync_topic FROM v WHERE devices.iot_id = v.iot_id",
-        );
-        sql.build().persistent(false).execute(&mut *tx).await?;
+        statement.execute(&mut *tx).await?;
     }
     tx.commit().await
 }

@@ -3,18 +3,20 @@
 //! **Invariant:** a reply ends the open call with its id of the device it comes from, or none.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
-use thingcall_core::{
-    CallId, Completion, DeviceKey, Outcome, RecordState, Reply, ReplyBody, ServiceId, TransportKind, UnixMillis,
-};
+use sqlx::{Row, SqliteConnection};
+use thingcall_core::{CallId, Completion, DeviceKey, Outcome, Reply, ReplyBody, UnixMillis};
 
-use crate::calls::{self, End, Progress};
+use crate::calls::{self, Called, End, Progress};
+use crate::many::Many;
 use crate::waiting::CallKey;
 use crate::{records, rows};
 
-/// Ids of one statement.
-const IDS_MAX: usize = 500;
+static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
+    let before = "SELECT seq, call_id, product, device, outcome FROM calls WHERE call_id IN (VALUES ";
+    Many::new(before, 1, ") ORDER BY seq DESC")
+});
 
 /// What replies did: a verdict for each, in their order, and the calls they ended.
 #[derive(Debug, Default)]
@@ -23,52 +25,84 @@ pub(crate) struct Verdicts {
     pub(crate) ended: Vec<CallKey>,
 }
 
-/// A call that a reply may be for.
+/// A call that ended before, and that a reply may be for.
 #[derive(Debug)]
 struct Candidate {
     seq: i64,
     device: DeviceKey,
-    service: ServiceId,
-    transport: Option<TransportKind>,
-    state: RecordState,
     outcome: Option<Outcome>,
 }
 
-/// Ends the calls these replies answer, as part of a transaction.
-pub(crate) async fn complete(
-    conn: &mut SqliteConnection,
-    replies: impl Iterator<Item = &Reply> + Clone,
-    now: UnixMillis,
-) -> Result<Verdicts, sqlx::Error> {
-    let ids: Vec<CallId> = replies.clone().filter_map(Reply::id).collect();
-    let mut candidates = candidates(conn, &ids).await?;
-    let mut verdicts = Verdicts::default();
-    let mut ends: Vec<(CallKey, Progress)> = Vec::new();
-    for reply in replies {
-        let found = reply.id().and_then(|id| candidates.get_mut(&id).map(|found| (id, found)));
-        let Some((id, found)) = found else {
-            verdicts.completions.push(Completion::Unknown);
-            continue;
-        };
-        let completion = match found.iter_mut().find(|candidate| candidate.device == reply.device) {
-            None => Completion::WrongDevice,
-            Some(candidate) if candidate.state == RecordState::Ended => {
-                attach(conn, candidate, reply).await?;
-                if candidate.answered() { Completion::Duplicate } else { Completion::Late }
+/// The ends that replies make, if their calls are open: of each call, that of its first reply.
+#[derive(Debug)]
+pub(crate) struct Ends(HashMap<CallKey, Progress>);
+
+impl Ends {
+    pub(crate) fn of<'a>(replies: impl Iterator<Item = &'a Reply>, now: UnixMillis) -> Self {
+        let mut ends = HashMap::new();
+        for reply in replies {
+            if let Some(key) = key_of(reply) {
+                ends.entry(key).or_insert_with(|| Progress { end: Some(end(reply, now)), ..Progress::default() });
             }
-            Some(candidate) => {
-                let end = end(reply, now);
-                let completion = candidate.end(reply, end.outcome);
-                let progress = Progress { transport: candidate.transport, end: Some(end), ..Progress::default() };
-                ends.push(((reply.device.clone(), id), progress));
-                completion
-            }
-        };
-        verdicts.completions.push(completion);
+        }
+        Self(ends)
     }
-    calls::advance(conn, ends.iter().map(|(key, progress)| (key, progress))).await?;
-    verdicts.ended = ends.into_iter().map(|(key, _)| key).collect();
-    Ok(verdicts)
+
+    /// Takes in what was noted before of a call that ends here, so that its record is written once.
+    pub(crate) fn take(&mut self, key: &CallKey, noted: &Progress) -> bool {
+        let Some(ends) = self.0.get_mut(key).filter(|_| noted.end.is_none()) else { return false };
+        let mut progress = noted.clone();
+        progress.join(std::mem::take(ends));
+        *ends = progress;
+        true
+    }
+
+    /// Ends the calls these replies answer, as part of a transaction.
+    pub(crate) async fn write(
+        self,
+        conn: &mut SqliteConnection,
+        replies: impl Iterator<Item = &Reply> + Clone,
+    ) -> Result<Verdicts, sqlx::Error> {
+        let ends: Vec<(&CallKey, &Progress)> = self.0.iter().collect();
+        let mut open = calls::end(conn, &ends).await?;
+        let ended = open.keys().cloned().collect();
+        // The first reply to each of them is taken, and the others are for calls that ended before, or for none.
+        let others = replies.clone().map(|reply| (reply, key_of(reply).and_then(|key| open.remove(&key))));
+        let others: Vec<_> = others.collect();
+        let ids: Vec<_> =
+            others.iter().filter(|(_, call)| call.is_none()).filter_map(|(reply, _)| reply.id()).collect();
+        let before = candidates(conn, &ids).await?;
+        let mut completions = Vec::with_capacity(others.len());
+        for (reply, call) in others {
+            completions.push(match call {
+                Some(call) => matched(reply, call),
+                None => judge(conn, reply, &before).await?,
+            });
+        }
+        Ok(Verdicts { completions, ended })
+    }
+}
+
+fn key_of(reply: &Reply) -> Option<CallKey> {
+    Some((reply.device.clone(), reply.id()?))
+}
+
+fn matched(reply: &Reply, Called { service, transport }: Called) -> Completion {
+    Completion::Matched { outcome: outcome(reply), service, transport: transport.unwrap_or(reply.transport) }
+}
+
+/// What a reply is that ends no call.
+async fn judge(
+    conn: &mut SqliteConnection,
+    reply: &Reply,
+    before: &HashMap<CallId, Vec<Candidate>>,
+) -> Result<Completion, sqlx::Error> {
+    let Some(found) = reply.id().and_then(|id| before.get(&id)) else { return Ok(Completion::Unknown) };
+    let Some(candidate) = found.iter().find(|candidate| candidate.device == reply.device) else {
+        return Ok(Completion::WrongDevice);
+    };
+    attach(conn, candidate, reply).await?;
+    Ok(if candidate.answered() { Completion::Duplicate } else { Completion::Late })
 }
 
 impl Candidate {
@@ -77,27 +111,27 @@ impl Candidate {
         self.outcome
             .is_some_and(|outcome| [Outcome::Ok, Outcome::DeviceError, Outcome::InvalidReply].contains(&outcome))
     }
+}
 
-    /// Ends it, for the replies that follow.
-    fn end(&mut self, reply: &Reply, outcome: Outcome) -> Completion {
-        self.state = RecordState::Ended;
-        self.outcome = Some(outcome);
-        let transport = *self.transport.get_or_insert(reply.transport);
-        Completion::Matched { outcome, service: self.service.clone(), transport }
+fn outcome(reply: &Reply) -> Outcome {
+    match &reply.body {
+        Ok(body) if body.code == ReplyBody::SUCCESS => Outcome::Ok,
+        Ok(_) => Outcome::DeviceError,
+        Err(_) => Outcome::InvalidReply,
     }
 }
 
 fn end(reply: &Reply, at: UnixMillis) -> End {
     match &reply.body {
         Ok(body) => End {
-            outcome: if body.code == ReplyBody::SUCCESS { Outcome::Ok } else { Outcome::DeviceError },
+            outcome: outcome(reply),
             at,
             code: Some(body.code),
             message: body.message.clone(),
             data: Some(body.data.clone()),
         },
         Err(malformed) => {
-            End { outcome: Outcome::InvalidReply, at, code: None, message: Some(malformed.to_string()), data: None }
+            End { outcome: outcome(reply), at, code: None, message: Some(malformed.to_string()), data: None }
         }
     }
 }
@@ -122,22 +156,12 @@ async fn candidates(
     ids: &[CallId],
 ) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
     let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(IDS_MAX) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT seq, call_id, product, device, module, service, transport, state, outcome FROM calls \
-             WHERE call_id IN ",
-        );
-        sql.push_tuples(ids, |mut row, id| {
-            row.push_bind(i64::from(id.as_u32()));
-        });
-        sql.push(" ORDER BY seq DESC");
-        for row in sql.build().persistent(false).fetch_all(&mut *conn).await? {
+    for (sql, ids) in CANDIDATES.pieces(ids) {
+        let statement = ids.iter().fold(sqlx::query(sql), |statement, id| statement.bind(i64::from(id.as_u32())));
+        for row in statement.fetch_all(&mut *conn).await? {
             let candidate = Candidate {
                 seq: row.try_get("seq")?,
                 device: rows::device_key(row.try_get("product")?, row.try_get("device")?)?,
-                service: records::service(&row)?,
-                transport: records::transport(&row)?,
-                state: calls::state_of(row.try_get("state")?),
                 outcome: records::outcome(&row)?,
             };
             found.entry(calls::call_id(row.try_get("call_id")?)).or_default().push(candidate);

@@ -3,16 +3,19 @@
 //! **Invariant:** a record becomes due in the transaction that ends its call, and stays so until it was published or
 //! given up.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 use thingcall_core::{Backlog, CallResult, IotId, JournalError, Outcome, ResultsOutbox, UnixMillis};
 use tracing::warn;
 
+use crate::many::Many;
 use crate::{Store, calls, records, rows};
 
-/// Places of one statement.
-const PLACES_MAX: usize = 500;
+static PUBLISHED: LazyLock<Many> =
+    LazyLock::new(|| Many::new("UPDATE calls SET due = 0 WHERE seq IN (VALUES ", 1, ")"));
 
 #[async_trait]
 impl ResultsOutbox for Store {
@@ -32,12 +35,9 @@ impl ResultsOutbox for Store {
 
     async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
         let mut side = self.shared().write.lock().await;
-        for places in places.chunks(PLACES_MAX) {
-            let mut sql = QueryBuilder::<Sqlite>::new("UPDATE calls SET due = 0 WHERE seq IN ");
-            sql.push_tuples(places, |mut row, place| {
-                row.push_bind(*place);
-            });
-            sql.build().persistent(false).execute(&mut side.conn).await.map_err(failed)?;
+        for (sql, places) in PUBLISHED.pieces(places) {
+            let statement = places.iter().fold(sqlx::query(sql), |statement, place| statement.bind(*place));
+            statement.execute(&mut side.conn).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 
 use crate::calls::{self, Progress};
 use crate::records;
-use crate::replies::{self, Verdicts};
+use crate::replies::{Ends, Verdicts};
 use crate::store::{self, Shared, WriteSide};
 use crate::waiting::CallKey;
 
@@ -227,9 +227,11 @@ impl Batch {
         let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await?;
         let entries: Vec<&JournalEntry> = self.openings.iter().map(|opening| &opening.entry).collect();
         let opened = calls::insert(&mut tx, &entries).await?;
-        calls::advance(&mut tx, self.notes.iter()).await?;
         let replies = self.answers.iter().flat_map(|answering| &answering.replies);
-        let verdicts = replies::complete(&mut tx, replies, UnixMillis::now()).await?;
+        let mut ends = Ends::of(replies.clone(), UnixMillis::now());
+        let notes: Vec<_> = self.notes.iter().filter(|(key, noted)| !ends.take(key, noted)).collect();
+        calls::advance(&mut tx, &notes).await?;
+        let verdicts = ends.write(&mut tx, replies).await?;
         let new = u64::try_from(opened.len()).unwrap_or(u64::MAX);
         let max = u64::try_from(shared.config.journal_records_max).unwrap_or(u64::MAX);
         let excess = (side.records + new).saturating_sub(max).min(new * 2 + PRUNE_RECORDS_MIN);
