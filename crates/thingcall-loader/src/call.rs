@@ -7,7 +7,6 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
 
-use futures_util::future::AbortHandle;
 use smallvec::SmallVec;
 use thingcall_core::{Answer, Call, Deadline};
 use thingcall_plugin::abi::{DoneFn, E_INVAL, E_LIMIT, E_SHUTDOWN, E_STALE, E_UNSUPPORTED, OK, Token};
@@ -116,7 +115,6 @@ impl CallActor {
 
     /// Starts an operation and says its number.
     pub(crate) fn order(self: &Arc<Self>, what: Ordered, done: DoneFn, user: Foreign) -> i32 {
-        let (abort, registration) = AbortHandle::new_pair();
         let (number, poke) = {
             let mut mail = lock(&self.mail);
             if mail.over.is_some() {
@@ -127,8 +125,8 @@ impl CallActor {
                 return E_LIMIT;
             }
             mail.last_number = number;
-            mail.operations.push(Operation { number, done, user, abort });
-            mail.orders.push(Order { number, what, abort: registration });
+            mail.operations.push(Operation { number, done, user });
+            mail.orders.push(Order { number, what });
             (number, mail.poke_driver(self.inline()))
         };
         self.tell(poke);
@@ -136,16 +134,22 @@ impl CallActor {
     }
 
     /// Gives an operation up.
-    pub(crate) fn cancel(&self, number: i32) -> i32 {
-        let abort = {
-            let mail = lock(&self.mail);
+    pub(crate) fn cancel(self: &Arc<Self>, number: i32) -> i32 {
+        let poke = {
+            let mut mail = lock(&self.mail);
             if mail.over.is_some() {
                 return E_STALE;
             }
-            mail.operations.iter().find(|operation| operation.number == number).map(|operation| operation.abort.clone())
+            if !mail.operations.iter().any(|operation| operation.number == number) {
+                return E_INVAL;
+            }
+            // A plugin may say it as often as it likes.
+            if !mail.given_up.contains(&number) {
+                mail.given_up.push(number);
+            }
+            mail.poke_driver(self.inline())
         };
-        let Some(abort) = abort else { return E_INVAL };
-        abort.abort();
+        self.tell(poke);
         OK
     }
 
@@ -170,10 +174,11 @@ impl CallActor {
         self.tell(poke);
     }
 
-    /// Takes what the plugin asked for.
-    pub(crate) fn collect(&self, orders: &mut Few<Order>) -> Option<Completion> {
+    /// Takes what the plugin asked for, and the numbers of what it gave up.
+    pub(crate) fn collect(&self, orders: &mut Few<Order>, given_up: &mut Few<i32>) -> Option<Completion> {
         let mut mail = lock(&self.mail);
         std::mem::swap(&mut mail.orders, orders);
+        std::mem::swap(&mut mail.given_up, given_up);
         mail.completion.take()
     }
 
@@ -182,7 +187,7 @@ impl CallActor {
         let inline = self.inline();
         let mut mail = lock(&self.mail);
         let to_run = inline && (mail.woken || !mail.ended.is_empty());
-        if to_run || mail.completion.is_some() || !mail.orders.is_empty() {
+        if to_run || mail.completion.is_some() || !mail.orders.is_empty() || !mail.given_up.is_empty() {
             return false;
         }
         match &mut mail.driver {
@@ -218,6 +223,7 @@ impl CallActor {
             }
             mail.completion = completion;
             mail.orders.clear();
+            mail.given_up.clear();
             let runner = mail.poke_runner(self.inline());
             let driver = mail.poke_driver(self.inline());
             Poke { pool: runner.pool, driver: runner.driver.or(driver.driver) }

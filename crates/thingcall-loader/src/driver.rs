@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use futures_util::future::Abortable;
 use futures_util::stream::{FuturesUnordered, Stream};
 use thingcall_core::{Answer, Call, CallError, Command, DeviceLink, Executed, Handler};
 use thingcall_plugin::abi::{E_CANCELLED, E_TIMEOUT};
@@ -55,7 +54,7 @@ async fn blocked(instance: &Instance, call: &Call, device: &dyn DeviceLink) -> R
 /// An operation that runs.
 struct Running<'a> {
     number: i32,
-    run: Abortable<Run<'a>>,
+    run: Run<'a>,
 }
 
 enum Run<'a> {
@@ -81,7 +80,7 @@ impl Future for Running<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<(i32, OperationEnd)> {
         let ended = Pin::new(&mut self.run).poll(context);
-        ended.map(|end| (self.number, end.unwrap_or(OperationEnd::Cancelled)))
+        ended.map(|end| (self.number, end))
     }
 }
 
@@ -94,6 +93,7 @@ struct Driver<'a> {
     /// Those beside it. Made when there is one.
     others: Option<FuturesUnordered<Running<'a>>>,
     orders: Few<Order>,
+    given_up: Few<i32>,
     tally: Tally,
     started: bool,
     answered: bool,
@@ -122,6 +122,7 @@ impl<'a> Driver<'a> {
             running: None,
             others: None,
             orders: Few::new(),
+            given_up: Few::new(),
             tally: Tally::default(),
             started: false,
             answered: false,
@@ -139,10 +140,11 @@ impl<'a> Driver<'a> {
         }
         for _ in 0..ROUNDS_MAX {
             let mut moved = self.inline() && self.actor.run_inline() == More::Yes;
-            if let Some(completion) = self.actor.collect(&mut self.orders) {
+            if let Some(completion) = self.actor.collect(&mut self.orders, &mut self.given_up) {
                 return Poll::Ready(self.conclude(completion));
             }
             self.start_orders();
+            moved |= self.give_up();
             moved |= self.poll_running(context);
             if !moved && self.actor.park(context.waker()) {
                 return Poll::Pending;
@@ -162,7 +164,7 @@ impl<'a> Driver<'a> {
 
     fn start_orders(&mut self) {
         for order in self.orders.drain(..) {
-            let Order { number, what, abort } = order;
+            let Order { number, what } = order;
             let run = match what {
                 Ordered::Forward(params, limit) => {
                     self.tally.forwards = self.tally.forwards.saturating_add(1);
@@ -182,12 +184,30 @@ impl<'a> Driver<'a> {
                     OperationEnd::Fired
                 })),
             };
-            let running = Running { number, run: Abortable::new(run, abort) };
+            let running = Running { number, run };
             match &self.running {
                 None => self.running = Some(running),
                 Some(_) => self.others.get_or_insert_default().push(running),
             }
         }
+    }
+
+    /// Ends what the plugin gave up, if it runs still. Says whether anything ended.
+    fn give_up(&mut self) -> bool {
+        let mut moved = false;
+        for number in std::mem::take(&mut self.given_up) {
+            if self.running.take_if(|running| running.number == number).is_none() {
+                let Some(others) = &mut self.others else { continue };
+                let count = others.len();
+                *others = std::mem::take(others).into_iter().filter(|running| running.number != number).collect();
+                if others.len() == count {
+                    continue;
+                }
+            }
+            self.ended(number, OperationEnd::Cancelled);
+            moved = true;
+        }
+        moved
     }
 
     /// Says whether anything ended.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::{AbortHandle, AbortRegistration};
 use thingcall_core::{Answer, Args, CallError};
 use thingcall_plugin::abi::{
     Bytes, CODE_ACCEPTED, CallResult, DoneFn, E_CANCELLED, E_INTERNAL, E_INVAL, E_LIMIT, E_OFFLINE, E_SHUTDOWN,
@@ -17,14 +16,12 @@ pub(crate) struct Operation {
     pub(crate) number: i32,
     pub(crate) done: DoneFn,
     pub(crate) user: Foreign,
-    pub(crate) abort: AbortHandle,
 }
 
 /// What the engine's side shall do for an operation.
 pub(crate) struct Order {
     pub(crate) number: i32,
     pub(crate) what: Ordered,
-    pub(crate) abort: AbortRegistration,
 }
 
 /// See [`Order`].

@@ -20,6 +20,8 @@ pub(super) struct Mail {
     pub(super) operations: Few<Operation>,
     pub(super) last_number: i32,
     pub(super) orders: Few<Order>,
+    /// The numbers of operations that the plugin gave up; each once.
+    pub(super) given_up: Few<i32>,
     pub(super) completion: Option<Completion>,
     /// The data of the device's latest answer, which most plugins answer with.
     pub(super) latest: Option<String>,
@@ -66,6 +68,7 @@ impl Mail {
             operations: Few::new(),
             last_number: 0,
             orders: Few::new(),
+            given_up: Few::new(),
             completion: None,
             latest: None,
             driver: None,

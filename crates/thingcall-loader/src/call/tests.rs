@@ -244,6 +244,28 @@ async fn a_given_up_operation_is_told_so_and_its_device_is_not_asked() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_ends_alone_whichever_was_first() {
+    let bench = bench(
+        script(|script, token, _| {
+            let first = script.timer(token, 60_000, 1, |_, told| assert_eq!(told.status, E_CANCELLED));
+            let second = script.timer(token, 60_000, 2, |_, told| assert_eq!(told.status, E_CANCELLED));
+            script.timer(token, 2_000, 3, move |script, _| {
+                script.complete(token, OK, 200, "");
+            });
+            script.timer(token, 1_000, 4, move |script, _| {
+                assert_eq!((script.cancel(token, first), script.cancel(token, second)), (OK, OK));
+            });
+            BEGUN
+        }),
+        Settings::inline(),
+    );
+    let began = Instant::now();
+    assert_eq!(bench.call(&FakeDevice::silent()).await, Ok(replied(200, "{}")));
+    assert_eq!(began.elapsed(), Duration::from_secs(2));
+    assert_eq!(told(&bench), ["begin", "done 4 0", "done 1 -4", "done 2 -4", "done 3 0", "end 0"]);
+}
+
 #[tokio::test]
 async fn a_bad_status_of_begin_ends_the_call_and_an_invented_one_is_internal() {
     for (status, end) in [(E_LIMIT, -3), (E_PANIC, -7), (-77, -9), (i32::MIN, -9)] {
@@ -320,8 +342,12 @@ async fn what_comes_in_before_the_driver_waits_keeps_it_awake() {
     let Some(Event::Poll(token)) = bench.script.events().last().cloned() else { panic!("not polled") };
     bench.script.timer(token, 60_000, 1, |_, _| {});
     assert!(!waits(), "a timer is to be started");
-    let mut orders = Few::new();
-    assert!(actor.collect(&mut orders).is_none() && orders.len() == 1 && waits());
+    let (mut orders, mut given_up) = (Few::new(), Few::new());
+    assert!(actor.collect(&mut orders, &mut given_up).is_none() && orders.len() == 1 && waits());
+    assert_eq!((bench.script.cancel(token, 1), bench.script.cancel(token, 1)), (OK, OK));
+    assert!(!waits(), "a timer is given up");
+    orders.clear();
+    assert!(actor.collect(&mut orders, &mut given_up).is_none() && given_up.as_slice() == [1] && waits());
     bench.script.complete(token, OK, 200, "");
     assert!(!waits(), "there is an answer");
 }
