@@ -1,6 +1,9 @@
 //! The task that owns the connection: connect, subscribe, receive; and again.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +47,23 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// Half to all of the pause, so that instances that lost their broker together do not return together.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// Drives the socket, but whenever it is woken lets the tasks that are ready run before: the messages they queue leave in
+/// one write. Woken by the first of them, it would run next, and write each alone.
+async fn unhurried<T>(driving: impl Future<Output = T>) -> T {
+    let mut driving = pin!(driving);
+    let mut woken = false;
+    poll_fn(|context| {
+        if std::mem::take(&mut woken) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = driving.as_mut().poll(context);
+        woken = polled.is_pending();
+        polled
+    })
+    .await
 }
 
 struct Connection<'a> {
@@ -104,7 +124,7 @@ impl Connection<'_> {
 
     async fn receive(&mut self) -> Ended {
         loop {
-            match self.event_loop.poll().await {
+            match unhurried(self.event_loop.poll()).await {
                 Ok(Event::Message { topic, payload }) => self.take(&topic, &payload),
                 Ok(Event::Sent) => self.shared.metrics.send_queue_length.dec(),
                 Ok(Event::Connected { .. } | Event::Subscribed { .. } | Event::Nothing) => {}
