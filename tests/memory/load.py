@@ -16,6 +16,8 @@ ANSWER_WITHIN_S = 20
 # How calls and connections must have ended, and in no other way. Of who is away Mosquitto tells nothing.
 OUTCOMES = {"answered", "hung up", "connected", "TIMEOUT", "asynchronous: answered"}
 OUTCOMES_EMBEDDED = OUTCOMES | {"OFFLINE"}
+# May come as well: an asynchronous call is in the store before it is answered, or has timed out.
+OUTCOMES_OF_A_BUSY_DISK = {"asynchronous: TIMEOUT"}
 
 NAMES = [
     f"{kind}-{number}"
