@@ -175,15 +175,18 @@ impl<'a> Link<'a> {
         sent
     }
 
-    /// A synchronous command: open, deliver, wait.
-    async fn ask(&self, command: Command) -> Result<Answer, CallError> {
-        let _asked = self.at_device.ask();
-        let (end, mut pending, _gauge) = self.hand_on(command).await?;
-        self.read(if let Some(end) = end { end } else { self.wait(&mut pending).await })
+    /// A synchronous command: open, deliver, wait. What opens and delivers is by itself: larger than the wait, and over.
+    fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, CallError>> + Send + '_ {
+        let handing_on = Box::pin(self.hand_on(command));
+        async move {
+            let _asked = self.at_device.ask();
+            let (end, mut pending, _gauge) = handing_on.await?;
+            self.read(if let Some(end) = end { end } else { self.wait(&mut pending).await })
+        }
     }
 
     /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
-    /// answers: then the end is known. What is needed to deliver is not kept while the call waits.
+    /// answers: then the end is known.
     async fn hand_on(&self, command: Command) -> Result<(Option<End>, PendingCall<'a>, PendingGauge<'a>), CallError> {
         let mut delivery = self.delivery(command);
         self.encode(&mut delivery).await?;
