@@ -71,7 +71,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
     loop {
         tokio::select! {
             write = queue.recv() => match write {
-                Some(write) => write_all(&shared, &mut queue, write).await,
+                Some(write) => {
+                    // Woken by the first, it would be the next to run, and would write that one alone.
+                    tokio::task::yield_now().await;
+                    write_all(&shared, &mut queue, write).await;
+                }
                 None => break,
             },
             _ = tick.tick() => flush_presence(&shared, &mut *shared.write.lock().await).await,
