@@ -1,0 +1,46 @@
+# Part of the scripts here: what they start, and end.
+
+# Everything that is started is in a process group of its own, and ends with this script.
+scratch="$(mktemp -d)"
+groups=()
+end_all() {
+    trap - EXIT INT TERM
+    kill $(jobs -p) 2>/dev/null || true
+    for group in "${groups[@]}"; do kill -TERM -- "-$group" 2>/dev/null || true; done
+    for _ in $(seq 50); do
+        alive=0
+        for group in "${groups[@]}"; do kill -0 -- "-$group" 2>/dev/null && alive=1; done
+        [ $alive = 0 ] && break
+        sleep 0.1
+    done
+    for group in "${groups[@]}"; do kill -KILL -- "-$group" 2>/dev/null || true; done
+    rm -rf "$scratch"
+}
+trap end_all EXIT
+trap 'end_all; exit 130' INT TERM
+
+# start NAME COMMAND...: its process id is in $started.
+start() {
+    local name="$1"
+    shift
+    setsid "$@" </dev/null >"$scratch/$name.log" 2>&1 &
+    started=$!
+    groups+=("$started")
+}
+
+# until_it NAME COMMAND...: waits until the command succeeds, for a minute.
+until_it() {
+    local name="$1"
+    shift
+    for _ in $(seq 600); do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "tests/bench: $name does not come up; its last words:" >&2
+    tail -5 "$scratch/$name.log" >&2 || true
+    exit 1
+}
+
+# free_port: one that nobody has now.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
