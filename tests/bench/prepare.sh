@@ -1,11 +1,6 @@
 # Part of tests/bench/run: installs what is missing, builds, and writes down what is measured where.
 
-needed=(mosquitto:mosquitto rabbitmq-server:rabbitmq-server nats-server:nats-server python3:python3 npm:npm curl:curl)
-missing=()
-for pair in "${needed[@]}"; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-done
-[ ${#missing[@]} = 0 ] || tests/install "${missing[@]}"
+install_missing mosquitto:mosquitto rabbitmq-server:rabbitmq-server nats-server:nats-server python3:python3 npm:npm curl:curl
 
 commit="$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 if [ -n "$program" ]; then

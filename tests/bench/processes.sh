@@ -1,4 +1,13 @@
-# Part of the scripts here: what they start, and end.
+# Part of the scripts here: what they install, start and end.
+
+# install_missing PROGRAM:PACKAGE...
+install_missing() {
+    local pair missing=()
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    done
+    [ ${#missing[@]} = 0 ] || tests/install "${missing[@]}"
+}
 
 # Everything that is started is in a process group of its own, and ends with this script.
 scratch="$(mktemp -d)"

@@ -175,7 +175,7 @@ impl<'a> Link<'a> {
         sent
     }
 
-    /// A synchronous command: open, deliver, wait. What opens and delivers is by itself: larger than the wait, and over.
+    /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
     fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, CallError>> + Send + '_ {
         let handing_on = Box::pin(self.hand_on(command));
         async move {
