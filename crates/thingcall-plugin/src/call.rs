@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::device::Device;
+use crate::foreign::text_of;
 use crate::host::Host;
 use crate::operation::Operation;
 use crate::{abi, Reject};
@@ -18,15 +19,15 @@ pub struct Call<'a> {
     pub(crate) request: &'a Request<'a>,
 }
 
-/// What the host says of a call.
+/// What the host says of a call: texts, which are looked at when a handler asks for one, and the arguments.
 pub(crate) struct Request<'a> {
     pub(crate) sync: bool,
-    pub(crate) product_key: &'a str,
-    pub(crate) device_name: &'a str,
-    pub(crate) identifier: &'a str,
-    pub(crate) module: &'a str,
-    pub(crate) service: &'a str,
-    pub(crate) request_id: &'a str,
+    pub(crate) product_key: &'a [u8],
+    pub(crate) device_name: &'a [u8],
+    pub(crate) identifier: &'a [u8],
+    pub(crate) module: &'a [u8],
+    pub(crate) service: &'a [u8],
+    pub(crate) request_id: &'a [u8],
     pub(crate) args: &'a [u8],
 }
 
@@ -46,32 +47,32 @@ impl<'a> Call<'a> {
 
     /// The product's key.
     pub fn product_key(&self) -> &'a str {
-        self.request.product_key
+        text_of(self.request.product_key)
     }
 
     /// The device's name.
     pub fn device_name(&self) -> &'a str {
-        self.request.device_name
+        text_of(self.request.device_name)
     }
 
     /// The service as called: `testFb:testService`.
     pub fn identifier(&self) -> &'a str {
-        self.request.identifier
+        text_of(self.request.identifier)
     }
 
     /// The module: `testFb`; empty for the default module.
     pub fn module(&self) -> &'a str {
-        self.request.module
+        text_of(self.request.module)
     }
 
     /// The service within its module: `testService`.
     pub fn service(&self) -> &'a str {
-        self.request.service
+        text_of(self.request.service)
     }
 
     /// Names the call in logs.
     pub fn request_id(&self) -> &'a str {
-        self.request.request_id
+        text_of(self.request.request_id)
     }
 
     /// Whether the caller waits for the device. In an asynchronous call a command to the device is done, with code 202,
@@ -103,7 +104,7 @@ impl<'a> Call<'a> {
 impl fmt::Debug for Call<'_> {
     /// Without the arguments: they do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Request { identifier, product_key, device_name, request_id, .. } = self.request;
-        write!(f, "Call({identifier} of {product_key}/{device_name}, request {request_id})")
+        let (identifier, request) = (self.identifier(), self.request_id());
+        write!(f, "Call({identifier} of {}/{}, request {request})", self.product_key(), self.device_name())
     }
 }

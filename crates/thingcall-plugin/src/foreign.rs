@@ -33,12 +33,15 @@ pub(crate) unsafe fn read_sized<T: Sized32>(from: *const u8) -> Option<T> {
     if size < size_of::<u32>() {
         return None;
     }
+    if size >= size_of::<T>() {
+        // SAFETY: all of it is readable, at whatever address, and what the host wrote is a value of T.
+        return Some(unsafe { from.cast::<T>().read_unaligned() });
+    }
     let mut value = std::mem::MaybeUninit::<T>::zeroed();
-    let bytes = size.min(size_of::<T>());
     // SAFETY: that many bytes are readable there and writable here, and the two do not overlap. Zero is a value of T, and
     // so is what the host wrote over it.
     unsafe {
-        std::ptr::copy_nonoverlapping(from, value.as_mut_ptr().cast::<u8>(), bytes);
+        std::ptr::copy_nonoverlapping(from, value.as_mut_ptr().cast::<u8>(), size);
         Some(value.assume_init())
     }
 }
@@ -61,7 +64,12 @@ pub(crate) unsafe fn bytes<'a>(from: Bytes) -> &'a [u8] {
 /// As [`bytes`].
 pub(crate) unsafe fn text<'a>(from: Bytes) -> &'a str {
     // SAFETY: the caller's promise.
-    std::str::from_utf8(unsafe { bytes(from) }).unwrap_or_default()
+    text_of(unsafe { bytes(from) })
+}
+
+/// Bytes as text; empty if they are not UTF-8, which the ABI rules out.
+pub(crate) fn text_of(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]

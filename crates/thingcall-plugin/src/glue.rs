@@ -243,12 +243,12 @@ unsafe fn request_of(request: *const abi::Request) -> Option<Request<'static>> {
     unsafe {
         Some(Request {
             sync: request.mode == abi::MODE_SYNC,
-            product_key: text(request.product_key),
-            device_name: text(request.device_name),
-            identifier: text(request.identifier),
-            module: text(request.module),
-            service: text(request.service),
-            request_id: text(request.request_id),
+            product_key: bytes(request.product_key),
+            device_name: bytes(request.device_name),
+            identifier: bytes(request.identifier),
+            module: bytes(request.module),
+            service: bytes(request.service),
+            request_id: bytes(request.request_id),
             args: bytes(request.args),
         })
     }

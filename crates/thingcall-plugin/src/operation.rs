@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "hands a pointer to the host and takes it back")]
 
 use std::ffi::c_void;
-use std::future::Future;
+use std::future::{poll_fn, Future};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -24,10 +24,22 @@ pub(crate) struct Operation {
     scope: Token,
     number: i32,
     shared: Arc<Mutex<State>>,
+    told: Told,
+}
+
+/// What the one who waits was told.
+#[derive(PartialEq, Eq)]
+enum Told {
+    /// Nothing yet: this very moment it was started, with his waker.
+    Start,
+    /// To wait.
+    Wait,
+    /// The end.
+    End,
 }
 
 enum State {
-    Waiting(Option<Waker>),
+    Waiting(Waker),
     Done(Result<Reply, Failed>),
     Taken,
 }
@@ -36,24 +48,29 @@ impl Operation {
     /// Sends a command to the device.
     pub(crate) async fn forward(call: Token, args: &[u8], within: Option<Duration>) -> Result<Reply, Failed> {
         // SAFETY: `done` takes back the share that `start` gave away, once.
-        let started = Self::start(call, |host, end| unsafe { host.forward(call, args, within, end) });
-        started?.await
+        let begin = |host: &Host, end| unsafe { host.forward(call, args, within, end) };
+        Self::start(call, begin).await?.await
     }
 
     /// Waits.
     pub(crate) async fn timer(scope: Token, time: Duration) -> Result<Reply, Failed> {
         // SAFETY: as above.
-        let started = Self::start(scope, |host, end| unsafe { host.timer(scope, time, end) });
-        started?.await
+        let begin = |host: &Host, end| unsafe { host.timer(scope, time, end) };
+        Self::start(scope, begin).await?.await
     }
 
-    fn start(scope: Token, begin: impl FnOnce(&Host, End) -> i32) -> Result<Self, Failed> {
+    /// Starts it with the waker of who waits for it, who is told of an end that comes before it is polled.
+    async fn start(scope: Token, begin: impl Fn(&Host, End) -> i32) -> Result<Self, Failed> {
+        poll_fn(|context| Poll::Ready(Self::started(scope, context.waker().clone(), &begin))).await
+    }
+
+    fn started(scope: Token, waker: Waker, begin: impl Fn(&Host, End) -> i32) -> Result<Self, Failed> {
         let host = Host::get().ok_or_else(|| Failed::new(abi::E_UNSUPPORTED, "no host"))?;
-        let shared = Arc::new(Mutex::new(State::Waiting(None)));
+        let shared = Arc::new(Mutex::new(State::Waiting(waker)));
         let given = Arc::into_raw(shared.clone());
         let number = begin(host, End { done, user: given.cast_mut().cast() });
         if number > 0 {
-            return Ok(Self { scope, number, shared });
+            return Ok(Self { scope, number, shared, told: Told::Start });
         }
         // SAFETY: the host refused and never calls back, so the share that was given away is still ours.
         drop(unsafe { Arc::from_raw(given) });
@@ -74,9 +91,13 @@ fn refusal(status: i32) -> &'static str {
 impl Future for Operation {
     type Output = Result<Reply, Failed>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.told == Told::Start {
+            self.told = Told::Wait;
+            return Poll::Pending;
+        }
         // A waker's code is foreign: it is cloned and dropped while the lock is free.
-        let mut waker = Some(context.waker().clone());
+        let mut waker = context.waker().clone();
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let polled = match std::mem::replace(&mut *state, State::Taken) {
             State::Done(result) => Poll::Ready(result),
@@ -88,12 +109,18 @@ impl Future for Operation {
             State::Taken => Poll::Pending,
         };
         drop(state);
+        if polled.is_ready() {
+            self.told = Told::End;
+        }
         polled
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
+        if self.told == Told::End {
+            return;
+        }
         let waits = matches!(*self.shared.lock().unwrap_or_else(PoisonError::into_inner), State::Waiting(_));
         if let (true, Some(host)) = (waits, Host::get()) {
             host.cancel(self.scope, self.number);
@@ -111,7 +138,7 @@ unsafe extern "C" fn done(user: *mut c_void, result: *const CallResult) {
         let result = unsafe { outcome(result) };
         let before =
             std::mem::replace(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner), State::Done(result));
-        if let State::Waiting(Some(waker)) = before {
+        if let State::Waiting(waker) = before {
             waker.wake();
         }
     });
