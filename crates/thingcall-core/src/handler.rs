@@ -1,6 +1,7 @@
 //! The seam between the engine and what decides about a call: the built-in path or a plugin.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,6 +30,9 @@ pub trait DeviceLink: Send + Sync {
     /// # Errors
     /// Why there is no reply, and whether the device may have executed the command.
     async fn call(&self, command: Command) -> Result<Answer, CallError>;
+
+    /// When the handler was given the call.
+    fn began(&self) -> Instant;
 
     /// When the handler is dropped: its caller waits no longer, in an asynchronous call either.
     fn deadline(&self) -> Deadline;

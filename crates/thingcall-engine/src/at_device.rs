@@ -1,40 +1,51 @@
 //! How long a call has waited for its device.
 //!
-//! **Invariant:** a moment counts once, however many commands are under way in it.
+//! **Invariant:** a moment counts once, however many commands are under way in it. One task polls a call's handler and
+//! with it all of its commands, so nothing here is changed by two at once: the atomics are for `Sync` alone.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// The time a call has spent at its device.
-#[derive(Debug, Default)]
-pub(crate) struct AtDevice(Mutex<Waited>);
-
-#[derive(Debug, Default)]
-struct Waited {
-    commands: u32,
-    since: Option<Instant>,
-    total: Duration,
+#[derive(Debug)]
+pub(crate) struct AtDevice {
+    /// What the times below count from.
+    from: Instant,
+    /// How many are under way.
+    commands: AtomicU32,
+    /// Since when at least one is, in nanoseconds.
+    since_ns: AtomicU64,
+    /// Of those before, in nanoseconds.
+    total_ns: AtomicU64,
 }
 
 impl AtDevice {
+    /// None so far; `from` is before the first.
+    pub(crate) const fn new(from: Instant) -> Self {
+        Self { from, commands: AtomicU32::new(0), since_ns: AtomicU64::new(0), total_ns: AtomicU64::new(0) }
+    }
+
     /// Counts a command as under way until the guard is dropped.
     pub(crate) fn ask(&self) -> Asked<'_> {
-        let mut waited = self.lock();
-        waited.commands += 1;
-        let _since = waited.since.get_or_insert_with(Instant::now);
+        let before = self.commands.load(Relaxed);
+        if before == 0 {
+            self.since_ns.store(self.now_ns(), Relaxed);
+        }
+        self.commands.store(before + 1, Relaxed);
         Asked(self)
     }
 
     /// The time so far.
     pub(crate) fn total(&self) -> Duration {
-        let waited = self.lock();
-        waited.total + waited.since.map(|since| since.elapsed()).unwrap_or_default()
+        let under_way = self.commands.load(Relaxed) > 0;
+        let so_far = if under_way { self.now_ns().saturating_sub(self.since_ns.load(Relaxed)) } else { 0 };
+        Duration::from_nanos(self.total_ns.load(Relaxed) + so_far)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waited> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.from.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -44,11 +55,11 @@ pub(crate) struct Asked<'a>(&'a AtDevice);
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        let mut waited = self.0.lock();
-        waited.commands = waited.commands.saturating_sub(1);
-        if waited.commands == 0 {
-            let since = waited.since.take();
-            waited.total += since.map(|since| since.elapsed()).unwrap_or_default();
+        let total = self.0.total();
+        let left = self.0.commands.load(Relaxed).saturating_sub(1);
+        self.0.commands.store(left, Relaxed);
+        if left == 0 {
+            self.0.total_ns.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         }
     }
 }

@@ -28,13 +28,13 @@ pub struct Invoked {
 }
 
 /// A call that was let in and checked.
-struct Begun {
+pub(crate) struct Begun {
     /// A drain waits for it.
     _running: TaskTrackerToken,
-    admitted: Admitted,
-    deadline: Deadline,
-    started: Instant,
-    validated: Instant,
+    pub(crate) admitted: Admitted,
+    pub(crate) deadline: Deadline,
+    pub(crate) started: Instant,
+    pub(crate) validated: Instant,
 }
 
 impl Engine {
@@ -73,7 +73,7 @@ impl Engine {
     #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and every call waits in here")]
     fn run(&self, begun: Begun) -> impl Future<Output = Result<Invoked, CallError>> + Send + '_ {
         async move {
-            let link = Link::new(self, &begun.admitted, begun.deadline, begun.started);
+            let link = Link::new(self, &begun);
             let until = Instant::from_std(begun.deadline.instant());
             let result = match timeout_at(until, self.handle(&begun, &link)).await {
                 Ok(result) => result,
@@ -92,24 +92,23 @@ impl Engine {
         let call = &admitted.call;
         let Some(handler) = self.router.find(call) else {
             let answer = Router::built_in().handle(call, link).await?;
-            return self.check_answer(answer, admitted);
+            return self.check_answer(answer, admitted, Instant::now());
         };
-        let within = InHandler { link, began: begun.validated };
+        let within = InHandler { link, began: begun.validated, ended: None };
         let answered = handler.handle(call, link).await;
-        drop(within);
-        match link.settle(self.check_answer(answered?, admitted)) {
+        let ended = within.end();
+        match link.settle(self.check_answer(answered?, admitted, ended)) {
             Settled::Now(result) => result,
             // By itself: its state would be kept free in every call.
             Settled::ToRecord(body) => Box::pin(link.record(body)).await,
         }
     }
 
-    /// Checks a device's answer as the product asks for.
-    fn check_answer(&self, answer: Answer, admitted: &Admitted) -> Result<Answer, CallError> {
+    /// Checks a device's answer, which came just now, as the product asks for.
+    fn check_answer(&self, answer: Answer, admitted: &Admitted, came: Instant) -> Result<Answer, CallError> {
         let Answer::Replied(body) = &answer else { return Ok(answer) };
-        let started = Instant::now();
         let fits = self.check_body(body, &admitted.call, &admitted.product);
-        self.metrics.stage_took(Stage::Decode, started.elapsed());
+        self.metrics.stage_took(Stage::Decode, came.elapsed());
         fits.map(|()| answer)
     }
 
@@ -134,11 +133,20 @@ impl Engine {
 struct InHandler<'a> {
     link: &'a Link<'a>,
     began: Instant,
+    ended: Option<Instant>,
+}
+
+impl InHandler<'_> {
+    /// It answered now.
+    fn end(mut self) -> Instant {
+        *self.ended.insert(Instant::now())
+    }
 }
 
 impl Drop for InHandler<'_> {
     fn drop(&mut self) {
-        let took = self.began.elapsed().saturating_sub(self.link.at_device.total());
+        let took = self.ended.unwrap_or_else(Instant::now) - self.began;
+        let took = took.saturating_sub(self.link.at_device.total());
         self.link.engine.metrics.stage_took(Stage::Plugin, took);
     }
 }

@@ -9,16 +9,15 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, Codec, CodecError, Command, Deadline, DeliverError, Delivery,
-    DeviceLink, Executed, JournalEntry, JournalError, Outcome, Qos, Sent, SyncTopic, Transport, TransportKind,
-    UnixMillis,
+    Answer, Call, CallError, CallId, CallMode, CodecError, Command, Deadline, DeliverError, Delivery, DeviceLink,
+    Executed, JournalEntry, JournalError, Outcome, Qos, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
 };
 use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
-use crate::admit::Admitted;
 use crate::at_device::AtDevice;
+use crate::invoke::Begun;
 use crate::metrics::PendingGauge;
 use crate::pending::{End, NotOpened, PendingCall};
 use crate::transports::NoWay;
@@ -28,10 +27,7 @@ use crate::{Engine, Stage};
 pub(crate) struct Link<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) call: &'a Call,
-    codec: Option<&'a dyn Codec>,
-    settings: &'a ProductSettings,
-    deadline: Deadline,
-    started: Instant,
+    begun: &'a Begun,
     /// The id of the first command: the call's, unless the journal still has that one.
     message_id: AtomicU32,
     /// Whether the first command was made; further ones take ids of their own.
@@ -47,27 +43,24 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub(crate) fn new(engine: &'a Engine, admitted: &'a Admitted, deadline: Deadline, started: Instant) -> Self {
+    pub(crate) fn new(engine: &'a Engine, begun: &'a Begun) -> Self {
         Self {
             engine,
-            call: &admitted.call,
-            codec: admitted.codec.as_deref(),
-            settings: &admitted.product.settings,
-            deadline,
-            started,
-            message_id: AtomicU32::new(admitted.call.id.as_u32()),
+            call: &begun.admitted.call,
+            begun,
+            message_id: AtomicU32::new(begun.admitted.call.id.as_u32()),
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
             transport: OnceLock::new(),
-            at_device: AtDevice::default(),
+            at_device: AtDevice::new(begun.validated),
             finished: false,
         }
     }
 
     /// What the caller is told when the time is over.
     pub(crate) fn timed_out(&self) -> CallError {
-        let waited_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let waited_ms = u64::try_from(self.begun.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if self.left.load(Ordering::Relaxed) {
             CallError::Timeout { device: self.call.device.key.to_string(), waited_ms }
         } else {
@@ -80,7 +73,7 @@ impl<'a> Link<'a> {
         self.finished = true;
         let (mode, transport) = (self.call.mode, self.transport.get().copied());
         if mode == CallMode::Sync {
-            self.engine.metrics.call_took(transport, self.started.elapsed());
+            self.engine.metrics.call_took(transport, self.begun.started.elapsed());
         }
         if mode == CallMode::Sync || outcome != Outcome::Ok {
             self.engine.metrics.call_ended(Some(mode), transport, outcome);
@@ -113,6 +106,10 @@ impl<'a> Link<'a> {
         let _first = self.transport.get_or_init(|| TransportKind::Plugin);
     }
 
+    fn settings(&self) -> &ProductSettings {
+        &self.begun.admitted.product.settings
+    }
+
     fn next_id(&self) -> CallId {
         self.engine.ids.next(|id| self.engine.pending.contains(id))
     }
@@ -124,7 +121,7 @@ impl<'a> Link<'a> {
 
     /// Puts the command into the device's own bytes, where it speaks them. They may hold the id.
     async fn encode(&self, delivery: &mut Delivery) -> Result<(), CallError> {
-        let Some(codec) = self.codec else { return Ok(()) };
+        let Some(codec) = &self.begun.admitted.codec else { return Ok(()) };
         delivery.raw = None;
         let failed = |problem: CodecError| CallError::Plugin { why: problem.0, executed: self.executed() };
         delivery.raw = Some(codec.encode(delivery).await.map_err(failed)?);
@@ -149,7 +146,7 @@ impl<'a> Link<'a> {
     fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
         let Engine { transports, registry, .. } = self.engine;
         let transport =
-            transports.choose(&self.call.device, self.settings, &**registry).map_err(|why| self.no_way(why))?;
+            transports.choose(&self.call.device, self.settings(), &**registry).map_err(|why| self.no_way(why))?;
         let _first = self.transport.get_or_init(|| transport.kind());
         Ok(transport)
     }
@@ -160,7 +157,7 @@ impl<'a> Link<'a> {
             TransportKind::Embedded | TransportKind::Plugin => None,
             TransportKind::Mqtt | TransportKind::Amqp => self.engine.registry.route(&self.call.device.key).sync_topic,
         };
-        self.settings.sync_topic.or_else(learnt)
+        self.settings().sync_topic.or_else(learnt)
     }
 
     /// Hands the message on.
@@ -192,10 +189,9 @@ impl<'a> Link<'a> {
         self.encode(&mut delivery).await?;
         let transport = self.choose()?;
         delivery.sync_topic = self.sync_topic(transport.kind());
-        let engine = self.engine;
-        let opened = engine.pending.open(delivery.id, &delivery.device, transport.name());
+        let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name());
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
-        let mut gauge = engine.metrics.pending();
+        let mut gauge = self.engine.metrics.pending();
         let end = tokio::select! {
             biased;
             end = pending.wait() => Some(end),
@@ -324,8 +320,12 @@ impl DeviceLink for Link<'_> {
         }
     }
 
+    fn began(&self) -> std::time::Instant {
+        self.begun.validated.into_std()
+    }
+
     fn deadline(&self) -> Deadline {
-        self.deadline
+        self.begun.deadline
     }
 }
 

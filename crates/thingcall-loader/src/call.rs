@@ -4,11 +4,12 @@
 //! state; nothing after it. Never two at once: who runs is marked by `scheduled`. The call is over for the plugin as soon
 //! as [`Mail::over`] is set, which happens once. No lock is held while plugin code runs or somebody is woken.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use smallvec::SmallVec;
-use thingcall_core::{Answer, Call, Deadline};
+use thingcall_core::{Answer, Call, DeviceLink};
 use thingcall_plugin::abi::{DoneFn, E_INVAL, E_LIMIT, E_SHUTDOWN, E_STALE, E_UNSUPPORTED, OK, Token};
 use tokio::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::tokens::{self, Named};
 
 mod mail;
 
+pub(crate) use mail::Exchange;
 use mail::{Mail, News, Poke, Step};
 
 /// How many times in a row a call may run plugin code before others have their turn.
@@ -42,37 +44,43 @@ pub(crate) enum Completion {
 
 /// One call of a plugin.
 pub(crate) struct CallActor {
-    instance: Arc<Instance>,
+    permit: Permit,
     token: Token,
-    call: Call,
-    deadline: Deadline,
+    request: CallRequest,
     entered: Instant,
-    request: OnceLock<CallRequest>,
+    /// As the mail says, for a look without its lock.
+    over: AtomicBool,
     mail: Mutex<Mail>,
 }
 
 impl CallActor {
     /// Enters a call; nothing runs yet. `None` if there are too many calls in the process.
-    pub(crate) fn enter(call: Call, deadline: Deadline, permit: Permit, instance: &Arc<Instance>) -> Option<Arc<Self>> {
-        tokens::enter(&instance.series, |token| {
-            let mail = Mutex::new(Mail::new(permit));
-            let (instance, request) = (instance.clone(), OnceLock::new());
-            let actor = Arc::new(Self { instance, token, call, deadline, entered: Instant::now(), request, mail });
+    pub(crate) fn enter(call: &Call, device: &dyn DeviceLink, permit: Permit) -> Option<Arc<Self>> {
+        let series = &permit.instance().series.clone();
+        tokens::enter(series, |token| {
+            let (request, entered) = (CallRequest::new(call, device.deadline()), Instant::from_std(device.began()));
+            let (over, mail) = (AtomicBool::new(false), Mutex::new(Mail::new()));
+            let actor = Arc::new(Self { permit, token, request, entered, over, mail });
             (Named::Call(actor.clone()), actor)
         })
     }
 
     pub(crate) const fn instance(&self) -> &Arc<Instance> {
-        &self.instance
+        self.permit.instance()
+    }
+
+    pub(crate) const fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Whether its token is stale, or about to be.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// The call as it came to the plugin.
-    pub(crate) const fn call(&self) -> &Call {
-        &self.call
-    }
-
-    pub(crate) const fn deadline(&self) -> Deadline {
-        self.deadline
+    pub(crate) const fn request(&self) -> &CallRequest {
+        &self.request
     }
 
     /// When it came to the plugin.
@@ -81,14 +89,17 @@ impl CallActor {
     }
 
     fn inline(&self) -> bool {
-        self.instance.pool.is_none()
+        self.instance().pool.is_none()
     }
 
     // What the plugin asks for, from any thread.
 
-    /// The device's latest answer, if these bytes are its data, which was checked when it came.
-    pub(crate) fn take_latest(&self, bytes: &[u8]) -> Option<String> {
-        lock(&self.mail).latest.take_if(|data| data.as_bytes() == bytes)
+    /// Ends the call with the device's latest answer, if these bytes are its data, which was checked when it came.
+    pub(crate) fn complete_with_latest(self: &Arc<Self>, code: i32, message: &str, data: &[u8]) -> Option<i32> {
+        let mut mail = lock(&self.mail);
+        let data = mail.latest.take_if(|latest| latest.as_bytes() == data)?;
+        let message = if message.is_empty() { None } else { Some(message.to_owned()) };
+        Some(self.finish_with(mail, OK, Some(Completion::Answered { code, message, data })))
     }
 
     /// Ends the call with an answer; the first wins.
@@ -98,7 +109,7 @@ impl CallActor {
 
     /// Asks for a `poll`.
     pub(crate) fn wake(self: &Arc<Self>) -> i32 {
-        if self.instance.table().poll.is_none() {
+        if self.instance().table().poll.is_none() {
             return E_UNSUPPORTED;
         }
         let poke = {
@@ -121,7 +132,7 @@ impl CallActor {
                 return E_STALE;
             }
             let Some(number) = mail.last_number.checked_add(1) else { return E_LIMIT };
-            if mail.operations.len() >= self.instance.limits.operations_per_call_max {
+            if mail.operations.len() >= self.instance().limits.operations_per_call_max {
                 return E_LIMIT;
             }
             mail.last_number = number;
@@ -157,8 +168,10 @@ impl CallActor {
 
     /// Has `begin` run. In-line plugins run when their driver does.
     pub(crate) fn start(self: &Arc<Self>) {
-        let poke = lock(&self.mail).poke_runner(self.inline());
-        self.tell(poke);
+        if !self.inline() {
+            let poke = lock(&self.mail).poke_runner(false);
+            self.tell(poke);
+        }
     }
 
     /// An operation ended.
@@ -174,12 +187,9 @@ impl CallActor {
         self.tell(poke);
     }
 
-    /// Takes what the plugin asked for, and the numbers of what it gave up.
-    pub(crate) fn collect(&self, orders: &mut Few<Order>, given_up: &mut Few<i32>) -> Option<Completion> {
-        let mut mail = lock(&self.mail);
-        std::mem::swap(&mut mail.orders, orders);
-        std::mem::swap(&mut mail.given_up, given_up);
-        mail.completion.take()
+    /// Takes what the plugin has for the driver.
+    pub(crate) fn collect(&self, driver: &mut Exchange) {
+        lock(&self.mail).hand_over(driver);
     }
 
     /// Has the driver woken when there is something for it. Says whether there is nothing now.
@@ -211,30 +221,38 @@ impl CallActor {
 
     /// The one place where a call ends.
     fn finish(self: &Arc<Self>, reason: i32, completion: Option<Completion>) -> i32 {
-        let pokes = {
-            let mut mail = lock(&self.mail);
-            if mail.over.is_some() {
-                return E_STALE;
-            }
-            mail.over = Some(reason);
-            if completion.is_none() {
-                // The driver is going: it is the one who ends the call.
-                mail.driver = None;
-            }
-            mail.completion = completion;
-            mail.orders.clear();
-            mail.given_up.clear();
-            let runner = mail.poke_runner(self.inline());
-            let driver = mail.poke_driver(self.inline());
-            Poke { pool: runner.pool, driver: runner.driver.or(driver.driver) }
-        };
+        self.finish_with(lock(&self.mail), reason, completion)
+    }
+
+    fn finish_with(
+        self: &Arc<Self>,
+        mut mail: MutexGuard<'_, Mail>,
+        reason: i32,
+        completion: Option<Completion>,
+    ) -> i32 {
+        if mail.over.is_some() {
+            return E_STALE;
+        }
+        mail.over = Some(reason);
+        self.over.store(true, Ordering::Release);
+        if completion.is_none() {
+            // The driver is going: it is the one who ends the call.
+            mail.driver = None;
+        }
+        mail.completion = completion;
+        mail.orders.clear();
+        mail.given_up.clear();
+        let runner = mail.poke_runner(self.inline());
+        let driver = mail.poke_driver(self.inline());
+        let pokes = Poke { pool: runner.pool, driver: runner.driver.or(driver.driver) };
+        drop(mail);
         drop(tokens::kill(self.token));
         self.tell(pokes);
         OK
     }
 
     fn tell(self: &Arc<Self>, poke: Poke) {
-        if let (true, Some(pool)) = (poke.pool, &self.instance.pool) {
+        if let (true, Some(pool)) = (poke.pool, &self.instance().pool) {
             pool.push(self.clone());
         }
         if let Some(driver) = poke.driver {
@@ -244,41 +262,43 @@ impl CallActor {
 
     // Who runs the plugin's code.
 
-    /// Runs on the thread of the driver.
-    pub(crate) fn run_inline(self: &Arc<Self>) -> More {
+    /// Runs on the thread of the driver, and gives it what the plugin has for it.
+    pub(crate) fn run_inline(self: &Arc<Self>, driver: &mut Exchange) -> More {
         let first = {
             let mut mail = lock(&self.mail);
             if mail.scheduled {
+                mail.hand_over(driver);
                 return More::No;
             }
             mail.scheduled = true;
             // It runs now; nobody need wake it.
             mail.driver = None;
-            mail.next()
+            mail.next(Some(driver))
         };
-        let more = self.steps(first);
-        if more == More::Yes {
-            lock(&self.mail).scheduled = false;
-        }
-        more
+        tokens::running(self, || self.steps(first, Some(driver)))
     }
 
-    fn steps(self: &Arc<Self>, first: Step) -> More {
+    /// With `driver` on its thread.
+    fn steps(self: &Arc<Self>, first: Step, mut driver: Option<&mut Exchange>) -> More {
         let mut step = first;
         for left in (0..STEPS_MAX).rev() {
             let mut news = News::default();
             match step {
                 Step::Begin => news.state = Some(self.begin()),
                 Step::Done(operation, end) => {
-                    end.tell(&self.instance, operation.done, operation.user);
+                    end.tell(self.instance(), operation.done, operation.user);
                     if let OperationEnd::Answered(Ok(Answer::Replied(body))) = end {
                         news.latest = Some(body.data);
                     }
                 }
-                Step::Poll(state) => self.instance.poll(self.token, state),
-                Step::End(state, reason) => self.instance.end(self.token, state, reason),
-                Step::Finished(permit) => {
-                    drop(permit);
+                Step::Poll(state) => self.instance().poll(self.token, state),
+                Step::End(state, reason) => {
+                    self.instance().end(self.token, state, reason);
+                    self.permit.give_back();
+                    return More::No;
+                }
+                Step::Finished => {
+                    self.permit.give_back();
                     return More::No;
                 }
                 Step::Idle => return More::No,
@@ -286,19 +306,22 @@ impl CallActor {
             let mut mail = lock(&self.mail);
             mail.take(news);
             if left == 0 {
+                if let Some(driver) = driver {
+                    mail.scheduled = false;
+                    mail.hand_over(driver);
+                }
                 break;
             }
-            step = mail.next();
+            step = mail.next(driver.as_deref_mut());
         }
         More::Yes
     }
 
     fn begin(self: &Arc<Self>) -> Foreign {
         // On the server's threads it begins at once.
-        let now = || if self.inline() { self.entered } else { Instant::now() };
-        let request = self.request.get_or_init(|| CallRequest::new(&self.call, self.deadline, now()));
+        let now = if self.inline() { self.entered } else { Instant::now() };
         let mut state = Foreign::NULL;
-        let status = self.instance.begin(self.token, request.get(), &mut state);
+        let status = self.instance().begin(self.token, &self.request, now, &mut state);
         if status < OK {
             let status = known_status(status);
             let _ = self.finish(status, Some(Completion::Failed { status, message: String::new() }));
@@ -309,8 +332,8 @@ impl CallActor {
 
 impl Work for CallActor {
     fn run(self: Arc<Self>) -> More {
-        let first = lock(&self.mail).next();
-        self.steps(first)
+        let first = lock(&self.mail).next(None);
+        tokens::running(&self, || self.steps(first, None))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{Answer, Call, CallError, Command, Deadline, DeviceLink, Handler};
+use tokio::time::Instant;
 
 /// At least two handlers.
 pub(crate) struct Chain {
@@ -28,7 +29,7 @@ impl Chain {
 #[async_trait]
 impl Handler for Chain {
     async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
-        self.first.handle(call, &Next { call, rest: &self.rest, device }).await
+        self.first.handle(call, &Next { call, rest: &self.rest, device, began: device.began() }).await
     }
 }
 
@@ -37,6 +38,7 @@ struct Next<'a> {
     call: &'a Call,
     rest: &'a [Arc<dyn Handler>],
     device: &'a dyn DeviceLink,
+    began: std::time::Instant,
 }
 
 #[async_trait]
@@ -46,7 +48,12 @@ impl DeviceLink for Next<'_> {
             return self.device.call(command).await;
         };
         let call = Call { service: command.service, args: command.params, ..self.call.clone() };
-        next.handle(&call, &Next { call: &call, rest, device: self.device }).await
+        let began = Instant::now().into_std();
+        next.handle(&call, &Next { call: &call, rest, device: self.device, began }).await
+    }
+
+    fn began(&self) -> std::time::Instant {
+        self.began
     }
 
     fn deadline(&self) -> Deadline {

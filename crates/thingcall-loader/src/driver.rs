@@ -15,7 +15,7 @@ use thingcall_plugin::abi::{E_CANCELLED, E_TIMEOUT};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::{Tally, answer};
-use crate::call::{CallActor, Completion, Few};
+use crate::call::{CallActor, Completion, Exchange};
 use crate::config::Fallback;
 use crate::instance::{Instance, NotAdmitted};
 use crate::metrics::CallResult;
@@ -92,8 +92,7 @@ struct Driver<'a> {
     running: Option<Running<'a>>,
     /// Those beside it. Made when there is one.
     others: Option<FuturesUnordered<Running<'a>>>,
-    orders: Few<Order>,
-    given_up: Few<i32>,
+    exchange: Exchange,
     tally: Tally,
     started: bool,
     answered: bool,
@@ -113,7 +112,7 @@ impl<'a> Driver<'a> {
                 CallError::Plugin { why, executed: Executed::No }
             }
         })?;
-        let actor = CallActor::enter(call.clone(), device.deadline(), permit, instance)
+        let actor = CallActor::enter(call, device, permit)
             .ok_or_else(|| overloaded("no token is free for another plugin call".to_owned()))?;
         Ok(Self {
             actor,
@@ -121,8 +120,7 @@ impl<'a> Driver<'a> {
             device,
             running: None,
             others: None,
-            orders: Few::new(),
-            given_up: Few::new(),
+            exchange: Exchange::default(),
             tally: Tally::default(),
             started: false,
             answered: false,
@@ -139,8 +137,8 @@ impl<'a> Driver<'a> {
             self.actor.start();
         }
         for _ in 0..ROUNDS_MAX {
-            let mut moved = self.inline() && self.actor.run_inline() == More::Yes;
-            if let Some(completion) = self.actor.collect(&mut self.orders, &mut self.given_up) {
+            let mut moved = self.run() == More::Yes;
+            if let Some(completion) = self.exchange.completion.take() {
                 return Poll::Ready(self.conclude(completion));
             }
             self.start_orders();
@@ -154,6 +152,15 @@ impl<'a> Driver<'a> {
         Poll::Pending
     }
 
+    /// Runs the plugin's code where that is done here, and takes what it has for the driver.
+    fn run(&mut self) -> More {
+        if self.inline() {
+            return self.actor.run_inline(&mut self.exchange);
+        }
+        self.actor.collect(&mut self.exchange);
+        More::No
+    }
+
     fn conclude(&mut self, completion: Completion) -> Result<Answer, CallError> {
         self.answered = true;
         let instance = self.actor.instance();
@@ -163,7 +170,7 @@ impl<'a> Driver<'a> {
     }
 
     fn start_orders(&mut self) {
-        for order in self.orders.drain(..) {
+        for order in self.exchange.orders.drain(..) {
             let Order { number, what } = order;
             let run = match what {
                 Ordered::Forward(params, limit) => {
@@ -195,7 +202,7 @@ impl<'a> Driver<'a> {
     /// Ends what the plugin gave up, if it runs still. Says whether anything ended.
     fn give_up(&mut self) -> bool {
         let mut moved = false;
-        for number in std::mem::take(&mut self.given_up) {
+        for number in std::mem::take(&mut self.exchange.given_up) {
             if self.running.take_if(|running| running.number == number).is_none() {
                 let Some(others) = &mut self.others else { continue };
                 let count = others.len();
@@ -233,7 +240,11 @@ impl<'a> Driver<'a> {
         if let OperationEnd::Answered(end) = &end {
             self.tally.note(end);
         }
-        self.actor.ended(number, end);
+        if self.inline() {
+            self.exchange.ended.push((number, end));
+        } else {
+            self.actor.ended(number, end);
+        }
     }
 }
 
@@ -247,14 +258,14 @@ impl Drop for Driver<'_> {
         self.running = None;
         self.others = None;
         if !self.answered {
-            let late = Instant::now().into_std() >= self.actor.deadline().instant();
+            let late = Instant::now().into_std() >= self.actor.request().deadline().instant();
             let (reason, result) =
                 if late { (E_TIMEOUT, CallResult::Timeout) } else { (E_CANCELLED, CallResult::Cancelled) };
             self.actor.abandon(reason);
             self.actor.instance().series.ended(result, self.actor.entered().elapsed());
         }
-        if self.inline() {
-            while self.actor.run_inline() == More::Yes {}
+        if self.inline() && !self.exchange.finished {
+            while self.actor.run_inline(&mut self.exchange) == More::Yes {}
         }
     }
 }

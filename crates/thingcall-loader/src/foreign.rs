@@ -47,9 +47,13 @@ pub(crate) unsafe fn read_sized<T: Sized32>(from: *const T) -> Option<T> {
     if size < T::LEAST {
         return None;
     }
+    if size >= size_of::<T>() {
+        // SAFETY: all of it can be read, at whatever address, and any bytes are integers and pointers.
+        return Some(unsafe { from.read_unaligned() });
+    }
     let mut copy = MaybeUninit::<T>::zeroed();
     // SAFETY: `size` bytes can be read, the copy holds `size_of::<T>()`, and they are apart: the copy is ours.
-    unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(from.cast(), size.min(size_of::<T>())) };
+    unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(from.cast(), size) };
     // SAFETY: all fields may be zero, and any bytes are integers and pointers.
     Some(unsafe { copy.assume_init() })
 }

@@ -6,6 +6,7 @@
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
@@ -59,17 +60,16 @@ fn fenced<T>(broken: T, run: impl FnOnce() -> T) -> T {
 
 unsafe extern "C" fn complete(token: Token, result: *const CallResult) -> i32 {
     fenced(E_INTERNAL, || {
-        let Some(call) = tokens::call(token) else { return stale(token) };
-        // SAFETY: the contract: null, or a result of the size it says.
-        let Some(result) = (unsafe { read_sized(result) }) else { return E_INVAL };
-        // SAFETY: the contract: its bytes are readable until this returns.
-        match unsafe { completion(&result, &call) } {
-            Err(status) => status,
-            Ok((status, completion)) => match call.complete(completion) {
-                OK => status,
-                _ => stale(token),
-            },
-        }
+        let told = tokens::with_call(token, |call| {
+            // SAFETY: the contract: null, or a result of the size it says.
+            let Some(result) = (unsafe { read_sized(result) }) else { return E_INVAL };
+            // SAFETY: the contract: its bytes are readable until this returns.
+            match unsafe { end(&result, call) } {
+                Err(status) | Ok((status, OK)) => status,
+                Ok(_) => stale(token),
+            }
+        });
+        told.unwrap_or_else(|| stale(token))
     })
 }
 
@@ -81,16 +81,17 @@ fn stale(token: Token) -> i32 {
     E_STALE
 }
 
-/// What a result says, and the status its giver gets. What is malformed leaves the call open; what can be read but
-/// breaks a rule ends it, since the plugin may give nothing better and the caller would wait in vain.
+/// Ends a call as a result says. Gives the status for its giver, and whether the call ended by it. What is malformed
+/// leaves the call open; what can be read but breaks a rule ends it, since the plugin may give nothing better and the
+/// caller would wait in vain.
 ///
 /// # Safety
 /// The result's bytes are readable as long as this runs, where their pointers are not null.
-unsafe fn completion(result: &CallResult, call: &CallActor) -> Result<(i32, Completion), i32> {
+unsafe fn end(result: &CallResult, call: &Arc<CallActor>) -> Result<(i32, i32), i32> {
     let bytes_max = call.instance().limits.plugin_bytes_max;
     let too_large = |bytes: usize| {
         let why = format!("its answer has {bytes} bytes, {bytes_max} are allowed (plugin_bytes_max)");
-        (E_LIMIT, Completion::Broken(why))
+        (E_LIMIT, call.complete(Completion::Broken(why)))
     };
     // SAFETY: the caller vouches for them.
     let message = match unsafe { foreign::bytes(result.message, bytes_max) } {
@@ -109,22 +110,26 @@ unsafe fn completion(result: &CallResult, call: &CallActor) -> Result<(i32, Comp
         status if status < OK => {
             let mut message = message.into_owned();
             message.truncate(message.floor_char_boundary(REASON_BYTES_MAX));
-            return Ok((OK, Completion::Failed { status: known_status(status), message }));
+            let completion = Completion::Failed { status: known_status(status), message };
+            return Ok((OK, call.complete(completion)));
         }
         _ => return Err(E_INVAL),
     }
     if !is_json(result.format) {
-        return Ok((E_UNSUPPORTED, Completion::Broken("its answer is not in JSON".to_owned())));
+        let why = "its answer is not in JSON".to_owned();
+        return Ok((E_UNSUPPORTED, call.complete(Completion::Broken(why))));
     }
-    let data = match data {
-        [] => Some("{}".to_owned()),
-        data => call.take_latest(data).or_else(|| json_object(data).map(str::to_owned)),
-    };
-    let Some(data) = data else {
-        return Ok((E_INVAL, Completion::Broken("its answer's data is not a JSON object".to_owned())));
+    let code = result.code;
+    if let Some(ended) = call.complete_with_latest(code, &message, data) {
+        return Ok((OK, ended));
+    }
+    let data = if data.is_empty() { Some("{}") } else { json_object(data) };
+    let Some(data) = data.map(str::to_owned) else {
+        let why = "its answer's data is not a JSON object".to_owned();
+        return Ok((E_INVAL, call.complete(Completion::Broken(why))));
     };
     let message = if message.is_empty() { None } else { Some(message.into_owned()) };
-    Ok((OK, Completion::Answered { code: result.code, message, data }))
+    Ok((OK, call.complete(Completion::Answered { code, message, data })))
 }
 
 const fn is_json(format: u32) -> bool {
@@ -139,26 +144,28 @@ fn json_object(bytes: &[u8]) -> Option<&str> {
 }
 
 unsafe extern "C" fn wake(token: Token) -> i32 {
-    fenced(E_INTERNAL, || tokens::call(token).map_or(E_STALE, |call| call.wake()))
+    fenced(E_INTERNAL, || tokens::with_call(token, CallActor::wake).unwrap_or(E_STALE))
 }
 
 unsafe extern "C" fn forward(token: Token, command: *const Forward, done: Option<DoneFn>, user: *mut c_void) -> i32 {
     let user = Foreign(user);
     fenced(E_INTERNAL, || {
-        let Some(call) = tokens::call(token) else { return E_STALE };
-        // SAFETY: the contract: null, or a command of the size it says.
-        let (Some(command), Some(done)) = (unsafe { read_sized(command) }, done) else { return E_INVAL };
-        if !is_json(command.format) {
-            return E_UNSUPPORTED;
-        }
-        // SAFETY: the contract: its bytes are readable until this returns.
-        let args = match unsafe { foreign::bytes(command.args, call.instance().limits.plugin_bytes_max) } {
-            Ok(args) => args_of(args, &call.call().args),
-            Err(status) => return status,
-        };
-        let Some(args) = args else { return E_INVAL };
-        let limit = (command.timeout_ms > 0).then(|| Duration::from_millis(command.timeout_ms));
-        call.order(Ordered::Forward(args, limit), done, user)
+        let ordered = tokens::with_call(token, |call| {
+            // SAFETY: the contract: null, or a command of the size it says.
+            let (Some(command), Some(done)) = (unsafe { read_sized(command) }, done) else { return E_INVAL };
+            if !is_json(command.format) {
+                return E_UNSUPPORTED;
+            }
+            // SAFETY: the contract: its bytes are readable until this returns.
+            let args = match unsafe { foreign::bytes(command.args, call.instance().limits.plugin_bytes_max) } {
+                Ok(args) => args_of(args, call.request().args()),
+                Err(status) => return status,
+            };
+            let Some(args) = args else { return E_INVAL };
+            let limit = (command.timeout_ms > 0).then(|| Duration::from_millis(command.timeout_ms));
+            call.order(Ordered::Forward(args, limit), done, user)
+        });
+        ordered.unwrap_or(E_STALE)
     })
 }
 
@@ -191,7 +198,7 @@ unsafe extern "C" fn cancel(scope: Token, number: i32) -> i32 {
 unsafe extern "C" fn remaining_ms(token: Token) -> i64 {
     fenced(E_INTERNAL.into(), || {
         let Some(call) = tokens::call(token) else { return E_STALE.into() };
-        i64::try_from(left_ms(call.deadline(), Instant::now())).unwrap_or(i64::MAX)
+        i64::try_from(left_ms(call.request().deadline(), Instant::now())).unwrap_or(i64::MAX)
     })
 }
 
@@ -223,7 +230,7 @@ unsafe extern "C" fn log(scope: Token, number: i32, target: *const Bytes, messag
             let message = unsafe { foreign::text(message, log_lines::MESSAGE_BYTES_MAX) };
             // SAFETY: see above.
             let fields = unsafe { foreign::text(fields, log_lines::MESSAGE_BYTES_MAX) };
-            let call = tokens::call(scope).map(|actor| actor.call().id.as_u32());
+            let call = tokens::call(scope).map(|actor| actor.request().id().as_u32());
             let line = Line { plugin: &series.plugin, call, module: &target, message: &message, fields: &fields };
             log_lines::write(level, &line);
         }

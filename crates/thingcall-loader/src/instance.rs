@@ -6,16 +6,18 @@
 
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use thingcall_plugin::abi::{self, CallResult, CodecRequest, DoneFn, E_UNSUPPORTED, OK, Out, Request, Token};
+use thingcall_plugin::abi::{self, CallResult, CodecRequest, DoneFn, E_UNSUPPORTED, OK, Out, Token};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::config::Fallback;
 use crate::metrics::{Metrics, Series};
 use crate::own_metrics::OwnMetrics;
 use crate::pool::Pool;
+use crate::request::CallRequest;
 use crate::watchdog::Watched;
 
 /// A pointer of the plugin's, which it alone follows.
@@ -116,12 +118,12 @@ impl Instance {
         self.this.load(Ordering::Acquire)
     }
 
-    /// Runs `begin`.
-    pub(crate) fn begin(&self, token: Token, request: &Request, state: &mut Foreign) -> i32 {
+    /// Runs `begin`, once for a call. Its request stays where it is, and outlives the call's `end`.
+    pub(crate) fn begin(&self, token: Token, request: &CallRequest, now: Instant, state: &mut Foreign) -> i32 {
         let Some(begin) = self.table.begin else { return E_UNSUPPORTED };
         let _in_plugin = self.watched.enter();
-        // SAFETY: created and not destroyed; the request outlives the call's `end`.
-        unsafe { begin(self.this(), token, request, &raw mut state.0) }
+        // SAFETY: created and not destroyed; the call's actor runs this once and holds the request, behind an `Arc`.
+        unsafe { begin(self.this(), token, request.begin(now), &raw mut state.0) }
     }
 
     /// Runs `poll`.
@@ -180,7 +182,7 @@ impl Instance {
         match self.permits.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
             Ok(_) => {
                 self.series.in_flight.inc();
-                Ok(Permit(self.clone()))
+                Ok(Permit { instance: self.clone(), out: AtomicBool::new(true) })
             }
             Err(CLOSED) => Err(NotAdmitted::Closed),
             Err(_) => Err(NotAdmitted::Full(max)),
@@ -242,14 +244,34 @@ pub(crate) enum NotAdmitted {
 
 /// One call or translation in flight; `destroy` waits for it.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<Instance>);
+pub(crate) struct Permit {
+    instance: Arc<Instance>,
+    out: AtomicBool,
+}
+
+impl Permit {
+    /// Whose it is.
+    pub(crate) const fn instance(&self) -> &Arc<Instance> {
+        &self.instance
+    }
+
+    /// Gives it back before it is dropped. Not for two threads at once.
+    pub(crate) fn give_back(&self) {
+        if !self.out.load(Ordering::Relaxed) {
+            return;
+        }
+        self.out.store(false, Ordering::Relaxed);
+        let instance = &self.instance;
+        instance.series.in_flight.dec();
+        if instance.permits.fetch_sub(1, Ordering::AcqRel) == 1 {
+            instance.returned.notify_waiters();
+        }
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.series.in_flight.dec();
-        if self.0.permits.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.returned.notify_waiters();
-        }
+        self.give_back();
     }
 }
 

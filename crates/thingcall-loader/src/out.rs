@@ -1,13 +1,15 @@
 //! Places that a plugin writes bytes to. What it gets is a token made to look like a pointer, so that writing to a place
 //! that is gone is refused, not undefined.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use thingcall_plugin::abi::{E_LIMIT, E_STALE, OK, Out, Token};
 
 use crate::slots::{Slots, lock};
 
 static OUTS: Slots<Arc<Mutex<Written>>, ()> = Slots::new();
+/// Who owns a place is not asked.
+static NOBODY: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
 
 #[derive(Default)]
 struct Written {
@@ -26,7 +28,7 @@ impl OutPlace {
     /// A place for so many bytes; `None` if there are too many places.
     pub(crate) fn new(bytes_max: usize) -> Option<Self> {
         let written = Arc::new(Mutex::new(Written { bytes_max, ..Written::default() }));
-        OUTS.insert((), |token| (written.clone(), token)).map(|token| Self { token, written })
+        OUTS.insert(&NOBODY, |token| (written.clone(), token)).map(|token| Self { token, written })
     }
 
     /// What the plugin gets.

@@ -1,59 +1,117 @@
-//! A call in the words of the ABI: borrowed texts, valid as long as the call's actor.
+//! A call in the words of the ABI: texts that its plugin may read as long as the call's actor lives.
+//!
+//! **Invariant:** once [`CallRequest::begin`] was called it stays where it is: what it gave points into it. The actor that
+//! holds it is behind an `Arc`.
 #![expect(unsafe_code, reason = "hands out pointers to texts that it keeps")]
 
-use thingcall_core::{Call, CallMode, Deadline, ModuleId, RequestId};
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use thingcall_core::{Args, Call, CallId, CallMode, Deadline, Device, RequestId};
 use thingcall_plugin::abi::{Bytes, FORMAT_JSON, MODE_ASYNC, MODE_SYNC, Request};
 use tokio::time::Instant;
 
 use crate::foreign::size32;
 
-/// The request's id, a module, a colon and a service.
-const TEXTS_BYTES_MAX: usize = RequestId::TEXT_LEN + 30 + 1 + 50;
+/// The longest module, its colon and the longest service.
+const IDENTIFIER_BYTES_MAX: usize = 30 + 1 + 50;
 
-/// The request of one call, and the texts that nobody else keeps.
+/// The request of one call, and what it points at.
 pub(crate) struct CallRequest {
-    request: Request,
-    /// The request's id and the identifier. Its bytes stay where they are when this moves.
-    _texts: String,
+    id: CallId,
+    mode: CallMode,
+    device: Arc<Device>,
+    args: Args,
+    deadline: Deadline,
+    request_id: [u8; RequestId::TEXT_LEN],
+    /// `module:service`, or the service alone.
+    identifier: [u8; IDENTIFIER_BYTES_MAX],
+    module_bytes: usize,
+    identifier_bytes: usize,
+    /// Written by `begin`, and read by the plugin alone.
+    request: UnsafeCell<MaybeUninit<Request>>,
 }
 
-// SAFETY: it is never changed after it was made, and points at texts that nobody changes.
+// SAFETY: its pointers lead to texts of its own, which nobody changes; `begin` is called once.
 unsafe impl Send for CallRequest {}
 // SAFETY: see above.
 unsafe impl Sync for CallRequest {}
 
 impl CallRequest {
-    /// Of a call that outlives it: the other texts are the call's own.
-    pub(crate) fn new(call: &Call, deadline: Deadline, now: Instant) -> Self {
-        let mut texts = String::with_capacity(TEXTS_BYTES_MAX);
-        texts.push_str(call.request_id.write(&mut [0; RequestId::TEXT_LEN]));
+    pub(crate) fn new(call: &Call, deadline: Deadline) -> Self {
+        let mut request_id = [0; RequestId::TEXT_LEN];
+        let _written = call.request_id.write(&mut request_id);
+        let mut identifier = [0; IDENTIFIER_BYTES_MAX];
+        let (mut module_bytes, mut identifier_bytes) = (0, 0);
+        let mut put = |text: &str| {
+            let end = identifier_bytes + text.len();
+            if let Some(place) = identifier.get_mut(identifier_bytes..end) {
+                place.copy_from_slice(text.as_bytes());
+                identifier_bytes = end;
+            }
+        };
         if let Some(module) = &call.service.module {
-            texts.extend([module.as_str(), ":"]);
+            module_bytes = module.as_str().len();
+            put(module.as_str());
+            put(":");
         }
-        texts.push_str(call.service.service.as_str());
-        let (request_id, identifier) = texts.split_at_checked(RequestId::TEXT_LEN).unwrap_or_default();
+        put(call.service.service.as_str());
+        Self {
+            id: call.id,
+            mode: call.mode,
+            device: call.device.clone(),
+            args: call.args.clone(),
+            deadline,
+            request_id,
+            identifier,
+            module_bytes,
+            identifier_bytes,
+            request: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    pub(crate) const fn id(&self) -> CallId {
+        self.id
+    }
+
+    pub(crate) const fn args(&self) -> &Args {
+        &self.args
+    }
+
+    pub(crate) const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// What the plugin gets, at this time.
+    ///
+    /// # Safety
+    /// It is called once, and what it belongs to does not move as long as the plugin may read it.
+    pub(crate) unsafe fn begin(&self, now: Instant) -> *const Request {
+        let identifier = self.identifier.get(..self.identifier_bytes).unwrap_or_default();
+        let (module, service) = match self.module_bytes {
+            0 => (&[][..], identifier),
+            end => (identifier.get(..end).unwrap_or_default(), identifier.get(end + 1..).unwrap_or_default()),
+        };
         let request = Request {
             struct_size: size32::<Request>(),
-            mode: match call.mode {
+            mode: match self.mode {
                 CallMode::Sync => MODE_SYNC,
                 CallMode::Async => MODE_ASYNC,
             },
             format: FORMAT_JSON,
             reserved0: 0,
-            timeout_ms: left_ms(deadline, now),
-            product_key: of(call.device.key.product.as_str()),
-            device_name: of(call.device.key.name.as_str()),
-            identifier: of(identifier),
-            module: of(call.service.module.as_ref().map_or("", ModuleId::as_str)),
-            service: of(call.service.service.as_str()),
-            request_id: of(request_id),
-            args: of(call.args.as_str()),
+            timeout_ms: left_ms(self.deadline, now),
+            product_key: of(self.device.key.product.as_str()),
+            device_name: of(self.device.key.name.as_str()),
+            identifier: Bytes::of(identifier),
+            module: Bytes::of(module),
+            service: Bytes::of(service),
+            request_id: Bytes::of(&self.request_id),
+            args: of(self.args.as_str()),
         };
-        Self { request, _texts: texts }
-    }
-
-    pub(crate) const fn get(&self) -> &Request {
-        &self.request
+        // SAFETY: the caller vouches that nobody else has been here.
+        unsafe { (*self.request.get()).write(request) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! table: what leaves it is dropped by the caller.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use thingcall_plugin::abi::Token;
 
@@ -40,7 +40,7 @@ struct Slot<T, O>(Mutex<Entry<T, O>>);
 struct Entry<T, O> {
     generation: u64,
     live: Option<T>,
-    owner: Option<O>,
+    owner: Option<Arc<O>>,
 }
 
 const fn token_of(index: usize, generation: u64) -> Token {
@@ -51,7 +51,7 @@ const fn generation_of(token: Token) -> u64 {
     token >> INDEX_BITS
 }
 
-impl<T: Clone, O: Clone> Slots<T, O> {
+impl<T: Clone, O> Slots<T, O> {
     pub(crate) const fn new() -> Self {
         Self {
             chunks: [const { OnceLock::new() }; CHUNKS_MAX],
@@ -65,13 +65,15 @@ impl<T: Clone, O: Clone> Slots<T, O> {
     }
 
     /// Enters what `make` makes of its token; `None` if the table is full.
-    pub(crate) fn insert<R>(&self, owner: O, make: impl FnOnce(Token) -> (T, R)) -> Option<R> {
+    pub(crate) fn insert<R>(&self, owner: &Arc<O>, make: impl FnOnce(Token) -> (T, R)) -> Option<R> {
         let token = self.next_free()?;
         let (value, made) = make(token);
         let before = {
             let mut entry = lock(&self.slot(token)?.0);
             entry.live = Some(value);
-            entry.owner.replace(owner)
+            // Most often it was the same one's before.
+            let same = entry.owner.as_ref().is_some_and(|before| Arc::ptr_eq(before, owner));
+            if same { None } else { entry.owner.replace(owner.clone()) }
         };
         drop(before);
         Some(made)
@@ -113,7 +115,7 @@ impl<T: Clone, O: Clone> Slots<T, O> {
     }
 
     /// Whose a token is, or was, as far as that is remembered.
-    pub(crate) fn owner(&self, token: Token) -> Option<O> {
+    pub(crate) fn owner(&self, token: Token) -> Option<Arc<O>> {
         let entry = lock(&self.slot(token)?.0);
         let generation = generation_of(token);
         let known = match &entry.live {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use prometheus::Registry;
@@ -15,6 +15,7 @@ use thingcall_core::{
     Answer, Args, Call, CallError, CallId, CallMode, Command, Deadline, Device, DeviceKey, DeviceLink, Handlers, IotId,
     Qos, ReplyBody, RequestId,
 };
+use tokio::time::Instant;
 
 use crate::report::{PluginState, PluginStatus};
 use crate::{Config, PluginConfig, PluginConfigs, Plugins};
@@ -138,8 +139,7 @@ pub(crate) fn call(product: &str, service: &str) -> Call {
 }
 
 fn deadline() -> Deadline {
-    #[expect(clippy::disallowed_methods, reason = "far enough off for the real clock to do")]
-    Deadline::at(Instant::now() + Duration::from_secs(60))
+    Deadline::at((Instant::now() + Duration::from_secs(60)).into_std())
 }
 
 /// A device that notes its commands and answers `{"by":"device"}`.
@@ -153,6 +153,10 @@ impl DeviceLink for Echo {
     async fn call(&self, command: Command) -> Result<Answer, CallError> {
         self.commands.lock().unwrap().push(command.params.as_str().to_owned());
         Ok(Answer::Replied(ReplyBody { code: 200, message: None, data: r#"{"by":"device"}"#.to_owned() }))
+    }
+
+    fn began(&self) -> std::time::Instant {
+        Instant::now().into_std()
     }
 
     fn deadline(&self) -> Deadline {

@@ -10,7 +10,12 @@ use crate::instance::Instance;
 use crate::metrics::Series;
 use crate::slots::Slots;
 
-static TOKENS: Slots<Named, Arc<Series>> = Slots::new();
+static TOKENS: Slots<Named, Series> = Slots::new();
+
+scoped_tls::scoped_thread_local! {
+    /// The call whose plugin code runs on this thread.
+    static RUNNING: Arc<CallActor>
+}
 
 /// What a token names.
 #[derive(Clone)]
@@ -21,7 +26,7 @@ pub(crate) enum Named {
 
 /// Enters what `make` makes of its token.
 pub(crate) fn enter<R>(series: &Arc<Series>, make: impl FnOnce(Token) -> (Named, R)) -> Option<R> {
-    TOKENS.insert(series.clone(), make)
+    TOKENS.insert(series, make)
 }
 
 /// What a token names, if it is not stale.
@@ -35,6 +40,20 @@ pub(crate) fn call(token: Token) -> Option<Arc<CallActor>> {
         Named::Call(call) => Some(call),
         Named::Plugin(_) => None,
     }
+}
+
+/// Runs a call's plugin code.
+pub(crate) fn running<R>(call: &Arc<CallActor>, run: impl FnOnce() -> R) -> R {
+    RUNNING.set(call, run)
+}
+
+/// Gives the call a token names to `then`. Most often it is the one that runs on this thread, which needs no look into
+/// the table.
+pub(crate) fn with_call<R>(token: Token, then: impl FnOnce(&Arc<CallActor>) -> R) -> Option<R> {
+    if RUNNING.is_set() && RUNNING.with(|running| running.token() == token && !running.is_over()) {
+        return Some(RUNNING.with(then));
+    }
+    call(token).map(|call| then(&call))
 }
 
 /// The plugin instance a token names.

@@ -5,7 +5,7 @@
 use std::task::Waker;
 
 use super::{Completion, Few};
-use crate::instance::{Foreign, Permit};
+use crate::instance::Foreign;
 use crate::operation::{Operation, OperationEnd, Order};
 
 pub(super) struct Mail {
@@ -28,7 +28,20 @@ pub(super) struct Mail {
     /// The engine's side of the call, where it waits.
     pub(super) driver: Option<Waker>,
     pub(super) state: Foreign,
-    pub(super) permit: Option<Permit>,
+}
+
+/// What passes between a plugin and its call's driver.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    /// For the plugin where its code runs on the driver's thread: operations that ended.
+    pub(crate) ended: Few<(i32, OperationEnd)>,
+    /// For the driver, as all that follows.
+    pub(crate) orders: Few<Order>,
+    /// The numbers of operations it gave up; each once.
+    pub(crate) given_up: Few<i32>,
+    pub(crate) completion: Option<Completion>,
+    /// The plugin's code is not run again.
+    pub(crate) finished: bool,
 }
 
 /// What the one who runs the actor does next.
@@ -36,8 +49,10 @@ pub(super) enum Step {
     Begin,
     Done(Operation, OperationEnd),
     Poll(Foreign),
+    /// The last step of a call with a state; nothing comes after it.
     End(Foreign, i32),
-    Finished(Option<Permit>),
+    /// There is nothing to run any more.
+    Finished,
     Idle,
 }
 
@@ -58,7 +73,7 @@ pub(super) struct Poke {
 }
 
 impl Mail {
-    pub(super) fn new(permit: Permit) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             scheduled: false,
             begun: false,
@@ -73,7 +88,6 @@ impl Mail {
             latest: None,
             driver: None,
             state: Foreign::NULL,
-            permit: Some(permit),
         }
     }
 
@@ -104,7 +118,27 @@ impl Mail {
         }
     }
 
-    pub(super) fn next(&mut self) -> Step {
+    /// What is next; before the last step for now, the driver that asks gets what there is for it.
+    pub(super) fn next(&mut self, mut driver: Option<&mut Exchange>) -> Step {
+        let step = self.next_step(driver.as_deref_mut());
+        if let (Step::Idle | Step::End(..) | Step::Finished, Some(driver)) = (&step, driver) {
+            self.hand_over(driver);
+            driver.finished = !matches!(step, Step::Idle);
+        }
+        step
+    }
+
+    pub(super) fn hand_over(&mut self, driver: &mut Exchange) {
+        if !self.orders.is_empty() {
+            std::mem::swap(&mut self.orders, &mut driver.orders);
+        }
+        if !self.given_up.is_empty() {
+            std::mem::swap(&mut self.given_up, &mut driver.given_up);
+        }
+        driver.completion = self.completion.take();
+    }
+
+    fn next_step(&mut self, mut driver: Option<&mut Exchange>) -> Step {
         if let Some(reason) = self.over {
             return self.next_of_last(reason);
         }
@@ -112,8 +146,7 @@ impl Mail {
             self.begun = true;
             return Step::Begin;
         }
-        while !self.ended.is_empty() {
-            let (number, end) = self.ended.remove(0);
+        while let Some((number, end)) = self.next_end(driver.as_deref_mut()) {
             if let Some(place) = self.operations.iter().position(|operation| operation.number == number) {
                 return Step::Done(self.operations.swap_remove(place), end);
             }
@@ -125,16 +158,25 @@ impl Mail {
         Step::Idle
     }
 
-    /// What is left of a call that is over. `begin` is not run any more.
+    /// The oldest end of an operation that was not told.
+    fn next_end(&mut self, driver: Option<&mut Exchange>) -> Option<(i32, OperationEnd)> {
+        let ended = match driver {
+            Some(driver) if !driver.ended.is_empty() => &mut driver.ended,
+            Some(_) | None => &mut self.ended,
+        };
+        match ended.len() {
+            0 => None,
+            1 => ended.pop(),
+            _ => Some(ended.remove(0)),
+        }
+    }
+
+    /// What is left of a call that is over. `begin` is not run any more. It stays scheduled: nobody else need run it.
     fn next_of_last(&mut self, reason: i32) -> Step {
         if let Some(operation) = self.operations.pop() {
             return Step::Done(operation, OperationEnd::Cancelled);
         }
         let state = std::mem::replace(&mut self.state, Foreign::NULL);
-        if !state.0.is_null() {
-            return Step::End(state, reason);
-        }
-        self.scheduled = false;
-        Step::Finished(self.permit.take())
+        if state.0.is_null() { Step::Finished } else { Step::End(state, reason) }
     }
 }

@@ -334,20 +334,22 @@ async fn what_comes_in_before_the_driver_waits_keeps_it_awake() {
     assert!(waits());
     assert_eq!(actor.wake(), OK);
     assert!(!waits(), "a poll is asked for");
-    assert_eq!(actor.run_inline(), More::No);
+    let mut out = Exchange::default();
+    assert_eq!(actor.run_inline(&mut out), More::No);
     assert!(waits());
     actor.ended(77, OperationEnd::Fired);
     assert!(!waits(), "an end is to be told");
-    assert_eq!(actor.run_inline(), More::No);
+    assert_eq!(actor.run_inline(&mut out), More::No);
     let Some(Event::Poll(token)) = bench.script.events().last().cloned() else { panic!("not polled") };
     bench.script.timer(token, 60_000, 1, |_, _| {});
     assert!(!waits(), "a timer is to be started");
-    let (mut orders, mut given_up) = (Few::new(), Few::new());
-    assert!(actor.collect(&mut orders, &mut given_up).is_none() && orders.len() == 1 && waits());
+    actor.collect(&mut out);
+    assert!(out.completion.is_none() && out.orders.len() == 1 && waits());
     assert_eq!((bench.script.cancel(token, 1), bench.script.cancel(token, 1)), (OK, OK));
     assert!(!waits(), "a timer is given up");
-    orders.clear();
-    assert!(actor.collect(&mut orders, &mut given_up).is_none() && given_up.as_slice() == [1] && waits());
+    out.orders.clear();
+    actor.collect(&mut out);
+    assert!(out.completion.is_none() && out.given_up.as_slice() == [1] && waits());
     bench.script.complete(token, OK, 200, "");
     assert!(!waits(), "there is an answer");
 }

@@ -30,12 +30,12 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 proptest! {
     #[test]
     fn a_token_names_what_was_entered_until_it_is_killed(acts in acts()) {
-        let slots: Slots<u32, u32> = Slots::new();
+        let (slots, owner): (Slots<u32, u32>, _) = (Slots::new(), Arc::new(0));
         let (mut live, mut seen) = (HashMap::new(), Vec::new());
         for act in acts {
             match act {
                 Act::Insert(value) => {
-                    let token = slots.insert(value, |token| (value, token)).unwrap();
+                    let token = slots.insert(&owner, |token| (value, token)).unwrap();
                     prop_assert!(token != 0 && !seen.contains(&token), "given out twice");
                     seen.push(token);
                     live.insert(token, value);
@@ -71,34 +71,35 @@ fn nothing_is_found_under_zero_and_under_numbers_never_given_out() {
 #[test]
 fn the_owner_of_a_stale_token_is_known_until_its_slot_is_used_again() {
     let slots: Slots<u8, &str> = Slots::new();
-    let first = slots.insert("a", |token| (1, token)).unwrap();
-    assert_eq!(slots.owner(first), Some("a"));
+    let [a, b, c] = ["a", "b", "c"].map(Arc::new);
+    let first = slots.insert(&a, |token| (1, token)).unwrap();
+    assert_eq!(slots.owner(first), Some(a.clone()));
     slots.kill(first).unwrap();
-    assert_eq!(slots.owner(first), Some("a"));
+    assert_eq!(slots.owner(first), Some(a.clone()));
     // A freed slot is the last to be used again.
     for _ in 0..CHUNK_SLOTS - 1 {
-        slots.insert("b", |token| (2, token)).unwrap();
+        slots.insert(&b, |token| (2, token)).unwrap();
     }
-    assert_eq!(slots.owner(first), Some("a"));
-    let again = slots.insert("c", |token| (3, token)).unwrap();
-    assert_eq!((slots.owner(first), slots.owner(again)), (None, Some("c")));
+    assert_eq!(slots.owner(first), Some(a.clone()));
+    let again = slots.insert(&c, |token| (3, token)).unwrap();
+    assert_eq!((slots.owner(first), slots.owner(again)), (None, Some(c)));
     assert_eq!((slots.get(first), slots.get(again)), (None, Some(3)));
 }
 
 #[test]
 fn a_full_table_says_so_and_takes_more_when_one_is_freed() {
     let slots: Slots<(), ()> = Slots::new();
-    let tokens: Vec<Token> = std::iter::from_fn(|| slots.insert((), |token| ((), token))).collect();
+    let tokens: Vec<Token> = std::iter::from_fn(|| slots.insert(&Arc::new(()), |token| ((), token))).collect();
     assert_eq!(tokens.len(), 1 << INDEX_BITS);
     slots.kill(tokens[5]).unwrap();
-    assert!(slots.insert((), |token| ((), token)).is_some());
-    assert!(slots.insert((), |token| ((), token)).is_none());
+    assert!(slots.insert(&Arc::new(()), |token| ((), token)).is_some());
+    assert!(slots.insert(&Arc::new(()), |token| ((), token)).is_none());
 }
 
 #[test]
 fn a_slot_whose_generations_are_used_up_is_not_used_again() {
     let slots: Slots<(), ()> = Slots::new();
-    let token = slots.insert((), |token| ((), token)).unwrap();
+    let token = slots.insert(&Arc::new(()), |token| ((), token)).unwrap();
     lock(&slots.slot(token).unwrap().0).generation = GENERATION_MAX;
     let last = (GENERATION_MAX << INDEX_BITS) | (token & ((1 << INDEX_BITS) - 1));
     let free = lock(&slots.free).tokens.len();

@@ -61,6 +61,10 @@ impl DeviceLink for FakeDevice {
         (self.answering)(command).await
     }
 
+    fn began(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+
     fn deadline(&self) -> Deadline {
         self.deadline
     }
