@@ -92,10 +92,11 @@ struct Driver<'a> {
     running: Option<Running<'a>>,
     /// Those beside it. Made when there is one.
     others: Option<FuturesUnordered<Running<'a>>>,
-    exchange: Exchange,
     tally: Tally,
     started: bool,
     answered: bool,
+    /// The plugin's code has run for the last time.
+    finished: bool,
 }
 
 impl<'a> Driver<'a> {
@@ -120,10 +121,10 @@ impl<'a> Driver<'a> {
             device,
             running: None,
             others: None,
-            exchange: Exchange::default(),
             tally: Tally::default(),
             started: false,
             answered: false,
+            finished: false,
         })
     }
 
@@ -132,32 +133,40 @@ impl<'a> Driver<'a> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, CallError>> {
-        if !self.started {
+        // Not kept from one poll to the next: less to hold for a call that waits.
+        let mut exchange = Exchange::default();
+        if self.started {
+            self.poll_running(context, &mut exchange);
+        } else {
             self.started = true;
             self.actor.start();
         }
         for _ in 0..ROUNDS_MAX {
-            let mut moved = self.run() == More::Yes;
-            if let Some(completion) = self.exchange.completion.take() {
+            let mut moved = self.run(&mut exchange) == More::Yes;
+            if let Some(completion) = exchange.completion.take() {
                 return Poll::Ready(self.conclude(completion));
             }
-            self.start_orders();
-            moved |= self.give_up();
-            moved |= self.poll_running(context);
+            if self.start_orders(&mut exchange) | self.give_up(&mut exchange) {
+                self.poll_running(context, &mut exchange);
+            }
+            moved |= !exchange.ended.is_empty();
             if !moved && self.actor.park(context.waker()) {
                 return Poll::Pending;
             }
         }
+        exchange.ended.drain(..).for_each(|(number, end)| self.actor.ended(number, end));
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
     /// Runs the plugin's code where that is done here, and takes what it has for the driver.
-    fn run(&mut self) -> More {
+    fn run(&mut self, exchange: &mut Exchange) -> More {
         if self.inline() {
-            return self.actor.run_inline(&mut self.exchange);
+            let more = self.actor.run_inline(exchange);
+            self.finished = exchange.finished;
+            return more;
         }
-        self.actor.collect(&mut self.exchange);
+        self.actor.collect(exchange);
         More::No
     }
 
@@ -169,8 +178,10 @@ impl<'a> Driver<'a> {
         answer
     }
 
-    fn start_orders(&mut self) {
-        for order in self.exchange.orders.drain(..) {
+    /// Says whether anything was started.
+    fn start_orders(&mut self, exchange: &mut Exchange) -> bool {
+        let any = !exchange.orders.is_empty();
+        for order in exchange.orders.drain(..) {
             let Order { number, what } = order;
             let run = match what {
                 Ordered::Forward(params, limit) => {
@@ -197,12 +208,13 @@ impl<'a> Driver<'a> {
                 Some(_) => self.others.get_or_insert_default().push(running),
             }
         }
+        any
     }
 
     /// Ends what the plugin gave up, if it runs still. Says whether anything ended.
-    fn give_up(&mut self) -> bool {
+    fn give_up(&mut self, exchange: &mut Exchange) -> bool {
         let mut moved = false;
-        for number in std::mem::take(&mut self.exchange.given_up) {
+        for number in std::mem::take(&mut exchange.given_up) {
             if self.running.take_if(|running| running.number == number).is_none() {
                 let Some(others) = &mut self.others else { continue };
                 let count = others.len();
@@ -211,37 +223,32 @@ impl<'a> Driver<'a> {
                     continue;
                 }
             }
-            self.ended(number, OperationEnd::Cancelled);
+            self.ended(exchange, number, OperationEnd::Cancelled);
             moved = true;
         }
         moved
     }
 
-    /// Says whether anything ended.
-    fn poll_running(&mut self, context: &mut Context<'_>) -> bool {
-        let mut moved = false;
+    fn poll_running(&mut self, context: &mut Context<'_>, exchange: &mut Exchange) {
         if let Some(running) = &mut self.running
             && let Poll::Ready((number, end)) = Pin::new(running).poll(context)
         {
             self.running = None;
-            self.ended(number, end);
-            moved = true;
+            self.ended(exchange, number, end);
         }
         while let Some(others) = &mut self.others
             && let Poll::Ready(Some((number, end))) = Pin::new(others).poll_next(context)
         {
-            self.ended(number, end);
-            moved = true;
+            self.ended(exchange, number, end);
         }
-        moved
     }
 
-    fn ended(&mut self, number: i32, end: OperationEnd) {
+    fn ended(&mut self, exchange: &mut Exchange, number: i32, end: OperationEnd) {
         if let OperationEnd::Answered(end) = &end {
             self.tally.note(end);
         }
         if self.inline() {
-            self.exchange.ended.push((number, end));
+            exchange.ended.push((number, end));
         } else {
             self.actor.ended(number, end);
         }
@@ -264,8 +271,9 @@ impl Drop for Driver<'_> {
             self.actor.abandon(reason);
             self.actor.instance().series.ended(result, self.actor.entered().elapsed());
         }
-        if self.inline() && !self.exchange.finished {
-            while self.actor.run_inline(&mut self.exchange) == More::Yes {}
+        if self.inline() && !self.finished {
+            let mut unheard = Exchange::default();
+            while self.actor.run_inline(&mut unheard) == More::Yes {}
         }
     }
 }

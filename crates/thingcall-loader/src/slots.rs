@@ -35,6 +35,8 @@ struct Free {
     chunks: usize,
 }
 
+/// A cache line of its own: slots in a row are used by different threads.
+#[repr(align(64))]
 struct Slot<T, O>(Mutex<Entry<T, O>>);
 
 struct Entry<T, O> {
