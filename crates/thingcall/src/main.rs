@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mimalloc::MiMalloc;
 
-/// Plugins have allocators of their own: nothing that one side allocated is freed by the other.
+/// Plugins may have allocators of their own: nothing that one side allocated is freed by the other.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
