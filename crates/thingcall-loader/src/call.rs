@@ -44,6 +44,7 @@ pub(crate) enum Completion {
 
 /// One call of a plugin.
 pub(crate) struct CallActor {
+    /// `destroy` waits until the actor is gone: nobody runs it, waits for it or finds it any more.
     permit: Permit,
     token: Token,
     request: CallRequest,
@@ -294,14 +295,9 @@ impl CallActor {
                 Step::Poll(state) => self.instance().poll(self.token, state),
                 Step::End(state, reason) => {
                     self.instance().end(self.token, state, reason);
-                    self.permit.give_back();
                     return More::No;
                 }
-                Step::Finished => {
-                    self.permit.give_back();
-                    return More::No;
-                }
-                Step::Idle => return More::No,
+                Step::Finished | Step::Idle => return More::No,
             }
             let mut mail = lock(&self.mail);
             mail.take(news);

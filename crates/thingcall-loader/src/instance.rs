@@ -6,7 +6,7 @@
 
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thingcall_plugin::abi::{self, CallResult, CodecRequest, DoneFn, E_UNSUPPORTED, OK, Out, Token};
@@ -182,7 +182,7 @@ impl Instance {
         match self.permits.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
             Ok(_) => {
                 self.series.in_flight.inc();
-                Ok(Permit { instance: self.clone(), out: AtomicBool::new(true) })
+                Ok(Permit(self.clone()))
             }
             Err(CLOSED) => Err(NotAdmitted::Closed),
             Err(_) => Err(NotAdmitted::Full(max)),
@@ -244,34 +244,21 @@ pub(crate) enum NotAdmitted {
 
 /// One call or translation in flight; `destroy` waits for it.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    instance: Arc<Instance>,
-    out: AtomicBool,
-}
+pub(crate) struct Permit(Arc<Instance>);
 
 impl Permit {
     /// Whose it is.
     pub(crate) const fn instance(&self) -> &Arc<Instance> {
-        &self.instance
-    }
-
-    /// Gives it back before it is dropped. Not for two threads at once.
-    pub(crate) fn give_back(&self) {
-        if !self.out.load(Ordering::Relaxed) {
-            return;
-        }
-        self.out.store(false, Ordering::Relaxed);
-        let instance = &self.instance;
-        instance.series.in_flight.dec();
-        if instance.permits.fetch_sub(1, Ordering::AcqRel) == 1 {
-            instance.returned.notify_waiters();
-        }
+        &self.0
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.give_back();
+        self.0.series.in_flight.dec();
+        if self.0.permits.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.returned.notify_waiters();
+        }
     }
 }
 
