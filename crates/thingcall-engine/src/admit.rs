@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Args, Call, CallError, CallMode, Codec, DeviceRef, Request};
+use thingcall_core::{Args, Call, CallError, CallMode, Codec, Deadline, DeviceRef, Request};
 use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, check_object};
+use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::Engine;
 use crate::metrics::Checked;
@@ -14,6 +16,16 @@ pub(crate) struct Admitted {
     pub(crate) product: Arc<Product>,
     /// Who translates, where the product's devices speak their own bytes.
     pub(crate) codec: Option<Arc<dyn Codec>>,
+}
+
+/// A call that was let in and checked.
+pub(crate) struct Begun {
+    /// A drain waits for it.
+    pub(crate) _running: TaskTrackerToken,
+    pub(crate) admitted: Admitted,
+    pub(crate) deadline: Deadline,
+    pub(crate) started: Instant,
+    pub(crate) validated: Instant,
 }
 
 impl Engine {

@@ -2,14 +2,13 @@
 
 use std::future::ready;
 
-use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Deadline, Outcome, ReplyBody, Request};
+use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Outcome, ReplyBody, Request};
 use thingcall_tsl::{Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::either::Either;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, debug, debug_span, warn};
 
-use crate::admit::Admitted;
+use crate::admit::{Admitted, Begun};
 use crate::link::Link;
 use crate::metrics::Checked;
 use crate::own_answer::Settled;
@@ -25,16 +24,6 @@ pub struct Invoked {
     pub mode: CallMode,
     /// The device's answer, of whatever code; or that the call is on its way.
     pub answer: Answer,
-}
-
-/// A call that was let in and checked.
-pub(crate) struct Begun {
-    /// A drain waits for it.
-    _running: TaskTrackerToken,
-    pub(crate) admitted: Admitted,
-    pub(crate) deadline: Deadline,
-    pub(crate) started: Instant,
-    pub(crate) validated: Instant,
 }
 
 impl Engine {
@@ -92,12 +81,12 @@ impl Engine {
         let call = &admitted.call;
         let Some(handler) = self.router.find(call) else {
             let answer = Router::built_in().handle(call, link).await?;
-            return self.check_answer(answer, admitted, Instant::now());
+            return self.check_answer(answer, admitted, Instant::now);
         };
         let within = InHandler { link, began: begun.validated, ended: None };
         let answered = handler.handle(call, link).await;
         let ended = within.end();
-        match link.settle(self.check_answer(answered?, admitted, ended)) {
+        match link.settle(self.check_answer(answered?, admitted, || ended)) {
             Settled::Now(result) => result,
             // By itself: its state would be kept free in every call.
             Settled::ToRecord(body) => Box::pin(link.record(body)).await,
@@ -105,8 +94,14 @@ impl Engine {
     }
 
     /// Checks a device's answer, which came just now, as the product asks for.
-    fn check_answer(&self, answer: Answer, admitted: &Admitted, came: Instant) -> Result<Answer, CallError> {
+    fn check_answer(
+        &self,
+        answer: Answer,
+        admitted: &Admitted,
+        came: impl FnOnce() -> Instant,
+    ) -> Result<Answer, CallError> {
         let Answer::Replied(body) = &answer else { return Ok(answer) };
+        let came = came();
         let fits = self.check_body(body, &admitted.call, &admitted.product);
         self.metrics.stage_took(Stage::Decode, came.elapsed());
         fits.map(|()| answer)

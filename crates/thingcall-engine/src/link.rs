@@ -16,8 +16,8 @@ use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
+use crate::admit::Begun;
 use crate::at_device::AtDevice;
-use crate::invoke::Begun;
 use crate::metrics::PendingGauge;
 use crate::pending::{End, NotOpened, PendingCall};
 use crate::transports::NoWay;

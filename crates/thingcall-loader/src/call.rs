@@ -56,9 +56,13 @@ pub(crate) struct CallActor {
 
 impl CallActor {
     /// Enters a call; nothing runs yet. `None` if there are too many calls in the process.
-    pub(crate) fn enter(call: &Call, device: &dyn DeviceLink, permit: Permit) -> Option<Arc<Self>> {
-        let series = &permit.instance().series.clone();
-        tokens::enter(series, |token| {
+    pub(crate) fn enter(
+        call: &Call,
+        device: &dyn DeviceLink,
+        permit: Permit,
+        instance: &Arc<Instance>,
+    ) -> Option<Arc<Self>> {
+        tokens::enter(&instance.series, |token| {
             let (request, entered) = (CallRequest::new(call, device.deadline()), Instant::from_std(device.began()));
             let (over, mail) = (AtomicBool::new(false), Mutex::new(Mail::new()));
             let actor = Arc::new(Self { permit, token, request, entered, over, mail });

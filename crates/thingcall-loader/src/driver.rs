@@ -113,7 +113,7 @@ impl<'a> Driver<'a> {
                 CallError::Plugin { why, executed: Executed::No }
             }
         })?;
-        let actor = CallActor::enter(call, device, permit)
+        let actor = CallActor::enter(call, device, permit, instance)
             .ok_or_else(|| overloaded("no token is free for another plugin call".to_owned()))?;
         Ok(Self {
             actor,
