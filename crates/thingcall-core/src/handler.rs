@@ -36,6 +36,10 @@ pub trait DeviceLink: Send + Sync {
 
     /// When the handler is dropped: its caller waits no longer, in an asynchronous call either.
     fn deadline(&self) -> Deadline;
+
+    /// The handler has its answer, and it is this late: who made the link need not ask the clock again. It is a service,
+    /// not a duty.
+    fn answered(&self, _at: Instant) {}
 }
 
 /// Who handles what beside the built-in path. Answers from memory: it stands on the path of every call.

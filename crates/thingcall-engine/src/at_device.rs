@@ -1,4 +1,4 @@
-//! How long a call has waited for its device.
+//! How long a call has waited for its device, and when its handler had its answer.
 //!
 //! **Invariant:** a moment counts once, however many commands are under way in it. One task polls a call's handler and
 //! with it all of its commands, so nothing here is changed by two at once: the atomics are for `Sync` alone.
@@ -11,55 +11,94 @@ use tokio::time::Instant;
 /// The time a call has spent at its device.
 #[derive(Debug)]
 pub(crate) struct AtDevice {
-    /// What the times below count from.
+    /// What the times below count from, in nanoseconds.
     from: Instant,
     /// How many are under way.
     commands: AtomicU32,
-    /// Since when at least one is, in nanoseconds.
+    /// Since when at least one is.
     since_ns: AtomicU64,
-    /// Of those before, in nanoseconds.
+    /// Of those before.
     total_ns: AtomicU64,
+    /// When the device answered last; 0 = not yet.
+    came_ns: AtomicU64,
+    /// When the handler said that it had its answer; 0 = it did not.
+    answered_ns: AtomicU64,
 }
 
 impl AtDevice {
     /// None so far; `from` is before the first.
     pub(crate) const fn new(from: Instant) -> Self {
-        Self { from, commands: AtomicU32::new(0), since_ns: AtomicU64::new(0), total_ns: AtomicU64::new(0) }
+        let [since_ns, total_ns, came_ns, answered_ns] = [const { AtomicU64::new(0) }; 4];
+        Self { from, commands: AtomicU32::new(0), since_ns, total_ns, came_ns, answered_ns }
     }
 
     /// Counts a command as under way until the guard is dropped.
     pub(crate) fn ask(&self) -> Asked<'_> {
         let before = self.commands.load(Relaxed);
         if before == 0 {
-            self.since_ns.store(self.now_ns(), Relaxed);
+            self.since_ns.store(self.ns(Instant::now()), Relaxed);
         }
         self.commands.store(before + 1, Relaxed);
-        Asked(self)
+        Asked { at_device: self, ended: None }
     }
 
-    /// The time so far.
-    pub(crate) fn total(&self) -> Duration {
+    /// The time until now.
+    pub(crate) fn total(&self, now: Instant) -> Duration {
         let under_way = self.commands.load(Relaxed) > 0;
-        let so_far = if under_way { self.now_ns().saturating_sub(self.since_ns.load(Relaxed)) } else { 0 };
+        let so_far = if under_way { self.ns(now).saturating_sub(self.since_ns.load(Relaxed)) } else { 0 };
         Duration::from_nanos(self.total_ns.load(Relaxed) + so_far)
     }
 
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.from.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    /// When the device's latest answer came.
+    pub(crate) fn came(&self) -> Option<Instant> {
+        self.at(&self.came_ns)
+    }
+
+    /// The handler has its answer.
+    pub(crate) fn handler_answered(&self, at: Instant) {
+        self.answered_ns.store(self.ns(at), Relaxed);
+    }
+
+    /// When the handler had its answer, if it said so.
+    pub(crate) fn answered(&self) -> Option<Instant> {
+        self.at(&self.answered_ns)
+    }
+
+    fn at(&self, ns: &AtomicU64) -> Option<Instant> {
+        let ns = ns.load(Relaxed);
+        (ns > 0).then(|| self.from + Duration::from_nanos(ns))
+    }
+
+    fn ns(&self, at: Instant) -> u64 {
+        // Centuries: a call takes seconds.
+        let after = at.duration_since(self.from);
+        after.as_secs() * 1_000_000_000 + u64::from(after.subsec_nanos())
     }
 }
 
 /// A command under way.
 #[derive(Debug)]
-pub(crate) struct Asked<'a>(&'a AtDevice);
+pub(crate) struct Asked<'a> {
+    at_device: &'a AtDevice,
+    ended: Option<Instant>,
+}
+
+impl Asked<'_> {
+    /// The device's answer came.
+    pub(crate) fn came(mut self, at: Instant) {
+        self.at_device.came_ns.store(self.at_device.ns(at), Relaxed);
+        self.ended = Some(at);
+    }
+}
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        let total = self.0.total();
-        let left = self.0.commands.load(Relaxed).saturating_sub(1);
-        self.0.commands.store(left, Relaxed);
+        let (at_device, now) = (self.at_device, self.ended.unwrap_or_else(Instant::now));
+        let total = at_device.total(now);
+        let left = at_device.commands.load(Relaxed).saturating_sub(1);
+        at_device.commands.store(left, Relaxed);
         if left == 0 {
-            self.0.total_ns.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            at_device.total_ns.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         }
     }
 }

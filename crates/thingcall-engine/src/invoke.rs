@@ -81,7 +81,7 @@ impl Engine {
         let call = &admitted.call;
         let Some(handler) = self.router.find(call) else {
             let answer = Router::built_in().handle(call, link).await?;
-            return self.check_answer(answer, admitted, Instant::now);
+            return self.check_answer(answer, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
         };
         let within = InHandler { link, began: begun.validated, ended: None };
         let answered = handler.handle(call, link).await;
@@ -134,14 +134,14 @@ struct InHandler<'a> {
 impl InHandler<'_> {
     /// It answered now.
     fn end(mut self) -> Instant {
-        *self.ended.insert(Instant::now())
+        *self.ended.insert(self.link.at_device.answered().unwrap_or_else(Instant::now))
     }
 }
 
 impl Drop for InHandler<'_> {
     fn drop(&mut self) {
-        let took = self.ended.unwrap_or_else(Instant::now) - self.began;
-        let took = took.saturating_sub(self.link.at_device.total());
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let took = (ended - self.began).saturating_sub(self.link.at_device.total(ended));
         self.link.engine.metrics.stage_took(Stage::Plugin, took);
     }
 }

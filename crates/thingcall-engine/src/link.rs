@@ -6,6 +6,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use thingcall_core::{
@@ -14,14 +15,23 @@ use thingcall_core::{
 };
 use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use crate::admit::Begun;
 use crate::at_device::AtDevice;
 use crate::metrics::PendingGauge;
-use crate::pending::{End, NotOpened, PendingCall};
-use crate::transports::NoWay;
+use crate::pending::{End, PendingCall};
 use crate::{Engine, Stage};
+
+mod failures;
+
+/// How far a synchronous command came.
+enum HandedOn {
+    /// Its call has ended already.
+    Ended(End),
+    /// It left, then.
+    Left(Instant),
+}
 
 /// One call's link to its device.
 pub(crate) struct Link<'a> {
@@ -55,16 +65,6 @@ impl<'a> Link<'a> {
             transport: OnceLock::new(),
             at_device: AtDevice::new(begun.validated),
             finished: false,
-        }
-    }
-
-    /// What the caller is told when the time is over.
-    pub(crate) fn timed_out(&self) -> CallError {
-        let waited_ms = u64::try_from(self.begun.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if self.left.load(Ordering::Relaxed) {
-            CallError::Timeout { device: self.call.device.key.to_string(), waited_ms }
-        } else {
-            CallError::Expired { waited_ms }
         }
     }
 
@@ -160,56 +160,70 @@ impl<'a> Link<'a> {
         self.settings().sync_topic.or_else(learnt)
     }
 
-    /// Hands the message on.
-    async fn deliver(&self, transport: &dyn Transport, delivery: &Delivery) -> Result<Sent, DeliverError> {
+    /// Hands the message on; `began` is now. Says when it left.
+    async fn deliver(
+        &self,
+        transport: &dyn Transport,
+        delivery: &Delivery,
+        began: Instant,
+    ) -> Result<(Sent, Instant), DeliverError> {
         let bytes = delivery.raw.as_ref().map_or(delivery.params.as_str().len(), Bytes::len);
         self.engine.metrics.request_bytes(bytes);
         self.left.store(true, Ordering::Relaxed);
-        let began = Instant::now();
         let sent = transport.deliver(delivery).await;
-        self.engine.metrics.stage_took(Stage::Publish, began.elapsed());
+        let left = Instant::now();
+        self.engine.metrics.stage_took(Stage::Publish, left - began);
         debug!(message = %delivery.id, transport = transport.kind().as_str(), ?sent, "handed on");
-        sent
+        Ok((sent?, left))
     }
 
     /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
     fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, CallError>> + Send + '_ {
         let handing_on = Box::pin(self.hand_on(command));
         async move {
-            let _asked = self.at_device.ask();
-            let (end, mut pending, _gauge) = handing_on.await?;
-            self.read(if let Some(end) = end { end } else { self.wait(&mut pending).await })
+            let asked = self.at_device.ask();
+            let (handed_on, mut pending, _gauge) = handing_on.await?;
+            let end = match handed_on {
+                HandedOn::Ended(end) => end,
+                HandedOn::Left(at) => {
+                    let end = pending.wait().await;
+                    let came = Instant::now();
+                    self.device_took(came - at);
+                    asked.came(came);
+                    end
+                }
+            };
+            self.read(end)
+        }
+    }
+
+    fn device_took(&self, took: Duration) {
+        if let Some(transport) = self.transport.get() {
+            self.engine.metrics.device_took(*transport, took);
         }
     }
 
     /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
     /// answers: then the end is known.
-    async fn hand_on(&self, command: Command) -> Result<(Option<End>, PendingCall<'a>, PendingGauge<'a>), CallError> {
+    async fn hand_on(&self, command: Command) -> Result<(HandedOn, PendingCall<'a>, PendingGauge<'a>), CallError> {
         let mut delivery = self.delivery(command);
         self.encode(&mut delivery).await?;
         let transport = self.choose()?;
         delivery.sync_topic = self.sync_topic(transport.kind());
-        let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name());
+        let now = Instant::now();
+        let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
         let mut gauge = self.engine.metrics.pending();
-        let end = tokio::select! {
+        let handed_on = tokio::select! {
             biased;
-            end = pending.wait() => Some(end),
-            sent = self.deliver(&*transport, &delivery) => {
-                gauge.sent(sent.map_err(|e| self.not_delivered(e))?);
-                None
+            end = pending.wait() => HandedOn::Ended(end),
+            sent = self.deliver(&*transport, &delivery, now) => {
+                let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
+                gauge.sent(sent);
+                HandedOn::Left(at)
             }
         };
-        Ok((end, pending, gauge))
-    }
-
-    async fn wait(&self, pending: &mut PendingCall<'_>) -> End {
-        let sent = Instant::now();
-        let end = pending.wait().await;
-        if let Some(transport) = self.transport.get() {
-            self.engine.metrics.device_took(*transport, sent.elapsed());
-        }
-        end
+        Ok((handed_on, pending, gauge))
     }
 
     fn read(&self, end: End) -> Result<Answer, CallError> {
@@ -229,8 +243,8 @@ impl<'a> Link<'a> {
         let mut written = Written { link: self, delivery, to_device: true, settled: false };
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
         let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
-        match self.deliver(&*transport, &written.delivery).await {
-            Ok(how) => written.sent(transport.kind(), how),
+        match self.deliver(&*transport, &written.delivery, Instant::now()).await {
+            Ok((how, _)) => written.sent(transport.kind(), how),
             Err(DeliverError::Offline) => {
                 let outcome = Outcome::Offline;
                 written.failed(
@@ -274,37 +288,6 @@ impl<'a> Link<'a> {
             }
         }
     }
-
-    fn no_way(&self, why: NoWay) -> CallError {
-        match why {
-            NoWay::Nothing => CallError::TransportDown,
-            NoWay::NotHere(name) => {
-                let device = &self.call.device.key;
-                warn!(transport = %name, %device, "the transport set for a device or its product is not configured");
-                CallError::NotDelivered("the transport set for the device is not configured".to_owned())
-            }
-        }
-    }
-
-    fn not_opened(&self, error: NotOpened) -> CallError {
-        match error {
-            NotOpened::Full => {
-                CallError::Overloaded(format!("{} calls wait for their devices", self.engine.config.pending_calls_max))
-            }
-            NotOpened::InUse => CallError::Internal("the call's id is in use; the call was not sent".to_owned()),
-        }
-    }
-
-    fn not_delivered(&self, error: DeliverError) -> CallError {
-        match error {
-            DeliverError::Offline => CallError::Offline(self.call.device.key.to_string()),
-            DeliverError::Down => CallError::TransportDown,
-            DeliverError::Lost => CallError::TransportLost,
-            DeliverError::QueueFull(messages) => CallError::Overloaded(format!("{messages} messages wait to be sent")),
-            DeliverError::TooLarge { .. } => CallError::TooLarge(error.to_string()),
-            DeliverError::Refused(why) => CallError::NotDelivered(why),
-        }
-    }
 }
 
 impl DeviceLink for Link<'_> {
@@ -326,6 +309,10 @@ impl DeviceLink for Link<'_> {
 
     fn deadline(&self) -> Deadline {
         self.begun.deadline
+    }
+
+    fn answered(&self, at: std::time::Instant) {
+        self.at_device.handler_answered(Instant::from_std(at));
     }
 }
 

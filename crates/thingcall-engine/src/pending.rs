@@ -90,6 +90,7 @@ impl PendingCalls {
         id: CallId,
         device: &Arc<Device>,
         transport: TransportName,
+        now: Instant,
     ) -> Result<PendingCall<'_>, NotOpened> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
             self.open.fetch_sub(1, Ordering::Relaxed);
@@ -103,8 +104,8 @@ impl PendingCalls {
                 return Err(NotOpened::InUse);
             }
             dashmap::Entry::Vacant(vacant) => {
-                let opened_at = Instant::now();
-                let _entry = vacant.insert(Waiting { generation, device: device.clone(), transport, opened_at, end });
+                let waiting = Waiting { generation, device: device.clone(), transport, opened_at: now, end };
+                let _entry = vacant.insert(waiting);
             }
         }
         Ok(PendingCall { calls: self, id, generation, ended })

@@ -174,7 +174,9 @@ impl<'a> Driver<'a> {
         self.answered = true;
         let instance = self.actor.instance();
         let (answer, result) = answer(instance.plugin(), self.call.mode, &mut self.tally, completion);
-        instance.series.ended(result, self.actor.entered().elapsed());
+        let now = Instant::now();
+        self.device.answered(now.into_std());
+        instance.series.ended(result, now - self.actor.entered());
         answer
     }
 

@@ -59,7 +59,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Open { id, device: on } => {
-                    let opened = calls.open(CallId::from_u32(id), &device(on), TransportName::EMBEDDED);
+                    let opened = calls.open(CallId::from_u32(id), &device(on), TransportName::EMBEDDED, Instant::now());
                     if guards.len() >= MAX {
                         prop_assert_eq!(opened.err(), Some(NotOpened::Full));
                     } else if model.waiting.contains_key(&id) {
@@ -112,9 +112,9 @@ proptest! {
 fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
     let calls = PendingCalls::new(4, 16);
     let id = CallId::from_u32(1);
-    let first = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
+    let first = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
     assert!(matches!(calls.accept(id, reply(0, id)), Met::Waiting));
-    let _second = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
+    let _second = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
     drop(first);
     assert!(calls.contains(id), "the second call's entry went with the first call's guard");
 }
@@ -123,7 +123,7 @@ fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
 async fn one_reply_of_many_at_once_wins() {
     let calls = Arc::new(PendingCalls::new(4, 16));
     let id = CallId::from_u32(1);
-    let mut pending = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
+    let mut pending = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
     let racers: Vec<_> = (0..8)
         .map(|_| {
             let calls = calls.clone();
@@ -139,11 +139,11 @@ async fn one_reply_of_many_at_once_wins() {
 fn no_room_is_left_taken_by_a_refused_call() {
     let calls = PendingCalls::new(1, 16);
     let id = CallId::from_u32(1);
-    let held = calls.open(id, &device(0), TransportName::EMBEDDED).unwrap();
+    let held = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
     for other in 2..5 {
-        let refused = calls.open(CallId::from_u32(other), &device(0), TransportName::EMBEDDED);
+        let refused = calls.open(CallId::from_u32(other), &device(0), TransportName::EMBEDDED, Instant::now());
         assert_eq!(refused.err(), Some(NotOpened::Full));
     }
     drop(held);
-    assert!(calls.open(id, &device(0), TransportName::EMBEDDED).is_ok());
+    assert!(calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).is_ok());
 }
