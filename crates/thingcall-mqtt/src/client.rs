@@ -1,5 +1,6 @@
 //! One client for both versions of MQTT. What differs between rumqttc's two crates is in `v4` and `v5` and nowhere else.
 
+mod socket;
 mod v4;
 mod v5;
 

@@ -7,7 +7,7 @@ use rumqttc_v4::{
 use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{ConnectResult, Qos};
 
-use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES};
+use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
 
 pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let config = target.config;
@@ -15,6 +15,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     options.set_keep_alive(target.keep_alive()).set_clean_session(true).set_inflight(config.inflight_messages_max);
     options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max());
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
+    options.set_socket_connector(socket::connect);
     if let Some(tls) = target.tls {
         options.set_transport(Transport::Tls(tls.clone()));
     }

@@ -10,7 +10,7 @@ use rumqttc_v5::{
 use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{ConnectResult, DeliverError, Qos};
 
-use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES};
+use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
 
 pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let config = target.config;
@@ -21,6 +21,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
     options.set_connect_timeout(config.connect_timeout);
     options.set_network_options(target.network());
+    options.set_socket_connector(socket::connect);
     if let Some(tls) = target.tls {
         options.set_transport(Transport::Tls(tls.clone()));
     }
