@@ -5,22 +5,19 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 use thingcall_core::{CallId, Device, JournalEntry, Outcome, Qos, RecordState, ServiceId, TransportKind, UnixMillis};
 
-use crate::many::Many;
+use crate::many::{Many, Statement};
 use crate::waiting::{CallKey, Waiting};
 use crate::{records, rows};
-
-type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// Writes new records, except where an open call has their id.
 static INSERT: LazyLock<Many> = LazyLock::new(|| {
     let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
-                  state, accepted_at) VALUES ";
-    Many::new(before, 12, " ON CONFLICT DO NOTHING")
+                  state, accepted_at) SELECT * FROM (VALUES ";
+    Many::new(before, 12, ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING")
 });
 /// Adds progress to open records.
 static ADVANCE: LazyLock<Many> = LazyLock::new(|| advancing(""));
@@ -124,8 +121,7 @@ pub(crate) fn key_of(entry: &JournalEntry) -> CallKey {
 /// Writes new records; says of each whether it was written, which it is not if an open call has its id.
 pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry]) -> Result<Vec<bool>, sqlx::Error> {
     let mut written = Vec::with_capacity(entries.len());
-    for (sql, entries) in INSERT.pieces(entries) {
-        let statement = entries.iter().fold(sqlx::query(sql), |statement, entry| bind_new(statement, entry));
+    for (statement, entries) in INSERT.statements(entries, |statement, entry| bind_new(statement, entry)) {
         let done = statement.execute(&mut *conn).await?;
         if usize::try_from(done.rows_affected()) == Ok(entries.len()) {
             written.extend(entries.iter().map(|_| true));
@@ -179,9 +175,7 @@ pub(crate) async fn advance(
     conn: &mut SqliteConnection,
     progress: &[(&CallKey, &Progress)],
 ) -> Result<(), sqlx::Error> {
-    for (sql, rows) in ADVANCE.pieces(progress) {
-        let statement =
-            rows.iter().fold(sqlx::query(sql), |statement, (key, noted)| bind_progress(statement, key, noted));
+    for (statement, _) in ADVANCE.statements(progress, |statement, (key, noted)| bind_progress(statement, key, noted)) {
         statement.execute(&mut *conn).await?;
     }
     Ok(())
@@ -193,8 +187,7 @@ pub(crate) async fn end(
     ends: &[(&CallKey, &Progress)],
 ) -> Result<HashMap<CallKey, Called>, sqlx::Error> {
     let mut ended = HashMap::with_capacity(ends.len());
-    for (sql, rows) in END.pieces(ends) {
-        let statement = rows.iter().fold(sqlx::query(sql), |statement, (key, end)| bind_progress(statement, key, end));
+    for (statement, _) in END.statements(ends, |statement, (key, end)| bind_progress(statement, key, end)) {
         for row in statement.fetch_all(&mut *conn).await? {
             let called = Called { service: records::service(&row)?, transport: records::transport(&row)? };
             ended.insert(key_in(&row)?, called);
@@ -248,8 +241,8 @@ pub(crate) async fn prune(conn: &mut SqliteConnection, after: i64, count: u64) -
     .bind(i64::try_from(count).unwrap_or(i64::MAX))
     .fetch_all(&mut *conn)
     .await?;
-    for (sql, seqs) in DELETE.pieces(&seqs) {
-        seqs.iter().fold(sqlx::query(sql), |statement, seq| statement.bind(*seq)).execute(&mut *conn).await?;
+    for (statement, _) in DELETE.statements(&seqs, |statement, seq| statement.bind(*seq)) {
+        statement.execute(&mut *conn).await?;
     }
     let dropped = u64::try_from(seqs.len()).unwrap_or(u64::MAX);
     // Fewer than asked for: the end is reached, and what waited on the way may have ended since.

@@ -1,29 +1,46 @@
 //! Statements about many rows at once.
 //!
 //! **Invariant:** a statement has few texts, whatever the number of rows, so that SQLite reads each once and sqlx keeps it
-//! prepared. Reading one anew takes longer than running it.
+//! prepared: reading one anew takes longer than running it. Rows beyond those asked for hold nothing but NULL and must do
+//! nothing: each statement is a message to SQLite's thread and back, and waiting for that takes longer than skipping rows.
 
-/// Rows of one statement. Any number of rows is made of few of these; 3,072 values are a tenth of what SQLite takes.
-const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+
+/// With everything bound.
+pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+/// The most rows that one statement is about: 3,072 values are a tenth of what SQLite takes.
+pub(crate) const ROWS_MAX: usize = 256;
+const SIZES: [usize; 13] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, ROWS_MAX];
 
 /// A statement with a list of rows in it.
 #[derive(Debug)]
-pub(crate) struct Many([String; SIZES.len()]);
+pub(crate) struct Many {
+    texts: [String; SIZES.len()],
+    columns: usize,
+}
 
 impl Many {
     /// The text before the rows, how many values each has, and the text after them.
     pub(crate) fn new(before: &str, columns: usize, after: &str) -> Self {
         let row = format!("({})", vec!["?"; columns].join(", "));
-        Self(SIZES.map(|rows| [before, &vec![row.as_str(); rows].join(", "), after].concat()))
+        let texts = SIZES.map(|rows| [before, &vec![row.as_str(); rows].join(", "), after].concat());
+        Self { texts, columns }
     }
 
-    /// All rows in their order, some at a time, each time with the text for so many.
-    pub(crate) fn pieces<'r, T>(&'static self, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
-        std::iter::from_fn(move || {
-            let (text, size) = self.0.iter().zip(SIZES).find(|(_, size)| *size <= rows.len())?;
-            let (piece, rest) = rows.split_at(size);
-            rows = rest;
-            Some((text.as_str(), piece))
+    /// All rows in their order, as few statements and with the rows of each.
+    pub(crate) fn statements<'r, T>(
+        &'static self,
+        rows: &'r [T],
+        bind: impl Fn(Statement, &'r T) -> Statement,
+    ) -> impl Iterator<Item = (Statement, &'r [T])> {
+        rows.chunks(ROWS_MAX).filter_map(move |rows| {
+            let (text, size) = self.texts.iter().zip(SIZES).find(|(_, size)| *size >= rows.len())?;
+            let statement = rows.iter().fold(sqlx::query(text.as_str()), &bind);
+            let missing = (size - rows.len()) * self.columns;
+            Some(((0..missing).fold(statement, |statement, _| statement.bind(None::<i64>)), rows))
         })
     }
 }
@@ -32,23 +49,41 @@ impl Many {
 mod tests {
     use std::sync::LazyLock;
 
+    use sqlx::{Connection, Execute, SqliteConnection};
+
     use super::*;
 
-    static PAIRS: LazyLock<Many> = LazyLock::new(|| Many::new("VALUES ", 2, ";"));
+    static PAIRS: LazyLock<Many> =
+        LazyLock::new(|| Many::new("INSERT INTO pairs SELECT * FROM (VALUES ", 2, ") WHERE column1 IS NOT NULL"));
 
-    #[test]
-    fn every_row_is_in_one_piece_and_the_text_has_a_place_for_it() {
-        for count in [0, 1, 3, 4, 31, 32, 255, 256, 1_000] {
-            let rows: Vec<usize> = (0..count).collect();
-            let pieces: Vec<_> = PAIRS.pieces(&rows).collect();
-            assert_eq!(pieces.iter().flat_map(|(_, rows)| *rows).copied().collect::<Vec<_>>(), rows);
-            assert!(pieces.iter().all(|(text, rows)| text.matches('?').count() == rows.len() * 2));
+    fn pair(statement: Statement, row: &i64) -> Statement {
+        statement.bind(*row).bind(-row)
+    }
+
+    #[tokio::test]
+    async fn every_row_is_written_once_and_in_its_order() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::query("CREATE TABLE pairs (a, b)").execute(&mut conn).await.unwrap();
+        for count in [0, 1, 3, 4, 31, 33, 255, 256, 257, 1_000] {
+            let rows: Vec<i64> = (1..=count).collect();
+            for (statement, _) in PAIRS.statements(&rows, pair) {
+                statement.execute(&mut conn).await.unwrap();
+            }
+            let select = "DELETE FROM pairs RETURNING a, b";
+            let written: Vec<(i64, i64)> = sqlx::query_as(select).fetch_all(&mut conn).await.unwrap();
+            assert_eq!(written, rows.iter().map(|row| (*row, -row)).collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn the_text_is_what_sqlite_expects() {
-        let texts: Vec<_> = PAIRS.pieces(&[(); 3]).map(|(text, _)| text).collect();
-        assert_eq!(texts, ["VALUES (?, ?), (?, ?);", "VALUES (?, ?);"]);
+    fn statements_are_few_and_their_texts_too() {
+        let mut texts = std::collections::BTreeSet::new();
+        for count in 1..=1_000 {
+            let rows = vec![0; count];
+            let statements: Vec<_> = PAIRS.statements(&rows, pair).collect();
+            assert_eq!(statements.len(), count.div_ceil(256));
+            texts.extend(statements.into_iter().map(|(statement, _)| statement.sql().as_str().len()));
+        }
+        assert_eq!(texts.len(), SIZES.len());
     }
 }

@@ -13,6 +13,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
+use crate::many::ROWS_MAX;
+
 /// How long a process waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How soon one that was told so asks again.
@@ -143,6 +145,8 @@ async fn connect_waiting(options: &SqliteConnectOptions) -> Result<SqliteConnect
 ///
 /// `temp_store=MEMORY`: before a statement over many rows changes a page, SQLite keeps a copy of it, to take the statement
 /// alone back; in a file, that costs a system call each.
+///
+/// Room for all rows of a statement: SQLite's thread need not wait for whoever reads them.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -152,6 +156,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "MEMORY")
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_MAX)
         .disable_statement_logging()
 }
 

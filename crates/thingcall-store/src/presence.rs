@@ -12,7 +12,7 @@ use thingcall_core::{
 };
 
 use crate::Store;
-use crate::many::Many;
+use crate::many::{Many, Statement};
 use crate::memory::DeviceEntry;
 
 static UPDATE: LazyLock<Many> = LazyLock::new(|| {
@@ -121,20 +121,21 @@ impl Marked {
 
 async fn write(conn: &mut SqliteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-    for (sql, rows) in UPDATE.pieces(rows) {
-        let statement = rows.iter().fold(sqlx::query(sql), |statement, (id, seen)| {
-            statement
-                .bind(id.as_str())
-                .bind(seen.online)
-                .bind(seen.activated_at.map(|at| at.0))
-                .bind(seen.last_seen_at.map(|at| at.0))
-                .bind(seen.address.as_deref())
-                .bind(seen.came_from.map(TransportName::as_str))
-                .bind(seen.sync_topic.map(SyncTopic::as_str))
-        });
+    for (statement, _) in UPDATE.statements(rows, |statement, (id, seen)| bind(statement, id, seen)) {
         statement.execute(&mut *tx).await?;
     }
     tx.commit().await
+}
+
+fn bind(statement: Statement, id: &IotId, seen: &Seen) -> Statement {
+    statement
+        .bind(id.as_str())
+        .bind(seen.online)
+        .bind(seen.activated_at.map(|at| at.0))
+        .bind(seen.last_seen_at.map(|at| at.0))
+        .bind(seen.address.as_deref())
+        .bind(seen.came_from.map(TransportName::as_str))
+        .bind(seen.sync_topic.map(SyncTopic::as_str))
 }
 
 impl Store {

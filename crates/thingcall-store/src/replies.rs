@@ -156,8 +156,7 @@ async fn candidates(
     ids: &[CallId],
 ) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
     let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
-    for (sql, ids) in CANDIDATES.pieces(ids) {
-        let statement = ids.iter().fold(sqlx::query(sql), |statement, id| statement.bind(i64::from(id.as_u32())));
+    for (statement, _) in CANDIDATES.statements(ids, |statement, id| statement.bind(i64::from(id.as_u32()))) {
         for row in statement.fetch_all(&mut *conn).await? {
             let candidate = Candidate {
                 seq: row.try_get("seq")?,

@@ -35,8 +35,7 @@ impl ResultsOutbox for Store {
 
     async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
         let mut side = self.shared().write.lock().await;
-        for (sql, places) in PUBLISHED.pieces(places) {
-            let statement = places.iter().fold(sqlx::query(sql), |statement, place| statement.bind(*place));
+        for (statement, _) in PUBLISHED.statements(places, |statement, place| statement.bind(*place)) {
             statement.execute(&mut side.conn).await.map_err(failed)?;
         }
         Ok(())
