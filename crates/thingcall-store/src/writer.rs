@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::Connection;
 use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Reply, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tracing::{debug, error, warn};
 
 use crate::calls::{self, Progress};
@@ -21,6 +21,15 @@ use crate::waiting::CallKey;
 
 /// How many writes share a transaction at most.
 const BATCH_WRITES_MAX: usize = 1024;
+/// So many writes that wait are a crowd: others come at any moment, and a transaction for these alone would cost as much
+/// as one for all.
+const CROWD_WRITES_MIN: usize = 8;
+/// How many writes a crowd may grow to before they are written.
+const CROWD_WRITES_MAX: usize = 128;
+/// How long it may take to.
+const CROWD_TIME_MAX: Duration = Duration::from_millis(10);
+/// How often it is looked how far it has grown. Woken by each write, the writer would take time from who makes them.
+const CROWD_LOOK: Duration = Duration::from_millis(1);
 /// How often presence is written.
 const PRESENCE_EVERY: Duration = Duration::from_secs(1);
 /// Records dropped with a batch at least, while there are too many.
@@ -74,6 +83,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                 Some(write) => {
                     // Woken by the first, it would be the next to run, and would write that one alone.
                     tokio::task::yield_now().await;
+                    gather(&queue).await;
                     write_all(&shared, &mut queue, write).await;
                 }
                 None => break,
@@ -83,6 +93,17 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
         }
     }
     flush_presence(&shared, &mut *shared.write.lock().await).await;
+}
+
+/// Where a crowd waits, lets it grow. A disk that is quick would otherwise make many small transactions of it.
+async fn gather(queue: &mpsc::Receiver<Write>) {
+    if queue.len() < CROWD_WRITES_MIN {
+        return;
+    }
+    let until = Instant::now() + CROWD_TIME_MAX;
+    while queue.len() < CROWD_WRITES_MAX && Instant::now() < until {
+        sleep(CROWD_LOOK).await;
+    }
 }
 
 /// Writes `first` and what waits behind it: in one batch, or in several where their order matters.
@@ -304,3 +325,6 @@ async fn read(shared: &Shared, side: &mut WriteSide, reading: Reading) {
 fn answer<T>(done: oneshot::Sender<T>, result: T) {
     let _gone = done.send(result);
 }
+
+#[cfg(test)]
+mod tests;
