@@ -8,7 +8,7 @@ use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 
-/// With everything bound.
+/// A text and what is bound to it.
 pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// The most rows that one statement is about: 3,072 values are a tenth of what SQLite takes.

@@ -21,6 +21,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Connections for reading; writing has one of its own.
 const READ_CONNECTIONS_MAX: u32 = 4;
+/// How many texts a connection keeps prepared: those of all [`Many`](crate::many::Many) and as much again.
+const PREPARED_STATEMENTS_MAX: usize = 200;
 /// What a burst of writes leaves of the write-ahead log.
 const LOG_BYTES_MAX: &str = "67108864";
 /// Each schema is the one before it and one of these.
@@ -157,6 +159,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .row_buffer_size(ROWS_MAX)
+        .statement_cache_capacity(PREPARED_STATEMENTS_MAX)
         .disable_statement_logging()
 }
 
