@@ -5,7 +5,11 @@
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
 //!
-//! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs.
+//! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
+//! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
+//!
+//! **Invariant:** no runtime, no JSON, no I/O ([`Check::readable`] alone looks at a file, before a server starts). Whoever
+//! depends on this crate gets types and nothing that runs.
 
 mod ids;
 mod time;
@@ -18,6 +22,10 @@ mod reply;
 
 mod error;
 mod outcome;
+
+mod conditions;
+mod peer_text;
+mod problem;
 
 mod access;
 #[cfg(feature = "metrics")]
@@ -32,6 +40,7 @@ mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use call::{Args, Call, CallMode, Qos, Request};
+pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use delivery::Delivery;
 pub use device::{
     Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
@@ -43,6 +52,8 @@ pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, H
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
 pub use outcome::{Executed, Outcome};
+pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
+pub use problem::{Check, Problem, Section};
 pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
 pub use results::{Backlog, CallResult, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};
