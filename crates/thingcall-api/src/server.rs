@@ -159,6 +159,8 @@ fn builder(config: &Config) -> http1::Builder {
         .header_read_timeout(config.header_read_timeout)
         .max_buf_size(config.head_bytes_max.max(8192))
         .max_header_size(config.head_bytes_max.max(8192))
+        // One SDK looks for `Content-Type`, written so and not otherwise.
+        .title_case_headers(true)
         .writev(false);
     http
 }

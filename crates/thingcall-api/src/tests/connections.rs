@@ -92,6 +92,25 @@ async fn a_head_that_does_not_come_and_a_body_that_does_not_come_end() {
 }
 
 #[tokio::test]
+async fn names_of_headers_are_in_title_case() {
+    let config = Config { nonces_max: 1, ..Config::default() };
+    let server = Setup { config, ..Setup::default() }.start().await;
+    let names = |head: &str| -> Vec<String> {
+        let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let mut names: Vec<_> = lines.map(|(name, _)| name.to_owned()).collect();
+        names.sort();
+        names
+    };
+    let answered = server.send(call()).await;
+    assert_eq!(names(&answered.head), ["Content-Length", "Content-Type", "Date"]);
+    let throttled = server.send(call()).await;
+    assert_eq!(names(&throttled.head), ["Content-Length", "Content-Type", "Date", "X-Acs-Retry-After"]);
+    let last = server.send(call().replace("Content-Length", "Connection: close\r\nContent-Length")).await;
+    assert_eq!(names(&last.head), ["Connection", "Content-Length", "Content-Type", "Date", "X-Acs-Retry-After"]);
+    assert!(last.head.contains("\r\nContent-Type: application/json;charset=utf-8\r\n"), "{}", last.head);
+}
+
+#[tokio::test]
 async fn every_series_is_there_from_the_start() {
     let server = Setup::default().start().await;
     let before = server.metrics();
