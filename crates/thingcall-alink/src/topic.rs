@@ -170,6 +170,21 @@ pub fn may_subscribe(device: &DeviceKey, filter: &str) -> bool {
     owns(device, filter) || PRODUCT_TREES.iter().any(|tree| tree.holds(device, filter))
 }
 
+/// Whether this device may ask for this filter where each message is checked once more on its way to a device, or
+/// where filters decide nothing: also wide ones, which SDKs send (`/ext/rrpc/#`, `/sys/+/+/thing/service/+`), as long as
+/// a topic of its own is among what they match.
+pub fn may_ask_for(device: &DeviceKey, filter: &str) -> bool {
+    let own = own_trees(device).chain(PRODUCT_TREES).chain(ASKED_TREES);
+    is_filter(filter) && own.into_iter().any(|tree| tree.meets(device, filter))
+}
+
+/// Whether the wildcards of a filter stand where MQTT has them: each a level of its own, and `#` the last.
+fn is_filter(filter: &str) -> bool {
+    let wildcards_alone = |level: &str| matches!(level, "+" | "#") || !level.contains(['+', '#', '\0']);
+    let (before, last) = filter.rsplit_once('/').unwrap_or(("", filter));
+    wildcards_alone(last) && before.split('/').all(|level| level != "#" && wildcards_alone(level))
+}
+
 /// Topics a device may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -196,7 +211,7 @@ fn own_trees(device: &DeviceKey) -> impl Iterator<Item = &'static Tree> {
 }
 
 /// The topics of one device, as a pattern: `P` stands for its product key, `D` for its name, `*` for one level of any
-/// text, wildcard or not. What follows the pattern is free.
+/// text, wildcard or not, `-` for one that is not `sys`. What follows the pattern is free.
 struct Tree(&'static [&'static str]);
 
 const OWN_TREES: &[Tree] = &[
@@ -215,6 +230,10 @@ const CUSTOM_TREES: &[Tree] = &[Tree(&["P", "D", "user"]), Tree(&["ext", "rrpc",
 
 /// What is for every device of a product; its devices only read it.
 const PRODUCT_TREES: &[Tree] = &[Tree(&["broadcast", "P"])];
+
+/// Where an application's own topics may stand on the platform, with neither product nor device in them. A device
+/// subscribes there and gets nothing.
+const ASKED_TREES: &[Tree] = &[Tree(&["ext", "rrpc", "*", "-"])];
 
 /// The words that other trees begin with. A product key may be one of them; its devices get no tree that begins with
 /// the key, since `/sys/pk/user` of the device `pk` of the product `sys` is the device `user` of the product `pk` too.
@@ -240,14 +259,32 @@ impl Tree {
     fn holds(&self, device: &DeviceKey, topic: &str) -> bool {
         let Some(topic) = topic.strip_prefix('/') else { return false };
         let mut levels = topic.split('/');
-        self.0.iter().all(|wanted| {
-            levels.next().is_some_and(|level| match *wanted {
-                "P" => level == device.product.as_str(),
-                "D" => level == device.name.as_str(),
-                "*" => level != "#",
-                word => level == word,
-            })
-        })
+        self.0.iter().all(|wanted| levels.next().is_some_and(|level| fits(device, wanted, level)))
+    }
+
+    /// Whether a filter matches any topic that lies within it.
+    fn meets(&self, device: &DeviceKey, filter: &str) -> bool {
+        let mut levels = filter.split('/');
+        for wanted in [""].iter().chain(self.0) {
+            match levels.next() {
+                Some("#") => return true,
+                Some("+") => {}
+                Some(level) if fits(device, wanted, level) => {}
+                Some(_) | None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// Whether a level is what a pattern wants in its place.
+fn fits(device: &DeviceKey, wanted: &str, level: &str) -> bool {
+    match wanted {
+        "P" => level == device.product.as_str(),
+        "D" => level == device.name.as_str(),
+        "*" => level != "#",
+        "-" => level != "sys",
+        word => level == word,
     }
 }
 

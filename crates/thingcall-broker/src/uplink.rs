@@ -49,14 +49,14 @@ impl Inner {
         PublishAclResult::allow()
     }
 
-    /// Decides about one filter of a SUBSCRIBE: granted within the device's own topics, 0x80 otherwise. Nothing
-    /// depends on it: a device gets its messages whether it subscribed or not.
+    /// Decides about one filter of a SUBSCRIBE: granted where the device's own topics are among what it matches, 0x80
+    /// otherwise. Nothing depends on it: a device gets its messages, and no other's, whether it subscribed or not.
     pub(crate) fn subscribed(&self, session: &Session, subscribe: &Subscribe) -> SubscribeAclResult {
         let allowed = subscribe.opts.shared_group().is_none()
             && self
                 .sessions
                 .of_session(&session.id)
-                .is_some_and(|connection| alink::may_subscribe(&connection.device, &subscribe.topic_filter));
+                .is_some_and(|connection| alink::may_ask_for(&connection.device, &subscribe.topic_filter));
         if allowed {
             SubscribeAclResult::new_success(subscribe.opts.qos(), None)
         } else {

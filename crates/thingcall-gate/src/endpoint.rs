@@ -14,6 +14,9 @@ pub enum Broker {
 }
 
 impl Broker {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Rabbitmq, Self::Emqx, Self::Mosquitto];
+
     /// The word in paths, metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

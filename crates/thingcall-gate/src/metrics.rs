@@ -4,7 +4,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Broker, Endpoint};
+use crate::who::Refused;
 
 /// How a question ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,7 @@ impl Decision {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     decisions: Vec<(Endpoint, Vec<IntCounter>)>,
+    refusals: IntCounterVec,
     /// Client ids of free text that are remembered.
     pub(crate) client_ids: IntGauge,
 }
@@ -38,18 +40,31 @@ impl Metrics {
             Opts::new("thingcall_gate_decisions_total", "Questions of brokers about devices, by their answer"),
             &["broker", "endpoint", "result"],
         )?;
+        let refusals = IntCounterVec::new(
+            Opts::new(
+                "thingcall_gate_refusals_total",
+                "Questions of brokers that were answered with no, by the reason",
+            ),
+            &["broker", "reason"],
+        )?;
         let client_ids = IntGauge::new("thingcall_gate_client_ids", "Client ids of free text kept with their devices")?;
         let limit = IntGauge::new("thingcall_gate_client_ids_limit", "How many of them may be kept")?;
         registry.register(Box::new(decisions.clone()))?;
+        registry.register(Box::new(refusals.clone()))?;
         registry.register(Box::new(client_ids.clone()))?;
         registry.register(Box::new(limit.clone()))?;
         limit.set(i64::try_from(client_ids_max).unwrap_or(i64::MAX));
+        for broker in Broker::ALL {
+            for word in Refused::WORDS {
+                refusals.get_metric_with_label_values(&[broker.as_str(), word])?;
+            }
+        }
         let of = |endpoint: Endpoint| -> Result<_, prometheus::Error> {
             let labels = Decision::WORDS.iter().map(|word| [endpoint.broker().as_str(), endpoint.word(), *word]);
             let counters = labels.map(|labels| decisions.get_metric_with_label_values(&labels));
             Ok((endpoint, counters.collect::<Result<_, _>>()?))
         };
-        Ok(Self { decisions: Endpoint::ALL.into_iter().map(of).collect::<Result<_, _>>()?, client_ids })
+        Ok(Self { decisions: Endpoint::ALL.into_iter().map(of).collect::<Result<_, _>>()?, refusals, client_ids })
     }
 
     /// Counts an answer.
@@ -58,5 +73,10 @@ impl Metrics {
         if let Some(counter) = row.and_then(|(_, counters)| counters.get(decision as usize)) {
             counter.inc();
         }
+    }
+
+    /// Counts a no.
+    pub(crate) fn refused(&self, broker: Broker, refused: &Refused) {
+        self.refusals.with_label_values(&[broker.as_str(), refused.word()]).inc();
     }
 }

@@ -48,8 +48,10 @@ pub(crate) fn decide<'a>(app: &'a App, question: Question, fields: &Fields) -> R
 fn acl(app: &App, device: &DeviceKey, fields: &Fields) -> Result<(), Refused> {
     let topic = fields.need("topic")?;
     let allowed = match fields.need("acc")? {
-        // Read: a message on its way to the device. Subscribe: a filter of it.
-        "1" | "4" => alink::may_subscribe(device, topic),
+        // A message on its way to the device.
+        "1" => alink::may_subscribe(device, topic),
+        // A filter of it. Mosquitto asks again, as above, about each message that comes through.
+        "4" => alink::may_ask_for(device, topic),
         "2" => alink::may_publish(device, topic),
         "3" => alink::may_subscribe(device, topic) && alink::may_publish(device, topic),
         _ => false,

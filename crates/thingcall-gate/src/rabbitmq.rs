@@ -16,7 +16,7 @@ use thingcall_core::{DeviceKey, UnixMillis};
 use crate::config::Rabbitmq;
 use crate::endpoint::Broker;
 use crate::fields::Fields;
-use crate::who::{App, Attempt, Refused, Who};
+use crate::who::{App, Attempt, Refused, Who, without_line_ends};
 
 /// What RabbitMQ asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Session<'_> {
             Some(client_id) => name
                 .strip_prefix("mqtt-subscription-")
                 .and_then(|rest| rest.strip_suffix("qos0").or_else(|| rest.strip_suffix("qos1")))
-                .is_some_and(|of| of == client_id),
+                .is_some_and(|of| without_line_ends(of) == without_line_ends(client_id)),
             None => name == self.names.queue(self.device),
         }
     }

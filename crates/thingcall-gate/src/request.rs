@@ -1,7 +1,7 @@
 //! A question from its head to its answer.
 //!
 //! **Invariant:** every question at a path there is gets one answer and is counted once. One that cannot be read is
-//! answered with a status that no broker takes for a yes. Nothing of it is logged but the user name.
+//! answered with a status that no broker takes for a yes. A password is never logged.
 
 use std::sync::Arc;
 
@@ -12,7 +12,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use subtle::ConstantTimeEq;
+use thingcall_core::PeerText;
 use tokio::time::timeout;
+use tracing::field::display;
 
 use crate::endpoint::Endpoint;
 use crate::fields::{Fields, Unreadable};
@@ -143,16 +145,14 @@ fn note(app: &App, endpoint: Endpoint, fields: &Fields, decided: &Result<Who<'_>
     };
     app.metrics.decided(endpoint, decision);
     let Err(refused) = decided else { return };
-    let username: String = fields.get("username").unwrap_or_default().chars().take(80).collect();
-    let (broker, word) = (endpoint.broker().as_str(), endpoint.word());
-    match endpoint {
-        Endpoint::Rabbitmq(rabbitmq::Question::User)
-        | Endpoint::Emqx(emqx::Question::Authn)
-        | Endpoint::Mosquitto(mosquitto::Question::User) => {
-            tracing::info!(broker, username, reason = %refused, "connect refused");
-        }
-        Endpoint::Rabbitmq(_) | Endpoint::Emqx(_) | Endpoint::Mosquitto(_) => {
-            tracing::debug!(broker, endpoint = word, username, reason = %refused, "refused");
-        }
+    // Asked about everybody before the question that counts, and what is another backend's to say.
+    if decision == Decision::Ignore || matches!(refused, Refused::Superuser) {
+        return;
     }
+    app.metrics.refused(endpoint.broker(), refused);
+    let text = |name| fields.get(name).map(|text| display(PeerText::new(text)));
+    let client_id = ["clientid", "client_id", "variable_map.client_id"].into_iter().find_map(text);
+    let about = ["topic", "routing_key", "name"].into_iter().find_map(text);
+    let (broker, question) = (endpoint.broker().as_str(), endpoint.word());
+    tracing::info!(broker, question, device = text("username"), client_id, about, reason = %refused, "refused");
 }

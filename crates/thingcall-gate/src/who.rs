@@ -3,6 +3,7 @@
 //! **Invariant:** a device is found by its user name alone, and let in by its password alone. Every later question is
 //! decided by the device as it is registered at that moment: one that was disabled is refused at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
@@ -51,6 +52,43 @@ pub(crate) enum Refused {
     Topic,
     #[error("devices are no superusers")]
     Superuser,
+}
+
+impl Refused {
+    /// The words for the reasons that are counted: not those of questions that were not understood, nor of the one
+    /// that is asked about everybody.
+    pub(crate) const WORDS: [&str; 11] = [
+        "not_ours",
+        "credential",
+        "password",
+        "disabled",
+        "dotted_name",
+        "client_id_taken",
+        "client_id_free",
+        "client_ids_full",
+        "vhost",
+        "resource",
+        "topic",
+    ];
+
+    /// The word for this reason.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::NotOurs => "not_ours",
+            Self::Credential(_) => "credential",
+            Self::Password => "password",
+            Self::Disabled => "disabled",
+            Self::Dotted => "dotted_name",
+            Self::ClientIdTaken => "client_id_taken",
+            Self::ClientIdFree => "client_id_free",
+            Self::ClientIdsFull => "client_ids_full",
+            Self::Vhost => "vhost",
+            Self::Resource => "resource",
+            Self::Topic => "topic",
+            Self::Superuser => "superuser",
+        }
+    }
 }
 
 /// Whose a user name is.
@@ -133,14 +171,16 @@ impl App {
         if broker == Broker::Emqx && self.config.emqx.client_id_override {
             return Ok(());
         }
-        let named = alink::named_in(client_id);
+        // RabbitMQ leaves line ends out of a queue's name, so that ids which differ in them alone have one queue.
+        let client_id = without_line_ends(client_id);
+        let named = alink::named_in(&client_id);
         match named.iter().find(|named| self.credentials.credential(named).is_some()) {
             Some(owner) if owner == device => return Ok(()),
             Some(_) => return Err(Refused::ClientIdTaken),
             None if !self.config.free_client_ids => return Err(Refused::ClientIdFree),
             None => {}
         }
-        match self.client_ids.claim(client_id, device, Instant::now()) {
+        match self.client_ids.claim(&client_id, device, Instant::now()) {
             Ok(held) => {
                 self.metrics.client_ids.set(i64::try_from(held).unwrap_or(i64::MAX));
                 Ok(())
@@ -149,4 +189,9 @@ impl App {
             Err(NotFree::Full) => Err(Refused::ClientIdsFull),
         }
     }
+}
+
+/// A text as RabbitMQ writes it into a queue's name.
+pub(crate) fn without_line_ends(text: &str) -> Cow<'_, str> {
+    if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], "").into() } else { text.into() }
 }

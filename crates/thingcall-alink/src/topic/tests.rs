@@ -209,6 +209,53 @@ fn a_device_may_not_reach_out_of_its_tree() {
     }
 }
 
+/// `/ext/rrpc/#` is what Alibaba's documents and several SDKs subscribe to, `/sys/+/+/...` what Link SDKs in C name.
+#[test]
+fn a_device_may_ask_for_filters_that_reach_further_than_its_tree() {
+    let d1 = key("d1");
+    for filter in [
+        "#",
+        "/#",
+        "/+/pk/d1/#",
+        "+/sys/pk/d1/#",
+        "/sys/#",
+        "/sys/pk/#",
+        "/sys/pk/d1/#",
+        "/sys/pk/+/#",
+        "/sys/+/+/thing/service/property/set",
+        "/ext/rrpc/#",
+        "/ext/rrpc/+/#",
+        "/ext/rrpc/+/+/pk/d1/x",
+        "/ext/rrpc/+/sys/+/+/thing/service/+",
+        "/ext/rrpc/+/hello/world",
+        "/ota/#",
+        "/ota/device/upgrade/+/+",
+        "/shadow/get/#",
+        "/broadcast/#",
+        "/broadcast/pk/+",
+        "/pk/d1/user/get",
+    ] {
+        assert!(may_ask_for(&d1, filter), "{filter}");
+    }
+    for filter in [
+        "",
+        "/",
+        "/sys",
+        "/sys/pk/d2/#",
+        "/sys/pk2/+/#",
+        "/ext/rrpc/+/sys/pk/d2/thing/service/+",
+        "/ext/rrpc/#/sys/pk/d1/x",
+        "/sys/pk/d1/thing/serv+",
+        "/sys/pk/d1/x#",
+        "/broadcast/pk2/#",
+        "/pk/d2/user/#",
+        "$share/g//sys/pk/d1/#",
+        "$SYS/#",
+    ] {
+        assert!(!may_ask_for(&d1, filter), "{filter}");
+    }
+}
+
 #[test]
 fn no_product_key_makes_two_devices_share_a_topic() {
     let words =

@@ -7,22 +7,44 @@ use super::bench::{Bench, Event, delivery};
 const REPLY: &str = r#"{"id":"5","code":200,"data":{}}"#;
 
 #[tokio::test]
-async fn filters_outside_the_own_tree_are_refused() {
+async fn filters_that_match_no_topic_of_its_own_are_refused() {
     let mut bench = Bench::start().await;
     let (_, mut client) = bench.connected("devA").await;
     for foreign in [
         "/sys/pk1/devB/thing/service/+",
-        "/sys/pk1/+/rrpc/request/+",
-        "/sys/#",
-        "#",
+        "/ext/rrpc/+/sys/pk1/devB/thing/service/+",
         "$share/g//sys/pk1/devA/thing/service/+",
         "$share/g//sys/pk1/devB/rrpc/request/+",
     ] {
         assert_eq!(client.subscribe(foreign).await, 0x80, "{foreign}");
     }
-    for own in ["/sys/pk1/devA/thing/service/+", "/sys/pk1/devA/#", "/ext/rrpc/+/sys/pk1/devA/thing/service/Measure"] {
+    for own in [
+        "/sys/pk1/devA/thing/service/+",
+        "/sys/pk1/devA/#",
+        "/ext/rrpc/+/sys/pk1/devA/thing/service/Measure",
+        "/ext/rrpc/#",
+        "/ext/rrpc/+/hello",
+        "/sys/+/+/thing/service/property/set",
+        "/sys/#",
+        "#",
+    ] {
         assert_eq!(client.subscribe(own).await, 1, "{own}");
     }
+}
+
+#[tokio::test]
+async fn wide_filter_brings_nothing_of_another_device() {
+    let mut bench = Bench::start().await;
+    let (device, mut client) = bench.connected("devA").await;
+    for filter in ["#", "/ext/rrpc/#", "/sys/#"] {
+        assert_eq!(client.subscribe(filter).await, 1);
+    }
+    let (other, mut others) = bench.connected("devB").await;
+    bench.broker.deliver(&delivery(&other, 1, CallMode::Sync, Qos::AtMostOnce)).await.unwrap();
+    let got = others.message().await;
+    others.publish_acked(&got.topic, REPLY).await;
+    bench.broker.deliver(&delivery(&device, 9, CallMode::Sync, Qos::AtMostOnce)).await.unwrap();
+    assert_eq!(client.message().await.id(), 9, "nothing before the marker, and it once");
 }
 
 #[tokio::test]

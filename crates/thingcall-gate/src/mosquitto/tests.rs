@@ -58,8 +58,15 @@ async fn a_device_uses_its_own_topics_and_no_others() {
         ("/broadcast/pk1/x", "3", false),
         ("/sys/pk1/devB/rrpc/request/1", "1", false),
         ("/sys/pk1/devB/rrpc/response/1", "2", false),
-        ("/sys/pk1/+/rrpc/request/+", "4", false),
-        ("#", "4", false),
+        // Wide filters are granted, since each message is asked about before it is delivered; not as what is delivered.
+        ("/sys/pk1/+/rrpc/request/+", "4", true),
+        ("/ext/rrpc/#", "4", true),
+        ("/ext/rrpc/7/sys/pk1/devA/thing/service/x", "1", true),
+        ("/ext/rrpc/7/sys/pk1/devB/thing/service/x", "1", false),
+        ("/ext/rrpc/#", "1", false),
+        ("/ext/rrpc/#", "2", false),
+        ("/ext/rrpc/#", "3", false),
+        ("/sys/pk1/devB/#", "4", false),
         ("$SYS/#", "4", false),
     ] {
         let fields = [("username", "devA&pk1"), ("clientid", CLIENT_ID), ("topic", topic), ("acc", acc)];

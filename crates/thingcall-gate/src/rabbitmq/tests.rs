@@ -119,6 +119,21 @@ async fn an_mqtt_device_gets_the_queues_of_its_client_id_and_no_others() {
     }
 }
 
+/// One SDK writes line feeds into its client id. RabbitMQ asks with them for the id and without them for the queue.
+#[tokio::test]
+async fn a_client_id_with_line_feeds_has_the_queue_without_them_and_no_other_device_has_it() {
+    let bench = Bench::new();
+    let client_id = "free|securemode=3,\n  signmethod=hmacsha1|";
+    let joined = client_id.replace('\n', "");
+    for name in [client_id, &joined] {
+        let queue = format!("mqtt-subscription-{name}qos1");
+        assert_eq!(resource(&bench, Some(client_id), ("queue", &queue, "read")).await, "allow", "{name:?}");
+    }
+    let other = [("username", "devB&pk1"), ("vhost", "/"), ("client_id", joined.as_str())];
+    assert_eq!(bench.text("/rabbitmq/vhost", &other).await, "deny", "it would get the same queue");
+    assert_eq!(bench.refusals("rabbitmq", "client_id_taken"), 1);
+}
+
 #[tokio::test]
 async fn an_amqp_device_gets_its_own_queue_reads_commands_and_writes_replies() {
     let bench = Bench::new();

@@ -141,9 +141,17 @@ impl Bench {
 
     /// The value of a counter of decisions.
     pub(crate) fn decisions(&self, broker: &str, endpoint: &str, result: &str) -> u64 {
-        let series = format!(
-            "thingcall_gate_decisions_total{{broker=\"{broker}\",endpoint=\"{endpoint}\",result=\"{result}\"}} "
-        );
+        let labels = format!("broker=\"{broker}\",endpoint=\"{endpoint}\",result=\"{result}\"");
+        self.counter("decisions", &labels)
+    }
+
+    /// The value of a counter of refusals.
+    pub(crate) fn refusals(&self, broker: &str, reason: &str) -> u64 {
+        self.counter("refusals", &format!("broker=\"{broker}\",reason=\"{reason}\""))
+    }
+
+    fn counter(&self, name: &str, labels: &str) -> u64 {
+        let series = format!("thingcall_gate_{name}_total{{{labels}}} ");
         let text = prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix(&series));
         value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
