@@ -1,6 +1,6 @@
-//! The broker library alone, as `tests/memory/run idle` compares the server with it.
+//! The broker whose codec is in the server, as `tests/memory/run idle` compares the server with it.
 //!
-//! **Invariant:** the listener's settings are those of `src/broker.rs`; nothing else of thingcall is in it.
+//! **Invariant:** the listener's settings are those of the server's own listener; nothing else of thingcall is in it.
 
 #![expect(clippy::print_stdout, reason = "says where it listens")]
 

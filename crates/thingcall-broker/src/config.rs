@@ -3,7 +3,7 @@
 //! **Invariant:** whatever a device can make grow has its limit here, or a constant beside its use.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ pub struct Config {
     pub websocket: Option<WebSocket>,
     /// Connected devices; further ones are refused.
     pub sessions_max: u32,
+    /// Sockets that are open on all listeners together, logged in or not; further ones are closed at once.
+    pub sockets_max: NonZeroU32,
+    /// How many of the files that the system lets this process open devices' sockets leave to callers, brokers, the
+    /// store and the rest.
+    pub files_reserved: u32,
     /// Size of an MQTT packet, either way, in bytes.
     pub message_bytes_max: u32,
     /// Messages that wait to be written to one device; further ones are refused as `QueueFull`.
@@ -30,7 +35,7 @@ pub struct Config {
     /// QoS 1 commands of asynchronous calls sent to one device and not yet acknowledged; further ones wait in the
     /// outbox.
     pub inflight_messages_max: NonZeroU16,
-    /// From the first byte of a connection to its CONNACK, and for the TLS and WebSocket handshakes.
+    /// From the beginning of a connection until its CONNECT is there whole, TLS and WebSocket handshakes included.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
     /// How long a write to a device may take before its connection is closed.
@@ -70,6 +75,8 @@ impl Default for Config {
             tls: None,
             websocket: None,
             sessions_max: 20_000,
+            sockets_max: const { NonZeroU32::new(21_000).unwrap() },
+            files_reserved: 512,
             message_bytes_max: 256 * 1024,
             session_queue_messages_max: 128,
             inflight_messages_max: const { NonZeroU16::new(32).unwrap() },

@@ -1,14 +1,15 @@
 //! One device's connection: who it is, the way into its session, and what is on the way.
 //!
 //! **Invariant:** `waiting` is the number of messages handed to the session and not yet written or dropped; it never
-//! exceeds its limits, because rmqtt's own channel in front of the session has none.
+//! exceeds its limits, because the channel in front of the session has none.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rmqtt::types::{From, Id, Message, Publish, Reason, Tx};
-use thingcall_core::{DeviceKey, UnixMillis};
-use tokio::sync::Notify;
+use rmqtt_codec::types::Publish;
+use rmqtt_codec::v5::{DisconnectReasonCode, ToReasonCode};
+use thingcall_core::{CallId, Deadline, DeviceKey, UnixMillis};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::flush::Flush;
@@ -18,8 +19,6 @@ const SEEN_EVERY_MS: i64 = 10_000;
 
 /// A connected device.
 pub(crate) struct Connection {
-    /// rmqtt's name of the session; no two connections share it.
-    pub(crate) id: Id,
     /// The device that proved itself.
     pub(crate) device: DeviceKey,
     /// It takes synchronous calls on `/ext/rrpc/...`.
@@ -30,36 +29,85 @@ pub(crate) struct Connection {
     pub(crate) room: Notify,
     /// Cancelled when this is no longer the device's connection.
     pub(crate) gone: CancellationToken,
-    tx: Tx,
+    tx: mpsc::UnboundedSender<Order>,
     waiting: AtomicUsize,
     seen_at_ms: AtomicI64,
     flush: Mutex<Flush>,
 }
 
+/// What a session is to do.
+pub(crate) enum Order {
+    /// Write a message.
+    Send(Outgoing),
+    /// End.
+    Close(Ended),
+}
+
+/// A message to the device.
+pub(crate) struct Outgoing {
+    pub(crate) publish: Box<Publish>,
+    /// The command of the outbox that it is.
+    pub(crate) command: Option<CallId>,
+    /// What MQTT 5 is told as its correlation data, where its bytes do not hold its id.
+    pub(crate) correlation: Option<CallId>,
+    /// After this nobody waits for it.
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// Why the broker ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("the device logged in again")]
+    TakenOver,
+    #[error("the device was disabled or deleted")]
+    Kicked,
+    #[error("the broker stops")]
+    Shutdown,
+    #[error("the device was silent for longer than its keep-alive")]
+    Silent,
+    #[error("the device sent what no client sends")]
+    Protocol,
+    #[error("the device has too many QoS 2 messages under way")]
+    TooMany,
+}
+
+impl ToReasonCode for Ended {
+    fn to_reason_code(&self) -> DisconnectReasonCode {
+        match self {
+            Self::TakenOver => DisconnectReasonCode::SessionTakenOver,
+            Self::Kicked => DisconnectReasonCode::AdministrativeAction,
+            Self::Shutdown => DisconnectReasonCode::ServerShuttingDown,
+            Self::Silent => DisconnectReasonCode::KeepAliveTimeout,
+            Self::Protocol => DisconnectReasonCode::ProtocolError,
+            Self::TooMany => DisconnectReasonCode::ReceiveMaximumExceeded,
+        }
+    }
+}
+
 /// What is known of a connection when it begins.
 pub(crate) struct Begin {
-    pub(crate) id: Id,
     pub(crate) device: DeviceKey,
     pub(crate) ext_rrpc: bool,
     pub(crate) packet_bytes_max: usize,
     pub(crate) window: usize,
-    pub(crate) tx: Tx,
 }
 
 impl Connection {
-    pub(crate) fn new(begin: Begin) -> Self {
-        Self {
-            id: begin.id,
+    /// A connection, and what its session takes orders from.
+    pub(crate) fn new(begin: Begin) -> (Self, mpsc::UnboundedReceiver<Order>) {
+        let (tx, orders) = mpsc::unbounded_channel();
+        let connection = Self {
             device: begin.device,
             ext_rrpc: begin.ext_rrpc,
             packet_bytes_max: begin.packet_bytes_max,
             room: Notify::new(),
             gone: CancellationToken::new(),
-            tx: begin.tx,
+            tx,
             waiting: AtomicUsize::new(0),
             seen_at_ms: AtomicI64::new(0),
             flush: Mutex::new(Flush::new(begin.window)),
-        }
+        };
+        (connection, orders)
     }
 
     /// The commands' state. Held for a look-up at a time, never across an await.
@@ -88,13 +136,13 @@ impl Connection {
     }
 
     /// Hands a message to the session; `false` if the session has ended.
-    pub(crate) fn send(&self, from: From, publish: Publish) -> bool {
-        self.tx.unbounded_send(Message::Forward(from, publish)).is_ok()
+    pub(crate) fn send(&self, message: Outgoing) -> bool {
+        self.tx.send(Order::Send(message)).is_ok()
     }
 
     /// Tells the session to end. A session that ended already does not mind.
-    pub(crate) fn close(&self, reason: Reason) {
-        if self.tx.unbounded_send(Message::Closed(reason)).is_err() {
+    pub(crate) fn close(&self, ended: Ended) {
+        if self.tx.send(Order::Close(ended)).is_err() {
             tracing::debug!(device = %self.device, "session had ended");
         }
     }

@@ -4,23 +4,20 @@
 //! current connection or nowhere. A QoS 1 command of an asynchronous call is in the outbox before it comes here, so
 //! whatever cannot be sent now is kept.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use rmqtt::codec::v5::PublishProperties;
-use rmqtt::types::{CodecPublish, Publish, QoS};
+use rmqtt_codec::types::{Publish, QoS};
 use thingcall_alink as alink;
 use thingcall_core::{
     CallId, CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
-    TransportKind, TransportName, UnixMillis,
+    TransportKind, TransportName,
 };
 use tokio::time::Instant;
 
 use crate::broker::{Broker, Inner};
-use crate::connection::Connection;
+use crate::connection::{Connection, Outgoing};
 use crate::flush::{Offer, Take};
 
 /// Entries read from the outbox at once.
@@ -96,14 +93,14 @@ impl Inner {
 
     /// Hands a message to the session, unless `max` messages wait there already.
     fn push(&self, connection: &Connection, delivery: &Delivery, max: usize) -> Result<(), DeliverError> {
-        let publish = compose(connection, delivery)?;
+        let message = compose(connection, delivery)?;
         if !connection.reserve(max) {
             self.metrics.published(PublishResult::Blocked);
             return Err(DeliverError::QueueFull(max));
         }
         // Counted before it is handed over: the session may write it at once.
         self.metrics.send_queue_length.inc();
-        if !connection.send(self.from.clone(), publish) {
+        if !connection.send(message) {
             if connection.release() {
                 self.metrics.send_queue_length.dec();
             }
@@ -174,25 +171,58 @@ impl Inner {
         }
     }
 
-    /// The largest packet that may be sent to a client which asked for at most `asked`.
-    pub(crate) fn packet_bytes_max(&self, asked: Option<NonZeroU32>) -> usize {
-        asked.map_or(self.config.message_bytes_max, |asked| asked.get().min(self.config.message_bytes_max)) as usize
+    /// The session puts a message on the wire.
+    pub(crate) fn written(&self, connection: &Connection) {
+        if connection.release() {
+            self.metrics.send_queue_length.dec();
+        }
+    }
+
+    /// The session drops a message: nobody waits for it any more.
+    pub(crate) fn dropped(&self, connection: &Connection, command: Option<CallId>) {
+        self.metrics.published(PublishResult::Failed);
+        self.written(connection);
+        if let Some(id) = command {
+            connection.flush().gave_up(id);
+            connection.room.notify_one();
+        }
+    }
+
+    /// A connection is over. If the device is offline by that, its calls end.
+    pub(crate) fn ended(&self, connection: &Arc<Connection>) {
+        let offline = self.sessions.leave(connection);
+        self.forget_waiting(connection);
+        if offline {
+            self.own_metrics.sessions.dec();
+            self.parts.replies.device_gone(&connection.device, TransportName::EMBEDDED);
+        }
+    }
+
+    /// Its waiting messages will not be written.
+    pub(crate) fn forget_waiting(&self, connection: &Connection) {
+        for _ in 0..connection.release_all() {
+            self.metrics.send_queue_length.dec();
+            self.metrics.published(PublishResult::Failed);
+        }
     }
 }
 
 /// The device's PUBLISH, or why there cannot be one.
-fn compose(connection: &Connection, delivery: &Delivery) -> Result<Publish, DeliverError> {
+fn compose(connection: &Connection, delivery: &Delivery) -> Result<Outgoing, DeliverError> {
     let sync_topic = match connection.ext_rrpc {
         true => SyncTopic::Ext,
         false => delivery.sync_topic.unwrap_or_default(),
     };
+    if delivery.deadline.is_some_and(|deadline| deadline.left(Instant::now().into_std()).is_zero()) {
+        return Err(DeliverError::Refused("its time was over before it was sent".to_owned()));
+    }
     let topic = alink::request_topic(delivery, sync_topic);
     let payload = alink::payload(delivery);
     let bytes = topic.len() + payload.len() + HEADER_BYTES;
     if bytes > connection.packet_bytes_max {
         return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
     }
-    let inner = CodecPublish {
+    let publish = Publish {
         dup: false,
         retain: false,
         qos: match delivery.qos {
@@ -202,36 +232,12 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Publish, Deli
         topic: topic.into(),
         packet_id: None,
         payload,
-        properties: Some(PublishProperties {
-            message_expiry_interval: expiry(delivery)?,
-            correlation_data: delivery.raw.as_ref().map(|_| Bytes::from(delivery.id.to_string())),
-            ..Default::default()
-        }),
+        properties: None,
     };
-    Ok(Publish {
-        inner: Box::new(inner),
-        target_clientid: None,
-        delay_interval: None,
-        create_time: Some(UnixMillis::now().0),
+    Ok(Outgoing {
+        publish: Box::new(publish),
+        command: (delivery.mode == CallMode::Async).then_some(delivery.id),
+        correlation: delivery.raw.as_ref().map(|_| delivery.id),
+        deadline: delivery.deadline,
     })
-}
-
-/// The command whose message this is. Bytes of a device's own do not say it, so their message has it as its correlation
-/// data: rmqtt keeps that with the message whatever the session's protocol, and sends it to MQTT 5 devices alone.
-pub(crate) fn command_of(publish: &Publish) -> Option<CallId> {
-    match publish.properties.as_ref().and_then(|properties| properties.correlation_data.as_deref()) {
-        Some(correlation) => std::str::from_utf8(correlation).ok()?.parse().ok(),
-        None => alink::request_id(&publish.payload),
-    }
-}
-
-/// The seconds, rounded up, for which anybody waits; `None` for ever. The session drops the message after that, and
-/// an MQTT 5 device is told.
-fn expiry(delivery: &Delivery) -> Result<Option<NonZeroU32>, DeliverError> {
-    let Some(deadline) = delivery.deadline else { return Ok(None) };
-    let left = deadline.left(Instant::now().into_std());
-    if left.is_zero() {
-        return Err(DeliverError::Refused("its time was over before it was sent".to_owned()));
-    }
-    Ok(NonZeroU32::new(u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)))
 }

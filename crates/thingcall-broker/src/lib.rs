@@ -1,33 +1,34 @@
 //! The embedded MQTT broker, and the transport straight into it.
 //!
-//! Read in this order: [`Config`], [`Broker`] (start and stop), `hooks` (where rmqtt asks us), `login` (who may
-//! connect), `sessions` (who is connected), `uplink` (what devices say), `deliver` (what devices are told), `flush`
-//! (QoS 1 commands that waited for a device).
+//! Read in this order: [`Config`], [`Broker`] (start and stop), `accept` (connections before their CONNECT), `login` (who
+//! may connect), `sessions` (who is connected), `session` (one of them), `uplink` (what devices say), `deliver` (what
+//! devices are told), `flush` (QoS 1 commands that waited for a device). `wire` and `packet` are MQTT's bytes and words,
+//! read and written by the codec of `rmqtt`; `websocket` is another way to them.
 //!
-//! **Invariants:** one connection per device. A device speaks and hears under its own topics alone; nothing a device
-//! publishes reaches another client. What it is told goes straight into its session, whether it subscribed or not,
-//! once. Commands that must survive are in the [`thingcall_core::Outbox`]: rmqtt keeps nothing for an absent device
-//! and sends nothing twice.
-//!
-//! Two limits that rmqtt 0.24 does not offer: a socket that sends nothing before its CONNECT is not closed, and the
-//! number of sockets is not capped (sessions are). So the default address is loopback; a listener that faces a network
-//! wants a firewall or proxy with both limits, or an external broker.
+//! **Invariants:** one connection per device, whatever client id it sends. A device speaks and hears under its own topics
+//! alone; nothing a device publishes reaches another client. What it is told goes straight into its session, whether it
+//! subscribed or not, once. Commands that must survive are in the [`thingcall_core::Outbox`]: nothing is kept here for
+//! an absent device, and nothing is sent twice on a connection. Sockets are bounded in number, and in time until they
+//! have logged in.
 
 mod broker;
 mod config;
+mod metrics;
 
-mod hooks;
+mod accept;
 mod login;
+mod sessions;
+
+mod session;
 mod uplink;
 
 mod connection;
-mod sessions;
-
 mod deliver;
 mod flush;
 
-mod limits;
-mod nobody;
+mod packet;
+mod websocket;
+mod wire;
 
 #[cfg(test)]
 mod tests;

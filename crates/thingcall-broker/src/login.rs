@@ -1,86 +1,174 @@
 //! Who may connect.
 //!
 //! **Invariant:** a connection exists only for a registered, enabled device that proved its secret, and its will, if
-//! any, is on a topic it may publish on (rmqtt does not ask the publish hook about wills).
+//! any, is on a topic it may publish on. Every refusal is counted under its own reason: what is full is never told as
+//! a fault of the device.
 
-use rmqtt::context::ServerContext;
-use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
+use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmqtt_codec::MqttPacket;
 use thingcall_alink as alink;
-use thingcall_core::ConnectResult;
-use tokio::time::Instant;
+use thingcall_core::{ConnectResult, PeerText};
+use tokio::sync::mpsc;
 
 use crate::broker::Inner;
+use crate::connection::{Begin, Connection, Ended, Order};
+use crate::metrics::Refused;
+use crate::packet::{Connect, Granted, Refusal};
+use crate::session::{Begun, Session};
+use crate::sessions::NoRoom;
+use crate::wire::{Socket, Wire};
 
 /// Why a CONNECT is refused.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum Reason {
     #[error(transparent)]
     Credential(#[from] alink::Refusal),
     #[error("the device is disabled")]
     Disabled,
     #[error("the will is on a topic the device may not publish on")]
     Will,
-    #[error("the client id is in use, or the broker is shutting down")]
-    ClientId,
+    #[error("it asks for another authentication than by user name and password")]
+    AuthMethod,
+    #[error("{0} devices are connected, which is broker.sessions_max")]
+    Full(u32),
+    #[error("the broker is shutting down")]
+    Closed,
+}
+
+impl Reason {
+    const fn told(&self) -> (Refusal, Refused) {
+        match self {
+            Self::Credential(_) => (Refusal::Credentials, Refused::Credentials),
+            Self::Disabled => (Refusal::NotAuthorized, Refused::Disabled),
+            Self::Will => (Refusal::NotAuthorized, Refused::Will),
+            Self::AuthMethod => (Refusal::AuthMethod, Refused::Credentials),
+            Self::Full(_) => (Refusal::Unavailable, Refused::SessionsMax),
+            Self::Closed => (Refusal::Unavailable, Refused::Stopping),
+        }
+    }
 }
 
 impl Inner {
-    /// Answers a CONNECT: CONNACK 0, 4 (cannot prove who it is) or 5 (may not).
-    pub(crate) async fn authenticate(&self, scx: &ServerContext, connect: &ConnectInfo) -> AuthResult {
-        match self.admit(scx, connect).await {
-            Ok(()) => AuthResult::Allow(false, None),
-            Err(refused) => {
-                self.metrics.connected(ConnectResult::Auth);
-                let username = connect.username().map_or("", |name| name);
-                tracing::info!(username, reason = %refused, "connect refused");
-                match refused {
-                    Refused::Credential(_) => AuthResult::BadUsernameOrPassword,
-                    Refused::Disabled | Refused::Will | Refused::ClientId => AuthResult::NotAuthorized,
-                }
+    /// Answers a CONNECT. The session, if there is one; what is pushed to it from now on follows its CONNACK.
+    pub(crate) async fn welcome<S: Socket>(
+        self: &Arc<Self>,
+        mut wire: Wire<S>,
+        connect: Connect,
+        peer: SocketAddr,
+    ) -> Option<Session<S>> {
+        let entered = self.admit(&connect).and_then(|login| self.enter(&connect, login, peer));
+        let begun = match entered {
+            Ok(begun) => begun,
+            Err(reason) => {
+                let (refusal, refused) = reason.told();
+                self.refused(refused);
+                let username = PeerText::new(connect.username.as_deref().unwrap_or_default());
+                tracing::info!(%username, %peer, %reason, "connect refused");
+                self.turn_away(wire, connect.version.refused(refusal)).await;
+                return None;
             }
+        };
+        let (connection, orders, window) = begun;
+        let (keep_alive, silent_max) = self.keep_alive(connect.keep_alive);
+        let granted = Granted {
+            packet_bytes_max: self.config.message_bytes_max,
+            receive_max: self.receive_max(),
+            keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
+            client_id: connect.client_id.is_empty().then(|| connection.device.to_string().into()),
+        };
+        if let Err(error) = wire.put(connect.version.accepted(granted)) {
+            tracing::warn!(device = %connection.device, %error, "no CONNACK");
+            self.ended(&connection);
+            return None;
         }
+        wire.allow(self.config.message_bytes_max, u32::try_from(connection.packet_bytes_max).unwrap_or(u32::MAX));
+        self.start_flush(connection.clone());
+        let (inner, version) = (self.clone(), connect.version);
+        Some(Session::new(Begun { inner, connection, orders, wire, version, window, silent_max }))
     }
 
-    async fn admit(&self, scx: &ServerContext, connect: &ConnectInfo) -> Result<(), Refused> {
-        let username = connect.username().map_or("", |name| name);
-        let password = connect.password().map_or(&[][..], |password| password);
+    fn admit(&self, connect: &Connect) -> Result<alink::Login, Reason> {
+        if connect.other_auth {
+            return Err(Reason::AuthMethod);
+        }
+        let username = connect.username.as_deref().unwrap_or_default();
+        let password = connect.password.as_deref().unwrap_or_default();
         let mut enabled = true;
-        let login = alink::verify(connect.client_id(), username, password, |device| {
+        let login = alink::verify(&connect.client_id, username, password, |device| {
             let credential = self.parts.credentials.credential(device)?;
             enabled = credential.enabled;
             Some(credential.secret)
         })?;
         if !enabled {
-            return Err(Refused::Disabled);
+            return Err(Reason::Disabled);
         }
-        let will = connect.last_will().map(|will| match will {
-            LastWill::V3(will) => &will.topic,
-            LastWill::V5(will) => &will.topic,
+        if connect.will_topic.as_ref().is_some_and(|topic| !alink::may_publish(&login.device, topic)) {
+            return Err(Reason::Will);
+        }
+        Ok(login)
+    }
+
+    /// Makes the connection the device's; the one it takes over from is closed.
+    fn enter(&self, connect: &Connect, login: alink::Login, peer: SocketAddr) -> Result<Entered, Reason> {
+        let asked = connect.packet_bytes_max.map_or(self.config.message_bytes_max, NonZeroU32::get);
+        let receive_max = connect.receive_max.unwrap_or(NonZeroU16::MAX).min(self.receive_max());
+        let (connection, orders) = Connection::new(Begin {
+            device: login.device,
+            ext_rrpc: login.ext_rrpc,
+            packet_bytes_max: asked.min(self.config.message_bytes_max) as usize,
+            window: self.config.inflight_messages_max.min(receive_max).get().into(),
         });
-        if will.is_some_and(|topic| !alink::may_publish(&login.device, topic)) {
-            return Err(Refused::Will);
+        let connection = Arc::new(connection);
+        let old = self.sessions.enter(&connection, &peer.to_string()).map_err(|no_room| match no_room {
+            NoRoom::Full => Reason::Full(self.config.sessions_max),
+            NoRoom::Closed => Reason::Closed,
+        })?;
+        match old {
+            Some(old) => {
+                self.forget_waiting(&old);
+                old.close(Ended::TakenOver);
+                tracing::debug!(device = %connection.device, "taken over");
+            }
+            None => self.own_metrics.sessions.inc(),
         }
-        self.sessions
-            .login(&login.device, connect.client_id(), login.ext_rrpc, Instant::now())
-            .map_err(|_taken| Refused::ClientId)?;
-        end_old(scx, connect.id()).await
+        self.metrics.connected(ConnectResult::Ok);
+        tracing::debug!(device = %connection.device, %peer, ext_rrpc = connection.ext_rrpc, "connected");
+        Ok((connection, orders, receive_max.get().into()))
+    }
+
+    /// How many QoS 1 messages may be under way to a device, and QoS 2 messages from it. Room for synchronous calls
+    /// beside the outbox's window; it is never reached, the connection's places are.
+    pub(crate) fn receive_max(&self) -> NonZeroU16 {
+        self.config.inflight_messages_max.saturating_add(self.config.session_queue_messages_max)
+    }
+
+    /// The keep-alive that a device is granted, in seconds, and how long it may be silent. MQTT allows one and a half
+    /// times the keep-alive; very short ones get 3 s more.
+    fn keep_alive(&self, asked: u16) -> (u16, Duration) {
+        let max = u16::try_from(self.config.keep_alive_max.as_secs()).unwrap_or(u16::MAX).max(1);
+        let granted = if asked == 0 { max } else { asked.min(max) };
+        (granted, Duration::from_secs(u64::from(granted) + u64::from(granted / 2).max(3)))
+    }
+
+    /// Answers a CONNECT with no.
+    pub(crate) async fn turn_away<S: Socket>(&self, mut wire: Wire<S>, answer: MqttPacket) {
+        if let Err(error) = wire.put(answer) {
+            tracing::warn!(%error, "no CONNACK");
+        }
+        wire.close().await;
+    }
+
+    fn refused(&self, refused: Refused) {
+        self.own_metrics.refused(refused);
+        if refused == Refused::Credentials {
+            self.metrics.connected(ConnectResult::Auth);
+        }
     }
 }
 
-/// Ends the session that rmqtt still has under this client id, connected or just ending. rmqtt would do so too, but
-/// would then move the old session's messages to the new one: the device's own, which the outbox sends already, or
-/// those of another device that had the client id until a moment ago.
-async fn end_old(scx: &ServerContext, id: &Id) -> Result<(), Refused> {
-    let shared = scx.extends.shared().await;
-    if !shared.exist(&id.client_id) {
-        return Ok(());
-    }
-    let entry = shared.entry(id.clone());
-    let mut entry = entry.try_lock().await.map_err(|_locked| Refused::ClientId)?;
-    let ended = match entry.kick(true, true, true).await {
-        Ok(_) => Ok(()),
-        // It ended by itself meanwhile, and may have left its entry.
-        Err(_) => entry.remove().await.map(|_| ()),
-    };
-    ended.map_err(|_error| Refused::ClientId)
-}
+/// A connection, the orders to its session, and how many QoS 1 messages may be unacknowledged on it.
+type Entered = (Arc<Connection>, mpsc::UnboundedReceiver<Order>, usize);

@@ -1,30 +1,28 @@
 //! What devices say.
 //!
 //! **Invariant:** a message counts as its session's device, whatever its topic says, and ends here: it is handed to
-//! the reply sink or noted, and forwarded to nobody (`nobody`).
+//! the reply sink or noted, and forwarded to nobody.
 
-use rmqtt::codec::v5::SubscribeAckReason;
-use rmqtt::session::Session;
-use rmqtt::types::{Publish, PublishAclResult, Subscribe, SubscribeAclResult};
+use rmqtt_codec::types::Publish;
 use thingcall_alink::{self as alink, Uplink};
-use thingcall_core::{ReceivedKind, TransportKind, TransportName, UnixMillis};
+use thingcall_core::{CallId, DeviceKey, PublishResult, ReceivedKind, TransportKind, TransportName, UnixMillis};
 use tokio::time::Instant;
 
 use crate::broker::Inner;
-use crate::deliver::command_of;
+use crate::connection::Connection;
 
 impl Inner {
     /// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
     /// authorized; MQTT 3 has no word for it, so the PUBACK is a plain one) and dropped.
-    pub(crate) fn published(&self, session: &Session, publish: &Publish) -> PublishAclResult {
-        let Some(connection) = self.sessions.of_session(&session.id) else {
-            // Taken over or disabled: its session is about to end.
-            return PublishAclResult::rejected(true, None);
-        };
+    pub(crate) fn published(&self, connection: &Connection, publish: &Publish) -> bool {
         let device = &connection.device;
+        if connection.gone.is_cancelled() {
+            // Taken over or disabled: its session is about to end.
+            return false;
+        }
         if !alink::may_publish(device, &publish.topic) {
             tracing::debug!(%device, "publish refused");
-            return PublishAclResult::rejected(false, None);
+            return false;
         }
         let now = UnixMillis::now();
         if connection.seen(now) {
@@ -46,32 +44,20 @@ impl Inner {
             }
             Uplink::Other(_) | Uplink::Echo | Uplink::Foreign => self.metrics.received(ReceivedKind::Other),
         }
-        PublishAclResult::allow()
+        true
     }
 
     /// Decides about one filter of a SUBSCRIBE: granted where the device's own topics are among what it matches, 0x80
     /// otherwise. Nothing depends on it: a device gets its messages, and no other's, whether it subscribed or not.
-    pub(crate) fn subscribed(&self, session: &Session, subscribe: &Subscribe) -> SubscribeAclResult {
-        let allowed = subscribe.opts.shared_group().is_none()
-            && self
-                .sessions
-                .of_session(&session.id)
-                .is_some_and(|connection| alink::may_ask_for(&connection.device, &subscribe.topic_filter));
-        if allowed {
-            SubscribeAclResult::new_success(subscribe.opts.qos(), None)
-        } else {
-            SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
-        }
+    pub(crate) fn granted(device: &DeviceKey, filter: &str) -> bool {
+        alink::may_ask_for(device, filter)
     }
 
-    /// The device acknowledged a QoS 1 message.
-    pub(crate) fn acked(&self, session: &Session, publish: &Publish) {
-        let Some(connection) = self.sessions.of_session(&session.id) else { return };
-        let Some(id) = command_of(publish) else { return };
-        // A synchronous call's message is not in the outbox, nor among these.
+    /// The device acknowledged a command of the outbox.
+    pub(crate) fn acked(&self, connection: &Connection, id: CallId) {
         let Some(took) = connection.flush().acked(id, Instant::now()) else { return };
         self.parts.outbox.acknowledged(&connection.device, id);
-        self.metrics.published(thingcall_core::PublishResult::Acked);
+        self.metrics.published(PublishResult::Acked);
         self.metrics.publish_ack_seconds.observe(took.as_secs_f64());
         connection.room.notify_one();
     }

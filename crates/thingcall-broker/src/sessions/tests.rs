@@ -1,20 +1,20 @@
-//! Facts about logins that do not get as far as a connection, and about endings that overtake beginnings.
+//! Facts about endings that overtake beginnings, and about how many there may be.
 
 use std::sync::Mutex;
 
-use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-use rmqtt::types::{Message, SessionTx};
-
 use super::*;
-use crate::connection::Begin;
+use crate::connection::{Begin, Order};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 #[derive(Default)]
-struct Offline(Mutex<Vec<DeviceKey>>);
+struct Told(Mutex<Vec<(&'static str, DeviceKey)>>);
 
-impl PresenceSink for Offline {
-    fn online(&self, _: &DeviceKey, _: TransportName, _: Option<&str>, _: UnixMillis) {}
+impl PresenceSink for Told {
+    fn online(&self, device: &DeviceKey, _: TransportName, _: Option<&str>, _: UnixMillis) {
+        self.0.lock().unwrap().push(("online", device.clone()));
+    }
     fn offline(&self, device: &DeviceKey, _: UnixMillis) {
-        self.0.lock().unwrap().push(device.clone());
+        self.0.lock().unwrap().push(("offline", device.clone()));
     }
     fn seen(&self, _: &DeviceKey, _: TransportName, _: UnixMillis) {}
     fn logged_in(&self, _: &DeviceKey, _: &thingcall_core::Login<'_>, _: UnixMillis) {}
@@ -24,98 +24,63 @@ fn key(name: &str) -> DeviceKey {
     DeviceKey { product: "pk".try_into().unwrap(), name: name.try_into().unwrap() }
 }
 
-const LOGIN_TIME: Duration = Duration::from_secs(10);
-
-fn sessions() -> (Sessions, Arc<Offline>) {
-    let told = Arc::new(Offline::default());
-    (Sessions::new(told.clone(), LOGIN_TIME), told)
-}
-
-#[tokio::test]
-async fn client_id_is_anothers_until_its_login_has_timed_out() {
-    let (sessions, _) = sessions();
-    let (id, now) = (ClientId::from("same"), Instant::now());
-    assert_eq!(sessions.login(&key("a"), &id, false, now), Ok(()));
-    assert_eq!(sessions.login(&key("b"), &id, false, now), Err(Taken));
-    assert_eq!(sessions.login(&key("a"), &id, true, now), Ok(()), "its own login again");
-    assert_eq!(sessions.login(&key("b"), &id, false, now + LOGIN_TIME), Ok(()));
-    assert_eq!(sessions.claimed(&id), Some((key("b"), false)));
-}
-
-#[tokio::test]
-async fn device_holds_one_client_id_while_it_logs_in() {
-    let (sessions, _) = sessions();
-    let now = Instant::now();
-    for n in 0..100 {
-        assert_eq!(sessions.login(&key("a"), &ClientId::from(n.to_string()), false, now), Ok(()));
-    }
-    assert_eq!((sessions.clients.len(), sessions.devices.len()), (1, 1));
-}
-
-#[tokio::test]
-async fn login_that_comes_to_nothing_is_swept_without_a_word() {
-    let (sessions, told) = sessions();
-    let now = Instant::now();
-    assert_eq!(sessions.login(&key("a"), &ClientId::from("a"), false, now), Ok(()));
-    let (over, absent) = sessions.sweep(now + LOGIN_TIME);
-    assert!(over.is_empty() && absent.is_empty() && told.0.lock().unwrap().is_empty());
-    assert_eq!((sessions.clients.len(), sessions.devices.len()), (0, 0));
-}
-
-#[tokio::test]
-async fn nobody_logs_in_after_close() {
-    let (sessions, _) = sessions();
-    sessions.close();
-    assert_eq!(sessions.login(&key("a"), &ClientId::from("a"), false, Instant::now()), Err(Taken));
+fn sessions(max: usize) -> (Sessions, Arc<Told>) {
+    let told = Arc::new(Told::default());
+    (Sessions::new(told.clone(), max), told)
 }
 
 /// A connection of the device, and its session, which ends when dropped.
-fn connection(device: &DeviceKey, client_id: &str) -> (Arc<Connection>, UnboundedReceiver<Message>) {
-    let (tx, session) = unbounded();
-    let connection = Connection::new(Begin {
-        id: Id::new(1, 1, None, None, client_id.into(), None),
-        device: device.clone(),
-        ext_rrpc: false,
-        packet_bytes_max: 1000,
-        window: 1,
-        tx: SessionTx::new(tx),
-    });
+fn connection(name: &str) -> (Arc<Connection>, UnboundedReceiver<Order>) {
+    let begin = Begin { device: key(name), ext_rrpc: false, packet_bytes_max: 1000, window: 1 };
+    let (connection, session) = Connection::new(begin);
     (Arc::new(connection), session)
 }
 
-#[tokio::test]
-async fn late_end_of_the_predecessor_does_not_end_the_successor() {
-    let (sessions, told) = sessions();
-    let (old, _old) = connection(&key("a"), "old");
-    let (new, _new) = connection(&key("a"), "new");
-    assert!(sessions.enter(&old, None).is_none());
-    assert!(sessions.enter(&new, None).is_some());
-    assert_eq!(sessions.leave(&old, Instant::now()), Left::Stale);
-    assert!(sessions.of_device(&key("a")).is_some_and(|current| current.id == new.id));
-    assert!(told.0.lock().unwrap().is_empty());
-    assert_eq!(sessions.leave(&new, Instant::now()), Left::Offline);
+fn enter(sessions: &Sessions, connection: &Arc<Connection>) -> Result<bool, NoRoom> {
+    sessions.enter(connection, "127.0.0.1:1").map(|old| old.is_some())
 }
 
-#[tokio::test]
-async fn takeover_that_does_not_happen_ends_as_offline() {
-    let (sessions, told) = sessions();
-    let (old, _session) = connection(&key("a"), "id");
-    let now = Instant::now();
-    assert!(sessions.enter(&old, None).is_none());
-    assert_eq!(sessions.login(&key("a"), &ClientId::from("id"), false, now), Ok(()));
-    assert_eq!(sessions.leave(&old, now), Left::Handover);
-    assert!(told.0.lock().unwrap().is_empty());
-    assert_eq!(sessions.sweep(now + LOGIN_TIME).1, [key("a")]);
-    assert_eq!(*told.0.lock().unwrap(), [key("a")]);
+#[test]
+fn late_end_of_the_predecessor_does_not_end_the_successor() {
+    let (sessions, told) = sessions(10);
+    let ((old, _old), (new, _new)) = (connection("a"), connection("a"));
+    assert_eq!(enter(&sessions, &old), Ok(false));
+    assert_eq!(enter(&sessions, &new), Ok(true));
+    assert!(old.gone.is_cancelled() && !new.gone.is_cancelled());
+    assert!(!sessions.leave(&old));
+    assert!(sessions.of_device(&key("a")).is_some_and(|current| Arc::ptr_eq(&current, &new)));
+    assert!(sessions.leave(&new));
+    assert!(!sessions.leave(&new), "once");
+    let expected = ["online", "online", "offline"].map(|word| (word, key("a")));
+    assert_eq!(*told.0.lock().unwrap(), expected);
+    assert_eq!(sessions.count(), 0);
 }
 
-#[tokio::test]
-async fn connection_whose_session_ended_without_a_word_is_swept() {
-    let (sessions, _) = sessions();
-    let (silent, session) = connection(&key("a"), "id");
-    assert!(sessions.enter(&silent, None).is_none());
+#[test]
+fn full_broker_takes_no_other_device_but_a_second_connection_of_one() {
+    let (sessions, told) = sessions(1);
+    let ((a, _a), (again, _again), (b, _b)) = (connection("a"), connection("a"), connection("b"));
+    assert_eq!(enter(&sessions, &a), Ok(false));
+    assert_eq!(enter(&sessions, &b), Err(NoRoom::Full));
+    assert_eq!(enter(&sessions, &again), Ok(true));
+    assert!(sessions.leave(&again));
+    assert_eq!(enter(&sessions, &b), Ok(false));
+    assert!(!told.0.lock().unwrap().contains(&("offline", key("b"))));
+}
+
+#[test]
+fn nobody_enters_after_close() {
+    let (sessions, told) = sessions(1);
+    sessions.close();
+    assert_eq!(enter(&sessions, &connection("a").0), Err(NoRoom::Closed));
+    assert!(told.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn connection_whose_session_has_ended_is_told_nothing() {
+    let (sessions, _) = sessions(1);
+    let (silent, session) = connection("a");
+    assert_eq!(enter(&sessions, &silent), Ok(false));
     drop(session);
-    assert!(sessions.of_device(&key("a")).is_none(), "nothing is sent to it");
-    let (over, _) = sessions.sweep(Instant::now());
-    assert_eq!(over.len(), 1);
+    assert!(sessions.of_device(&key("a")).is_none());
 }

@@ -127,6 +127,7 @@ impl ReplySink for Surroundings {
 pub(crate) struct Bench {
     pub(crate) broker: Arc<Broker>,
     pub(crate) around: Arc<Surroundings>,
+    registry: Registry,
     events: UnboundedReceiver<Event>,
 }
 
@@ -146,13 +147,40 @@ impl Bench {
             forgetful: AtomicBool::new(false),
             events: told,
         });
-        let broker = Broker::start(config, parts(&around), &Registry::new()).await.unwrap();
-        Self { broker, around, events }
+        let registry = Registry::new();
+        let broker = Broker::start(config, parts(&around), &registry).await.unwrap();
+        Self { broker, around, registry, events }
     }
 
     /// The same surroundings for another broker.
     pub(crate) fn parts(&self) -> Parts {
         parts(&self.around)
+    }
+
+    /// Connections that came to nothing for this reason.
+    pub(crate) fn refusals(&self, reason: &str) -> u64 {
+        self.value(&format!("refusals_total{{reason=\"{reason}\"}}"))
+    }
+
+    /// One of the broker's own gauges.
+    pub(crate) fn gauge(&self, name: &str) -> u64 {
+        self.value(name)
+    }
+
+    /// Waits until so many sockets are open.
+    pub(crate) async fn sockets(&self, open: u64) {
+        let reached = async {
+            while self.gauge("sockets") != open {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{} are open", self.gauge("sockets")));
+    }
+
+    fn value(&self, series: &str) -> u64 {
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("thingcall_broker_{series} ")));
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
     }
 
     /// A registered device.

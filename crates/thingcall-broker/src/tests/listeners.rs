@@ -16,7 +16,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/listeners").join(name)
 }
 
-fn tls() -> Tls {
+pub(super) fn tls() -> Tls {
     Tls { listen: "127.0.0.1:0".parse().unwrap(), cert_file: file("cert.pem"), key_file: file("key.pem") }
 }
 

@@ -1,6 +1,8 @@
 //! Who may connect.
 
-use super::bench::{Bench, Event, PATIENCE, key, login, login_as};
+use thingcall_core::{CallMode, DeviceKey, Qos, Transport};
+
+use super::bench::{Bench, Event, delivery, key, login, login_as};
 use super::client::Login;
 
 #[tokio::test]
@@ -63,15 +65,38 @@ async fn odd_client_ids_work() {
     }
 }
 
+/// Firmware with a hard-coded client id.
 #[tokio::test]
-async fn client_id_of_another_device_is_refused_while_it_is_in_use() {
+async fn devices_with_one_client_id_are_connected_side_by_side() {
     let mut bench = Bench::start().await;
     let (first, second) = (bench.device("devA"), bench.device("devB"));
-    let client = bench.open(&login_as(&first, "same|securemode=3|")).await.unwrap();
-    assert_eq!(bench.open(&login_as(&second, "same|securemode=3|")).await.err(), Some(5));
+    let mut clients = Vec::new();
+    for device in [&first, &second] {
+        clients.push(bench.open(&login_as(device, "same|securemode=3|")).await.unwrap());
+        bench.wait(|event| matches!(event, Event::Online(online) if online == device)).await;
+    }
+    for (id, device, client) in [(7, &first, 0), (8, &second, 1)] {
+        bench.broker.deliver(&delivery(device, id, CallMode::Sync, Qos::AtMostOnce)).await.unwrap();
+        let client = &mut clients[client];
+        let got = client.message().await;
+        assert_eq!(got.id(), id);
+        client.publish(&got.topic.replace("request", "response"), format!(r#"{{"id":"{id}","code":200}}"#)).await;
+        assert_eq!(bench.reply().await.device, *device);
+    }
+    assert_eq!(bench.broker.connected_devices(), 2);
+}
+
+#[tokio::test]
+async fn device_beyond_sessions_max_is_told_so_and_counted_as_that() {
+    let mut bench = Bench::with(|config| config.sessions_max = 1).await;
+    let (_, client) = bench.connected("devA").await;
+    let other = bench.device("devB");
+    assert_eq!(bench.open(&login(&other)).await.err(), Some(3), "server unavailable");
+    assert_eq!((bench.refusals("sessions_max"), bench.refusals("credentials")), (1, 0));
+    assert_eq!((bench.gauge("sessions"), bench.gauge("sessions_limit")), (1, 1));
     drop(client);
-    bench.gone(&first).await;
-    assert!(bench.open(&login_as(&second, "same|securemode=3|")).await.is_ok());
+    bench.gone(&DeviceKey { name: "devA".try_into().unwrap(), ..other.clone() }).await;
+    assert!(bench.open(&login(&other)).await.is_ok());
 }
 
 #[tokio::test]
@@ -101,19 +126,4 @@ async fn silent_device_is_disconnected_after_its_keep_alive() {
     let mut client = bench.open(&Login { keep_alive: 1, ..login(&device) }).await.unwrap();
     client.closed().await;
     bench.gone(&device).await;
-}
-
-#[tokio::test]
-async fn session_ends_with_its_connection_whatever_the_device_asked() {
-    let mut bench = Bench::start().await;
-    let device = bench.device("devA");
-    let client = bench.open(&Login { clean: false, ..login(&device) }).await.unwrap();
-    drop(client);
-    bench.gone(&device).await;
-    let forgotten = async {
-        while bench.broker.rmqtt_sessions() > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, forgotten).await.unwrap();
 }

@@ -1,0 +1,291 @@
+//! A device's session, from its CONNACK to its end.
+//!
+//! **Invariants:** one task owns a session, its socket and all it remembers. Nothing of it outlives the connection.
+//! Whatever a device makes it remember is bounded: QoS 2 packets by `receive_max`, messages by the connection's places.
+//! The connection counts as over when the task ends, however it ends.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::{NonZeroU16, NonZeroU32};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rmqtt_codec::MqttPacket;
+use rmqtt_codec::error::DecodeError;
+use rmqtt_codec::types::{Publish, QoS};
+use rmqtt_codec::v5::{DisconnectReasonCode, PublishProperties, ToReasonCode};
+use thingcall_core::CallId;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::broker::Inner;
+use crate::connection::{Connection, Ended, Order, Outgoing};
+use crate::packet::{Said, Version};
+use crate::wire::{Broken, Socket, Wire};
+
+/// Why a session is over.
+#[derive(Debug, thiserror::Error)]
+enum Over {
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error("it said that it leaves")]
+    Left,
+}
+
+impl Over {
+    /// What an MQTT 5 device is told, where it still listens.
+    fn told(&self) -> Option<DisconnectReasonCode> {
+        match self {
+            Self::Ended(ended) => Some(ended.to_reason_code()),
+            Self::Broken(Broken::Malformed(DecodeError::Io(_))) => None,
+            Self::Broken(Broken::Malformed(error)) => Some(error.to_reason_code()),
+            Self::Broken(Broken::Unwritable(_) | Broken::Io(_) | Broken::Stuck | Broken::Closed) | Self::Left => None,
+        }
+    }
+}
+
+/// What a session begins with.
+pub(crate) struct Begun<S> {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    pub(crate) wire: Wire<S>,
+    pub(crate) version: Version,
+    /// How many QoS 1 messages may be unacknowledged.
+    pub(crate) window: usize,
+    /// How long the device may be silent.
+    pub(crate) silent_max: Duration,
+}
+
+/// A session that runs.
+pub(crate) struct Session<S> {
+    begun: Begun<S>,
+    /// QoS 1 messages for which the window had no room.
+    held: VecDeque<Outgoing>,
+    /// QoS 1 messages that were written, and the commands they are.
+    unacked: HashMap<NonZeroU16, Option<CallId>>,
+    last_packet_id: u16,
+    /// QoS 2 messages that were taken; each counts once, however often it is sent.
+    unreleased: HashSet<NonZeroU16>,
+    /// Messages that were written, less what the device has published since: it is about to say something.
+    answers_due: usize,
+    heard_at: Instant,
+}
+
+/// What a session waits for.
+enum Next {
+    Packet(Result<MqttPacket, Broken>),
+    Order(Option<Order>),
+    Silence,
+}
+
+/// Ends the connection with the task, also where that was cut short.
+struct Current(Arc<Inner>, Arc<Connection>);
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        self.0.ended(&self.1);
+    }
+}
+
+impl<S: Socket> Session<S> {
+    pub(crate) fn new(begun: Begun<S>) -> Self {
+        Self {
+            begun,
+            held: VecDeque::new(),
+            unacked: HashMap::new(),
+            last_packet_id: 0,
+            unreleased: HashSet::new(),
+            answers_due: 0,
+            heard_at: Instant::now(),
+        }
+    }
+
+    /// Runs until either side ends it. What was put on the wire before leaves first.
+    pub(crate) async fn run(mut self) {
+        let _current = Current(self.begun.inner.clone(), self.begun.connection.clone());
+        let over = match self.talk().await {
+            Ok(never) => match never {},
+            Err(over) => over,
+        };
+        let Begun { inner, connection, mut wire, version, .. } = self.begun;
+        tracing::debug!(device = %connection.device, reason = %over, "disconnected");
+        inner.ended(&connection);
+        if let Some(bye) = over.told().and_then(|reason| version.bye(reason))
+            && let Err(error) = wire.put(bye)
+        {
+            tracing::trace!(%error, "no last word");
+        }
+        wire.close().await;
+    }
+
+    async fn talk(&mut self) -> Result<std::convert::Infallible, Over> {
+        let mut silence = pin!(tokio::time::sleep(self.begun.silent_max));
+        self.begun.wire.flush().await?;
+        loop {
+            let Begun { wire, orders, .. } = &mut self.begun;
+            let next = tokio::select! {
+                biased;
+                packet = wire.next() => Next::Packet(packet),
+                order = orders.recv() => Next::Order(order),
+                () = &mut silence => Next::Silence,
+            };
+            let mut heard = false;
+            match next {
+                Next::Packet(packet) => {
+                    heard = true;
+                    self.heard_at = Instant::now();
+                    self.hear(packet?)?;
+                    while let Some(packet) = self.begun.wire.buffered()? {
+                        self.hear(packet)?;
+                    }
+                }
+                Next::Order(Some(order)) => self.obey(order)?,
+                // The connection, which this holds, has the sending half.
+                Next::Order(None) => return Err(Ended::Shutdown.into()),
+                Next::Silence => {
+                    let until = self.heard_at + self.begun.silent_max;
+                    if until <= Instant::now() {
+                        return Err(Ended::Silent.into());
+                    }
+                    silence.as_mut().reset(until);
+                }
+            }
+            while let Ok(order) = self.begun.orders.try_recv() {
+                self.obey(order)?;
+            }
+            let wrote = self.begun.wire.flush().await?;
+            if heard && !wrote && self.answers_due > 0 {
+                self.begun.wire.acknowledge_now();
+            }
+        }
+    }
+
+    fn hear(&mut self, packet: MqttPacket) -> Result<(), Over> {
+        let version = self.begun.version;
+        let answer = match Said::of(packet) {
+            Said::Publish(publish) => {
+                self.answers_due = self.answers_due.saturating_sub(1);
+                return self.published(&publish);
+            }
+            Said::Acked(packet_id) => {
+                if let Some(command) = self.unacked.remove(&packet_id) {
+                    self.acked(command)?;
+                }
+                return Ok(());
+            }
+            Said::Released(packet_id) => version.completed(packet_id, self.unreleased.remove(&packet_id)),
+            Said::Subscribe(packet_id, filters) => {
+                let device = &self.begun.connection.device;
+                let granted = filters.into_iter().map(|(filter, qos)| Inner::granted(device, &filter).then_some(qos));
+                version.subscribed(packet_id, granted)
+            }
+            Said::Unsubscribe(packet_id, filters) => version.unsubscribed(packet_id, filters),
+            Said::Ping => version.pong(),
+            Said::Disconnect => return Err(Over::Left),
+            Said::Nonsense => return Err(Ended::Protocol.into()),
+        };
+        Ok(self.begun.wire.put(answer)?)
+    }
+
+    fn published(&mut self, publish: &Publish) -> Result<(), Over> {
+        let Begun { inner, connection, version, .. } = &self.begun;
+        let answer = match (publish.qos, publish.packet_id) {
+            (QoS::AtLeastOnce, Some(packet_id)) => {
+                version.acknowledged(packet_id, inner.published(connection, publish))
+            }
+            (QoS::ExactlyOnce, Some(packet_id)) if self.unreleased.contains(&packet_id) => {
+                version.received(packet_id, true)
+            }
+            (QoS::ExactlyOnce, Some(packet_id)) => {
+                if self.unreleased.len() >= inner.receive_max().get().into() {
+                    return Err(Ended::TooMany.into());
+                }
+                let allowed = inner.published(connection, publish);
+                // MQTT 5 ends the matter with a refusal; MQTT 3 cannot be told of one.
+                if allowed || *version == Version::V3 {
+                    self.unreleased.insert(packet_id);
+                }
+                version.received(packet_id, allowed)
+            }
+            (QoS::AtMostOnce | QoS::AtLeastOnce | QoS::ExactlyOnce, _) => {
+                inner.published(connection, publish);
+                return Ok(());
+            }
+        };
+        Ok(self.begun.wire.put(answer)?)
+    }
+
+    fn acked(&mut self, command: Option<CallId>) -> Result<(), Over> {
+        if let Some(id) = command {
+            self.begun.inner.acked(&self.begun.connection, id);
+        }
+        while self.unacked.len() < self.begun.window
+            && let Some(message) = self.held.pop_front()
+        {
+            self.write(message)?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: Order) -> Result<(), Over> {
+        let message = match order {
+            Order::Close(ended) => return Err(ended.into()),
+            Order::Send(message) => message,
+        };
+        let waits = message.publish.qos != QoS::AtMostOnce
+            && (self.unacked.len() >= self.begun.window || !self.held.is_empty());
+        if waits {
+            self.held.push_back(message);
+            return Ok(());
+        }
+        self.write(message)
+    }
+
+    /// Puts a message on the wire, unless nobody waits for it any more.
+    fn write(&mut self, message: Outgoing) -> Result<(), Over> {
+        let Outgoing { mut publish, command, correlation, deadline } = message;
+        let left = deadline.map(|deadline| deadline.left(Instant::now().into_std()));
+        if left.is_some_and(|left| left.is_zero()) {
+            self.begun.inner.dropped(&self.begun.connection, command);
+            return Ok(());
+        }
+        if publish.qos != QoS::AtMostOnce {
+            let packet_id = self.free_packet_id();
+            publish.packet_id = packet_id;
+            if let Some(packet_id) = packet_id {
+                self.unacked.insert(packet_id, command);
+            }
+        }
+        let Begun { inner, connection, wire, version, .. } = &mut self.begun;
+        if *version == Version::V5 && (left.is_some() || correlation.is_some()) {
+            publish.properties = Some(PublishProperties {
+                message_expiry_interval: left.and_then(whole_seconds),
+                correlation_data: correlation.map(|id| Bytes::from(id.to_string())),
+                ..PublishProperties::default()
+            });
+        }
+        inner.written(connection);
+        self.answers_due = self.answers_due.saturating_add(1);
+        Ok(wire.put(version.publish(publish))?)
+    }
+
+    /// One that no unacknowledged message has. There is always one: the window is smaller than their number.
+    fn free_packet_id(&mut self) -> Option<NonZeroU16> {
+        for _ in 0..=u16::MAX {
+            self.last_packet_id = self.last_packet_id.wrapping_add(1);
+            if let Some(id) = NonZeroU16::new(self.last_packet_id).filter(|id| !self.unacked.contains_key(id)) {
+                return Some(id);
+            }
+        }
+        None
+    }
+}
+
+/// Rounded up. An MQTT 5 device is told how long anybody waits.
+fn whole_seconds(left: Duration) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX))
+}
