@@ -49,8 +49,22 @@ pub fn reply_of(raw: &RawReply, translated: &[u8]) -> Option<Reply> {
 pub(crate) enum Envelope {
     /// A reply: its id, where it has a usable one, and what it says.
     Reply(Option<CallId>, Result<ReplyBody, MalformedReply>),
-    /// A request, not a reply: an echo of our own, on topics that both share.
-    Request,
+    /// A request, not a reply: an echo of our own, on topics that both share. Elsewhere a device that answers so.
+    Request {
+        /// Its id.
+        id: Option<CallId>,
+        /// Where a reply's output would be.
+        output: Output,
+    },
+}
+
+/// Where the output of a reply without a code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// In `params`, where a request has its input.
+    InParams,
+    /// Not there.
+    Nowhere,
 }
 
 /// What a reply or a request may hold. Members are cut out as text, so that a wrong type in one does not hide the others.
@@ -66,6 +80,8 @@ struct Members<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
 }
 
 /// Reads a message in one parse. Numbers in `data` stay as the device wrote them.
@@ -78,10 +94,11 @@ pub(crate) fn read(payload: &[u8]) -> Envelope {
         Ok(members) => members,
         Err(problem) => return Envelope::Reply(None, Err(MalformedReply::NotJson(problem.to_string()))),
     };
+    let id = members.id.and_then(id);
     if members.code.is_none() && members.method.is_some() {
-        return Envelope::Request;
+        return Envelope::Request { id, output: output(&members) };
     }
-    Envelope::Reply(members.id.and_then(id), body(&members))
+    Envelope::Reply(id, body(&members))
 }
 
 /// SDKs echo the id as text; one echoes a number where it got one.
@@ -90,12 +107,25 @@ fn id(raw: &RawValue) -> Option<CallId> {
 }
 
 fn body(members: &Members<'_>) -> Result<ReplyBody, MalformedReply> {
-    Ok(ReplyBody { code: code(members.code)?, message: members.message.and_then(text), data: data(members.data)? })
+    Ok(ReplyBody { code: code(members)?, message: members.message.and_then(text), data: data(members.data)? })
 }
 
-fn code(raw: Option<&RawValue>) -> Result<i64, MalformedReply> {
+fn output(members: &Members<'_>) -> Output {
+    if members.params.is_some() { Output::InParams } else { Output::Nowhere }
+}
+
+/// A reply must say whether the device did it.
+pub(crate) fn no_code(output: Output) -> MalformedReply {
+    let problem = match output {
+        Output::InParams => r#"is missing, the output is in "params"; right is {"id":"...","code":200,"data":{...}}"#,
+        Output::Nowhere => "is missing; right is a whole number such as 200",
+    };
+    MalformedReply::Member { member: "code", problem: problem.to_owned() }
+}
+
+fn code(members: &Members<'_>) -> Result<i64, MalformedReply> {
     let malformed = |problem: String| MalformedReply::Member { member: "code", problem };
-    let raw = raw.ok_or_else(|| malformed("is missing; right is a whole number such as 200".to_owned()))?;
+    let raw = members.code.ok_or_else(|| no_code(output(members)))?;
     let digits = raw.get().trim_matches('"');
     digits.parse().map_err(|_| malformed(format!("is {}; right is a whole number such as 200", cut(raw.get()))))
 }

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use thingcall_core::{
-    CallId, CallMode, Delivery, DeviceKey, DeviceName, MalformedReply, ProductKey, RawReply, Reply, SyncTopic,
-    TransportKind,
+    CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, ProductKey, RawReply, Reply,
+    SyncTopic, TransportKind,
 };
 
 use crate::envelope::{self, Envelope};
@@ -39,10 +39,8 @@ pub enum Uplink {
     Raw(RawReply),
     /// Something else of this device (properties, events, ...).
     Other(DeviceKey),
-    /// Our own request, echoed by a broker; to be ignored.
-    Echo,
-    /// Not a topic of a device.
-    Foreign,
+    /// For nobody.
+    Dropped(Option<DeviceKey>, DropReason),
 }
 
 /// The topic of a delivery: for a synchronous call the given form's, else the service's, or the one for raw messages.
@@ -79,10 +77,16 @@ pub fn uplink(
     bytes_max: usize,
     speaks_raw: impl FnOnce(&DeviceKey) -> bool,
 ) -> Uplink {
-    let Some((device, kind)) = take_apart(topic) else { return Uplink::Foreign };
+    let Some((device, kind)) = take_apart(topic) else { return Uplink::Dropped(None, DropReason::ForeignTopic) };
     let (topic_id, raw) = match kind {
         Kind::Other => return Uplink::Other(device),
-        Kind::Request => return Uplink::Echo,
+        Kind::Request(misplaced) => {
+            let reason = if answers(payload, bytes_max) { misplaced } else { DropReason::Echo };
+            return Uplink::Dropped(Some(device), reason);
+        }
+        Kind::RawRequest if echoes(transport) => return Uplink::Dropped(Some(device), DropReason::Echo),
+        Kind::RawRequest => return Uplink::Dropped(Some(device), DropReason::NoReplySuffix),
+        Kind::RrpcNowhere => return Uplink::Dropped(Some(device), DropReason::RrpcWithoutId),
         Kind::ServiceReply => (None, false),
         Kind::ExtReply(id) => (id, false),
         Kind::RrpcReply(id) => (id, speaks_raw(&device)),
@@ -96,13 +100,27 @@ pub fn uplink(
     } else {
         match envelope::read(payload) {
             Envelope::Reply(id, body) => (id, body),
-            Envelope::Request => return Uplink::Echo,
+            Envelope::Request { .. } if matches!(kind, Kind::ExtReply(_)) && echoes(transport) => {
+                return Uplink::Dropped(Some(device), DropReason::Echo);
+            }
+            Envelope::Request { id, output } => (id, Err(envelope::no_code(output))),
         }
     };
     Uplink::Reply(Reply { device, transport, payload_id, topic_id, body, bytes })
 }
 
+/// Whether our own requests may come back this way. The embedded broker forwards nothing, and on AMQP ours have a header.
+const fn echoes(transport: TransportKind) -> bool {
+    matches!(transport, TransportKind::Mqtt)
+}
+
+/// Whether a message on a topic for requests is an answer that is misplaced there. No request of ours is unreadable.
+fn answers(payload: &Bytes, bytes_max: usize) -> bool {
+    payload.len() > bytes_max || !matches!(envelope::read(payload), Envelope::Request { .. })
+}
+
 /// What a topic of a device is for, with the id in it where it has one of ours.
+#[derive(Clone, Copy)]
 enum Kind {
     /// `rrpc/response/{id}`.
     RrpcReply(Option<CallId>),
@@ -112,8 +130,12 @@ enum Kind {
     Raw(Option<CallId>),
     /// `thing/service/{service}_reply`.
     ServiceReply,
-    /// `thing/service/{service}` and `thing/model/down_raw`, which only the cloud's side publishes.
-    Request,
+    /// `thing/service/{service}` and `rrpc/request/{id}`, which only the cloud's side publishes; what an answer there is.
+    Request(DropReason),
+    /// `thing/model/down_raw`, likewise.
+    RawRequest,
+    /// `rrpc/response`, for no call.
+    RrpcNowhere,
     Other,
 }
 
@@ -143,10 +165,15 @@ fn sys_kind(rest: &str) -> Kind {
     if let Some(id) = rest.strip_prefix("rrpc/response/") {
         return Kind::RrpcReply(id.parse().ok());
     }
+    if rest.starts_with("rrpc/request/") {
+        return Kind::Request(DropReason::RequestTopic);
+    }
     match (rest.strip_prefix("thing/service/"), rest) {
         (Some(service), _) if service.contains('/') => Kind::Other,
         (Some(service), _) if service.ends_with("_reply") => Kind::ServiceReply,
-        (Some(_), _) | (None, "thing/model/down_raw") => Kind::Request,
+        (Some(_), _) => Kind::Request(DropReason::NoReplySuffix),
+        (None, "rrpc/response") => Kind::RrpcNowhere,
+        (None, "thing/model/down_raw") => Kind::RawRequest,
         (None, "thing/model/down_raw_reply" | "thing/model/up_raw") => Kind::Raw(None),
         (None, _) => Kind::Other,
     }
@@ -158,6 +185,11 @@ fn device(text: &str) -> Option<(DeviceKey, &str)> {
     let (name, rest) = rest.split_once('/')?;
     let device = DeviceKey { product: ProductKey::try_from(product).ok()?, name: DeviceName::try_from(name).ok()? };
     Some((device, rest))
+}
+
+/// Whose topic it is, if it is below `/sys/` or `/ext/rrpc/`.
+pub fn device_of_topic(topic: &str) -> Option<DeviceKey> {
+    take_apart(topic).map(|(device, _)| device)
 }
 
 /// Whether this device may publish on this topic.

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use lapin::BasicProperties;
 use thingcall_alink::{Uplink, device_of, uplink};
-use thingcall_core::{DeviceKey, RawReply, Reply, TransportKind};
+use thingcall_core::{DeviceKey, DropReason, RawReply, Reply, TransportKind};
 
 use crate::config::{Config, Voucher};
 use crate::keys::{topic_of, topic_of_reply};
@@ -32,13 +32,17 @@ pub(crate) struct Incoming<'a> {
     pub(crate) payload: &'a Bytes,
 }
 
-/// What it is.
+/// What it is, and the topic it stands for, where it stands for one.
 #[derive(Debug)]
-pub(crate) enum Read {
-    /// A message on a device's topic, or on none.
-    Said(Uplink),
-    /// A reply that does not come from the device it is said to come from.
-    Forged(DeviceKey),
+pub(crate) struct Read {
+    pub(crate) said: Uplink,
+    pub(crate) topic: Option<String>,
+}
+
+impl Read {
+    const fn dropped(reason: DropReason) -> Self {
+        Self { said: Uplink::Dropped(None, reason), topic: None }
+    }
 }
 
 impl Reader<'_> {
@@ -46,31 +50,30 @@ impl Reader<'_> {
         let Incoming { exchange, routing_key, properties, payload } = message;
         if let Some(headers) = properties.headers() {
             if headers.contains_key(COMMAND) {
-                return Read::Said(Uplink::Echo);
+                return Read::dropped(DropReason::Echo);
             }
             if headers.contains_key(DEAD_LETTER) {
-                return Read::Said(Uplink::Foreign);
+                return Read::dropped(DropReason::ForeignTopic);
             }
         }
-        let Some(topic) = self.topic(exchange, routing_key, properties) else { return Read::Said(Uplink::Foreign) };
+        let Some(topic) = self.topic(exchange, routing_key, properties) else {
+            return Read::dropped(DropReason::ForeignTopic);
+        };
         let says_raw = properties.content_type().as_ref().is_some_and(|said| said.as_str() == RAW);
         let speaks_raw = |device: &DeviceKey| says_raw || speaks_raw(device);
         let said = uplink(TransportKind::Amqp, &topic, payload, self.config.message_bytes_max, speaks_raw);
         let of_amqp = exchange == self.config.replies_exchange;
-        if !of_amqp || self.config.replies_vouched_by == Voucher::RoutingKey {
-            return Read::Said(said);
-        }
-        let user = properties.user_id().as_ref().and_then(|user| device_of(user.as_str()));
-        match said {
-            Uplink::Reply(Reply { ref device, .. }) | Uplink::Raw(RawReply { ref device, .. })
-                if user.as_ref() != Some(device) =>
-            {
-                Read::Forged(device.clone())
+        let vouched = !of_amqp || self.config.replies_vouched_by == Voucher::RoutingKey || {
+            let user = properties.user_id().as_ref().and_then(|user| device_of(user.as_str()));
+            match &said {
+                Uplink::Reply(Reply { device, .. }) | Uplink::Raw(RawReply { device, .. }) => {
+                    user.as_ref() == Some(device)
+                }
+                Uplink::Other(_) | Uplink::Dropped(..) => true,
             }
-            said @ (Uplink::Reply(_) | Uplink::Raw(_) | Uplink::Other(_) | Uplink::Echo | Uplink::Foreign) => {
-                Read::Said(said)
-            }
-        }
+        };
+        let said = if vouched { said } else { forged(said) };
+        Read { said, topic: Some(topic) }
     }
 
     /// The topic it is on: an answer to `reply_to` reads as an answer on the topic for such.
@@ -82,6 +85,16 @@ impl Reader<'_> {
             return topic_of_reply(routing_key, self.instance, id).or_else(|| topic_of(routing_key));
         }
         (self.config.mqtt_devices && exchange == self.config.mqtt_exchange).then(|| topic_of(routing_key))?
+    }
+}
+
+/// A reply that does not come from the device it is said to come from.
+fn forged(said: Uplink) -> Uplink {
+    match said {
+        Uplink::Reply(Reply { device, .. }) | Uplink::Raw(RawReply { device, .. }) => {
+            Uplink::Dropped(Some(device), DropReason::OtherDevicesTopic)
+        }
+        said @ (Uplink::Other(_) | Uplink::Dropped(..)) => said,
     }
 }
 

@@ -14,7 +14,7 @@ use lapin::options::BasicAckOptions;
 use lapin::protocol::AMQPErrorKind;
 use lapin::{Acker, Connection, Consumer, ErrorKind, Event};
 use thingcall_alink::Uplink;
-use thingcall_core::{ConnectResult, ReceivedKind, UnixMillis};
+use thingcall_core::{ConnectResult, DropReason, Dropped, ReceivedKind, TransportKind, UnixMillis};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::DropGuard;
 use tracing::{info, warn};
@@ -181,22 +181,26 @@ fn take(shared: &Shared, delivery: Delivery) -> Acker {
     let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
     let reader = Reader { config: &shared.config, instance: &shared.instance };
     let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
-    match reader.read(message, |device| shared.replies.speaks_raw(device)) {
-        Read::Said(Uplink::Reply(reply)) => {
+    let Read { said, topic } = reader.read(message, |device| shared.replies.speaks_raw(device));
+    let topic = topic.as_deref().unwrap_or(routing_key);
+    match said {
+        Uplink::Reply(reply) => {
             shared.metrics.received(ReceivedKind::Reply);
             shared.presence.seen(&reply.device, shared.name, UnixMillis::now());
-            shared.replies.accept(reply);
+            shared.replies.accept(reply, topic);
         }
-        Read::Said(Uplink::Raw(raw)) => {
+        Uplink::Raw(raw) => {
             shared.metrics.received(ReceivedKind::Reply);
             shared.presence.seen(&raw.device, shared.name, UnixMillis::now());
-            shared.replies.accept_raw(raw);
+            shared.replies.accept_raw(raw, topic);
         }
-        Read::Said(Uplink::Echo) => {}
-        Read::Said(Uplink::Other(_) | Uplink::Foreign) => shared.metrics.received(ReceivedKind::Other),
-        Read::Forged(device) => {
-            shared.metrics.received(ReceivedKind::Other);
-            warn!(%device, "a reply under this device's key is not from its user, and is dropped");
+        Uplink::Other(_) => shared.metrics.received(ReceivedKind::Other),
+        Uplink::Dropped(device, reason) => {
+            if reason != DropReason::Echo {
+                shared.metrics.received(ReceivedKind::Other);
+            }
+            let (device, transport, bytes) = (device.as_ref(), TransportKind::Amqp, payload.len());
+            shared.replies.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
         }
     }
     acker

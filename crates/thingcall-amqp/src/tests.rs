@@ -40,7 +40,9 @@ impl Engine {
 }
 
 impl ReplySink for Engine {
-    fn accept(&self, reply: Reply) {
+    fn dropped(&self, _: thingcall_core::Dropped<'_>) {}
+
+    fn accept(&self, reply: Reply, _topic: &str) {
         self.tell(Told::Reply(reply));
     }
 
@@ -48,7 +50,7 @@ impl ReplySink for Engine {
         device.name.as_str().starts_with("raw")
     }
 
-    fn accept_raw(&self, raw: RawReply) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.tell(Told::Raw(raw));
     }
 

@@ -5,7 +5,9 @@
 
 use rmqtt_codec::types::Publish;
 use thingcall_alink::{self as alink, Uplink};
-use thingcall_core::{CallId, DeviceKey, PublishResult, ReceivedKind, TransportKind, TransportName, UnixMillis};
+use thingcall_core::{
+    CallId, DeviceKey, DropReason, Dropped, PublishResult, ReceivedKind, TransportKind, TransportName, UnixMillis,
+};
 use tokio::time::Instant;
 
 use crate::broker::Inner;
@@ -15,13 +17,21 @@ impl Inner {
     /// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
     /// authorized; MQTT 3 has no word for it, so the PUBACK is a plain one) and dropped.
     pub(crate) fn published(&self, connection: &Connection, publish: &Publish) -> bool {
-        let device = &connection.device;
         if connection.gone.is_cancelled() {
             // Taken over or disabled: its session is about to end.
             return false;
         }
+        let (device, replies) = (&connection.device, &self.parts.replies);
+        let dropped = |reason| {
+            let (topic, bytes) = (&*publish.topic, publish.payload.len());
+            let transport = TransportKind::Embedded;
+            replies.dropped(Dropped { device: Some(device), transport, reason, topic, bytes, problem: None });
+        };
         if !alink::may_publish(device, &publish.topic) {
-            tracing::debug!(%device, "publish refused");
+            dropped(match alink::device_of_topic(&publish.topic) {
+                Some(named) if named != *device => DropReason::OtherDevicesTopic,
+                Some(_) | None => DropReason::ForeignTopic,
+            });
             return false;
         }
         let now = UnixMillis::now();
@@ -29,20 +39,24 @@ impl Inner {
             self.parts.presence.seen(device, TransportName::EMBEDDED, now);
         }
         let bytes_max = self.config.message_bytes_max as usize;
-        let replies = &self.parts.replies;
         let speaks_raw = |_: &_| replies.speaks_raw(device);
         match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max, speaks_raw) {
             Uplink::Reply(mut reply) => {
                 reply.device.clone_from(device);
                 self.metrics.received(ReceivedKind::Reply);
-                replies.accept(reply);
+                replies.accept(reply, &publish.topic);
             }
             Uplink::Raw(mut raw) => {
                 raw.device.clone_from(device);
                 self.metrics.received(ReceivedKind::Reply);
-                replies.accept_raw(raw);
+                replies.accept_raw(raw, &publish.topic);
             }
-            Uplink::Other(_) | Uplink::Echo | Uplink::Foreign => self.metrics.received(ReceivedKind::Other),
+            // What a device may publish is none of ours where it is no answer: its reports, its application's topics.
+            Uplink::Other(_) | Uplink::Dropped(None, _) => self.metrics.received(ReceivedKind::Other),
+            Uplink::Dropped(Some(_), reason) => {
+                self.metrics.received(ReceivedKind::Other);
+                dropped(reason);
+            }
         }
         true
     }

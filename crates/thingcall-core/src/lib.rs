@@ -18,6 +18,7 @@ mod device;
 
 mod call;
 mod delivery;
+mod dropped;
 mod reply;
 
 mod error;
@@ -45,6 +46,7 @@ pub use delivery::Delivery;
 pub use device::{
     Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
 };
+pub use dropped::{DropReason, Dropped};
 pub use error::{CallError, ErrorCode};
 #[cfg(feature = "metrics")]
 pub use external::{BrokerAddress, BrokerProblem, BrokerTls};

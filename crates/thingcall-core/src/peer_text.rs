@@ -14,33 +14,42 @@ pub const PEER_TEXT_CHARS_MAX: usize = 80;
 ///
 /// Writing it costs no more than what is shown, however long the text is.
 #[derive(Debug, Clone)]
-pub struct PeerText<'a>(Cow<'a, str>, usize);
+pub struct PeerText<'a> {
+    text: Cow<'a, str>,
+    bytes: usize,
+    chars_max: usize,
+}
 
 impl<'a> PeerText<'a> {
     /// Shows this text.
     pub fn new(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text), text.len())
+        Self::at_most(text, PEER_TEXT_CHARS_MAX)
+    }
+
+    /// Shows this text, up to so many characters: for what is told to one who asked, not for log lines.
+    pub fn at_most(text: &'a str, chars_max: usize) -> Self {
+        Self { text: Cow::Borrowed(text), bytes: text.len(), chars_max }
     }
 
     /// Shows bytes that may be no text.
     pub fn of_bytes(bytes: &'a [u8]) -> Self {
         // A character has four bytes at most: what is shown is decided by these.
         let start = bytes.get(..PEER_TEXT_CHARS_MAX * 4 + 4).unwrap_or(bytes);
-        Self(String::from_utf8_lossy(start), bytes.len())
+        Self { text: String::from_utf8_lossy(start), bytes: bytes.len(), chars_max: PEER_TEXT_CHARS_MAX }
     }
 }
 
 impl fmt::Display for PeerText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0.chars();
-        for character in rest.by_ref().take(PEER_TEXT_CHARS_MAX) {
+        let mut rest = self.text.chars();
+        for character in rest.by_ref().take(self.chars_max) {
             if breaks_lines(character) {
                 write!(f, "{}", character.escape_default())?;
             } else {
                 f.write_char(character)?;
             }
         }
-        if rest.next().is_some() { write!(f, "... ({} bytes)", self.1) } else { Ok(()) }
+        if rest.next().is_some() { write!(f, "... ({} bytes)", self.bytes) } else { Ok(()) }
     }
 }
 

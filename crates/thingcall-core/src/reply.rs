@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{CallId, DeviceKey, TransportKind, TransportName};
+use crate::{CallId, DeviceKey, Dropped, TransportKind, TransportName};
 
 /// A device's answer, as a transport read it off the wire.
 #[derive(Debug, Clone)]
@@ -98,14 +98,17 @@ pub enum MalformedReply {
 ///
 /// **Invariant:** no function of it blocks or waits: it is called from a transport's receive loop.
 pub trait ReplySink: Send + Sync {
-    /// A device answered.
-    fn accept(&self, reply: Reply);
+    /// A device answered, on this topic.
+    fn accept(&self, reply: Reply, topic: &str);
 
     /// Whether the device speaks its own bytes instead of Alink. Answers from memory.
     fn speaks_raw(&self, device: &DeviceKey) -> bool;
 
-    /// A device said something in its own bytes.
-    fn accept_raw(&self, raw: RawReply);
+    /// A device said something in its own bytes, on this topic.
+    fn accept_raw(&self, raw: RawReply, topic: &str);
+
+    /// A device said something that is for nobody.
+    fn dropped(&self, dropped: Dropped<'_>);
 
     /// The device's connection was seen to end: what it was asked may or may not have been done.
     fn device_gone(&self, device: &DeviceKey, transport: TransportName);

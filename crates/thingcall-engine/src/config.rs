@@ -22,6 +22,8 @@ pub struct Config {
     pub late_replies_max: usize,
     /// How many messages of devices that speak their own bytes may wait for their translation at once.
     pub raw_replies_max: usize,
+    /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
+    pub dropped_devices_max: usize,
     /// This instance's slot in call ids, 0 to 63: different for every instance that shares a broker.
     pub instance_slot: u8,
     /// The transport for devices that were never heard of and have none set, nor their products: `embedded`, `mqtt`,
@@ -38,6 +40,7 @@ impl Default for Config {
             recent_calls_max: 65_536,
             late_replies_max: 10_000,
             raw_replies_max: 10_000,
+            dropped_devices_max: 10_000,
             instance_slot: 0,
             default_transport: None,
         }
@@ -64,6 +67,7 @@ impl Config {
             ("recent_calls_max", self.recent_calls_max),
             ("late_replies_max", self.late_replies_max),
             ("raw_replies_max", self.raw_replies_max),
+            ("dropped_devices_max", self.dropped_devices_max),
         ] {
             if value == 0 {
                 problems.push(format!("{key} is 0; right is 1 or more"));

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_core::{CallError, Handlers, Journal, Outcome, Transport, UnixMillis};
+use thingcall_core::{CallError, DeviceKey, Handlers, Journal, Outcome, Transport, UnixMillis};
 use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::dropped::{DroppedMessages, LastDropped};
 use crate::ids::IdSource;
 use crate::late::LateReplies;
-use crate::metrics::Metrics;
+use crate::metrics::{Maker, Metrics};
 use crate::pending::PendingCalls;
 use crate::raw::RawReplies;
 use crate::router::Router;
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(crate) late: LateReplies,
     pub(crate) raw: RawReplies,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) dropped: Arc<DroppedMessages>,
     /// Holds a token for each call that runs; closed when no new ones are taken.
     running: TaskTracker,
 }
@@ -55,7 +57,9 @@ impl Engine {
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: Parts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
         let metrics = Arc::new(Metrics::register(metering, config.pending_calls_max)?);
-        let late = LateReplies::start(config.late_replies_max, &parts, metrics.clone());
+        let make = Maker { registry: metering };
+        let dropped = Arc::new(DroppedMessages::register(&make, config.dropped_devices_max)?);
+        let late = LateReplies::start(config.late_replies_max, &parts, metrics.clone(), dropped.clone());
         Ok(Arc::new_cyclic(|engine| Self {
             raw: RawReplies::new(engine.clone(), config.raw_replies_max),
             registry: parts.registry,
@@ -66,6 +70,7 @@ impl Engine {
             pending: PendingCalls::new(config.pending_calls_max, config.recent_calls_max),
             late,
             metrics,
+            dropped,
             running: TaskTracker::new(),
             config,
         }))
@@ -94,6 +99,11 @@ impl Engine {
     /// Counts a front's own share of a call.
     pub fn stage_took(&self, stage: Stage, took: Duration) {
         self.metrics.stage_took(stage, took);
+    }
+
+    /// The last message of a device that led to nothing, as far as it is remembered.
+    pub fn last_dropped(&self, device: &DeviceKey) -> Option<LastDropped> {
+        self.dropped.last(device)
     }
 
     /// Brings gauges up to date that are not kept on the path of a call. To be called at each scrape.

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thingcall_core::{CallMode, Completion, Journal, MalformedReply, Outcome, Reply, ReplyBody, ServiceId};
+use thingcall_core::{CallMode, Completion, DropReason, Journal, MalformedReply, Outcome, Reply, ReplyBody, ServiceId};
 use thingcall_core::{DeviceRef, RecordState};
 use thingcall_tsl::{Found, Registry, ReplyCheck, Violation};
 use tokio::sync::{Notify, mpsc};
@@ -14,7 +14,9 @@ use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use crate::Parts;
+use crate::dropped::DroppedMessages;
 use crate::metrics::{Checked, Metrics, ReplyResult};
+use crate::replies::dropped;
 
 /// How many replies are written in one go.
 const BATCH_REPLIES: usize = 256;
@@ -22,30 +24,37 @@ const BATCH_REPLIES: usize = 256;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// A reply, and the topic it came on.
+struct Late {
+    reply: Reply,
+    topic: Box<str>,
+}
+
 /// The queue to the journal.
 pub(crate) struct LateReplies {
-    queue: mpsc::Sender<Reply>,
+    queue: mpsc::Sender<Late>,
     finish: Arc<Notify>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl LateReplies {
     /// Starts the task that writes. It ends with [`Self::finish`], or when the engine is dropped.
-    pub(crate) fn start(replies_max: usize, parts: &Parts, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn start(
+        replies_max: usize,
+        parts: &Parts,
+        metrics: Arc<Metrics>,
+        dropped: Arc<DroppedMessages>,
+    ) -> Self {
         let (queue, replies) = mpsc::channel(replies_max);
         let finish = Arc::new(Notify::new());
-        let writer = Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), metrics };
+        let writer = Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), metrics, dropped };
         let task = tokio::spawn(writer.run(replies, finish.clone()));
         Self { queue, finish, task: Mutex::new(Some(task)) }
     }
 
-    /// Queues a reply.
-    pub(crate) fn put(&self, reply: Reply) -> Result<(), ReplyResult> {
-        self.queue.try_send(reply).map_err(|full| {
-            let reply = full.into_inner();
-            warn!(device = %reply.device, id = reply.id().map(|id| id.as_u32()), "no room for a late reply; it is lost");
-            ReplyResult::Unknown
-        })
+    /// Queues a reply, or gives back one for which there is no room.
+    pub(crate) fn put(&self, reply: Reply, topic: &str) -> Result<(), Reply> {
+        self.queue.try_send(Late { reply, topic: topic.into() }).map_err(|full| full.into_inner().reply)
     }
 
     /// Writes what is queued and ends; gives up after `within`.
@@ -64,10 +73,11 @@ struct Writer {
     journal: Arc<dyn Journal>,
     registry: Arc<dyn Registry>,
     metrics: Arc<Metrics>,
+    dropped: Arc<DroppedMessages>,
 }
 
 impl Writer {
-    async fn run(self, mut replies: mpsc::Receiver<Reply>, finish: Arc<Notify>) {
+    async fn run(self, mut replies: mpsc::Receiver<Late>, finish: Arc<Notify>) {
         let mut batch = Vec::with_capacity(BATCH_REPLIES);
         loop {
             let received = tokio::select! {
@@ -84,7 +94,8 @@ impl Writer {
         }
     }
 
-    async fn write(&self, mut replies: Vec<Reply>) {
+    async fn write(&self, late: Vec<Late>) {
+        let (mut replies, topics): (Vec<_>, Vec<_>) = late.into_iter().map(|late| (late.reply, late.topic)).unzip();
         for reply in &mut replies {
             self.reject_unfit(reply).await;
         }
@@ -103,8 +114,8 @@ impl Writer {
                 }
             }
         };
-        for (reply, completion) in replies.iter().zip(completions) {
-            self.count(reply, &completion);
+        for ((reply, topic), completion) in replies.iter().zip(&topics).zip(completions) {
+            self.count(reply, topic, &completion);
         }
     }
 
@@ -142,7 +153,8 @@ impl Writer {
         Some(violation)
     }
 
-    fn count(&self, reply: &Reply, completion: &Completion) {
+    fn count(&self, reply: &Reply, topic: &str, completion: &Completion) {
+        let drop = |reason| self.dropped.note(&dropped(reply, topic, reason));
         let result = match completion {
             Completion::Matched { outcome, service, transport } => {
                 self.metrics.call_ended(Some(CallMode::Async), Some(*transport), *outcome);
@@ -153,8 +165,14 @@ impl Writer {
             }
             Completion::Duplicate => ReplyResult::Duplicate,
             Completion::Late => ReplyResult::Late,
-            Completion::WrongDevice => ReplyResult::WrongDevice,
-            Completion::Unknown => ReplyResult::Unknown,
+            Completion::WrongDevice => {
+                drop(DropReason::OtherDevicesCall);
+                ReplyResult::WrongDevice
+            }
+            Completion::Unknown => {
+                drop(DropReason::UnknownId);
+                ReplyResult::Unknown
+            }
         };
         self.metrics.reply(reply.transport, result);
     }

@@ -27,6 +27,7 @@ mod ids;
 mod pending;
 mod recent;
 
+mod dropped;
 mod late;
 mod raw;
 mod replies;
@@ -37,6 +38,7 @@ mod testbench;
 mod tests;
 
 pub use config::Config;
+pub use dropped::LastDropped;
 pub use engine::{Engine, Parts};
 pub use invoke::Invoked;
 pub use metrics::Stage;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge, Registry};
 use thingcall_core::{CallMode, Outcome, Sent, TransportKind};
 use thingcall_tsl::ViolationKind;
+
+pub(crate) use maker::Maker;
+
+mod maker;
 
 const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
 const STAGE_SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
@@ -40,9 +42,11 @@ pub(crate) enum ReplyResult {
     Foreign,
     WrongDevice,
     Malformed,
+    Overloaded,
 }
 
-const REPLY_RESULTS: [&str; 7] = ["matched", "late", "duplicate", "unknown", "foreign", "wrong_device", "malformed"];
+const REPLY_RESULTS: [&str; 8] =
+    ["matched", "late", "duplicate", "unknown", "foreign", "wrong_device", "malformed", "overloaded"];
 
 /// Which text a check was of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +90,7 @@ impl Metrics {
         let outcomes = || Outcome::ALL.iter().map(|outcome| outcome.as_str());
         let pending = make.gauges("pending_calls", "Calls that wait for their device", &["mode", "state"])?;
         let state = |state| pending.get_metric_with_label_values(&[CallMode::Sync.as_str(), state]);
-        let limit = make.gauge("pending_calls_limit", "How many calls may wait for their device")?;
-        limit.set(i64::try_from(pending_calls_max).unwrap_or(i64::MAX));
+        make.limit("pending_calls_limit", "How many calls may wait for their device", pending_calls_max)?;
         let payload = make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, &["direction"])?;
         let kinds = || ViolationKind::ALL.iter().map(|kind| kind.as_str());
         let sync = || transports().map(|transport| vec![CallMode::Sync.as_str(), transport]);
@@ -224,11 +227,16 @@ impl Drop for PendingGauge<'_> {
     }
 }
 
+/// A number as a gauge holds it.
+pub(crate) fn gauge_of(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 fn transport_index(transport: Option<TransportKind>) -> usize {
     transport.map_or(TRANSPORTS - 1, |kind| kind as usize)
 }
 
-fn bump(counters: &[IntCounter], index: usize) {
+pub(crate) fn bump(counters: &[IntCounter], index: usize) {
     if let Some(counter) = counters.get(index) {
         counter.inc();
     }
@@ -245,59 +253,4 @@ fn children<'a>(
     labels: impl Iterator<Item = Vec<&'a str>>,
 ) -> Result<Vec<Histogram>, prometheus::Error> {
     labels.map(|values| family.get_metric_with_label_values(&values)).collect()
-}
-
-/// Makes metrics with the program's prefix and registers them.
-struct Maker<'a> {
-    registry: &'a Registry,
-}
-
-impl Maker<'_> {
-    fn opts(name: &str, help: &str) -> Opts {
-        Opts::new(format!("thingcall_{name}"), help)
-    }
-
-    fn counters<'a>(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        values: impl Iterator<Item = Vec<&'a str>>,
-    ) -> Result<Vec<IntCounter>, prometheus::Error> {
-        let family = IntCounterVec::new(Self::opts(name, help), labels)?;
-        self.registry.register(Box::new(family.clone()))?;
-        values.map(|values| family.get_metric_with_label_values(&values)).collect()
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-        let family = IntGaugeVec::new(Self::opts(name, help), labels)?;
-        self.registry.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        let gauge = IntGauge::with_opts(Self::opts(name, help))?;
-        self.registry.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-        labels: &[&str],
-    ) -> Result<HistogramVec, prometheus::Error> {
-        let opts = HistogramOpts { common_opts: Self::opts(name, help), buckets: buckets.to_vec() };
-        let family = HistogramVec::new(opts, labels)?;
-        self.registry.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
-        let opts = HistogramOpts { common_opts: Self::opts(name, help), buckets: buckets.to_vec() };
-        let histogram = Histogram::with_opts(opts)?;
-        self.registry.register(Box::new(histogram.clone()))?;
-        Ok(histogram)
-    }
 }

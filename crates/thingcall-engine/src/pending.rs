@@ -116,6 +116,11 @@ impl PendingCalls {
         self.waiting.contains_key(&id)
     }
 
+    /// Whether a call to this device waits. Looks at every call: for what is rare.
+    pub(crate) fn waits_for(&self, device: &DeviceKey) -> bool {
+        self.waiting.iter().any(|entry| entry.device.key == *device)
+    }
+
     /// How many calls wait.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -6,13 +6,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use thingcall_core::{Codec, CodecError, MalformedReply, RawReply, Reply};
+use thingcall_core::{Codec, CodecError, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::Engine;
-use crate::metrics::ReplyResult;
+use crate::replies::result_of;
 
 /// The translations under way.
 pub(crate) struct RawReplies {
@@ -43,33 +43,42 @@ impl RawReplies {
 
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
-    pub(crate) fn translate(&self, raw: RawReply) {
-        let (transport, device) = (raw.transport, raw.device.clone());
+    pub(crate) fn translate(&self, raw: RawReply, topic: &str) {
         if raw.topic_id.is_some_and(|id| id.slot() != self.config.instance_slot) {
-            return self.metrics.reply(transport, ReplyResult::Foreign);
+            return self.drop_raw(&raw, topic, DropReason::OtherInstance);
         }
         let Some(codec) = self.router.codec(&raw.device.product) else {
-            debug!(%device, "no plugin translates for this device");
-            return self.matched(untranslated(&raw, "no plugin translates for this product"));
+            return self.matched(untranslated(&raw, "no plugin translates for this product"), topic);
         };
         let (Some(engine), Ok(room)) = (self.raw.engine.upgrade(), self.raw.room.clone().try_acquire_owned()) else {
-            warn!(%device, "no room to translate a message; it is lost");
-            return self.metrics.reply(transport, ReplyResult::Malformed);
+            return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
-        drop(self.raw.running.spawn(translated(engine, codec, raw, room)));
+        drop(self.raw.running.spawn(translated(engine, codec, (raw, topic.into()), room)));
+    }
+
+    fn drop_raw(&self, raw: &RawReply, topic: &str, reason: DropReason) {
+        let RawReply { device, transport, payload, .. } = raw;
+        let (device, transport, bytes) = (Some(device), *transport, payload.len());
+        self.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
+        self.metrics.reply(transport, result_of(reason));
     }
 }
 
-async fn translated(engine: Arc<Engine>, codec: Arc<dyn Codec>, raw: RawReply, _room: OwnedSemaphorePermit) {
+async fn translated(
+    engine: Arc<Engine>,
+    codec: Arc<dyn Codec>,
+    (raw, topic): (RawReply, Box<str>),
+    _room: OwnedSemaphorePermit,
+) {
     let within = engine.config.reply_timeout;
     let decoded = tokio::time::timeout(within, codec.decode(raw.clone())).await;
     match decoded.unwrap_or_else(|_| Err(CodecError(format!("no translation within {within:?}")))) {
         // Whoever vouches for the device does so for the message, whatever its content says.
-        Ok(Some(reply)) => engine.matched(Reply { device: raw.device, ..reply }),
+        Ok(Some(reply)) => engine.matched(Reply { device: raw.device, ..reply }, &topic),
         Ok(None) => debug!(device = %raw.device, "a report, no reply"),
         Err(problem) => {
             debug!(device = %raw.device, %problem, "message not translated");
-            engine.matched(untranslated(&raw, &problem.0));
+            engine.matched(untranslated(&raw, &problem.0), &topic);
         }
     }
 }

@@ -1,26 +1,50 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
-use thingcall_core::{DeviceKey, RawReply, Reply, ReplySink, TransportName};
+use thingcall_core::{
+    DeviceKey, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink, TransportKind, TransportName,
+};
 use thingcall_tsl::DataFormat;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::Engine;
 use crate::metrics::ReplyResult;
 use crate::pending::Met;
 
 impl ReplySink for Engine {
-    fn accept(&self, reply: Reply) {
+    fn accept(&self, reply: Reply, topic: &str) {
         self.metrics.reply_bytes(reply.bytes);
-        self.matched(reply);
+        self.matched(reply, topic);
     }
 
     fn speaks_raw(&self, device: &DeviceKey) -> bool {
         self.registry.product(&device.product).is_some_and(|product| product.settings.data_format == DataFormat::Custom)
     }
 
-    fn accept_raw(&self, raw: RawReply) {
+    fn accept_raw(&self, raw: RawReply, topic: &str) {
         self.metrics.reply_bytes(raw.payload.len());
-        self.translate(raw);
+        self.translate(raw, topic);
+    }
+
+    fn dropped(&self, dropped: Dropped<'_>) {
+        let usual = match dropped.reason {
+            // Brokers bring our own messages back; the embedded one does not, so there a device sent it.
+            DropReason::Echo => dropped.transport != TransportKind::Embedded,
+            // Of a device that nobody here waits for, another instance asked.
+            DropReason::OtherInstance => !dropped.device.is_some_and(|device| self.pending.waits_for(device)),
+            DropReason::UnknownId
+            | DropReason::WithoutId
+            | DropReason::Unreadable
+            | DropReason::TooLarge
+            | DropReason::Untranslated
+            | DropReason::RrpcWithoutId
+            | DropReason::RequestTopic
+            | DropReason::NoReplySuffix
+            | DropReason::ForeignTopic
+            | DropReason::OtherDevicesTopic
+            | DropReason::OtherDevicesCall
+            | DropReason::Overloaded => false,
+        };
+        if usual { self.dropped.count(&dropped) } else { self.dropped.note(&dropped) }
     }
 
     fn device_gone(&self, device: &DeviceKey, transport: TransportName) {
@@ -34,24 +58,25 @@ impl ReplySink for Engine {
 
 impl Engine {
     /// Hands a reply to the call it answers, and counts it.
-    pub(crate) fn matched(&self, reply: Reply) {
+    pub(crate) fn matched(&self, reply: Reply, topic: &str) {
         let transport = reply.transport;
-        if let Some(result) = self.match_reply(reply) {
+        if let Some(result) = self.match_reply(reply, topic) {
             self.metrics.reply(transport, result);
         }
     }
 
     /// What became of a reply; `None` if the journal has to say.
-    fn match_reply(&self, reply: Reply) -> Option<ReplyResult> {
-        let malformed = reply.body.is_err();
-        if let Err(problem) = &reply.body {
-            debug!(device = %reply.device, %problem, "malformed reply");
-        }
-        let Some(id) = reply.id() else { return Some(ReplyResult::Malformed) };
+    fn match_reply(&self, reply: Reply, topic: &str) -> Option<ReplyResult> {
+        let Some(id) = reply.id() else { return Some(self.drop_reply(&reply, topic, without_id(&reply))) };
         if id.slot() != self.config.instance_slot {
-            return Some(ReplyResult::Foreign);
+            return Some(self.drop_reply(&reply, topic, DropReason::OtherInstance));
         }
-        let device = reply.device.clone();
+        // The topic's id alone is no word of the device's: one SDK mixes them up when calls overlap.
+        if is_unreadable(&reply) && reply.payload_id.is_none() && self.pending.contains(id) {
+            return Some(self.drop_reply(&reply, topic, DropReason::Unreadable));
+        }
+        let malformed = reply.body.is_err();
+        let (device, transport, bytes) = (reply.device.clone(), reply.transport, reply.bytes);
         let topic_id = reply.topic_id.filter(|topic_id| *topic_id != id);
         let met = match (self.pending.accept(id, reply), topic_id) {
             // The Node device SDK puts a count of its own where the application passes no id. An id that no call ever had
@@ -60,7 +85,10 @@ impl Engine {
             (met, _) => met,
         };
         match met {
-            Met::Nothing(reply) => self.late.put(reply).err(),
+            Met::Nothing(reply) => match self.late.put(reply, topic) {
+                Ok(()) => None,
+                Err(reply) => Some(self.drop_reply(&reply, topic, DropReason::Overloaded)),
+            },
             _ if malformed => Some(ReplyResult::Malformed),
             Met::Waiting => Some(ReplyResult::Matched),
             Met::Duplicate => Some(ReplyResult::Duplicate),
@@ -70,9 +98,55 @@ impl Engine {
                 Some(ReplyResult::Late)
             }
             Met::OtherDevice => {
-                warn!(%id, %device, "reply from a device that was not called");
+                let reason = DropReason::OtherDevicesCall;
+                self.dropped(Dropped { device: Some(&device), transport, reason, topic, bytes, problem: None });
                 Some(ReplyResult::WrongDevice)
             }
         }
     }
+
+    /// Notes a reply that is for no call, and says how it counts.
+    pub(crate) fn drop_reply(&self, reply: &Reply, topic: &str, reason: DropReason) -> ReplyResult {
+        self.dropped(dropped(reply, topic, reason));
+        result_of(reason)
+    }
+}
+
+/// A reply, as one that is for no call.
+pub(crate) fn dropped<'a>(reply: &'a Reply, topic: &'a str, reason: DropReason) -> Dropped<'a> {
+    let Reply { device, transport, bytes, body, .. } = reply;
+    let problem = body.as_ref().err();
+    Dropped { device: Some(device), transport: *transport, reason, topic, bytes: *bytes, problem }
+}
+
+pub(crate) const fn result_of(reason: DropReason) -> ReplyResult {
+    match reason {
+        DropReason::UnknownId => ReplyResult::Unknown,
+        DropReason::OtherInstance => ReplyResult::Foreign,
+        DropReason::OtherDevicesCall | DropReason::OtherDevicesTopic => ReplyResult::WrongDevice,
+        DropReason::Overloaded => ReplyResult::Overloaded,
+        DropReason::WithoutId
+        | DropReason::Unreadable
+        | DropReason::TooLarge
+        | DropReason::Untranslated
+        | DropReason::RrpcWithoutId
+        | DropReason::RequestTopic
+        | DropReason::NoReplySuffix
+        | DropReason::Echo
+        | DropReason::ForeignTopic => ReplyResult::Malformed,
+    }
+}
+
+/// Why a reply names no call.
+fn without_id(reply: &Reply) -> DropReason {
+    match &reply.body {
+        Ok(_) | Err(MalformedReply::Member { .. }) => DropReason::WithoutId,
+        Err(MalformedReply::NotJson(_)) => DropReason::Unreadable,
+        Err(MalformedReply::TooLarge { .. }) => DropReason::TooLarge,
+        Err(MalformedReply::Untranslated(_)) => DropReason::Untranslated,
+    }
+}
+
+fn is_unreadable(reply: &Reply) -> bool {
+    matches!(reply.body, Err(MalformedReply::NotJson(_)))
 }

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 use crate::{Config, Engine, Parts};
 
+/// The topic on which devices answer here.
+pub(crate) const TOPIC: &str = "/sys/pk1/dev1/thing/service/x_reply";
+
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 const MODEL: &str = r#"{
@@ -43,13 +46,13 @@ pub(crate) struct Answering {
 impl Answering {
     pub(crate) fn now(&self, reply: Reply) {
         if let Some(engine) = self.engine.lock().unwrap().upgrade() {
-            engine.accept(reply);
+            engine.accept(reply, TOPIC);
         }
     }
 
     pub(crate) fn raw(&self, raw: thingcall_core::RawReply) {
         if let Some(engine) = self.engine.lock().unwrap().upgrade() {
-            engine.accept_raw(raw);
+            engine.accept_raw(raw, TOPIC);
         }
     }
 
@@ -58,7 +61,7 @@ impl Answering {
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             if let Some(engine) = engine.upgrade() {
-                engine.accept(reply);
+                engine.accept(reply, TOPIC);
             }
         });
     }
@@ -248,6 +251,10 @@ impl Bench {
 
     pub(crate) fn replies(&self, result: &str) -> f64 {
         self.metric(&format!(r#"thingcall_replies_total{{result="{result}",transport="embedded"}}"#))
+    }
+
+    pub(crate) fn dropped(&self, reason: &str) -> f64 {
+        self.metric(&format!(r#"thingcall_dropped_messages_total{{reason="{reason}",transport="embedded"}}"#))
     }
 
     /// Nothing of any call is left.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thingcall_alink::{Uplink, uplink};
-use thingcall_core::{ConnectResult, ReceivedKind, TransportKind, UnixMillis};
+use thingcall_core::{ConnectResult, DropReason, Dropped, ReceivedKind, TransportKind, UnixMillis};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -142,16 +142,22 @@ impl Connection<'_> {
             Uplink::Reply(reply) => {
                 shared.metrics.received(ReceivedKind::Reply);
                 shared.presence.seen(&reply.device, shared.name, UnixMillis::now());
-                shared.replies.accept(reply);
+                shared.replies.accept(reply, topic);
             }
             Uplink::Raw(raw) if shared.echoes.take(&raw) => {}
             Uplink::Raw(raw) => {
                 shared.metrics.received(ReceivedKind::Reply);
                 shared.presence.seen(&raw.device, shared.name, UnixMillis::now());
-                shared.replies.accept_raw(raw);
+                shared.replies.accept_raw(raw, topic);
             }
-            Uplink::Echo => {}
-            Uplink::Other(_) | Uplink::Foreign => shared.metrics.received(ReceivedKind::Other),
+            Uplink::Other(_) => shared.metrics.received(ReceivedKind::Other),
+            Uplink::Dropped(device, reason) => {
+                if reason != DropReason::Echo {
+                    shared.metrics.received(ReceivedKind::Other);
+                }
+                let (device, transport, bytes) = (device.as_ref(), TransportKind::Mqtt, payload.len());
+                shared.replies.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
+            }
         }
     }
 

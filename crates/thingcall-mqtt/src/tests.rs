@@ -29,7 +29,9 @@ enum Told {
 struct Engine(mpsc::UnboundedSender<Told>);
 
 impl ReplySink for Engine {
-    fn accept(&self, reply: Reply) {
+    fn dropped(&self, _: thingcall_core::Dropped<'_>) {}
+
+    fn accept(&self, reply: Reply, _topic: &str) {
         self.0.send(Told::Reply(reply)).unwrap();
     }
 
@@ -37,7 +39,7 @@ impl ReplySink for Engine {
         device.name.as_str().starts_with("raw")
     }
 
-    fn accept_raw(&self, raw: RawReply) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.0.send(Told::Raw(raw)).unwrap();
     }
 

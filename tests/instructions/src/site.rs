@@ -166,7 +166,7 @@ impl Transport for Wire {
         if delivery.deadline.is_some()
             && let Uplink::Reply(reply) = read(&answer(delivery, &request.0))
         {
-            engine.accept(reply);
+            engine.accept(reply, &request.0);
         }
         Ok(Sent::Sent)
     }

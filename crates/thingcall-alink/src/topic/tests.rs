@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::envelope::tests::delivery;
 
+mod misplaced;
+
 fn key(name: &str) -> DeviceKey {
     DeviceKey { product: "pk".parse().unwrap(), name: name.parse().unwrap() }
 }
@@ -129,9 +131,12 @@ fn the_bodys_id_counts_before_the_topics() {
 #[test]
 fn our_own_requests_are_echoes() {
     let request = r#"{"id":"7","version":"1.0","params":{},"method":"thing.service.SetScene"}"#;
-    assert!(matches!(read("/sys/pk/d1/thing/service/SetScene", request), Uplink::Echo));
-    assert!(matches!(read("/ext/rrpc/7/sys/pk/d1/thing/service/SetScene", request), Uplink::Echo));
-    assert!(matches!(read_raw("/sys/pk/d1/thing/model/down_raw", b"\x01"), Uplink::Echo));
+    assert!(matches!(read("/sys/pk/d1/thing/service/SetScene", request), Uplink::Dropped(Some(_), DropReason::Echo)));
+    assert!(matches!(
+        read("/ext/rrpc/7/sys/pk/d1/thing/service/SetScene", request),
+        Uplink::Dropped(Some(_), DropReason::Echo)
+    ));
+    assert!(matches!(read_raw("/sys/pk/d1/thing/model/down_raw", b"\x01"), Uplink::Dropped(Some(_), DropReason::Echo)));
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn other_uplinks_are_the_devices_but_no_reply() {
         assert!(matches!(read(topic, "{}"), Uplink::Other(device) if device == key("d1")), "{topic}");
     }
     for topic in ["", "/", "sys/pk/d1/x", "/sys/pk", "/sys/p k/d1/rrpc/response/1", "/$SYS/x", "/pk/d1/user/x"] {
-        assert!(matches!(read(topic, "{}"), Uplink::Foreign), "{topic}");
+        assert!(matches!(read(topic, "{}"), Uplink::Dropped(None, DropReason::ForeignTopic)), "{topic}");
     }
 }
 

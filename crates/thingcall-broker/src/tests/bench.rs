@@ -31,6 +31,7 @@ pub(crate) enum Event {
     Reply(Reply),
     Raw(RawReply),
     Gone(DeviceKey),
+    Dropped(thingcall_core::DropReason),
     Acked(CallId),
 }
 
@@ -108,13 +109,16 @@ impl PresenceSink for Surroundings {
 }
 
 impl ReplySink for Surroundings {
-    fn accept(&self, reply: Reply) {
+    fn dropped(&self, dropped: thingcall_core::Dropped<'_>) {
+        self.tell(Event::Dropped(dropped.reason));
+    }
+    fn accept(&self, reply: Reply, _topic: &str) {
         self.tell(Event::Reply(reply));
     }
     fn speaks_raw(&self, device: &DeviceKey) -> bool {
         device.name.as_str().starts_with("raw")
     }
-    fn accept_raw(&self, raw: RawReply) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.tell(Event::Raw(raw));
     }
     fn device_gone(&self, device: &DeviceKey, _transport: TransportName) {

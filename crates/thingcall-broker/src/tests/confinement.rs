@@ -1,6 +1,6 @@
 //! A device speaks and hears under its own topics alone.
 
-use thingcall_core::{CallMode, Qos, Transport};
+use thingcall_core::{CallMode, DropReason, Qos, Transport};
 
 use super::bench::{Bench, Event, delivery};
 
@@ -54,6 +54,9 @@ async fn publish_outside_the_own_tree_is_acknowledged_and_dropped() {
     client.publish_acked("/sys/pk1/devB/rrpc/response/5", REPLY).await;
     client.publish_acked("/sys/pk1/devA/thing/+", REPLY).await;
     client.publish_acked("/sys/pk1/devA/rrpc/response/6", REPLY).await;
+    for reason in [DropReason::OtherDevicesTopic, DropReason::ForeignTopic] {
+        bench.wait(|event| matches!(event, Event::Dropped(told) if *told == reason)).await;
+    }
     let reply = bench.reply().await;
     assert_eq!((reply.device, reply.topic_id.unwrap().as_u32()), (device, 6), "only the own one arrives");
 }
@@ -96,4 +99,25 @@ async fn too_large_a_packet_closes_the_connection() {
     client.publish("/sys/pk1/devA/thing/event/e/post", &"x".repeat(2000)).await;
     client.closed().await;
     bench.gone(&device).await;
+}
+
+#[tokio::test]
+async fn answers_in_the_wrong_place_are_told_and_an_applications_own_topics_are_not() {
+    let mut bench = Bench::start().await;
+    let (_, mut client) = bench.connected("devA").await;
+    client.publish_acked("/pk1/devA/user/update", "anything").await;
+    client.publish_acked("/sys/pk1/devA/thing/event/property/post", "{}").await;
+    for (topic, reason) in [
+        ("/sys/pk1/devA/rrpc/request/5", DropReason::RequestTopic),
+        ("/sys/pk1/devA/thing/service/Measure", DropReason::NoReplySuffix),
+        ("/sys/pk1/devA/rrpc/response", DropReason::RrpcWithoutId),
+    ] {
+        client.publish_acked(topic, REPLY).await;
+        let told = loop {
+            if let Event::Dropped(told) = bench.event().await {
+                break told;
+            }
+        };
+        assert_eq!(told, reason, "{topic}");
+    }
 }

@@ -1,10 +1,12 @@
 //! Calls whose caller does not wait.
 
-use thingcall_core::{Answer, CallError, CallId, CallMode, DeliverError, MalformedReply, Outcome, ReplySink, Sent};
+use thingcall_core::{
+    Answer, CallError, CallId, CallMode, DeliverError, DropReason, MalformedReply, Outcome, Reply, ReplySink, Sent,
+};
 use thingcall_tsl::{ProductSettings, Validation};
 
 use crate::Config;
-use crate::testbench::{Bench, SECOND, bench, bench_with, reply};
+use crate::testbench::{Bench, SECOND, TOPIC, bench, bench_with, device, reply};
 
 async fn set_scene(bench: &Bench) -> Result<CallId, CallError> {
     let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await?;
@@ -21,8 +23,8 @@ async fn the_answer_is_the_id_and_the_record_waits_for_the_reply() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let id = set_scene(&bench).await.unwrap();
     assert_eq!((page(&bench, id), bench.engine.pending.len()), (None, 0));
-    bench.engine.accept(reply("dev1", id, "{}"));
-    bench.engine.accept(reply("dev1", id, "{}"));
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
     bench.engine.drain(SECOND).await;
     assert_eq!(page(&bench, id), Some(Outcome::Ok));
     assert_eq!((bench.replies("matched"), bench.replies("duplicate")), (1.0, 1.0));
@@ -35,7 +37,7 @@ async fn a_malformed_reply_ends_the_record_as_such() {
     let id = set_scene(&bench).await.unwrap();
     let mut answer = reply("dev1", id, "{}");
     answer.body = Err(MalformedReply::Member { member: "code", problem: "is missing".to_owned() });
-    bench.engine.accept(answer);
+    bench.engine.accept(answer, TOPIC);
     bench.engine.drain(SECOND).await;
     assert_eq!(page(&bench, id), Some(Outcome::InvalidReply));
     assert_eq!(bench.replies("malformed"), 1.0);
@@ -71,8 +73,8 @@ async fn an_id_that_the_journal_still_has_is_passed_over() {
 #[tokio::test(start_paused = true)]
 async fn a_reply_to_no_call_is_unknown() {
     let bench = bench(|_, _| Ok(Sent::Sent));
-    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"));
-    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"));
+    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"), TOPIC);
     bench.engine.drain(SECOND).await;
     assert_eq!((bench.replies("unknown"), bench.replies("foreign")), (1.0, 1.0));
 }
@@ -85,4 +87,34 @@ async fn a_verification_free_product_is_always_asynchronous_and_unchecked() {
     assert_eq!(invoked.mode, CallMode::Async);
     let error = bench.engine.invoke(bench.request("Measure", "{'a':1}")).await.unwrap_err();
     assert!(matches!(error, CallError::InvalidArgs(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_reply_for_no_call_has_its_reason_and_stays_in_mind() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let nameless = |body| Reply { payload_id: None, body, ..reply("dev1", CallId::new(0, 1), "{}") };
+    let body = reply("dev1", CallId::new(0, 1), "{}").body;
+    bench.engine.accept(nameless(body), TOPIC);
+    bench.engine.accept(nameless(Err(MalformedReply::NotJson("at 1".to_owned()))), TOPIC);
+    bench.engine.accept(nameless(Err(MalformedReply::TooLarge { bytes: 9, max: 1 })), TOPIC);
+    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), "/the/last");
+    bench.engine.drain(SECOND).await;
+    for reason in ["without_id", "unreadable", "too_large", "other_instance", "unknown_id"] {
+        assert_eq!(bench.dropped(reason), 1.0, "{reason}");
+    }
+    let last = bench.engine.last_dropped(&device("dev1")).unwrap();
+    assert_eq!((last.reason, last.topic.as_str(), last.times), (DropReason::UnknownId, "/the/last", 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_is_neither_unknown_nor_malformed() {
+    let config = Config { late_replies_max: 1, ..Config::default() };
+    let bench = bench_with(config, ProductSettings::default(), |_, _| Ok(Sent::Sent));
+    for _ in 0..3 {
+        bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC);
+    }
+    assert_eq!((bench.replies("overloaded"), bench.dropped("overloaded")), (2.0, 2.0));
+    bench.engine.drain(SECOND).await;
+    assert_eq!((bench.replies("unknown"), bench.replies("malformed")), (1.0, 0.0));
 }

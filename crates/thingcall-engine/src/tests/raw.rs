@@ -12,7 +12,7 @@ use thingcall_tsl::{DataFormat, ProductSettings};
 use tokio::sync::Semaphore;
 
 use crate::Config;
-use crate::testbench::{Answering, Bench, SECOND, bench_handled, device};
+use crate::testbench::{Answering, Bench, SECOND, TOPIC, bench_handled, device};
 
 /// A codec whose bytes are the id and the text; `bad` cannot be translated, and `slow` waits for a permit.
 #[derive(Clone)]
@@ -137,7 +137,7 @@ async fn what_is_not_decoded_in_time_is_given_up() {
     let bench = bench(|_, _| {});
     let payload = Bytes::from_static(b"slow");
     let slow = RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, payload };
-    bench.engine.accept_raw(slow);
+    bench.engine.accept_raw(slow, TOPIC);
     assert_eq!(bench.engine.raw.under_way(), 1);
     tokio::time::sleep(8 * SECOND + SECOND / 2).await;
     assert_eq!((bench.engine.raw.under_way(), bench.replies("malformed")), (0, 1.0));
@@ -147,7 +147,9 @@ async fn what_is_not_decoded_in_time_is_given_up() {
 async fn what_is_for_another_instance_is_not_translated() {
     let bench = bench(|_, _| {});
     let (payload, topic_id) = (Bytes::from_static(b"bad"), Some(CallId::new(1, 5)));
-    bench.engine.accept_raw(RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id, payload });
+    bench
+        .engine
+        .accept_raw(RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id, payload }, TOPIC);
     assert_eq!((bench.engine.raw.under_way(), bench.replies("foreign")), (0, 1.0));
 }
 
@@ -202,9 +204,9 @@ async fn translations_are_bounded_and_those_under_way_are_waited_for() {
     let payload = Bytes::from_static(b"slow");
     let slow = RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, payload };
     for _ in 0..3 {
-        bench.engine.accept_raw(slow.clone());
+        bench.engine.accept_raw(slow.clone(), TOPIC);
     }
-    assert_eq!(bench.replies("malformed"), 1.0, "the third found no room");
+    assert_eq!(bench.replies("overloaded"), 1.0, "the third found no room");
     permits.add_permits(2);
     bench.engine.drain(SECOND).await;
     assert_eq!(bench.engine.raw.under_way(), 0);

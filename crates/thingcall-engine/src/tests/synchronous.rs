@@ -8,7 +8,7 @@ use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
 
 use crate::Config;
-use crate::testbench::{SECOND, answers_after, bench, bench_with, device, reply};
+use crate::testbench::{SECOND, TOPIC, answers_after, bench, bench_with, device, reply};
 
 #[tokio::test(start_paused = true)]
 async fn the_caller_gets_the_devices_answer() {
@@ -129,7 +129,7 @@ async fn a_caller_who_hangs_up_leaves_nothing_behind() {
     bench.assert_empty();
     assert_eq!(bench.calls("sync", "cancelled"), 1.0);
     let id = bench.delivered.lock().unwrap()[0];
-    bench.engine.accept(reply("dev1", id, "{}"));
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
     assert_eq!((bench.replies("late"), bench.delivered.lock().unwrap().len()), (1.0, 1));
 }
 

@@ -63,9 +63,11 @@ impl ReplySink for Waiting {
         false
     }
 
-    fn accept_raw(&self, _raw: thingcall_core::RawReply) {}
+    fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str) {}
 
-    fn accept(&self, reply: Reply) {
+    fn dropped(&self, _dropped: thingcall_core::Dropped<'_>) {}
+
+    fn accept(&self, reply: Reply, _topic: &str) {
         if let Some(id) = reply.id() {
             self.answered(id.as_u32());
         }

@@ -190,14 +190,15 @@ impl Transport for Wire {
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         let engine = self.engine.get().and_then(Weak::upgrade).ok_or(DeliverError::Down)?;
         let body = ReplyBody { code: ReplyBody::SUCCESS, message: None, data: delivery.params.as_str().to_owned() };
-        engine.accept(Reply {
+        let reply = Reply {
             device: delivery.device.key.clone(),
             transport: TransportKind::Mqtt,
             payload_id: Some(delivery.id),
             topic_id: None,
             body: Ok(body),
             bytes: delivery.params.as_str().len(),
-        });
+        };
+        engine.accept(reply, "");
         Ok(Sent::Sent)
     }
 }
