@@ -123,7 +123,11 @@ fn death_of_mosquitto_is_told_honestly_and_healed() {
     let (code, text) = answer.failure();
     assert_eq!(code, "iot.messagebroker.RrpcException");
     assert!(text.contains("may have executed"), "{text}");
-    eventually("readyz tells", || (site.program.operator("/readyz").0 == 503).then_some(()));
+    let told = eventually("readyz tells", || {
+        let (status, text) = site.program.operator("/readyz");
+        (status == 503).then_some(text)
+    });
+    assert!(told.starts_with("transport mqtt: ") && told.contains(", since 20"), "{told}");
     let refused = site.invoke(&device, "Measure", "{}");
     assert_eq!(refused.failure().0, "iot.messagebroker.RrpcException");
     assert!(refused.failure().1.contains("not sent"), "{refused:?}");

@@ -82,5 +82,8 @@ fn health_is_told_at_once() {
     let site = crate::sites::embedded();
 
     assert_eq!(site.program.operator("/healthz").0, 200);
-    assert_eq!(site.program.operator("/readyz").0, 200);
+    assert_eq!(site.program.operator("/readyz"), (200, "ready\n".to_owned()));
+    for name in ["serving", "transport embedded"] {
+        assert_eq!(site.program.metrics().sum("thingcall_condition", &[&format!(r#"name="{name}""#)]), 1.0, "{name}");
+    }
 }

@@ -86,11 +86,6 @@ impl Engine {
         self.config.reply_timeout
     }
 
-    /// Whether calls can be made: a transport is up and the engine does not drain.
-    pub fn ready(&self) -> bool {
-        !self.running.is_closed() && self.transports.any_ready()
-    }
-
     /// Counts a call that a front refused before it came here.
     pub fn count_refused(&self, outcome: Outcome) {
         self.metrics.call_ended(None, None, outcome);

@@ -30,10 +30,6 @@ impl Transports {
         self.attached.write().unwrap_or_else(PoisonError::into_inner).push(transport);
     }
 
-    pub(crate) fn any_ready(&self) -> bool {
-        self.attached.read().unwrap_or_else(PoisonError::into_inner).iter().any(|transport| transport.ready())
-    }
-
     /// The transport that was set for the device, else for its product; else the only one, else the one it is connected
     /// through or last came from, else the default.
     pub(crate) fn choose(

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use prometheus::Registry as Metering;
 use thingcall_amqp::{AmqpTransport, Results};
 use thingcall_broker::{Broker, StartError};
-use thingcall_core::TransportName;
+use thingcall_core::{Transport, TransportName, Weight};
 use thingcall_engine::Engine;
 use thingcall_gate::Gate;
 use thingcall_mqtt::MqttTransport;
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::Config;
+use crate::readiness::Readiness;
 use crate::server::{in_use, told};
 
 /// What runs.
@@ -44,6 +45,7 @@ pub(crate) struct Parts<'a> {
     pub store: &'a Arc<Store>,
     pub engine: &'a Arc<Engine>,
     pub metering: &'a Metering,
+    pub readiness: &'a Readiness,
 }
 
 impl Brokers {
@@ -67,7 +69,9 @@ impl Brokers {
             gate,
         };
         if brokers.embedded.is_none() && brokers.mqtt.is_empty() && brokers.amqp.is_empty() {
-            warn!("no device can connect: [broker] is not enabled, and there is neither [mqtt] nor [amqp]");
+            let why = "no device can connect: [broker] is not enabled, and there is neither [mqtt] nor [amqp]";
+            warn!("{why}");
+            parts.readiness.conditions().add("transport", Weight::Required).fails(why);
         }
         Ok(brokers)
     }
@@ -124,7 +128,7 @@ impl Parts<'_> {
             }
             StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
         })?;
-        self.engine.attach(broker.clone());
+        self.attach(broker.clone());
         Ok(broker)
     }
 
@@ -132,7 +136,7 @@ impl Parts<'_> {
         let (replies, presence) = (self.engine.clone(), self.store.clone());
         let transport = MqttTransport::start(name, config, replies, presence, self.metering)
             .with_context(|| format!("the MQTT broker {name}"))?;
-        self.engine.attach(transport.clone());
+        self.attach(transport.clone());
         Ok(transport)
     }
 
@@ -140,8 +144,13 @@ impl Parts<'_> {
         let (replies, presence) = (self.engine.clone(), self.store.clone());
         let transport = AmqpTransport::start(name, config, replies, presence, self.metering)
             .with_context(|| format!("the AMQP broker {name}"))?;
-        self.engine.attach(transport.clone());
+        self.attach(transport.clone());
         Ok(transport)
+    }
+
+    fn attach(&self, transport: Arc<dyn Transport>) {
+        self.readiness.watch(transport.clone());
+        self.engine.attach(transport);
     }
 
     fn gate(&self, listener: TcpListener) -> anyhow::Result<Asked> {

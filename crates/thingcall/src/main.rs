@@ -8,6 +8,7 @@ mod config;
 mod logs;
 mod observe;
 mod output;
+mod readiness;
 
 mod operator;
 mod reloads;

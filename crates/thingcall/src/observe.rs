@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -16,8 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::error;
 
-/// Says whether calls would be taken, in words if not.
-pub(crate) type Readiness = Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+use crate::readiness::Readiness;
 
 /// Brings gauges up to date that nobody keeps in between.
 pub(crate) type Refresh = Box<dyn Fn() + Send + Sync>;
@@ -26,37 +24,30 @@ pub(crate) type Refresh = Box<dyn Fn() + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Observed {
     registry: Registry,
-    draining: Arc<AtomicBool>,
-    draining_gauge: IntGauge,
-    readiness: Arc<Readiness>,
+    draining: IntGauge,
+    readiness: Readiness,
     refresh: Arc<Refresh>,
 }
 
 impl Observed {
-    /// Shows `registry`, which gets the program's own metrics, and the answer of `readiness`; `refresh` runs
+    /// Shows `registry`, which gets the program's own metrics, and what `readiness` tells; `refresh` runs
     /// before each scrape.
     ///
     /// # Errors
     /// If one of the metrics is registered already.
     pub(crate) fn new(registry: Registry, readiness: Readiness, refresh: Refresh) -> Result<Self, prometheus::Error> {
-        let draining_gauge = IntGauge::new("thingcall_draining", "1 from the signal to stop until the end")?;
-        registry.register(Box::new(draining_gauge.clone()))?;
+        let draining = IntGauge::new("thingcall_draining", "1 from the signal to stop until the end")?;
+        registry.register(Box::new(draining.clone()))?;
         registry.register(Box::new(build_info()?))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(Self {
-            registry,
-            draining: Arc::default(),
-            draining_gauge,
-            readiness: Arc::new(readiness),
-            refresh: Arc::new(refresh),
-        })
+        Ok(Self { registry, draining, readiness, refresh: Arc::new(refresh) })
     }
 
     /// From now on `/readyz` says that the program ends.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.draining_gauge.set(1);
+        self.readiness.drains();
+        self.draining.set(1);
     }
 
     /// Answers on this listener, these other questions too, until the handle is aborted.
@@ -96,9 +87,6 @@ async fn metrics(State(observed): State<Observed>) -> Response {
 }
 
 async fn ready(State(observed): State<Observed>) -> (StatusCode, String) {
-    let state = if observed.draining.load(Ordering::Relaxed) { Err("draining") } else { (observed.readiness)() };
-    match state {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-    }
+    let (ready, text) = observed.readiness.told();
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
 }

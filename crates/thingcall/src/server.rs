@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::observe::Observed;
 use crate::operator;
 use crate::output;
+use crate::readiness::Readiness;
 use crate::reloads::Reloads;
 use crate::results::{self, Publishing, ToRabbit};
 
@@ -119,12 +120,13 @@ impl Server {
         let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
-        let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering };
+        let readiness = Readiness::new(metering)?;
+        let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
         let brokers = Brokers::start(&parts, gate).await?;
         let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
-        let observed = observe(&engine, &plugins, metering)?;
+        let observed = observe(readiness.clone(), &engine, &plugins, metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
         let (draining, drain) = watch::channel(false);
         let addresses = Addresses {
@@ -133,6 +135,7 @@ impl Server {
             gate: brokers.gate_address(),
             metrics: metrics.local_addr()?,
         };
+        readiness.serves();
         Ok(Self {
             kicker: tokio::spawn(kick(store.changes(), brokers.embedded())),
             front: tokio::spawn(front.serve(api, told(drain))),
@@ -232,16 +235,18 @@ async fn publish(brokers: &Brokers, store: &Arc<Store>, metering: &Metering) -> 
     Ok(Some(results::start(store.clone(), sink, metering).await?))
 }
 
-fn observe(engine: &Arc<Engine>, plugins: &Arc<Plugins>, metering: &Metering) -> Result<Observed, prometheus::Error> {
-    let (ready, scraped, plugins) = (engine.clone(), engine.clone(), plugins.clone());
-    Observed::new(
-        metering.clone(),
-        Box::new(move || if ready.ready() { Ok(()) } else { Err("no connection to the devices' broker") }),
-        Box::new(move || {
-            scraped.refresh_metrics();
-            plugins.refresh_metrics();
-        }),
-    )
+fn observe(
+    readiness: Readiness,
+    engine: &Arc<Engine>,
+    plugins: &Arc<Plugins>,
+    metering: &Metering,
+) -> Result<Observed, prometheus::Error> {
+    let (engine, plugins) = (engine.clone(), plugins.clone());
+    let refresh = move || {
+        engine.refresh_metrics();
+        plugins.refresh_metrics();
+    };
+    Observed::new(metering.clone(), readiness, Box::new(refresh))
 }
 
 /// Ends when the program begins to drain.
