@@ -29,6 +29,13 @@ mosquitto="mqtt://127.0.0.1:$port"
 if wanted acs3; then bench acs3 calls reference echo --broker "$mosquitto"; fi
 if wanted v1; then bench v1 calls reference echo --broker "$mosquitto" --signature v1; fi
 if wanted embedded; then bench embedded calls reference --reference-broker "$mosquitto"; fi
+if wanted sdk-qos; then
+    for _ in $(seq "$rounds"); do
+        once sdk-qos-0 calls --like-sdk --rate 200
+        once sdk-qos-1 calls --like-sdk --rate 200 --qos 1
+        once sdk-qos-1-mosquitto calls --like-sdk --rate 200 --qos 1 --broker "$mosquitto"
+    done
+fi
 if wanted async; then bench async calls reference --async --qos 1 --broker "$mosquitto"; fi
 for rate in 500 2000; do
     if wanted "rate-$rate"; then bench "rate-$rate" calls reference --rate "$rate" --broker "$mosquitto"; fi

@@ -95,6 +95,12 @@ impl Process {
         assert!(status.is_ok_and(|status| status.success()), "{} took no {signal}\n{}", self.name, self.log());
     }
 
+    /// From now on it may open no more files than this.
+    pub(crate) fn files_max(&self, files: u32) {
+        let status = Command::new("prlimit").args(["--pid", &self.target, &format!("--nofile={files}")]).status();
+        assert!(status.is_ok_and(|status| status.success()), "{} took no limit\n{}", self.name, self.log());
+    }
+
     /// Has this folder removed when the test run ends without dropping this value.
     pub(crate) fn takes_along(&mut self, folder: &Path) {
         self.guard.remove(folder);

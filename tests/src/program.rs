@@ -78,6 +78,14 @@ impl Thingcall {
         self.process.signal(signal);
     }
 
+    /// From now on it may open no more files than this.
+    ///
+    /// # Panics
+    /// If the system does not let it be said.
+    pub fn files_max(&self, files: u32) {
+        self.process.files_max(files);
+    }
+
     /// Asks it to end, as a service manager does.
     pub fn terminate(&self) {
         self.process.signal("TERM");

@@ -31,5 +31,6 @@ mod raw_devices;
 mod replies;
 mod requests;
 mod sdks;
+mod sockets;
 mod tidy;
 mod topics;

@@ -67,19 +67,21 @@ pub(crate) fn sockets_max(config: &Config) -> usize {
     let wanted = config.sockets_max.get() as usize;
     let Some(files) = getrlimit(Resource::Nofile).current else { return wanted };
     let files = usize::try_from(files).unwrap_or(usize::MAX);
-    // Of very few files the rest of the server gets half.
-    let reserved = (config.files_reserved as usize).min(files / 2);
-    let max = wanted.min(files - reserved).max(1);
+    let max = share(wanted, files, config.files_reserved as usize);
     if max < wanted {
         tracing::warn!(
             sockets_max = max,
             files,
-            reserved,
             "fewer sockets for devices than broker.sockets_max; right is a higher limit of open files (ulimit -n, \
              LimitNOFILE)"
         );
     }
     max
+}
+
+/// How many of so many files sockets may be. Of very few the rest of the server gets half.
+fn share(wanted: usize, files: usize, reserved: usize) -> usize {
+    wanted.min(files - reserved.min(files / 2)).max(1)
 }
 
 impl Listener {
@@ -211,3 +213,6 @@ fn no_handshake(inner: &Inner, peer: SocketAddr, error: &dyn std::fmt::Display) 
     inner.metrics.connected(ConnectResult::Tls);
     tracing::info!(%peer, %error, "connection closed: no TLS or WebSocket handshake");
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod deliveries;
 mod listeners;
 mod logins;
 mod many;
+mod mutations;
 mod nagle;
 mod outbox;
 mod raw;

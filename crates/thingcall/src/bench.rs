@@ -141,6 +141,9 @@ pub(crate) struct Args {
     /// The quality of service that calls ask for, and the reference publishes with
     #[arg(long, value_enum, default_value = "0")]
     qos: Qos,
+    /// Devices write each packet by itself and leave Nagle's algorithm on, as device SDKs do
+    #[arg(long)]
+    like_sdk: bool,
     /// Call an asynchronous service: its answer is a MessageId, and the call is durable by then
     #[arg(long = "async")]
     asynchronous: bool,
@@ -165,6 +168,10 @@ pub(crate) struct Args {
 impl Args {
     fn reference_broker(&self) -> &Broker {
         self.reference_broker.as_ref().unwrap_or(&self.broker)
+    }
+
+    fn habit(&self) -> device::Habit {
+        if self.like_sdk { device::Habit::LikeSdk } else { device::Habit::Quick }
     }
 
     /// What is to be measured, each once.

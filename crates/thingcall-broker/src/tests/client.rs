@@ -79,6 +79,15 @@ impl Client {
         self.stream.write_all(&frame).await.unwrap();
     }
 
+    /// Sends bytes that may be no packet, and no more after them; reads what comes until the broker closes.
+    pub(crate) async fn raw(mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+        self.stream.shutdown().await.ok();
+        let mut rest = Vec::new();
+        let read = self.stream.read_to_end(&mut rest);
+        drop(tokio::time::timeout(PATIENCE, read).await.expect("closed in time"));
+    }
+
     /// The next packet; `None` when the broker closed the connection.
     pub(crate) async fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
         tokio::time::timeout(PATIENCE, self.read()).await.expect("a packet in time")

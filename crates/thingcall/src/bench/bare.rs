@@ -111,7 +111,7 @@ pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
             let names: Vec<_> = devices.into_iter().map(|device| device.key).collect();
             amqp::connect(&rabbit.uri(), &names).await?
         }
-        (place, _) => device::connect(devices, &place.context("an MQTT broker")?).await?,
+        (place, _) => device::connect(devices, &place.context("an MQTT broker")?, args.habit()).await?,
     };
 
     let reports = (0..plan.in_flight).map(|_| Report::new(plan.measured)).collect::<Result<Vec<_>, _>>()?;

@@ -25,15 +25,24 @@ const KEEP_ALIVE_S: u16 = 60;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How devices treat their socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// One write for all that one read brought, and it leaves at once.
+    Quick,
+    /// A write for each packet, and Nagle's algorithm on, as SDKs do.
+    LikeSdk,
+}
+
 /// Connects devices; they end with the returned set.
 ///
 /// # Errors
 /// If one of them is not connected and subscribed within a minute.
-pub(super) async fn connect(devices: Vec<Device>, broker: &Address) -> anyhow::Result<JoinSet<()>> {
+pub(super) async fn connect(devices: Vec<Device>, broker: &Address, habit: Habit) -> anyhow::Result<JoinSet<()>> {
     let (ready, mut came) = mpsc::channel(devices.len().max(1));
     let mut running = JoinSet::new();
     for device in devices {
-        running.spawn(run(device, broker.clone(), ready.clone()));
+        running.spawn(run(device, (broker.clone(), habit), ready.clone()));
     }
     drop(ready);
     let (until, mut why) = (Instant::now() + CONNECT_TIMEOUT, "no answer".to_owned());
@@ -52,9 +61,9 @@ pub(super) async fn connect(devices: Vec<Device>, broker: &Address) -> anyhow::R
 }
 
 /// Connects again and again: a server may not have seen yet that the device is registered.
-async fn run(device: Device, broker: Address, ready: mpsc::Sender<Result<(), String>>) {
+async fn run(device: Device, (broker, habit): (Address, Habit), ready: mpsc::Sender<Result<(), String>>) {
     loop {
-        let ended = match Connection::open(&device, &broker).await {
+        let ended = match Connection::open(&device, &broker, habit).await {
             Ok(connection) => {
                 // Once it is there, nobody listens any more.
                 ready.send(Ok(())).await.ok();
@@ -73,6 +82,7 @@ struct Connection {
     stream: TcpStream,
     read: BytesMut,
     out: BytesMut,
+    habit: Habit,
 }
 
 /// What of a request is sent back.
@@ -85,10 +95,11 @@ struct Asked<'a> {
 }
 
 impl Connection {
-    async fn open(device: &Device, broker: &Address) -> anyhow::Result<Self> {
+    async fn open(device: &Device, broker: &Address, habit: Habit) -> anyhow::Result<Self> {
         let stream = TcpStream::connect((broker.host.as_str(), broker.port)).await?;
-        stream.set_nodelay(true)?;
-        let mut connection = Self { stream, read: BytesMut::with_capacity(8192), out: BytesMut::with_capacity(8192) };
+        stream.set_nodelay(habit == Habit::Quick)?;
+        let (read, out) = (BytesMut::with_capacity(8192), BytesMut::with_capacity(8192));
+        let mut connection = Self { stream, read, out, habit };
         connection.send(&hello(device)).await?;
         let Packet::ConnAck(ack) = connection.next().await? else { bail!("the broker did not answer CONNECT") };
         if ack.code != ConnectReturnCode::Success {
@@ -134,6 +145,10 @@ impl Connection {
             }
             while let Some(packet) = take(&mut self.read)? {
                 if let Packet::Publish(request) = packet {
+                    acknowledge(&request, &mut self.out)?;
+                    if self.habit == Habit::LikeSdk && !self.out.is_empty() {
+                        self.flush().await?;
+                    }
                     answer(&request, &mut self.out)?;
                 }
             }
@@ -178,11 +193,15 @@ fn subscriptions(device: &Device) -> Packet {
     Packet::Subscribe(subscribe)
 }
 
-/// Replies travel at QoS 0, as those of all device SDKs do. What is no request has no answer.
-fn answer(request: &Publish, out: &mut BytesMut) -> anyhow::Result<()> {
+fn acknowledge(request: &Publish, out: &mut BytesMut) -> anyhow::Result<()> {
     if request.qos == QoS::AtLeastOnce {
         PubAck::new(request.pkid).write(out)?;
     }
+    Ok(())
+}
+
+/// Replies travel at QoS 0, as those of all device SDKs do. What is no request has no answer.
+fn answer(request: &Publish, out: &mut BytesMut) -> anyhow::Result<()> {
     let Ok(Asked { id, params }) = serde_json::from_slice(&request.payload) else { return Ok(()) };
     let topic = std::str::from_utf8(&request.topic).context("a topic")?;
     let payload = format!(r#"{{"id":"{id}","code":200,"data":{},"message":"success"}}"#, params.get());
@@ -220,8 +239,9 @@ mod tests {
             ("/ext/rrpc/42/sys/p/d/thing/service/testFb:testService", ""),
             ("/sys/p/d/thing/service/x", "/sys/p/d/thing/service/x_reply"),
         ] {
-            let mut out = BytesMut::new();
-            answer(&publish(topic, QoS::AtLeastOnce, payload), &mut out).unwrap();
+            let (mut out, request) = (BytesMut::new(), publish(topic, QoS::AtLeastOnce, payload));
+            acknowledge(&request, &mut out).unwrap();
+            answer(&request, &mut out).unwrap();
             assert_eq!(take(&mut out).unwrap(), Some(Packet::PubAck(PubAck::new(7))));
             let Some(Packet::Publish(answered)) = take(&mut out).unwrap() else { panic!("no answer") };
             assert_eq!(answered.topic, if reply.is_empty() { topic } else { reply });
@@ -232,8 +252,9 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_acknowledged_and_has_no_answer() {
-        let mut out = BytesMut::new();
-        answer(&publish("/sys/p/d/rrpc/request/1", QoS::AtLeastOnce, "{}"), &mut out).unwrap();
+        let (mut out, request) = (BytesMut::new(), publish("/sys/p/d/rrpc/request/1", QoS::AtLeastOnce, "{}"));
+        acknowledge(&request, &mut out).unwrap();
+        answer(&request, &mut out).unwrap();
         assert_eq!(take(&mut out).unwrap(), Some(Packet::PubAck(PubAck::new(7))));
         assert!(out.is_empty());
     }

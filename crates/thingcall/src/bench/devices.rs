@@ -24,7 +24,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
     let product = target::product(&store).await?;
     let devices = target::devices(&store, &product, args.devices).await?;
     let devices = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
-    let mut running = device::connect(devices, address).await?;
+    let mut running = device::connect(devices, address, args.habit()).await?;
     output::line(format_args!("ready devices={}", args.devices));
     while running.join_next().await.is_some() {}
     Ok(())

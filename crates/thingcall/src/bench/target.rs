@@ -78,8 +78,8 @@ impl Registered {
     ) -> anyhow::Result<Report> {
         let local = || Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 1883 };
         let mut running = match &args.broker {
-            Broker::At(address) => device::connect(self.devices, address).await?,
-            Broker::Embedded => device::connect(self.devices, &embedded.unwrap_or_else(local)).await?,
+            Broker::At(address) => device::connect(self.devices, address, args.habit()).await?,
+            Broker::Embedded => device::connect(self.devices, &embedded.unwrap_or_else(local), args.habit()).await?,
             Broker::Amqp(rabbit) => {
                 let names: Vec<_> = self.devices.into_iter().map(|device| device.key).collect();
                 amqp::connect(&rabbit.uri(), &names).await?
