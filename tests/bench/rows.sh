@@ -31,9 +31,10 @@ if wanted v1; then bench v1 calls reference echo --broker "$mosquitto" --signatu
 if wanted embedded; then bench embedded calls reference --reference-broker "$mosquitto"; fi
 if wanted sdk-qos; then
     for _ in $(seq "$rounds"); do
-        once sdk-qos-0 calls --like-sdk --rate 200
-        once sdk-qos-1 calls --like-sdk --rate 200 --qos 1
-        once sdk-qos-1-mosquitto calls --like-sdk --rate 200 --qos 1 --broker "$mosquitto"
+        # 50 ms between two calls of a device: after a longer rest its TCP would begin anew, without the delay.
+        once sdk-qos-0 calls --like-sdk --devices 4 --rate 80
+        once sdk-qos-1 calls --like-sdk --devices 4 --rate 80 --qos 1
+        once sdk-qos-1-mosquitto calls --like-sdk --devices 4 --rate 80 --qos 1 --broker "$mosquitto"
     done
 fi
 if wanted async; then bench async calls reference --async --qos 1 --broker "$mosquitto"; fi

@@ -1,21 +1,23 @@
 //! Connections before their CONNECT: accepting them, and their TLS and WebSocket handshakes.
 //!
-//! **Invariants:** no more sockets are open than may be, on all listeners together: what is beyond that is closed at
-//! once and counted. From its first moment a socket has `handshake_timeout` until its CONNECT is there whole. So peers
+//! **Invariants:** no more sockets are open than may be, on all listeners together: for one that is beyond that, the one
+//! that has been silent for longest is closed, and counted; so devices log in beside peers that say nothing. From its first moment a socket has `handshake_timeout` until its CONNECT is there whole. So peers
 //! that say nothing take a bounded number of files for a bounded time, and the rest of the server keeps its own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thingcall_core::ConnectResult;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::broker::Inner;
@@ -49,6 +51,13 @@ struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+impl Place {
+    fn new(inner: Arc<Inner>, permit: OwnedSemaphorePermit) -> Self {
+        inner.own_metrics.sockets.inc();
+        Self { inner, _permit: permit }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.inner.own_metrics.sockets.dec();
@@ -62,18 +71,21 @@ impl Socket for TlsStream<TcpStream> {
 }
 
 /// How many sockets may be open: as many as are configured, or as few as the system's limit of open files leaves when
-/// the rest of the server has its share.
+/// the rest of the server has its share. The limit is raised as far as this process may.
 pub(crate) fn sockets_max(config: &Config) -> usize {
     let wanted = config.sockets_max.get() as usize;
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::debug!(%error, "the limit of open files stays");
+    }
     let Some(files) = getrlimit(Resource::Nofile).current else { return wanted };
     let files = usize::try_from(files).unwrap_or(usize::MAX);
     let max = share(wanted, files, config.files_reserved as usize);
     if max < wanted {
-        tracing::warn!(
+        tracing::info!(
             sockets_max = max,
             files,
-            "fewer sockets for devices than broker.sockets_max; right is a higher limit of open files (ulimit -n, \
-             LimitNOFILE)"
+            "fewer sockets for devices than broker.sockets_max, for want of files"
         );
     }
     max
@@ -118,48 +130,66 @@ fn of_the_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Gives a connection its place and its task.
+/// Gives a connection its place and its task. Where all places are taken, the socket that has been silent for longest
+/// makes room; if all have logged in, there is none.
 fn take(inner: &Arc<Inner>, around: Around, stream: TcpStream, peer: SocketAddr) {
-    let Ok(permit) = inner.sockets.clone().try_acquire_owned() else {
+    let permit = inner.sockets.clone().try_acquire_owned().ok();
+    if permit.is_none() {
+        let made_room = inner.strangers.close_oldest();
         inner.own_metrics.refused(Refused::SocketsMax);
-        tracing::warn!(%peer, "connection closed: as many sockets of devices are open as may be (broker.sockets_max)");
-        return;
-    };
-    inner.own_metrics.sockets.inc();
-    let place = Place { inner: inner.clone(), _permit: permit };
+        tracing::warn!(%peer, made_room, "more sockets of devices than may be open (broker.sockets_max, ulimit -n)");
+        if !made_room {
+            return;
+        }
+    }
     // A device that vanished is found out by its keep-alive; both of these only help.
-    if let Err(error) =
-        stream.set_nodelay(true).and_then(|()| Ok(rustix::net::sockopt::set_socket_keepalive(&stream, true)?))
-    {
+    if let Err(error) = options(&stream) {
         tracing::debug!(%error, "a socket without its options");
     }
-    inner.tasks.spawn(async move { serve(&place.inner, around, stream, peer).await });
+    let stranger = Stranger::new(inner.clone(), peer);
+    inner.tasks.spawn(async move {
+        let inner = stranger.inner.clone();
+        let permit = match permit {
+            Some(permit) => permit,
+            None => match stranger.in_time(inner.sockets.clone().acquire_owned()).await {
+                Ok(Ok(permit)) => permit,
+                Ok(Err(_)) | Err(_) => return,
+            },
+        };
+        let _place = Place::new(inner, permit);
+        serve(stranger, around, stream).await;
+    });
 }
 
-async fn serve(inner: &Arc<Inner>, around: Around, stream: TcpStream, peer: SocketAddr) {
-    let until = Instant::now() + inner.config.handshake_timeout;
+fn options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    Ok(rustix::net::sockopt::set_socket_keepalive(stream, true)?)
+}
+
+async fn serve(stranger: Stranger, around: Around, stream: TcpStream) {
     match around {
-        Around::Nothing => greet(inner, stream, peer, until).await,
-        Around::Tls(acceptor) => match inner.in_time(until, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => greet(inner, stream, peer, until).await,
-            Ok(Err(error)) => no_handshake(inner, peer, &error),
-            Err(late) => inner.late(peer, late),
+        Around::Nothing => greet(stranger, stream).await,
+        Around::Tls(acceptor) => match stranger.in_time(acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => greet(stranger, stream).await,
+            Ok(Err(error)) => stranger.no_handshake(&error),
+            Err(late) => stranger.late(late),
         },
         Around::WebSocket => {
-            let accepting = WebSocketBytes::accept(stream, inner.config.message_bytes_max);
-            match inner.in_time(until, accepting).await {
-                Ok(Ok(stream)) => greet(inner, stream, peer, until).await,
-                Ok(Err(error)) => no_handshake(inner, peer, &error),
-                Err(late) => inner.late(peer, late),
+            let accepting = WebSocketBytes::accept(stream, stranger.inner.config.message_bytes_max);
+            match stranger.in_time(accepting).await {
+                Ok(Ok(stream)) => greet(stranger, stream).await,
+                Ok(Err(error)) => stranger.no_handshake(&error),
+                Err(late) => stranger.late(late),
             }
         }
     }
 }
 
 /// Waits for the CONNECT and runs the session that it begins.
-async fn greet<S: Socket>(inner: &Arc<Inner>, socket: S, peer: SocketAddr, until: Instant) {
+async fn greet<S: Socket>(stranger: Stranger, socket: S) {
+    let (inner, peer) = (stranger.inner.clone(), stranger.peer);
     let mut wire = Wire::new(socket, inner.config.send_timeout);
-    let first = match inner.in_time(until, wire.first()).await {
+    let first = match stranger.in_time(wire.first()).await {
         Ok(Ok(first)) => first,
         Ok(Err(Broken::Closed | Broken::Io(_))) => return tracing::debug!(%peer, "closed before its CONNECT"),
         Ok(Err(error)) => {
@@ -171,47 +201,115 @@ async fn greet<S: Socket>(inner: &Arc<Inner>, socket: S, peer: SocketAddr, until
             }
             return;
         }
-        Err(late) => return inner.late(peer, late),
+        Err(late) => return stranger.late(late),
     };
     let Some(connect) = Connect::of(first) else {
         inner.own_metrics.refused(Refused::Malformed);
         return tracing::info!(%peer, reason = "its first packet is no CONNECT", "connect refused");
     };
-    if let Some(session) = inner.welcome(wire, connect, peer).await {
+    let session = inner.welcome(wire, connect, peer).await;
+    drop(stranger);
+    if let Some(session) = session {
         // On the heap by itself: a socket that has not logged in yet holds nothing of it.
         Box::pin(session.run()).await;
     }
 }
 
+/// A socket that has not logged in yet.
+struct Stranger {
+    inner: Arc<Inner>,
+    peer: SocketAddr,
+    until: Instant,
+    number: u64,
+    /// Cancelled when it is to make room.
+    out: CancellationToken,
+}
+
 /// Why a handshake is waited for no longer.
 enum Late {
     Elapsed,
+    MadeRoom,
     Stopping,
 }
 
-impl Inner {
-    /// Waits for a part of a handshake.
-    async fn in_time<F: Future>(&self, until: Instant, part: F) -> Result<F::Output, Late> {
+impl Stranger {
+    fn new(inner: Arc<Inner>, peer: SocketAddr) -> Self {
+        let until = Instant::now() + inner.config.handshake_timeout;
+        let (number, out) = inner.strangers.enter();
+        Self { inner, peer, until, number, out }
+    }
+
+    /// Waits for a part of its handshake.
+    async fn in_time<F: Future>(&self, part: F) -> Result<F::Output, Late> {
         tokio::select! {
-            ended = timeout_at(until, part) => ended.map_err(|_elapsed| Late::Elapsed),
-            () = self.stopping.cancelled() => Err(Late::Stopping),
+            ended = timeout_at(self.until, part) => ended.map_err(|_elapsed| Late::Elapsed),
+            () = self.out.cancelled() => Err(Late::MadeRoom),
+            () = self.inner.stopping.cancelled() => Err(Late::Stopping),
         }
     }
 
-    fn late(&self, peer: SocketAddr, late: Late) {
-        if let Late::Stopping = late {
-            return self.own_metrics.refused(Refused::Stopping);
+    fn late(&self, late: Late) {
+        let peer = self.peer;
+        match late {
+            // Counted when it happened.
+            Late::MadeRoom => tracing::debug!(%peer, "made room for another"),
+            Late::Stopping => self.inner.own_metrics.refused(Refused::Stopping),
+            Late::Elapsed => {
+                self.inner.own_metrics.refused(Refused::Timeout);
+                self.inner.metrics.connected(ConnectResult::Timeout);
+                tracing::info!(%peer, "connection closed: no CONNECT in time (broker.handshake_timeout)");
+            }
         }
-        self.own_metrics.refused(Refused::Timeout);
-        self.metrics.connected(ConnectResult::Timeout);
-        tracing::info!(%peer, "connection closed: no CONNECT in time (broker.handshake_timeout)");
+    }
+
+    fn no_handshake(&self, error: &dyn std::fmt::Display) {
+        self.inner.own_metrics.refused(Refused::Handshake);
+        self.inner.metrics.connected(ConnectResult::Tls);
+        tracing::info!(peer = %self.peer, %error, "connection closed: no TLS or WebSocket handshake");
     }
 }
 
-fn no_handshake(inner: &Inner, peer: SocketAddr, error: &dyn std::fmt::Display) {
-    inner.own_metrics.refused(Refused::Handshake);
-    inner.metrics.connected(ConnectResult::Tls);
-    tracing::info!(%peer, %error, "connection closed: no TLS or WebSocket handshake");
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.inner.strangers.leave(self.number);
+    }
+}
+
+/// All sockets that have not logged in yet, the oldest first.
+#[derive(Default)]
+pub(crate) struct Strangers(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    waiting: BTreeMap<u64, CancellationToken>,
+}
+
+impl Strangers {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self) -> (u64, CancellationToken) {
+        let mut all = self.lock();
+        let (number, out) = (all.next, CancellationToken::new());
+        all.next += 1;
+        all.waiting.insert(number, out.clone());
+        (number, out)
+    }
+
+    fn leave(&self, number: u64) {
+        self.lock().waiting.remove(&number);
+    }
+
+    /// Has the oldest make room; `false` if there is none.
+    fn close_oldest(&self) -> bool {
+        let oldest = self.lock().waiting.pop_first();
+        oldest.is_some_and(|(_, out)| {
+            out.cancel();
+            true
+        })
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{Around, Listener, sockets_max};
+use crate::accept::{Around, Listener, Strangers, sockets_max};
 use crate::connection::Ended;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
@@ -82,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) own_metrics: Metrics,
     /// A permit for each socket that may be open.
     pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) strangers: Strangers,
     pub(crate) outbox_reads: Semaphore,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the broker stops: nobody else is let in.
@@ -109,6 +110,7 @@ impl Broker {
         let inner = Arc::new(Inner {
             sessions: Sessions::new(parts.presence.clone(), sessions_max),
             sockets: Arc::new(Semaphore::new(sockets_max.min(Semaphore::MAX_PERMITS))),
+            strangers: Strangers::default(),
             outbox_reads: Semaphore::new(OUTBOX_READS_MAX),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -23,7 +23,8 @@ pub struct Config {
     pub websocket: Option<WebSocket>,
     /// Connected devices; further ones are refused.
     pub sessions_max: u32,
-    /// Sockets that are open on all listeners together, logged in or not; further ones are closed at once.
+    /// Sockets that are open on all listeners together, logged in or not. For a further one, that is closed
+    /// which has been silent for longest without a login, or it itself where all have logged in.
     pub sockets_max: NonZeroU32,
     /// How many of the files that the system lets this process open devices' sockets leave to callers, brokers, the
     /// store and the rest.

@@ -51,21 +51,38 @@ async fn socket_that_does_not_log_in_is_closed_in_time_on_every_listener() {
 }
 
 #[tokio::test]
-async fn sockets_beyond_their_number_are_closed_at_once_and_devices_that_are_there_stay() {
+async fn socket_that_has_been_silent_for_longest_makes_room_for_devices() {
     let mut bench = Bench::with(|config| config.sockets_max = 3.try_into().unwrap()).await;
-    let (device, mut client) = bench.connected("devA").await;
+    let (_, mut client) = bench.connected("devA").await;
     let address = bench.broker.local_addr();
-    let silent = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    let mut silent = Vec::new();
+    for _ in 0..7 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    for stream in &mut silent[..5] {
+        closed(stream).await;
+    }
     bench.sockets(3).await;
-    assert_eq!(bench.gauge("sockets_limit"), 3);
-    for _ in 0..5 {
-        closed(&mut TcpStream::connect(address).await.unwrap()).await;
+    let device = bench.device("devB");
+    let mut other = bench.connect(&device).await;
+    for (client, topic) in [(&mut client, "/sys/pk1/devA/x"), (&mut other, "/sys/pk1/devB/x")] {
+        client.publish_acked(topic, "{}").await;
     }
     let malformed_or_unknown = bench.refusals("malformed") + bench.refusals("credentials");
-    assert_eq!((bench.refusals("sockets_max"), malformed_or_unknown), (5, 0));
-    client.publish_acked("/sys/pk1/devA/thing/event/property/post", "{}").await;
-    drop(silent);
-    bench.sockets(1).await;
+    assert_eq!((bench.refusals("sockets_max"), malformed_or_unknown), (6, 0));
+    assert_eq!(bench.gauge("sockets_limit"), 3);
+}
+
+#[tokio::test]
+async fn socket_beyond_their_number_is_closed_at_once_where_all_have_logged_in() {
+    let mut bench = Bench::with(|config| config.sockets_max = 1.try_into().unwrap()).await;
+    let (device, mut client) = bench.connected("devA").await;
+    let address = bench.broker.local_addr();
+    closed(&mut TcpStream::connect(address).await.unwrap()).await;
+    assert_eq!(bench.refusals("sockets_max"), 1);
+    client.publish_acked("/sys/pk1/devA/x", "{}").await;
+    drop(client);
+    bench.sockets(0).await;
     let _again = Client::connect(address, &login(&device)).await.unwrap();
 }
 
