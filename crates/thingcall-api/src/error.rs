@@ -76,6 +76,7 @@ impl From<DirectoryError> for Failure {
             DirectoryError::NoDevice(device) => CallError::UnknownDevice(device.to_string()).into(),
             DirectoryError::Exists(_) => Self::illegal(error.to_string()),
             DirectoryError::Full(_) => Self::service(ErrorCode::IllegalRequest, Outcome::Overloaded, error.to_string()),
+            DirectoryError::Unwritable(why) => CallError::Internal(why.clone()).into(),
             DirectoryError::Store(_) => {
                 tracing::error!(%error, "the store failed");
                 CallError::Internal("the store cannot be reached".to_owned()).into()

@@ -153,6 +153,14 @@ pub enum CallError {
     /// Shut down after the call was sent.
     #[error("the server shut down before device {0} answered; it may have executed the call")]
     CutOff(String),
+    /// An asynchronous call that could not be written down; the text says why.
+    #[error("the call could not be recorded: {why}; {}", match executed { Executed::No => "it was not sent", Executed::Maybe | Executed::Yes => "it may be sent all the same" })]
+    NotRecorded {
+        /// Why, such as "the store is full".
+        why: String,
+        /// Whether it may be found written and sent.
+        executed: Executed,
+    },
     /// A fault of ours; the text says what the caller may know.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -172,7 +180,7 @@ impl CallError {
             Self::TooLarge(_) => Outcome::TooLarge,
             Self::Offline(_) | Self::WentOffline(_) => Outcome::Offline,
             Self::Timeout { .. } | Self::Expired { .. } => Outcome::Timeout,
-            Self::NotDelivered(_) | Self::Internal(_) => Outcome::NotDelivered,
+            Self::NotDelivered(_) | Self::NotRecorded { .. } | Self::Internal(_) => Outcome::NotDelivered,
             Self::Device { .. } => Outcome::DeviceError,
             Self::InvalidReply(_) => Outcome::InvalidReply,
             Self::TransportDown | Self::TransportLost => Outcome::TransportDown,
@@ -201,7 +209,9 @@ impl CallError {
             Self::NotDelivered(_) => ErrorCode::RrpcFailed,
             Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
             Self::Overloaded(_) => ErrorCode::RateLimit,
-            Self::Plugin { .. } | Self::Draining | Self::CutOff(_) | Self::Internal(_) => ErrorCode::SystemException,
+            Self::Plugin { .. } | Self::Draining | Self::CutOff(_) | Self::NotRecorded { .. } | Self::Internal(_) => {
+                ErrorCode::SystemException
+            }
         }
     }
 
@@ -213,7 +223,9 @@ impl CallError {
             | Self::Timeout { .. }
             | Self::TransportLost
             | Self::InvalidReply(_) => Executed::Maybe,
-            Self::Plugin { executed, .. } | Self::Refused { executed, .. } => *executed,
+            Self::Plugin { executed, .. } | Self::Refused { executed, .. } | Self::NotRecorded { executed, .. } => {
+                *executed
+            }
             Self::Device { .. } => Executed::Yes,
             Self::UnknownProduct(_)
             | Self::UnknownDevice(_)

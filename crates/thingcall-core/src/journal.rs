@@ -160,6 +160,14 @@ pub enum JournalError {
     /// The write queue is full, or the outbox of all devices together.
     #[error("{0} records wait already")]
     QueueFull(usize),
+    /// The store cannot be written. The text is for callers too.
+    #[error("{why}")]
+    Unwritable {
+        /// Why, such as "the store is full".
+        why: String,
+        /// Whether what was refused may be found written after a crash: the disk did not say what it had kept.
+        in_doubt: bool,
+    },
     /// The store failed; the text is for logs.
     #[error("store: {0}")]
     Store(String),

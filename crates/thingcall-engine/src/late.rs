@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thingcall_core::{CallMode, Completion, DropReason, Journal, MalformedReply, Outcome, Reply, ReplyBody, ServiceId};
+use thingcall_core::{
+    CallMode, Completion, DropReason, Journal, JournalError, MalformedReply, Outcome, Reply, ReplyBody, ServiceId,
+};
 use thingcall_core::{DeviceRef, RecordState};
 use thingcall_tsl::{Found, Registry, ReplyCheck, Violation};
 use tokio::sync::{Notify, mpsc};
@@ -20,7 +22,8 @@ use crate::replies::dropped;
 
 /// How many replies are written in one go.
 const BATCH_REPLIES: usize = 256;
-/// How often and how long apart a store that fails is tried again, before the replies of a batch are given up.
+/// How often and how long apart a store that fails is tried again, before the replies of a batch are given up. One that
+/// cannot be written for now is tried until it can.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -103,6 +106,8 @@ impl Writer {
         let completions = loop {
             match self.journal.complete(replies.clone()).await {
                 Ok(completions) => break completions,
+                // It says so itself, and heals by itself; the queue is what bounds the wait.
+                Err(JournalError::Unwritable { .. }) => tokio::time::sleep(PAUSE).await,
                 Err(error) if tries < TRIES => {
                     tries += 1;
                     warn!(%error, replies = replies.len(), "replies not recorded yet");

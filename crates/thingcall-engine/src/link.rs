@@ -44,6 +44,8 @@ pub(crate) struct Link<'a> {
     used: AtomicBool,
     /// Whether anything may have left towards the device.
     left: AtomicBool,
+    /// Whether it waits for the journal.
+    recording: AtomicBool,
     /// Whether a command of an asynchronous call is on its way, with a record of its own.
     accepted: AtomicBool,
     transport: OnceLock<TransportKind>,
@@ -61,6 +63,7 @@ impl<'a> Link<'a> {
             message_id: AtomicU32::new(begun.admitted.call.id.as_u32()),
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            recording: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
             transport: OnceLock::new(),
             at_device: AtDevice::new(begun.validated),
@@ -276,7 +279,10 @@ impl<'a> Link<'a> {
                 self.left.store(true, Ordering::Relaxed);
             }
             let entry = JournalEntry { delivery: written.delivery.clone(), request_id, accepted_at };
-            match self.engine.journal.open(entry).await {
+            self.recording.store(true, Ordering::Relaxed);
+            let opened = self.engine.journal.open(entry).await;
+            self.recording.store(false, Ordering::Relaxed);
+            match opened {
                 Err(JournalError::IdInUse) => {
                     let next = self.next_id();
                     if written.delivery.id == self.call.id {
@@ -334,9 +340,13 @@ pub(crate) fn not_recorded(error: JournalError) -> CallError {
             CallError::Overloaded(format!("{waiting} commands wait for the device already"))
         }
         JournalError::QueueFull(waiting) => CallError::Overloaded(format!("{waiting} calls wait to be recorded")),
+        // The store itself says it in the log, once for all calls.
+        JournalError::Unwritable { why, in_doubt } => {
+            CallError::NotRecorded { why, executed: if in_doubt { Executed::Maybe } else { Executed::No } }
+        }
         JournalError::Store(_) | JournalError::IdInUse => {
             error!(%error, "asynchronous call not recorded");
-            CallError::Internal("the call could not be recorded and was not sent".to_owned())
+            CallError::NotRecorded { why: "the store failed".to_owned(), executed: Executed::No }
         }
     }
 }

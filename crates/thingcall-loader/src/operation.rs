@@ -96,6 +96,7 @@ pub(crate) const fn status_of(error: &CallError) -> i32 {
         | CallError::TransportLost
         | CallError::Plugin { .. }
         | CallError::Refused { .. }
+        | CallError::NotRecorded { .. }
         | CallError::Internal(_) => E_INTERNAL,
     }
 }

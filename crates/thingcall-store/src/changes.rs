@@ -8,14 +8,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 use thingcall_core::{DeviceKey, ProductKey, UnixMillis};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
+use crate::connection::Tx;
 use crate::memory::{DeviceEntry, Memory, Swap};
 use crate::store::{self, Shared, WriteSide};
+use crate::trouble::Stop;
 use crate::{calls, rows};
 
 /// Rows kept for processes that are behind; one that is further behind reloads everything.
@@ -67,7 +69,7 @@ pub(crate) async fn record(conn: &mut SqliteConnection, subject: Subject<'_>) ->
 }
 
 /// Ends a transaction that changed this.
-pub(crate) async fn commit(mut tx: Transaction<'_, Sqlite>, subject: Subject<'_>) -> Result<(), sqlx::Error> {
+pub(crate) async fn commit(mut tx: Tx<'_>, subject: Subject<'_>) -> Result<(), sqlx::Error> {
     record(&mut tx, subject).await?;
     tx.commit().await
 }
@@ -79,23 +81,60 @@ pub(crate) async fn last(conn: &mut SqliteConnection) -> Result<i64, sqlx::Error
 
 /// Takes over what was changed since the last time.
 pub(crate) async fn catch_up(shared: &Shared, side: &mut WriteSide) -> Result<(), sqlx::Error> {
-    loop {
-        let found: Vec<(i64, String, String, Option<String>)> =
-            sqlx::query_as("SELECT seq, kind, subject, name FROM changes WHERE seq > ? ORDER BY seq LIMIT ?")
-                .bind(side.last_change)
-                .bind(CHANGES_AT_ONCE)
-                .fetch_all(&mut side.conn)
-                .await?;
-        let Some(first) = found.first() else { return Ok(()) };
-        if first.0 > side.last_change + 1 {
-            reload(shared, side).await?;
-            continue;
-        }
-        for (seq, kind, subject, name) in found {
-            take_over(shared, side, &kind, &subject, name.as_deref()).await?;
-            side.last_change = seq;
+    while take_over_some(shared, side).await? {}
+    Ok(())
+}
+
+/// As `catch_up`, of a change that this process has just written: tried twice, since whoever made it waits.
+pub(crate) async fn follow<E>(shared: &Shared, side: &mut WriteSide) -> Result<(), Stop<E>> {
+    if let Err(problem) = catch_up(shared, side).await {
+        shared.failed(side, &problem);
+        catch_up(shared, side).await.map_err(Stop::Unread)?;
+    }
+    end_gone(shared, side).await;
+    Ok(())
+}
+
+/// Takes over the next of them; says whether there were any.
+async fn take_over_some(shared: &Shared, side: &mut WriteSide) -> Result<bool, sqlx::Error> {
+    let found: Vec<(i64, String, String, Option<String>)> =
+        sqlx::query_as("SELECT seq, kind, subject, name FROM changes WHERE seq > ? ORDER BY seq LIMIT ?")
+            .bind(side.last_change)
+            .bind(CHANGES_AT_ONCE)
+            .fetch_all(side.conn.read().await?)
+            .await?;
+    let Some(first) = found.first() else { return Ok(false) };
+    if first.0 > side.last_change + 1 {
+        reload(shared, side).await?;
+        return Ok(true);
+    }
+    for (seq, kind, subject, name) in found {
+        take_over(shared, side, &kind, &subject, name.as_deref()).await?;
+        side.last_change = seq;
+    }
+    Ok(true)
+}
+
+/// Ends open calls of devices that are gone, again after the remover's own: this process may have accepted a call before
+/// it knew. What cannot be ended now is later.
+pub(crate) async fn end_gone(shared: &Shared, side: &mut WriteSide) {
+    if side.gone.is_empty() {
+        return;
+    }
+    match write_ends(side).await {
+        Ok(()) => side.gone.clear(),
+        Err(problem) => {
+            shared.failed(side, &problem);
         }
     }
+}
+
+async fn write_ends(side: &mut WriteSide) -> Result<(), sqlx::Error> {
+    let mut tx = side.conn.begin().await?;
+    for device in &side.gone {
+        calls::end_all(&mut tx, device, UnixMillis::now()).await?;
+    }
+    tx.commit().await
 }
 
 async fn take_over(
@@ -107,18 +146,18 @@ async fn take_over(
 ) -> Result<(), sqlx::Error> {
     match (kind, name) {
         ("product", None) => {
-            if let Some(product) = rows::product(&mut side.conn, subject).await? {
+            if let Some(product) = rows::product(side.conn.read().await?, subject).await? {
                 shared.announce(Change::Product(product.key.clone()));
                 shared.memory.put_product(product);
             }
         }
         ("device", Some(name)) => {
             let key = rows::device_key(subject, name)?;
-            let entry = rows::device(&mut side.conn, &key).await?;
-            put_device(shared, side, &key, entry).await?;
+            let entry = rows::device(side.conn.read().await?, &key).await?;
+            put_device(shared, side, &key, entry);
         }
         ("key", None) => {
-            shared.memory.put_key(subject, rows::key(&mut side.conn, subject).await?);
+            shared.memory.put_key(subject, rows::key(side.conn.read().await?, subject).await?);
             shared.announce(Change::Key(subject.to_owned()));
         }
         _ => warn!(kind, "a change of an unknown kind is left out"),
@@ -127,22 +166,15 @@ async fn take_over(
 }
 
 /// Replaces a device in memory and says what that means.
-async fn put_device(
-    shared: &Shared,
-    side: &mut WriteSide,
-    key: &DeviceKey,
-    entry: Option<DeviceEntry>,
-) -> Result<(), sqlx::Error> {
+fn put_device(shared: &Shared, side: &mut WriteSide, key: &DeviceKey, entry: Option<DeviceEntry>) {
     let swap = shared.memory.put_device(key, entry);
     if let Some(gone) = gone(&swap) {
         side.waiting.forget(key);
-        // Again after the remover's own: this process may have accepted a call before it knew.
-        calls::end_all(&mut side.conn, &gone.device, UnixMillis::now()).await?;
+        side.gone.push(gone.device.clone());
     }
     for change in meaning(key, &swap) {
         shared.announce(change);
     }
-    Ok(())
 }
 
 /// The device that is no more, or whose name another one has.
@@ -172,21 +204,22 @@ fn meaning(key: &DeviceKey, swap: &Swap<DeviceEntry>) -> Vec<Change> {
 
 /// Reads everything anew: the rows that say what was changed are gone.
 async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), sqlx::Error> {
-    side.last_change = last(&mut side.conn).await?;
+    let last_change = last(side.conn.read().await?).await?;
     let fresh = Memory::default();
-    rows::load(&mut side.conn, &fresh).await?;
+    rows::load(side.conn.read().await?, &fresh).await?;
+    side.last_change = last_change;
     for product in fresh.products() {
         shared.announce(Change::Product(product.key.clone()));
         shared.memory.put_product(Arc::unwrap_or_clone(product));
     }
     for before in shared.memory.all_devices() {
         if fresh.device_by_key(&before.device.key).is_none() {
-            put_device(shared, side, &before.device.key, None).await?;
+            put_device(shared, side, &before.device.key, None);
         }
     }
     for entry in fresh.all_devices() {
         let key = entry.device.key.clone();
-        put_device(shared, side, &key, Some((*entry).clone())).await?;
+        put_device(shared, side, &key, Some((*entry).clone()));
     }
     for key in fresh.keys() {
         shared.announce(Change::Key(key.id.clone()));
@@ -204,9 +237,21 @@ pub(crate) async fn poll(shared: Arc<Shared>, every: Duration, mut closing: watc
             () = store::closed(&mut closing) => return,
             _ = tick.tick() => {}
         }
-        let mut side = shared.write.lock().await;
-        if let Err(problem) = catch_up(&shared, &mut side).await {
-            warn!(%problem, "changes by other processes cannot be read; trying again");
-        }
+        // The lock is let go in between: others write while many changes are taken over.
+        while look(&shared).await {}
     }
+}
+
+/// Takes over some changes of other processes; says whether there may be more.
+async fn look(shared: &Shared) -> bool {
+    let mut side = shared.write.lock().await;
+    let more = match take_over_some(shared, &mut side).await {
+        Ok(more) => more,
+        Err(problem) => {
+            shared.failed(&mut side, &problem);
+            false
+        }
+    };
+    end_gone(shared, &mut side).await;
+    more
 }

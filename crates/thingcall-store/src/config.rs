@@ -24,6 +24,9 @@ pub struct Config {
     pub results_due_max: usize,
     /// How many records may wait to be written before asynchronous calls are refused.
     pub write_queue_records_max: usize,
+    /// How long the write-ahead log may grow while another process reads the store without an end, before new
+    /// asynchronous calls are refused.
+    pub log_bytes_max: u64,
     /// How often changes made by other processes are looked for.
     #[serde(with = "humantime_serde")]
     pub change_poll: Duration,
@@ -40,6 +43,7 @@ impl Default for Config {
             journal_records_max: 1_000_000,
             results_due_max: 100_000,
             write_queue_records_max: 10_000,
+            log_bytes_max: 1_073_741_824,
             change_poll: Duration::from_millis(250),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
-use sqlx::{Connection, Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqliteConnection};
 use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, TransportName, UnixMillis};
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry, Route,
@@ -18,6 +18,8 @@ use thingcall_tsl::{
 
 use crate::changes::{self, Subject};
 use crate::random::{self, NoRandomness};
+use crate::store::WriteSide;
+use crate::trouble::Stop;
 use crate::{Store, calls, rows};
 
 impl Registry for Store {
@@ -37,43 +39,28 @@ impl Registry for Store {
 #[async_trait]
 impl Directory for Store {
     async fn create_product(&self, new: NewProduct) -> Result<Arc<Product>, DirectoryError> {
-        let key = match new.key {
-            Some(key) => key,
+        let key = match &new.key {
+            Some(key) => key.clone(),
             None => made_up(random::product_key())?,
         };
         let settings = serde_json::to_string(&new.settings).map_err(failed)?;
         let mut side = self.shared().write.lock().await;
-        room(self.shared().memory.counts().0, 1, self.shared().config.products_max, "products")?;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        sqlx::query("INSERT INTO products (key, name, settings, created_at) VALUES (?, ?, ?, ?)")
-            .bind(key.as_str())
-            .bind(&new.name)
-            .bind(settings)
-            .bind(UnixMillis::now().0)
-            .execute(&mut *tx)
-            .await
-            .map_err(|problem| taken(problem, &format!("product {key}")))?;
-        changes::commit(tx, Subject::Product(&key)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
+        let made = self.insert_product(&mut side, &key, &new.name, settings).await;
+        self.shared().ended(&mut side, made)?;
         self.product(&key).ok_or(DirectoryError::NoProduct(key))
     }
 
     async fn change_settings(&self, key: &ProductKey, settings: ProductSettings) -> Result<(), DirectoryError> {
         let settings = serde_json::to_string(&settings).map_err(failed)?;
         let update = sqlx::query("UPDATE products SET settings = ? WHERE key = ?").bind(settings).bind(key.as_str());
-        let mut side = self.shared().write.lock().await;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        hit(update.execute(&mut *tx).await, || DirectoryError::NoProduct(key.clone()))?;
-        changes::commit(tx, Subject::Product(key)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+        let missing = DirectoryError::NoProduct(key.clone());
+        self.change_one(update, missing, Subject::Product(key)).await
     }
 
     async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {
         let mut side = self.shared().write.lock().await;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        write_model(&mut tx, key, &model).await?;
-        changes::commit(tx, Subject::Product(key)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+        let set = self.replace_model(&mut side, key, &model).await;
+        self.shared().ended(&mut side, set)
     }
 
     fn products(&self) -> Vec<Arc<Product>> {
@@ -110,16 +97,8 @@ impl Directory for Store {
 
     async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError> {
         let mut side = self.shared().write.lock().await;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let entry = rows::device(&mut tx, device).await.map_err(failed)?;
-        let entry = entry.ok_or_else(|| no_device(device))?;
-        let delete = sqlx::query("DELETE FROM devices WHERE product = ? AND name = ?")
-            .bind(device.product.as_str())
-            .bind(device.name.as_str());
-        hit(delete.execute(&mut *tx).await, || no_device(device))?;
-        calls::end_all(&mut tx, &entry.device, UnixMillis::now()).await.map_err(failed)?;
-        changes::commit(tx, Subject::Device(device)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+        let removed = self.delete_device(&mut side, device).await;
+        self.shared().ended(&mut side, removed)
     }
 }
 
@@ -131,11 +110,79 @@ impl Store {
         update: Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<(), DirectoryError> {
         let update = update.bind(device.product.as_str()).bind(device.name.as_str());
+        self.change_one(update, no_device(device), Subject::Device(device)).await
+    }
+
+    /// Runs an update that must hit one row.
+    async fn change_one(
+        &self,
+        update: Query<'_, Sqlite, SqliteArguments>,
+        missing: DirectoryError,
+        subject: Subject<'_>,
+    ) -> Result<(), DirectoryError> {
         let mut side = self.shared().write.lock().await;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        hit(update.execute(&mut *tx).await, || no_device(device))?;
-        changes::commit(tx, Subject::Device(device)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+        let changed = self.update(&mut side, update, missing, subject).await;
+        self.shared().ended(&mut side, changed)
+    }
+
+    async fn update(
+        &self,
+        side: &mut WriteSide,
+        update: Query<'_, Sqlite, SqliteArguments>,
+        missing: DirectoryError,
+        subject: Subject<'_>,
+    ) -> Result<(), Stop<DirectoryError>> {
+        let mut tx = side.conn.begin().await?;
+        if update.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Err(Stop::Refused(missing));
+        }
+        changes::commit(tx, subject).await?;
+        changes::follow(self.shared(), side).await
+    }
+
+    async fn insert_product(
+        &self,
+        side: &mut WriteSide,
+        key: &ProductKey,
+        name: &str,
+        settings: String,
+    ) -> Result<(), Stop<DirectoryError>> {
+        room(self.shared().memory.counts().0, 1, self.shared().config.products_max, "products")?;
+        let mut tx = side.conn.begin().await?;
+        sqlx::query("INSERT INTO products (key, name, settings, created_at) VALUES (?, ?, ?, ?)")
+            .bind(key.as_str())
+            .bind(name)
+            .bind(settings)
+            .bind(UnixMillis::now().0)
+            .execute(&mut *tx)
+            .await
+            .map_err(|problem| taken(problem, &format!("product {key}")))?;
+        changes::commit(tx, Subject::Product(key)).await?;
+        changes::follow(self.shared(), side).await
+    }
+
+    async fn replace_model(
+        &self,
+        side: &mut WriteSide,
+        key: &ProductKey,
+        model: &ThingModel,
+    ) -> Result<(), Stop<DirectoryError>> {
+        let mut tx = side.conn.begin().await?;
+        write_model(&mut tx, key, model).await?;
+        changes::commit(tx, Subject::Product(key)).await?;
+        changes::follow(self.shared(), side).await
+    }
+
+    async fn delete_device(&self, side: &mut WriteSide, device: &DeviceKey) -> Result<(), Stop<DirectoryError>> {
+        let mut tx = side.conn.begin().await?;
+        let entry = rows::device(&mut tx, device).await?.ok_or_else(|| Stop::Refused(no_device(device)))?;
+        let delete = sqlx::query("DELETE FROM devices WHERE product = ? AND name = ?")
+            .bind(device.product.as_str())
+            .bind(device.name.as_str());
+        delete.execute(&mut *tx).await?;
+        calls::end_all(&mut tx, &entry.device, UnixMillis::now()).await?;
+        changes::commit(tx, Subject::Device(device)).await?;
+        changes::follow(self.shared(), side).await
     }
 
     /// Registers devices, all or none, in the time one of them takes. The records are in their order.
@@ -144,25 +191,39 @@ impl Store {
     /// `NoProduct`, `Exists` (which it says), `Full` at the limit, `Store` when nothing was written.
     pub async fn register_all(&self, new: Vec<NewDevice>) -> Result<Vec<DeviceRecord>, DirectoryError> {
         let mut side = self.shared().write.lock().await;
-        room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max, "devices")?;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let mut keys = Vec::with_capacity(new.len());
-        for new in &new {
-            let key = insert_device(&mut tx, new).await?;
-            changes::record(&mut tx, Subject::Device(&key)).await.map_err(failed)?;
-            keys.push(key);
-        }
-        tx.commit().await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
+        let made = self.insert_devices(&mut side, &new).await;
+        let keys = self.shared().ended(&mut side, made)?;
         let record =
             |key| self.shared().memory.device_by_key(key).map(|entry| entry.record()).ok_or_else(|| no_device(key));
         keys.iter().map(record).collect()
     }
+
+    async fn insert_devices(
+        &self,
+        side: &mut WriteSide,
+        new: &[NewDevice],
+    ) -> Result<Vec<DeviceKey>, Stop<DirectoryError>> {
+        room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max, "devices")?;
+        let mut tx = side.conn.begin().await?;
+        let mut keys = Vec::with_capacity(new.len());
+        for new in new {
+            let key = insert_device(&mut tx, new).await?;
+            changes::record(&mut tx, Subject::Device(&key)).await?;
+            keys.push(key);
+        }
+        tx.commit().await?;
+        changes::follow(self.shared(), side).await?;
+        Ok(keys)
+    }
 }
 
-async fn write_model(conn: &mut SqliteConnection, key: &ProductKey, model: &ThingModel) -> Result<(), DirectoryError> {
+async fn write_model(
+    conn: &mut SqliteConnection,
+    key: &ProductKey,
+    model: &ThingModel,
+) -> Result<(), Stop<DirectoryError>> {
     let delete = sqlx::query("DELETE FROM models WHERE product = ?").bind(key.as_str());
-    delete.execute(&mut *conn).await.map_err(failed)?;
+    delete.execute(&mut *conn).await?;
     let texts = std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text));
     for (position, text) in (0_i64..).zip(texts) {
         let insert = sqlx::query("INSERT INTO models (product, position, text) VALUES (?, ?, ?)")
@@ -174,16 +235,16 @@ async fn write_model(conn: &mut SqliteConnection, key: &ProductKey, model: &Thin
     Ok(())
 }
 
-async fn insert_device(conn: &mut SqliteConnection, new: &NewDevice) -> Result<DeviceKey, DirectoryError> {
+async fn insert_device(conn: &mut SqliteConnection, new: &NewDevice) -> Result<DeviceKey, Stop<DirectoryError>> {
     let name = match &new.name {
         Some(name) => name.clone(),
-        None => made_up(random::device_name())?,
+        None => made_up(random::device_name()).map_err(Stop::Refused)?,
     };
     let key = DeviceKey { product: new.product.clone(), name };
-    let iot_id: IotId = made_up(random::iot_id())?;
+    let iot_id: IotId = made_up(random::iot_id()).map_err(Stop::Refused)?;
     let secret = match &new.secret {
         Some(secret) => secret.expose().to_owned(),
-        None => random::device_secret().map_err(failed)?,
+        None => random::device_secret().map_err(|problem| Stop::Refused(failed(problem)))?,
     };
     let insert = sqlx::query(
         "INSERT INTO devices (product, name, iot_id, secret, enabled, nickname, transport, created_at) \
@@ -209,28 +270,20 @@ fn made_up<T: FromStr<Err = InvalidId>>(text: Result<String, NoRandomness>) -> R
     text.map_err(failed)?.parse().map_err(failed)
 }
 
-fn room(there_are: usize, more: usize, max: usize, of: &str) -> Result<(), DirectoryError> {
+fn room(there_are: usize, more: usize, max: usize, of: &str) -> Result<(), Stop<DirectoryError>> {
     if there_are.saturating_add(more) <= max {
         return Ok(());
     }
-    Err(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed")))
+    Err(Stop::Refused(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed"))))
 }
 
-/// A change that must hit one row.
-fn hit(
-    done: Result<SqliteQueryResult, sqlx::Error>,
-    missing: impl FnOnce() -> DirectoryError,
-) -> Result<(), DirectoryError> {
-    if done.map_err(failed)?.rows_affected() == 0 { Err(missing()) } else { Ok(()) }
-}
-
-fn taken(problem: sqlx::Error, what: &str) -> DirectoryError {
+fn taken(problem: sqlx::Error, what: &str) -> Stop<DirectoryError> {
     let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
-    if unique { DirectoryError::Exists(what.to_owned()) } else { failed(problem) }
+    if unique { Stop::Refused(DirectoryError::Exists(what.to_owned())) } else { Stop::Failed(problem) }
 }
 
-fn unknown_product(problem: sqlx::Error, key: &ProductKey) -> DirectoryError {
-    if is_foreign_key(&problem) { DirectoryError::NoProduct(key.clone()) } else { failed(problem) }
+fn unknown_product(problem: sqlx::Error, key: &ProductKey) -> Stop<DirectoryError> {
+    if is_foreign_key(&problem) { Stop::Refused(DirectoryError::NoProduct(key.clone())) } else { Stop::Failed(problem) }
 }
 
 fn is_foreign_key(problem: &sqlx::Error) -> bool {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use sqlx::Connection;
 use thingcall_core::{AccessKey, Keys, ResultShape, Secret, UnixMillis};
 
 use crate::changes::{self, Subject};
+use crate::store::WriteSide;
+use crate::trouble::Stop;
 use crate::{Store, random, rows};
 
 /// Longest id of an access key.
@@ -51,9 +52,12 @@ pub enum KeyError {
     /// The limit is reached.
     #[error("there are {0} access keys and no more are allowed")]
     Full(usize),
-    /// The store failed; nothing was written.
-    #[error("store: {0}")]
-    Store(String),
+    /// The store cannot be written or read; says whether the change was made.
+    #[error("{0}")]
+    Unwritable(String),
+    /// The system has no randomness; nothing was written.
+    #[error("{0}")]
+    NoRandomness(String),
 }
 
 impl Keys for Store {
@@ -70,11 +74,17 @@ impl Store {
     pub async fn add_key(&self, new: NewKey) -> Result<AccessKey, KeyError> {
         let key = complete(new)?;
         let mut side = self.shared().write.lock().await;
+        let added = self.insert_key(&mut side, &key).await;
+        self.shared().ended(&mut side, added)?;
+        Ok(key)
+    }
+
+    async fn insert_key(&self, side: &mut WriteSide, key: &AccessKey) -> Result<(), Stop<KeyError>> {
         let there_are = self.shared().memory.counts().2;
         if there_are >= self.shared().config.keys_max {
-            return Err(KeyError::Full(there_are));
+            return Err(Stop::Refused(KeyError::Full(there_are)));
         }
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut tx = side.conn.begin().await?;
         let insert = sqlx::query(
             "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -87,9 +97,8 @@ impl Store {
         .bind(key.result.map(rows::result_word))
         .bind(UnixMillis::now().0);
         insert.execute(&mut *tx).await.map_err(|problem| taken(problem, &key.id))?;
-        changes::commit(tx, Subject::Key(&key.id)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)?;
-        Ok(key)
+        changes::commit(tx, Subject::Key(&key.id)).await?;
+        changes::follow(self.shared(), side).await
     }
 
     /// Every access key, by id.
@@ -103,13 +112,18 @@ impl Store {
     /// [`KeyError::NoKey`], or `Store` when nothing was written.
     pub async fn disable_key(&self, id: &str) -> Result<(), KeyError> {
         let mut side = self.shared().write.lock().await;
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let disabled = self.update_disabled(&mut side, id).await;
+        self.shared().ended(&mut side, disabled)
+    }
+
+    async fn update_disabled(&self, side: &mut WriteSide, id: &str) -> Result<(), Stop<KeyError>> {
+        let mut tx = side.conn.begin().await?;
         let update = sqlx::query("UPDATE access_keys SET enabled = FALSE WHERE id = ?").bind(id);
-        if update.execute(&mut *tx).await.map_err(failed)?.rows_affected() == 0 {
-            return Err(KeyError::NoKey(id.to_owned()));
+        if update.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Err(Stop::Refused(KeyError::NoKey(id.to_owned())));
         }
-        changes::commit(tx, Subject::Key(id)).await.map_err(failed)?;
-        changes::catch_up(self.shared(), &mut side).await.map_err(failed)
+        changes::commit(tx, Subject::Key(id)).await?;
+        changes::follow(self.shared(), side).await
     }
 
     /// Makes the first access key if there is none at all, disabled ones counted; `None` if there is one.
@@ -124,12 +138,12 @@ impl Store {
 fn complete(new: NewKey) -> Result<AccessKey, KeyError> {
     let id = match new.id {
         Some(id) => checked(id)?,
-        None => random::access_key_id().map_err(failed)?,
+        None => random::access_key_id().map_err(no_randomness)?,
     };
     let secret = match new.secret {
         Some(secret) if secret.expose().is_empty() => return Err(KeyError::EmptySecret),
         Some(secret) => secret,
-        None => Secret::new(&random::access_key_secret().map_err(failed)?),
+        None => Secret::new(&random::access_key_secret().map_err(no_randomness)?),
     };
     let NewKey { account, security_token, result, .. } = new;
     Ok(AccessKey { id, secret, account, enabled: true, security_token, result })
@@ -142,11 +156,11 @@ fn checked(id: String) -> Result<String, KeyError> {
     if fits { Ok(id) } else { Err(KeyError::BadId(id.chars().take(64).collect())) }
 }
 
-fn taken(problem: sqlx::Error, id: &str) -> KeyError {
+fn taken(problem: sqlx::Error, id: &str) -> Stop<KeyError> {
     let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
-    if unique { KeyError::Exists(id.to_owned()) } else { failed(problem) }
+    if unique { Stop::Refused(KeyError::Exists(id.to_owned())) } else { Stop::Failed(problem) }
 }
 
-fn failed(problem: impl std::error::Error) -> KeyError {
-    KeyError::Store(problem.to_string())
+fn no_randomness(problem: random::NoRandomness) -> KeyError {
+    KeyError::NoRandomness(problem.to_string())
 }

@@ -1,7 +1,7 @@
 //! Products, devices, access keys and the records of asynchronous calls, in one SQLite file.
 //!
-//! Read in this order: [`Store`] (one open file: its memory, its connections, its two tasks), `memory` (what every call
-//! looks up), `directory` and `keys` (changes by people), `changes` (how every process on the file sees them),
+//! Read in this order: [`Store`] (one open file: its memory, its connections, its two tasks), `connection` and `health` (what
+//! happens when it cannot be written), `memory` (what every call looks up), `directory` and `keys` (changes by people), `changes` (how every process on the file sees them),
 //! `presence`, then `journal` (what callers of the journal see), `writer` (the task that makes it durable), `calls` and
 //! `records` (the SQL that writes and reads them) and `replies` (which call a reply ends).
 //!
@@ -9,10 +9,14 @@
 //! the process, so memory follows the file in the file's order. A record's state only grows.
 
 mod config;
+mod connection;
+mod health;
 mod open;
 mod store;
+mod trouble;
 
 mod memory;
+mod metrics;
 mod rows;
 
 mod changes;

@@ -14,9 +14,12 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
 use crate::many::ROWS_MAX;
+use crate::trouble::Trouble;
 
 /// How long a process waits for another one's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(BUSY_TIMEOUT_MS as u64);
+/// The same, in milliseconds.
+pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;
 /// How soon one that was told so asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Connections for reading; writing has one of its own.
@@ -24,13 +27,14 @@ const READ_CONNECTIONS_MAX: u32 = 4;
 /// How many texts a connection keeps prepared: those of all [`Many`](crate::many::Many) and as much again.
 const PREPARED_STATEMENTS_MAX: usize = 200;
 /// What a burst of writes leaves of the write-ahead log.
-const LOG_BYTES_MAX: &str = "67108864";
+pub(crate) const LOG_BYTES_MAX: u64 = 67_108_864;
 /// Each schema is the one before it and one of these.
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_raw.sql"),
     include_str!("../migrations/0003_route.sql"),
     include_str!("../migrations/0004_results.sql"),
+    include_str!("../migrations/0005_room.sql"),
 ];
 
 /// Why the store could not be opened.
@@ -85,10 +89,12 @@ pub enum OpenError {
         known: i64,
     },
     /// SQLite failed otherwise.
-    #[error("the store {} cannot be read", path.display())]
+    #[error("the store {} cannot be opened: {why}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
+        /// Why, and what to do.
+        why: String,
         /// SQLite's words.
         source: sqlx::Error,
     },
@@ -98,36 +104,26 @@ impl OpenError {
     /// Tells a damaged file from other failures.
     pub(crate) fn sqlite(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
-        if is_damaged(&source) { Self::Damaged { path, source } } else { Self::Sqlite { path, source } }
+        match Trouble::of(&source) {
+            Trouble::Damaged => Self::Damaged { path, source },
+            Trouble::Other => Self::Sqlite { path, why: "SQLite says so".to_owned(), source },
+            trouble @ (Trouble::Full | Trouble::Disk | Trouble::ReadOnly | Trouble::Locked | Trouble::Log) => {
+                Self::Sqlite { path, why: format!("{trouble}; {}", trouble.advice()), source }
+            }
+        }
     }
 }
 
-/// SQLITE_CORRUPT (11) or SQLITE_NOTADB (26).
-fn is_damaged(error: &sqlx::Error) -> bool {
-    matches!(code(error), Some(11 | 26))
-}
-
-/// SQLITE_BUSY.
-fn is_busy(error: &sqlx::Error) -> bool {
-    code(error) == Some(5)
-}
-
-/// SQLite's code: the low byte of an extended one.
-fn code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error().and_then(|e| e.code())?;
-    code.parse::<u32>().ok().map(|code| code & 0xff)
-}
-
 /// Opens the file, makes it where there is none, and brings its schema up to date.
-pub(crate) async fn connect(path: &Path) -> Result<(SqliteConnection, SqlitePool), OpenError> {
+pub(crate) async fn connect(path: &Path) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), OpenError> {
     make_private(path)?;
     let failed = |source| OpenError::sqlite(path, source);
     let options = options(path);
     let mut write = connect_waiting(&options).await.map_err(failed)?;
     migrate(&mut write, path).await?;
-    let reads =
-        SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX).connect_with(options).await.map_err(failed)?;
-    Ok((write, reads))
+    let pool = SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX);
+    let reads = pool.connect_with(options.clone()).await.map_err(failed)?;
+    Ok((write, reads, options))
 }
 
 /// Connects, and waits while another process does. Where two turn a new file to its write-ahead log at once, SQLite tells
@@ -136,7 +132,7 @@ async fn connect_waiting(options: &SqliteConnectOptions) -> Result<SqliteConnect
     let until = Instant::now() + BUSY_TIMEOUT;
     loop {
         match options.connect().await {
-            Err(error) if is_busy(&error) && Instant::now() < until => sleep(BUSY_PAUSE).await,
+            Err(error) if Trouble::of(&error) == Trouble::Locked && Instant::now() < until => sleep(BUSY_PAUSE).await,
             connected => return connected,
         }
     }
@@ -154,7 +150,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("journal_size_limit", LOG_BYTES_MAX)
+        .pragma("journal_size_limit", LOG_BYTES_MAX.to_string())
         .pragma("temp_store", "MEMORY")
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)

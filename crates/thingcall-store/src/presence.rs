@@ -6,12 +6,12 @@
 use std::mem;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use sqlx::{Connection, SqliteConnection};
 use thingcall_core::{
     Credentials, DeviceCredential, DeviceKey, IotId, Login, PresenceSink, SyncTopic, TransportName, UnixMillis,
 };
 
 use crate::Store;
+use crate::connection::WriteConnection;
 use crate::many::{Many, Statement};
 use crate::memory::DeviceEntry;
 
@@ -99,7 +99,7 @@ impl Marked {
     }
 
     /// Writes the marked devices in one transaction. What cannot be written stays marked.
-    pub(crate) async fn flush(&self, conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    pub(crate) async fn flush(&self, conn: &mut WriteConnection) -> Result<(), sqlx::Error> {
         let marked = mem::take(&mut *self.lock());
         if marked.is_empty() {
             return Ok(());
@@ -119,8 +119,8 @@ impl Marked {
     }
 }
 
-async fn write(conn: &mut SqliteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+async fn write(conn: &mut WriteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
     for (statement, _) in UPDATE.statements(rows, |statement, (id, seen)| bind(statement, id, seen)) {
         statement.execute(&mut *tx).await?;
     }

@@ -12,6 +12,8 @@ use thingcall_core::{Backlog, CallResult, IotId, JournalError, Outcome, ResultsO
 use tracing::warn;
 
 use crate::many::Many;
+use crate::store::WriteSide;
+use crate::trouble::Stop;
 use crate::{Store, calls, records, rows};
 
 static PUBLISHED: LazyLock<Many> =
@@ -21,8 +23,8 @@ static PUBLISHED: LazyLock<Many> =
 impl ResultsOutbox for Store {
     async fn publishing(&self, wanted: bool) -> Result<(), JournalError> {
         let mut side = self.shared().write.lock().await;
-        let update = sqlx::query("UPDATE publishing SET wanted = ?").bind(wanted);
-        update.execute(&mut side.conn).await.map(drop).map_err(failed)
+        let set = set_wanted(&mut side, wanted).await;
+        self.shared().ended(&mut side, set.map_err(Stop::Failed))
     }
 
     async fn due(&self, max: usize) -> Result<Vec<CallResult>, JournalError> {
@@ -35,33 +37,55 @@ impl ResultsOutbox for Store {
 
     async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
         let mut side = self.shared().write.lock().await;
-        for (statement, _) in PUBLISHED.statements(places, |statement, place| statement.bind(*place)) {
-            statement.execute(&mut side.conn).await.map_err(failed)?;
-        }
-        Ok(())
+        let noted = note_published(&mut side, places).await;
+        self.shared().ended(&mut side, noted.map_err(Stop::Failed))
     }
 
     async fn trim(&self) -> Result<Backlog, JournalError> {
         let max = i64::try_from(self.shared().config.results_due_max).unwrap_or(i64::MAX);
-        let backlog =
-            |due: i64, given_up| Backlog { due: u64::try_from(due).unwrap_or(0).saturating_sub(given_up), given_up };
         let mut side = self.shared().write.lock().await;
-        let count = "SELECT COUNT(*) FROM calls WHERE due = 1";
-        let due: i64 = sqlx::query_scalar(count).fetch_one(&mut side.conn).await.map_err(failed)?;
-        let excess = due.saturating_sub(max);
-        if excess <= 0 {
-            return Ok(backlog(due, 0));
-        }
-        let oldest = "UPDATE calls SET due = 0 WHERE seq IN \
-                      (SELECT seq FROM calls WHERE due = 1 ORDER BY ended_at, seq LIMIT ?)";
-        let dropped = sqlx::query(oldest).bind(excess).execute(&mut side.conn).await.map_err(failed)?.rows_affected();
-        warn!(dropped, results_due_max = max, "results wait for too long to be published; the oldest are given up");
-        Ok(backlog(due, dropped))
+        let trimmed = give_up_oldest(&mut side, max).await;
+        self.shared().ended(&mut side, trimmed.map_err(Stop::Failed))
     }
 
     async fn changed(&self) {
         self.shared().results.notified().await;
     }
+}
+
+/// Written only where it differs: a server whose results nobody wants starts on a full disk, too.
+async fn set_wanted(side: &mut WriteSide, wanted: bool) -> Result<(), sqlx::Error> {
+    let is: bool = sqlx::query_scalar("SELECT wanted FROM publishing").fetch_one(side.conn.read().await?).await?;
+    if is == wanted {
+        return Ok(());
+    }
+    let mut tx = side.conn.begin().await?;
+    sqlx::query("UPDATE publishing SET wanted = ?").bind(wanted).execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+async fn note_published(side: &mut WriteSide, places: &[i64]) -> Result<(), sqlx::Error> {
+    let mut tx = side.conn.begin().await?;
+    for (statement, _) in PUBLISHED.statements(places, |statement, place| statement.bind(*place)) {
+        statement.execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}
+
+async fn give_up_oldest(side: &mut WriteSide, max: i64) -> Result<Backlog, sqlx::Error> {
+    let count = "SELECT COUNT(*) FROM calls WHERE due = 1";
+    let due: i64 = sqlx::query_scalar(count).fetch_one(side.conn.read().await?).await?;
+    let excess = due.saturating_sub(max);
+    let mut given_up = 0;
+    if excess > 0 {
+        let oldest = "UPDATE calls SET due = 0 WHERE seq IN \
+                      (SELECT seq FROM calls WHERE due = 1 ORDER BY ended_at, seq LIMIT ?)";
+        let mut tx = side.conn.begin().await?;
+        given_up = sqlx::query(oldest).bind(excess).execute(&mut *tx).await?.rows_affected();
+        tx.commit().await?;
+        warn!(given_up, results_due_max = max, "results wait for too long to be published; the oldest are given up");
+    }
+    Ok(Backlog { due: u64::try_from(due).unwrap_or(0).saturating_sub(given_up), given_up })
 }
 
 fn result(row: &SqliteRow) -> Result<CallResult, sqlx::Error> {

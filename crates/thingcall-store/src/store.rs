@@ -1,20 +1,26 @@
 //! One open file: its memory, its connections, its two tasks (the writer, and the poller of changes).
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
+use thingcall_core::{Conditions, Device, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::calls::Progress;
+use crate::connection::WriteConnection;
+use crate::health::Health;
 use crate::memory::Memory;
+use crate::metrics::{Metrics, Sizes};
 use crate::open::{self, OpenError};
 use crate::presence::Marked;
-use crate::waiting::Waiting;
+use crate::trouble::{SaysTrouble, Stop, Trouble};
+use crate::waiting::{CallKey, Waiting};
 use crate::writer::{self, Write};
 use crate::{Change, Config, calls, changes, rows};
 
@@ -40,6 +46,9 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) path: PathBuf,
+    pub(crate) health: Health,
+    pub(crate) sizes: Sizes,
+    pub(crate) metrics: OnceLock<Metrics>,
     pub(crate) memory: Memory,
     /// Devices whose presence is to be written.
     pub(crate) marked: Marked,
@@ -56,7 +65,7 @@ pub(crate) struct Shared {
 /// What only the holder of the write lock touches.
 #[derive(Debug)]
 pub(crate) struct WriteSide {
-    pub(crate) conn: SqliteConnection,
+    pub(crate) conn: WriteConnection,
     /// The last row of `changes` that memory has.
     pub(crate) last_change: i64,
     pub(crate) waiting: Waiting,
@@ -64,6 +73,10 @@ pub(crate) struct WriteSide {
     pub(crate) records: u64,
     /// Where the next search for a record to drop begins.
     pub(crate) prune_after: i64,
+    /// What became of calls, and could not be written yet.
+    pub(crate) unwritten: HashMap<CallKey, Progress>,
+    /// Devices that are gone, and whose open calls could not be ended yet.
+    pub(crate) gone: Vec<Arc<Device>>,
 }
 
 /// How full the store is.
@@ -90,7 +103,7 @@ impl Store {
     pub async fn open(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
         let path = data_dir.join(&config.file);
         let failed = |source| OpenError::sqlite(&path, source);
-        let (mut conn, reads) = open::connect(&path).await?;
+        let (mut conn, reads, options) = open::connect(&path).await?;
         // Before the rows: what is changed in between is read twice, not missed.
         let last_change = changes::last(&mut conn).await.map_err(failed)?;
         let memory = Memory::default();
@@ -99,9 +112,20 @@ impl Store {
         calls::load_waiting(&mut conn, &mut waiting).await.map_err(failed)?;
         let records = calls::count(&mut conn).await.map_err(failed)?;
         info!(path = %path.display(), devices = memory.counts().1, records, waiting = waiting.len(), "store opened");
-        let side = WriteSide { conn, last_change, waiting, records, prune_after: 0 };
+        let side = WriteSide {
+            conn: WriteConnection::new(conn, options),
+            last_change,
+            waiting,
+            records,
+            prune_after: 0,
+            unwritten: HashMap::new(),
+            gone: Vec::new(),
+        };
         Ok(Arc::new(Self::start(Shared {
             config,
+            health: Health::new(path.clone()),
+            sizes: Sizes::default(),
+            metrics: OnceLock::new(),
             path,
             memory,
             marked: Marked::default(),
@@ -124,17 +148,19 @@ impl Store {
         Self { shared, queue, closing, tasks, lock: StdMutex::new(None) }
     }
 
-    /// Makes this process the server of the data folder: no other one can be, and no device is online yet.
+    /// Makes this process the server of the data folder: no other one can be, and no device is online yet. From now on
+    /// the condition `store` says whether the store can be written.
     ///
     /// # Errors
     /// [`OpenError::InUse`] if another server runs.
-    pub async fn claim(&self) -> Result<(), OpenError> {
+    pub async fn claim(&self, conditions: &Conditions) -> Result<(), OpenError> {
         let lock = open::claim(&self.shared.path)?;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
         for entry in self.shared.memory.all_devices().iter().filter(|entry| entry.live.seen().online) {
             self.shared.marked.change(entry, |seen| seen.online = false);
         }
         self.flush().await;
+        self.shared.health.follow(conditions.add("store", Weight::Required));
         Ok(())
     }
 
@@ -159,7 +185,7 @@ impl Store {
         }
         self.shared.reads.close().await;
         let mut side = self.shared.write.lock().await;
-        if let Err(problem) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut side.conn).await {
+        if let Err(problem) = fold(&mut side.conn).await {
             warn!(%problem, "the write-ahead log stays beside the store; nothing is lost");
         }
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -177,8 +203,18 @@ impl Store {
     /// How full the store is.
     pub fn stats(&self) -> Stats {
         let (products, devices, keys) = self.shared.memory.counts();
-        let queued_writes = self.queue.max_capacity() - self.queue.capacity();
-        Stats { products, devices, keys, queued_writes, notes_lost: self.shared.notes_lost.load(Ordering::Relaxed) }
+        Stats {
+            products,
+            devices,
+            keys,
+            queued_writes: self.queued(),
+            notes_lost: self.shared.notes_lost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many writes wait for the writer.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// What the tasks share, for the traits this store implements.
@@ -193,10 +229,29 @@ impl Store {
 }
 
 impl Shared {
+    /// What a piece of work on the write connection comes to for whoever asked for it.
+    pub(crate) fn ended<T, E: SaysTrouble>(&self, side: &mut WriteSide, result: Result<T, Stop<E>>) -> Result<T, E> {
+        result.map_err(|stop| match stop {
+            Stop::Refused(why) => why,
+            Stop::Failed(problem) => E::says(self.failed(side, &problem), false),
+            Stop::Unread(problem) => E::says(self.failed(side, &problem), true),
+        })
+    }
+
+    /// Something failed on the write connection: it is not used as it is, and all are told.
+    pub(crate) fn failed(&self, side: &mut WriteSide, problem: &sqlx::Error) -> Trouble {
+        side.conn.failed();
+        self.health.fails(problem)
+    }
+
     /// Tells whoever listens; nobody need.
     pub(crate) fn announce(&self, change: Change) {
         let _listeners = self.changes.send(change);
     }
+}
+
+async fn fold(conn: &mut WriteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn.read().await?).await.map(drop)
 }
 
 /// Returns when the store closes or is dropped.

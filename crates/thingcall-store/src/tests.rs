@@ -1,8 +1,10 @@
 //! Facts about a whole store, on a file in a scratch folder. Everything waits for the store's own answers and events.
 
 mod directory;
+mod full;
 mod journal;
 mod keys;
+mod log;
 mod opening;
 mod outbox;
 mod presence;
@@ -16,8 +18,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use thingcall_core::{
-    Args, CallId, CallMode, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError, Outbox,
-    Outcome, Qos, Record, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
+    Args, CallId, CallMode, Conditions, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError,
+    Outbox, Outcome, Qos, Record, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry};
 

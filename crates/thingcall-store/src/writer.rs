@@ -7,17 +7,24 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection;
-use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Reply, UnixMillis};
+use thingcall_core::{CallId, Delivery, DeviceKey, JournalEntry, JournalError, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
-use tracing::{debug, error, warn};
+use tracing::debug;
 
 use crate::calls::{self, Progress};
+use crate::changes;
 use crate::records;
 use crate::replies::{Ends, Verdicts};
 use crate::store::{self, Shared, WriteSide};
+use crate::trouble::{SaysTrouble, Stop, Trouble};
 use crate::waiting::CallKey;
+
+mod asked;
+mod log;
+mod room;
+
+pub(crate) use asked::{Answering, Opening, Reading, Write};
 
 /// How many writes share a transaction at most.
 const BATCH_WRITES_MAX: usize = 1024;
@@ -35,48 +42,11 @@ const PRESENCE_EVERY: Duration = Duration::from_secs(1);
 /// Records dropped with a batch at least, while there are too many.
 const PRUNE_RECORDS_MIN: u64 = 100;
 
-/// What the writer is asked to do.
-#[derive(Debug)]
-pub(crate) enum Write {
-    /// Write a new call down.
-    Open(Box<Opening>),
-    /// Add to a call's record.
-    Note(CallKey, Box<Progress>),
-    /// End the calls these replies answer.
-    Complete(Answering),
-    /// Say which commands wait.
-    Read(Reading),
-    /// Say when everything before is durable.
-    Flush(oneshot::Sender<()>),
-}
-
-/// A new call, and who waits for it to be durable.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    pub(crate) entry: JournalEntry,
-    pub(crate) done: oneshot::Sender<Result<(), JournalError>>,
-}
-
-/// Replies, and who waits for what they do.
-#[derive(Debug)]
-pub(crate) struct Answering {
-    pub(crate) replies: Vec<Reply>,
-    pub(crate) done: oneshot::Sender<Result<Vec<Completion>, JournalError>>,
-}
-
-/// A question for a device's waiting commands, and who asks.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    pub(crate) device: DeviceKey,
-    pub(crate) after: Option<CallId>,
-    pub(crate) max: usize,
-    pub(crate) done: oneshot::Sender<Result<Vec<Delivery>, JournalError>>,
-}
-
 /// Writes until the store closes, then what is left.
 pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, mut closing: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(PRESENCE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut log = log::Log::default();
     loop {
         tokio::select! {
             write = queue.recv() => match write {
@@ -88,11 +58,39 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                 }
                 None => break,
             },
-            _ = tick.tick() => flush_presence(&shared, &mut *shared.write.lock().await).await,
+            _ = tick.tick() => {
+                let mut side = shared.write.lock().await;
+                look_after(&shared, &mut side).await;
+                log.look_after(&shared, &mut side).await;
+                shared.sizes.measure(&side);
+            }
             () = store::closed(&mut closing), if !queue.is_closed() => queue.close(),
         }
     }
-    flush_presence(&shared, &mut *shared.write.lock().await).await;
+    let mut side = shared.write.lock().await;
+    look_after(&shared, &mut side).await;
+    let left = u64::try_from(side.unwritten.len()).unwrap_or(u64::MAX);
+    if left > 0 {
+        shared.lose_notes(left, "the store closes and cannot be written");
+    }
+}
+
+/// What is done each second: a store that could not be written is tried, without anybody's asking, and gets what waits.
+async fn look_after(shared: &Shared, side: &mut WriteSide) {
+    if shared.health.failing() {
+        match room::try_out(side).await {
+            Ok(()) => shared.health.works(),
+            Err(problem) => {
+                shared.failed(side, &problem);
+                return;
+            }
+        }
+    }
+    if !side.unwritten.is_empty() {
+        Batch::begin(side).write(shared, side).await;
+    }
+    changes::end_gone(shared, side).await;
+    flush_presence(shared, side).await;
 }
 
 /// Where a crowd waits, lets it grow. A disk that is quick would otherwise make many small transactions of it.
@@ -111,7 +109,7 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
     let mut side = shared.write.lock().await;
     let mut next = Some(first);
     while next.is_some() {
-        let mut batch = Batch::default();
+        let mut batch = Batch::begin(&mut side);
         while let Some(write) = next.take() {
             next = batch.add(write, shared, &mut side);
             if next.is_some() || batch.writes >= BATCH_WRITES_MAX {
@@ -121,11 +119,13 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
         }
         batch.write(shared, &mut side).await;
     }
+    shared.sizes.measure(&side);
 }
 
 async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
+    // It stays marked, and is tried again.
     if let Err(problem) = shared.marked.flush(&mut side.conn).await {
-        warn!(%problem, "presence of devices cannot be written; trying again");
+        shared.failed(side, &problem);
     }
 }
 
@@ -138,6 +138,8 @@ struct Batch {
     answers: Vec<Answering>,
     reads: Vec<Reading>,
     flushes: Vec<oneshot::Sender<()>>,
+    /// Calls whose notes come from a batch that could not be written.
+    carried: HashSet<CallKey>,
     /// Every call this batch is about.
     touched: HashSet<CallKey>,
     /// Those among them that a reply is for.
@@ -154,6 +156,13 @@ struct Written {
 }
 
 impl Batch {
+    /// A batch with what earlier ones could not write.
+    fn begin(side: &mut WriteSide) -> Self {
+        let notes = std::mem::take(&mut side.unwritten);
+        let carried: HashSet<_> = notes.keys().cloned().collect();
+        Self { touched: carried.clone(), carried, notes, ..Self::default() }
+    }
+
     /// Takes a write in, or gives it back if this batch must be written before.
     fn add(&mut self, write: Write, shared: &Shared, side: &mut WriteSide) -> Option<Write> {
         self.writes += 1;
@@ -161,6 +170,10 @@ impl Batch {
             Write::Open(opening) => {
                 let key = calls::key_of(&opening.entry);
                 // A note in this batch would be for an older call of this id, and must not reach this one.
+                if self.carried.contains(&key) {
+                    answer(opening.done, Err(JournalError::IdInUse));
+                    return None;
+                }
                 if self.touched.contains(&key) {
                     return Some(Write::Open(opening));
                 }
@@ -190,7 +203,9 @@ impl Batch {
     fn open(&mut self, key: CallKey, opening: Opening, shared: &Shared, side: &mut WriteSide) {
         let device = &opening.entry.delivery.device;
         let known = shared.memory.device_by_key(&device.key).is_some_and(|entry| entry.device.iot_id == device.iot_id);
-        let admitted = if !known {
+        let admitted = if shared.health.log_full() {
+            Err(JournalError::says(Trouble::Log, false))
+        } else if !known {
             Err(JournalError::Store(format!("device {} is not registered any more", device.key)))
         } else if calls::waits(&opening.entry) {
             side.waiting.admit(&key)
@@ -217,7 +232,14 @@ impl Batch {
 
     /// Writes the batch and answers everybody in it.
     async fn write(self, shared: &Shared, side: &mut WriteSide) {
-        let written = self.transact(shared, side).await;
+        let mut written = self.transact(shared, side).await;
+        if let Err(problem) = &written {
+            // Once more on a new connection: what failed may have been the connection alone. Who waits for a lock has
+            // waited long enough.
+            if shared.failed(side, problem) != Trouble::Locked {
+                written = self.transact(shared, side).await;
+            }
+        }
         let Self { openings, notes, answers, reads, flushes, .. } = self;
         match written {
             Ok(written) => {
@@ -227,9 +249,9 @@ impl Batch {
                 settle(side, openings, answers, written);
             }
             Err(problem) => {
-                error!(%problem, calls = openings.len(), notes = notes.len(), "the store cannot be written");
-                shared.lose_notes(u64::try_from(notes.len()).unwrap_or(u64::MAX), "the store cannot be written");
-                refuse(side, openings, answers, &JournalError::Store(problem.to_string()));
+                let trouble = shared.failed(side, &problem);
+                keep(shared, side, notes);
+                refuse(side, openings, answers, &JournalError::says(trouble, false));
             }
         }
         for reading in reads {
@@ -249,7 +271,7 @@ impl Batch {
         if self.openings.is_empty() && self.notes.is_empty() && self.answers.is_empty() {
             return Ok(nothing);
         }
-        let mut tx = side.conn.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = side.conn.begin().await?;
         let entries: Vec<&JournalEntry> = self.openings.iter().map(|opening| &opening.entry).collect();
         let opened = calls::insert(&mut tx, &entries).await?;
         let replies = self.answers.iter().flat_map(|answering| &answering.replies);
@@ -298,6 +320,21 @@ fn settle(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>,
     }
 }
 
+/// Keeps notes until they can be written, as many as may wait for it.
+fn keep(shared: &Shared, side: &mut WriteSide, notes: HashMap<CallKey, Progress>) {
+    let mut lost = 0;
+    for (key, progress) in notes {
+        if side.unwritten.len() < shared.config.write_queue_records_max {
+            side.unwritten.insert(key, progress);
+        } else {
+            lost += 1;
+        }
+    }
+    if lost > 0 {
+        shared.lose_notes(lost, "the store cannot be written, and too many wait for it");
+    }
+}
+
 /// Tells everybody that nothing was written.
 fn refuse(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>, why: &JournalError) {
     for opening in openings {
@@ -316,9 +353,19 @@ async fn read(shared: &Shared, side: &mut WriteSide, reading: Reading) {
     let found = if side.waiting.of(&device) == 0 {
         Ok(Vec::new())
     } else {
-        records::unacknowledged(&mut side.conn, &shared.memory, &device, after, max).await
+        waiting_for(shared, side, &device, after, max).await
     };
-    answer(done, found.map_err(|problem| JournalError::Store(problem.to_string())));
+    answer(done, shared.ended(side, found.map_err(Stop::Failed)));
+}
+
+async fn waiting_for(
+    shared: &Shared,
+    side: &mut WriteSide,
+    device: &DeviceKey,
+    after: Option<CallId>,
+    max: usize,
+) -> Result<Vec<Delivery>, sqlx::Error> {
+    records::unacknowledged(side.conn.read().await?, &shared.memory, device, after, max).await
 }
 
 /// Who asked may have gone; what was done stays done.

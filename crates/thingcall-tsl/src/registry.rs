@@ -234,6 +234,9 @@ pub enum DirectoryError {
     /// A limit is reached; says which.
     #[error("{0}")]
     Full(String),
+    /// The store cannot be written or read. The text is for callers too, and says whether the change was made.
+    #[error("{0}")]
+    Unwritable(String),
     /// The store failed; the text is for logs.
     #[error("store: {0}")]
     Store(String),

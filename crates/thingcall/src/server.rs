@@ -95,10 +95,13 @@ impl Server {
             None => None,
         };
 
+        let readiness = Readiness::new(metering)?;
         let store = Store::open(config.store.clone(), &config.data).await?;
-        store.claim().await?;
+        store.claim(readiness.conditions()).await?;
+        store.show_metrics(metering)?;
         let plugins = Plugins::start(config.loader.clone(), config.plugins.clone(), &config.data, metering).await?;
-        match Self::wire(config, Listeners { api, metrics, gate }, store, plugins.clone(), metering).await {
+        match Self::wire(config, Listeners { api, metrics, gate }, store, plugins.clone(), (metering, readiness)).await
+        {
             Ok(server) => Ok(server),
             Err(error) if let_go(&plugins).await => Err(error),
             Err(error) => {
@@ -113,20 +116,19 @@ impl Server {
         Listeners { api, metrics, gate }: Listeners,
         store: Arc<Store>,
         plugins: Arc<Plugins>,
-        metering: &Metering,
+        (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
         let first_key = store.first_key().await?;
         let handlers = plugins.clone();
         let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
-        let readiness = Readiness::new(metering)?;
         let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
         let brokers = Brokers::start(&parts, gate).await?;
         let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
-        let observed = observe(readiness.clone(), &engine, &plugins, metering)?;
+        let observed = observe(readiness.clone(), (&engine, &store, &plugins), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
         let (draining, drain) = watch::channel(false);
         let addresses = Addresses {
@@ -237,13 +239,13 @@ async fn publish(brokers: &Brokers, store: &Arc<Store>, metering: &Metering) -> 
 
 fn observe(
     readiness: Readiness,
-    engine: &Arc<Engine>,
-    plugins: &Arc<Plugins>,
+    (engine, store, plugins): (&Arc<Engine>, &Arc<Store>, &Arc<Plugins>),
     metering: &Metering,
 ) -> Result<Observed, prometheus::Error> {
-    let (engine, plugins) = (engine.clone(), plugins.clone());
+    let (engine, store, plugins) = (engine.clone(), store.clone(), plugins.clone());
     let refresh = move || {
         engine.refresh_metrics();
+        store.refresh_metrics();
         plugins.refresh_metrics();
     };
     Observed::new(metering.clone(), readiness, Box::new(refresh))

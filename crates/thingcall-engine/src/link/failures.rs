@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use thingcall_core::{CallError, DeliverError};
+use thingcall_core::{CallError, DeliverError, Executed};
 use tracing::warn;
 
 use super::Link;
@@ -13,7 +13,10 @@ impl Link<'_> {
     /// What the caller is told when the time is over.
     pub(crate) fn timed_out(&self) -> CallError {
         let waited_ms = u64::try_from(self.begun.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if self.left.load(Ordering::Relaxed) {
+        if self.recording.load(Ordering::Relaxed) {
+            let why = format!("the store did not answer within {waited_ms} ms");
+            CallError::NotRecorded { why, executed: Executed::Maybe }
+        } else if self.left.load(Ordering::Relaxed) {
             CallError::Timeout { device: self.call.device.key.to_string(), waited_ms }
         } else {
             CallError::Expired { waited_ms }

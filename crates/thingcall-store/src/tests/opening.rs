@@ -24,8 +24,10 @@ async fn folder_and_files_are_for_the_owner_only() {
 async fn a_commit_waits_for_the_disk() {
     let bench = bench().await;
     let mut side = bench.store.shared().write.lock().await;
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut side.conn).await.unwrap();
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut side.conn).await.unwrap();
+    let journal: String =
+        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(side.conn.read().await.unwrap()).await.unwrap();
+    let synchronous: i64 =
+        sqlx::query_scalar("PRAGMA synchronous").fetch_one(side.conn.read().await.unwrap()).await.unwrap();
     assert_eq!((journal.as_str(), synchronous), ("wal", 2));
 }
 
@@ -53,11 +55,11 @@ async fn a_damaged_file_is_named_with_what_to_do() {
 async fn a_newer_schema_is_refused_with_both_versions() {
     let bench = bench().await;
     let newer = sqlx::query("PRAGMA user_version = 7");
-    newer.execute(&mut bench.store.shared().write.lock().await.conn).await.unwrap();
+    newer.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
     bench.store.close().await;
     let error = Store::open(Config::default(), bench.folder.path()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 4, .. }));
-    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 4"));
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 5, .. }));
+    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 5"));
 }
 
 #[tokio::test]
@@ -67,9 +69,9 @@ async fn a_file_of_the_first_schema_keeps_its_commands() {
     let back = sqlx::raw_sql(
         "ALTER TABLE calls DROP COLUMN raw; ALTER TABLE devices DROP COLUMN transport; \
          ALTER TABLE devices DROP COLUMN came_from; ALTER TABLE devices DROP COLUMN sync_topic; \
-         DROP TABLE publishing; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; PRAGMA user_version = 1",
+         DROP TABLE publishing; DROP TABLE room; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; PRAGMA user_version = 1",
     );
-    back.execute(&mut bench.store.shared().write.lock().await.conn).await.unwrap();
+    back.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
     let bench = bench.reopened().await;
     let kept = bench.store.unacknowledged(&key("d1"), None, 9).await.unwrap();
     assert_eq!((kept.len(), kept[0].id.as_u32(), &kept[0].raw), (1, 7, &None));
@@ -99,19 +101,19 @@ async fn a_new_file_can_be_opened_by_many_at_once() {
 #[tokio::test]
 async fn a_data_folder_has_one_server() {
     let bench = bench().await;
-    bench.store.claim().await.unwrap();
+    bench.store.claim(&Conditions::default()).await.unwrap();
     let other = bench.other().await;
-    let refused = other.claim().await.unwrap_err();
+    let refused = other.claim(&Conditions::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }));
     drop(bench.store);
-    other.claim().await.unwrap();
+    other.claim(&Conditions::default()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_product_whose_settings_cannot_be_read_is_treated_by_default() {
     let bench = bench().await.with_devices(&["d1"]).await;
     let spoil = sqlx::query("UPDATE products SET settings = '{\"from\":\"elsewhere\"}'");
-    spoil.execute(&mut bench.store.shared().write.lock().await.conn).await.unwrap();
+    spoil.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
     let bench = bench.reopened().await;
     assert_eq!(bench.store.products()[0].settings, ProductSettings::default());
 }

@@ -26,7 +26,7 @@ async fn memory_tells_presence_at_once() {
 #[tokio::test]
 async fn presence_is_written_and_a_tool_leaves_it_alone() {
     let bench = bench().await.with_devices(&["d1", "d2"]).await;
-    bench.store.claim().await.unwrap();
+    bench.store.claim(&Conditions::default()).await.unwrap();
     bench.store.online(&key("d1"), EMBEDDED, Some("10.0.0.1:5"), UnixMillis(100));
     bench.store.flush().await;
     let tool = bench.other().await;
@@ -44,7 +44,7 @@ async fn nobody_is_online_when_a_server_starts() {
     bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(100));
     let bench = bench.reopened().await;
     assert!(told(&bench.store, "d1").await.online);
-    bench.store.claim().await.unwrap();
+    bench.store.claim(&Conditions::default()).await.unwrap();
     assert!(!told(&bench.store, "d1").await.online);
     let tool = bench.other().await;
     let seen = told(&tool, "d1").await;

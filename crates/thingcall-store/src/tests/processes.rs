@@ -73,7 +73,7 @@ async fn a_process_that_missed_changes_reads_everything_anew() {
     tool.set_enabled(&key("d2"), false).await.unwrap();
     let made = tool.add_key(NewKey::default()).await.unwrap();
     let mut side = bench.store.shared().write.lock().await;
-    sqlx::query("DELETE FROM changes WHERE kind = 'device'").execute(&mut side.conn).await.unwrap();
+    sqlx::query("DELETE FROM changes WHERE kind = 'device'").execute(side.conn.read().await.unwrap()).await.unwrap();
     let mut changes = bench.store.changes();
     crate::changes::catch_up(bench.store.shared(), &mut side).await.unwrap();
     drop(side);

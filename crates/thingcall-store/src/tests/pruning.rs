@@ -5,7 +5,10 @@ use super::*;
 async fn records(bench: &Bench) -> (u64, Vec<u32>) {
     bench.store.flush().await;
     let mut side = bench.store.shared().write.lock().await;
-    let ids = sqlx::query_scalar("SELECT call_id FROM calls ORDER BY seq").fetch_all(&mut side.conn).await.unwrap();
+    let ids = sqlx::query_scalar("SELECT call_id FROM calls ORDER BY seq")
+        .fetch_all(side.conn.read().await.unwrap())
+        .await
+        .unwrap();
     (side.records, ids)
 }
 

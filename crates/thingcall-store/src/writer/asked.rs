@@ -1,0 +1,45 @@
+//! What the writer is asked to do, and who waits for it.
+
+use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Reply};
+use tokio::sync::oneshot;
+
+use crate::calls::Progress;
+use crate::waiting::CallKey;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Write a new call down.
+    Open(Box<Opening>),
+    /// Add to a call's record.
+    Note(CallKey, Box<Progress>),
+    /// End the calls these replies answer.
+    Complete(Answering),
+    /// Say which commands wait.
+    Read(Reading),
+    /// Say when everything before is durable.
+    Flush(oneshot::Sender<()>),
+}
+
+/// A new call, and who waits for it to be durable.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) entry: JournalEntry,
+    pub(crate) done: oneshot::Sender<Result<(), JournalError>>,
+}
+
+/// Replies, and who waits for what they do.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) done: oneshot::Sender<Result<Vec<Completion>, JournalError>>,
+}
+
+/// A question for a device's waiting commands, and who asks.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) device: DeviceKey,
+    pub(crate) after: Option<CallId>,
+    pub(crate) max: usize,
+    pub(crate) done: oneshot::Sender<Result<Vec<Delivery>, JournalError>>,
+}
