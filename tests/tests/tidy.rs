@@ -18,7 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-mqtt", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-amqp", &["thingcall-alink", "thingcall-core"]),
     ("thingcall-broker", &["thingcall-alink", "thingcall-core"]),
-    ("thingcall-gate", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-listen", &[]),
+    ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core"]),
     ("thingcall-plugin", &[]),
     ("thingcall-loader", &["thingcall-plugin", "thingcall-alink", "thingcall-core"]),
     ("test-fb", &["thingcall-plugin"]),
@@ -28,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),
     ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),
-    ("thingcall-api", &["thingcall-engine", "thingcall-tsl", "thingcall-core"]),
+    ("thingcall-api", &["thingcall-listen", "thingcall-engine", "thingcall-tsl", "thingcall-core"]),
 ];
 
 /// What may stand at the top, beside files whose names begin with a dot.

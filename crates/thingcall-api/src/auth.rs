@@ -108,6 +108,22 @@ impl Gate {
         }
     }
 
+    /// Refuses a request whose head alone says already that it will be: its key is unknown, or its time is off. Where the
+    /// head does not say, the body will.
+    pub(crate) fn foresee(&self, incoming: &Incoming<'_>) -> Result<(), Refusal> {
+        let (key_id, time) = match incoming.scheme {
+            Scheme::V1 => v1::foreseen(incoming),
+            Scheme::Acs3 => acs3::foreseen(incoming)?,
+        };
+        if let Some(key_id) = key_id {
+            let key = self.keys.key(key_id).ok_or(Refusal::KeyUnknown)?;
+            if !key.enabled {
+                return Err(Refusal::KeyInactive);
+            }
+        }
+        time.map_or(Ok(()), |time| self.check_time(time, (self.clock)()).map(drop))
+    }
+
     fn check_time(&self, text: &str, now: UnixMillis) -> Result<UnixMillis, Refusal> {
         let at = clock::parse(text).ok_or_else(|| Refusal::TimeFormat(text.chars().take(64).collect()))?;
         let off = Duration::from_millis(at.0.abs_diff(now.0));

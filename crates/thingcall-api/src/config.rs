@@ -18,7 +18,7 @@ pub struct Config {
     pub instance_id: Option<String>,
     /// How many InvokeThingService calls an account may make in a second, by all its keys together; 0 is no limit.
     pub calls_per_second_max: u32,
-    /// The longest path and query of a request. Over 65,534 bytes the connection ends with a bare 414.
+    /// The longest path and query of a request; 65,534 bytes at most.
     pub uri_bytes_max: usize,
     /// The largest request line and headers together.
     pub head_bytes_max: usize,
@@ -36,8 +36,17 @@ pub struct Config {
     /// How long a request's body may take.
     #[serde(with = "humantime_serde")]
     pub body_read_timeout: Duration,
-    /// How many connections are open at once; more wait in the system's queue.
+    /// How long a caller may take to read its answer.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// How many connections are open at once. One more takes the place of the one that has waited for a request
+    /// longest; where none waits, it waits in the system's queue.
     pub connections_max: usize,
+    /// What all requests together may hold before their signatures are checked, beside 8 KiB of each connection.
+    pub unauthenticated_bytes_max: usize,
+    /// The longest string to sign that the answer to a wrong signature shows whole. SDKs compare it with their own;
+    /// arguments grow in it to five times their size.
+    pub string_to_sign_bytes_max: usize,
 }
 
 impl Default for Config {
@@ -54,7 +63,10 @@ impl Default for Config {
             nonces_max: 1_000_000,
             header_read_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             connections_max: 10_000,
+            unauthenticated_bytes_max: 64 * 1024 * 1024,
+            string_to_sign_bytes_max: 384 * 1024,
         }
     }
 }
@@ -69,6 +81,9 @@ impl Config {
             ("body_bytes_max", self.body_bytes_max, 1),
             ("nonces_max", self.nonces_max, 1),
             ("connections_max", self.connections_max, 1),
+            // Else the largest body could never be read.
+            ("unauthenticated_bytes_max", self.unauthenticated_bytes_max, self.body_bytes_max),
+            ("string_to_sign_bytes_max", self.string_to_sign_bytes_max, 4096),
         ] {
             if value < least {
                 problems.push(format!("{key} is {value}; right is {least} or more"));
@@ -78,6 +93,7 @@ impl Config {
             ("clock_skew", self.clock_skew),
             ("header_read_timeout", self.header_read_timeout),
             ("body_read_timeout", self.body_read_timeout),
+            ("write_timeout", self.write_timeout),
         ] {
             if value.is_zero() {
                 problems.push(format!("{key} is 0s; right is more than 0s"));

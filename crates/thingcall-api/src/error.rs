@@ -48,6 +48,7 @@ impl Failure {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Gateway(Refusal::Throttled { .. } | Refusal::NoncesFull { .. }) => Outcome::Throttled,
+            Self::Gateway(Refusal::BytesFull { .. }) => Outcome::Overloaded,
             Self::Gateway(_) => Outcome::InvalidArgs,
             Self::Service(failure) => failure.outcome,
         }

@@ -30,6 +30,28 @@ pub(crate) enum Refusal {
         /// The limit.
         max: usize,
     },
+    /// The request line and headers are too large.
+    #[error(
+        "The request line and headers have more than {max} bytes together. Send parameters as a form body instead."
+    )]
+    HeadTooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// The head did not come in time.
+    #[error("The request's head did not arrive within {} ms.", .0.as_millis())]
+    HeadTimeout(Duration),
+    /// It is no HTTP.
+    #[error("The request cannot be read; right is HTTP/1.1 with well-formed headers and one Content-Length.")]
+    Malformed,
+    /// Requests that are not checked yet hold all they may.
+    #[error(
+        "The service is busy: requests whose signatures are not checked yet hold {max} bytes, which is all they may. Nothing was executed; send it again."
+    )]
+    BytesFull {
+        /// The limit.
+        max: usize,
+    },
     /// The body is too large.
     #[error("The body is larger than {max} bytes.")]
     BodyTooLarge {
@@ -129,7 +151,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// The statuses that [`Self::status`] can give.
-    pub(crate) const STATUSES: [StatusCode; 9] = [
+    pub(crate) const STATUSES: [StatusCode; 10] = [
         StatusCode::BAD_REQUEST,
         StatusCode::FORBIDDEN,
         StatusCode::NOT_FOUND,
@@ -138,7 +160,8 @@ impl Refusal {
         StatusCode::PAYLOAD_TOO_LARGE,
         StatusCode::URI_TOO_LONG,
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        StatusCode::SERVICE_UNAVAILABLE,
     ];
 
     /// The HTTP status.
@@ -148,10 +171,13 @@ impl Refusal {
             Self::Path(_) | Self::Action(_) | Self::KeyUnknown => StatusCode::NOT_FOUND,
             Self::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTimeout(_) | Self::HeadTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BytesFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyInactive => StatusCode::FORBIDDEN,
             Self::BodyUnreadable
+            | Self::Malformed
             | Self::TooManyParameters { .. }
             | Self::Duplicate(_)
             | Self::Missing(_)
@@ -178,9 +204,11 @@ impl Refusal {
             Self::Path(_) | Self::Action(_) => "InvalidAction.NotFound",
             Self::UriTooLong { .. } => "RequestUriTooLong",
             Self::BodyTooLarge { .. } => "RequestBodyTooLarge",
-            Self::BodyTimeout(_) => "RequestTimeout",
+            Self::BodyTimeout(_) | Self::HeadTimeout(_) => "RequestTimeout",
+            Self::HeadTooLarge { .. } => "RequestHeaderTooLarge",
+            Self::BytesFull { .. } => "ServiceUnavailable",
             Self::BodyType(_) => "UnsupportedContentType",
-            Self::BodyUnreadable => "InvalidFormat",
+            Self::BodyUnreadable | Self::Malformed => "InvalidFormat",
             Self::TooManyParameters { .. }
             | Self::Duplicate(_)
             | Self::Invalid { .. }
@@ -200,8 +228,23 @@ impl Refusal {
         })
     }
 
+    /// Cuts the string to sign in it to `max` bytes, for a caller that nobody vouches for. It is ASCII.
+    #[must_use]
+    pub(crate) fn cut(self, max: usize) -> Self {
+        let Self::SignatureDoesNotMatch(mut string) = self else { return self };
+        let bytes = string.len();
+        if bytes > max && string.is_char_boundary(max) {
+            string.truncate(max);
+            string.push_str(&format!("... (the first {max} of {bytes} bytes)"));
+        }
+        Self::SignatureDoesNotMatch(string)
+    }
+
     /// After how many seconds the same request may be let in; 1 or more.
     pub(crate) fn retry_after(&self) -> Option<u64> {
+        if matches!(self, Self::BytesFull { .. }) {
+            return Some(1);
+        }
         let (Self::Throttled { wait, .. } | Self::NoncesFull { wait, .. }) = self else { return None };
         Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero()))
     }

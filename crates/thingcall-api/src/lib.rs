@@ -1,6 +1,6 @@
 //! The Alibaba-compatible HTTP front: requests signed by unmodified SDKs in, JSON and XML answers out.
 //!
-//! Read it in the order of a request: `server` accepts connections, `request` reads a request and answers it, `params`
+//! Read it in the order of a request: `server` listens, `request` answers a request, whose `body` it reads, `params`
 //! and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one this is all for), `answer`
 //! writes the result. Two files turn failures into answers: `gateway` those of the request itself (HTTP 4xx), `error`
 //! those of the service (HTTP 200 with `Success=false`).
@@ -13,7 +13,9 @@ mod metrics;
 
 mod server;
 
+mod body;
 mod request;
+mod unread;
 
 mod params;
 

@@ -25,11 +25,12 @@ enum AuthResult {
     Denied,
     /// It has no claim that could be judged.
     Error,
+    /// It may be right, and there is no room to remember it.
+    Throttled,
 }
 
 impl AuthResult {
-    /// `cached` is for keys that are looked up elsewhere; here all come from memory.
-    const WORDS: [&str; 4] = ["ok", "denied", "error", "cached"];
+    const WORDS: [&str; 4] = ["ok", "denied", "error", "throttled"];
 }
 
 /// The front's counters.
@@ -78,6 +79,14 @@ impl Metrics {
         }
     }
 
+    /// Counts what could not be read as a request. How long it took is not known.
+    pub(crate) fn unread(&self, status: StatusCode) {
+        let counted = self.routes.last().and_then(|other| other.by_status.iter().find(|(code, _)| *code == status));
+        if let Some((_, counter)) = counted {
+            counter.inc();
+        }
+    }
+
     /// Counts a request that was let in.
     pub(crate) fn admitted(&self) {
         self.judged(AuthResult::Ok);
@@ -95,7 +104,12 @@ impl Metrics {
                 | Refusal::Expired { .. }
                 | Refusal::TokenMismatch
         );
-        self.judged(if denied { AuthResult::Denied } else { AuthResult::Error });
+        let throttled = matches!(why, Refusal::NoncesFull { .. } | Refusal::BytesFull { .. });
+        self.judged(match (denied, throttled) {
+            (true, _) => AuthResult::Denied,
+            (false, true) => AuthResult::Throttled,
+            (false, false) => AuthResult::Error,
+        });
     }
 
     fn judged(&self, result: AuthResult) {

@@ -4,18 +4,18 @@
 //! once under a name of a closed list, and leaves one line in the log if it failed. While a device is waited for,
 //! nothing of the request is kept: hyper reads on into the same memory.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming as Unread};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Incoming as Unread;
+use hyper::header::{HOST, HeaderName};
 use hyper::http::request::Parts;
-use hyper::{Method, Request};
 use thingcall_core::{AccessKey, ErrorCode, Outcome, RequestId};
+use thingcall_listen::{Caller, Serve};
 use thingcall_tsl::Directory;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::actions::Action;
@@ -29,7 +29,10 @@ use crate::invoke::{Call, Calls};
 use crate::metrics::Metrics;
 use crate::params::Params;
 use crate::quota::Quota;
-use crate::sign;
+use crate::{body, sign, unread};
+
+/// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
+const ECHO_BYTES_BUSY: usize = 4 * 1024;
 
 /// What requests are answered with. Shared by all connections.
 pub(crate) struct App {
@@ -59,7 +62,7 @@ pub(crate) struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    fn read(received: Instant, head: &'a Parts, body: &'a [u8]) -> Self {
+    pub(crate) fn read(received: Instant, head: &'a Parts, body: &'a [u8]) -> Self {
         let params = Params::read(head.uri.query().unwrap_or_default(), body);
         let mut incoming = Self { received, id: RequestId::random(), head, body, params, scheme: Scheme::V1 };
         incoming.scheme = Scheme::of(&incoming);
@@ -100,11 +103,23 @@ enum Asked {
     Other(Action),
 }
 
+impl Serve for App {
+    type Body = Full<Bytes>;
+
+    fn answer(self: Arc<Self>, request: Request<Unread>, caller: Caller) -> impl Future<Output = Answer> + Send {
+        handle(self, request, caller)
+    }
+
+    fn refuse(&self, unread: &thingcall_listen::Unread<'_>) -> Answer {
+        unread::refuse(unread, &self.metrics)
+    }
+}
+
 /// Answers a request.
-pub(crate) async fn handle(app: Arc<App>, request: Request<Unread>) -> Result<Answer, Infallible> {
+async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Answer {
     let received = Instant::now();
     let (head, body) = request.into_parts();
-    let body = read_body(&app.config, &head, body).await;
+    let body = body::read(&app, &head, body, &caller).await;
     let (body, unread) = body.map_or_else(|refusal| (Bytes::new(), Some(refusal)), |body| (body, None));
     let incoming = Incoming::read(received, &head, &body);
     let name = incoming.system(&headers::ACTION, "Action");
@@ -115,7 +130,8 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Unread>) -> Result<An
         action: action.map_or("", Action::as_str),
         id: incoming.id,
     };
-    let asked = unread.map_or(format, Err).map_err(Failure::from).and_then(|_| app.judge(&incoming, action, name));
+    let asked =
+        unread.map_or(format, Err).map_err(Failure::from).and_then(|_| app.judge(&incoming, action, name, &caller));
     // What a device does wrong is no refusal, and only those name the host.
     let host = if matches!(asked, Ok(Asked::Device(_))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
@@ -131,16 +147,23 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Unread>) -> Result<An
         Ok(fields) => about.success(fields),
         Err(failure) => {
             log(&about, &failure);
-            about.failure(&failure, &host)
+            about.failure(&app.echoed(failure, &caller), &host)
         }
     };
     app.metrics.answered(action, response.status(), received.elapsed());
-    Ok(response)
+    response
 }
 
 impl App {
-    fn judge(&self, incoming: &Incoming<'_>, action: Option<Action>, name: Option<&str>) -> Result<Asked, Failure> {
+    fn judge(
+        &self,
+        incoming: &Incoming<'_>,
+        action: Option<Action>,
+        name: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Asked, Failure> {
         let key = self.admit(incoming)?;
+        caller.vouched();
         let version = incoming.system(&headers::VERSION, "Version").ok_or(Refusal::Missing("Version"))?;
         if version != sign::VERSION {
             return Err(Refusal::Version(version.chars().take(64).collect()).into());
@@ -163,6 +186,15 @@ impl App {
             .inspect_err(|refusal| self.metrics.refused(refusal))
     }
 
+    /// Cuts what a refusal tells of the request, where it is more than is told, or more than there is room for.
+    fn echoed(&self, failure: Failure, caller: &Caller) -> Failure {
+        let Failure::Gateway(Refusal::SignatureDoesNotMatch(string)) = &failure else { return failure };
+        let max = self.config.string_to_sign_bytes_max;
+        let max = if caller.may_be_told(string.len().min(max)) { max } else { max.min(ECHO_BYTES_BUSY) };
+        let Failure::Gateway(refusal) = failure else { return failure };
+        refusal.cut(max).into()
+    }
+
     fn check_instance(&self, params: &Params<'_>) -> Result<(), Failure> {
         let Some(ours) = self.config.instance_id.as_deref() else { return Ok(()) };
         let given = params.get("IotInstanceId");
@@ -173,49 +205,6 @@ impl App {
         let text = format!("IotInstanceId {problem}; right is {ours:?}");
         Err(Failure::service(ErrorCode::InstanceNotFound, Outcome::UnknownTarget, text))
     }
-}
-
-/// Reads the body of a request that is worth it.
-async fn read_body(config: &Config, head: &Parts, body: Unread) -> Result<Bytes, Refusal> {
-    check_head(config, head)?;
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let max = config.body_bytes_max;
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > max) {
-        return Err(Refusal::BodyTooLarge { max });
-    }
-    let read = timeout(config.body_read_timeout, Limited::new(body, max).collect()).await;
-    let bytes = match read {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::BodyTooLarge { max }),
-        Ok(Err(_)) => return Err(Refusal::BodyUnreadable),
-        Err(_) => return Err(Refusal::BodyTimeout(config.body_read_timeout)),
-    };
-    if bytes.is_empty() { Ok(bytes) } else { check_type(head).map(|()| bytes) }
-}
-
-fn check_head(config: &Config, head: &Parts) -> Result<(), Refusal> {
-    if head.uri.path() != "/" {
-        return Err(Refusal::Path(head.uri.path().chars().take(64).collect()));
-    }
-    if head.method != Method::GET && head.method != Method::POST {
-        return Err(Refusal::Method(head.method.as_str().chars().take(64).collect()));
-    }
-    let (bytes, max) = (head.uri.path_and_query().map_or(0, |text| text.as_str().len()), config.uri_bytes_max);
-    if bytes > max { Err(Refusal::UriTooLong { bytes, max }) } else { Ok(()) }
-}
-
-/// A body is a form; one without a type is taken for one.
-fn check_type(head: &Parts) -> Result<(), Refusal> {
-    let Some(value) = head.headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let text = value.to_str().unwrap_or_default();
-    let kind = text.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Ok(());
-    }
-    Err(Refusal::BodyType(kind.chars().take(64).collect()))
 }
 
 fn host(head: &Parts) -> &str {

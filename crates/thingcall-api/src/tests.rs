@@ -11,3 +11,4 @@ mod models;
 mod neighbours;
 mod oddities;
 mod signatures;
+mod untrusted;

@@ -3,7 +3,6 @@
 //! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
 //! gives those that wait their answer, and only then takes away what they need.
 
-use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,7 +55,7 @@ pub(crate) struct Server {
     observed: Observed,
     /// Tells the front to finish.
     draining: watch::Sender<bool>,
-    front: JoinHandle<io::Result<()>>,
+    front: JoinHandle<()>,
     metrics: JoinHandle<()>,
     kicker: JoinHandle<()>,
 }
@@ -164,8 +163,7 @@ impl Server {
             warn!(calls = left, "calls had no answer in time; they were ended");
         }
         match timeout(CLOSE_TIMEOUT, &mut self.front).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => warn!(%error, "the front ended with an error"),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => warn!(%error, "the front failed"),
             Err(_) => {
                 self.front.abort();

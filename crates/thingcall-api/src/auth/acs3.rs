@@ -4,7 +4,7 @@
 //! believed here must be among them.
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderName};
+use hyper::header::{AUTHORIZATION, HOST, HeaderName};
 use smallvec::SmallVec;
 
 use super::{Claim, Scheme};
@@ -14,7 +14,8 @@ use crate::request::Incoming;
 use crate::{canonical, headers, sign};
 
 /// The headers that mean something and are in every request.
-static BELIEVED: [&HeaderName; 2] = [&headers::ACTION, &headers::VERSION];
+/// Without `Host`, a request that was signed for another server would be taken by this one.
+static BELIEVED: [&HeaderName; 3] = [&headers::ACTION, &headers::VERSION, &HOST];
 
 /// What the headers claim.
 pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
@@ -46,6 +47,12 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
         nonce,
         token: incoming.header(&headers::TOKEN).map(|_| believed(&headers::TOKEN)).transpose()?,
     })
+}
+
+/// The key's id and the time, where they are there.
+pub(super) fn foreseen<'a>(incoming: &'a Incoming<'_>) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
+    let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
+    Ok((Some(authorization.credential), incoming.header(&headers::DATE)))
 }
 
 /// The names of the signed headers. SDKs sign six to eight.

@@ -15,8 +15,7 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
     if version != "1.0" {
         return Err(Refusal::Invalid { name: "SignatureVersion", problem: format!("it is {version:?}; right is 1.0") });
     }
-    // One published example spells it with a capital S in the middle.
-    let time = params.get("Timestamp").or_else(|| params.get("TimeStamp")).ok_or(Refusal::Missing("Timestamp"))?;
+    let time = time(incoming).ok_or(Refusal::Missing("Timestamp"))?;
     let query = canonical::query(params.without("Signature"));
     Ok(Claim {
         scheme: Scheme::V1,
@@ -27,6 +26,17 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
         nonce: params.need("SignatureNonce")?,
         token: params.get("SecurityToken"),
     })
+}
+
+/// The key's id and the time, where they are among what is there.
+pub(super) fn foreseen<'a>(incoming: &'a Incoming<'_>) -> (Option<&'a str>, Option<&'a str>) {
+    (incoming.params.get("AccessKeyId"), time(incoming))
+}
+
+/// One published example spells it with a capital S in the middle.
+fn time<'a>(incoming: &'a Incoming<'_>) -> Option<&'a str> {
+    let params = &incoming.params;
+    params.get("Timestamp").or_else(|| params.get("TimeStamp"))
 }
 
 /// Says it of what SDKs can be told to use and is not known here, before anything else is found missing.

@@ -131,7 +131,7 @@ pub(super) struct Server {
     pub(super) calls_started: mpsc::UnboundedReceiver<()>,
     pub(super) calls_dropped: mpsc::UnboundedReceiver<()>,
     pub(super) drain: Option<oneshot::Sender<()>>,
-    pub(super) serving: JoinHandle<std::io::Result<()>>,
+    pub(super) serving: JoinHandle<()>,
     registry: Registry,
 }
 

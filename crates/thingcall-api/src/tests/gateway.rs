@@ -62,6 +62,7 @@ async fn an_incomplete_header_signature_is_told_apart_from_a_wrong_one() {
     refused(request.replace(",Signature=", ",Nothing="), 400, "IncompleteSignature").await;
     refused(request.replace("x-acs-date: ", "x-other: "), 400, "IncompleteSignature").await;
     refused(request.replace("x-acs-action;", ""), 400, "IncompleteSignature").await;
+    refused(request.replace("SignedHeaders=host;", "SignedHeaders="), 400, "IncompleteSignature").await;
     refused(request.replace("x-acs-content-sha256: e3", "x-acs-content-sha256: e4"), 400, "InvalidParameter").await;
     refused(
         request.replace("Host: here", "Host: there").replace("host: here", "host: there"),

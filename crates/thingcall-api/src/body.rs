@@ -1,0 +1,72 @@
+//! The body of a request: whether it is read at all, and how much of it.
+//!
+//! **Invariant:** nothing large is read for a request whose head says already that it will be refused.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Method;
+use hyper::body::{Body as _, Incoming as Unread};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::http::request::Parts;
+use thingcall_listen::Caller;
+use tokio::time::{Instant, timeout};
+
+use crate::config::Config;
+use crate::gateway::Refusal;
+use crate::request::{App, Incoming};
+
+/// A body for which it is worth to read the head twice.
+const LARGE_BYTES: usize = 8 * 1024;
+
+/// Reads the body of a request that is worth it.
+pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, Refusal> {
+    check_head(&app.config, head)?;
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    // Where nothing more is read, the answer must be told before the connection is reset.
+    collect(app, head, body, caller).await.inspect_err(|_| caller.cut_short())
+}
+
+async fn collect(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, Refusal> {
+    let config = &app.config;
+    let max = config.body_bytes_max;
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > max) {
+        return Err(Refusal::BodyTooLarge { max });
+    }
+    if announced.is_none_or(|bytes| bytes > LARGE_BYTES) {
+        app.gate.foresee(&Incoming::read(Instant::now(), head, &[])).inspect_err(|why| app.metrics.refused(why))?;
+    }
+    let read = timeout(config.body_read_timeout, Limited::new(body, max).collect()).await;
+    let bytes = match read {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::BodyTooLarge { max }),
+        Ok(Err(_)) if caller.over_budget() => return Err(Refusal::BytesFull { max: caller.budget().max() }),
+        Ok(Err(_)) => return Err(Refusal::BodyUnreadable),
+        Err(_) => return Err(Refusal::BodyTimeout(config.body_read_timeout)),
+    };
+    if bytes.is_empty() { Ok(bytes) } else { check_type(head).map(|()| bytes) }
+}
+
+fn check_head(config: &Config, head: &Parts) -> Result<(), Refusal> {
+    if head.uri.path() != "/" {
+        return Err(Refusal::Path(head.uri.path().chars().take(64).collect()));
+    }
+    if head.method != Method::GET && head.method != Method::POST {
+        return Err(Refusal::Method(head.method.as_str().chars().take(64).collect()));
+    }
+    let (bytes, max) = (head.uri.path_and_query().map_or(0, |text| text.as_str().len()), config.uri_bytes_max);
+    if bytes > max { Err(Refusal::UriTooLong { bytes, max }) } else { Ok(()) }
+}
+
+/// A body is a form; one without a type is taken for one.
+fn check_type(head: &Parts) -> Result<(), Refusal> {
+    let Some(value) = head.headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default();
+    let kind = text.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(());
+    }
+    Err(Refusal::BodyType(kind.chars().take(64).collect()))
+}

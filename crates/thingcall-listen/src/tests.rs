@@ -1,0 +1,4 @@
+//! Listeners, by what their peers see.
+
+mod doors;
+mod http;
