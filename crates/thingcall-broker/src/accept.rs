@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thingcall_core::ConnectResult;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -48,19 +48,16 @@ pub(crate) struct Listener {
 /// A socket's place among those that may be open.
 struct Place {
     inner: Arc<Inner>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Place {
-    fn new(inner: Arc<Inner>, permit: OwnedSemaphorePermit) -> Self {
-        inner.own_metrics.sockets.inc();
-        Self { inner, _permit: permit }
-    }
+    /// Cancelled when the place was given to another socket.
+    given: CancellationToken,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.inner.own_metrics.sockets.dec();
+        if !self.given.is_cancelled() {
+            self.inner.places.free();
+            self.inner.own_metrics.sockets.dec();
+        }
     }
 }
 
@@ -133,8 +130,9 @@ fn of_the_connection(error: &io::Error) -> bool {
 /// Gives a connection its place and its task. Where all places are taken, the socket that has been silent for longest
 /// makes room; if all have logged in, there is none.
 fn take(inner: &Arc<Inner>, around: Around, stream: TcpStream, peer: SocketAddr) {
-    let permit = inner.sockets.clone().try_acquire_owned().ok();
-    if permit.is_none() {
+    if inner.places.take() {
+        inner.own_metrics.sockets.inc();
+    } else {
         let made_room = inner.strangers.close_oldest();
         inner.own_metrics.refused(Refused::SocketsMax);
         tracing::warn!(%peer, made_room, "more sockets of devices than may be open (broker.sockets_max, ulimit -n)");
@@ -147,17 +145,10 @@ fn take(inner: &Arc<Inner>, around: Around, stream: TcpStream, peer: SocketAddr)
         tracing::debug!(%error, "a socket without its options");
     }
     let stranger = Stranger::new(inner.clone(), peer);
+    let place = Place { inner: inner.clone(), given: stranger.out.clone() };
     inner.tasks.spawn(async move {
-        let inner = stranger.inner.clone();
-        let permit = match permit {
-            Some(permit) => permit,
-            None => match stranger.in_time(inner.sockets.clone().acquire_owned()).await {
-                Ok(Ok(permit)) => permit,
-                Ok(Err(_)) | Err(_) => return,
-            },
-        };
-        let _place = Place::new(inner, permit);
         serve(stranger, around, stream).await;
+        drop(place);
     });
 }
 
@@ -207,9 +198,10 @@ async fn greet<S: Socket>(stranger: Stranger, socket: S) {
         inner.own_metrics.refused(Refused::Malformed);
         return tracing::info!(%peer, reason = "its first packet is no CONNECT", "connect refused");
     };
-    let session = inner.welcome(wire, connect, peer).await;
-    drop(stranger);
-    if let Some(session) = session {
+    if !stranger.proceed() {
+        return tracing::debug!(%peer, "made room for another with its CONNECT");
+    }
+    if let Some(session) = inner.welcome(wire, connect, peer).await {
         // On the heap by itself: a socket that has not logged in yet holds nothing of it.
         Box::pin(session.run()).await;
     }
@@ -248,6 +240,11 @@ impl Stranger {
         }
     }
 
+    /// Its CONNECT is there: it makes room no more. `false` if it did already.
+    fn proceed(self) -> bool {
+        self.inner.strangers.leave(self.number)
+    }
+
     fn late(&self, late: Late) {
         let peer = self.peer;
         match late {
@@ -275,6 +272,28 @@ impl Drop for Stranger {
     }
 }
 
+/// The places for sockets, on all listeners together.
+pub(crate) struct Places {
+    taken: AtomicUsize,
+    max: usize,
+}
+
+impl Places {
+    pub(crate) const fn new(max: usize) -> Self {
+        Self { taken: AtomicUsize::new(0), max }
+    }
+
+    /// Takes one; `false` if all are taken.
+    fn take(&self) -> bool {
+        let more = |taken| (taken < self.max).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn free(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// All sockets that have not logged in yet, the oldest first.
 #[derive(Default)]
 pub(crate) struct Strangers(Mutex<Waiting>);
@@ -298,11 +317,12 @@ impl Strangers {
         (number, out)
     }
 
-    fn leave(&self, number: u64) {
-        self.lock().waiting.remove(&number);
+    /// `false` if it is not there any more.
+    fn leave(&self, number: u64) -> bool {
+        self.lock().waiting.remove(&number).is_some()
     }
 
-    /// Has the oldest make room; `false` if there is none.
+    /// Has the oldest give its place; `false` if there is none.
     fn close_oldest(&self) -> bool {
         let oldest = self.lock().waiting.pop_first();
         oldest.is_some_and(|(_, out)| {

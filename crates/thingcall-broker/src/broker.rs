@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{Around, Listener, Strangers, sockets_max};
+use crate::accept::{Around, Listener, Places, Strangers, sockets_max};
 use crate::connection::Ended;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
@@ -80,8 +80,7 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) metrics: TransportMetrics,
     pub(crate) own_metrics: Metrics,
-    /// A permit for each socket that may be open.
-    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) places: Places,
     pub(crate) strangers: Strangers,
     pub(crate) outbox_reads: Semaphore,
     pub(crate) tasks: TaskTracker,
@@ -109,7 +108,7 @@ impl Broker {
         let (listeners, addresses) = listeners(&config)?;
         let inner = Arc::new(Inner {
             sessions: Sessions::new(parts.presence.clone(), sessions_max),
-            sockets: Arc::new(Semaphore::new(sockets_max.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(sockets_max),
             strangers: Strangers::default(),
             outbox_reads: Semaphore::new(OUTBOX_READS_MAX),
             tasks: TaskTracker::new(),
