@@ -49,18 +49,25 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// Drives the socket, but whenever it is woken lets the tasks that are ready run before: the messages they queue leave in
-/// one write. Woken by the first of them, it would run next, and write each alone.
-async fn unhurried<T>(driving: impl Future<Output = T>) -> T {
+/// Woken again within this time, the connection is busy: what else is ready is likely to have messages for it too.
+const BUSY_WITHIN: Duration = Duration::from_micros(50);
+
+/// Drives the socket, but on a busy connection, one woken within `busy_within` of having come to rest, lets the tasks that
+/// are ready run before: the messages they queue leave in one write. Woken by the first of them, it would run next, and
+/// write each alone.
+///
+/// An idle one is driven at once: a task that lets others run wakes a second worker, which finds nothing to do, and the
+/// message waits for that.
+async fn unhurried<T>(busy_within: Duration, driving: impl Future<Output = T>) -> T {
     let mut driving = pin!(driving);
-    let mut woken = false;
+    let mut rested: Option<Instant> = None;
     poll_fn(|context| {
-        if std::mem::take(&mut woken) {
+        if rested.take().is_some_and(|rested| rested.elapsed() < busy_within) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let polled = driving.as_mut().poll(context);
-        woken = polled.is_pending();
+        rested = polled.is_pending().then(Instant::now);
         polled
     })
     .await
@@ -124,7 +131,7 @@ impl Connection<'_> {
 
     async fn receive(&mut self) -> Ended {
         loop {
-            match unhurried(self.event_loop.poll()).await {
+            match unhurried(BUSY_WITHIN, self.event_loop.poll()).await {
                 Ok(Event::Message { topic, payload }) => self.take(&topic, &payload),
                 Ok(Event::Sent) => self.shared.metrics.send_queue_length.dec(),
                 Ok(Event::Connected { .. } | Event::Subscribed { .. } | Event::Nothing) => {}

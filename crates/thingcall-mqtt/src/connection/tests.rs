@@ -12,10 +12,10 @@ fn a_pause_is_half_to_all_of_what_it_may_be() {
     assert!(pauses.iter().any(|p| *p < pause * 6 / 10) && pauses.iter().any(|p| *p > pause * 9 / 10));
 }
 
-/// On one worker, where who is woken runs next.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_ready_tasks_queue_leaves_together() {
-    let batches = tokio::spawn(async {
+/// What a connection that is busy for so long writes at a time of what ten tasks queue that become ready together. They run
+/// on one worker, where who is woken runs next.
+async fn batches(busy_within: Duration) -> Vec<usize> {
+    let batches = tokio::spawn(async move {
         let (queue, mut queued) = mpsc::unbounded_channel();
         let (start, _) = broadcast::channel(1);
         for task in 0..10 {
@@ -31,10 +31,20 @@ async fn what_ready_tasks_queue_leaves_together() {
         start.send(()).unwrap();
         let mut batches = Vec::new();
         let mut batch = Vec::new();
-        while unhurried(queued.recv_many(&mut batch, 64)).await > 0 {
+        while unhurried(busy_within, queued.recv_many(&mut batch, 64)).await > 0 {
             batches.push(std::mem::take(&mut batch).len());
         }
         batches
     });
-    assert_eq!(batches.await.unwrap(), [10]);
+    batches.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_ready_tasks_queue_on_a_busy_connection_leaves_together() {
+    assert_eq!(batches(Duration::MAX).await, [10]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_idle_connection_is_driven_at_once() {
+    assert_eq!(batches(Duration::ZERO).await.first(), Some(&1));
 }
