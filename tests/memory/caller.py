@@ -12,11 +12,11 @@ class Caller:
     def __init__(self, address):
         self.address, self.reader, self.writer = address, None, None
 
-    async def send(self, device, identifier, arguments):
+    async def send(self, device, identifier, arguments, **more):
         if self.writer is None or self.writer.is_closing() or self.reader.at_eof():
             self.reader, self.writer = await asyncio.open_connection(*self.address)
         path = signed_path(
-            "InvokeThingService", ProductKey=PRODUCT, DeviceName=device, Identifier=identifier, Args=arguments
+            "InvokeThingService", ProductKey=PRODUCT, DeviceName=device, Identifier=identifier, Args=arguments, **more
         )
         self.writer.write(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n".encode())
 

@@ -59,9 +59,13 @@ def signed_path(action, **params):
 class Process:
     """A server process; `addresses` are those it says when it is ready."""
 
-    def __init__(self, command, settings=()):
+    def __init__(self, command, settings=(), preload=None, files_max=None):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("THINGCALL")}
         environment |= {f"THINGCALL__{key}": value for key, value in dict(settings).items()}
+        if preload:
+            environment["LD_PRELOAD"] = preload
+        if files_max:
+            command = ["prlimit", f"--nofile={files_max}:{files_max}", *command]
         # The log goes into a file, not a pipe: nobody reads it while this measures.
         self.log = tempfile.NamedTemporaryFile("w+", prefix="thingcall-memory-", suffix=".log")
         self.child = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
@@ -108,19 +112,34 @@ class Process:
         self.log.close()
         return code
 
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+        self.log.close()
+
 
 class Mosquitto:
-    """A Mosquitto of its own, where anybody may do anything."""
+    """A Mosquitto of its own, where anybody may do anything, or what the access list says."""
 
     def __init__(self, folder):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.address = free.getsockname()
-        file = os.path.join(folder, "mosquitto.conf")
-        with open(file, "w") as conf:
+        self.file = os.path.join(folder, "mosquitto.conf")
+        self.start()
+
+    def start(self, access_list=None):
+        """Listens, on the same port each time."""
+        with open(self.file, "w") as conf:
             conf.write(f"listener {self.address[1]} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+            if access_list is not None:
+                conf.write(f"acl_file {self.file}.acl\n")
+        if access_list is not None:
+            with open(f"{self.file}.acl", "w") as file:
+                file.write(access_list)
+            os.chmod(f"{self.file}.acl", 0o644)
         path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"
         program = shutil.which("mosquitto", path=path) or sys.exit("mosquitto is missing: tests/install mosquitto")
-        self.child = subprocess.Popen([program, "-c", file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.child = subprocess.Popen([program, "-c", self.file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(READY_WITHIN_S * 20):
             try:
                 return socket.create_connection(self.address).close()
@@ -136,10 +155,10 @@ class Mosquitto:
 class Site:
     """A store with product and key, and the server on it, with its own broker or a Mosquitto."""
 
-    def __init__(self, program, settings=(), with_mosquitto=False):
+    def __init__(self, program, settings=(), with_mosquitto=False, data=None, **process):
         self.program = program
         self.folder = tempfile.mkdtemp(prefix="thingcall-memory-")
-        self.data = os.path.join(self.folder, "data")
+        self.data = data or os.path.join(self.folder, "data")
         models = [os.path.join(FIXTURES, name) for name in ("sample_tsl.json", "sample_tsl_testFb.json")]
         topic = ["--sync-topic", "ext"] if with_mosquitto else []
         self.command("product", "import", "--key", PRODUCT, *topic, *models)
@@ -151,7 +170,14 @@ class Site:
         if self.mosquitto:
             host, port = self.mosquitto.address
             settings |= {"BROKER__ENABLED": "false", "MQTT__URL": f"mqtt://{host}:{port}"}
-        self.server = Process([program, "serve", *free, "--data", self.data], settings)
+        self.start = lambda: Process([program, "serve", *free, "--data", self.data], settings, **process)
+        self.server = self.start()
+        self.broker = self.mosquitto.address if self.mosquitto else self.server.address("mqtt")
+
+    def killed(self):
+        """The server killed with SIGKILL, and started again on the same store; its ports are others."""
+        self.server.kill()
+        self.server = self.start()
         self.broker = self.mosquitto.address if self.mosquitto else self.server.address("mqtt")
 
     def command(self, *arguments):
