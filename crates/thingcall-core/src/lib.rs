@@ -26,6 +26,7 @@ mod outcome;
 
 mod conditions;
 mod peer_text;
+mod probe;
 mod problem;
 
 mod access;
@@ -55,11 +56,12 @@ pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, Produc
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
+pub use probe::{Probe, Standing, Verdict};
 pub use problem::{Check, Problem, Section};
 pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
 pub use results::{Backlog, CallResult, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 #[cfg(feature = "metrics")]
-pub use transport_metrics::{ConnectResult, PublishResult, ReceivedKind, TransportMetrics};
+pub use transport_metrics::{ConnectResult, PublishResult, Publishing, ReceivedKind, TransportMetrics, Unacknowledged};
 pub use transport_name::{NotAName, TransportName};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Delivery, DeviceKey, Presence, TransportName};
+use crate::{Delivery, DeviceKey, Presence, SyncTopic, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,8 +51,19 @@ pub trait Transport: Send + Sync {
     /// Whether the device is connected, as far as this transport can tell. Answers from memory.
     fn presence(&self, device: &DeviceKey) -> Presence;
 
-    /// Whether it can take deliveries now (connected and subscribed). Answers from memory.
+    /// Whether it can take deliveries now: connected, subscribed, and what is sent arrives. Answers from memory.
     fn ready(&self) -> bool;
+
+    /// Why it is not ready, and what to do about it; `None` if it is. Answers from memory.
+    fn failure(&self) -> Option<String> {
+        (!self.ready()).then(|| "there is no connection to its broker; the log says why".to_owned())
+    }
+
+    /// The topic of synchronous calls for a device of which nothing else says it; `None` if this transport sees that
+    /// itself.
+    fn sync_topic(&self) -> Option<SyncTopic> {
+        None
+    }
 
     /// Sends a command. Returns when the message is handed on; it does not wait for the device.
     /// Cancel-safe: dropping it sends the message once or not at all.
@@ -85,6 +96,9 @@ pub enum DeliverError {
     /// The connection broke while the message was on its way; it may have left.
     #[error("connection to the broker lost while sending")]
     Lost,
+    /// The broker takes no messages for now; nothing was sent.
+    #[error("the devices' broker takes no messages for now")]
+    Blocked,
     /// The send queue is full; nothing was sent.
     #[error("send queue is full ({0} messages)")]
     QueueFull(usize),

@@ -2,9 +2,14 @@
 
 use std::collections::HashMap;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::TransportName;
+use crate::{DeliverError, Sent, TransportName};
+
+const PUBLISHED_HELP: &str = "Messages to devices, each counted once: sent (left, no acknowledgement waited for), acked \
+    (by the broker, by the device behind the embedded one), nacked (refused by the broker), returned (nobody to give it \
+    to), blocked (a full queue, or the broker takes none), failed (the way broke, or too large)";
+const CONNECTS_HELP: &str = "Attempts to connect to the broker; for the embedded one, of devices to us";
 
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$var_doc:meta])* $var:ident = $word:literal),* $(,)? }) => {
@@ -34,19 +39,19 @@ label! {
     }
 }
 label! {
-    /// What became of a message to a device.
+    /// What became of a message to a device. Each is counted once, when its transport has done with it.
     PublishResult {
-        /// It left.
+        /// It left, and no acknowledgement was waited for: QoS 0, or the device answered before.
         Sent = "sent",
-        /// The receiver acknowledged it.
+        /// Whoever took it acknowledged it: the broker, and for the embedded one the device.
         Acked = "acked",
-        /// The receiver refused it.
+        /// The broker refused it.
         Nacked = "nacked",
-        /// Nobody takes it.
+        /// There is nobody to give it to.
         Returned = "returned",
-        /// The send queue was full.
+        /// It did not leave: a queue was full, or the broker takes no messages for now.
         Blocked = "blocked",
-        /// The way broke.
+        /// The way broke, or it was too large; it may have left.
         Failed = "failed",
     }
 }
@@ -65,7 +70,7 @@ label! {
 /// The counters of one transport.
 #[derive(Debug, Clone)]
 pub struct TransportMetrics {
-    /// 1 when connected and subscribed.
+    /// 1 when ready.
     pub up: IntGauge,
     /// When it last connected, in seconds since 1970.
     pub last_connect: IntGauge,
@@ -80,16 +85,46 @@ pub struct TransportMetrics {
     received: Vec<IntCounter>,
 }
 
+/// Messages that an external broker has not acknowledged.
+#[derive(Debug, Clone)]
+pub struct Unacknowledged {
+    /// How many there are.
+    pub length: IntGauge,
+    /// How old the oldest is; 0 if there is none.
+    pub oldest_seconds: Gauge,
+}
+
+impl Unacknowledged {
+    /// Registers the gauges of one transport, and how many such messages there may be.
+    ///
+    /// # Errors
+    /// If a transport of this name is registered already.
+    pub fn register(registry: &Registry, transport: TransportName, max: usize) -> Result<Self, prometheus::Error> {
+        let about = "Messages that were sent and that the broker has not acknowledged (AMQP: confirmed)";
+        let length = IntGauge::with_opts(opts(transport, "unacknowledged_length", about))?;
+        let limit = IntGauge::with_opts(opts(transport, "unacknowledged_limit", "How many of these there may be"))?;
+        let about = "How old the oldest message is that the broker has not acknowledged, 0 if there is none";
+        let oldest_seconds = Gauge::with_opts(opts(transport, "unacknowledged_oldest_seconds", about))?;
+        limit.set(i64::try_from(max).unwrap_or(i64::MAX));
+        registry.register(Box::new(length.clone()))?;
+        registry.register(Box::new(limit))?;
+        registry.register(Box::new(oldest_seconds.clone()))?;
+        Ok(Self { length, oldest_seconds })
+    }
+}
+
+fn opts(transport: TransportName, name: &str, help: &str) -> Opts {
+    Opts::new(format!("thingcall_transport_{name}"), help)
+        .const_labels(HashMap::from([("transport".to_owned(), transport.as_str().to_owned())]))
+}
+
 impl TransportMetrics {
     /// Registers the counters of one transport, all at zero.
     ///
     /// # Errors
     /// If a transport of this name is registered already.
     pub fn register(registry: &Registry, transport: TransportName) -> Result<Self, prometheus::Error> {
-        let of = |name: &str, help: &str| {
-            Opts::new(format!("thingcall_transport_{name}"), help)
-                .const_labels(HashMap::from([("transport".to_owned(), transport.as_str().to_owned())]))
-        };
+        let of = |name: &str, help: &str| opts(transport, name, help);
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::with_opts(of(name, help))?;
             registry.register(Box::new(gauge.clone()))?;
@@ -106,13 +141,13 @@ impl TransportMetrics {
         })?;
         registry.register(Box::new(publish_ack_seconds.clone()))?;
         Ok(Self {
-            up: gauge("up", "1 when connected and subscribed")?,
+            up: gauge("up", "1 when ready: connected, subscribed, and probes come back")?,
             last_connect: gauge("last_connect_timestamp_seconds", "When it last connected")?,
             publish_ack_seconds,
             send_queue_length: gauge("send_queue_length", "Messages that wait to be sent")?,
             send_queue_limit: gauge("send_queue_limit", "How many messages may wait to be sent")?,
-            connects: counters("connects_total", "Attempts to connect", "result", ConnectResult::WORDS)?,
-            published: counters("published_total", "Messages to devices", "result", PublishResult::WORDS)?,
+            connects: counters("connects_total", CONNECTS_HELP, "result", ConnectResult::WORDS)?,
+            published: counters("published_total", PUBLISHED_HELP, "result", PublishResult::WORDS)?,
             received: counters("received_total", "Messages from devices", "kind", ReceivedKind::WORDS)?,
         })
     }
@@ -127,9 +162,49 @@ impl TransportMetrics {
         count(&self.published, result as usize);
     }
 
+    /// Begins to publish a message, and counts it when the value is dropped: as what became of it, or where nobody waits
+    /// for that any more, as `left`.
+    pub fn publishing(&self, left: PublishResult) -> Publishing<'_> {
+        Publishing { metrics: self, result: left }
+    }
+
     /// Counts a message from a device.
     pub fn received(&self, kind: ReceivedKind) {
         count(&self.received, kind as usize);
+    }
+}
+
+impl PublishResult {
+    /// What a delivery's end counts as.
+    pub const fn of(end: &Result<Sent, DeliverError>) -> Self {
+        match end {
+            Ok(Sent::Acked) => Self::Acked,
+            Ok(Sent::Sent | Sent::Kept) => Self::Sent,
+            Err(DeliverError::QueueFull(_) | DeliverError::Blocked) => Self::Blocked,
+            Err(DeliverError::Offline) => Self::Returned,
+            Err(DeliverError::Refused(_)) => Self::Nacked,
+            Err(DeliverError::Down | DeliverError::Lost | DeliverError::TooLarge { .. }) => Self::Failed,
+        }
+    }
+}
+
+/// A message that is being published.
+#[derive(Debug)]
+pub struct Publishing<'a> {
+    metrics: &'a TransportMetrics,
+    result: PublishResult,
+}
+
+impl Publishing<'_> {
+    /// This became of it.
+    pub fn ends(&mut self, result: PublishResult) {
+        self.result = result;
+    }
+}
+
+impl Drop for Publishing<'_> {
+    fn drop(&mut self) {
+        self.metrics.published(self.result);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc_v4::{NetworkOptions, TlsConfiguration};
+use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{BrokerAddress, ConnectResult, DeliverError, Qos};
 
 use crate::config::{Config, Version};
@@ -82,12 +83,14 @@ pub(crate) enum Loop {
 pub(crate) enum Event {
     /// The broker let us in. The largest packet it takes, where it says.
     Connected { packet_bytes_max: Option<u32> },
-    /// The broker answered our subscriptions; so many it refused.
-    Subscribed { refused: usize },
+    /// The broker answered a subscription of ours: these places in it were refused.
+    Subscribed { refused: Vec<usize> },
     /// Something was published.
     Message { topic: Bytes, payload: Bytes },
-    /// A queued message was written.
-    Sent,
+    /// A queued message was written; its packet id, which is 0 at QoS 0.
+    Sent(u16),
+    /// The broker acknowledged the message of this packet id.
+    Acked(u16),
     /// Nothing that concerns us.
     Nothing,
 }
@@ -140,10 +143,18 @@ impl Client {
     /// Asks for the replies of every device.
     pub(crate) fn subscribe(&self) -> Result<(), Ended> {
         let asked = match self {
-            Self::V4(client) => v4::subscribe(client),
-            Self::V5(client) => v5::subscribe(client),
+            Self::V4(client) => v4::subscribe(client, REPLY_FILTERS),
+            Self::V5(client) => v5::subscribe(client, REPLY_FILTERS, true),
         };
         asked.map_err(|why| Ended { result: ConnectResult::Refused, why })
+    }
+
+    /// Asks for our own messages on this topic. `false` if there is no room to ask.
+    pub(crate) fn subscribe_to_own(&self, topic: &str) -> bool {
+        match self {
+            Self::V4(client) => v4::subscribe(client, &[topic]).is_ok(),
+            Self::V5(client) => v5::subscribe(client, &[topic], false).is_ok(),
+        }
     }
 
     /// Queues a message. At QoS 1 the broker's acknowledgement can be waited for.

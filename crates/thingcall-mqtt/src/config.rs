@@ -39,6 +39,16 @@ pub struct Config {
     /// How long a QoS 1 message of an asynchronous call may wait for the broker's acknowledgement.
     #[serde(with = "humantime_serde")]
     pub publish_ack_timeout: Duration,
+    /// Whether the broker is probed: a message to ourselves, through it.
+    pub probe: bool,
+    /// Where the probe is published and subscribed to. The default lies where thingcall must publish and read anyway.
+    pub probe_topic: String,
+    /// How often it is sent.
+    #[serde(with = "humantime_serde")]
+    pub probe_interval: Duration,
+    /// How long it may take.
+    #[serde(with = "humantime_serde")]
+    pub probe_timeout: Duration,
     /// How many messages may wait to be sent; more are refused at once.
     pub send_queue_messages_max: usize,
     /// How many QoS 1 messages may wait for their acknowledgement.
@@ -62,6 +72,8 @@ pub enum Version {
 /// Half of what MQTT can say.
 const MESSAGE_BYTES_LIMIT: usize = 128 * 1024 * 1024;
 
+const TOPIC_BYTES_MAX: usize = 1024;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -77,6 +89,10 @@ impl Default for Config {
             reconnect_pause_min: Duration::from_millis(100),
             reconnect_pause_max: Duration::from_secs(10),
             publish_ack_timeout: Duration::from_secs(5),
+            probe: true,
+            probe_topic: "/sys/thingcall/probe/thing/service/probe".to_owned(),
+            probe_interval: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(5),
             send_queue_messages_max: 4096,
             inflight_messages_max: 1024,
             message_bytes_max: 256 * 1024,
@@ -106,6 +122,11 @@ impl Config {
         times(5_000..=65_535_000, self.keep_alive, "keep_alive", "5s to 65535s")?;
         times(1_000..=u64::MAX, self.connect_timeout, "connect_timeout", "1s or more")?;
         times(1..=u64::MAX, self.publish_ack_timeout, "publish_ack_timeout", "1ms or more")?;
+        times(100..=u64::MAX, self.probe_interval, "probe_interval", "100ms or more; `probe = false` ends it")?;
+        times(100..=u64::MAX, self.probe_timeout, "probe_timeout", "100ms or more")?;
+        let topic = &self.probe_topic;
+        let plain = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['+', '#', '\0']);
+        must(plain, "probe_topic", topic.clone(), "a topic without + and #, of 1 to 1024 bytes")?;
         times(10..=u64::MAX, self.reconnect_pause_min, "reconnect_pause_min", "10ms or more")?;
         let pauses = self.reconnect_pause_max >= self.reconnect_pause_min;
         must(pauses, "reconnect_pause_max", format!("{:?}", self.reconnect_pause_max), "reconnect_pause_min or more")?;

@@ -7,13 +7,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use thingcall_alink::{Uplink, uplink};
-use thingcall_core::{ConnectResult, DropReason, Dropped, ReceivedKind, TransportKind, UnixMillis};
+use thingcall_alink::{REPLY_FILTERS, Uplink, uplink};
+use thingcall_core::{ConnectResult, DropReason, Dropped, PeerText, ReceivedKind, TransportKind, UnixMillis};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::client::{self, Client, Ended, Event, Loop};
 use crate::transport::{Open, Shared};
+use crate::unacked::Unacked;
+use crate::watch::Watch;
 
 /// A connection that lasted so long was a good one: the next one is tried soon. Two instances that share a client id end
 /// each other's connections at once, and must not do so all the time.
@@ -24,9 +26,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut pause = shared.config.reconnect_pause_min;
     while !shared.stopping() {
         let (client, event_loop) = client::build(shared.target());
-        let mut connection = Connection { shared: &shared, client, event_loop, up_since: None };
+        let unacked = Unacked::new(shared.unacknowledged.clone());
+        let mut connection = Connection { shared: &shared, client, event_loop, up_since: None, unacked, watch: None };
         let ended = connection.serve().await;
-        let lasted = connection.close();
+        let lasted = connection.close(&ended);
         if shared.stopping() {
             return;
         }
@@ -35,7 +38,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Some(_) => {}
             None => shared.metrics.connected(ended.result),
         }
-        warn!(broker = %shared.config.url, why = %ended.why, retry_ms = pause.as_millis(), "no connection to the broker");
+        let why = PeerText::new(&ended.why);
+        warn!(broker = %shared.config.url, %why, retry_ms = pause.as_millis(), "no connection to the broker");
         tokio::select! {
             () = sleep(jittered(pause)) => {}
             () = shared.stop.notified() => {}
@@ -74,11 +78,13 @@ async fn unhurried<T>(busy_within: Duration, driving: impl Future<Output = T>) -
 }
 
 struct Connection<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     client: Client,
     event_loop: Loop,
     /// Since when deliveries are taken.
     up_since: Option<Instant>,
+    unacked: Unacked,
+    watch: Option<Watch>,
 }
 
 impl Connection<'_> {
@@ -107,13 +113,10 @@ impl Connection<'_> {
                     limit = packet_bytes_max;
                     self.client.subscribe()?;
                 }
-                Event::Subscribed { refused: 0 } => break,
-                Event::Subscribed { refused } => {
-                    let why = format!("the broker refused {refused} subscriptions to the devices' replies");
-                    return Err(Ended { result: ConnectResult::Auth, why });
-                }
+                Event::Subscribed { refused } if refused.is_empty() => break,
+                Event::Subscribed { refused } => return Err(self.not_subscribed(&refused)),
                 Event::Message { topic, payload } => self.take(&topic, &payload),
-                Event::Sent | Event::Nothing => {}
+                Event::Sent(_) | Event::Acked(_) | Event::Nothing => {}
             }
         }
         self.up_since = Some(Instant::now());
@@ -122,6 +125,7 @@ impl Connection<'_> {
         let packet_bytes_max = limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
         self.shared.open(Open { client: self.client.clone(), packet_bytes_max });
         info!(broker = %self.shared.config.url, client_id = %self.shared.client_id, "connected and subscribed");
+        self.watch = Some(Watch::start(self.shared.clone(), self.client.clone()));
         // A shutdown that began before the line above found no connection to say goodbye on.
         if self.shared.stopping() {
             self.client.disconnect();
@@ -129,11 +133,25 @@ impl Connection<'_> {
         Ok(())
     }
 
+    /// Why deliveries are not taken though the broker let us in. It would carry commands, and no answer.
+    fn not_subscribed(&self, refused: &[usize]) -> Ended {
+        let refused: Vec<&str> = refused.iter().filter_map(|at| REPLY_FILTERS.get(*at).copied()).collect();
+        let user = self.shared.user();
+        let why = format!("its access rules must let {user} subscribe to {}", refused.join(", "));
+        Ended { result: ConnectResult::Auth, why }
+    }
+
     async fn receive(&mut self) -> Ended {
         loop {
             match unhurried(BUSY_WITHIN, self.event_loop.poll()).await {
                 Ok(Event::Message { topic, payload }) => self.take(&topic, &payload),
-                Ok(Event::Sent) => self.shared.metrics.send_queue_length.dec(),
+                Ok(Event::Sent(packet)) => {
+                    self.shared.metrics.send_queue_length.dec();
+                    self.unacked.sent(packet);
+                }
+                Ok(Event::Acked(packet)) => self.unacked.acked(packet),
+                // Of all that is subscribed to, the probe comes last.
+                Ok(Event::Subscribed { refused }) if !refused.is_empty() => self.shared.probe_refused(),
                 Ok(Event::Connected { .. } | Event::Subscribed { .. } | Event::Nothing) => {}
                 Err(ended) => return ended,
             }
@@ -144,15 +162,20 @@ impl Connection<'_> {
     fn take(&self, topic: &Bytes, payload: &Bytes) {
         let Ok(topic) = std::str::from_utf8(topic) else { return };
         let shared = self.shared;
+        if topic == shared.config.probe_topic {
+            return shared.probe_came(payload);
+        }
         let speaks_raw = |device: &_| shared.replies.speaks_raw(device);
         match uplink(TransportKind::Mqtt, topic, payload, shared.config.message_bytes_max, speaks_raw) {
             Uplink::Reply(reply) => {
+                shared.heard();
                 shared.metrics.received(ReceivedKind::Reply);
                 shared.presence.seen(&reply.device, shared.name, UnixMillis::now());
                 shared.replies.accept(reply, topic);
             }
             Uplink::Raw(raw) if shared.echoes.take(&raw) => {}
             Uplink::Raw(raw) => {
+                shared.heard();
                 shared.metrics.received(ReceivedKind::Reply);
                 shared.presence.seen(&raw.device, shared.name, UnixMillis::now());
                 shared.replies.accept_raw(raw, topic);
@@ -170,10 +193,11 @@ impl Connection<'_> {
 
     /// Takes no more deliveries, drops what was queued, and then ends the calls that were sent. Says how long deliveries
     /// were taken.
-    fn close(self) -> Option<Duration> {
-        let Self { shared, client, event_loop, up_since } = self;
-        let was_open = shared.close();
-        drop((client, event_loop));
+    fn close(self, ended: &Ended) -> Option<Duration> {
+        let Self { shared, client, event_loop, up_since, unacked, watch } = self;
+        drop(watch);
+        let was_open = shared.close(&ended.why);
+        drop((client, event_loop, unacked));
         if was_open {
             shared.lost();
         }

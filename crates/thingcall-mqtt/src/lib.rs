@@ -18,6 +18,10 @@ mod client;
 
 mod tls;
 
+mod watch;
+
+mod unacked;
+
 pub use config::{Config, Version};
 pub use transport::MqttTransport;
 

@@ -1,6 +1,7 @@
 //! The transport against a broker that does what brokers do on their bad days.
 
 mod broker;
+mod probe;
 mod raw;
 
 use std::sync::Arc;
@@ -70,6 +71,8 @@ impl Bench {
         let mut config = Config {
             url: broker.url(),
             version: broker.version,
+            // Where it is not what is tested, it would stand between the packets that are.
+            probe: false,
             reconnect_pause_min: Duration::from_millis(10),
             reconnect_pause_max: Duration::from_millis(10),
             ..Config::default()

@@ -1,6 +1,6 @@
 //! The transport: deliveries while there is a connection.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{payload, request_topic};
 use thingcall_core::{
-    BrokerAddress, BrokerProblem, CallMode, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult,
-    ReplySink, Sent, SyncTopic, Transport, TransportKind, TransportMetrics, TransportName,
+    BrokerAddress, BrokerProblem, CallMode, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Probe,
+    PublishResult, ReplySink, Sent, Standing, SyncTopic, Transport, TransportKind, TransportMetrics, TransportName,
+    Unacknowledged,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -19,6 +20,8 @@ use tracing::{debug, warn};
 use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
 use crate::config::{Config, Version};
 use crate::echoes::Echoes;
+use crate::unacked::Shown;
+use crate::watch::Found;
 use crate::{connection, tls};
 
 /// The way to devices behind an external MQTT broker.
@@ -39,6 +42,14 @@ pub(crate) struct Shared {
     pub(crate) metrics: TransportMetrics,
     /// Our own raw messages that this broker brings back.
     pub(crate) echoes: Echoes,
+    /// Why deliveries do not arrive, where they do not.
+    pub(crate) standing: Standing,
+    pub(crate) probe: Probe,
+    pub(crate) unacknowledged: Arc<Shown>,
+    /// How the connection was found last: a [`crate::watch::Found`].
+    pub(crate) found: AtomicU8,
+    /// A device's message came on this connection.
+    pub(crate) heard: AtomicBool,
     pub(crate) stop: Notify,
     stopped: AtomicBool,
     /// The present connection; `None` while there is none.
@@ -70,6 +81,7 @@ impl MqttTransport {
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose()?;
         let metrics = TransportMetrics::register(metering, name)?;
         metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max).unwrap_or(i64::MAX));
+        let unacknowledged = Unacknowledged::register(metering, name, usize::from(config.inflight_messages_max))?;
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
         let shared = Arc::new(Shared {
             name,
@@ -80,6 +92,11 @@ impl MqttTransport {
             presence,
             metrics,
             echoes: Echoes::default(),
+            standing: Standing::new(format!("there is no connection to {} yet", config.url)),
+            probe: Probe::new(config.probe_interval, config.probe_timeout, fastrand::u64(..)),
+            unacknowledged: Arc::new(Shown::new(unacknowledged)),
+            found: AtomicU8::new(0),
+            heard: AtomicBool::new(false),
             stop: Notify::new(),
             stopped: AtomicBool::new(false),
             open: RwLock::new(None),
@@ -103,7 +120,7 @@ impl MqttTransport {
             task.abort();
             // What is queued may still be sent until the task is gone.
             let _cancelled = task.await;
-            if self.shared.close() {
+            if self.shared.close("shutting down") {
                 self.shared.lost();
             }
         }
@@ -122,16 +139,34 @@ impl Shared {
     /// Deliveries are taken from now on.
     pub(crate) fn open(&self, open: Open) {
         self.metrics.send_queue_length.set(0);
+        self.probe.begin();
+        self.heard.store(false, Ordering::Relaxed);
+        self.found.store(Found::Begun as u8, Ordering::Relaxed);
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(open);
-        self.metrics.up.set(1);
+        self.look();
     }
 
     /// Deliveries are refused from now on. Says whether they were taken before.
-    pub(crate) fn close(&self) -> bool {
+    pub(crate) fn close(&self, why: &str) -> bool {
         let was = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.standing.set(Some(format!("no connection to {}: {}", self.config.url, PeerText::new(why))));
         self.metrics.up.set(0);
         self.echoes.forget_all();
         was.is_some()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// A device's message came: the broker carries those.
+    pub(crate) fn heard(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whom the broker's access rules must let do what we need.
+    pub(crate) fn user(&self) -> String {
+        self.config.username.as_ref().map_or_else(|| "clients without a user name".to_owned(), |n| format!("user {n}"))
     }
 
     /// Ends the calls whose messages were sent, or were queued for a connection that is gone.
@@ -209,24 +244,27 @@ impl Transport for MqttTransport {
     }
 
     fn ready(&self) -> bool {
-        self.shared.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.shared.standing.holds()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.shared.standing.failure()
+    }
+
+    fn sync_topic(&self) -> Option<SyncTopic> {
+        Some(self.shared.config.sync_topic)
     }
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         let shared = &*self.shared;
+        // Nobody waits any more where the device's answer comes first: then it was sent.
+        let mut counted = shared.metrics.publishing(PublishResult::Sent);
         let sent = match shared.publish(delivery) {
             Ok(None) => Ok(Sent::Sent),
             Ok(Some(acknowledgement)) => shared.acknowledged(delivery, acknowledgement).await,
             Err(error) => Err(error),
         };
-        shared.metrics.published(match &sent {
-            Ok(Sent::Acked) => PublishResult::Acked,
-            Ok(Sent::Sent | Sent::Kept) => PublishResult::Sent,
-            Err(DeliverError::QueueFull(_)) => PublishResult::Blocked,
-            Err(DeliverError::Offline) => PublishResult::Returned,
-            Err(DeliverError::Refused(_)) => PublishResult::Nacked,
-            Err(DeliverError::Down | DeliverError::Lost | DeliverError::TooLarge { .. }) => PublishResult::Failed,
-        });
+        counted.ends(PublishResult::of(&sent));
         sent
     }
 }

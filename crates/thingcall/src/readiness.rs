@@ -74,10 +74,9 @@ impl Readiness {
 
     fn ask(&self) {
         for Way { transport, condition } in &*self.ways.lock().unwrap_or_else(PoisonError::into_inner) {
-            if transport.ready() {
-                condition.holds();
-            } else {
-                condition.fails("there is no connection to its broker; the log says why");
+            match transport.failure() {
+                None => condition.holds(),
+                Some(why) => condition.fails(why),
             }
         }
     }

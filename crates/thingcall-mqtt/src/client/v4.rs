@@ -4,7 +4,6 @@ use rumqttc_v4::{
     AsyncClient, AsyncClientBuilder, ClientError, ConnectReturnCode, ConnectionError, Event as Polled, MqttOptions,
     Outgoing as Wrote, Packet, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
-use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{ConnectResult, Qos};
 
 use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
@@ -27,9 +26,9 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     (Client::V4(client), Loop::V4(Box::new(event_loop)))
 }
 
-pub(super) fn subscribe(client: &AsyncClient) -> Result<(), String> {
+pub(super) fn subscribe(client: &AsyncClient, filters: &[&str]) -> Result<(), String> {
     let filter = |filter: &&str| SubscribeFilter { path: (*filter).to_owned(), qos: QoS::AtLeastOnce };
-    client.try_subscribe_many(REPLY_FILTERS.iter().map(filter)).map_err(|e| e.to_string())
+    client.try_subscribe_many(filters.iter().map(filter)).map_err(|e| e.to_string())
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
@@ -45,16 +44,18 @@ pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<
     )
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT three concern us")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT four concern us")]
 pub(super) fn event(polled: Polled) -> Event {
     match polled {
         Polled::Incoming(Packet::ConnAck(_)) => Event::Connected { packet_bytes_max: None },
         Polled::Incoming(Packet::SubAck(ack)) => {
-            let refused = |code: &&SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
-            Event::Subscribed { refused: ack.return_codes.iter().filter(refused).count() }
+            let refused = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
+            let codes = ack.return_codes.iter().enumerate();
+            Event::Subscribed { refused: codes.filter(|(_, code)| refused(code)).map(|(at, _)| at).collect() }
         }
         Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
-        Polled::Outgoing(Wrote::Publish(_)) => Event::Sent,
+        Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),
+        Polled::Incoming(Packet::PubAck(ack)) => Event::Acked(ack.pkid),
         _ => Event::Nothing,
     }
 }

@@ -7,7 +7,6 @@ use rumqttc_v5::{
     Outgoing as Wrote, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
     SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
-use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{ConnectResult, DeliverError, Qos};
 
 use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
@@ -32,9 +31,10 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     (Client::V5(client), Loop::V5(Box::new(event_loop)))
 }
 
-pub(super) fn subscribe(client: &AsyncClient) -> Result<(), String> {
-    let filter = |filter: &&str| SubscribeFilterInput::new(*filter, QoS::AtLeastOnce).no_local(true);
-    client.try_subscribe_many(REPLY_FILTERS.iter().map(filter)).map_err(|e| e.to_string())
+/// With `no_local` our own messages do not come back.
+pub(super) fn subscribe(client: &AsyncClient, filters: &[&str], no_local: bool) -> Result<(), String> {
+    let filter = |filter: &&str| SubscribeFilterInput::new(*filter, QoS::AtLeastOnce).no_local(no_local);
+    client.try_subscribe_many(filters.iter().map(filter)).map_err(|e| e.to_string())
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
@@ -84,18 +84,20 @@ fn accepted(reason: PubAckReason) -> Result<(), DeliverError> {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT three concern us")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT four concern us")]
 pub(super) fn event(polled: Polled) -> Event {
     match polled {
         Polled::Incoming(Packet::ConnAck(ack)) => {
             Event::Connected { packet_bytes_max: ack.properties.and_then(|properties| properties.max_packet_size) }
         }
         Polled::Incoming(Packet::SubAck(ack)) => {
-            let refused = |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
-            Event::Subscribed { refused: ack.return_codes.iter().filter(refused).count() }
+            let refused = |code: &SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+            let codes = ack.return_codes.iter().enumerate();
+            Event::Subscribed { refused: codes.filter(|(_, code)| refused(code)).map(|(at, _)| at).collect() }
         }
         Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
-        Polled::Outgoing(Wrote::Publish(_)) => Event::Sent,
+        Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),
+        Polled::Incoming(Packet::PubAck(ack)) => Event::Acked(ack.pkid),
         _ => Event::Nothing,
     }
 }

@@ -100,14 +100,37 @@ impl Session {
 
     /// SUBACK with these codes.
     pub(super) async fn answer_subscriptions(&mut self, codes: [u8; 6]) {
+        self.answer_subscription(&codes).await;
+    }
+
+    /// The same of any number.
+    pub(super) async fn answer_subscription(&mut self, codes: &[u8]) {
         let subscribe = self.packet().await;
         assert_eq!(subscribe.kind, SUBSCRIBE);
         let (high, low) = (subscribe.body[0], subscribe.body[1]);
+        let length = u8::try_from(codes.len()).unwrap();
         match self.version {
-            Version::V4 => self.send(&[0x90, 8, high, low]).await,
-            Version::V5 => self.send(&[0x90, 9, high, low, 0]).await,
+            Version::V4 => self.send(&[0x90, length + 2, high, low]).await,
+            Version::V5 => self.send(&[0x90, length + 3, high, low, 0]).await,
         }
-        self.send(&codes).await;
+        self.send(codes).await;
+    }
+
+    /// Acknowledges a publish of QoS 1, and brings it back where it is allowed.
+    pub(super) async fn bring_back(&mut self, publish: &Packet, allowed: bool) {
+        let [high, low] = publish.id();
+        self.send(&[0x40, 2, high, low]).await;
+        if !allowed {
+            return;
+        }
+        let topic = usize::from(u16::from_be_bytes([publish.body[0], publish.body[1]]));
+        let name = String::from_utf8(publish.body[2..2 + topic].to_vec()).unwrap();
+        let mut payload = &publish.body[4 + topic..];
+        if self.version == Version::V5 {
+            payload = &payload[1 + usize::from(payload[0])..];
+        }
+        let payload = payload.to_vec();
+        self.publish(&name, &payload).await;
     }
 
     /// PUBLISH at QoS 0.
