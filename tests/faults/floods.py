@@ -14,7 +14,8 @@ LOG_BYTES_A_SECOND_MAX = 64 * 1024
 LONG = "x" * 60_000
 FORMS, FORM_BYTES = 60, 2 * 1024 * 1024 - 4096
 BODIES = 300
-MEMORY_BYTES_MAX = 128 * 2**20
+# Three times what unauthenticated bodies may hold (`unauthenticated_bytes_max`).
+MEMORY_BYTES_MAX = 192 * 2**20
 HELD_S = 5
 
 

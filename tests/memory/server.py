@@ -132,7 +132,8 @@ class Mosquitto:
         with open(self.file, "w") as conf:
             conf.write(f"listener {self.address[1]} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
             if access_list is not None:
-                conf.write(f"acl_file {self.file}.acl\n")
+                # Else it reads the list as a user that may not enter the folder.
+                conf.write(f"user root\nacl_file {self.file}.acl\n")
         if access_list is not None:
             with open(f"{self.file}.acl", "w") as file:
                 file.write(access_list)
