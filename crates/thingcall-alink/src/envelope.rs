@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Reply, ReplyBody};
+use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Repairs, Reply, ReplyBody};
+
+mod mend;
 
 const ID: &str = r#"{"id":""#;
 /// What most requests have beside their params.
@@ -38,17 +40,17 @@ pub fn request_id(payload: &[u8]) -> Option<CallId> {
 
 /// What a device said in its own bytes, once translated; `None` if that is no reply.
 pub fn reply_of(raw: &RawReply, translated: &[u8]) -> Option<Reply> {
-    let Envelope::Reply(payload_id, body) = read(translated) else { return None };
+    let Envelope::Reply(payload_id, body, repairs) = read(translated) else { return None };
     let RawReply { device, transport, topic_id, payload } = raw;
     let (device, bytes) = (device.clone(), payload.len());
-    Some(Reply { device, transport: *transport, payload_id, topic_id: *topic_id, body, bytes })
+    Some(Reply { device, transport: *transport, payload_id, topic_id: *topic_id, repairs, body, bytes })
 }
 
 /// A message on a topic for replies.
 #[derive(Debug)]
 pub(crate) enum Envelope {
-    /// A reply: its id, where it has a usable one, and what it says.
-    Reply(Option<CallId>, Result<ReplyBody, MalformedReply>),
+    /// A reply: its id, where it has a usable one, what it says, and what was mended in it.
+    Reply(Option<CallId>, Result<ReplyBody, MalformedReply>, Repairs),
     /// A request, not a reply: an echo of our own, on topics that both share. Elsewhere a device that answers so.
     Request {
         /// Its id.
@@ -74,7 +76,7 @@ struct Members<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     code: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "said")]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
@@ -84,30 +86,48 @@ struct Members<'a> {
     params: Option<&'a RawValue>,
 }
 
+/// A member that is there, `null` too.
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
 /// Reads a message in one parse. Numbers in `data` stay as the device wrote them.
 pub(crate) fn read(payload: &[u8]) -> Envelope {
+    match members(payload) {
+        Ok(members) => envelope(&members, Repairs::NONE),
+        Err(problem) => mend::framed(payload, problem),
+    }
+}
+
+fn members(payload: &[u8]) -> Result<Members<'_>, MalformedReply> {
     // An array of five would be taken for the members in their order.
     if payload.trim_ascii_start().first() != Some(&b'{') {
-        return Envelope::Reply(None, Err(MalformedReply::NotJson("it does not start with {".to_owned())));
+        return Err(MalformedReply::NotJson("it does not start with {".to_owned()));
     }
-    let members: Members<'_> = match serde_json::from_slice(payload) {
-        Ok(members) => members,
-        Err(problem) => return Envelope::Reply(None, Err(MalformedReply::NotJson(problem.to_string()))),
-    };
-    let id = members.id.and_then(id);
+    serde_json::from_slice(payload).map_err(|problem| MalformedReply::NotJson(problem.to_string()))
+}
+
+fn envelope(members: &Members<'_>, mut repairs: Repairs) -> Envelope {
+    let id = members.id.and_then(|raw| id(raw, &mut repairs));
     if members.code.is_none() && members.method.is_some() {
-        return Envelope::Request { id, output: output(&members) };
+        return Envelope::Request { id, output: output(members) };
     }
-    Envelope::Reply(id, body(&members))
+    let body = body(members, &mut repairs);
+    Envelope::Reply(id, body, repairs)
 }
 
 /// SDKs echo the id as text; one echoes a number where it got one.
-fn id(raw: &RawValue) -> Option<CallId> {
-    raw.get().trim_matches('"').parse().ok()
+fn id(raw: &RawValue, repairs: &mut Repairs) -> Option<CallId> {
+    let digits = raw.get().trim_matches('"');
+    digits.parse().ok().or_else(|| mend::id(digits, repairs))
 }
 
-fn body(members: &Members<'_>) -> Result<ReplyBody, MalformedReply> {
-    Ok(ReplyBody { code: code(members)?, message: members.message.and_then(text), data: data(members.data)? })
+fn body(members: &Members<'_>, repairs: &mut Repairs) -> Result<ReplyBody, MalformedReply> {
+    Ok(ReplyBody {
+        code: code(members, repairs)?,
+        message: members.message.and_then(text),
+        data: data(members.data, repairs)?,
+    })
 }
 
 fn output(members: &Members<'_>) -> Output {
@@ -123,18 +143,19 @@ pub(crate) fn no_code(output: Output) -> MalformedReply {
     MalformedReply::Member { member: "code", problem: problem.to_owned() }
 }
 
-fn code(members: &Members<'_>) -> Result<i64, MalformedReply> {
-    let malformed = |problem: String| MalformedReply::Member { member: "code", problem };
-    let raw = members.code.ok_or_else(|| no_code(output(members)))?;
-    let digits = raw.get().trim_matches('"');
-    digits.parse().map_err(|_| malformed(format!("is {}; right is a whole number such as 200", cut(raw.get()))))
+fn code(members: &Members<'_>, repairs: &mut Repairs) -> Result<i64, MalformedReply> {
+    let raw = members.code.ok_or_else(|| no_code(output(members)))?.get();
+    raw.parse().ok().or_else(|| mend::code(raw, repairs)).ok_or_else(|| MalformedReply::Member {
+        member: "code",
+        problem: format!("is {}; right is a whole number such as 200", cut(raw)),
+    })
 }
 
-fn data(raw: Option<&RawValue>) -> Result<String, MalformedReply> {
+fn data(raw: Option<&RawValue>, repairs: &mut Repairs) -> Result<String, MalformedReply> {
     match raw.map(RawValue::get) {
-        None | Some("null") => Ok("{}".to_owned()),
+        None => Ok("{}".to_owned()),
         Some(object) if object.starts_with('{') => Ok(object.to_owned()),
-        Some(other) => Err(MalformedReply::Member {
+        Some(other) => mend::data(other, repairs).ok_or_else(|| MalformedReply::Member {
             member: "data",
             problem: format!("is {}; right is a JSON object", cut(other)),
         }),

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use thingcall_core::{
-    CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, ProductKey, RawReply, Reply,
-    SyncTopic, TransportKind,
+    CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, ProductKey, RawReply, Repairs,
+    Reply, SyncTopic, TransportKind,
 };
 
 use crate::envelope::{self, Envelope};
@@ -93,20 +93,20 @@ pub fn uplink(
         Kind::Raw(id) => (id, true),
     };
     let bytes = payload.len();
-    let (payload_id, body) = if bytes > bytes_max {
-        (None, Err(MalformedReply::TooLarge { bytes, max: bytes_max }))
+    let (payload_id, body, repairs) = if bytes > bytes_max {
+        (None, Err(MalformedReply::TooLarge { bytes, max: bytes_max }), Repairs::NONE)
     } else if raw {
         return Uplink::Raw(RawReply { device, transport, topic_id, payload: payload.clone() });
     } else {
         match envelope::read(payload) {
-            Envelope::Reply(id, body) => (id, body),
+            Envelope::Reply(id, body, repairs) => (id, body, repairs),
             Envelope::Request { .. } if matches!(kind, Kind::ExtReply(_)) && echoes(transport) => {
                 return Uplink::Dropped(Some(device), DropReason::Echo);
             }
-            Envelope::Request { id, output } => (id, Err(envelope::no_code(output))),
+            Envelope::Request { id, output } => (id, Err(envelope::no_code(output)), Repairs::NONE),
         }
     };
-    Uplink::Reply(Reply { device, transport, payload_id, topic_id, body, bytes })
+    Uplink::Reply(Reply { device, transport, payload_id, topic_id, repairs, body, bytes })
 }
 
 /// Whether our own requests may come back this way. The embedded broker forwards nothing, and on AMQP ours have a header.

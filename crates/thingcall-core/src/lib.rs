@@ -19,6 +19,7 @@ mod device;
 mod call;
 mod delivery;
 mod dropped;
+mod repair;
 mod reply;
 
 mod error;
@@ -58,6 +59,7 @@ pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
 pub use probe::{Probe, Standing, Verdict};
 pub use problem::{Check, Problem, Section};
+pub use repair::{Repair, Repairs};
 pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
 pub use results::{Backlog, CallResult, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};

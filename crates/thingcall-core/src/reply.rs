@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{CallId, DeviceKey, Dropped, TransportKind, TransportName};
+use crate::{CallId, DeviceKey, Dropped, Repairs, TransportKind, TransportName};
 
 /// A device's answer, as a transport read it off the wire.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Reply {
     pub payload_id: Option<CallId>,
     /// The id in the topic, where the topic has one.
     pub topic_id: Option<CallId>,
+    /// What was mended in it before it could be read.
+    pub repairs: Repairs,
     /// What it says, or why that cannot be read.
     pub body: Result<ReplyBody, MalformedReply>,
     /// The size of the message in bytes.

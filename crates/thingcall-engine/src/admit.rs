@@ -37,7 +37,7 @@ impl Engine {
         }
         self.check_size(&request.args)?;
         let codec = self.codec(&product)?;
-        let mode = self.check_args(&request, &product)?;
+        let (mode, mended) = self.check_args(&request, &product)?;
         let call = Call {
             id: self.ids.next(|id| self.pending.contains(id)),
             request_id: request.request_id,
@@ -45,7 +45,7 @@ impl Engine {
             service: request.service,
             mode,
             qos: request.qos,
-            args: Args::checked(&request.args),
+            args: Args::checked(mended.as_deref().unwrap_or(&request.args)),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
         };
         Ok(Admitted { call, product, codec })
@@ -82,22 +82,24 @@ impl Engine {
         Err(CallError::TooLarge(format!("Args has {bytes} bytes; at most {max} are allowed")))
     }
 
-    /// Checks the arguments against the model, and says who waits for the device.
-    fn check_args(&self, request: &Request, product: &Product) -> Result<CallMode, CallError> {
+    /// Checks the arguments against the model, and says who waits for the device. Gives the arguments' right text where
+    /// the caller's had to be mended.
+    fn check_args(&self, request: &Request, product: &Product) -> Result<(CallMode, Option<String>), CallError> {
         let refuse = |violation: Violation| {
             self.metrics.violation(Checked::Args, violation.kind);
             CallError::InvalidArgs(violation.to_string())
         };
+        let check = product.settings.args_check;
         if product.settings.validation == Validation::Free {
-            check_object(&request.args).map_err(refuse)?;
-            return Ok(CallMode::Async);
+            return Ok((CallMode::Async, check_object(&request.args, check).map_err(refuse)?));
         }
         let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
         let service = model.service(&request.service).map_err(|e| CallError::UnknownService(e.to_string()))?;
-        service.check_args(&request.args).map_err(refuse)?;
-        Ok(match service.call_type() {
+        let mended = service.check_args(&request.args, check).map_err(refuse)?;
+        let mode = match service.call_type() {
             CallType::Sync => CallMode::Sync,
             CallType::Async => CallMode::Async,
-        })
+        };
+        Ok((mode, mended))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge, Registry};
-use thingcall_core::{CallMode, Outcome, Sent, TransportKind};
+use thingcall_core::{CallMode, Outcome, Repair, Sent, TransportKind};
 use thingcall_tsl::ViolationKind;
 
 pub(crate) use maker::Maker;
@@ -79,8 +79,31 @@ pub(crate) struct Metrics {
     lateness: Histogram,
     /// By direction and kind.
     violations: Vec<IntCounter>,
+    /// By reason.
+    repairs: Vec<IntCounter>,
     request_bytes: Histogram,
     reply_bytes: Histogram,
+}
+
+/// By direction and kind.
+fn violations(make: &Maker<'_>) -> Result<Vec<IntCounter>, prometheus::Error> {
+    let kinds = || ViolationKind::ALL.iter().map(|kind| kind.as_str());
+    make.counters(
+        "validation_failures_total",
+        "Texts that do not fit the model",
+        &["direction", "kind"],
+        ["args", "reply"].iter().flat_map(|direction| kinds().map(move |kind| vec![*direction, kind])),
+    )
+}
+
+/// By reason.
+fn repairs(make: &Maker<'_>) -> Result<Vec<IntCounter>, prometheus::Error> {
+    make.counters(
+        "replies_repaired_total",
+        "What was mended in replies of devices before they could be read",
+        &["reason"],
+        Repair::ALL.iter().map(|repair| vec![repair.as_str()]),
+    )
 }
 
 impl Metrics {
@@ -92,7 +115,6 @@ impl Metrics {
         let state = |state| pending.get_metric_with_label_values(&[CallMode::Sync.as_str(), state]);
         make.limit("pending_calls_limit", "How many calls may wait for their device", pending_calls_max)?;
         let payload = make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, &["direction"])?;
-        let kinds = || ViolationKind::ALL.iter().map(|kind| kind.as_str());
         let sync = || transports().map(|transport| vec![CallMode::Sync.as_str(), transport]);
         Ok(Self {
             calls: make.counters(
@@ -134,12 +156,8 @@ impl Metrics {
                 "How long after its call ended a late reply came",
                 LATE_SECONDS,
             )?,
-            violations: make.counters(
-                "validation_failures_total",
-                "Texts that do not fit the model",
-                &["direction", "kind"],
-                ["args", "reply"].iter().flat_map(|direction| kinds().map(move |kind| vec![*direction, kind])),
-            )?,
+            violations: violations(&make)?,
+            repairs: repairs(&make)?,
             request_bytes: payload.get_metric_with_label_values(&["request"])?,
             reply_bytes: payload.get_metric_with_label_values(&["reply"])?,
         })
@@ -180,6 +198,11 @@ impl Metrics {
     /// A text does not fit the model.
     pub(crate) fn violation(&self, checked: Checked, kind: ViolationKind) {
         bump(&self.violations, checked as usize * ViolationKind::ALL.len() + kind as usize);
+    }
+
+    /// Something was mended in a reply.
+    pub(crate) fn repaired(&self, repair: Repair) {
+        bump(&self.repairs, repair as usize);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]

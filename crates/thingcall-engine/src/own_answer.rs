@@ -4,7 +4,7 @@
 //! holds the answer already. A refused call has no record of its own.
 
 use thingcall_core::{
-    Answer, CallError, CallMode, Completion, Delivery, Executed, Qos, Reply, ReplyBody, Sent, TransportKind,
+    Answer, CallError, CallMode, Completion, Delivery, Executed, Qos, Repairs, Reply, ReplyBody, Sent, TransportKind,
 };
 
 use crate::link::{Link, Written, not_recorded};
@@ -57,6 +57,7 @@ impl Link<'_> {
             transport: TransportKind::Plugin,
             payload_id: Some(*id),
             topic_id: None,
+            repairs: Repairs::NONE,
             bytes: body.data.len(),
             body: Ok(body),
         };

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use thingcall_core::{Codec, CodecError, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink};
+use thingcall_core::{Codec, CodecError, DropReason, Dropped, MalformedReply, RawReply, Repairs, Reply, ReplySink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -90,6 +90,7 @@ fn untranslated(raw: &RawReply, why: &str) -> Reply {
         transport: raw.transport,
         payload_id: None,
         topic_id: raw.topic_id,
+        repairs: Repairs::NONE,
         body: Err(MalformedReply::Untranslated(why.to_owned())),
         bytes: raw.payload.len(),
     }

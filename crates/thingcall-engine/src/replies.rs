@@ -3,7 +3,7 @@
 use thingcall_core::{
     DeviceKey, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink, TransportKind, TransportName,
 };
-use thingcall_tsl::DataFormat;
+use thingcall_tsl::{DataFormat, ReplyCheck};
 use tracing::debug;
 
 use crate::Engine;
@@ -60,9 +60,22 @@ impl Engine {
     /// Hands a reply to the call it answers, and counts it.
     pub(crate) fn matched(&self, reply: Reply, topic: &str) {
         let transport = reply.transport;
+        let reply = if reply.repairs.is_empty() { reply } else { self.mended(reply) };
         if let Some(result) = self.match_reply(reply, topic) {
             self.metrics.reply(transport, result);
         }
+    }
+
+    /// Counts what was mended in a reply. Where its product rejects replies that do not fit, it is one that cannot be read.
+    #[cold]
+    fn mended(&self, mut reply: Reply) -> Reply {
+        reply.repairs.iter().for_each(|repair| self.metrics.repaired(repair));
+        let product = self.registry.product(&reply.device.product);
+        let strict = product.is_some_and(|product| product.settings.reply_check == ReplyCheck::Reject);
+        if let (true, Some(repair)) = (strict && reply.body.is_ok(), reply.repairs.iter().next()) {
+            reply.body = Err(repair.unmended());
+        }
+        reply
     }
 
     /// What became of a reply; `None` if the journal has to say.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thingcall_core::{
     BuiltInOnly, CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
-    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Reply, ReplyBody, ReplySink,
-    Request, RequestId, Sent, Transport, TransportKind, TransportName, UnixMillis,
+    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Repairs, Reply, ReplyBody,
+    ReplySink, Request, RequestId, Sent, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, ThingModel};
 use tokio::sync::Notify;
@@ -170,6 +170,7 @@ pub(crate) fn reply(from: &str, id: CallId, data: &str) -> Reply {
         transport: TransportKind::Embedded,
         payload_id: Some(id),
         topic_id: None,
+        repairs: Repairs::NONE,
         body: Ok(ReplyBody { code: 200, message: None, data: data.to_owned() }),
         bytes: data.len(),
     }

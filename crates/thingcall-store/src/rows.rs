@@ -91,7 +91,7 @@ async fn product_of(conn: &mut SqliteConnection, row: &SqliteRow) -> Result<Prod
 fn model_of(key: &ProductKey, texts: &[String]) -> Option<Arc<ThingModel>> {
     let (main, modules) = texts.split_first()?;
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-    match ThingModel::parse(main, &modules) {
+    match ThingModel::parse_stored(main, &modules) {
         Ok(model) => Some(Arc::new(model)),
         Err(problem) => {
             error!(product = %key, %problem, "stored thing model cannot be read; set it again");

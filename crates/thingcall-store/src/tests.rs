@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use thingcall_core::{
     Args, CallId, CallMode, Conditions, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError,
-    Outbox, Outcome, Qos, Record, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
+    Outbox, Outcome, Qos, Record, Repairs, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry};
 
@@ -126,6 +126,7 @@ fn reply(device: &str, id: u32, code: i64) -> Reply {
         transport: TransportKind::Embedded,
         payload_id: Some(CallId::from_u32(id)),
         topic_id: None,
+        repairs: Repairs::NONE,
         body: Ok(ReplyBody { code, message: Some("said".to_owned()), data: r#"{"y":1}"#.to_owned() }),
         bytes: 40,
     }

@@ -17,6 +17,8 @@ mod number;
 pub(crate) enum Writer {
     /// A caller: a float has a decimal point, a bool is 0 or 1.
     Caller,
+    /// A caller who may leave inputs out.
+    BriefCaller,
     /// A device: JavaScript writes 1 for 1.0, and `true` is understood.
     Device,
 }
@@ -29,6 +31,9 @@ pub(crate) fn fields(fields: &[Field], members: &Members<'_>, writer: Writer) ->
         let (index, field) = find(fields, name, at).ok_or_else(|| unknown(fields, name))?;
         seen |= 1 << index;
         value(&field.data_type, json, writer).map_err(|violation| inside(violation, |path| in_member(path, name)))?;
+    }
+    if writer == Writer::BriefCaller {
+        return Ok(());
     }
     match fields.iter().enumerate().find(|(index, field)| field.required && seen & (1 << index) == 0) {
         None => Ok(()),
@@ -114,7 +119,7 @@ fn cure(data_type: &DataType, json: &Json<'_>) -> Option<String> {
 
 fn missing(field: &Field, writer: Writer) -> Violation {
     let optional = match writer {
-        Writer::Caller => ", or mark it \"required\": false in the thing model",
+        Writer::Caller | Writer::BriefCaller => ", or mark it \"required\": false in the thing model",
         Writer::Device => "",
     };
     let mut missing = violation(Kind::Missing, format!("is missing; give it as {}{optional}", field.data_type));

@@ -1,7 +1,7 @@
 //! The data types of thing models.
 //!
 //! **Invariant:** a type nests at most [`crate::limits::DATA_TYPE_DEPTH_MAX`] deep, its lowest bound is not above its
-//! highest, and an enum and a struct have something in them; reading a model sees to it.
+//! highest, and a struct has something in it; reading a model sees to it.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub enum DataType {
         /// What 1 means.
         yes: String,
     },
-    /// One of these numbers.
+    /// One of these numbers; any of 32 bits where the model names none.
     Enum(Vec<(i32, String)>),
     /// Several values of one type.
     Array {
@@ -113,6 +113,7 @@ impl fmt::Display for DataType {
             Self::Bool { no, yes } => {
                 write!(f, "a bool, which is {} or {}", Key(0, no), Key(1, yes))
             }
+            Self::Enum(keys) if keys.is_empty() => f.write_str("an enum, which is a whole number"),
             Self::Enum(keys) => {
                 let keys = keys.iter().map(|(key, name)| Key(*key, name).to_string().into());
                 write!(f, "an enum, which is one of {}", list(keys, None))

@@ -3,8 +3,9 @@
 //! Written by hand for what the general reader does not keep: a number's own text (`10.0` is not `10`), keys that stand
 //! twice and where, and words for the faults people make.
 //!
-//! **Invariant:** it takes exactly the grammar of RFC 8259 and no object with a key twice, and it never nests deeper than
-//! it is told, so neither reading a tree nor dropping it can use up the stack.
+//! **Invariant:** it takes exactly the grammar of RFC 8259 (with [`Grammar::Loose`] single quotes and bare keys beside
+//! it) and no object with a key twice, and it never nests deeper than it is told, so neither reading a tree nor dropping
+//! it can use up the stack.
 
 use std::borrow::Cow;
 
@@ -12,8 +13,10 @@ use crate::words::{cut, quoted};
 
 mod fault;
 mod text;
+mod write;
 
 pub(crate) use fault::{Fault, FaultKind};
+pub(crate) use write::{separated, string};
 
 /// An object's members, in the order of the text. No key stands twice.
 pub(crate) type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
@@ -30,10 +33,28 @@ pub(crate) enum Json<'a> {
     Object(Members<'a>),
 }
 
+/// What counts as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grammar {
+    /// RFC 8259.
+    Strict,
+    /// Single quotes and bare keys too, as the platform's parser takes them.
+    Loose,
+}
+
 impl<'a> Json<'a> {
     /// Reads one value that takes up the whole text.
     pub(crate) fn read(text: &'a str, depth_max: usize) -> Result<Self, Box<Fault>> {
-        let mut reader = Reader { text, at: 0, depth_max };
+        Self::read_as(text, depth_max, Grammar::Strict)
+    }
+
+    /// The same, of a text with single quotes or bare keys.
+    pub(crate) fn read_loose(text: &'a str, depth_max: usize) -> Result<Self, Box<Fault>> {
+        Self::read_as(text, depth_max, Grammar::Loose)
+    }
+
+    fn read_as(text: &'a str, depth_max: usize, grammar: Grammar) -> Result<Self, Box<Fault>> {
+        let mut reader = Reader { text, at: 0, depth_max, grammar };
         reader.skip_space();
         if reader.peek().is_none() {
             return Err(reader.fault(FaultKind::Empty));
@@ -65,6 +86,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth_max: usize,
+    grammar: Grammar,
 }
 
 impl<'a> Reader<'a> {
@@ -101,6 +123,7 @@ impl<'a> Reader<'a> {
     fn unexpected(&self, expected: &'static str) -> Box<Fault> {
         self.fault(match self.peek() {
             Some(b'\'') => FaultKind::SingleQuotes,
+            Some(b'/') if matches!(self.text.as_bytes().get(self.at + 1), Some(b'/' | b'*')) => FaultKind::Comment,
             Some(_) => FaultKind::Unexpected { expected },
             None => FaultKind::Unfinished { expected },
         })
@@ -111,7 +134,8 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'{') => self.object(self.level(levels)?),
             Some(b'[') => self.array(self.level(levels)?),
-            Some(b'"') => self.string().map(Json::Text),
+            Some(b'"') => self.string(b'"').map(Json::Text),
+            Some(b'\'') if self.grammar == Grammar::Loose => self.string(b'\'').map(Json::Text),
             Some(b'-' | b'0'..=b'9') => self.number().map(Json::Number),
             _ => self.word(),
         }
@@ -140,6 +164,7 @@ impl<'a> Reader<'a> {
         }
         loop {
             self.skip_space();
+            self.no_trailing_comma(b']', !items.is_empty())?;
             items.push(self.value(levels).map_err(|fault| fault.in_item(items.len()))?);
             self.skip_space();
             if self.take(b']') {
@@ -159,6 +184,8 @@ impl<'a> Reader<'a> {
             return Ok(Json::Object(members));
         }
         loop {
+            self.skip_space();
+            self.no_trailing_comma(b'}', !members.is_empty())?;
             members.push(self.member(levels)?);
             self.skip_space();
             if self.take(b'}') {
@@ -174,12 +201,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Nothing closes after a comma.
+    fn no_trailing_comma(&self, close: u8, after_comma: bool) -> Result<(), Box<Fault>> {
+        if after_comma && self.peek() == Some(close) { Err(self.fault(FaultKind::TrailingComma)) } else { Ok(()) }
+    }
+
     fn member(&mut self, levels: usize) -> Result<(Cow<'a, str>, Json<'a>), Box<Fault>> {
-        self.skip_space();
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("a key in double quotes"));
-        }
-        let key = self.string()?;
+        let key = match (self.peek(), self.grammar) {
+            (Some(b'"'), _) => self.string(b'"')?,
+            (Some(b'\''), Grammar::Loose) => self.string(b'\'')?,
+            (Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$'), Grammar::Loose) => Cow::Borrowed(self.bare_key()),
+            _ => return Err(self.unexpected("a key in double quotes")),
+        };
         self.skip_space();
         if !self.take(b':') {
             return Err(self.unexpected("a colon"));

@@ -17,6 +17,7 @@ mod violation;
 
 mod check;
 mod json;
+mod mend;
 mod read;
 mod sample;
 mod words;
@@ -27,8 +28,8 @@ pub use data_type::{Bounds, DataType, Field};
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{
-    DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings,
-    Registry, ReplyCheck, Route, Validation,
+    ArgsCheck, DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
+    ProductSettings, Registry, ReplyCheck, Route, Validation,
 };
 pub use service::{CallType, Service, check_object};
 pub use violation::{Violation, ViolationKind};

@@ -8,7 +8,7 @@ use thingcall_core::{Identifier, ModuleId, ServiceId};
 use crate::limits::{MODEL_BYTES_MAX, MODULES_MAX};
 use crate::problem::Collected;
 use crate::words::{list, nearest};
-use crate::{ModelProblems, Service, read};
+use crate::{ModelProblem, ModelProblems, Service, read};
 
 /// What the devices of a product can do. Keeps the files it was read from as they were.
 #[derive(Debug)]
@@ -40,7 +40,32 @@ impl ThingModel {
     /// # Errors
     /// Every problem found.
     pub fn parse(main: &str, modules: &[&str]) -> Result<Self, ModelProblems> {
+        Self::parse_and_warn(main, modules).map(|(model, _)| model)
+    }
+
+    /// The same, with at most 100 warnings: what is taken, and perhaps not as it was meant.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn parse_and_warn(main: &str, modules: &[&str]) -> Result<(Self, Vec<ModelProblem>), ModelProblems> {
+        Self::collect(main, modules, Collected::default())
+    }
+
+    /// Reads files that were taken once, perhaps by an older program that looked less closely at what they are.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn parse_stored(main: &str, modules: &[&str]) -> Result<Self, ModelProblems> {
         let mut problems = Collected::default();
+        problems.taken_before = true;
+        Self::collect(main, modules, problems).map(|(model, _)| model)
+    }
+
+    fn collect(
+        main: &str,
+        modules: &[&str],
+        mut problems: Collected,
+    ) -> Result<(Self, Vec<ModelProblem>), ModelProblems> {
         check_size(main, modules, &mut problems);
         let file = read::main_file(main, &mut problems);
         let mut model = Self {
@@ -52,7 +77,7 @@ impl ThingModel {
         for (index, text) in modules.iter().enumerate() {
             model.add(text, index + 1, &mut problems);
         }
-        problems.finish().map(|()| model)
+        problems.finish().map(|warnings| (model, warnings))
     }
 
     fn add(&mut self, text: &str, nth: usize, problems: &mut Collected) {

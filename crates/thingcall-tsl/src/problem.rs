@@ -61,7 +61,10 @@ impl std::error::Error for ModelProblems {}
 pub(crate) struct Collected {
     told: Vec<ModelProblem>,
     more: usize,
+    warned: Vec<ModelProblem>,
     file: String,
+    /// The files were taken once: what else they may be does not matter any more.
+    pub(crate) taken_before: bool,
 }
 
 impl Collected {
@@ -80,8 +83,16 @@ impl Collected {
         self.told.push(ModelProblem { place, problem: problem.into(), right: right.into() });
     }
 
-    /// The problems, if there are any.
-    pub(crate) fn finish(self) -> Result<(), ModelProblems> {
-        if self.told.is_empty() { Ok(()) } else { Err(ModelProblems { told: self.told, more: self.more }) }
+    /// Adds what is taken, and perhaps not as it was meant.
+    pub(crate) fn warn(&mut self, place: &str, problem: impl Into<String>, right: impl Into<String>) {
+        if self.warned.len() < PROBLEMS_MAX {
+            let place = format!("{}{place}", self.file);
+            self.warned.push(ModelProblem { place, problem: problem.into(), right: right.into() });
+        }
+    }
+
+    /// The problems if there are any, else the warnings.
+    pub(crate) fn finish(self) -> Result<Vec<ModelProblem>, ModelProblems> {
+        if self.told.is_empty() { Ok(self.warned) } else { Err(ModelProblems { told: self.told, more: self.more }) }
     }
 }

@@ -1,7 +1,8 @@
 //! Reads the files of a thing model (`TSL`): one of the default module, one of each custom module.
 //!
-//! What is not known is skipped: exports of several years have members of their own. What is known must be right. What
-//! is missing, `null` or, for a bound, an empty text is taken as not said.
+//! What is not known is skipped with a warning: exports of several years have members of their own. What is known must be
+//! right. What is missing, `null` or, for a bound, an empty text is taken as not said. A file that is no thing model, or
+//! one in another notation, is refused with what it seems to be.
 //!
 //! **Invariant:** every problem is collected, and reading goes on after it as well as it can; what comes out counts
 //! only if there was none.
@@ -18,6 +19,7 @@ use crate::problem::Collected;
 mod data_type;
 mod feature;
 mod node;
+mod shape;
 
 use node::Node;
 
@@ -38,6 +40,9 @@ pub(crate) struct File {
 pub(crate) fn main_file(text: &str, problems: &mut Collected) -> File {
     let Some(json) = json(text, problems) else { return File::default() };
     let root = Node::root(&json);
+    if !shape::is_model(&root, problems) {
+        return File::default();
+    }
     if let Some(id) = root.member("functionBlockId") {
         problems.add(&id.place, "makes this the file of a custom module", "give the default module's file first");
     }
@@ -49,6 +54,9 @@ pub(crate) fn module_file(text: &str, nth: usize, problems: &mut Collected) -> F
     problems.in_file(format!("module file {nth}: "));
     let Some(json) = json(text, problems) else { return File::default() };
     let root = Node::root(&json);
+    if !shape::is_model(&root, problems) {
+        return File::default();
+    }
     let Some(id) = root.member("functionBlockId") else {
         let right = "write the module's id, or give the default module's file first and once";
         problems.add("$", "has no functionBlockId", right);
@@ -92,6 +100,7 @@ fn json<'t>(text: &'t str, problems: &mut Collected) -> Option<Json<'t>> {
 
 /// What both kinds of files have.
 fn file(root: &Node<'_>, problems: &mut Collected) -> File {
+    root.known(&ROOT_MEMBERS, problems);
     let version = root.member("profile").and_then(|profile| profile.member("version")?.scalar());
     let count = feature::properties(root, problems) + feature::events(root, problems);
     let (services, service_count) = feature::services(root, problems);
@@ -102,6 +111,22 @@ fn file(root: &Node<'_>, problems: &mut Collected) -> File {
     }
     File { version: version.map(str::to_owned), services, ..File::default() }
 }
+
+const ROOT_MEMBERS: [&str; 13] = [
+    "schema",
+    "profile",
+    "properties",
+    "events",
+    "services",
+    "functionBlocks",
+    "functionBlockId",
+    "functionBlockName",
+    "productKey",
+    "description",
+    "desc",
+    "link",
+    "version",
+];
 
 fn named(root: &Node<'_>, problems: &mut Collected) -> Vec<ModuleId> {
     let mut named = Vec::new();

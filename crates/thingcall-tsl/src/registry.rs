@@ -30,6 +30,8 @@ pub struct Product {
 pub struct ProductSettings {
     /// Whether calls are checked against the model.
     pub validation: Validation,
+    /// How exact arguments must be where they are checked.
+    pub args_check: ArgsCheck,
     /// What the devices speak.
     pub data_format: DataFormat,
     /// What happens to a reply that does not fit the model.
@@ -49,6 +51,18 @@ pub enum Validation {
     Model,
     /// Verification-free (`ValidateType` 2): nothing is checked and every call is asynchronous.
     Free,
+}
+
+/// How exact arguments must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArgsCheck {
+    /// What is given must be in the model and fit its type; inputs may be left out. Single quotes, bare keys and whole
+    /// numbers written with a decimal point are mended before the device sees them.
+    #[default]
+    Weak,
+    /// Every input must be there, unless the model says `"required": false`, and nothing is mended.
+    Strict,
 }
 
 /// CreateProduct's `DataFormat`.

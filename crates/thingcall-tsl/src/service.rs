@@ -3,10 +3,10 @@
 use thingcall_core::Identifier;
 
 use crate::check::{self, Writer};
-use crate::json::{Json, Members};
+use crate::json::{Fault, Json, Members};
 use crate::limits::ARGS_DEPTH_MAX;
 use crate::sample::{self, Source};
-use crate::{Field, Violation, ViolationKind};
+use crate::{ArgsCheck, Field, Violation, ViolationKind, mend};
 
 /// Whether a service's caller waits for the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,8 +29,7 @@ impl CallType {
 
 /// A service of a thing model.
 ///
-/// Every parameter and every result must be there: Alibaba's files have no word for optional parameters, and a missing
-/// one is far more often a slip than meant. One that says `"required": false` may be left out.
+/// Every result must be there, and with [`ArgsCheck::Strict`] every parameter, unless it says `"required": false`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     pub(crate) id: Identifier,
@@ -66,12 +65,27 @@ impl Service {
         &self.outputs
     }
 
-    /// Checks a call's arguments: one JSON object that has what the model asks for and nothing else.
+    /// Checks a call's arguments: one JSON object with what the model has and nothing else. Gives the right text where
+    /// the caller's had to be mended.
     ///
     /// # Errors
     /// The first violation found; faults of the text itself come before faults against the model.
-    pub fn check_args(&self, args: &str) -> Result<(), Violation> {
-        fits(&self.inputs, args, Writer::Caller)
+    pub fn check_args(&self, args: &str, check: ArgsCheck) -> Result<Option<String>, Violation> {
+        let writer = match check {
+            ArgsCheck::Strict => Writer::Caller,
+            ArgsCheck::Weak => Writer::BriefCaller,
+        };
+        match (fits(&self.inputs, args, writer), check) {
+            (Ok(()), _) => Ok(None),
+            (Err(violation), ArgsCheck::Strict) => Err(violation),
+            (Err(_), ArgsCheck::Weak) => self.mended_args(args).map(Some),
+        }
+    }
+
+    #[cold]
+    fn mended_args(&self, args: &str) -> Result<String, Violation> {
+        let mended = mend::args(&self.inputs, &object(args, Writer::BriefCaller, Json::read_loose)?);
+        fits(&self.inputs, &mended, Writer::BriefCaller).map(|()| mended)
     }
 
     /// Checks the `data` of a device's reply. A device may write 1 for 1.0 and `true` for 1.
@@ -93,24 +107,33 @@ impl Service {
     }
 }
 
-/// Checks that the text is one JSON object within limits, and nothing else: for verification-free products.
+/// Checks that the text is one JSON object within limits, and nothing else: for verification-free products. Gives the
+/// right text where the caller's had to be mended.
 ///
 /// # Errors
 /// What is not right about it.
-pub fn check_object(text: &str) -> Result<(), Violation> {
-    object(text, Writer::Caller).map(drop)
+pub fn check_object(text: &str, check: ArgsCheck) -> Result<Option<String>, Violation> {
+    match (object(text, Writer::Caller, Json::read), check) {
+        (Ok(_), _) => Ok(None),
+        (Err(violation), ArgsCheck::Strict) => Err(violation),
+        (Err(_), ArgsCheck::Weak) => {
+            object(text, Writer::BriefCaller, Json::read_loose).map(|members| Some(mend::object(&members)))
+        }
+    }
 }
 
 fn fits(fields: &[Field], text: &str, writer: Writer) -> Result<(), Violation> {
-    check::fields(fields, &object(text, writer)?, writer).map_err(|mut violation| {
+    check::fields(fields, &object(text, writer, Json::read)?, writer).map_err(|mut violation| {
         violation.path.insert_str(0, root(writer));
         violation
     })
 }
 
+type Read<'t> = fn(&'t str, usize) -> Result<Json<'t>, Box<Fault>>;
+
 /// The one object that the text is.
-fn object(text: &str, writer: Writer) -> Result<Members<'_>, Violation> {
-    let (path, found) = match Json::read(text, ARGS_DEPTH_MAX) {
+fn object<'t>(text: &'t str, writer: Writer, read: Read<'t>) -> Result<Members<'t>, Violation> {
+    let (path, found) = match read(text, ARGS_DEPTH_MAX) {
         Ok(Json::Object(members)) => return Ok(members),
         Err(fault) => {
             let at = format!(" at {}", fault.place(text));
@@ -128,7 +151,7 @@ fn object(text: &str, writer: Writer) -> Result<Members<'_>, Violation> {
 /// What the outermost object is called where it comes from.
 fn root(writer: Writer) -> &'static str {
     match writer {
-        Writer::Caller => "Args",
+        Writer::Caller | Writer::BriefCaller => "Args",
         Writer::Device => "data",
     }
 }

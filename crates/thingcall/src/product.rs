@@ -7,7 +7,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
 use thingcall_tsl::{
-    DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel, Validation,
+    ArgsCheck, DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel,
+    Validation,
 };
 
 use crate::device;
@@ -55,7 +56,11 @@ pub(crate) struct Import {
     /// Whether calls are checked against the model; `free` products are always called asynchronously
     #[arg(long, value_name = "model|free", value_parser = word::<Validation>)]
     validation: Option<Validation>,
-    /// What happens to a reply that does not fit the model
+    /// How exact arguments must be: `weak` lets inputs be left out and mends single quotes, bare keys and 10.0 for 10;
+    /// `strict` refuses all of these
+    #[arg(long, value_name = "strict|weak", value_parser = word::<ArgsCheck>)]
+    args_check: Option<ArgsCheck>,
+    /// What happens to a reply that does not fit the model; `reject` also rejects one that had to be mended to be read
     #[arg(long, value_name = "off|warn|reject", value_parser = word::<ReplyCheck>)]
     reply_check: Option<ReplyCheck>,
     /// What the devices speak: `alink` JSON, or bytes of their own that a plugin translates (`custom`)
@@ -83,7 +88,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(import) => import.run().await,
         Command::List { output, place } => {
             let store = place.open().await?;
-            let heading = ["PRODUCT", "NAME", "SERVICES", "CREATED"];
+            let heading = ["PRODUCT", "NAME", "ARGS", "SERVICES", "CREATED"];
             output::list(output, &store.products(), |product| summary(product), &heading, |product| row(product));
             store.close().await;
             Ok(())
@@ -128,6 +133,7 @@ impl Import {
 
     fn settings(&self, mut settings: ProductSettings) -> ProductSettings {
         settings.validation = self.validation.unwrap_or(settings.validation);
+        settings.args_check = self.args_check.unwrap_or(settings.args_check);
         settings.reply_check = self.reply_check.unwrap_or(settings.reply_check);
         settings.data_format = self.data_format.unwrap_or(settings.data_format);
         settings.sync_topic = self.sync_topic.or(settings.sync_topic);
@@ -159,7 +165,8 @@ fn summary(product: &Product) -> Value {
 
 fn row(product: &Product) -> Vec<String> {
     let services = services(product.model.as_ref()).into_iter().map(|(identifier, _)| identifier).collect::<Vec<_>>();
-    vec![product.key.to_string(), product.name.clone(), services.join(" "), moment(product.created_at)]
+    let args = json!(product.settings.args_check).as_str().unwrap_or_default().to_owned();
+    vec![product.key.to_string(), product.name.clone(), args, services.join(" "), moment(product.created_at)]
 }
 
 fn show(product: &Product, output: Output) {
@@ -173,6 +180,7 @@ fn show(product: &Product, output: Output) {
         ("name", json!(product.name)),
         ("created", json!(moment(product.created_at))),
         ("validation", setting("validation")),
+        ("args check", setting("args_check")),
         ("reply check", setting("reply_check")),
         ("data format", setting("data_format")),
         ("sync topic", setting("sync_topic")),

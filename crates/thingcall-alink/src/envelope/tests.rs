@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use thingcall_core::{Args, CallMode, Device, DeviceKey, IotId, Qos};
+use thingcall_core::{Args, CallMode, Device, DeviceKey, IotId, Qos, Repair};
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn a_device_that_speaks_its_own_bytes_gets_those() {
 
 fn reply(text: &str) -> (Option<u32>, Result<ReplyBody, String>) {
     match read(text.as_bytes()) {
-        Envelope::Reply(id, body) => (id.map(CallId::as_u32), body.map_err(|e| e.to_string())),
+        Envelope::Reply(id, body, _) => (id.map(CallId::as_u32), body.map_err(|e| e.to_string())),
         Envelope::Request { .. } => panic!("taken for a request: {text}"),
     }
 }
@@ -64,7 +64,7 @@ fn a_reply_is_read_as_sdks_write_it() {
 
 #[test]
 fn an_id_that_is_not_ours_is_no_id() {
-    for id in [r#""""#, r#""1|exp-topic""#, r#""1339116017494043136""#, "null", "-1", "1.0", "{}"] {
+    for id in [r#""""#, r#""1|exp-topic""#, r#""1339116017494043136""#, "null", "-1", "1.5", "{}"] {
         assert_eq!(reply(&format!(r#"{{"id":{id},"code":200}}"#)), (None, body(200, None, "{}")), "{id}");
     }
 }
@@ -80,6 +80,86 @@ fn a_malformed_reply_keeps_its_id_and_says_what_would_be_right() {
     assert!(problem(r#"{"id":"7","code":200,"data":[1]}"#).contains("is [1]; right is a JSON object"));
     for text in ["", "[]", r#"["7",200,{},null,null]"#, "{", "200", r#"{"code":200,"code":200}"#] {
         assert!(problem(text).starts_with("the reply is not a JSON object"), "{text}");
+    }
+}
+
+/// What is read, and what was mended for it.
+fn mended(payload: &[u8]) -> (Option<u32>, i64, String, Vec<&'static str>) {
+    let Envelope::Reply(id, Ok(body), repairs) = read(payload) else { panic!("unreadable: {payload:?}") };
+    (id.map(CallId::as_u32), body.code, body.data, repairs.iter().map(Repair::as_str).collect())
+}
+
+#[test]
+fn an_empty_table_of_any_language_is_an_empty_object() {
+    for (data, reason) in [
+        ("[]", "data_empty_array"),
+        ("[ ]", "data_empty_array"),
+        (r#""""#, "data_empty_text"),
+        (r#"" ""#, "data_empty_text"),
+        ("null", "data_null"),
+        (r#""{}""#, "data_as_text"),
+        (r#""[]""#, "data_as_text"),
+        (r#""null""#, "data_as_text"),
+    ] {
+        let text = format!(r#"{{"id":"7","code":200,"data":{data}}}"#);
+        assert_eq!(mended(text.as_bytes()), (Some(7), 200, "{}".to_owned(), vec![reason]), "{data}");
+    }
+}
+
+#[test]
+fn data_in_a_text_is_its_object_with_the_numbers_own_text() {
+    let text = r#"{"id":"7","code":200,"data":" {\"a\":10.0,\"b\":\"\\u00e9\"}"}"#;
+    let data = r#"{"a":10.0,"b":"\u00e9"}"#.to_owned();
+    assert_eq!(mended(text.as_bytes()), (Some(7), 200, data, vec!["data_as_text"]));
+    for odd in [r#""{""#, r#""hello""#, r#""[1]""#, "[1]", "7", "true", r#""{}{}""#] {
+        let text = format!(r#"{{"id":"7","code":200,"data":{odd}}}"#);
+        assert!(matches!(read(text.as_bytes()), Envelope::Reply(Some(_), Err(_), _)), "{odd}");
+    }
+}
+
+#[test]
+fn a_code_with_a_point_or_in_quotes_is_its_number() {
+    for (code, number, reasons) in [
+        ("200.0", 200, vec!["code_as_float"]),
+        ("2E2", 200, vec!["code_as_float"]),
+        ("-1.00", -1, vec!["code_as_float"]),
+        (r#""200""#, 200, vec!["code_as_text"]),
+        (r#""200.0""#, 200, vec!["code_as_float", "code_as_text"]),
+    ] {
+        let text = format!(r#"{{"id":"7","code":{code}}}"#);
+        assert_eq!(mended(text.as_bytes()), (Some(7), number, "{}".to_owned(), reasons), "{code}");
+    }
+    for odd in ["200.5", r#""inf""#, r#""NaN""#, "1e300", r#""""#, r#""ok""#, "null", "{}"] {
+        let text = format!(r#"{{"id":"7","code":{odd}}}"#);
+        assert!(matches!(read(text.as_bytes()), Envelope::Reply(Some(_), Err(_), _)), "{odd}");
+    }
+}
+
+#[test]
+fn an_id_with_a_point_is_its_number() {
+    for id in ["7.0", r#""7.0""#, "7.000"] {
+        let text = format!(r#"{{"id":{id},"code":200}}"#);
+        assert_eq!(mended(text.as_bytes()).0, Some(7), "{id}");
+        assert_eq!(mended(text.as_bytes()).3, ["id_as_float"], "{id}");
+    }
+}
+
+#[test]
+fn what_stands_around_the_text_is_cut() {
+    let plain = r#"{"id":"7","code":200,"data":{"a":1}}"#;
+    let expected = |reasons| (Some(7), 200, r#"{"a":1}"#.to_owned(), reasons);
+    assert_eq!(mended(format!("{plain}\n").as_bytes()), expected(vec![]));
+    assert_eq!(mended(format!("{plain}\0").as_bytes()), expected(vec!["trailing_nul"]));
+    assert_eq!(mended(format!("{plain}\n\0\0\0").as_bytes()), expected(vec!["trailing_nul"]));
+    assert_eq!(mended(format!("\u{feff}{plain}").as_bytes()), expected(vec!["byte_order_mark"]));
+    assert_eq!(mended(format!("\u{feff}{plain}\0").as_bytes()), expected(vec!["trailing_nul", "byte_order_mark"]));
+}
+
+#[test]
+fn zero_bytes_elsewhere_are_no_end() {
+    let odd: [&[u8]; 4] = [b"\0", b"\0\0", b"{\"code\":200}\0{}", b"\0{\"code\":200}"];
+    for payload in odd {
+        assert!(matches!(read(payload), Envelope::Reply(None, Err(_), Repairs::NONE)), "{payload:?}");
     }
 }
 

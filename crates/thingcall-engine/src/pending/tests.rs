@@ -18,6 +18,7 @@ fn reply(from: u8, id: CallId) -> Reply {
         transport: thingcall_core::TransportKind::Embedded,
         payload_id: Some(id),
         topic_id: None,
+        repairs: thingcall_core::Repairs::NONE,
         body: Ok(ReplyBody { code: 200, message: None, data: "{}".to_owned() }),
         bytes: 2,
     }

@@ -85,7 +85,7 @@ async fn a_verification_free_product_is_always_asynchronous_and_unchecked() {
     let bench = bench_with(Config::default(), settings, |_, _| Ok(Sent::Sent));
     let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":"any"}"#)).await.unwrap();
     assert_eq!(invoked.mode, CallMode::Async);
-    let error = bench.engine.invoke(bench.request("Measure", "{'a':1}")).await.unwrap_err();
+    let error = bench.engine.invoke(bench.request("Measure", "{'a':}")).await.unwrap_err();
     assert!(matches!(error, CallError::InvalidArgs(_)));
 }
 

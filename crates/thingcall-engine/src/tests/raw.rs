@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
     Answer, Args, Call, CallError, CallId, Codec, CodecError, Command, Delivery, DeviceKey, DeviceLink, Executed,
-    Handler, Handlers, Outcome, ProductKey, RawReply, Reply, ReplyBody, ReplySink, Sent, TransportKind,
+    Handler, Handlers, Outcome, ProductKey, RawReply, Repairs, Reply, ReplyBody, ReplySink, Sent, TransportKind,
 };
 use thingcall_tsl::{DataFormat, ProductSettings};
 use tokio::sync::Semaphore;
@@ -66,7 +66,15 @@ impl Codec for Codecs {
         let stranger = DeviceKey { product: "pk9".parse().unwrap(), name: "another".parse().unwrap() };
         let (payload_id, topic_id) = (text.split('=').next().and_then(|id| id.parse().ok()), raw.topic_id);
         let transport = raw.transport;
-        Ok(Some(Reply { device: stranger, transport, payload_id, topic_id, body: Ok(body), bytes: raw.payload.len() }))
+        Ok(Some(Reply {
+            device: stranger,
+            transport,
+            payload_id,
+            topic_id,
+            repairs: Repairs::NONE,
+            body: Ok(body),
+            bytes: raw.payload.len(),
+        }))
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use thingcall_core::{Answer, CallError, CallId, CallMode, DeliverError, ReplyBody, ReplySink, Sent, TransportName};
+use thingcall_core::{
+    Answer, CallError, CallId, CallMode, DeliverError, Repair, ReplyBody, ReplySink, Sent, TransportName,
+};
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
 
 use crate::Config;
-use crate::testbench::{SECOND, TOPIC, answers_after, bench, bench_with, device, reply};
+use crate::testbench::{Behaviour, SECOND, TOPIC, answers_after, bench, bench_with, device, reply};
 
 #[tokio::test(start_paused = true)]
 async fn the_caller_gets_the_devices_answer() {
@@ -193,7 +195,7 @@ async fn calls_over_the_cap_are_refused_as_overloaded() {
 #[tokio::test(start_paused = true)]
 async fn arguments_that_do_not_fit_never_reach_the_device() {
     let bench = bench(answers_after(SECOND, "{}"));
-    for args in [r#"{"channel":8}"#, r#"{"channel":"1"}"#, "{'channel':1}", "", "[]"] {
+    for args in [r#"{"channel":8}"#, r#"{"channel":"1"}"#, "{'channel':8}", "", "[]"] {
         let error = bench.engine.invoke(bench.request("Measure", args)).await.unwrap_err();
         assert!(matches!(error, CallError::InvalidArgs(_)), "{args}: {error:?}");
     }
@@ -215,6 +217,26 @@ async fn a_reply_that_does_not_fit_is_handled_as_the_product_says() {
         assert_eq!(result.is_ok(), accepted, "{reply_check:?}");
         let series = r#"thingcall_validation_failures_total{direction="reply",kind="range"}"#;
         assert_eq!(bench.metric(series), counted, "{reply_check:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_was_mended_is_counted_and_handled_as_the_product_says() {
+    for (reply_check, accepted) in [(ReplyCheck::Off, true), (ReplyCheck::Warn, true), (ReplyCheck::Reject, false)] {
+        let settings = ProductSettings { reply_check, ..ProductSettings::default() };
+        let answers: Behaviour = Box::new(|delivery, answering| {
+            let mut mended = reply("dev1", delivery.id, r#"{"mean":7}"#);
+            mended.repairs.add(Repair::CodeAsFloat);
+            answering.after(SECOND, mended);
+            Ok(Sent::Sent)
+        });
+        let bench = bench_with(Config::default(), settings, answers);
+        let result = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await;
+        assert_eq!(result.is_ok(), accepted, "{reply_check:?}");
+        if let Err(error) = result {
+            assert!(error.to_string().contains(r#""code" has a decimal point"#), "{error}");
+        }
+        assert_eq!(bench.metric(r#"thingcall_replies_repaired_total{reason="code_as_float"}"#), 1.0);
     }
 }
 

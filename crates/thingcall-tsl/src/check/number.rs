@@ -20,7 +20,7 @@ pub(super) fn int(data_type: &DataType, bounds: RangeInclusive<i32>, number: &st
 /// A whole number that is one of the keys.
 pub(super) fn key(data_type: &DataType, keys: &[(i32, String)], number: &str) -> Result<(), Violation> {
     let value = whole(data_type, number)?;
-    if keys.iter().any(|(key, _)| Some(*key) == value) {
+    if keys.iter().any(|(key, _)| Some(*key) == value) || (keys.is_empty() && value.is_some()) {
         return Ok(());
     }
     Err(out_of_range(data_type, number))
@@ -40,7 +40,7 @@ fn whole(data_type: &DataType, number: &str) -> Result<Option<i32>, Violation> {
 
 /// A number within bounds that callers write with a decimal point.
 pub(super) fn float(data_type: &DataType, bounds: Bounds, number: &str, writer: Writer) -> Result<(), Violation> {
-    if writer == Writer::Caller && !number.contains('.') {
+    if writer != Writer::Device && !number.contains('.') {
         let (found, right) = (cut(number), with_point(cut(number)));
         return Err(violation(
             Kind::Type,

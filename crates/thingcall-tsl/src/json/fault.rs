@@ -25,6 +25,10 @@ pub(crate) enum FaultKind {
     Unfinished { expected: &'static str },
     /// `{'a': 1}`, as Python prints it.
     SingleQuotes,
+    /// A comma and nothing after it: `[1,]`.
+    TrailingComma,
+    /// `// such` or `/* such */`.
+    Comment,
     /// More text after the value.
     Trailing,
     /// Too many levels of objects and arrays.
@@ -76,6 +80,8 @@ impl Fault {
             FaultKind::Unexpected { .. } => format!("is not JSON{at}: {found} cannot stand there"),
             FaultKind::Unfinished { .. } => format!("is not JSON{at}: it ends too early"),
             FaultKind::SingleQuotes => format!("is not JSON{at}: it has single quotes"),
+            FaultKind::TrailingComma => format!("is not JSON{at}: a comma stands before {found} (a trailing comma)"),
+            FaultKind::Comment => format!("is not JSON{at}: it has a comment"),
             FaultKind::Trailing => format!("goes on after its end{at}: {found}"),
             FaultKind::TooDeep { max } => format!("nests deeper than {max} levels{at}"),
             FaultKind::Twice { key } => format!("has the key {} twice", quoted(key)),
@@ -93,6 +99,8 @@ impl Fault {
                 format!("write {expected} there")
             }
             FaultKind::SingleQuotes => format!("write double quotes: {}", double_quoted(text)),
+            FaultKind::TrailingComma => "take the comma before it out".to_owned(),
+            FaultKind::Comment => "take it out: JSON has no comments".to_owned(),
             FaultKind::Trailing => "write one value and nothing after it".to_owned(),
             FaultKind::TooDeep { max } => format!("write at most {max} levels"),
             FaultKind::Twice { .. } => "write each key once".to_owned(),

@@ -69,28 +69,28 @@ fn faults_of_grammar_say_where_and_what_is_right() {
     faults(
         &texts,
         expect![[r#"
-        ""
-          $ is empty; write {} for nothing
-        " \n"
-          $ is empty; write {} for nothing
-        "{a:1}"
-          $ is not JSON at line 1, column 2: "a:1}" cannot stand there; write a key in double quotes there
-        "{\"a\":1,}"
-          $ is not JSON at line 1, column 8: "}" cannot stand there; write a key in double quotes there
-        "{\"a\":True}"
-          $.a is not JSON at line 1, column 6: "True}" cannot stand there; write a value there
-        "{\"a\" 1}"
-          $ is not JSON at line 1, column 6: "1}" cannot stand there; write a colon there
-        "{\n \"a\": [1 2]}"
-          $.a is not JSON at line 2, column 10: "2]}" cannot stand there; write a comma or ] there
-        "{\"a\":[1,"
-          $.a[1] is not JSON at line 1, column 9: it ends too early; write a value there
-        "{\"a\":\"x"
-          $.a is not JSON at line 1, column 8: it ends too early; write a closing quote there
-        "007"
-          $ is not JSON at line 1, column 2: "07" cannot stand there; write a number that does not begin with 0 there
-        "{} {}"
-          $ goes on after its end at line 1, column 4: "{}"; write one value and nothing after it"#]],
+            ""
+              $ is empty; write {} for nothing
+            " \n"
+              $ is empty; write {} for nothing
+            "{a:1}"
+              $ is not JSON at line 1, column 2: "a:1}" cannot stand there; write a key in double quotes there
+            "{\"a\":1,}"
+              $ is not JSON at line 1, column 8: a comma stands before "}" (a trailing comma); take the comma before it out
+            "{\"a\":True}"
+              $.a is not JSON at line 1, column 6: "True}" cannot stand there; write a value there
+            "{\"a\" 1}"
+              $ is not JSON at line 1, column 6: "1}" cannot stand there; write a colon there
+            "{\n \"a\": [1 2]}"
+              $.a is not JSON at line 2, column 10: "2]}" cannot stand there; write a comma or ] there
+            "{\"a\":[1,"
+              $.a[1] is not JSON at line 1, column 9: it ends too early; write a value there
+            "{\"a\":\"x"
+              $.a is not JSON at line 1, column 8: it ends too early; write a closing quote there
+            "007"
+              $ is not JSON at line 1, column 2: "07" cannot stand there; write a number that does not begin with 0 there
+            "{} {}"
+              $ goes on after its end at line 1, column 4: "{}"; write one value and nothing after it"#]],
     );
 }
 

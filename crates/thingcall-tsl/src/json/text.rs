@@ -5,25 +5,34 @@ use std::borrow::Cow;
 use super::{Fault, FaultKind, Reader};
 
 impl<'a> Reader<'a> {
-    /// A string; its opening quote stands here.
-    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Box<Fault>> {
+    /// A string; its opening quote, which is this one, stands here.
+    pub(super) fn string(&mut self, quote: u8) -> Result<Cow<'a, str>, Box<Fault>> {
         self.at += 1;
-        let plain = self.plain();
-        if self.take(b'"') {
+        let plain = self.plain(quote);
+        if self.take(quote) {
             return Ok(Cow::Borrowed(plain));
         }
         let mut decoded = plain.to_owned();
-        while !self.take(b'"') {
+        while !self.take(quote) {
             decoded.push(self.escape()?);
-            decoded.push_str(self.plain());
+            decoded.push_str(self.plain(quote));
         }
         Ok(Cow::Owned(decoded))
     }
 
     /// What stands before the next quote, escape or control character.
-    fn plain(&mut self) -> &'a str {
+    fn plain(&mut self, quote: u8) -> &'a str {
         let start = self.at;
-        while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..0x20)) {
+        while !matches!(self.peek(), None | Some(b'\\' | 0..0x20)) && self.peek() != Some(quote) {
+            self.at += 1;
+        }
+        self.since(start)
+    }
+
+    /// A key without quotes; its first character stands here.
+    pub(super) fn bare_key(&mut self) -> &'a str {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$')) {
             self.at += 1;
         }
         self.since(start)
@@ -40,6 +49,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let plain = match self.peek() {
             Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'\'') if self.grammar == super::Grammar::Loose => '\'',
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
             Some(b'n') => '\n',

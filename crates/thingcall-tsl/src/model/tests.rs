@@ -37,7 +37,7 @@ fn services_are_those_that_can_be_called() {
 
 #[test]
 fn module_that_the_main_file_does_not_name_counts() {
-    let model = ThingModel::parse("{}", &[MODULE]).unwrap();
+    let model = ThingModel::parse(r#"{"services":[]}"#, &[MODULE]).unwrap();
     assert!(model.service(&"testFb:testService".parse().unwrap()).is_ok());
 }
 
@@ -62,7 +62,7 @@ fn unknown_service_says_what_there_is() {
           module testFb has no service restLater; did you mean testFb:resetLater? The thing model has testFb:resetLater, Measure, SetScene, testFb:testService"#]],
     );
     unknown(
-        &ThingModel::parse("{}", &[]).unwrap(),
+        &ThingModel::parse(r#"{"services":[]}"#, &[]).unwrap(),
         &["Measure"],
         expect![[r#"
         Measure
@@ -82,7 +82,7 @@ fn unknown_module_says_what_there_is() {
           the thing model has no module lamp; its modules are testFb"#]],
     );
     unknown(
-        &ThingModel::parse("{}", &[]).unwrap(),
+        &ThingModel::parse(r#"{"services":[]}"#, &[]).unwrap(),
         &["testFb:testService"],
         expect![[r#"
         testFb:testService

@@ -18,6 +18,7 @@ const ITEM_TYPES: [&str; 5] = ["int", "float", "double", "text", "struct"];
 
 /// The data type that `node` is; it stands inside `depth` others.
 pub(super) fn data_type(node: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<DataType> {
+    node.known(&["type", "specs"], problems);
     let name_node = node.required("type", "the name of a data type", problems)?;
     let name = name_node.text(problems)?;
     if !TYPES.contains(&name) {
@@ -37,6 +38,10 @@ pub(super) fn data_type(node: &Node<'_>, depth: usize, problems: &mut Collected)
         return structure(node, depth, problems);
     }
     let specs = specs(node, problems)?;
+    if !matches!(name, "bool" | "enum") {
+        let known = ["min", "max", "step", "unit", "unitName", "length", "size", "item"];
+        specs.known(&known, problems);
+    }
     Some(match name {
         "int" => int(&specs, problems),
         "float" => DataType::Float(bounds::<f32>(&specs, Bounds::FLOAT, problems)),
@@ -79,7 +84,11 @@ fn bounds<T: FromStr + Into<f64>>(specs: &Node<'_>, all: Bounds, problems: &mut 
         let Some(fits) = fits.map(Into::into) else { return unsaid };
         if fits.is_finite() {
             let said = specs.member(name).and_then(|node| node.scalar()?.parse().ok());
-            return said.map_or(unsaid, |said: f64| said.clamp(all.min, all.max));
+            return match said {
+                Some(said) if name == "min" && is_javas_min_value(said) => unsaid,
+                Some(said) => said.clamp(all.min, all.max),
+                None => unsaid,
+            };
         }
         problems.add(&format!("{}.{name}", specs.place), "is no number the type can hold", what);
         unsaid
@@ -87,6 +96,12 @@ fn bounds<T: FromStr + Into<f64>>(specs: &Node<'_>, all: Bounds, problems: &mut 
     let bounds = Bounds { min: bound("min", all.min), max: bound("max", all.max) };
     in_order(specs, bounds.min <= bounds.max, problems);
     bounds
+}
+
+/// The console's default for the lowest double is -4.9E-324: Java's `MIN_VALUE`, which is the smallest above 0, where the
+/// lowest was meant. C's `FLT_MIN` is such a word too.
+fn is_javas_min_value(said: f64) -> bool {
+    said != 0.0 && said.abs() <= f64::from(f32::MIN_POSITIVE)
 }
 
 fn in_order(specs: &Node<'_>, in_order: bool, problems: &mut Collected) {
@@ -102,11 +117,17 @@ fn number<T: FromStr>(specs: &Node<'_>, name: &str, right: &str, problems: &mut 
     if said == Some("") {
         return None;
     }
-    let number = said.and_then(|said| said.parse().ok());
+    let number = said.and_then(|said| said.parse().ok().or_else(|| without_zeros(said)?.parse().ok()));
     if number.is_none() {
         problems.add(&node.place, format!("is {}", node.json.kind()), right);
     }
     number
+}
+
+/// `10` of `10.0`, as Java's maps write whole numbers.
+fn without_zeros(number: &str) -> Option<&str> {
+    let (whole, zeros) = number.split_once('.')?;
+    zeros.bytes().all(|byte| byte == b'0').then_some(whole)
 }
 
 /// The size of this name, from 1 to `max`.
@@ -134,7 +155,11 @@ fn boolean(specs: &Node<'_>, problems: &mut Collected) -> DataType {
 fn keys(specs: &Node<'_>, problems: &mut Collected) -> Vec<(i32, String)> {
     let keys = keys_of(specs, problems);
     let count = if let Json::Object(members) = specs.json { members.len() } else { 0 };
-    if !(1..=ENUM_KEYS_MAX).contains(&count) {
+    if count == 0 {
+        let right = "write them, such as {\"0\": \"off\", \"1\": \"on\"}";
+        problems.warn(&specs.place, "has no keys, so any whole number is taken", right);
+    }
+    if count > ENUM_KEYS_MAX {
         let right = format!("write 1 to {ENUM_KEYS_MAX}, such as {{\"0\": \"off\", \"1\": \"on\"}}");
         problems.add(&specs.place, format!("has {count} keys"), right);
     }
@@ -163,9 +188,9 @@ fn keys_of(specs: &Node<'_>, problems: &mut Collected) -> Vec<(i32, String)> {
 fn array(specs: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<DataType> {
     if specs.member("size").is_none() {
         let right = format!("write how many items there may be, from \"1\" to \"{ARRAY_ITEMS_MAX}\"");
-        problems.add(&specs.place, "has no size", right);
+        problems.warn(&specs.place, format!("has no size, so {ARRAY_ITEMS_MAX} items are taken"), right);
     }
-    let items_max = size(specs, "size", ARRAY_ITEMS_MAX, problems).unwrap_or(1);
+    let items_max = size(specs, "size", ARRAY_ITEMS_MAX, problems).unwrap_or(ARRAY_ITEMS_MAX);
     let item = specs.required("item", "the items' type, such as {\"type\": \"int\"}", problems)?;
     let item_type = data_type(&item, depth + 1, problems)?;
     let name = item.member("type").and_then(|name| name.scalar()).unwrap_or_default();

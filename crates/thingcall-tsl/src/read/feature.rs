@@ -23,6 +23,7 @@ pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> usize {
     let nodes = root.array("properties", problems);
     let mut ids = BTreeSet::new();
     for node in &nodes {
+        node.known(&["identifier", "name", "accessMode", "required", "desc", "dataType", "custom", "std"], problems);
         feature_id(node, &mut ids, problems);
         let mode = node.member("accessMode").and_then(|mode| Some((mode.text(problems)?, mode.place)));
         if let Some((mode, place)) = mode.filter(|(mode, _)| !["r", "rw", "w"].contains(mode)) {
@@ -44,11 +45,18 @@ pub(super) fn events(root: &Node<'_>, problems: &mut Collected) -> usize {
             continue;
         }
         count += 1;
+        node.known(
+            &["identifier", "name", "desc", "type", "required", "method", "outputData", "custom", "std"],
+            problems,
+        );
         feature_id(&node, &mut ids, problems);
         parameters(&node, "outputData", OUTPUTS_MAX, problems);
     }
     count
 }
+
+const SERVICE_MEMBERS: [&str; 10] =
+    ["identifier", "name", "desc", "required", "callType", "method", "inputData", "outputData", "custom", "std"];
 
 /// Reads the services; says how many there are besides the built-in ones.
 pub(super) fn services(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<Identifier, Service>, usize) {
@@ -58,6 +66,7 @@ pub(super) fn services(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<I
             continue;
         }
         count += 1;
+        node.known(&SERVICE_MEMBERS, problems);
         let id = feature_id(&node, &mut ids, problems);
         let call_type = call_type(&node, problems);
         let inputs = parameters(&node, "inputData", INPUTS_MAX, problems);
@@ -79,7 +88,13 @@ fn is_built_in(node: &Node<'_>, names: &[&str]) -> bool {
 
 fn call_type(node: &Node<'_>, problems: &mut Collected) -> Option<CallType> {
     let right = "\"sync\" or \"async\"";
-    let node = node.required("callType", right, problems)?;
+    let Some(node) = node.member("callType") else {
+        if let Json::Object(_) = node.json {
+            // What the platform shows for models from before it had the word.
+            problems.warn(&node.place, "has no callType and is taken as async", format!("write {right}"));
+        }
+        return Some(CallType::Async);
+    };
     let text = node.text(problems)?;
     let call_type = [CallType::Sync, CallType::Async].into_iter().find(|call_type| call_type.as_str() == text);
     if call_type.is_none() {
@@ -145,6 +160,7 @@ pub(super) fn fields(nodes: Vec<Node<'_>>, depth: usize, problems: &mut Collecte
 }
 
 fn field(node: &Node<'_>, others: &mut BTreeSet<Identifier>, depth: usize, problems: &mut Collected) -> Option<Field> {
+    node.known(&["identifier", "name", "dataType", "required", "desc", "custom"], problems);
     let id = identifier(node, others, problems);
     let data_type = node
         .required("dataType", "a data type, such as {\"type\": \"int\"}", problems)

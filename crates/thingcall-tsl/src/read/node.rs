@@ -2,6 +2,7 @@
 
 use crate::json::Json;
 use crate::problem::Collected;
+use crate::words::{in_member, nearest};
 
 /// A value of a model's file and its JSON path. Never `null`: that is as good as not there.
 #[derive(Debug, Clone)]
@@ -48,6 +49,20 @@ impl<'j> Node<'j> {
         };
         let item = |(index, json)| Self { place: format!("{}[{index}]", self.place), json };
         items.iter().enumerate().map(item).collect()
+    }
+
+    /// Warns of members that have another name than these: nobody reads them.
+    pub(super) fn known(&self, names: &[&str], problems: &mut Collected) {
+        let Json::Object(members) = self.json else { return };
+        for (name, _) in members.iter().filter(|(name, _)| !names.contains(&&**name)) {
+            let mut place = String::new();
+            in_member(&mut place, name);
+            let right = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "what it says has no effect".to_owned(),
+            };
+            problems.warn(&format!("{}{place}", self.place), "is not known and not read", right);
+        }
     }
 
     /// The text; `None`, and a problem, if it is none.

@@ -3,13 +3,13 @@
 use expect_test::{Expect, expect};
 
 use super::check_object;
-use crate::ThingModel;
 use crate::model::sample;
+use crate::{ArgsCheck, ThingModel};
 
 fn refuses(model: &ThingModel, service: &str, args: &[&str], expected: Expect) {
     let service = model.service(&service.parse().unwrap()).unwrap();
     let refused = |args: &&str| {
-        let violation = service.check_args(args).unwrap_err();
+        let violation = service.check_args(args, ArgsCheck::Strict).unwrap_err();
         format!("{args}\n  {}: {violation}", violation.kind.as_str())
     };
     expected.assert_eq(&args.iter().map(refused).collect::<Vec<_>>().join("\n"));
@@ -26,7 +26,7 @@ fn arguments_that_fit_are_taken() {
         ("testFb:resetLater", r#"{"delay":0.5}"#),
     ] {
         let service = model.service(&service.parse().unwrap()).unwrap();
-        assert_eq!(service.check_args(args), Ok(()), "{args}");
+        assert_eq!(service.check_args(args, ArgsCheck::Strict), Ok(None), "{args}");
     }
 }
 
@@ -124,7 +124,7 @@ fn service_without_parameters_takes_an_empty_object() {
     let main = r#"{"services":[{"identifier":"Ping","callType":"sync"}]}"#;
     let model = ThingModel::parse(main, &[]).unwrap();
     let ping = model.service(&"Ping".parse().unwrap()).unwrap();
-    assert_eq!(ping.check_args("{}"), Ok(()));
+    assert_eq!(ping.check_args("{}", ArgsCheck::Strict), Ok(None));
     refuses(
         &model,
         "Ping",
@@ -153,13 +153,13 @@ fn replies_are_told_from_arguments() {
 #[test]
 fn verification_free_arguments_are_one_object_within_limits() {
     for args in ["{}", r#"{"anything":[1,null,{"goes":true}]}"#] {
-        assert_eq!(check_object(args), Ok(()));
+        assert_eq!(check_object(args, ArgsCheck::Strict), Ok(None));
     }
     for args in ["", "[]", "{'a':1}", r#"{"a":1,"a":2}"#, "{} {}", &format!("{}1", "{\"a\":".repeat(33))] {
-        assert!(check_object(args).is_err(), "{args}");
+        assert!(check_object(args, ArgsCheck::Strict).is_err(), "{args}");
     }
     let deepest = format!("{}{{}}{}", "{\"a\":".repeat(31), "}".repeat(31));
-    assert_eq!(check_object(&deepest), Ok(()));
+    assert_eq!(check_object(&deepest, ArgsCheck::Strict), Ok(None));
 }
 
 #[test]
@@ -174,4 +174,72 @@ fn samples_of_the_sample_model_read_well() {
         SetScene {"scene":0,"fade":1.0,"label":"text"} -> {"applied":0}
         testFb:resetLater {"delay":1.0} -> {}
         testFb:testService {"param1":1} -> {"param1":387}"#]].assert_eq(&all.join("\n"));
+}
+
+/// The inputs that Java's maps and others write in another way, and what the device gets.
+fn mended(model: &str, service: &str, args: &str) -> Option<String> {
+    let model = ThingModel::parse(model, &[]).unwrap();
+    model.service(&service.parse().unwrap()).unwrap().check_args(args, ArgsCheck::Weak).unwrap()
+}
+
+const CASES: &str = include_str!("../../../../tests/fixtures/cases/model.json");
+
+#[test]
+fn inputs_may_be_left_out_unless_the_product_is_strict() {
+    let model = ThingModel::parse(CASES, &[]).unwrap();
+    let warn = model.service(&"Warn".parse().unwrap()).unwrap();
+    assert_eq!(warn.check_args(r#"{"max":1}"#, ArgsCheck::Weak), Ok(None));
+    assert_eq!(warn.check_args("{}", ArgsCheck::Weak), Ok(None));
+    assert!(
+        warn.check_args(r#"{"max":1}"#, ArgsCheck::Strict).unwrap_err().to_string().contains("Args.min is missing")
+    );
+    for args in [r#"{"mx":1}"#, r#"{"max":"1"}"#, r#"{"max":101}"#, r#"{"max":1.5}"#] {
+        assert!(warn.check_args(args, ArgsCheck::Weak).is_err(), "{args}");
+    }
+}
+
+#[test]
+fn single_quotes_and_bare_keys_are_mended() {
+    let args = include_str!("../../../../tests/fixtures/cases/09a_single_quotes.args");
+    let (service, args) = args.trim_end().split_once('\n').unwrap();
+    assert_eq!(mended(CASES, service, args).as_deref(), Some(r#"{"min":10,"max":50}"#));
+    assert_eq!(
+        mended(CASES, "Warn", "{min:10, $max:50}".replace('$', "").as_str()).as_deref(),
+        Some(r#"{"min":10,"max":50}"#)
+    );
+    let text = r#"{"services":[{"identifier":"S","callType":"sync","inputData":[
+        {"identifier":"t","dataType":{"type":"text"}},{"identifier":"f","dataType":{"type":"double"}}]}]}"#;
+    assert_eq!(
+        mended(text, "S", r#"{'t':'it\'s "so"\n', f:10.50}"#).as_deref(),
+        Some(r#"{"t":"it's \"so\"\u000a","f":10.50}"#)
+    );
+    let model = ThingModel::parse(CASES, &[]).unwrap();
+    let warn = model.service(&"Warn".parse().unwrap()).unwrap();
+    for args in ["{'min':1,'min':2}", "{'min':1,}", "{'min':1", "{'min:1}", "{1:1}", "{min:one}", "'min'"] {
+        assert!(warn.check_args(args, ArgsCheck::Weak).is_err(), "{args}");
+    }
+    assert!(warn.check_args("{'min':1}", ArgsCheck::Strict).is_err());
+    assert_eq!(
+        check_object("{'a':[1.50,{b:null}]}", ArgsCheck::Weak),
+        Ok(Some(r#"{"a":[1.50,{"b":null}]}"#.to_owned()))
+    );
+}
+
+#[test]
+fn whole_numbers_with_a_point_are_whole_for_whole_inputs() {
+    let args = include_str!("../../../../tests/fixtures/cases/22_gson_doubles.args");
+    let (service, args) = args.trim_end().split_once('\n').unwrap();
+    assert_eq!(mended(CASES, service, args).as_deref(), Some(r#"{"min":10,"max":50}"#));
+    let model = r#"{"services":[{"identifier":"S","callType":"sync","inputData":[
+        {"identifier":"i","dataType":{"type":"int"}},
+        {"identifier":"b","dataType":{"type":"bool"}},
+        {"identifier":"e","dataType":{"type":"enum","specs":{"2":"two"}}},
+        {"identifier":"f","dataType":{"type":"float"}},
+        {"identifier":"a","dataType":{"type":"array","specs":{"size":"3","item":{"type":"struct","specs":[
+            {"identifier":"n","dataType":{"type":"int"}}]}}}}]}]}"#;
+    assert_eq!(
+        mended(model, "S", r#"{"i":1.0E7,"b":-0.0,"e":2.0,"f":10.0,"a":[{"n":-3.0}]}"#).as_deref(),
+        Some(r#"{"i":10000000,"b":0,"e":2,"f":10.0,"a":[{"n":-3}]}"#)
+    );
+    assert_eq!(mended(model, "S", r#"{"i":1,"f":10.0}"#), None, "what is right is left alone");
 }

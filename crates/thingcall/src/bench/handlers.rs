@@ -15,8 +15,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use thingcall_core::{
     Answer, BuiltInOnly, Call, CallError, Codec, Command, Deadline, DeliverError, Delivery, DeviceKey, DeviceLink,
-    DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Reply, ReplyBody, ReplySink, Request, RequestId, Sent,
-    Transport, TransportKind, TransportName,
+    DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId,
+    Sent, Transport, TransportKind, TransportName,
 };
 use thingcall_engine::Engine;
 use thingcall_loader::{Execution, PluginConfig, PluginConfigs, Plugins};
@@ -195,6 +195,7 @@ impl Transport for Wire {
             transport: TransportKind::Mqtt,
             payload_id: Some(delivery.id),
             topic_id: None,
+            repairs: Repairs::NONE,
             body: Ok(body),
             bytes: delivery.params.as_str().len(),
         };
