@@ -1,3 +1,5 @@
+//! What keeps a server from being ready.
+
 use super::*;
 
 fn unmet(conditions: &Conditions) -> Vec<String> {

@@ -1,3 +1,5 @@
+//! How peers' texts are shown.
+
 use super::*;
 
 fn shown(text: &str) -> String {

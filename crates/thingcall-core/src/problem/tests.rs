@@ -1,3 +1,5 @@
+//! How problems are told, and which files are one.
+
 use super::*;
 
 struct Inner;
