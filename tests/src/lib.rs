@@ -8,6 +8,7 @@
 mod amqp;
 mod app;
 mod device;
+mod disk;
 mod http;
 mod json_lines;
 mod linkkit;
@@ -25,6 +26,7 @@ mod wait;
 pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
 pub use device::{Credential, MqttDevice, Seen};
+pub use disk::SmallDisk;
 pub use http::{HttpAnswer, HttpCall};
 pub use linkkit::{Behaviour, LinkkitDevice};
 pub use load::Load;

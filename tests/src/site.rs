@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::app::{Answer, App, Caller, Key, Sdk, Waiting};
+use crate::disk::SmallDisk;
 use crate::fixture;
 use crate::http::HttpCall;
 use crate::linkkit::{Behaviour, LinkkitDevice};
@@ -92,6 +93,13 @@ impl Site {
         Self::start(Setup { settings, ..Setup::default() })
     }
 
+    /// A server with the embedded broker, whose data are on a disk of this size.
+    pub fn on_small_disk(mebibytes: u32) -> (Self, SmallDisk) {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let disk = SmallDisk::mount(&folder.path().join("data"), mebibytes);
+        (Self::start_in(folder, Setup::default()), disk)
+    }
+
     /// A server without it, and a Mosquitto.
     pub fn external(settings: &[(&str, &str)]) -> Self {
         Self::start(Setup { mosquitto: Some(Mosquitto::start()), settings, ..Setup::default() })
@@ -122,7 +130,10 @@ impl Site {
     }
 
     fn start(setup: Setup<'_>) -> Self {
-        let folder = tempfile::tempdir().expect("a scratch folder");
+        Self::start_in(tempfile::tempdir().expect("a scratch folder"), setup)
+    }
+
+    fn start_in(folder: TempDir, setup: Setup<'_>) -> Self {
         let data = folder.path().join("data");
         let settings = setup.all_settings();
         let Setup { mosquitto, rabbitmq, toml, plugins, .. } = setup;

@@ -12,6 +12,7 @@ mod commands;
 mod disabled;
 mod embedded;
 mod external;
+mod full_disk;
 mod lifecycle;
 mod many;
 mod observed;

@@ -1,6 +1,6 @@
 //! The commands of the program, as people and scripts use them.
 
-use thingcall_tests::{Site, fixture, run, run_ok};
+use thingcall_tests::{Credential, MqttDevice, Site, fixture, run, run_ok};
 
 #[test]
 fn demo_goes_as_it_should() {
@@ -76,7 +76,7 @@ fn call_calls_by_itself_and_tells_how_it_went() {
     assert_eq!((&answer["success"], &answer["result"]["data"]["param1"]), (&true.into(), &4.into()));
     assert!(answer["milliseconds"].as_f64().is_some_and(|took| took > 0.0), "{answer}");
 
-    let bad = call("testFb:testService", "{}");
+    let bad = call("testFb:testService", r#"{"param1":"four"}"#);
     assert_eq!(bad.code, Some(1), "{}{}", bad.stdout, bad.stderr);
     assert!(bad.stdout.contains("iot.device.InvokeThingServiceFailed"), "{}", bad.stdout);
 }
@@ -93,16 +93,85 @@ fn first_start_makes_a_key_and_shows_it_once() {
     second.terminate();
     assert_eq!(second.ended().code(), Some(0));
 
-    assert!(first.log().contains("AccessKeySecret"), "{}", first.log());
+    // On standard output alone: the log is read by many.
+    let log = first.log();
+    let shown: Vec<_> = log.lines().filter(|line| line.contains("AccessKeySecret")).collect();
+    assert!(shown.len() == 1 && shown[0].starts_with("stdout: AccessKeySecret"), "{log}");
+    let secret = shown[0].rsplit(' ').next().expect("a secret");
+    assert_eq!(log.matches(secret).count(), 1, "{log}");
     assert!(!second.log().contains("AccessKeySecret"), "{}", second.log());
+}
+
+#[test]
+fn start_that_fails_late_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let data = folder.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let ports = ["serve", "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtt"];
+    let serve =
+        |mqtt: &str| run(ports.iter().copied().chain([mqtt, "--data"]).map(AsRef::as_ref).chain([data.as_os_str()]));
+
+    let finished = serve(&address);
+
+    assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stderr.contains(&address), "{}", finished.stderr);
+    assert!(!data.exists(), "nothing is made before everything was tried");
+
+    let config = folder.path().join("thingcall.toml");
+    let tls =
+        "[broker.tls]\nlisten = \"127.0.0.1:0\"\ncert_file = \"/nowhere/cert.pem\"\nkey_file = \"/nowhere/key.pem\"\n";
+    std::fs::write(&config, tls).expect("the file can be written");
+    let arguments = ports.iter().copied().chain(["127.0.0.1:0", "--data"]).map(AsRef::as_ref);
+    let finished = run(arguments.chain([data.as_os_str(), "--config".as_ref(), config.as_os_str()]));
+    assert!(finished.code != Some(0) && finished.stderr.contains("cert.pem"), "{}", finished.stderr);
+    assert!(!data.exists(), "nothing is made before everything was tried");
+
+    let options = thingcall_tests::Options { data, settings: Vec::new(), config: None };
+    assert!(thingcall_tests::Thingcall::start(&options).log().contains("AccessKeySecret"), "the key is made now");
+}
+
+#[test]
+fn commands_that_read_make_no_store() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let data = folder.path().join("data");
+    for command in [
+        &["device", "list"][..],
+        &["device", "show", "p/d"],
+        &["product", "list"],
+        &["product", "show", "p"],
+        &["key", "list"],
+        &["explain", "17"],
+    ] {
+        let finished = run(command.iter().map(AsRef::as_ref).chain(["--data".as_ref(), data.as_os_str()]));
+        assert_eq!(finished.code, Some(1), "{command:?} {}", finished.stderr);
+        assert!(finished.stderr.contains("there is no store"), "{command:?} {}", finished.stderr);
+        assert!(!data.exists(), "{command:?}");
+    }
+}
+
+#[test]
+fn device_that_was_added_by_command_can_connect_at_once() {
+    let site = Site::embedded(&[("STORE__CHANGE_POLL", "1s")]);
+    let added = site.command_json(&["device", "add", "--product", thingcall_tests::PRODUCT, "--name", "at-once"]);
+    let text = |name: &str| added[name].as_str().expect("a text").to_owned();
+    let device = thingcall_tests::DeviceSecrets {
+        product: text("productKey"),
+        name: text("deviceName"),
+        secret: text("deviceSecret"),
+        iot_id: text("iotId"),
+    };
+    let _connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
 }
 
 #[test]
 fn unknown_call_cannot_be_explained() {
     let folder = tempfile::tempdir().expect("a scratch folder");
+    let data = ["--data".as_ref(), folder.path().as_os_str()];
+    run_ok(["key", "add"].iter().map(AsRef::as_ref).chain(data));
 
-    let finished = run(["explain".as_ref(), "17".as_ref(), "--data".as_ref(), folder.path().as_os_str()]);
+    let finished = run(["explain", "17"].iter().map(AsRef::as_ref).chain(data));
 
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("no asynchronous call 17"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("17"), "{}", finished.stderr);
 }

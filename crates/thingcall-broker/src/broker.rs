@@ -88,6 +88,12 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
 }
 
+/// Listeners that are bound, their certificates read. Nobody is let in yet.
+pub struct Bound {
+    listeners: Vec<Listener>,
+    addresses: Addresses,
+}
+
 /// Where the listeners are.
 struct Addresses {
     tcp: SocketAddr,
@@ -101,11 +107,33 @@ impl Broker {
     /// # Errors
     /// If a listener cannot be bound, or its certificate cannot be used.
     pub async fn start(config: Config, parts: Parts, registry: &Registry) -> Result<Arc<Self>, StartError> {
+        let bound = Self::bind(&config)?;
+        Self::start_on(bound, config, parts, registry)
+    }
+
+    /// Binds the listeners, so that what is wrong with them shows before anything is done.
+    ///
+    /// # Errors
+    /// If one cannot be bound, or its certificate cannot be used.
+    pub fn bind(config: &Config) -> Result<Bound, StartError> {
+        let (listeners, addresses) = listeners(config)?;
+        Ok(Bound { listeners, addresses })
+    }
+
+    /// Accepts devices on what was bound with this configuration.
+    ///
+    /// # Errors
+    /// If the metrics are registered already.
+    pub fn start_on(
+        Bound { listeners, addresses }: Bound,
+        config: Config,
+        parts: Parts,
+        registry: &Registry,
+    ) -> Result<Arc<Self>, StartError> {
         let sockets_max = sockets_max(&config);
         let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
         let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
         let own_metrics = Metrics::register(registry, sockets_max, sessions_max)?;
-        let (listeners, addresses) = listeners(&config)?;
         let inner = Arc::new(Inner {
             sessions: Sessions::new(parts.presence.clone(), sessions_max),
             places: Places::new(sockets_max),

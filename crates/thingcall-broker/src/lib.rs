@@ -33,5 +33,5 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Parts, StartError};
+pub use broker::{Bound, Broker, Parts, StartError};
 pub use config::{Config, Tls, WebSocket};

@@ -106,12 +106,14 @@ async fn take_over_some(shared: &Shared, side: &mut WriteSide) -> Result<bool, s
     let Some(first) = found.first() else { return Ok(false) };
     if first.0 > side.last_change + 1 {
         reload(shared, side).await?;
+        shared.taken_over(side.last_change);
         return Ok(true);
     }
     for (seq, kind, subject, name) in found {
         take_over(shared, side, &kind, &subject, name.as_deref()).await?;
         side.last_change = seq;
     }
+    shared.taken_over(side.last_change);
     Ok(true)
 }
 

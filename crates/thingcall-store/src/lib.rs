@@ -8,10 +8,12 @@
 //! **Invariants:** look-ups on the path of a call read memory and never wait. Whatever writes holds the one write lock of
 //! the process, so memory follows the file in the file's order. A record's state only grows.
 
+mod claim;
 mod config;
 mod connection;
 mod health;
 mod open;
+mod owner;
 mod store;
 mod trouble;
 
@@ -21,6 +23,7 @@ mod rows;
 
 mod changes;
 mod directory;
+mod dismissed;
 mod keys;
 mod presence;
 mod random;
@@ -35,6 +38,7 @@ mod waiting;
 mod writer;
 
 pub use changes::Change;
+pub use claim::Known;
 pub use config::Config;
 pub use keys::{KeyError, NewKey};
 pub use open::OpenError;

@@ -3,9 +3,9 @@
 //! **Invariant:** the database file is never opened other than by SQLite once it exists: closing any descriptor of it
 //! would drop the locks SQLite holds in this process.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
 use crate::many::ROWS_MAX;
+use crate::owner;
 use crate::trouble::Trouble;
 
 /// How long a process waits for another one's transaction.
@@ -55,6 +56,16 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// There is no store, and only one that is there was asked for.
+    #[error(
+        "there is no store {}; --data or --config says where it is, and `thingcall serve`, `thingcall product import` or \
+         `thingcall key add` makes one",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
     },
     /// Another server runs on this data folder.
     #[error("another thingcall server uses {}; stop it, or give this one a data folder of its own", path.display())]
@@ -162,15 +173,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
 /// Makes the folder (0700) and the file (0600: it holds secrets). SQLite gives its side files the same permissions.
 fn make_private(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        owner::make_folder(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     }
     let failed = |source| OpenError::File { path: path.to_owned(), source };
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
+        Ok(_) => owner::as_its_folder(path).map_err(failed),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)
         }
@@ -193,16 +200,4 @@ async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenErr
         sqlx::raw_sql(stamp).execute(&mut *tx).await.map_err(failed)?;
     }
     tx.commit().await.map_err(failed)
-}
-
-/// Takes the lock that only one server per data folder can hold; it ends with the process or with the returned file.
-pub(crate) fn claim(store: &Path) -> Result<File, OpenError> {
-    let path = store.with_extension("lock");
-    let failed = |source| OpenError::File { path: path.clone(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
-        Err(TryLockError::Error(source)) => Err(OpenError::File { path, source }),
-    }
 }

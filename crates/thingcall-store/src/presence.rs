@@ -92,6 +92,20 @@ impl Marked {
         self.mark(&entry.device.iot_id, &entry.live, change);
     }
 
+    /// A clock that ran ahead and was set back leaves times that are still to come: nobody was seen later than now.
+    pub(crate) fn none_in_the_future(&self, devices: &[Arc<DeviceEntry>], now: UnixMillis) {
+        let ahead = |at: Option<UnixMillis>| at.is_some_and(|at| at > now);
+        for entry in devices {
+            let seen = entry.live.seen();
+            if ahead(seen.last_seen_at) || ahead(seen.activated_at) {
+                self.change(entry, |seen| {
+                    seen.last_seen_at = seen.last_seen_at.min(Some(now));
+                    seen.activated_at = seen.activated_at.min(Some(now));
+                });
+            }
+        }
+    }
+
     fn mark(&self, id: &IotId, live: &Arc<Live>, change: impl FnOnce(&mut Seen)) {
         if live.change(change) {
             self.lock().push((id.clone(), live.clone()));
@@ -157,40 +171,44 @@ impl PresenceSink for Store {
     fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis) {
         self.device_changed(device, |seen| {
             seen.online = true;
-            seen.came_from = Some(transport);
-            seen.activated_at.get_or_insert(at);
-            seen.last_seen_at = Some(at);
-            if let Some(address) = address {
-                seen.address = Some(address.to_owned());
-            }
+            seen.heard(Some(transport), address, at);
         });
     }
 
     fn offline(&self, device: &DeviceKey, at: UnixMillis) {
         self.device_changed(device, |seen| {
             seen.online = false;
-            seen.last_seen_at = seen.last_seen_at.max(Some(at));
+            seen.heard(None, None, at);
         });
     }
 
     fn seen(&self, device: &DeviceKey, transport: TransportName, at: UnixMillis) {
-        self.device_changed(device, |seen| {
-            seen.came_from = Some(transport);
-            // Behind an external broker this is all that is ever heard of a device.
-            seen.activated_at.get_or_insert(at);
-            seen.last_seen_at = seen.last_seen_at.max(Some(at));
-        });
+        self.device_changed(device, |seen| seen.heard(Some(transport), None, at));
     }
 
     fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis) {
         self.device_changed(device, |seen| {
-            seen.came_from = Some(login.transport);
             seen.sync_topic = login.sync_topic;
-            seen.activated_at.get_or_insert(at);
-            seen.last_seen_at = seen.last_seen_at.max(Some(at));
-            if let Some(address) = login.address {
-                seen.address = Some(address.to_owned());
-            }
+            seen.heard(Some(login.transport), login.address, at);
         });
+    }
+}
+
+impl Seen {
+    /// What every sign of a device means, whichever way it came. Behind an external broker such signs are all that is ever
+    /// heard of it.
+    ///
+    /// Signs may come out of order, so an earlier time does not replace a later one; but one that is still to come is of a
+    /// clock that was set back since.
+    fn heard(&mut self, transport: Option<TransportName>, address: Option<&str>, at: UnixMillis) {
+        let now = UnixMillis::now();
+        let at = at.min(now);
+        let past = |before: &UnixMillis| *before <= now;
+        self.last_seen_at = self.last_seen_at.filter(past).max(Some(at));
+        self.activated_at = self.activated_at.filter(past).or(Some(at));
+        self.came_from = transport.or(self.came_from);
+        if let Some(address) = address {
+            self.address = Some(address.to_owned());
+        }
     }
 }

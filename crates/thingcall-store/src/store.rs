@@ -1,19 +1,20 @@
 //! One open file: its memory, its connections, its two tasks (the writer, and the poller of changes).
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
 use sqlx::sqlite::SqlitePool;
-use thingcall_core::{Conditions, Device, Weight};
+use thingcall_core::{Conditions, Device, UnixMillis, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::calls::Progress;
+use crate::claim::Claim;
 use crate::connection::WriteConnection;
+use crate::dismissed::Dismissed;
 use crate::health::Health;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, Sizes};
@@ -37,8 +38,6 @@ pub struct Store {
     /// Ends both tasks; so does dropping it.
     closing: watch::Sender<bool>,
     tasks: StdMutex<Vec<JoinHandle<()>>>,
-    /// Held by the one server of the data folder.
-    lock: StdMutex<Option<File>>,
 }
 
 /// What the store and its tasks share.
@@ -59,7 +58,10 @@ pub(crate) struct Shared {
     pub(crate) notes_lost: AtomicU64,
     /// Told when a result may have become due.
     pub(crate) results: Notify,
+    pub(crate) dismissed: Dismissed,
     changes: broadcast::Sender<Change>,
+    /// Held by the one server of the data folder.
+    claim: StdMutex<Option<Claim>>,
 }
 
 /// What only the holder of the write lock touches.
@@ -133,8 +135,23 @@ impl Store {
             write: Mutex::new(side),
             notes_lost: AtomicU64::new(0),
             results: Notify::new(),
+            dismissed: Dismissed::default(),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
+            claim: StdMutex::new(None),
         })))
+    }
+
+    /// As `open`, of a store that is there already: makes none.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] if there is none, and those of `open`.
+    pub async fn open_existing(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
+        let path = data_dir.join(&config.file);
+        match tokio::fs::try_exists(&path).await {
+            Ok(false) => Err(OpenError::Missing { path }),
+            // Why it cannot be looked at, opening tells better.
+            Ok(true) | Err(_) => Self::open(config, data_dir).await,
+        }
     }
 
     fn start(shared: Shared) -> Self {
@@ -145,7 +162,7 @@ impl Store {
         let poll = changes::poll(shared.clone(), shared.config.change_poll, closing.subscribe());
         let write = writer::run(shared.clone(), writes, closing.subscribe());
         let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll)]);
-        Self { shared, queue, closing, tasks, lock: StdMutex::new(None) }
+        Self { shared, queue, closing, tasks }
     }
 
     /// Makes this process the server of the data folder: no other one can be, and no device is online yet. From now on
@@ -154,8 +171,10 @@ impl Store {
     /// # Errors
     /// [`OpenError::InUse`] if another server runs.
     pub async fn claim(&self, conditions: &Conditions) -> Result<(), OpenError> {
-        let lock = open::claim(&self.shared.path)?;
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        let claim = Claim::take(&self.shared.path).await?;
+        claim.note(self.shared.write.lock().await.last_change);
+        *self.shared.claimed() = Some(claim);
+        self.shared.marked.none_in_the_future(&self.shared.memory.all_devices(), UnixMillis::now());
         for entry in self.shared.memory.all_devices().iter().filter(|entry| entry.live.seen().online) {
             self.shared.marked.change(entry, |seen| seen.online = false);
         }
@@ -188,7 +207,7 @@ impl Store {
         if let Err(problem) = fold(&mut side.conn).await {
             warn!(%problem, "the write-ahead log stays beside the store; nothing is lost");
         }
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.shared.claimed() = None;
         info!(path = %self.shared.path.display(), "store closed");
     }
 
@@ -229,6 +248,18 @@ impl Store {
 }
 
 impl Shared {
+    /// The claim of the data folder, if this process has it.
+    fn claimed(&self) -> MutexGuard<'_, Option<Claim>> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commands that wait for the server to know a change may go on.
+    pub(crate) fn taken_over(&self, change: i64) {
+        if let Some(claim) = &*self.claimed() {
+            claim.note(change);
+        }
+    }
+
     /// What a piece of work on the write connection comes to for whoever asked for it.
     pub(crate) fn ended<T, E: SaysTrouble>(&self, side: &mut WriteSide, result: Result<T, Stop<E>>) -> Result<T, E> {
         result.map_err(|stop| match stop {
@@ -244,8 +275,13 @@ impl Shared {
         self.health.fails(problem)
     }
 
-    /// Tells whoever listens; nobody need.
+    /// Tells whoever listens; nobody need. What a server must act on is kept until it has.
     pub(crate) fn announce(&self, change: Change) {
+        if let Change::DeviceDisabled(device) | Change::DeviceRemoved(device) = &change
+            && self.claimed().is_some()
+        {
+            self.dismissed.put(device);
+        }
         let _listeners = self.changes.send(change);
     }
 }

@@ -1,6 +1,7 @@
 //! Facts about a whole store, on a file in a scratch folder. Everything waits for the store's own answers and events.
 
 mod directory;
+mod failing_disk;
 mod full;
 mod journal;
 mod keys;

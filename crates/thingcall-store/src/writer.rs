@@ -47,6 +47,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
     let mut tick = tokio::time::interval(PRESENCE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut log = log::Log::default();
+    let mut last = UnixMillis::now();
     loop {
         tokio::select! {
             write = queue.recv() => match write {
@@ -60,6 +61,10 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
             },
             _ = tick.tick() => {
                 let mut side = shared.write.lock().await;
+                let now = UnixMillis::now();
+                if now < std::mem::replace(&mut last, now) {
+                    shared.marked.none_in_the_future(&shared.memory.all_devices(), now);
+                }
                 look_after(&shared, &mut side).await;
                 log.look_after(&shared, &mut side).await;
                 shared.sizes.measure(&side);

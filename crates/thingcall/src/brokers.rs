@@ -8,7 +8,7 @@ use anyhow::Context;
 use futures::future::join_all;
 use prometheus::Registry as Metering;
 use thingcall_amqp::{AmqpTransport, Results};
-use thingcall_broker::{Broker, StartError};
+use thingcall_broker::{Bound, Broker, StartError};
 use thingcall_core::{Transport, TransportName, Weight};
 use thingcall_engine::Engine;
 use thingcall_gate::Gate;
@@ -49,15 +49,16 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Brokers {
-    /// Starts all that the configuration names and attaches them to the engine. The gate listens on `gate`.
+    /// Starts all that the configuration names and attaches them to the engine. The gate listens on `gate`,
+    /// the embedded broker on `embedded`.
     ///
     /// # Errors
     /// What could not be started, and what to change.
-    pub(crate) async fn start(parts: &Parts<'_>, gate: Option<TcpListener>) -> anyhow::Result<Self> {
+    pub(crate) fn start(parts: &Parts<'_>, gate: Option<TcpListener>, embedded: Option<Bound>) -> anyhow::Result<Self> {
         let config = parts.config;
         // Before the external brokers, whose devices cannot log in without it.
         let gate = gate.map(|listener| parts.gate(listener)).transpose()?;
-        let embedded = if config.broker.enabled { Some(parts.embedded().await?) } else { None };
+        let embedded = embedded.map(|bound| parts.embedded(bound)).transpose()?;
         let mqtt = config.mqtt.iter().map(|mqtt| (TransportName::MQTT, mqtt));
         let mqtt = mqtt.chain(config.mqtt_brokers.iter().map(|(name, mqtt)| (*name, mqtt)));
         let amqp = config.amqp.iter().map(|amqp| (TransportName::AMQP, amqp));
@@ -113,21 +114,32 @@ impl Brokers {
     }
 }
 
+/// Binds the embedded broker's listeners, where there is one.
+///
+/// # Errors
+/// What cannot be bound or read, and what to change.
+pub(crate) fn bind(config: &Config) -> anyhow::Result<Option<Bound>> {
+    config.broker.enabled.then(|| Broker::bind(&config.broker).map_err(told_of)).transpose()
+}
+
+fn told_of(error: StartError) -> anyhow::Error {
+    match &error {
+        StartError::Listen { address, reason } => {
+            in_use(*address, "MQTT", "--mqtt ADDR or `listen` in [broker]", reason)
+        }
+        StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
+    }
+}
+
 impl Parts<'_> {
-    async fn embedded(&self) -> anyhow::Result<Arc<Broker>> {
+    fn embedded(&self, bound: Bound) -> anyhow::Result<Arc<Broker>> {
         let parts = thingcall_broker::Parts {
             credentials: self.store.clone(),
             outbox: self.store.clone(),
             presence: self.store.clone(),
             replies: self.engine.clone(),
         };
-        let started = Broker::start(self.config.broker.clone(), parts, self.metering).await;
-        let broker = started.map_err(|error| match &error {
-            StartError::Listen { address, reason } => {
-                in_use(*address, "MQTT", "--mqtt ADDR or `listen` in [broker]", reason)
-            }
-            StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
-        })?;
+        let broker = Broker::start_on(bound, self.config.broker.clone(), parts, self.metering).map_err(told_of)?;
         self.attach(broker.clone());
         Ok(broker)
     }

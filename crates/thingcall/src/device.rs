@@ -6,7 +6,7 @@ use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 
 use crate::output::{self, Output, moment};
 use crate::simulate;
-use crate::tool::{Place, device_ref};
+use crate::tool::{self, Place, device_ref};
 
 /// What to do with devices.
 #[derive(Debug, clap::Subcommand)]
@@ -94,8 +94,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn add(new: NewDevice, output: Output, place: &Place) -> anyhow::Result<()> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let record = store.register(new).await?;
+    tool::known(&store).await;
     let DeviceRecord { device, secret, .. } = &record;
     output::one(
         output,
@@ -111,7 +112,7 @@ async fn add(new: NewDevice, output: Output, place: &Place) -> anyhow::Result<()
 }
 
 async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> anyhow::Result<()> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let products = match product {
         Some(key) => vec![key],
         None => store.products().iter().map(|product| product.key.clone()).collect(),
@@ -155,7 +156,7 @@ enum Change {
 impl One {
     /// Makes the change and prints the device as it is then, or as it was if it is gone.
     async fn change(self, change: Change) -> anyhow::Result<()> {
-        let store = self.place.open().await?;
+        let store = self.place.open_existing().await?;
         let mut record = store.device(&self.device).await?;
         match change {
             Change::None => {}
@@ -172,6 +173,7 @@ impl One {
                 output::note(format_args!("{} is removed", record.device.key));
             }
         }
+        tool::known(&store).await;
         let members = members(&record, Some(&record.secret));
         if let Value::Object(members) = members {
             let members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 /// Runs `thingcall explain`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let store = args.place.open().await?;
+    let store = args.place.open_existing().await?;
     let records = store.find(args.id).await;
     store.close().await;
     let records = records?;

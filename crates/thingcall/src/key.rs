@@ -5,7 +5,7 @@ use thingcall_core::{AccessKey, ResultShape, Secret};
 use thingcall_store::NewKey;
 
 use crate::output::{self, Output};
-use crate::tool::{Place, word};
+use crate::tool::{self, Place, word};
 
 /// What to do with access keys.
 #[derive(Debug, clap::Subcommand)]
@@ -60,7 +60,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Add(add) => add.run().await,
         Command::List { output, place } => {
-            let store = place.open().await?;
+            let store = place.open_existing().await?;
             let json = |key: &std::sync::Arc<AccessKey>| json!({ "accessKeyId": key.id, "account": key.account, "enabled": key.enabled, "result": key.result });
             output::list(output, &store.keys(), json, &["KEY", "ACCOUNT", "STATE"], |key| {
                 let state = if key.enabled { "enabled" } else { "disabled" };
@@ -70,8 +70,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Disable { id, output, place } => {
-            let store = place.open().await?;
+            let store = place.open_existing().await?;
             store.disable_key(&id).await?;
+            tool::known(&store).await;
             output::one(output, &[("accessKeyId", json!(id)), ("enabled", json!(false))]);
             store.close().await;
             Ok(())
@@ -90,6 +91,7 @@ impl Add {
             result: self.result,
         };
         let key = store.add_key(new).await?;
+        tool::known(&store).await;
         output::one(self.output, &[("accessKeyId", json!(key.id)), ("accessKeySecret", json!(key.secret.expose()))]);
         store.close().await;
         Ok(())

@@ -16,8 +16,16 @@ pub(crate) struct Output {
 
 /// Prints one line. A closed stdout (`| head`) is not an error.
 pub(crate) fn line(text: impl std::fmt::Display) {
+    drop(try_line(text));
+}
+
+/// Prints what must be seen.
+///
+/// # Errors
+/// If nobody can have seen it.
+pub(crate) fn try_line(text: impl std::fmt::Display) -> std::io::Result<()> {
     let mut out = stdout().lock();
-    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
 /// Says something beside the result, on stderr.

@@ -14,7 +14,7 @@ use thingcall_tsl::{
 use crate::device;
 use crate::models::Files;
 use crate::output::{self, Output, moment};
-use crate::tool::{Place, word};
+use crate::tool::{self, Place, word};
 
 /// What to do with products.
 #[derive(Debug, clap::Subcommand)]
@@ -87,14 +87,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Import(import) => import.run().await,
         Command::List { output, place } => {
-            let store = place.open().await?;
+            let store = place.open_existing().await?;
             let heading = ["PRODUCT", "NAME", "ARGS", "SERVICES", "CREATED"];
             output::list(output, &store.products(), |product| summary(product), &heading, |product| row(product));
             store.close().await;
             Ok(())
         }
         Command::Show { key, output, place } => {
-            let store = place.open().await?;
+            let store = place.open_existing().await?;
             let product = store.product(&key).with_context(|| format!("product {key} does not exist"))?;
             show(&product, output);
             store.close().await;
@@ -125,6 +125,7 @@ impl Import {
             }
         };
         store.set_model(&key, model).await?;
+        tool::known(&store).await;
         let product = store.product(&key).context("the product is gone again")?;
         output::one(self.output, &[("productKey", json!(key.as_str())), ("name", json!(product.name))]);
         store.close().await;

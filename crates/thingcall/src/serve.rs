@@ -7,7 +7,7 @@ use anyhow::Context;
 use prometheus::Registry;
 use thingcall_core::AccessKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::server::{Addresses, Server};
 use crate::tool::Place;
@@ -74,13 +74,13 @@ pub(crate) fn ready(addresses: Addresses) -> String {
     format!("ready api={api}{mqtt} metrics={metrics}{gate}")
 }
 
-/// Shows the first key, once: whoever reads it can call.
-fn show(key: &AccessKey) {
-    output::note(format_args!(
-        "The first access key, shown this once:\n  AccessKeyId      {}\n  AccessKeySecret  {}\nMore keys: thingcall key add",
-        key.id,
-        key.secret.expose()
-    ));
+/// Shows the first key, once, on standard output alone: whoever reads it can call, and logs are read by many.
+fn show(AccessKey { id, secret, .. }: &AccessKey) {
+    let secret = secret.expose();
+    match output::try_line(format_args!("AccessKeyId      {id}\nAccessKeySecret  {secret}")) {
+        Ok(()) => output::note("The first access key is shown on standard output, this once. More: thingcall key add"),
+        Err(error) => warn!(%error, id, "the first access key could not be shown; `thingcall key add` makes another"),
+    }
 }
 
 /// The signals that end the program.

@@ -11,16 +11,16 @@ use std::time::Duration;
 use anyhow::anyhow;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
-use thingcall_broker::Broker;
+use thingcall_broker::{Bound, Broker};
 use thingcall_core::{AccessKey, ResultsOutbox};
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
-use thingcall_store::{Change, Store};
+use thingcall_store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
@@ -65,6 +65,7 @@ struct Listeners {
     api: TcpListener,
     metrics: TcpListener,
     gate: Option<TcpListener>,
+    embedded: Option<Bound>,
 }
 
 /// Where a server listens.
@@ -93,13 +94,21 @@ impl Server {
             Some(address) => Some(listen(address, "brokers' questions", "`listen` in [gate]").await?),
             None => None,
         };
+        let embedded = brokers::bind(&config)?;
 
         let readiness = Readiness::new(metering)?;
         let store = Store::open(config.store.clone(), &config.data).await?;
         store.claim(readiness.conditions()).await?;
         store.show_metrics(metering)?;
         let plugins = Plugins::start(config.loader.clone(), config.plugins.clone(), &config.data, metering).await?;
-        match Self::wire(config, Listeners { api, metrics, gate }, store, plugins.clone(), (metering, readiness)).await
+        match Self::wire(
+            config,
+            Listeners { api, metrics, gate, embedded },
+            store,
+            plugins.clone(),
+            (metering, readiness),
+        )
+        .await
         {
             Ok(server) => Ok(server),
             Err(error) if let_go(&plugins).await => Err(error),
@@ -112,18 +121,17 @@ impl Server {
 
     async fn wire(
         config: Config,
-        Listeners { api, metrics, gate }: Listeners,
+        Listeners { api, metrics, gate, embedded }: Listeners,
         store: Arc<Store>,
         plugins: Arc<Plugins>,
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
-        let first_key = store.first_key().await?;
         let handlers = plugins.clone();
         let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
         let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
-        let brokers = Brokers::start(&parts, gate).await?;
+        let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
@@ -136,9 +144,11 @@ impl Server {
             gate: brokers.gate_address(),
             metrics: metrics.local_addr()?,
         };
+        // Last of all: a key that is made before something fails would never be shown.
+        let first_key = store.first_key().await?;
         readiness.serves();
         Ok(Self {
-            kicker: tokio::spawn(kick(store.changes(), brokers.embedded())),
+            kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: tokio::spawn(front.serve(api, told(drain))),
             metrics: observed.serve(metrics, operator::routes(reloads.clone())),
             store,
@@ -256,19 +266,14 @@ pub(crate) async fn told(mut drain: watch::Receiver<bool>) {
 }
 
 /// Closes the connections of devices that may not be connected any more, whoever changed that.
-async fn kick(mut changes: broadcast::Receiver<Change>, broker: Option<Arc<Broker>>) {
-    let Some(broker) = broker else { return };
+async fn kick(store: Arc<Store>, broker: Option<Arc<Broker>>) {
     loop {
-        match changes.recv().await {
-            Ok(Change::DeviceDisabled(device) | Change::DeviceRemoved(device)) => {
-                broker.kick(&device).await;
-                info!(%device, "connection closed: the device is disabled or removed");
-            }
-            Ok(Change::Product(_) | Change::DeviceAdded(_) | Change::DeviceEnabled(_) | Change::Key(_)) => {}
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                warn!(missed, "changes came too fast; a disabled device may stay connected until it reconnects");
-            }
-            Err(broadcast::error::RecvError::Closed) => return,
+        let dismissed = store.dismissed().await;
+        let Some(broker) = &broker else { continue };
+        for device in &dismissed {
+            broker.kick(device).await;
+            debug!(%device, "may not be connected any more");
         }
+        info!(devices = dismissed.len(), "connections closed, where there were any: devices were disabled or removed");
     }
 }

@@ -8,12 +8,11 @@ use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey};
 use thingcall_store::Store;
 use thingcall_tsl::{DeviceRecord, Directory, DirectoryError, NewDevice, Registry};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use crate::cli::WrongUse;
 use crate::output;
 use crate::serve::Signals;
-use crate::tool::{Place, device_ref};
+use crate::tool::{self, Place, device_ref};
 
 mod answers;
 mod device;
@@ -66,12 +65,11 @@ pub(crate) struct Args {
 
 /// Runs `thingcall device simulate` until a signal ends it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let store = args.place.open().await?;
+    let store = args.place.open_existing().await?;
     let known = store.stats().devices;
     let records = args.records(&store).await;
     if store.stats().devices > known {
-        // A running server looks for new devices that often; before it has seen them it refuses them.
-        sleep(args.place.configuration()?.store.change_poll * 2).await;
+        tool::known(&store).await;
     }
     let devices = records.map(|records| args.devices_of(&store, &records));
     store.close().await;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use tempfile::TempDir;
 use thingcall_core::{DeviceKey, DeviceRef};
-use thingcall_store::Store;
+use thingcall_store::{Known, Store};
 
 use crate::cli::WrongUse;
 use crate::config::{self, Config};
+use crate::output;
 
 /// Which store a command works on.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -37,13 +38,29 @@ impl Place {
         Ok(config)
     }
 
-    /// Opens the store beside whatever server runs on it.
+    /// Opens the store beside whatever server runs on it; makes one where there is none.
     ///
     /// # Errors
     /// Why it cannot be opened.
     pub(crate) async fn open(&self) -> anyhow::Result<Arc<Store>> {
         let config = self.configuration()?;
         Ok(Store::open(config.store, &config.data).await?)
+    }
+
+    /// The same for commands that need one that is there.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<Arc<Store>> {
+        let config = self.configuration()?;
+        Ok(Store::open_existing(config.store, &config.data).await?)
+    }
+}
+
+/// Waits until a running server knows what was changed; says so if it does not in time.
+pub(crate) async fn known(store: &Store) {
+    if store.known_to_server().await == Known::NotYet {
+        output::note("the change is made; the running server has not taken it over yet, see its log and /readyz");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opening files: good, foreign, damaged, newer, taken.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use super::*;
 use crate::OpenError;
@@ -116,4 +116,29 @@ async fn a_product_whose_settings_cannot_be_read_is_treated_by_default() {
     spoil.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
     let bench = bench.reopened().await;
     assert_eq!(bench.store.products()[0].settings, ProductSettings::default());
+}
+
+#[tokio::test]
+async fn whoever_only_reads_makes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let error = Store::open_existing(Config::default(), &data).await.unwrap_err();
+    assert!(matches!(error, OpenError::Missing { .. }) && error.to_string().contains("--data"), "{error}");
+    assert!(!data.exists());
+    Store::open(Config::default(), &data).await.unwrap().close().await;
+    Store::open_existing(Config::default(), &data).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_root_makes_in_another_users_folder_is_that_users() {
+    let folder = tempfile::tempdir().unwrap();
+    chown(folder.path(), Some(4711), Some(4712)).expect("these tests run as root");
+    let data = folder.path().join("new/data");
+    let store = Store::open(Config::default(), &data).await.unwrap();
+    store.claim(&Conditions::default()).await.unwrap();
+    store.create_product(product("p")).await.unwrap();
+    for file in fs::read_dir(&data).unwrap().map(|file| file.unwrap().path()).chain([data.clone()]) {
+        let found = fs::metadata(&file).unwrap();
+        assert_eq!((found.uid(), found.gid()), (4711, 4712), "{}", file.display());
+    }
 }

@@ -101,3 +101,45 @@ async fn the_way_to_a_device_outlives_a_restart() {
     bench.store.set_transport(&key("d1"), None).await.unwrap();
     assert_eq!(told(&bench.store, "d1").await.device.transport, None);
 }
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_leaves_no_time_to_come() {
+    let bench = bench().await.with_devices(&["d1", "d2"]).await;
+    let day = 24 * 60 * 60 * 1000;
+    let ahead = UnixMillis(UnixMillis::now().0 + day);
+    let spoilt = "UPDATE devices SET last_seen_at = ?, activated_at = ?";
+    let spoil = sqlx::query(spoilt).bind(ahead.0).bind(ahead.0);
+    spoil.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
+    let bench = bench.reopened().await;
+    assert_eq!(told(&bench.store, "d1").await.last_seen_at, Some(ahead));
+    // What is heard then counts, although it is earlier.
+    let heard = UnixMillis::now();
+    bench.store.seen(&key("d2"), EMBEDDED, heard);
+    assert_eq!(told(&bench.store, "d2").await.last_seen_at, Some(heard));
+    bench.store.claim(&Conditions::default()).await.unwrap();
+    for name in ["d1", "d2"] {
+        let record = told(&bench.store, name).await;
+        assert!(record.last_seen_at <= Some(UnixMillis::now()) && record.activated_at <= Some(UnixMillis::now()));
+    }
+    // The clock is set back while the server runs.
+    let before = UnixMillis(heard.0 - day);
+    let all = bench.store.shared().memory.all_devices();
+    bench.store.shared().marked.none_in_the_future(&all, before);
+    bench.store.flush().await;
+    assert_eq!(told(&*bench.other().await, "d2").await.last_seen_at, Some(before));
+}
+
+#[tokio::test]
+async fn signs_of_a_device_mean_the_same_whichever_way_they_come() {
+    let bench = bench().await.with_devices(&["d1", "d2", "d3"]).await;
+    let ahead = UnixMillis(UnixMillis::now().0 + 60_000);
+    bench.store.online(&key("d1"), EMBEDDED, None, ahead);
+    bench.store.seen(&key("d2"), TransportName::MQTT, ahead);
+    let login = Login { transport: TransportName::AMQP, sync_topic: None, address: None };
+    bench.store.logged_in(&key("d3"), &login, ahead);
+    for (name, from) in [("d1", EMBEDDED), ("d2", TransportName::MQTT), ("d3", TransportName::AMQP)] {
+        let record = told(&bench.store, name).await;
+        assert!(record.last_seen_at <= Some(UnixMillis::now()) && record.activated_at == record.last_seen_at);
+        assert_eq!(record.came_from, Some(from));
+    }
+}

@@ -7,7 +7,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{Change, NewKey};
+use crate::{Change, Known, NewKey};
 
 /// The next change, which another process made. People are promised a second; a busy machine gets more.
 async fn next(changes: &mut Receiver<Change>) -> Change {
@@ -101,4 +101,35 @@ async fn both_processes_may_write_at_once() {
     };
     tokio::join!(calls, devices);
     assert_eq!(bench.other().await.stats().devices, 21);
+}
+
+#[tokio::test]
+async fn no_disabled_device_is_missed_however_many_change_at_once() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.claim(&Conditions::default()).await.unwrap();
+    let tool = bench.other().await;
+    let many = (0..19_000).map(|number| device(&format!("m{number}"))).collect();
+    tool.set_enabled(&key("d1"), false).await.unwrap();
+    tool.register_all(many).await.unwrap();
+    let dismissed = timeout(Duration::from_secs(30), bench.store.dismissed()).await.expect("told");
+    assert_eq!(dismissed, [key("d1")]);
+    assert_eq!(tool.known_to_server().await, Known::Yes);
+    assert_eq!(bench.store.stats().devices, 19_001);
+}
+
+#[tokio::test]
+async fn a_command_learns_when_the_server_knows_its_change() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let tool = bench.other().await;
+    tool.register(device("d2")).await.unwrap();
+    assert_eq!(tool.known_to_server().await, Known::NoServer);
+    bench.store.claim(&Conditions::default()).await.unwrap();
+    tool.register(device("d3")).await.unwrap();
+    assert_eq!(tool.known_to_server().await, Known::Yes);
+    assert!(bench.store.credential(&key("d3")).is_some());
+    // One that takes nothing over.
+    let stands_still = bench.store.shared().write.lock().await;
+    tool.register(device("d4")).await.unwrap();
+    assert_eq!(tool.known_to_server().await, Known::NotYet);
+    drop(stands_still);
 }

@@ -1,0 +1,65 @@
+//! A server whose disk is full: what it tells, and that it goes on by itself.
+
+use thingcall_tests::{Credential, MqttDevice, Site, eventually};
+
+/// An asynchronous service of the sample model, and arguments for it.
+const SERVICE: &str = "testFb:resetLater";
+const ARGS: &str = r#"{"delay":1.5}"#;
+
+#[test]
+fn asynchronous_calls_on_a_full_disk_say_so_and_go_on_when_there_is_room() {
+    let (site, disk) = Site::on_small_disk(8);
+    let device = site.device("full-1");
+    let _connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
+    site.invoke(&device, SERVICE, ARGS).ok();
+    disk.fill();
+    let refused = eventually("a call is refused", || {
+        let answer = site.invoke(&device, SERVICE, ARGS);
+        (!answer.succeeded()).then(|| {
+            let (code, why) = answer.failure();
+            (code.to_owned(), why.to_owned())
+        })
+    });
+    assert_eq!(refused.0, "iot.system.SystemException", "{refused:?}");
+    assert!(refused.1.contains("the store is full") && refused.1.contains("it was not sent"), "{refused:?}");
+    let (status, why) = site.program.operator("/readyz");
+    assert!(status == 503 && why.contains("store: the store is full"), "{status} {why}");
+    assert!((site.program.metrics().sum("thingcall_store_writable", &[])).abs() < f64::EPSILON);
+    let params = serde_json::json!({ "ProductKey": device.product, "DeviceName": "full-2" });
+    let registered = site.ask("RegisterDevice", &params);
+    let (_, why) = registered.failure();
+    assert!(why.contains("the store is full"), "{why}");
+
+    disk.free();
+    site.is_ready();
+    site.invoke(&device, SERVICE, ARGS).ok();
+    site.device("full-2");
+}
+
+#[test]
+fn no_acknowledged_call_is_lost_by_a_crash_on_a_full_disk() {
+    let (mut site, disk) = Site::on_small_disk(8);
+    let device = site.device("full-3");
+    let mut acknowledged = Vec::new();
+    let mut full = false;
+    for call in 0..400 {
+        if call == 20 {
+            disk.fill();
+        }
+        let answer = site.invoke(&device, SERVICE, ARGS);
+        if answer.succeeded() {
+            acknowledged.push(answer.message_id());
+        } else {
+            full = true;
+            break;
+        }
+    }
+    assert!(full && acknowledged.len() >= 20, "{}", acknowledged.len());
+    site.program.kill();
+    disk.free();
+    site.start_again();
+    site.is_ready();
+    for id in &acknowledged {
+        site.command(&["explain", id]);
+    }
+}
