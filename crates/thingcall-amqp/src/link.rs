@@ -14,7 +14,7 @@ use lapin::options::BasicAckOptions;
 use lapin::protocol::AMQPErrorKind;
 use lapin::{Acker, Connection, Consumer, ErrorKind, Event};
 use thingcall_alink::Uplink;
-use thingcall_core::{ConnectResult, DropReason, Dropped, ReceivedKind, TransportKind, UnixMillis};
+use thingcall_core::{ConnectResult, DropReason, Dropped, PeerText, ReceivedKind, TransportKind, UnixMillis};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::DropGuard;
 use tracing::{info, warn};
@@ -71,7 +71,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         if shared.stopping() {
             return;
         }
-        warn!(broker = %shared.config.url, why = %ended.why, retry_ms = pause.as_millis(), "no connection to the broker");
+        warn!(broker = %shared.config.url, why = %PeerText::new(&ended.why), retry_ms = pause.as_millis(), "no connection to the broker");
         tokio::select! {
             () = sleep(jittered(pause)) => {}
             () = shared.stop.notified() => {}
@@ -154,7 +154,7 @@ async fn goodbye(connection: &Connection) {
 fn heard(event: Option<Event>) -> Option<Ended> {
     match event {
         Some(Event::ConnectionBlocked(why)) => {
-            warn!(%why, "the broker takes no messages for now");
+            warn!(why = %PeerText::new(why.as_str()), "the broker takes no messages for now");
             None
         }
         Some(Event::ConnectionUnblocked) => {

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 
-use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Outcome, ReplyBody, Request};
+use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Outcome, PeerText, ReplyBody, Request};
 use thingcall_tsl::{Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::either::Either;
@@ -118,8 +118,8 @@ impl Engine {
         };
         let Err(violation) = service.check_reply(&body.data) else { return Ok(()) };
         self.metrics.violation(Checked::Reply, violation.kind);
-        let (kind, at) = (violation.kind.as_str(), &violation.path);
-        warn!(id = %call.id, device = %call.device.key, kind, at, "reply does not fit the model");
+        let (kind, at) = (violation.kind.as_str(), PeerText::new(&violation.path));
+        warn!(id = %call.id, device = %call.device.key, kind, %at, "reply does not fit the model");
         if policy == ReplyCheck::Reject { Err(CallError::InvalidReply(violation.to_string())) } else { Ok(()) }
     }
 }

@@ -6,7 +6,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use thingcall_core::{Codec, CodecError, DropReason, Dropped, MalformedReply, RawReply, Repairs, Reply, ReplySink};
+use thingcall_core::{
+    Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Repairs, Reply, ReplySink,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -77,7 +79,7 @@ async fn translated(
         Ok(Some(reply)) => engine.matched(Reply { device: raw.device, ..reply }, &topic),
         Ok(None) => debug!(device = %raw.device, "a report, no reply"),
         Err(problem) => {
-            debug!(device = %raw.device, %problem, "message not translated");
+            debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "message not translated");
             engine.matched(untranslated(&raw, &problem.0), &topic);
         }
     }

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::TransportName;
+use thingcall_core::{Check, Problem, Section, TransportName};
 
 mod load;
 mod places;
@@ -64,9 +65,7 @@ impl Config {
         all.extend(self.problems_of_brokers());
         all.extend(of("gate", self.gate.problems()));
         all.extend(thingcall_loader::check_configs(&self.loader, &self.plugins).into_iter().map(sectioned));
-        if let Err(error) = crate::logs::filter(&self.log.level) {
-            all.extend(of("log", vec![format!("level: {error:#}")]));
-        }
+        all.extend(of("log", self.log.problems().iter().map(ToString::to_string).collect()));
         all
     }
 
@@ -169,11 +168,28 @@ pub(crate) struct Log {
     pub level: String,
     /// How it is written.
     pub format: LogFormat,
+    /// More lines of a kind are left out within a second, and a line says how many were.
+    pub kind_lines_per_second_max: NonZeroU32,
+    /// Longer lines are cut.
+    pub line_bytes_max: usize,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
+        let kind_lines_per_second_max = const { NonZeroU32::new(50).unwrap() };
+        Self { level: "info".to_owned(), format: LogFormat::Auto, kind_lines_per_second_max, line_bytes_max: 4096 }
+    }
+}
+
+impl Section for Log {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        if let Err(error) = crate::logs::filter(&self.level) {
+            let right = "error, warn, info, debug, trace, off, or a filter such as info,thingcall_engine=debug";
+            check.add(Problem::new("level", format_args!("{:?} ({error})", self.level), right));
+        }
+        check.at_least("line_bytes_max", self.line_bytes_max, 512);
+        check.into_problems()
     }
 }
 

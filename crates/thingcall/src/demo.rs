@@ -63,7 +63,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let folder = scratch("thingcall-demo-")?;
     let metering = Metering::new();
-    logs::start(&Log { level: "warn".to_owned(), format: LogFormat::Text }, &metering)?;
+    logs::start(&Log { level: "warn".to_owned(), format: LogFormat::Text, ..Log::default() }, &metering)?;
     let mut signals = Signals::new()?;
     let paint = Paint::for_stdout();
 

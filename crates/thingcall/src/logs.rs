@@ -1,15 +1,24 @@
 //! Logs: text on a terminal, JSON elsewhere, always on stderr; and a counter beside them.
+//!
+//! **Invariant:** however much a peer sends, what is logged of it is bounded: `limit` for lines, `lines` for bytes.
 
 use std::io::{IsTerminal, stderr};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Log, LogFormat};
+
+use limit::Limit;
+use lines::Lines;
+
+mod limit;
+mod lines;
 
 /// Libraries that say at `info` what only their authors need.
 const NOISY: &[&str] =
@@ -18,7 +27,7 @@ const NOISY: &[&str] =
 /// Libraries whose errors we tell in our own words, with what is done about them.
 const TOLD_BY_US: &[&str] = &["lapin"];
 
-/// Starts logging.
+/// Starts logging. Needs a running tokio.
 ///
 /// # Errors
 /// If the level is not a filter, or a metric is registered twice.
@@ -29,26 +38,48 @@ pub(crate) fn start(config: &Log, registry: &Registry) -> anyhow::Result<()> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let base = fmt::layer().with_writer(stderr);
+    let limit = Limit::new(config.kind_lines_per_second_max.get(), registry)?;
+    let lines = Lines { bytes_max: config.line_bytes_max };
+    let base = fmt::layer().with_writer(lines);
     let text = (!json).then(|| base.with_ansi(stderr().is_terminal()).with_target(false));
-    let objects = json.then(|| fmt::layer().with_writer(stderr).json().flatten_event(true));
+    let objects = json.then(|| fmt::layer().with_writer(lines).json().flatten_event(true));
     tracing_subscriber::registry()
         .with(filter(&config.level)?)
+        .with(limit.clone())
         .with(counted)
         .with(text)
         .with(objects)
         .try_init()
-        .context("logging was started before")
+        .context("logging was started before")?;
+    // Ends with the runtime.
+    drop(tokio::spawn(limit.tell()));
+    Ok(())
 }
 
 /// What passes: `RUST_LOG` if it is set, else the configured level with libraries quieted.
 pub(crate) fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     let text = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => text,
-        Ok(_) | Err(_) => quieted(level),
+        Ok(_) | Err(_) => {
+            known(level)?;
+            quieted(level)
+        }
     };
-    EnvFilter::try_new(&text)
-        .with_context(|| format!("{text:?} is not a log filter; use info, or info,thingcall_engine=debug"))
+    EnvFilter::try_new(&text).with_context(|| format!("{text:?} is not a log filter"))
+}
+
+/// A word that is no level is a target to the filter, and silences all others: `warning`.
+fn known(level: &str) -> anyhow::Result<()> {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_target = |word: &str| NOISY.contains(&word) || TOLD_BY_US.contains(&word) || word.contains("::");
+    for word in level.split(',').map(str::trim) {
+        let named = word.contains(['=', '[']) || word.starts_with("thingcall") || is_target(word);
+        // Nothing parses as a level, too.
+        if word.is_empty() || (!named && !is_level(word)) {
+            bail!("{word:?} is no level");
+        }
+    }
+    Ok(())
 }
 
 /// The level, with less for libraries that it does not name itself.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry as Metering};
-use thingcall_core::{Backlog, CallResult, DeviceKey, ResultsOutbox};
+use thingcall_core::{Backlog, CallResult, DeviceKey, PeerText, ResultsOutbox};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -145,7 +145,7 @@ impl Pump {
             }
             if let Round::Delayed(why) = round {
                 if !std::mem::replace(&mut told, true) {
-                    warn!(why, "results cannot be published; they are kept and tried again");
+                    warn!(why = %PeerText::new(&why), "results cannot be published; they are kept and tried again");
                 }
                 let jittered = pause.mul_f64(1.0 + fastrand::f64());
                 tokio::select! { () = stop.cancelled() => {}, () = sleep(jittered) => {} }
@@ -237,7 +237,7 @@ impl Pump {
                 Published::Unwanted => self.counts.unwanted.inc(),
                 Published::Never(why) => {
                     self.counts.lost.inc();
-                    error!(id = %result.id, device = %result.device, why, "a result cannot be published; it is given up");
+                    error!(id = %result.id, device = %result.device, why = %PeerText::new(&why), "a result cannot be published; it is given up");
                 }
                 Published::NotYet(why) => {
                     self.counts.delayed.inc();
