@@ -228,7 +228,7 @@ impl DeviceLink for Device {
             0..4 => {}
             4..6 => tokio::time::sleep(wait).await,
             6 => std::future::pending().await,
-            7 => return Err(CallError::Timeout { device: "dev".to_owned(), waited_ms: 1 }),
+            7 => return Err(CallError::Timeout { device: "dev".to_owned(), waited_ms: 1, hint: None }),
             8 => return Err(CallError::Offline("dev".to_owned())),
             _ => return Err(CallError::TransportDown),
         }

@@ -34,4 +34,5 @@ mod requests;
 mod sdks;
 mod sockets;
 mod tidy;
+mod told;
 mod topics;

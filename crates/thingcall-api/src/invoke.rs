@@ -27,6 +27,8 @@ pub(crate) trait Calls: Send + Sync {
     fn reply_timeout(&self) -> Duration;
     /// Counts a call that did not come to the engine.
     fn count_refused(&self, outcome: Outcome);
+    /// Notes a request for a call that was refused.
+    fn refused(&self, failure: thingcall_core::Failure);
     /// Counts the time from the request's head to here: parameters, signature, quota.
     fn authenticated(&self, took: Duration);
 }
@@ -51,6 +53,10 @@ impl Calls for Engine {
 
     fn count_refused(&self, outcome: Outcome) {
         Engine::count_refused(self, outcome);
+    }
+
+    fn refused(&self, failure: thingcall_core::Failure) {
+        Engine::refused(self, failure);
     }
 
     fn authenticated(&self, took: Duration) {

@@ -12,7 +12,7 @@ use hyper::Request;
 use hyper::body::Incoming as Unread;
 use hyper::header::{HOST, HeaderName};
 use hyper::http::request::Parts;
-use thingcall_core::{AccessKey, ErrorCode, Outcome, RequestId};
+use thingcall_core::{AccessKey, ErrorCode, Executed, FailedAt, Outcome, PeerText, RequestId, UnixMillis};
 use thingcall_listen::{Caller, Serve};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
@@ -132,6 +132,9 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Answ
     };
     let asked =
         unread.map_or(format, Err).map_err(Failure::from).and_then(|_| app.judge(&incoming, action, name, &caller));
+    if let (Err(failure), Some(Action::InvokeThingService)) = (&asked, action) {
+        app.calls.refused(refused(&incoming, failure));
+    }
     // What a device does wrong is no refusal, and only those name the host.
     let host = if matches!(asked, Ok(Asked::Device(_))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
@@ -209,6 +212,42 @@ impl App {
 
 fn host(head: &Parts) -> &str {
     head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// As much of what a refused caller wrote is kept.
+const REFUSED_CHARS_MAX: usize = 300;
+
+/// A refused request for a call, as whoever looks for it later sees it.
+fn refused(incoming: &Incoming<'_>, failure: &Failure) -> thingcall_core::Failure {
+    let (code, text) = match failure {
+        // The string to sign holds the arguments, which belong into no log.
+        Failure::Gateway(refusal @ Refusal::SignatureDoesNotMatch(_)) => {
+            (refusal.code(), "Specified signature is not matched with our calculation".to_owned())
+        }
+        Failure::Gateway(refusal) => (refusal.code(), refusal.to_string()),
+        Failure::Service(failure) => (failure.code.as_str().into(), failure.text.clone()),
+    };
+    let given = |name| incoming.params.get(name).unwrap_or_default();
+    let device = match given("IotId") {
+        "" => format!("{}/{}", PeerText::new(given("ProductKey")), PeerText::new(given("DeviceName"))),
+        id => PeerText::new(id).to_string(),
+    };
+    thingcall_core::Failure {
+        at: UnixMillis::now(),
+        request_id: incoming.id.to_string(),
+        call_id: None,
+        device,
+        service: PeerText::new(given("Identifier")).to_string(),
+        outcome: failure.outcome(),
+        code: Some(code),
+        executed: Executed::No,
+        stage: FailedAt::Front,
+        text: PeerText::at_most(&text, REFUSED_CHARS_MAX).to_string(),
+        hint: None,
+        elapsed: incoming.received.elapsed(),
+        transport: None,
+        plugin: None,
+    }
 }
 
 fn log(about: &About<'_>, failure: &Failure) {

@@ -93,12 +93,24 @@ pub enum CallError {
     #[error("device {0} went offline before it answered; it may have executed the call")]
     WentOffline(String),
     /// No answer in time.
-    #[error("no reply from device {device} within {waited_ms} ms; it may have executed the call")]
+    #[error("no reply from device {device} within {waited_ms} ms; it may have executed the call{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Timeout {
         /// The device.
         device: String,
         /// How long the caller was kept.
         waited_ms: u64,
+        /// What the device said meanwhile that was no answer.
+        hint: Option<Box<str>>,
+    },
+    /// A plugin kept the call until its time was over.
+    #[error("plugin {plugin} did not answer within {waited_ms} ms; {}", match executed { Executed::No => "nothing was sent to the device", Executed::Maybe | Executed::Yes => "the device may have executed the call" })]
+    PluginSilent {
+        /// Its name.
+        plugin: String,
+        /// How long the caller was kept.
+        waited_ms: u64,
+        /// Whether it had called the device.
+        executed: Executed,
     },
     /// The time was over before anything was sent.
     #[error("the call waited {waited_ms} ms for its turn and was not sent")]
@@ -180,12 +192,13 @@ impl CallError {
             Self::TooLarge(_) => Outcome::TooLarge,
             Self::Offline(_) | Self::WentOffline(_) => Outcome::Offline,
             Self::Timeout { .. } | Self::Expired { .. } => Outcome::Timeout,
-            Self::NotDelivered(_) | Self::NotRecorded { .. } | Self::Internal(_) => Outcome::NotDelivered,
+            Self::NotDelivered(_) => Outcome::NotDelivered,
+            Self::NotRecorded { .. } | Self::Internal(_) => Outcome::Internal,
             Self::Device { .. } => Outcome::DeviceError,
             Self::InvalidReply(_) => Outcome::InvalidReply,
             Self::TransportDown | Self::TransportLost => Outcome::TransportDown,
             Self::Overloaded(_) => Outcome::Overloaded,
-            Self::Plugin { .. } => Outcome::PluginFailed,
+            Self::Plugin { .. } | Self::PluginSilent { .. } => Outcome::PluginFailed,
             Self::Refused { .. } => Outcome::Denied,
             Self::Draining | Self::CutOff(_) => Outcome::Draining,
         }
@@ -205,7 +218,7 @@ impl CallError {
             | Self::InvalidReply(_) => ErrorCode::InvokeThingServiceFailed,
             Self::DeviceDisabled(_) | Self::Offline(_) | Self::WentOffline(_) => ErrorCode::Offline,
             Self::TooLarge(_) => ErrorCode::IllegalRequest,
-            Self::Timeout { .. } | Self::Expired { .. } => ErrorCode::Timeout,
+            Self::Timeout { .. } | Self::Expired { .. } | Self::PluginSilent { .. } => ErrorCode::Timeout,
             Self::NotDelivered(_) => ErrorCode::RrpcFailed,
             Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
             Self::Overloaded(_) => ErrorCode::RateLimit,
@@ -223,9 +236,10 @@ impl CallError {
             | Self::Timeout { .. }
             | Self::TransportLost
             | Self::InvalidReply(_) => Executed::Maybe,
-            Self::Plugin { executed, .. } | Self::Refused { executed, .. } | Self::NotRecorded { executed, .. } => {
-                *executed
-            }
+            Self::Plugin { executed, .. }
+            | Self::PluginSilent { executed, .. }
+            | Self::Refused { executed, .. }
+            | Self::NotRecorded { executed, .. } => *executed,
             Self::Device { .. } => Executed::Yes,
             Self::UnknownProduct(_)
             | Self::UnknownDevice(_)

@@ -19,6 +19,11 @@ pub trait Handler: Send + Sync {
     /// # Errors
     /// What the caller is told.
     async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError>;
+
+    /// The plugin's name, for whoever tells of a call that failed.
+    fn plugin(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The way to the device of one call.

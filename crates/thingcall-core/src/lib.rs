@@ -23,6 +23,7 @@ mod repair;
 mod reply;
 
 mod error;
+mod failure;
 mod outcome;
 
 mod conditions;
@@ -52,6 +53,7 @@ pub use dropped::{DropReason, Dropped};
 pub use error::{CallError, ErrorCode};
 #[cfg(feature = "metrics")]
 pub use external::{BrokerAddress, BrokerProblem, BrokerTls};
+pub use failure::{FailedAt, Failure};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};

@@ -58,6 +58,8 @@ outcomes! {
     Cancelled = "cancelled",
     /// thingcall is shutting down.
     Draining = "draining",
+    /// A fault of thingcall's own.
+    Internal = "internal",
 }
 
 impl fmt::Display for Outcome {
@@ -75,4 +77,15 @@ pub enum Executed {
     Maybe,
     /// It answered.
     Yes,
+}
+
+impl Executed {
+    /// The word in logs and in what `explain` tells.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Maybe => "maybe",
+            Self::Yes => "yes",
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Args, Call, CallError, CallMode, Codec, Deadline, DeviceRef, Request};
+use thingcall_core::{Args, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, Request};
 use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, check_object};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -18,6 +18,16 @@ pub(crate) struct Admitted {
     pub(crate) codec: Option<Arc<dyn Codec>>,
 }
 
+/// What the checks of a request found.
+pub(crate) struct Checks {
+    device: Arc<Device>,
+    product: Arc<Product>,
+    codec: Option<Arc<dyn Codec>>,
+    mode: CallMode,
+    /// The arguments, where they were not quite JSON.
+    mended: Option<String>,
+}
+
 /// A call that was let in and checked.
 pub(crate) struct Begun {
     /// A drain waits for it.
@@ -30,14 +40,20 @@ pub(crate) struct Begun {
 
 impl Engine {
     /// Checks a request against the registry and the product's model.
-    pub(crate) fn admit(&self, request: Request) -> Result<Admitted, CallError> {
+    pub(crate) fn check(&self, request: &Request) -> Result<Checks, CallError> {
         let Found { device, product } = self.find(&request.target)?;
         if !device.enabled {
             return Err(CallError::DeviceDisabled(device.key.to_string()));
         }
         self.check_size(&request.args)?;
         let codec = self.codec(&product)?;
-        let (mode, mended) = self.check_args(&request, &product)?;
+        let (mode, mended) = self.check_args(request, &product)?;
+        Ok(Checks { device, product, codec, mode, mended })
+    }
+
+    /// Makes a call of a request that was checked.
+    pub(crate) fn admit(&self, request: Request, checks: Checks) -> Admitted {
+        let Checks { device, product, codec, mode, mended } = checks;
         let call = Call {
             id: self.ids.next(|id| self.pending.contains(id)),
             request_id: request.request_id,
@@ -48,7 +64,7 @@ impl Engine {
             args: Args::checked(mended.as_deref().unwrap_or(&request.args)),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
         };
-        Ok(Admitted { call, product, codec })
+        Admitted { call, product, codec }
     }
 
     fn find(&self, target: &DeviceRef) -> Result<Found, CallError> {

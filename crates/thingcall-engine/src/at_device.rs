@@ -3,7 +3,7 @@
 //! **Invariant:** a moment counts once, however many commands are under way in it. One task polls a call's handler and
 //! with it all of its commands, so nothing here is changed by two at once: the atomics are for `Sync` alone.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ pub(crate) struct AtDevice {
     total_ns: AtomicU64,
     /// When the device answered last; 0 = not yet.
     came_ns: AtomicU64,
+    /// Whether the wait for an answer was given up.
+    unanswered: AtomicBool,
     /// When the handler said that it had its answer; 0 = it did not.
     answered_ns: AtomicU64,
 }
@@ -29,7 +31,8 @@ impl AtDevice {
     /// None so far; `from` is before the first.
     pub(crate) const fn new(from: Instant) -> Self {
         let [since_ns, total_ns, came_ns, answered_ns] = [const { AtomicU64::new(0) }; 4];
-        Self { from, commands: AtomicU32::new(0), since_ns, total_ns, came_ns, answered_ns }
+        let unanswered = AtomicBool::new(false);
+        Self { from, commands: AtomicU32::new(0), since_ns, total_ns, came_ns, unanswered, answered_ns }
     }
 
     /// Counts a command as under way until the guard is dropped.
@@ -52,6 +55,11 @@ impl AtDevice {
     /// When the device's latest answer came.
     pub(crate) fn came(&self) -> Option<Instant> {
         self.at(&self.came_ns)
+    }
+
+    /// Whether a command's answer was waited for until the call ended.
+    pub(crate) fn unanswered(&self) -> bool {
+        self.unanswered.load(Relaxed)
     }
 
     /// The handler has its answer.
@@ -93,6 +101,9 @@ impl Asked<'_> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
+        if self.ended.is_none() {
+            self.at_device.unanswered.store(true, Relaxed);
+        }
         let (at_device, now) = (self.at_device, self.ended.unwrap_or_else(Instant::now));
         let total = at_device.total(now);
         let left = at_device.commands.load(Relaxed).saturating_sub(1);

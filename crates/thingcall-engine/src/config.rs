@@ -24,6 +24,13 @@ pub struct Config {
     pub raw_replies_max: usize,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
     pub dropped_devices_max: usize,
+    /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
+    pub recent_failures_max: usize,
+    /// From how long on a call that succeeded counts as slow.
+    #[serde(with = "humantime_serde")]
+    pub slow_call: Duration,
+    /// Whether calls that succeed leave a line in the log too.
+    pub log_successes: bool,
     /// This instance's slot in call ids, 0 to 63: different for every instance that shares a broker.
     pub instance_slot: u8,
     /// The transport for devices that were never heard of and have none set, nor their products: `embedded`, `mqtt`,
@@ -41,6 +48,9 @@ impl Default for Config {
             late_replies_max: 10_000,
             raw_replies_max: 10_000,
             dropped_devices_max: 10_000,
+            recent_failures_max: 1000,
+            slow_call: Duration::from_secs(3),
+            log_successes: false,
             instance_slot: 0,
             default_transport: None,
         }
@@ -68,6 +78,7 @@ impl Config {
             ("late_replies_max", self.late_replies_max),
             ("raw_replies_max", self.raw_replies_max),
             ("dropped_devices_max", self.dropped_devices_max),
+            ("recent_failures_max", self.recent_failures_max),
         ] {
             if value == 0 {
                 problems.push(format!("{key} is 0; right is 1 or more"));

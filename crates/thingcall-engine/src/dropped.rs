@@ -104,6 +104,23 @@ impl DroppedMessages {
     pub(crate) fn last(&self, device: &DeviceKey) -> Option<LastDropped> {
         lock(&self.of_devices).peek(device).and_then(Noted::told)
     }
+
+    /// The last one of a device, if it came at `since` or after.
+    pub(crate) fn last_since(&self, device: &DeviceKey, since: Instant) -> Option<LastDropped> {
+        let devices = lock(&self.of_devices);
+        let noted = devices.peek(device)?;
+        noted.last.as_ref().filter(|(came, _)| *came >= since)?;
+        noted.told()
+    }
+}
+
+impl LastDropped {
+    /// What the device sent and what would have been right.
+    pub fn in_words(&self) -> String {
+        let Self { topic, bytes, reason, problem, .. } = self;
+        let problem = problem.as_ref().map(|problem| format!(", {problem}")).unwrap_or_default();
+        format!("{bytes} bytes on {topic} ({}{problem}); right is {}", reason.as_str(), reason.right())
+    }
 }
 
 impl Noted {

@@ -10,9 +10,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::dropped::{DroppedMessages, LastDropped};
+use crate::failures::Failures;
 use crate::ids::IdSource;
-use crate::late::LateReplies;
-use crate::metrics::{Maker, Metrics};
+use crate::late::{LateReplies, Told};
+use crate::metrics::{Maker, Metrics, gauge_of};
 use crate::pending::PendingCalls;
 use crate::raw::RawReplies;
 use crate::router::Router;
@@ -36,6 +37,7 @@ pub struct Engine {
     pub(crate) raw: RawReplies,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
+    pub(crate) failures: Arc<Failures>,
     /// Holds a token for each call that runs; closed when no new ones are taken.
     running: TaskTracker,
 }
@@ -56,10 +58,12 @@ impl Engine {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: Parts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
-        let metrics = Arc::new(Metrics::register(metering, config.pending_calls_max)?);
+        let metrics = Arc::new(Metrics::register(metering, &config)?);
         let make = Maker { registry: metering };
         let dropped = Arc::new(DroppedMessages::register(&make, config.dropped_devices_max)?);
-        let late = LateReplies::start(config.late_replies_max, &parts, metrics.clone(), dropped.clone());
+        let failures = Arc::new(Failures::register(&make, config.recent_failures_max)?);
+        let told = Told { metrics: metrics.clone(), dropped: dropped.clone(), failures: failures.clone() };
+        let late = LateReplies::start(config.late_replies_max, &parts, told);
         Ok(Arc::new_cyclic(|engine| Self {
             raw: RawReplies::new(engine.clone(), config.raw_replies_max),
             registry: parts.registry,
@@ -71,6 +75,7 @@ impl Engine {
             late,
             metrics,
             dropped,
+            failures,
             running: TaskTracker::new(),
             config,
         }))
@@ -108,6 +113,9 @@ impl Engine {
             (UnixMillis::now().0 / 1000).saturating_sub(age)
         });
         self.metrics.oldest.set(started.unwrap_or(0));
+        self.metrics.recent.set(gauge_of(self.pending.remembered()));
+        self.metrics.late.set(gauge_of(self.late.len()));
+        self.metrics.raw.set(gauge_of(self.raw.under_way()));
     }
 
     /// Takes no new calls, and waits until the running ones have ended and their results are written; at most

@@ -35,10 +35,7 @@ impl Engine {
     pub fn invoke(&self, request: Request) -> impl Future<Output = Result<Invoked, CallError>> + Send + '_ {
         let begun = match self.begin(request) {
             Ok(begun) => begun,
-            Err(error) => {
-                self.metrics.call_ended(None, None, error.outcome());
-                return Either::Left(ready(Err(error)));
-            }
+            Err(error) => return Either::Left(ready(Err(error))),
         };
         let call = &begun.admitted.call;
         // Written out for each call, it would cost a tenth of the path: warnings of a call name it themselves.
@@ -51,11 +48,14 @@ impl Engine {
 
     fn begin(&self, request: Request) -> Result<Begun, CallError> {
         let (started, deadline) = (Instant::now(), request.deadline);
-        let running = self.enter()?;
-        let admitted = self.admit(request);
+        let refused = |error: &CallError| self.not_admitted(&request, error, started.elapsed());
+        let running = self.enter().inspect_err(refused)?;
+        let checks = self.check(&request);
         let validated = Instant::now();
         self.metrics.stage_took(Stage::Validate, validated - started);
-        Ok(Begun { _running: running, admitted: admitted?, deadline, started, validated })
+        let checks = checks.inspect_err(refused)?;
+        let admitted = self.admit(request, checks);
+        Ok(Begun { _running: running, admitted, deadline, started, validated })
     }
 
     /// Runs the handler under the call's one timer.
@@ -68,9 +68,15 @@ impl Engine {
                 Ok(result) => result,
                 Err(_) => Err(link.timed_out()),
             };
-            let outcome = outcome(&result);
-            debug!(%outcome, elapsed_ms = begun.started.elapsed().as_millis(), "call ended");
-            let id = link.finish(outcome);
+            let (outcome, elapsed) = (outcome(&result), begun.started.elapsed());
+            debug!(%outcome, elapsed_ms = elapsed.as_millis(), "call ended");
+            if outcome != Outcome::Ok || elapsed >= self.config.slow_call {
+                self.note_end(link.call, &link.came(elapsed), &result);
+            }
+            if self.config.log_successes && outcome == Outcome::Ok {
+                Self::log_success(link.call, &link.came(elapsed));
+            }
+            let id = link.finish(outcome, elapsed);
             result.map(|answer| Invoked { id, mode: begun.admitted.call.mode, answer })
         }
     }

@@ -17,6 +17,7 @@ use tracing::{error, warn};
 
 use crate::Parts;
 use crate::dropped::DroppedMessages;
+use crate::failures::{Failures, of_record};
 use crate::metrics::{Checked, Metrics, ReplyResult};
 use crate::replies::dropped;
 
@@ -26,6 +27,13 @@ const BATCH_REPLIES: usize = 256;
 /// cannot be written for now is tried until it can.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Where the ends of calls are told.
+pub(crate) struct Told {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) dropped: Arc<DroppedMessages>,
+    pub(crate) failures: Arc<Failures>,
+}
 
 /// A reply, and the topic it came on.
 struct Late {
@@ -42,15 +50,10 @@ pub(crate) struct LateReplies {
 
 impl LateReplies {
     /// Starts the task that writes. It ends with [`Self::finish`], or when the engine is dropped.
-    pub(crate) fn start(
-        replies_max: usize,
-        parts: &Parts,
-        metrics: Arc<Metrics>,
-        dropped: Arc<DroppedMessages>,
-    ) -> Self {
+    pub(crate) fn start(replies_max: usize, parts: &Parts, told: Told) -> Self {
         let (queue, replies) = mpsc::channel(replies_max);
         let finish = Arc::new(Notify::new());
-        let writer = Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), metrics, dropped };
+        let writer = Writer { journal: parts.journal.clone(), registry: parts.registry.clone(), told };
         let task = tokio::spawn(writer.run(replies, finish.clone()));
         Self { queue, finish, task: Mutex::new(Some(task)) }
     }
@@ -58,6 +61,11 @@ impl LateReplies {
     /// Queues a reply, or gives back one for which there is no room.
     pub(crate) fn put(&self, reply: Reply, topic: &str) -> Result<(), Reply> {
         self.queue.try_send(Late { reply, topic: topic.into() }).map_err(|full| full.into_inner().reply)
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Writes what is queued and ends; gives up after `within`.
@@ -75,8 +83,7 @@ impl LateReplies {
 struct Writer {
     journal: Arc<dyn Journal>,
     registry: Arc<dyn Registry>,
-    metrics: Arc<Metrics>,
-    dropped: Arc<DroppedMessages>,
+    told: Told,
 }
 
 impl Writer {
@@ -121,6 +128,7 @@ impl Writer {
         };
         for ((reply, topic), completion) in replies.iter().zip(&topics).zip(completions) {
             self.count(reply, topic, &completion);
+            self.tell_failure(reply, &completion).await;
         }
     }
 
@@ -152,17 +160,27 @@ impl Writer {
             return None;
         }
         let violation = product.model.as_ref()?.service(service).ok()?.check_reply(&body.data).err()?;
-        self.metrics.violation(Checked::Reply, violation.kind);
+        self.told.metrics.violation(Checked::Reply, violation.kind);
         let (kind, at) = (violation.kind.as_str(), &violation.path);
         warn!(device = %reply.device, %service, kind, at, "reply does not fit the model");
         Some(violation)
     }
 
+    /// A caller who was told that the call is on its way learns nothing more, so a failure is told here.
+    async fn tell_failure(&self, reply: &Reply, completion: &Completion) {
+        let Completion::Matched { outcome, .. } = completion else { return };
+        let (false, Some(id)) = (*outcome == Outcome::Ok, reply.id()) else { return };
+        let Ok(records) = self.journal.find(id).await else { return };
+        if let Some(record) = records.iter().find(|record| record.device.key == reply.device) {
+            self.told.failures.ended(of_record(record, *outcome));
+        }
+    }
+
     fn count(&self, reply: &Reply, topic: &str, completion: &Completion) {
-        let drop = |reason| self.dropped.note(&dropped(reply, topic, reason));
+        let drop = |reason| self.told.dropped.note(&dropped(reply, topic, reason));
         let result = match completion {
             Completion::Matched { outcome, service, transport } => {
-                self.metrics.call_ended(Some(CallMode::Async), Some(*transport), *outcome);
+                self.told.metrics.call_ended(Some(CallMode::Async), Some(*transport), *outcome);
                 if let (Ok(body), true) = (&reply.body, *outcome == Outcome::Ok) {
                     let _counted = self.violation(reply, body, service);
                 }
@@ -179,6 +197,6 @@ impl Writer {
                 ReplyResult::Unknown
             }
         };
-        self.metrics.reply(reply.transport, result);
+        self.told.metrics.reply(reply.transport, result);
     }
 }

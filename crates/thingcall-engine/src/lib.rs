@@ -24,10 +24,12 @@ mod router;
 mod transports;
 
 mod ids;
+mod of_devices;
 mod pending;
 mod recent;
 
 mod dropped;
+mod failures;
 mod late;
 mod raw;
 mod replies;

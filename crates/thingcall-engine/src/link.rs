@@ -15,15 +15,18 @@ use thingcall_core::{
 };
 use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
-use tracing::{debug, error};
+use tracing::debug;
 
 use crate::admit::Begun;
 use crate::at_device::AtDevice;
+use crate::failures::Came;
 use crate::metrics::PendingGauge;
 use crate::pending::{End, PendingCall};
 use crate::{Engine, Stage};
 
 mod failures;
+
+pub(crate) use failures::not_recorded;
 
 /// How far a synchronous command came.
 enum HandedOn {
@@ -72,16 +75,25 @@ impl<'a> Link<'a> {
     }
 
     /// Counts the end of the call; an asynchronous one that is on its way is counted when its record is final.
-    pub(crate) fn finish(mut self, outcome: Outcome) -> CallId {
+    pub(crate) fn finish(mut self, outcome: Outcome, elapsed: Duration) -> CallId {
         self.finished = true;
         let (mode, transport) = (self.call.mode, self.transport.get().copied());
         if mode == CallMode::Sync {
-            self.engine.metrics.call_took(transport, self.begun.started.elapsed());
+            self.engine.metrics.call_took(transport, elapsed);
         }
         if mode == CallMode::Sync || outcome != Outcome::Ok {
             self.engine.metrics.call_ended(Some(mode), transport, outcome);
         }
+        self.message_id()
+    }
+
+    fn message_id(&self) -> CallId {
         CallId::from_u32(self.message_id.load(Ordering::Relaxed))
+    }
+
+    /// How far the call came.
+    pub(crate) fn came(&self, elapsed: Duration) -> Came {
+        Came { id: self.message_id(), elapsed, transport: self.transport.get().copied(), sent: self.executed() }
     }
 
     /// Whether the device was asked anything.
@@ -249,14 +261,9 @@ impl<'a> Link<'a> {
         match self.deliver(&*transport, &written.delivery, Instant::now()).await {
             Ok((how, _)) => written.sent(transport.kind(), how),
             Err(DeliverError::Offline) => {
-                let outcome = Outcome::Offline;
-                written.failed(
-                    outcome,
-                    match self.call.qos {
-                        Qos::AtMostOnce => "the device was offline, and at QoS 0 nothing is kept for it",
-                        Qos::AtLeastOnce => "the broker has nobody to give it to, and keeps nothing",
-                    },
-                );
+                let (outcome, why) = (Outcome::Offline, self.not_kept());
+                written.failed(outcome, why);
+                self.engine.note_not_kept(self.call, &self.came(self.begun.started.elapsed()), why);
                 self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
             }
             Err(error) => {
@@ -267,6 +274,13 @@ impl<'a> Link<'a> {
         }
         self.accepted.store(true, Ordering::Relaxed);
         Ok(Answer::Accepted)
+    }
+
+    fn not_kept(&self) -> &'static str {
+        match self.call.qos {
+            Qos::AtMostOnce => "the device was offline, and at QoS 0 nothing is kept for it",
+            Qos::AtLeastOnce => "the broker has nobody to give it to, and keeps nothing",
+        }
     }
 
     /// Makes the command durable, under another id where a call before a restart still has this one.
@@ -328,25 +342,7 @@ impl Drop for Link<'_> {
         if !self.finished {
             let (mode, transport) = (Some(self.call.mode), self.transport.get().copied());
             self.engine.metrics.call_ended(mode, transport, Outcome::Cancelled);
-            debug!(outcome = %Outcome::Cancelled, "call ended");
-        }
-    }
-}
-
-/// Why a command could not be made durable, for the caller. Nothing was sent.
-pub(crate) fn not_recorded(error: JournalError) -> CallError {
-    match error {
-        JournalError::DeviceFull(waiting) => {
-            CallError::Overloaded(format!("{waiting} commands wait for the device already"))
-        }
-        JournalError::QueueFull(waiting) => CallError::Overloaded(format!("{waiting} calls wait to be recorded")),
-        // The store itself says it in the log, once for all calls.
-        JournalError::Unwritable { why, in_doubt } => {
-            CallError::NotRecorded { why, executed: if in_doubt { Executed::Maybe } else { Executed::No } }
-        }
-        JournalError::Store(_) | JournalError::IdInUse => {
-            error!(%error, "asynchronous call not recorded");
-            CallError::NotRecorded { why: "the store failed".to_owned(), executed: Executed::No }
+            self.engine.note_cancelled(self.call, &self.came(self.begun.started.elapsed()));
         }
     }
 }

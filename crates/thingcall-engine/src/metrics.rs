@@ -6,6 +6,8 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge, Registry};
 use thingcall_core::{CallMode, Outcome, Repair, Sent, TransportKind};
 use thingcall_tsl::ViolationKind;
 
+use crate::Config;
+
 pub(crate) use maker::Maker;
 
 mod maker;
@@ -74,6 +76,9 @@ pub(crate) struct Metrics {
     /// Of synchronous calls: queued, sent, acked.
     pending: [IntGauge; 3],
     pub(crate) oldest: IntGauge,
+    pub(crate) recent: IntGauge,
+    pub(crate) late: IntGauge,
+    pub(crate) raw: IntGauge,
     /// By transport and result.
     replies: Vec<IntCounter>,
     lateness: Histogram,
@@ -107,13 +112,16 @@ fn repairs(make: &Maker<'_>) -> Result<Vec<IntCounter>, prometheus::Error> {
 }
 
 impl Metrics {
-    pub(crate) fn register(registry: &Registry, pending_calls_max: usize) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(registry: &Registry, config: &Config) -> Result<Self, prometheus::Error> {
         let make = Maker { registry };
         let transports = || TransportKind::ALL.iter().map(|kind| kind.as_str()).chain([NO_TRANSPORT]);
         let outcomes = || Outcome::ALL.iter().map(|outcome| outcome.as_str());
         let pending = make.gauges("pending_calls", "Calls that wait for their device", &["mode", "state"])?;
         let state = |state| pending.get_metric_with_label_values(&[CallMode::Sync.as_str(), state]);
-        make.limit("pending_calls_limit", "How many calls may wait for their device", pending_calls_max)?;
+        make.limit("pending_calls_limit", "How many calls may wait for their device", config.pending_calls_max)?;
+        make.limit("recent_calls_limit", "How many ended calls are remembered", config.recent_calls_max)?;
+        make.limit("late_replies_limit", "How many replies may wait for the journal", config.late_replies_max)?;
+        make.limit("raw_replies_limit", "How many messages may be translated at once", config.raw_replies_max)?;
         let payload = make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, &["direction"])?;
         let sync = || transports().map(|transport| vec![CallMode::Sync.as_str(), transport]);
         Ok(Self {
@@ -145,6 +153,9 @@ impl Metrics {
             )?,
             pending: [state("queued")?, state("sent")?, state("acked")?],
             oldest: make.gauge("pending_oldest_timestamp_seconds", "Start of the oldest pending call; 0 if none")?,
+            recent: make.gauge("recent_calls", "Ended calls that are remembered")?,
+            late: make.gauge("late_replies", "Replies to asynchronous calls that wait for the journal")?,
+            raw: make.gauge("raw_replies", "Messages in devices' own bytes that are being translated")?,
             replies: make.counters(
                 "replies_total",
                 "Replies of devices",

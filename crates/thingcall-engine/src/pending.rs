@@ -13,6 +13,7 @@ use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::of_devices::OfDevices;
 use crate::recent::{Recent, Remembered};
 
 /// The calls that wait, and what became of the latest ones.
@@ -24,6 +25,7 @@ pub(crate) struct PendingCalls {
     max: usize,
     /// Tells an entry from an earlier one under the same id.
     generations: AtomicU64,
+    of_devices: OfDevices,
     recent: Recent,
 }
 
@@ -80,6 +82,7 @@ impl PendingCalls {
             open: AtomicUsize::new(0),
             max: calls_max,
             generations: AtomicU64::new(0),
+            of_devices: OfDevices::new(calls_max),
             recent: Recent::new(recent_calls_max),
         }
     }
@@ -97,6 +100,7 @@ impl PendingCalls {
             return Err(NotOpened::Full);
         }
         let (end, ended) = oneshot::channel();
+        let shard = self.of_devices.shard(&device.key);
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         match self.waiting.entry(id) {
             dashmap::Entry::Occupied(_) => {
@@ -108,7 +112,8 @@ impl PendingCalls {
                 let _entry = vacant.insert(waiting);
             }
         }
-        Ok(PendingCall { calls: self, id, generation, ended })
+        self.of_devices.enter(shard, id);
+        Ok(PendingCall { calls: self, id, generation, shard, ended })
     }
 
     /// Whether a call with this id waits.
@@ -116,15 +121,21 @@ impl PendingCalls {
         self.waiting.contains_key(&id)
     }
 
-    /// Whether a call to this device waits. Looks at every call: for what is rare.
+    /// Whether a call to this device waits.
     pub(crate) fn waits_for(&self, device: &DeviceKey) -> bool {
-        self.waiting.iter().any(|entry| entry.device.key == *device)
+        let is_to = |id: CallId| self.waiting.get(&id).is_some_and(|waiting| waiting.device.key == *device);
+        self.of_devices.near(device).into_iter().any(is_to)
     }
 
     /// How many calls wait.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// How many ended calls are remembered.
+    pub(crate) fn remembered(&self) -> usize {
+        self.recent.len()
     }
 
     /// When the oldest waiting call was opened. Looks at every call: for a scrape, not for the path of a call.
@@ -155,7 +166,10 @@ impl PendingCalls {
 
     /// Ends the calls that a device cannot answer any more.
     pub(crate) fn device_gone(&self, device: &DeviceKey, transport: TransportName) {
-        self.end_all(|waiting| waiting.transport == transport && waiting.device.key == *device, || End::DeviceGone);
+        let ended = |waiting: &Waiting| waiting.transport == transport && waiting.device.key == *device;
+        for id in self.of_devices.near(device) {
+            self.end(id, ended, End::DeviceGone);
+        }
     }
 
     /// Ends the calls whose way broke.
@@ -171,11 +185,15 @@ impl PendingCalls {
     fn end_all(&self, ended: impl Fn(&Waiting) -> bool, end: impl Fn() -> End) {
         let ids: Vec<CallId> = self.waiting.iter().filter(|entry| ended(entry)).map(|entry| *entry.key()).collect();
         for id in ids {
-            if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
-                self.recent.note(id, waiting.device, false);
-                // Nobody waits any more: the call ended at this moment by itself.
-                let _unheard = waiting.end.send(end());
-            }
+            self.end(id, &ended, end());
+        }
+    }
+
+    fn end(&self, id: CallId, ended: impl Fn(&Waiting) -> bool, end: End) {
+        if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
+            self.recent.note(id, waiting.device, false);
+            // Nobody waits any more: the call ended at this moment by itself.
+            let _unheard = waiting.end.send(end);
         }
     }
 }
@@ -186,6 +204,8 @@ pub(crate) struct PendingCall<'a> {
     calls: &'a PendingCalls,
     id: CallId,
     generation: u64,
+    /// Where its device's calls are listed.
+    shard: u32,
     ended: oneshot::Receiver<End>,
 }
 
@@ -200,6 +220,7 @@ impl PendingCall<'_> {
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.calls.open.fetch_sub(1, Ordering::Relaxed);
+        self.calls.of_devices.leave(self.shard, self.id);
         let own = self.calls.waiting.remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
         if let Some((id, waiting)) = own {
             self.calls.recent.note(id, waiting.device, false);

@@ -29,7 +29,6 @@ impl RawReplies {
     }
 
     /// How many are under way.
-    #[cfg(test)]
     pub(crate) fn under_way(&self) -> usize {
         self.running.len()
     }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a fixed number of slots; a newer call overwrites the one a full round before it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use tokio::time::Instant;
 pub(crate) struct Recent {
     /// Call ids count up, so the low bits of an id spread the latest calls evenly.
     slots: Box<[Mutex<Option<Ended>>]>,
+    /// How many slots are in use.
+    used: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub(crate) enum Remembered {
 
 impl Recent {
     pub(crate) fn new(calls_max: usize) -> Self {
-        Self { slots: (0..calls_max.max(1)).map(|_| Mutex::new(None)).collect() }
+        Self { slots: (0..calls_max.max(1)).map(|_| Mutex::new(None)).collect(), used: AtomicUsize::new(0) }
     }
 
     fn slot(&self, id: CallId) -> Option<&Mutex<Option<Ended>>> {
@@ -50,8 +53,16 @@ impl Recent {
         if let Some(slot) = self.slot(id) {
             let ended = Ended { id, device, answered, at: Instant::now() };
             // The one it replaces is freed after the lock.
-            let _old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(ended);
+            let old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(ended);
+            if old.is_none() {
+                self.used.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// How many calls are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// What became of the call with this id to this device.

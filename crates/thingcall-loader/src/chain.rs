@@ -31,6 +31,12 @@ impl Handler for Chain {
     async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
         self.first.handle(call, &Next { call, rest: &self.rest, device, began: device.began() }).await
     }
+
+    /// All of them, in their order: which one holds a call is not known from outside.
+    fn plugin(&self) -> Option<String> {
+        let names: Vec<_> = std::iter::once(&self.first).chain(&self.rest).filter_map(|one| one.plugin()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
 }
 
 /// What stands behind one handler of a chain.

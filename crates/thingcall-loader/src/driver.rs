@@ -37,6 +37,10 @@ impl Handler for PluginHandler {
         let mut driver = Driver::new(instance, call, device)?;
         std::future::poll_fn(|context| driver.poll(context)).await
     }
+
+    fn plugin(&self) -> Option<String> {
+        Some(self.0.plugin().to_owned())
+    }
 }
 
 /// What becomes of a call while the plugin's circuit is open.
@@ -259,7 +263,7 @@ impl<'a> Driver<'a> {
 
 fn timed_out(call: &Call, entered: Instant) -> CallError {
     let waited_ms = u64::try_from(entered.elapsed().as_millis()).unwrap_or(u64::MAX);
-    CallError::Timeout { device: call.device.key.to_string(), waited_ms }
+    CallError::Timeout { device: call.device.key.to_string(), waited_ms, hint: None }
 }
 
 impl Drop for Driver<'_> {

@@ -56,6 +56,10 @@ impl Handler for HandlerLease {
     {
         self.inner.handle(call, device)
     }
+
+    fn plugin(&self) -> Option<String> {
+        self.inner.plugin()
+    }
 }
 
 /// A translator in use.

@@ -79,7 +79,7 @@ fn result(status: i32, code: i32, data: &str, message: &str) -> CallResult {
 pub(crate) const fn status_of(error: &CallError) -> i32 {
     match error {
         CallError::Offline(_) | CallError::WentOffline(_) => E_OFFLINE,
-        CallError::Timeout { .. } | CallError::Expired { .. } => E_TIMEOUT,
+        CallError::Timeout { .. } | CallError::Expired { .. } | CallError::PluginSilent { .. } => E_TIMEOUT,
         CallError::TooLarge(_) | CallError::InvalidArgs(_) => E_INVAL,
         CallError::Overloaded(_) => E_LIMIT,
         CallError::Draining | CallError::CutOff(_) => E_SHUTDOWN,

@@ -61,6 +61,17 @@ impl Journal for Store {
     }
 }
 
+impl Store {
+    /// The records of the calls that a request made, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find_request(&self, request_id: &str) -> Result<Vec<Record>, JournalError> {
+        let found = records::of_request(&self.shared().reads, &self.shared().memory, request_id).await;
+        found.map_err(|problem| JournalError::Store(problem.to_string()))
+    }
+}
+
 #[async_trait]
 impl Outbox for Store {
     /// Answered by the writer, after what was noted before: a command whose acknowledgement is noted is not told again.

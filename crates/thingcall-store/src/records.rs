@@ -19,6 +19,13 @@ pub(crate) async fn find(reads: &SqlitePool, memory: &Memory, id: CallId) -> Res
     rows.iter().map(|row| record(row, memory)).collect()
 }
 
+/// The records of a request, newest first. Looks at all records: for who asks now and then.
+pub(crate) async fn of_request(reads: &SqlitePool, memory: &Memory, id: &str) -> Result<Vec<Record>, sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT * FROM calls WHERE request_id = ? ORDER BY seq DESC").bind(id).fetch_all(reads).await?;
+    rows.iter().map(|row| record(row, memory)).collect()
+}
+
 /// The commands that wait for a device, oldest first, from the one after `after` on.
 pub(crate) async fn unacknowledged(
     conn: &mut SqliteConnection,

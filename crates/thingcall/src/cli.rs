@@ -42,7 +42,7 @@ enum Command {
     /// Plugins: handlers of calls that are loaded at run time
     #[command(subcommand)]
     Plugin(plugin::Command),
-    /// Tell what became of an asynchronous call
+    /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
     /// Measure calls a second and how long they take
     Bench(bench::Args),

@@ -5,6 +5,7 @@ use thingcall_core::{DeviceName, DeviceRef, NotAName, ProductKey, Secret, Transp
 use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 
 use crate::output::{self, Output, moment};
+use crate::running::Running;
 use crate::simulate;
 use crate::tool::{self, Place, device_ref};
 
@@ -45,7 +46,12 @@ pub(crate) enum Command {
         place: Place,
     },
     /// Show all that is known of a device, its secret too
-    Show(One),
+    Show {
+        #[command(flatten)]
+        one: One,
+        #[command(flatten)]
+        running: Running,
+    },
     /// Close a device's connection and let it connect no more
     Disable(One),
     /// Let a device connect again
@@ -84,7 +90,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             add(NewDevice { product, name, secret, nickname, transport }, output, &place).await
         }
         Command::List { product, output, place } => list(product, output, &place).await,
-        Command::Show(one) => one.change(Change::None).await,
+        Command::Show { one, running } => one.show(running).await,
         Command::Disable(one) => one.change(Change::Enabled(false)).await,
         Command::Enable(one) => one.change(Change::Enabled(true)).await,
         Command::Route { transport, one } => one.change(Change::Transport(transport)).await,
@@ -147,7 +153,6 @@ pub(crate) fn transport(text: &str) -> Result<Transport, NotAName> {
 
 /// What becomes of a device.
 enum Change {
-    None,
     Enabled(bool),
     Transport(Transport),
     Remove,
@@ -159,7 +164,6 @@ impl One {
         let store = self.place.open_existing().await?;
         let mut record = store.device(&self.device).await?;
         match change {
-            Change::None => {}
             Change::Enabled(enabled) => {
                 store.set_enabled(&record.device.key, enabled).await?;
                 record = store.device(&self.device).await?;
@@ -174,13 +178,32 @@ impl One {
             }
         }
         tool::known(&store).await;
-        let members = members(&record, Some(&record.secret));
-        if let Value::Object(members) = members {
-            let members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-            output::one(self.output, &members);
-        }
+        print(self.output, &members(&record, Some(&record.secret)));
         store.close().await;
         Ok(())
+    }
+
+    /// Prints the device, and what a running server was told by it and did not understand.
+    async fn show(self, running: Running) -> anyhow::Result<()> {
+        let store = self.place.open_existing().await?;
+        let record = store.device(&self.device).await;
+        store.close().await;
+        let record = record?;
+        let mut shown = members(&record, Some(&record.secret));
+        // Without a running server there is nothing that it remembers.
+        let dropped = running.dropped(&self.place, &record.device.key).await.ok().flatten();
+        if let (Value::Object(members), Some(dropped)) = (&mut shown, dropped) {
+            members.insert("lastDropped".to_owned(), dropped);
+        }
+        print(self.output, &shown);
+        Ok(())
+    }
+}
+
+fn print(output: Output, members: &Value) {
+    if let Value::Object(members) = members {
+        let members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        output::one(output, &members);
     }
 }
 

@@ -1,51 +1,165 @@
-//! `thingcall explain`: what became of an asynchronous call, told in the order it happened.
+//! `thingcall explain`: what became of a call. Of an asynchronous one the store tells, in the order it happened; of others
+//! the running server does, where they failed or were slow.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use thingcall_core::{CallId, Journal, Outcome, Record, RecordState, UnixMillis};
+use thingcall_core::{CallId, DeviceRef, Journal, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
 use crate::output::{self, Output, moment};
-use crate::tool::Place;
+use crate::running::{Running, dropped_in_words};
+use crate::tool::{Place, device_ref};
 
 /// Which call.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  thingcall explain 1139\n\nExit status: 0 if there is a record, else 1.")]
+#[command(after_help = "Examples:\n  thingcall explain 1139\n  thingcall explain \
+    57FE6B44-6B7B-4F5A-8A3B-0C1D2E3F4A5B\n\nAsynchronous calls are in the store. Of synchronous ones, and of requests \
+    that were refused, a running server remembers the latest that failed or were slow.\n\nExit status: 0 if anything is \
+    known of the call, else 1.")]
 pub(crate) struct Args {
-    /// The MessageId that InvokeThingService answered
-    id: CallId,
+    /// The MessageId that InvokeThingService answered, or the RequestId of any answer
+    #[arg(value_parser = named)]
+    id: Named,
+    #[command(flatten)]
+    running: Running,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
     place: Place,
 }
 
-/// Runs `thingcall explain`.
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let store = args.place.open_existing().await?;
-    let records = store.find(args.id).await;
-    store.close().await;
-    let records = records?;
-    for record in &records {
-        if args.output.json {
-            output::line(as_json(record));
-        } else {
-            output::line(timeline(record));
+/// A call, as its caller may name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    Message(CallId),
+    Request(String),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(id) => write!(f, "{id}"),
+            Self::Request(id) => f.write_str(id),
         }
     }
-    if records.is_empty() {
-        output::note(unknown(args.id));
+}
+
+/// Reads a MessageId or a RequestId.
+fn named(text: &str) -> Result<Named, String> {
+    let of_request = |text: &str| {
+        let groups: Vec<_> = text.split('-').map(str::len).collect();
+        groups == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    };
+    match text.parse() {
+        Ok(id) => Ok(Named::Message(id)),
+        Err(_) if of_request(text) => Ok(Named::Request(text.to_ascii_uppercase())),
+        Err(error) => Err(format!("{error} (a MessageId), or 32 hexadecimal digits in five groups (a RequestId)")),
+    }
+}
+
+/// Runs `thingcall explain`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { id, running, output, place } = args;
+    let store = place.open_existing().await?;
+    let records = match &id {
+        Named::Message(id) => store.find(*id).await,
+        Named::Request(id) => store.find_request(id).await,
+    };
+    store.close().await;
+    let records = records?;
+    let remembered = running.calls(&place, &id.to_string()).await;
+    let failures = told_beside(&records, remembered.as_deref().unwrap_or_default());
+    for record in &records {
+        let dropped = running.dropped(&place, &record.device.key).await.ok().flatten();
+        if output.json {
+            output::line(with(as_json(record), dropped));
+        } else {
+            output::line(timeline(record));
+            tell_dropped(dropped.as_ref());
+        }
+    }
+    for failure in &failures {
+        let device = failure.get("device").and_then(Value::as_str).and_then(|device| device_ref(device).ok());
+        let dropped = match device {
+            Some(DeviceRef::Key(key)) => running.dropped(&place, &key).await.ok().flatten(),
+            Some(DeviceRef::IotId(_)) | None => None,
+        };
+        if output.json {
+            output::line(with(failure.clone(), dropped));
+        } else {
+            output::line(failed(failure));
+            tell_dropped(dropped.as_ref());
+        }
+    }
+    if records.is_empty() && failures.is_empty() {
+        output::note(unknown(&id, remembered.err()));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to look for when there is no record.
-fn unknown(id: CallId) -> String {
+/// What the server remembers and no record tells.
+fn told_beside(records: &[Record], remembered: &[Value]) -> Vec<Value> {
+    let recorded = |failure: &&Value| {
+        let member = |name| failure.get(name).and_then(Value::as_str).unwrap_or_default();
+        records.iter().any(|record| {
+            record.id.to_string() == member("messageId") && record.device.key.to_string() == member("device")
+        })
+    };
+    remembered.iter().filter(|failure| !recorded(failure)).cloned().collect()
+}
+
+fn with(mut call: Value, dropped: Option<Value>) -> Value {
+    if let (Value::Object(members), Some(dropped)) = (&mut call, dropped) {
+        members.insert("lastDropped".to_owned(), dropped);
+    }
+    call
+}
+
+fn tell_dropped(dropped: Option<&Value>) {
+    if let Some(dropped) = dropped {
+        output::line(format_args!("  the device's last message that led to nothing: {}", dropped_in_words(dropped)));
+    }
+}
+
+/// A failed or slow call in words.
+fn failed(failure: &Value) -> String {
+    let text = |name: &str| failure.get(name).and_then(Value::as_str);
+    let part = |name| text(name).unwrap_or("-");
+    let call = text("messageId").map_or_else(|| "a request".to_owned(), |id| format!("call {id}"));
+    let elapsed = failure.get("elapsedMs").and_then(Value::as_u64).unwrap_or_default();
+    let mut lines = vec![
+        format!("{call} for {} on {}, request {}", part("identifier"), part("device"), part("requestId")),
+        format!("  {}  ended after {elapsed} ms as {} ({})", part("at"), part("outcome"), part("code")),
+        format!("  {}", part("text")),
+    ];
+    let (plugin, transport) = (text("plugin"), text("transport"));
+    let by =
+        [("plugin", plugin), ("transport", transport)].map(|(what, name)| name.map(|name| format!("{what} {name}")));
+    let by: Vec<_> = by.into_iter().flatten().collect();
+    let by = if by.is_empty() { String::new() } else { format!("; by {}", by.join(", ")) };
+    lines.push(format!("  it came as far as: {}; executed by the device: {}{by}", part("stage"), part("executed")));
+    lines.extend(text("hint").map(|hint| format!("  hint: {hint}")));
+    lines.join("\n")
+}
+
+/// What to look for when nothing is known.
+fn unknown(id: &Named, silent: Option<anyhow::Error>) -> String {
+    let memory = match silent {
+        None => {
+            "The running server remembers no failed or slow call of that name: it succeeded, or recent_failures_max \
+                 newer ones\n  came after it, or the server was started since."
+                .to_owned()
+        }
+        Some(error) => format!(
+            "A synchronous call leaves no record; a running server remembers the latest that failed, and none was asked: \
+             {error:#}.\n  --metrics ADDR names its operator's listener."
+        ),
+    };
     format!(
-        "no asynchronous call {id} in this store\n  A synchronous call leaves no record: its answer, or the server's log \
-         with `id={id}`, tells what became of it.\n  Is this the store of the server that took the call? --data or \
-         --config names it.\n  The oldest records are dropped when the journal is full."
+        "no asynchronous call {id} in this store, and nothing else is known of it\n  Is this the store of the server that \
+         took the call? --data or --config names it.\n  The oldest records are dropped when the journal is full.\n  {memory}"
     )
 }
 
@@ -61,7 +175,8 @@ pub(crate) fn timeline(record: &Record) -> String {
     };
     event(Some(record.accepted_at), &format!("accepted as request {} with {}", record.request_id, record.params));
     let way = record.transport.map_or("an unknown way", |transport| transport.as_str());
-    event(record.sent_at, &format!("sent to the device through {way}"));
+    let by_plugin = record.transport == Some(TransportKind::Plugin);
+    event(record.sent_at.filter(|_| !by_plugin), &format!("sent to the device through {way}"));
     event(record.acked_at, "the device acknowledged the message");
     event(record.ended_at, &ending(record));
     if record.state != RecordState::Ended {
@@ -73,9 +188,10 @@ pub(crate) fn timeline(record: &Record) -> String {
 fn ending(record: &Record) -> String {
     let message = record.message.as_ref().map(|message| format!(", {message:?}")).unwrap_or_default();
     let data = record.data.as_deref().unwrap_or("{}");
+    let who = if record.transport == Some(TransportKind::Plugin) { "the plugin" } else { "the device" };
     match (record.outcome, record.code) {
-        (Some(Outcome::Ok), _) => format!("the device answered: {data}"),
-        (Some(Outcome::DeviceError), Some(code)) => format!("the device refused with code {code}{message}: {data}"),
+        (Some(Outcome::Ok), _) => format!("{who} answered: {data}"),
+        (Some(Outcome::DeviceError), Some(code)) => format!("{who} refused with code {code}{message}: {data}"),
         (Some(outcome), _) => format!("ended as {outcome}{message}"),
         (None, _) => format!("ended{message}"),
     }

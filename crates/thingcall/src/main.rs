@@ -13,6 +13,7 @@ mod readiness;
 mod operator;
 mod reloads;
 mod results;
+mod running;
 mod serve;
 mod server;
 

@@ -19,6 +19,8 @@ use thingcall_loader::{LoadError, Loaded};
 
 use crate::reloads::Reloads;
 
+pub(crate) mod calls;
+
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].
 pub(crate) const HEADER: &str = "x-thingcall";
 /// Its value.

@@ -150,7 +150,8 @@ impl Server {
         Ok(Self {
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: tokio::spawn(front.serve(api, told(drain))),
-            metrics: observed.serve(metrics, operator::routes(reloads.clone())),
+            metrics: observed
+                .serve(metrics, operator::routes(reloads.clone()).merge(operator::calls::routes(engine.clone()))),
             store,
             engine,
             addresses,

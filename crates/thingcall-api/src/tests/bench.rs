@@ -29,6 +29,7 @@ pub(super) struct FakeEngine {
     script: Script,
     pub(super) requests: Mutex<Vec<Request>>,
     pub(super) refused: Mutex<Vec<Outcome>>,
+    pub(super) told: Mutex<Vec<thingcall_core::Failure>>,
     started: mpsc::UnboundedSender<()>,
     dropped: mpsc::UnboundedSender<()>,
 }
@@ -64,6 +65,10 @@ impl Calls for FakeEngine {
 
     fn count_refused(&self, outcome: Outcome) {
         self.refused.lock().unwrap().push(outcome);
+    }
+
+    fn refused(&self, failure: thingcall_core::Failure) {
+        self.told.lock().unwrap().push(failure);
     }
 
     fn authenticated(&self, _: Duration) {}
@@ -149,6 +154,7 @@ impl Setup {
             script: self.script,
             requests: Mutex::default(),
             refused: Mutex::default(),
+            told: Mutex::default(),
             started,
             dropped,
         });

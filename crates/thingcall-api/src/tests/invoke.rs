@@ -98,6 +98,9 @@ async fn what_is_missing_or_malformed_has_its_own_code() {
     ] {
         let received = with(&server, name, value).await;
         assert_eq!((received.status, &*received.code()), (status, code), "{name}={value}: {received:?}");
+        let told = server.engine.told.lock().unwrap().pop().expect("it is told");
+        assert_eq!((told.code.as_deref(), told.call_id), (Some(code), None), "{told:?}");
+        assert!(received.body.contains(&told.request_id), "{told:?}");
     }
     assert!(server.engine.requests.lock().unwrap().is_empty(), "none came to the engine");
     assert_eq!(server.engine.refused.lock().unwrap().len(), 9, "each is counted once");
@@ -141,4 +144,18 @@ async fn keys_of_an_account_share_its_quota() {
     assert_eq!((received.status, &*received.code()), (400, "Throttling.User"), "{received:?}");
     assert_eq!(received.header("x-acs-retry-after"), Some("1"), "what makes the SDK raise its throttling exception");
     assert_eq!(*server.engine.refused.lock().unwrap(), [Outcome::Throttled]);
+}
+
+#[tokio::test]
+async fn a_call_with_a_wrong_signature_is_told_without_its_arguments() {
+    let server = Setup::default().start().await;
+    let wrong = sign::Signer { secret: thingcall_core::Secret::new("another"), ..signer() };
+    let forged = super::bench::acs3("InvokeThingService", &CALL, &wrong);
+    let refused = server.send(&forged).await;
+    assert_eq!(refused.code(), "SignatureDoesNotMatch");
+    let told = server.engine.told.lock().unwrap().pop().expect("it is told");
+    assert_eq!((told.code.as_deref(), told.service.as_str()), (Some("SignatureDoesNotMatch"), "testFb:testService"));
+    assert!(!told.text.contains("Args") && !told.text.contains("param1"), "{}", told.text);
+    server.acs3("GetDeviceStatus", &CALL).await;
+    assert!(server.engine.told.lock().unwrap().is_empty(), "no call was asked for");
 }

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use thingcall_core::{CallError, DeliverError, Executed};
-use tracing::warn;
+use thingcall_core::{CallError, DeliverError, Executed, JournalError};
+use tracing::{error, warn};
 
 use super::Link;
 use crate::pending::NotOpened;
@@ -15,12 +15,21 @@ impl Link<'_> {
         let waited_ms = u64::try_from(self.begun.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if self.recording.load(Ordering::Relaxed) {
             let why = format!("the store did not answer within {waited_ms} ms");
-            CallError::NotRecorded { why, executed: Executed::Maybe }
-        } else if self.left.load(Ordering::Relaxed) {
-            CallError::Timeout { device: self.call.device.key.to_string(), waited_ms }
-        } else {
-            CallError::Expired { waited_ms }
+            return CallError::NotRecorded { why, executed: Executed::Maybe };
         }
+        // Its commands, if it gave any, had their answers: what is missing is the plugin's.
+        if !self.at_device.unanswered()
+            && let Some(plugin) = self.engine.router.find(self.call).and_then(|handler| handler.plugin())
+        {
+            return CallError::PluginSilent { plugin, waited_ms, executed: self.executed() };
+        }
+        if !self.left.load(Ordering::Relaxed) {
+            return CallError::Expired { waited_ms };
+        }
+        let device = &self.call.device.key;
+        let said = self.engine.dropped.last_since(device, self.begun.started);
+        let hint = said.map(|last| format!("the device sent {}", last.in_words()).into());
+        CallError::Timeout { device: device.to_string(), waited_ms, hint }
     }
 
     pub(super) fn no_way(&self, why: NoWay) -> CallError {
@@ -52,6 +61,24 @@ impl Link<'_> {
             DeliverError::QueueFull(messages) => CallError::Overloaded(format!("{messages} messages wait to be sent")),
             DeliverError::TooLarge { .. } => CallError::TooLarge(error.to_string()),
             DeliverError::Refused(why) => CallError::NotDelivered(why),
+        }
+    }
+}
+
+/// Why a command could not be made durable, for the caller. Nothing was sent.
+pub(crate) fn not_recorded(error: JournalError) -> CallError {
+    match error {
+        JournalError::DeviceFull(waiting) => {
+            CallError::Overloaded(format!("{waiting} commands wait for the device already"))
+        }
+        JournalError::QueueFull(waiting) => CallError::Overloaded(format!("{waiting} calls wait to be recorded")),
+        // The store itself says it in the log, once for all calls.
+        JournalError::Unwritable { why, in_doubt } => {
+            CallError::NotRecorded { why, executed: if in_doubt { Executed::Maybe } else { Executed::No } }
+        }
+        JournalError::Store(_) | JournalError::IdInUse => {
+            error!(%error, "asynchronous call not recorded");
+            CallError::NotRecorded { why: "the store failed".to_owned(), executed: Executed::No }
         }
     }
 }

@@ -38,7 +38,7 @@ async fn a_silent_device_ends_in_a_timeout_after_eight_seconds() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let began = Instant::now();
     let error = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap_err();
-    assert_eq!(error, CallError::Timeout { device: "pk1/dev1".to_owned(), waited_ms: 8000 });
+    assert_eq!(error, CallError::Timeout { device: "pk1/dev1".to_owned(), waited_ms: 8000, hint: None });
     assert_eq!(began.elapsed(), 8 * SECOND);
     assert_eq!(bench.calls("sync", "timeout"), 1.0);
     bench.assert_empty();

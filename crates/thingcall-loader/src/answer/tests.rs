@@ -57,7 +57,7 @@ fn code_202_without_a_command_on_its_way_is_a_fault_of_the_plugin() {
 #[test]
 fn a_status_passed_on_is_the_very_error_of_the_device() {
     let offline = CallError::Offline("pk/dn".to_owned());
-    let timeout = CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5 };
+    let timeout = CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5, hint: None };
     let failed = |status| Completion::Failed { status, message: "x".to_owned() };
     let mut twice = Tally { forwards: 2, ..Tally::default() };
     twice.note(&Err(offline.clone()));
@@ -71,7 +71,7 @@ fn a_status_passed_on_is_the_very_error_of_the_device() {
 #[test]
 fn nobody_is_told_that_nothing_was_sent_while_another_command_was() {
     let offline = || Err(CallError::Offline("pk/dn".to_owned()));
-    let late = Err(CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5 });
+    let late = Err(CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5, hint: None });
     for other in [Some(late), Some(Ok(Answer::Accepted)), None] {
         let mut tally = Tally { forwards: 2, ..Tally::default() };
         tally.note(&offline());

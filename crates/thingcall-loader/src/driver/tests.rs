@@ -77,7 +77,7 @@ async fn a_forwards_timeout_passed_on_is_a_timeout_for_the_caller() {
         }),
         Settings::inline(),
     );
-    let timeout = CallError::Timeout { device: "pk1/dev1".to_owned(), waited_ms: 50 };
+    let timeout = CallError::Timeout { device: "pk1/dev1".to_owned(), waited_ms: 50, hint: None };
     assert_eq!(bench.call(&FakeDevice::silent()).await, Err(timeout));
 }
 

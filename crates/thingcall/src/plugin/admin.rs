@@ -1,33 +1,26 @@
 //! `thingcall plugin list` and `reload`: what a running server has loaded, and loading anew, through its operator's
 //! listener.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, StatusCode};
+use anyhow::bail;
+use hyper::{Method, StatusCode};
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::cli::WrongUse;
-use crate::client::connection;
-use crate::operator::{HEADER, HEADER_VALUE};
 use crate::output::{self, Output};
+use crate::running::{Running, ask};
 use crate::tool::Place;
 
 /// A plugin may take its time to be created.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Which server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Server {
-    /// The server's operator's listener [default: `listen` in [metrics], 127.0.0.1:9464]
-    #[arg(long, value_name = "ADDR")]
-    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    running: Running,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -104,24 +97,7 @@ async fn rescan(server: &Server) -> anyhow::Result<ExitCode> {
 
 impl Server {
     async fn ask(&self, method: Method, path: &str) -> anyhow::Result<(StatusCode, Value)> {
-        let address = match self.metrics {
-            Some(address) => address,
-            None => self.place.configuration()?.metrics.listen,
-        };
-        let mut sender = connection(&address.to_string()).await?;
-        let request = Request::builder().method(method).uri(path).header("host", address.to_string());
-        let request = request.header(HEADER, HEADER_VALUE).body(Empty::<Bytes>::new())?;
-        let exchange = async {
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| anyhow::anyhow!("the answer cannot be read: {error}"))?.to_bytes();
-            anyhow::Ok((status, body))
-        };
-        let (status, body) = timeout(ANSWER_TIMEOUT, exchange).await.context("no answer within 60 s")??;
-        let value = serde_json::from_slice(&body)
-            .with_context(|| format!("{address} answered something else; is it the operator's listener?"))?;
-        Ok((status, value))
+        ask(self.running.address(&self.place)?, method, path, ANSWER_TIMEOUT).await
     }
 }
 

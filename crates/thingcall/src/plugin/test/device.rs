@@ -119,7 +119,7 @@ impl DeviceLink for Scripted {
                 // As if all of the time had gone by.
                 let left = self.until.saturating_duration_since(Instant::now());
                 let waited_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-                Err(CallError::Timeout { device: self.device.clone(), waited_ms })
+                Err(CallError::Timeout { device: self.device.clone(), waited_ms, hint: None })
             }
             (Some(Reply::Body(body)), CallMode::Sync) => Ok(Answer::Replied(body)),
             (None, CallMode::Sync) => Err(CallError::NotDelivered(format!("there is no --reply for call {number}"))),

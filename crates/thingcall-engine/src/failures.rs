@@ -1,0 +1,290 @@
+//! Calls that failed and calls that were slow: one line each for those that failed, and the latest kept to be asked for.
+//!
+//! **Invariants:** a failure is made where its call ends, once; its line is a view of it. A call that succeeds in time
+//! comes here only to be logged, where the configuration asks for that. What is kept is bounded, and what whoever
+//! reaches the port can cause (refused requests) pushes out nothing else.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus::IntGauge;
+use thingcall_core::{
+    Answer, Call, CallError, CallId, ErrorCode, Executed, FailedAt, Failure, Outcome, PeerText, Record, ReplyBody,
+    Request, TransportKind, UnixMillis,
+};
+use tracing::{info, warn};
+
+use crate::Engine;
+use crate::metrics::{Maker, gauge_of};
+
+/// The latest ones.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    max: usize,
+    /// Of calls that were let in.
+    ended: Mutex<VecDeque<Failure>>,
+    /// Of those that were not.
+    refused: Mutex<VecDeque<Failure>>,
+    kept: IntGauge,
+}
+
+/// A call, as far as it came.
+pub(crate) struct Came {
+    pub(crate) id: CallId,
+    pub(crate) elapsed: Duration,
+    pub(crate) transport: Option<TransportKind>,
+    /// Whether its command had left.
+    pub(crate) sent: Executed,
+}
+
+impl Failures {
+    pub(crate) fn register(make: &Maker<'_>, failures_max: usize) -> Result<Self, prometheus::Error> {
+        make.limit(
+            "recent_failures_limit",
+            "How many failed and slow calls are kept, and refused ones",
+            failures_max * 2,
+        )?;
+        Ok(Self {
+            max: failures_max,
+            ended: Mutex::default(),
+            refused: Mutex::default(),
+            kept: make.gauge("recent_failures", "Failed, slow and refused calls that are kept")?,
+        })
+    }
+
+    /// Keeps a call that ended, and tells it if it failed.
+    pub(crate) fn ended(&self, failure: Failure) {
+        if failure.outcome != Outcome::Ok {
+            tell(&failure);
+        }
+        self.keep(&self.ended, failure);
+    }
+
+    /// Keeps a request that became no call, and tells it.
+    pub(crate) fn refused(&self, failure: Failure) {
+        tell(&failure);
+        self.keep(&self.refused, failure);
+    }
+
+    /// Those whose RequestId or MessageId this is, newest first.
+    pub(crate) fn find(&self, id: &str) -> Vec<Failure> {
+        let named = |failure: &&Failure| {
+            failure.request_id.eq_ignore_ascii_case(id) || failure.call_id.is_some_and(|own| own.to_string() == id)
+        };
+        let of = |list: &Mutex<VecDeque<Failure>>| lock(list).iter().rev().filter(named).cloned().collect::<Vec<_>>();
+        let mut found = of(&self.ended);
+        found.extend(of(&self.refused));
+        found
+    }
+
+    fn keep(&self, list: &Mutex<VecDeque<Failure>>, failure: Failure) {
+        let mut kept = lock(list);
+        // The one it replaces is freed after the lock.
+        let _oldest = if kept.len() >= self.max { kept.pop_front() } else { None };
+        kept.push_back(failure);
+        let all = kept.len();
+        drop(kept);
+        let other = if std::ptr::eq(list, &self.ended) { &self.refused } else { &self.ended };
+        self.kept.set(gauge_of(all + lock(other).len()));
+    }
+}
+
+impl Engine {
+    /// Failed and slow calls with this RequestId or MessageId, newest first, as far as they are remembered.
+    pub fn failures(&self, id: &str) -> Vec<Failure> {
+        self.failures.find(id)
+    }
+
+    /// Notes a request for a call that a front refused.
+    pub fn refused(&self, failure: Failure) {
+        self.failures.refused(failure);
+    }
+
+    /// A request that did not become a call.
+    #[cold]
+    pub(crate) fn not_admitted(&self, request: &Request, error: &CallError, elapsed: Duration) {
+        self.metrics.call_ended(None, None, error.outcome());
+        self.failures.ended(Failure {
+            at: UnixMillis::now(),
+            request_id: request.request_id.to_string(),
+            call_id: None,
+            device: request.target.to_string(),
+            service: request.service.to_string(),
+            outcome: error.outcome(),
+            code: Some(error.code().as_str().into()),
+            executed: error.executed(),
+            stage: FailedAt::of(error, false),
+            text: error.to_string(),
+            hint: None,
+            elapsed,
+            transport: None,
+            plugin: None,
+        });
+    }
+
+    /// A call that failed, or took long.
+    #[cold]
+    pub(crate) fn note_end(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) {
+        let (executed, sent) = (came.sent, came.sent != Executed::No);
+        let (outcome, code, executed, stage, text) = match result {
+            Err(error) => {
+                (error.outcome(), Some(error.code()), error.executed(), FailedAt::of(error, sent), error.to_string())
+            }
+            Ok(Answer::Replied(body)) if body.code != ReplyBody::SUCCESS => {
+                let error = CallError::Device { code: body.code, message: body.message.clone() };
+                let executed = if sent { Executed::Yes } else { Executed::No };
+                (Outcome::DeviceError, Some(error.code()), executed, FailedAt::Answer, error.to_string())
+            }
+            Ok(Answer::Replied(_)) => (Outcome::Ok, None, executed, FailedAt::Answer, "answered, and late".to_owned()),
+            Ok(Answer::Accepted) => (Outcome::Ok, None, executed, FailedAt::Send, "accepted, and late".to_owned()),
+        };
+        self.failures.ended(Failure {
+            outcome,
+            code: code.map(|code| code.as_str().into()),
+            executed,
+            stage,
+            text,
+            hint: self.hint(call, result),
+            ..self.bare(call, came)
+        });
+    }
+
+    /// An asynchronous call whose caller was told that it is on its way, and whose device was away.
+    #[cold]
+    pub(crate) fn note_not_kept(&self, call: &Call, came: &Came, why: &str) {
+        let outcome = Outcome::Offline;
+        let code = Some(Cow::Borrowed(ErrorCode::Offline.as_str()));
+        self.failures.ended(Failure { outcome, code, text: why.to_owned(), ..self.bare(call, came) });
+    }
+
+    /// A call whose caller hung up.
+    #[cold]
+    pub(crate) fn note_cancelled(&self, call: &Call, came: &Came) {
+        let stage = if came.sent == Executed::No { FailedAt::Send } else { FailedAt::Device };
+        let text = "the caller hung up before the call ended".to_owned();
+        self.failures.ended(Failure { stage, text, ..self.bare(call, came) });
+    }
+
+    fn bare(&self, call: &Call, came: &Came) -> Failure {
+        Failure {
+            at: UnixMillis::now(),
+            request_id: call.request_id.to_string(),
+            call_id: Some(came.id),
+            device: call.device.key.to_string(),
+            service: call.service.to_string(),
+            outcome: Outcome::Cancelled,
+            code: None,
+            executed: came.sent,
+            stage: FailedAt::Send,
+            text: String::new(),
+            hint: None,
+            elapsed: came.elapsed,
+            transport: came.transport,
+            plugin: self.router.find(call).and_then(|handler| handler.plugin()),
+        }
+    }
+
+    /// What to check where the text does not say it.
+    fn hint(&self, call: &Call, result: &Result<Answer, CallError>) -> Option<String> {
+        let Err(CallError::Timeout { hint: None, .. }) = result else { return None };
+        let last = self.dropped.last(&call.device.key)?;
+        Some(format!("what this device sent last and was for nobody: {}", last.in_words()))
+    }
+
+    /// Tells a call that succeeded, where the configuration asks for it.
+    pub(crate) fn log_success(call: &Call, came: &Came) {
+        info!(
+            request = %call.request_id, id = %came.id, device = %call.device.key, service = %call.service,
+            outcome = Outcome::Ok.as_str(), elapsed_ms = millis(came.elapsed),
+            transport = came.transport.map(TransportKind::as_str), "call succeeded"
+        );
+    }
+}
+
+/// The end of an asynchronous call that its device's reply made no success of.
+pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
+    let at = record.ended_at.unwrap_or_else(UnixMillis::now);
+    let elapsed = at.0.saturating_sub(record.accepted_at.0);
+    let text = match (record.code, &record.message) {
+        (Some(code), Some(message)) => format!("the device answered with code {code}: {message}"),
+        (Some(code), None) => format!("the device answered with code {code}"),
+        (None, Some(message)) => message.clone(),
+        (None, None) => format!("it ended as {outcome}"),
+    };
+    Failure {
+        at,
+        request_id: record.request_id.clone(),
+        call_id: Some(record.id),
+        device: record.device.key.to_string(),
+        service: record.service.to_string(),
+        outcome,
+        code: None,
+        executed: if outcome == Outcome::DeviceError { Executed::Yes } else { Executed::Maybe },
+        stage: FailedAt::Answer,
+        text,
+        hint: None,
+        elapsed: Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)),
+        transport: record.transport,
+        plugin: None,
+    }
+}
+
+/// What is the server's, its plugins' or its broker's to mend, beside what callers and devices did.
+const fn is_ours(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Internal
+        | Outcome::Overloaded
+        | Outcome::PluginFailed
+        | Outcome::TransportDown
+        | Outcome::NotDelivered
+        | Outcome::InvalidReply => true,
+        Outcome::Ok
+        | Outcome::DeviceError
+        | Outcome::Timeout
+        | Outcome::Offline
+        | Outcome::InvalidArgs
+        | Outcome::TooLarge
+        | Outcome::UnknownTarget
+        | Outcome::Denied
+        | Outcome::Throttled
+        | Outcome::Cancelled
+        | Outcome::Draining => false,
+    }
+}
+
+/// The one line of a failed call. Texts hold what callers and devices wrote, so they are cut.
+fn tell(failure: &Failure) {
+    let Failure { request_id, call_id, outcome, executed, stage, elapsed, .. } = failure;
+    let (id, code) = (call_id.map(tracing::field::display), failure.code.as_deref());
+    let (device, service) = (PeerText::new(&failure.device), PeerText::new(&failure.service));
+    let why = PeerText::at_most(&failure.text, LINE_CHARS_MAX);
+    let hint = failure.hint.as_deref().map(|hint| PeerText::at_most(hint, LINE_CHARS_MAX).to_string());
+    let (transport, plugin) = (failure.transport.map(TransportKind::as_str), failure.plugin.as_deref());
+    let (outcome_word, executed, stage, elapsed_ms) =
+        (outcome.as_str(), executed.as_str(), stage.as_str(), millis(*elapsed));
+    if is_ours(*outcome) {
+        warn!(
+            request = request_id, id, %device, %service, outcome = outcome_word, code, executed, stage, elapsed_ms,
+            transport, plugin, %why, hint, "call failed"
+        );
+    } else {
+        info!(
+            request = request_id, id, %device, %service, outcome = outcome_word, code, executed, stage, elapsed_ms,
+            transport, plugin, %why, hint, "call failed"
+        );
+    }
+}
+
+/// As much of a failure's text as a line shows: it is ours, with a little of a peer's in it.
+const LINE_CHARS_MAX: usize = 400;
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Nothing that is done under these locks can panic half way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! Questions to a running server, on its operator's listener.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Method, Request, StatusCode};
+use serde_json::Value;
+use thingcall_core::DeviceKey;
+use tokio::time::timeout;
+
+use crate::client::connection;
+use crate::operator::{HEADER, HEADER_VALUE};
+use crate::tool::Place;
+
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A server answers these from memory.
+const MEMORY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Which running server.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Running {
+    /// The running server's operator's listener [default: `listen` in [metrics], 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Running {
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the configuration is wrong.
+    pub(crate) fn address(self, place: &Place) -> anyhow::Result<SocketAddr> {
+        match self.metrics {
+            Some(address) => Ok(address),
+            None => Ok(place.configuration()?.metrics.listen),
+        }
+    }
+
+    /// What it remembers of failed and slow calls with this RequestId or MessageId.
+    ///
+    /// # Errors
+    /// If no server answers there.
+    pub(crate) async fn calls(self, place: &Place, id: &str) -> anyhow::Result<Vec<Value>> {
+        let (_, body) = ask(self.address(place)?, Method::GET, &format!("/calls/{id}"), MEMORY_TIMEOUT).await?;
+        Ok(body.as_array().cloned().unwrap_or_default())
+    }
+
+    /// The device's last message that led to nothing, if it remembers one.
+    ///
+    /// # Errors
+    /// If no server answers there.
+    pub(crate) async fn dropped(self, place: &Place, device: &DeviceKey) -> anyhow::Result<Option<Value>> {
+        let path = format!("/devices/{}/{}/dropped", device.product, device.name);
+        let (status, body) = ask(self.address(place)?, Method::GET, &path, MEMORY_TIMEOUT).await?;
+        Ok((status == StatusCode::OK).then_some(body))
+    }
+}
+
+/// Asks for something, and reads the JSON that comes back.
+///
+/// # Errors
+/// If nothing answers there in time, or something else than a server.
+pub(crate) async fn ask(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    within: Duration,
+) -> anyhow::Result<(StatusCode, Value)> {
+    let exchange = async {
+        let mut sender = connection(&address.to_string()).await?;
+        let request = Request::builder().method(method).uri(path).header("host", address.to_string());
+        let request = request.header(HEADER, HEADER_VALUE).body(Empty::<Bytes>::new())?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("the answer cannot be read: {error}"))?.to_bytes();
+        anyhow::Ok((status, body))
+    };
+    let asked = timeout(within, exchange).await;
+    let (status, body) = asked.with_context(|| format!("no answer of {address} within {} s", within.as_secs()))??;
+    let value = serde_json::from_slice(&body)
+        .with_context(|| format!("{address} answered something else; is it the operator's listener?"))?;
+    Ok((status, value))
+}
+
+/// A message that led to nothing, in words.
+pub(crate) fn dropped_in_words(dropped: &Value) -> String {
+    let text =
+        |name: &str| dropped.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let part = |name: &str| text(name).unwrap_or_default();
+    let problem = text("problem").map(|problem| format!(", {problem}")).unwrap_or_default();
+    format!(
+        "at {} {} bytes on {} ({}{problem}), one of {}; right is {}",
+        part("at"),
+        part("bytes"),
+        part("topic"),
+        part("reason"),
+        part("times"),
+        part("right")
+    )
+}

@@ -1,0 +1,105 @@
+//! What goes wrong is told: in the caller's answer, in the log, by `explain` and by `device show`.
+
+use serde_json::{Value, json};
+use thingcall_tests::{Credential, MqttDevice, PRODUCT, Site, eventually};
+
+fn site() -> Site {
+    Site::embedded(&[("ENGINE__REPLY_TIMEOUT", "1s")])
+}
+
+fn explained(site: &Site, id: &str) -> Value {
+    let metrics = site.program.addresses.metrics.to_string();
+    site.command_json(&["explain", id, "--metrics", &metrics])
+}
+
+/// The line that the log has for a failed call.
+fn line(site: &Site, request: &str) -> Value {
+    eventually("the call has its line", || {
+        let log = site.program.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["message"] == "call failed" && line["request"] == request)
+    })
+}
+
+#[test]
+fn an_answer_on_the_requests_topic_is_named_when_the_time_is_over() {
+    let site = site();
+    let device = site.device("answers-there");
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, None));
+    let waiting = site.begin_invoke(&device, "testFb:testService", r#"{"param1":1}"#);
+    let seen = connected.next();
+    connected.publish(&seen.topic, &json!({ "id": seen.id(), "code": 200, "data": { "param1": 1 } }));
+
+    let answer = waiting.answer();
+    let (code, text) = answer.failure();
+    assert_eq!(code, "iot.messagebroker.TIMEOUT");
+    assert!(text.contains(&seen.topic) && text.contains("rrpc/response/{id}"), "{text}");
+
+    let request = answer.text_at("RequestId");
+    for id in [request, seen.id()] {
+        let told = explained(&site, id);
+        assert_eq!((&told["requestId"], &told["messageId"]), (&json!(request), &json!(seen.id())), "{told}");
+        assert_eq!((&told["outcome"], &told["executed"]), (&json!("timeout"), &json!("maybe")), "{told}");
+        assert_eq!(told["lastDropped"]["reason"], "request_topic", "{told}");
+    }
+    let line = line(&site, request);
+    assert_eq!(line["device"], format!("{PRODUCT}/answers-there"), "{line}");
+    for (member, value) in [
+        ("id", seen.id()),
+        ("service", "testFb:testService"),
+        ("outcome", "timeout"),
+        ("code", code),
+        ("transport", "embedded"),
+    ] {
+        assert_eq!(line[member], value, "{line}");
+    }
+    assert!(line["elapsed_ms"].as_u64().is_some_and(|ms| ms >= 1000), "{line}");
+
+    let metrics = site.program.addresses.metrics.to_string();
+    let name = format!("{PRODUCT}/answers-there");
+    let shown = site.command_json(&["device", "show", &name, "--metrics", &metrics]);
+    assert_eq!(shown["lastDropped"]["topic"], seen.topic, "{shown}");
+    let dropped = site.program.metrics().sum("thingcall_dropped_messages_total", &[r#"reason="request_topic""#]);
+    assert_eq!(dropped, 1.0);
+    assert_eq!(site.program.log().matches("a device's message was dropped").count(), 1);
+}
+
+#[test]
+fn an_answer_without_a_code_fails_its_call_at_once() {
+    let site = Site::embedded(&[]);
+    for ext in [None, Some(1)] {
+        let device = site.device(&format!("params-{}", ext.unwrap_or(0)));
+        let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, ext));
+        let waiting = site.begin_invoke(&device, "testFb:testService", r#"{"param1":1}"#);
+        let seen = connected.next();
+        let method = "thing.service.testFb:testService";
+        let body = json!({ "id": seen.id(), "method": method, "version": "1.0.0", "params": { "result": "1" } });
+        connected.publish(&seen.topic.replace("/rrpc/request/", "/rrpc/response/"), &body);
+
+        let answer = waiting.answer();
+        let (code, text) = answer.failure();
+        assert_eq!(code, "iot.device.InvokeThingServiceFailed");
+        assert!(text.contains(r#""code" is missing, the output is in "params""#), "{text}");
+    }
+}
+
+#[test]
+fn a_refused_request_is_found_by_its_request_id() {
+    let site = site();
+    let device = site.device("refused");
+    let answer = site.invoke(&device, "testFb:unknownService", r#"{"param1":1}"#);
+    let request = answer.text_at("RequestId");
+    let told = explained(&site, request);
+    assert_eq!((&told["outcome"], &told["stage"]), (&json!("unknown_target"), &json!("check")), "{told}");
+    assert_eq!(line(&site, request)["code"], answer.failure().0);
+}
+
+#[test]
+fn an_asynchronous_call_is_found_by_its_request_id_too() {
+    let site = site();
+    let device = site.device("asynchronous");
+    let _connected = MqttDevice::connect(site.broker(), &Credential::of(&device, None));
+    let answer = site.invoke(&device, "SetScene", r#"{"scene":1}"#).ok();
+    let told = explained(&site, answer.text_at("RequestId"));
+    assert_eq!(told["messageId"], answer.message_id(), "{told}");
+}
