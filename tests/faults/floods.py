@@ -30,6 +30,9 @@ async def refused_logins(site, counts):
             await reader.read()
             writer.close()
             counts[0] += 1
+        except ConnectionResetError:
+            # Refused before all of it was read: larger than a packet may be.
+            counts[0] += 1
         except OSError:
             await asyncio.sleep(0)
 

@@ -1,9 +1,11 @@
 //! What an operator sees: metrics that promtool accepts, zeros from the start, and no series for each device.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use thingcall_tests::{Metrics, Site};
+use thingcall_tests::{Metrics, Site, eventually};
+use tokio::time::Instant;
 
 #[test]
 fn promtool_finds_nothing_wrong() {
@@ -86,4 +88,41 @@ fn health_is_told_at_once() {
     for name in ["serving", "transport embedded"] {
         assert_eq!(site.program.metrics().sum("thingcall_condition", &[&format!(r#"name="{name}""#)]), 1.0, "{name}");
     }
+}
+
+/// A CONNECT with a user name of this many bytes.
+fn connect_as(name_bytes: usize) -> Vec<u8> {
+    let text = |text: &str| [&u16::try_from(text.len()).expect("short").to_be_bytes(), text.as_bytes()].concat();
+    let name = "x".repeat(name_bytes);
+    let fields = [text("MQTT"), vec![4, 0xC2, 0, 60], text("a|securemode=3|"), text(&name), text("00")].concat();
+    let length = fields.len();
+    let low = |shift: usize| u8::try_from(length >> shift & 0x7f).expect("7 bits");
+    [vec![0x10, low(0) | 0x80, low(7) | 0x80, low(14)], fields].concat()
+}
+
+#[test]
+fn flood_of_refused_logins_leaves_a_few_short_lines_and_says_how_many_not() {
+    const FLOOD: usize = 1000;
+    let site = Site::embedded(&[("LOG__KIND_LINES_PER_SECOND_MAX", "20")]);
+    let before = site.program.log().len();
+
+    let began = Instant::now();
+    for number in 0..FLOOD {
+        let mut socket = TcpStream::connect(site.broker()).expect("it listens");
+        // One fits a packet, the other does not; the broker may close before it has read all.
+        drop(socket.write_all(&connect_as(if number % 2 == 0 { 12_000 } else { 60_000 })));
+        drop(socket.read(&mut [0; 64]));
+    }
+    let seconds = began.elapsed().as_secs() + 1;
+
+    eventually("what was left out is told", || {
+        site.program.log().contains("lines of one kind were left out").then_some(())
+    });
+    let log = site.program.log();
+    let bytes = log.len() - before;
+    assert!(bytes as u64 <= seconds * 64 * 1024, "{bytes} bytes in {seconds} s");
+    assert!(log.lines().all(|line| line.len() < 1024), "a line is long");
+    assert!(site.program.metrics().sum("thingcall_log_messages_left_out_total", &[r#"level="info""#]) > 0.0);
+    let (device, _connected) = site.linkkit("beside");
+    site.invoke(&device, "testFb:testService", r#"{"param1":1}"#).ok();
 }
