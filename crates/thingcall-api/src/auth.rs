@@ -12,6 +12,7 @@ use std::time::Duration;
 use hyper::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 use thingcall_core::{AccessKey, Keys, UnixMillis};
+use tokio::time::Instant;
 
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -27,6 +28,9 @@ pub(crate) struct Gate {
     nonces_max: usize,
     skew: Duration,
     clock: Clock,
+    /// When it began to remember nonces, by that clock in whole seconds, as requests tell their time.
+    began: UnixMillis,
+    began_at: Instant,
 }
 
 /// What a request says of itself, not yet believed.
@@ -76,6 +80,8 @@ impl Gate {
             nonces: Nonces::new(config.nonces_max, config.clock_skew),
             nonces_max: config.nonces_max,
             skew: config.clock_skew,
+            began: whole_seconds(clock()),
+            began_at: Instant::now(),
             clock,
         }
     }
@@ -130,8 +136,24 @@ impl Gate {
         if off > self.skew {
             return Err(Refusal::Expired { off_seconds: off.as_secs(), max_seconds: self.skew.as_secs() });
         }
+        self.check_known(at, now)?;
         Ok(at)
     }
+
+    /// Refuses what was signed before this server began: its nonce may have been used with the one before it. The clock
+    /// may have been set back since.
+    fn check_known(&self, at: UnixMillis, now: UnixMillis) -> Result<(), Refusal> {
+        if at >= self.began {
+            return Ok(());
+        }
+        let ran = i64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let began = self.began.min(whole_seconds(UnixMillis(now.0.saturating_sub(ran))));
+        if at >= began { Ok(()) } else { Err(Refusal::BeforeStart { seconds: (began.0 - at.0) / 1000 }) }
+    }
+}
+
+fn whole_seconds(time: UnixMillis) -> UnixMillis {
+    UnixMillis(time.0 - time.0.rem_euclid(1000))
 }
 
 fn same(ours: &str, theirs: &str) -> bool {

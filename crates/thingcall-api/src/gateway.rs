@@ -121,6 +121,14 @@ pub(crate) enum Refusal {
         /// How far it may be.
         max_seconds: u64,
     },
+    /// The request is older than this server's memory of nonces.
+    #[error(
+        "Specified time stamp or date value is expired: it is {seconds} s before this server started, and such a request may have been executed already. Sign it again; if that does not help, set the caller's clock."
+    )]
+    BeforeStart {
+        /// How much earlier it was signed.
+        seconds: i64,
+    },
     /// The time cannot be read.
     #[error("Specified time stamp or date value is not well formatted: it is {0:?}; right is YYYY-MM-DDThh:mm:ssZ.")]
     TimeFormat(String),
@@ -189,6 +197,7 @@ impl Refusal {
             | Self::ContentHash(_)
             | Self::NonceUsed
             | Self::Expired { .. }
+            | Self::BeforeStart { .. }
             | Self::TimeFormat(_)
             | Self::TokenMismatch
             | Self::Throttled { .. }
@@ -220,7 +229,7 @@ impl Refusal {
             Self::SignatureDoesNotMatch(_) => "SignatureDoesNotMatch",
             Self::IncompleteSignature(_) => "IncompleteSignature",
             Self::NonceUsed => "SignatureNonceUsed",
-            Self::Expired { .. } => "InvalidTimeStamp.Expired",
+            Self::Expired { .. } | Self::BeforeStart { .. } => "InvalidTimeStamp.Expired",
             Self::TimeFormat(_) => "InvalidTimeStamp.Format",
             Self::TokenMismatch => "InvalidSecurityToken.MismatchWithAccessKey",
             Self::Throttled { .. } => "Throttling.User",

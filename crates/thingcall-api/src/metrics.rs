@@ -102,6 +102,7 @@ impl Metrics {
                 | Refusal::ContentHash(_)
                 | Refusal::NonceUsed
                 | Refusal::Expired { .. }
+                | Refusal::BeforeStart { .. }
                 | Refusal::TokenMismatch
         );
         let throttled = matches!(why, Refusal::NoncesFull { .. } | Refusal::BytesFull { .. });
