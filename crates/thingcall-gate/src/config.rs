@@ -40,8 +40,14 @@ pub struct Config {
     /// idle connections after two minutes; if the gate did so first, a question could get lost.
     #[serde(with = "humantime_serde")]
     pub idle_timeout: Duration,
-    /// How many connections are open at once; more wait in the system's queue.
+    /// How long a broker may take to read its answer.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// How many connections are open at once. One more takes the place of the one that has waited for a question
+    /// longest; where none waits, it waits in the system's queue.
     pub connections_max: usize,
+    /// What all questions together may hold before they are answered, beside 8 KiB of each connection.
+    pub unauthenticated_bytes_max: usize,
     /// What devices find in RabbitMQ.
     pub rabbitmq: Rabbitmq,
     /// How EMQX is answered.
@@ -113,7 +119,9 @@ impl Default for Config {
             body_bytes_max: 16 * 1024,
             body_read_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(150),
+            write_timeout: Duration::from_secs(10),
             connections_max: 1000,
+            unauthenticated_bytes_max: 8 * 1024 * 1024,
             rabbitmq: Rabbitmq::default(),
             emqx: Emqx::default(),
             mosquitto: Mosquitto::default(),
@@ -163,6 +171,7 @@ impl Config {
             ("client_ids_max", self.client_ids_max),
             ("body_bytes_max", self.body_bytes_max),
             ("connections_max", self.connections_max),
+            ("unauthenticated_bytes_max", self.unauthenticated_bytes_max),
         ] {
             if value == 0 {
                 problems.push(format!("{key} is 0; right is 1 or more"));
@@ -172,6 +181,7 @@ impl Config {
             ("client_id_hold", self.client_id_hold),
             ("body_read_timeout", self.body_read_timeout),
             ("idle_timeout", self.idle_timeout),
+            ("write_timeout", self.write_timeout),
         ] {
             if value.is_zero() {
                 problems.push(format!("{key} is 0s; right is more than 0s"));

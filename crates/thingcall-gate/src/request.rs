@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use subtle::ConstantTimeEq;
 use thingcall_core::PeerText;
+use thingcall_listen::Caller;
 use tokio::time::timeout;
 use tracing::field::display;
 
@@ -49,6 +50,8 @@ enum Unheard {
     Slow,
     #[error("its body broke off")]
     Broken,
+    #[error("questions that are not answered yet hold all bytes they may")]
+    Busy,
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
@@ -60,6 +63,7 @@ impl Unheard {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
         }
     }
@@ -120,10 +124,16 @@ async fn read(app: &App, request: Request) -> Result<(Form, Fields), Unheard> {
         return Err(Unheard::Method);
     }
     let json = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let caller = request.extensions().get::<Caller>().cloned();
     let collected = timeout(app.config.body_read_timeout, Limited::new(request.into_body(), max).collect()).await;
+    // Where nothing more is read, the answer must be told before the connection is reset.
+    if let (Some(caller), Err(_) | Ok(Err(_))) = (&caller, &collected) {
+        caller.cut_short();
+    }
     let body: Bytes = match collected {
         Err(_elapsed) => return Err(Unheard::Slow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unheard::TooLarge(max)),
+        Ok(Err(_)) if caller.is_some_and(|caller| caller.over_budget()) => return Err(Unheard::Busy),
         Ok(Err(_error)) => return Err(Unheard::Broken),
         Ok(Ok(body)) => body.to_bytes(),
     };

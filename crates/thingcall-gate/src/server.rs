@@ -1,23 +1,15 @@
-//! Connections of brokers: accepting, serving, closing.
+//! The gate, listening.
 //!
-//! **Invariant:** a connection's future owns everything that is done for it. No more than `connections_max` are open.
+//! **Invariant:** how connections come, are bounded and end is `thingcall-listen`'s; this file says with which limits.
 
 use std::future::Future;
-use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use thingcall_core::{Credentials, PresenceSink};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use thingcall_listen::{Figures, Limits, Plain};
+use tokio::net::TcpListener;
 
 use crate::client_ids::ClientIds;
 use crate::config::Config;
@@ -36,10 +28,8 @@ pub struct Parts {
 /// Answers brokers' questions about devices.
 pub struct Gate {
     pub(crate) app: Arc<App>,
+    pub(crate) figures: Figures,
 }
-
-/// How long accepting rests after the system refused a connection: it is out of files or memory.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Room for a request's line and headers beside a query of `body_bytes_max`.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -57,7 +47,7 @@ impl Gate {
             metrics: Metrics::register(registry, config.client_ids_max)?,
             config,
         };
-        Ok(Self { app: Arc::new(app) })
+        Ok(Self { app: Arc::new(app), figures: Figures::register("gate", registry)? })
     }
 
     /// All its paths, to be served with others.
@@ -68,76 +58,15 @@ impl Gate {
     /// Serves until `drain` resolves; then takes no new connections and returns when running questions have their
     /// answers. Dropping the future cuts all connections.
     pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) {
-        let slots = Arc::new(Semaphore::new(self.app.config.connections_max));
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(self.app.config.idle_timeout)
-            .max_buf_size(HEAD_BYTES.saturating_add(self.app.config.body_bytes_max));
-        let router = TowerToHyperService::new(self.router());
-        let draining = CancellationToken::new();
-        let mut connections = JoinSet::new();
-        let mut drain = pin!(drain);
-        loop {
-            let (stream, slot) = tokio::select! {
-                accepted = accept(&listener, &slots) => accepted,
-                () = &mut drain => break,
-                Some(_) = connections.join_next() => continue,
-            };
-            let connection = converse(http.clone(), stream, router.clone(), draining.clone());
-            connections.spawn(async move {
-                let _slot = slot;
-                if let Err(error) = connection.await {
-                    debug!(%error, "connection ended");
-                }
-            });
-        }
-        drop(listener);
-        draining.cancel();
-        while connections.join_next().await.is_some() {}
-    }
-}
-
-/// Serves one connection until the broker closes it or, draining, until its question has its answer.
-async fn converse(
-    http: http1::Builder,
-    stream: TcpStream,
-    router: TowerToHyperService<Router>,
-    draining: CancellationToken,
-) -> hyper::Result<()> {
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), router));
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = draining.cancelled() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    connection.await
-}
-
-/// The next connection and its place among `connections_max`.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else {
-            // The semaphore is never closed.
-            return std::future::pending().await;
+        let config = &self.app.config;
+        let limits = Limits {
+            connections_max: config.connections_max,
+            head_bytes_max: HEAD_BYTES.saturating_add(config.body_bytes_max),
+            head_timeout: config.idle_timeout,
+            write_timeout: config.write_timeout,
+            unauthenticated_bytes_max: config.unauthenticated_bytes_max,
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    debug!(%error, "no TCP_NODELAY");
-                }
-                return (stream, slot);
-            }
-            Err(error) if of_the_connection(&error) => debug!(%error, "connection lost before it was accepted"),
-            Err(error) => {
-                warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_REST).await;
-            }
-        }
+        let router = Plain(TowerToHyperService::new(self.router()));
+        thingcall_listen::serve(listener, limits, self.figures, router, drain).await;
     }
-}
-
-/// Whether an accept failed through the one connection alone.
-fn of_the_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

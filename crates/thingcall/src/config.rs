@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -152,11 +152,24 @@ impl Default for Config {
 pub(crate) struct Metrics {
     /// Where it listens. Apart from the API, so that scraping works while draining and needs no key.
     pub listen: SocketAddr,
+    /// How long a request's head may take, and how long a connection may idle between two.
+    #[serde(with = "humantime_serde")]
+    pub header_read_timeout: Duration,
+    /// How long an answer may take to be read.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// How many connections are open at once. One more takes the place of the one that has waited longest.
+    pub connections_max: NonZeroUsize,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { listen: local(9464) }
+        Self {
+            listen: local(9464),
+            header_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(10),
+            connections_max: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
 
@@ -210,6 +223,9 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Shutdown {
+    /// How long the API still takes calls after SIGTERM while `/readyz` says already that it will not.
+    #[serde(with = "humantime_serde")]
+    pub ready_pause: Duration,
     /// How long calls that wait for their device may still get their answer.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
@@ -217,7 +233,7 @@ pub(crate) struct Shutdown {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { drain: Duration::from_secs(10) }
+        Self { ready_pause: Duration::from_secs(2), drain: Duration::from_secs(10) }
     }
 }
 

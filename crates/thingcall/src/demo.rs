@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         output::line("");
     }
     drop((client, devices));
-    let stopped = server.stop(DRAIN).await;
+    let stopped = server.stop(Duration::ZERO, DRAIN).await;
     Ok(stopped.exit(if failed == 0 { Ok(()) } else { Err(()) }))
 }
 

@@ -10,12 +10,17 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper_util::service::TowerToHyperService;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
+use thingcall_listen::{Figures, Limits, Plain};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tracing::error;
 
+use crate::config::Metrics;
 use crate::readiness::Readiness;
+
+/// The largest request line and headers.
+const HEAD_BYTES: usize = 8 * 1024;
 
 /// Brings gauges up to date that nobody keeps in between.
 pub(crate) type Refresh = Box<dyn Fn() + Send + Sync>;
@@ -25,6 +30,7 @@ pub(crate) type Refresh = Box<dyn Fn() + Send + Sync>;
 pub(crate) struct Observed {
     registry: Registry,
     draining: IntGauge,
+    figures: Figures,
     readiness: Readiness,
     refresh: Arc<Refresh>,
 }
@@ -41,7 +47,8 @@ impl Observed {
         registry.register(Box::new(build_info()?))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(Self { registry, draining, readiness, refresh: Arc::new(refresh) })
+        let figures = Figures::register("operator", &registry)?;
+        Ok(Self { registry, draining, figures, readiness, refresh: Arc::new(refresh) })
     }
 
     /// From now on `/readyz` says that the program ends.
@@ -51,18 +58,23 @@ impl Observed {
     }
 
     /// Answers on this listener, these other questions too, until the handle is aborted.
-    pub(crate) fn serve(&self, listener: TcpListener, other: Router) -> JoinHandle<()> {
+    pub(crate) fn serve(&self, listener: TcpListener, config: &Metrics, other: Router) -> JoinHandle<()> {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(self.clone())
             .merge(other);
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                error!(error = &error as &dyn std::error::Error, "metrics listener ended");
-            }
-        })
+        let limits = Limits {
+            connections_max: config.connections_max.get(),
+            head_bytes_max: HEAD_BYTES,
+            head_timeout: config.header_read_timeout,
+            write_timeout: config.write_timeout,
+            // Nothing is asked here in a body; heads fit into what each connection has free.
+            unauthenticated_bytes_max: config.connections_max.get().saturating_mul(HEAD_BYTES),
+        };
+        let router = Plain(TowerToHyperService::new(router));
+        tokio::spawn(thingcall_listen::serve(listener, limits, self.figures.clone(), router, std::future::pending()))
     }
 }
 

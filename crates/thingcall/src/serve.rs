@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use prometheus::Registry;
@@ -9,6 +10,7 @@ use thingcall_core::AccessKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::config::Shutdown;
 use crate::server::{Addresses, Server};
 use crate::tool::Place;
 use crate::{logs, output};
@@ -42,7 +44,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let metering = Registry::new();
     logs::start(&config.log, &metering)?;
     let mut signals = Signals::new()?;
-    let drain = config.shutdown.drain;
+    let Shutdown { ready_pause, drain } = config.shutdown;
+    // Each listener has a limit of its own; the system's, for all together, is often lower than their sum.
+    thingcall_listen::raise_open_files();
 
     // Taken before the start: sent meanwhile, it would end the program.
     let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
@@ -54,10 +58,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     output::line(ready(server.addresses));
 
     let name = signals.next().await;
-    info!(signal = name, drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
+    // A person at a terminal has no load balancer that must see it first.
+    let ready_pause = if name == "SIGINT" { Duration::ZERO } else { ready_pause };
+    info!(signal = name, ready_pause = %humantime::format_duration(ready_pause), drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
     reloading.abort();
     tokio::select! {
-        stopped = server.stop(drain) => Ok(stopped.exit(Ok(()))),
+        stopped = server.stop(ready_pause, drain) => Ok(stopped.exit(Ok(()))),
         _ = signals.next() => {
             // Waiting calls are given up as asked; what is written down is durable at any moment.
             output::note("stopped at once");

@@ -19,7 +19,7 @@ use thingcall_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::brokers::{self, Brokers};
@@ -150,8 +150,11 @@ impl Server {
         Ok(Self {
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: tokio::spawn(front.serve(api, told(drain))),
-            metrics: observed
-                .serve(metrics, operator::routes(reloads.clone()).merge(operator::calls::routes(engine.clone()))),
+            metrics: observed.serve(
+                metrics,
+                &config.metrics,
+                operator::routes(reloads.clone()).merge(operator::calls::routes(engine.clone())),
+            ),
             store,
             engine,
             addresses,
@@ -165,9 +168,11 @@ impl Server {
         })
     }
 
-    /// Takes no new calls, lets those that wait have their answer for at most `within`, and closes everything.
-    pub(crate) async fn stop(mut self, within: Duration) -> Stopped {
+    /// Says that it ends and takes calls for `ready_pause` more; then takes none, lets those that wait have their answer
+    /// for at most `within`, and closes everything.
+    pub(crate) async fn stop(mut self, ready_pause: Duration, within: Duration) -> Stopped {
         self.observed.drain();
+        sleep(ready_pause).await;
         self.draining.send_replace(true);
         let left = self.engine.drain(within).await;
         if left > 0 {
