@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section, TransportName};
 
+mod listeners;
 mod load;
 mod places;
 
@@ -82,6 +83,7 @@ impl Config {
             all.extend(amqp.problems().into_iter().map(|error| (section.clone(), error.to_string())));
         }
         all.extend(self.problems_of_names());
+        all.extend(listeners::problems(self));
         all
     }
 

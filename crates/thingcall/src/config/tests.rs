@@ -52,11 +52,16 @@ fn broken_toml_names_the_line() {
 /// The sample file; `#key = value` and `#[section]` are keys without a default, `# words` are words.
 const SAMPLE: &str = include_str!("../../../../deploy/thingcall.example.toml");
 
-/// The sample with every such key set. Certificates go with `mqtts://` only, so that is what its `url` says then.
+/// The sample with every such key set. Certificates go with `mqtts://` only, so that is what its `url` says then; and its
+/// broker is another than the embedded one.
 fn everything() -> String {
     let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let lines = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches('#') } else { line });
-    lines.collect::<Vec<_>>().join("\n").replace("= \"mqtt://", "= \"mqtts://").replace("= \"amqp://", "= \"amqps://")
+    lines
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("= \"mqtt://127.0.0.1:1883", "= \"mqtts://127.0.0.1:8884")
+        .replace("= \"amqp://", "= \"amqps://")
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn the_sample_shows_the_defaults() {
 fn the_samples_keys_without_defaults_are_right_too() {
     let all = read(&everything(), &[]).expect("the sample with every key is right");
     let mqtt = all.mqtt.expect("the section is there");
-    let (tls, url) = (mqtt.tls.clone(), "mqtts://127.0.0.1:1883".to_owned());
+    let (tls, url) = (mqtt.tls.clone(), "mqtts://127.0.0.1:8884".to_owned());
     let shown = thingcall_mqtt::Config { tls, url, ..thingcall_mqtt::Config::default() };
     let shown = thingcall_mqtt::Config { client_id: mqtt.client_id.clone(), username: mqtt.username.clone(), ..shown };
     assert_eq!(
@@ -158,13 +163,14 @@ fn a_wrong_word_says_the_right_ones() {
         ("[plugins.x]\nfallback = \"x\"", "fail or built_in"),
     ] {
         let found = problems(text, &[]);
-        assert!(found[0].place == "t.toml:2" && found[0].what.contains(right), "{found:?}");
+        assert!(found.iter().any(|one| one.place == "t.toml:2" && one.what.contains(right)), "{found:?}");
     }
 }
 
 #[test]
 fn a_secret_of_digits_stays_as_it_is() {
-    let config = read("[mqtt]\nusername = \"u\"", &[("THINGCALL__MQTT__PASSWORD", "007")]).expect("right");
+    let config = read("[broker]\nenabled = false\n[mqtt]\nusername = \"u\"", &[("THINGCALL__MQTT__PASSWORD", "007")])
+        .expect("right");
     let password = config.mqtt.and_then(|mqtt| mqtt.password).expect("there");
     assert_eq!(password.expose(), "007");
 }
@@ -194,7 +200,7 @@ fn a_value_that_makes_no_sense_for_a_plugin_names_its_line_and_section() {
 
 #[test]
 fn two_transports_of_one_name_are_refused() {
-    let text = "[mqtt_brokers.embedded]\n[mqtt_brokers.b]\n[amqp_brokers.b]\n";
+    let text = "[broker]\nenabled = false\n[mqtt_brokers.embedded]\n[mqtt_brokers.b]\n[amqp_brokers.b]\n";
     let found = problems(text, &[]);
     let sections: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(sections, ["mqtt_brokers", "amqp_brokers"], "{found:?}");
@@ -215,4 +221,30 @@ fn a_typo_in_a_named_broker_names_it_and_its_line() {
     assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "amqp_brokers.north.vhots"));
     let found = problems("[mqtt_brokers.north]\n\nurl = \"ftp://x\"\n", &[]);
     assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "mqtt_brokers.north"));
+}
+
+#[test]
+fn two_listeners_on_one_address_are_refused() {
+    let found = problems("[api]\nlisten = \"0.0.0.0:7000\"\n[gate]\n\nlisten = \"127.0.0.1:7000\"\n", &[]);
+    assert_eq!((found.len(), found[0].place.as_str(), found[0].key.as_str()), (1, "t.toml:5", "gate"), "{found:?}");
+    assert!(found[0].what.contains("where [api] listens"), "{found:?}");
+    for right in
+        ["[gate]\nlisten = \"127.0.0.1:0\"\n[api]\nlisten = \"127.0.0.1:0\"", "[gate]\nlisten = \"127.0.0.2:8080\""]
+    {
+        assert!(read(right, &[]).is_ok(), "{right}");
+    }
+    assert!(
+        read("[broker]\nenabled = false\n[gate]\nlisten = \"127.0.0.1:1883\"", &[]).is_ok(),
+        "nothing else listens"
+    );
+}
+
+#[test]
+fn external_broker_that_is_our_own_is_refused() {
+    for (url, own) in [("mqtt://127.0.0.1:1883", true), ("mqtt://localhost", true), ("mqtt://127.0.0.1:1884", false)] {
+        let text = format!("[mqtt_brokers.b]\n\nurl = \"{url}\"\n");
+        let found = read(&text, &[]).map(|_| ()).err().map(|found| found.0).unwrap_or_default();
+        assert_eq!(!found.is_empty(), own, "{url}: {found:?}");
+        assert!(!own || (found[0].place == "t.toml:3" && found[0].what.contains("of this server")), "{found:?}");
+    }
 }
