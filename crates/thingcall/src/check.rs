@@ -38,6 +38,9 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             Err(found) => problems.extend(found),
         }
     }
+    for stranger in config::strangers::told(config::strangers::environment()) {
+        if args.output.json { output::line(json!({ "warning": stranger })) } else { output::line(stranger) }
+    }
     for problem in &problems {
         if args.output.json { output::line(json!({ "problem": problem })) } else { output::line(problem) }
     }

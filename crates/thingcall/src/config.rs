@@ -16,6 +16,7 @@ use thingcall_core::{Check, Problem, Section, TransportName};
 mod listeners;
 mod load;
 mod places;
+pub(crate) mod strangers;
 
 pub(crate) use load::load;
 

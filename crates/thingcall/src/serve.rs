@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::config::Shutdown;
 use crate::server::{Addresses, Server};
 use crate::tool::Place;
-use crate::{logs, output};
+use crate::{config, logs, output};
 
 /// What a server listens on.
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     config.metrics.listen = args.metrics.unwrap_or(config.metrics.listen);
     let metering = Registry::new();
     logs::start(&config.log, &metering)?;
+    for stranger in config::strangers::told(config::strangers::environment()) {
+        warn!("{stranger}");
+    }
     let mut signals = Signals::new()?;
     let Shutdown { ready_pause, drain } = config.shutdown;
     // Each listener has a limit of its own; the system's, for all together, is often lower than their sum.

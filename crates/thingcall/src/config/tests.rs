@@ -248,3 +248,11 @@ fn external_broker_that_is_our_own_is_refused() {
         assert!(!own || (found[0].place == "t.toml:3" && found[0].what.contains("of this server")), "{found:?}");
     }
 }
+
+#[test]
+fn variable_that_looks_like_ours_and_is_none_is_named() {
+    let names = ["THINGCALL_API__LISTEN", "THINGCALL__API__LISTEN", "THINGCALL_CONFIG", "THINGCALL_KEY_ID", "PATH"];
+    let told = super::strangers::told(names.iter().map(ToString::to_string));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("THINGCALL_API__LISTEN ") && told[0].contains("THINGCALL__SECTION__KEY"), "{told:?}");
+}

@@ -1,0 +1,30 @@
+//! Environment variables that look like ours and are none: a key that was meant to be set, and is not.
+
+use clap::{Command, CommandFactory};
+
+use crate::cli::Cli;
+
+/// A sentence for each of these variables that looks like ours and is none.
+///
+/// They are told and no more: the variables of a container platform may begin like ours by themselves.
+pub(crate) fn told(names: impl Iterator<Item = String>) -> Vec<String> {
+    let ours = variables(&Cli::command());
+    let looks_like_ours = |name: &String| name.starts_with("THINGCALL_") && !name.starts_with("THINGCALL__");
+    let mut strangers: Vec<_> = names.filter(|name| looks_like_ours(name) && !ours.contains(name)).collect();
+    strangers.sort();
+    let told = strangers.into_iter().map(|name| {
+        format!("environment variable {name} has no meaning; a key is THINGCALL__SECTION__KEY, with two underscores")
+    });
+    told.collect()
+}
+
+/// The names of this process's environment.
+pub(crate) fn environment() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+}
+
+/// The variables that stand for options of a command.
+fn variables(command: &Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
+}
