@@ -10,6 +10,7 @@ mod observe;
 mod output;
 mod readiness;
 
+mod files;
 mod operator;
 mod reloads;
 mod results;

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::config::Shutdown;
 use crate::server::{Addresses, Server};
 use crate::tool::Place;
-use crate::{config, logs, output};
+use crate::{config, files, logs, output};
 
 /// What a server listens on.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let Shutdown { ready_pause, drain } = config.shutdown;
     // Each listener has a limit of its own; the system's, for all together, is often lower than their sum.
-    thingcall_listen::raise_open_files();
+    files::share(&mut config, thingcall_listen::raise_open_files());
 
     // Taken before the start: sent meanwhile, it would end the program.
     let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;

@@ -1,0 +1,76 @@
+//! How the files that this process may have open are shared out among its listeners.
+//!
+//! **Invariant:** all listeners full at once leave files for the rest of the program: its store, its plugins and its
+//! connections to brokers. So none of them can take what another needs to let one more in.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use tracing::warn;
+
+use crate::config::Config;
+
+/// What the rest of the program has open, with the descriptors that listeners keep in reserve, and some more.
+const OTHERS: usize = 160;
+/// The least a listener is left, so that it answers at all.
+const LEAST: usize = 8;
+/// Of what is there, this part is enough for questions of operators, and for those of brokers.
+const SMALL_PART: usize = 10;
+
+/// How many connections each listener may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shares {
+    api: usize,
+    mqtt: usize,
+    gate: usize,
+    operator: usize,
+}
+
+impl Shares {
+    const fn sum(self) -> usize {
+        self.api.saturating_add(self.mqtt).saturating_add(self.gate).saturating_add(self.operator)
+    }
+
+    /// No more together than there are files for; nothing is taken where there are enough.
+    fn within(self, files: usize) -> Self {
+        let files = files.saturating_sub(OTHERS);
+        if self.sum() <= files {
+            return self;
+        }
+        let small = |wanted: usize| wanted.min((files / SMALL_PART).max(LEAST));
+        let (gate, operator) = (small(self.gate), small(self.operator));
+        let rest = files.saturating_sub(gate + operator);
+        let mqtt = self.mqtt.min((rest / 2).max(rest.saturating_sub(self.api))).max(LEAST.min(self.mqtt));
+        let api = self.api.min(rest.saturating_sub(mqtt)).max(LEAST.min(self.api));
+        Self { api, mqtt, gate, operator }
+    }
+}
+
+/// Lowers the listeners' limits to what `files`, the limit of open files, has room for; `None` is no limit.
+pub(crate) fn share(config: &mut Config, files: Option<u64>) {
+    let Some(files) = files else { return };
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let wanted = Shares {
+        api: config.api.connections_max,
+        mqtt: if config.broker.enabled { config.broker.sockets_max.get() as usize } else { 0 },
+        gate: if config.gate.listen.is_some() { config.gate.connections_max } else { 0 },
+        operator: config.metrics.connections_max.get(),
+    };
+    let given = wanted.within(files);
+    if given == wanted {
+        return;
+    }
+    let Shares { api, mqtt, gate, operator } = given;
+    warn!(
+        files,
+        api, mqtt, gate, operator, "fewer connections than configured, for want of files (ulimit -n, LimitNOFILE)"
+    );
+    config.api.connections_max = api;
+    config.gate.connections_max = if gate == 0 { config.gate.connections_max } else { gate };
+    config.metrics.connections_max = NonZeroUsize::new(operator).unwrap_or(NonZeroUsize::MIN);
+    if let Some(mqtt) = u32::try_from(mqtt).ok().and_then(NonZeroU32::new) {
+        config.broker.sockets_max = mqtt;
+    }
+}
+
+#[cfg(test)]
+mod tests;
