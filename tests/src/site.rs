@@ -204,6 +204,11 @@ impl Site {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?} printed {text:?}: {error}"))
     }
 
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.options.data
+    }
+
     /// Imports the sample model as another product, with these flags.
     pub fn import(&self, product: &str, flags: &[&str]) {
         import(&self.options.data, product, flags);

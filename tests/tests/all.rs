@@ -8,6 +8,7 @@ mod arguments;
 mod benchmark;
 mod brokers;
 mod callers;
+mod cases;
 mod commands;
 mod disabled;
 mod embedded;

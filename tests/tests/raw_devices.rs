@@ -15,7 +15,7 @@ fn site(external: bool) -> (Site, TempDir) {
     let site = if external { Site::external_with_plugins("", &[&codec]) } else { Site::with_plugins("", &[&codec]) };
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/raw-codec/model.json");
     let model = model.to_str().expect("a plain name");
-    site.command(&["product", "import", "--key", PRODUCT, "--data-format", "custom", model]);
+    site.command(&["product", "import", "--replace", "--key", PRODUCT, "--data-format", "custom", model]);
     eventually("the running server sees the product", || {
         let answer = site.ask("GetThingModelTsl", &json!({ "ProductKey": PRODUCT }));
         answer.succeeded().then_some(())

@@ -101,13 +101,30 @@ fn read(incoming: &Incoming<'_>, reply_timeout: Duration) -> Result<Request, Fai
     Ok(Request {
         request_id: incoming.id,
         target: target::device(params)?,
-        service: ServiceId::try_from(identifier)
-            .map_err(|why| Failure::malformed(ErrorCode::InvokeThingServiceFailed, &why))?,
+        service: service(identifier)?,
         args: args.to_owned(),
         qos: qos(params.get("Qos"))?,
         // From the request's arrival: what the front took is part of what the caller waits.
         deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
     })
+}
+
+fn service(identifier: &str) -> Result<ServiceId, Failure> {
+    let code = ErrorCode::InvokeThingServiceFailed;
+    ServiceId::try_from(identifier).map_err(|why| match meant(identifier) {
+        Some(meant) => Failure::service(
+            code,
+            Outcome::UnknownTarget,
+            format!("Identifier {:?} is the service's method or topic; write {meant}", why.text),
+        ),
+        None => Failure::malformed(code, &why),
+    })
+}
+
+/// The service, where its method or its topic was given.
+fn meant(identifier: &str) -> Option<ServiceId> {
+    let (_, rest) = identifier.rsplit_once("service.").or_else(|| identifier.rsplit_once("service/"))?;
+    ServiceId::try_from(rest.strip_suffix("_reply").unwrap_or(rest)).ok()
 }
 
 fn qos(text: Option<&str>) -> Result<Qos, Failure> {

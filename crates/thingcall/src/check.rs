@@ -34,7 +34,15 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
     if !args.models.is_empty() {
         match models(&args.models) {
-            Ok(services) => good(args.output, "thing model", Some(services)),
+            Ok((services, warnings)) => {
+                good(args.output, "thing model", Some(services));
+                for warning in warnings {
+                    match args.output.json {
+                        true => output::line(json!({ "warning": warning })),
+                        false => output::line(format_args!("warning: {warning}")),
+                    }
+                }
+            }
             Err(found) => problems.extend(found),
         }
     }
@@ -53,10 +61,10 @@ fn good(output: Output, what: &str, which: Option<String>) {
     }
 }
 
-/// What services there are, or what is wrong, one line each.
-fn models(paths: &[PathBuf]) -> Result<String, Vec<String>> {
+/// What services there are, and warnings; or what is wrong, one line each.
+fn models(paths: &[PathBuf]) -> Result<(String, Vec<String>), Vec<String>> {
     let files = Files::read(paths).map_err(|error| vec![error.to_string()])?;
-    let model = files.parsed().map_err(|problems| files.lines(&problems))?;
+    let (model, warnings) = files.parsed().map_err(|problems| files.lines(problems.iter()))?;
     let services: Vec<_> = model.services().map(|(id, _)| id.to_string()).collect();
-    Ok(if services.is_empty() { "no services".to_owned() } else { services.join(", ") })
+    Ok((if services.is_empty() { "no services".to_owned() } else { services.join(", ") }, warnings))
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde_json::Value;
 use thingcall_core::ProductKey;
-use thingcall_tsl::{ModelProblems, ThingModel};
+use thingcall_tsl::{ModelProblem, ModelProblems, ThingModel};
 
 use crate::cli::WrongUse;
+
+mod encoding;
 
 /// A file's path and text.
 #[derive(Debug, Clone)]
@@ -27,13 +29,14 @@ impl Files {
     /// Reads files in whatever order.
     ///
     /// # Errors
-    /// [`WrongUse`] if one cannot be read, or if there is not exactly one default module.
+    /// [`WrongUse`] if one cannot be read or is no JSON, or if there is not exactly one default module.
     pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut mains = Vec::new();
         let mut modules = Vec::new();
         for path in paths {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| WrongUse(format!("{} cannot be read: {error}", path.display())))?;
+            let bytes =
+                std::fs::read(path).map_err(|error| WrongUse(format!("{} cannot be read: {error}", path.display())))?;
+            let text = encoding::text(path, bytes).map_err(WrongUse)?;
             let file = File { path: path.clone(), text };
             if is_module(&file.text) { modules.push(file) } else { mains.push(file) }
         }
@@ -43,27 +46,31 @@ impl Files {
         }
     }
 
-    /// The model.
+    /// The model, and a line for each thing in it that is perhaps not as it was meant.
     ///
     /// # Errors
     /// All that is wrong with it, each with file and place.
-    pub(crate) fn parse(&self) -> anyhow::Result<ThingModel> {
+    pub(crate) fn parse(&self) -> anyhow::Result<(ThingModel, Vec<String>)> {
         let problems = match self.parsed() {
-            Ok(model) => return Ok(model),
-            Err(problems) => self.lines(&problems),
+            Ok(parsed) => return Ok(parsed),
+            Err(problems) => self.lines(problems.iter()),
         };
         bail!("the thing model is wrong\n  {}", problems.join("\n  "))
     }
 
-    /// The model, or what is wrong, one line each.
-    pub(crate) fn parsed(&self) -> Result<ThingModel, ModelProblems> {
+    /// The model and a line for each warning.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn parsed(&self) -> Result<(ThingModel, Vec<String>), ModelProblems> {
         let modules: Vec<&str> = self.modules.iter().map(|file| file.text.as_str()).collect();
-        ThingModel::parse(&self.main.text, &modules)
+        let (model, warnings) = ThingModel::parse_and_warn(&self.main.text, &modules)?;
+        Ok((model, self.lines(warnings.iter())))
     }
 
-    /// What is wrong, one line each, with the file.
-    pub(crate) fn lines(&self, problems: &ModelProblems) -> Vec<String> {
-        problems.iter().map(|problem| format!("{}: {problem}", self.file_of(&problem.place).display())).collect()
+    /// One line each, with the file.
+    pub(crate) fn lines<'p>(&self, problems: impl Iterator<Item = &'p ModelProblem>) -> Vec<String> {
+        problems.map(|problem| format!("{}: {problem}", self.file_of(&problem.place).display())).collect()
     }
 
     /// The file of a problem: a module's place begins with `module ID:`.
@@ -95,6 +102,10 @@ fn module_id(text: &str) -> Option<String> {
 }
 
 fn not_one(mains: &[File]) -> String {
+    let no_json = mains.iter().find(|file| serde_json::from_str::<Value>(&file.text).is_err());
+    if let Some((file, Err(problems))) = no_json.map(|file| (file, ThingModel::parse(&file.text, &[]))) {
+        return format!("{}: {problems}", file.path.display());
+    }
     if mains.is_empty() {
         return "none of the files is a default module (one without functionBlockId); give that file too".to_owned();
     }

@@ -11,10 +11,15 @@ use thingcall_tsl::{
     Validation,
 };
 
+use crate::cli::WrongUse;
 use crate::device;
 use crate::models::Files;
 use crate::output::{self, Output, moment};
 use crate::tool::{self, Place, word};
+
+mod changes;
+
+use changes::Changes;
 
 /// What to do with products.
 #[derive(Debug, clap::Subcommand)]
@@ -22,7 +27,8 @@ pub(crate) enum Command {
     /// Create a product from its thing model, or give an existing product a new model
     #[command(after_help = "Examples:\n  thingcall product import model.json testFb.json\n  thingcall product import \
         --key a1BwAGVxxxx --name lamp model.json\n\nMAIN.json is the file of the default module, the others are those \
-        of custom modules (they have a functionBlockId), as the console exports them. The product key is --key, else \
+        of custom modules (they have a functionBlockId), as the console exports them. An import over a product replaces its whole model and says what is added, changed and \
+        removed. The product key is --key, else \
         the one in MAIN.json, else a new one.")]
     Import(Import),
     /// List all products
@@ -73,6 +79,12 @@ pub(crate) struct Import {
     /// that each device came from
     #[arg(long, value_name = "NAME|auto", value_parser = device::transport)]
     transport: Option<device::Transport>,
+    /// Replace the product's model even if it loses services or modules
+    #[arg(long)]
+    replace: bool,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     /// The thing model's files: the default module first, then custom modules
     #[arg(value_name = "MODEL.json", required = true)]
     files: Vec<PathBuf>,
@@ -106,10 +118,23 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 impl Import {
     async fn run(self) -> anyhow::Result<()> {
         let files = Files::read(&self.files)?;
-        let model = files.parse()?;
+        let (model, warnings) = files.parse()?;
+        warnings.iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
         let key = self.key.clone().or_else(|| files.product_key());
-        let store = self.place.open().await?;
+        let store = if self.dry_run { self.place.open_existing().await? } else { self.place.open().await? };
         let existing = key.as_ref().and_then(|key| store.product(key));
+        let old = existing.as_ref().and_then(|product| product.model.as_deref());
+        let changes = old.map(|old| Changes::between(old, &model));
+        if let Some(changes) = &changes {
+            self.may_lose(changes)?;
+        }
+        let name = self.name.clone().unwrap_or_else(|| files.name());
+        if self.dry_run {
+            let (key, name) = existing.map_or((key, name), |product| (Some(product.key.clone()), product.name.clone()));
+            self.tell(key.as_ref(), &name, changes.as_ref());
+            store.close().await;
+            return Ok(());
+        }
         let key = match existing {
             Some(product) => {
                 let settings = self.settings(product.settings);
@@ -119,7 +144,6 @@ impl Import {
                 product.key.clone()
             }
             None => {
-                let name = self.name.clone().unwrap_or_else(|| files.name());
                 let settings = self.settings(ProductSettings::default());
                 store.create_product(NewProduct { key, name, settings }).await?.key.clone()
             }
@@ -127,9 +151,42 @@ impl Import {
         store.set_model(&key, model).await?;
         tool::known(&store).await;
         let product = store.product(&key).context("the product is gone again")?;
-        output::one(self.output, &[("productKey", json!(key.as_str())), ("name", json!(product.name))]);
+        self.tell(Some(&key), &product.name, changes.as_ref());
         store.close().await;
         Ok(())
+    }
+
+    /// Refuses to lose services and modules unless that is wanted.
+    fn may_lose(&self, changes: &Changes) -> Result<(), WrongUse> {
+        let lost = changes.lost();
+        if lost.is_empty() || self.replace || self.dry_run {
+            return Ok(());
+        }
+        Err(WrongUse(format!(
+            "the product would lose {}; nothing was changed. Give the files of all its modules, or --replace if that is \
+             meant (--dry-run tells all that would change)",
+            lost.join(", ")
+        )))
+    }
+
+    /// The product, and what changes in its model.
+    fn tell(&self, key: Option<&ProductKey>, name: &str, changes: Option<&Changes>) {
+        let list = |of: fn(&Changes) -> &Vec<String>| match changes.map(of) {
+            None => Value::Null,
+            Some(names) if names.is_empty() => Value::Null,
+            Some(names) if self.output.json => json!(names),
+            Some(names) => json!(names.join(", ")),
+        };
+        let key = key.map_or(Value::Null, |key| json!(key.as_str()));
+        let members = [
+            ("productKey", key),
+            ("name", json!(name)),
+            ("added", list(|changes| &changes.added)),
+            ("changed", list(|changes| &changes.changed)),
+            ("removed", list(|changes| &changes.removed)),
+            ("dryRun", if self.dry_run { json!(true) } else { Value::Null }),
+        ];
+        output::one(self.output, &members);
     }
 
     fn settings(&self, mut settings: ProductSettings) -> ProductSettings {

@@ -78,7 +78,8 @@ pub(crate) fn asked(topic: &str, payload: &[u8]) -> Option<Asked> {
     })
 }
 
-/// The answer to a call: data that fits the model, with the inputs that are also outputs sent back. `seed` varies it.
+/// The answer to a call: data that fits the model, with the inputs that are also outputs sent back where they fit the
+/// output. `seed` varies it.
 pub(crate) fn answer(asked: &Asked, model: Option<&Arc<ThingModel>>, behaviour: Behaviour, seed: u64) -> Answered {
     let id = if behaviour.wrong_id { wrong(&asked.id) } else { asked.id.clone() };
     let data = if behaviour.code == SUCCESS { data(asked, model, seed) } else { "{}".to_owned() };
@@ -103,10 +104,9 @@ fn reply_topic(topic: &str) -> String {
 }
 
 fn data(asked: &Asked, model: Option<&Arc<ThingModel>>, seed: u64) -> String {
-    let sample = ServiceId::try_from(asked.service.as_str())
-        .ok()
-        .and_then(|id| model?.service(&id).ok().map(|service| service.sample_output(seed)));
-    let Some(sample) = sample else { return "{}".to_owned() };
+    let id = ServiceId::try_from(asked.service.as_str()).ok();
+    let Some(service) = id.and_then(|id| model?.service(&id).ok()) else { return "{}".to_owned() };
+    let sample = service.sample_output(seed);
     let (Ok(mut outputs), Ok(inputs)) = (
         serde_json::from_str::<Map<String, Value>>(&sample),
         serde_json::from_str::<Map<String, Value>>(&asked.params),
@@ -114,8 +114,11 @@ fn data(asked: &Asked, model: Option<&Arc<ThingModel>>, seed: u64) -> String {
         return sample;
     };
     for (name, value) in inputs {
-        if let Some(output) = outputs.get_mut(&name) {
-            *output = value;
+        let Some(own) = outputs.get(&name).cloned() else { continue };
+        outputs.insert(name.clone(), value);
+        // An input and an output of one name may have ranges of their own.
+        if service.check_reply(&Value::Object(outputs.clone()).to_string()).is_err() {
+            outputs.insert(name, own);
         }
     }
     Value::Object(outputs).to_string()
