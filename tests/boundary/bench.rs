@@ -32,7 +32,10 @@ impl Bench {
         install(library, &folder);
         let config = Config { watch: false, ..Config::default() };
         let treated = PluginConfigs::from([(name.to_owned(), treated)]);
-        let plugins = Plugins::start(config, treated, root.path(), &Registry::new()).await.expect("the loader starts");
+        let plugins =
+            Plugins::start(config, treated, root.path(), &thingcall_core::Conditions::default(), &Registry::new())
+                .await
+                .expect("the loader starts");
         Self { plugins, name: name.to_owned(), _root: root }
     }
 

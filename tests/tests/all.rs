@@ -23,6 +23,7 @@ mod plugin_builds;
 mod plugin_calls;
 mod plugin_commands;
 mod plugin_evil;
+mod plugin_reserved;
 mod plugin_swap;
 mod rabbitmq;
 mod rabbitmq_confined;

@@ -108,7 +108,7 @@ fn most_specific_claim_wins_and_conflicts_name_both() {
 }
 
 #[test]
-fn removed_file_gives_its_calls_back_to_the_built_in_path() {
+fn forgotten_plugin_gives_its_calls_back_to_the_built_in_path() {
     let site = Site::with_plugins("", &[&rust_plugin("test-fb")]);
     let device = site.device("left");
     let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
@@ -120,6 +120,9 @@ fn removed_file_gives_its_calls_back_to_the_built_in_path() {
         let plugin = site.plugin("test-fb");
         plugin.is_none_or(|plugin| plugin["status"] != json!("active")).then_some(())
     });
+    let refused = site.invoke(&device, SERVICE, r#"{"param1":7}"#);
+    assert!(refused.failure().1.contains("plugin test-fb handles this and is not loaded"), "{:?}", refused.failure());
+    site.command(&["plugin", "forget", "test-fb", "--metrics", &site.program.addresses.metrics.to_string()]);
 
     let waiting = site.begin_invoke(&device, SERVICE, r#"{"param1":7}"#);
     let seen = connected.next();

@@ -158,6 +158,8 @@ fn thread_that_outlives_its_plugin_finds_nobody() {
     eventually("the plugin is destroyed", || {
         stage.site.plugin("script").is_none_or(|plugin| plugin["status"] != json!("active")).then_some(())
     });
+    let metrics = stage.site.program.addresses.metrics.to_string();
+    stage.site.command(&["plugin", "forget", "script", "--metrics", &metrics]);
 
     for _ in 0..20 {
         let answer = stage.site.invoke(&stage.device, SERVICE, r#"{"param1":7}"#).ok();

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use crate::error::LoadError;
 use crate::files::Stamp;
 use crate::generation::Generation;
+use crate::kept::Record;
 use crate::lease::Idle;
 use crate::report::{PluginState, PluginStatus};
+use crate::reserved::Reserved;
 use crate::routes::{Member, Wish};
 use crate::scan::FILES_MAX;
 
@@ -57,10 +59,17 @@ pub(crate) struct Known {
 pub(crate) struct Book {
     pub(crate) active: BTreeMap<String, Active>,
     pub(crate) files: BTreeMap<PathBuf, FileNote>,
+    /// Those that were loaded once, in an earlier process too, and were not forgotten.
+    pub(crate) remembered: BTreeMap<String, Record>,
     numbers: BTreeMap<String, u64>,
 }
 
 impl Book {
+    /// A book of a new process, that knows what was loaded before it.
+    pub(crate) fn remembering(remembered: BTreeMap<String, Record>) -> Self {
+        Self { remembered, ..Self::default() }
+    }
+
     /// The next generation's number of a plugin.
     pub(crate) fn next_number(&mut self, name: &str) -> u64 {
         let number = self.numbers.entry(name.to_owned()).or_default();
@@ -74,7 +83,25 @@ impl Book {
             let known = |note: &FileNote| note.refusal.as_ref()?.known.as_ref().map(|known| known.name.clone());
             self.files.iter().find(|(_, note)| known(note).as_deref() == Some(name)).map(|(file, _)| file.clone())
         };
-        self.active.get(name).map(|active| active.file.clone()).or_else(refused)
+        let before = || self.remembered.get(name).map(|record| record.file.clone());
+        self.active.get(name).map(|active| active.file.clone()).or_else(refused).or_else(before)
+    }
+
+    /// Whose file this is: what it says of itself, else what it was when it was last loaded.
+    pub(crate) fn owner_of(&self, file: &Path, known: Option<&Known>) -> Option<String> {
+        let before = || self.remembered.iter().find(|(_, record)| record.file == file).map(|(name, _)| name.clone());
+        known.map(|known| known.name.clone()).or_else(before)
+    }
+
+    /// Why a plugin that is not active is not.
+    pub(crate) fn why_not(&self, name: &str) -> String {
+        let file = self.file_of(name);
+        let refusal = file.as_ref().and_then(|file| self.files.get(file)?.refusal.as_ref());
+        match (refusal, file) {
+            (Some(refusal), _) => refusal.error.to_string(),
+            (None, Some(file)) => format!("its file {} is not there", file.display()),
+            (None, None) => "no file in the plugin folder holds it".to_owned(),
+        }
     }
 
     /// Whether one more file can be looked after.
@@ -110,13 +137,13 @@ impl Book {
         self.active.iter().filter(|(_, active)| active.file == file).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The table's rows.
+    /// The rows of the active ones.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.active.values().map(|active| &active.member)
     }
 
-    /// What an operator is shown: active plugins by name, then the files that are not.
-    pub(crate) fn list(&self) -> Vec<PluginState> {
+    /// What an operator is shown: active plugins by name, then the files that are not, then plugins without a file.
+    pub(crate) fn list(&self, reserved: &[Reserved]) -> Vec<PluginState> {
         let refusal = |file: &Path| self.files.get(file)?.refusal.as_ref();
         let active = self.active.values().map(|active| {
             let image = active.generation.image();
@@ -136,8 +163,25 @@ impl Book {
             }
         });
         let others = self.files.iter().filter(|(file, _)| self.names_in(file).is_empty());
-        let others = others.filter_map(|(file, note)| Some(refused(file, note.refusal.as_ref()?)));
-        active.chain(others).collect()
+        let others = others.filter_map(|(file, note)| {
+            let mut state = refused(file, note.refusal.as_ref()?);
+            state.name = state.name.or_else(|| self.owner_of(file, None));
+            Some(state)
+        });
+        let mut all: Vec<_> = active.chain(others).collect();
+        for Reserved { wish, why } in reserved {
+            let at = all.iter().position(|state| state.name.as_ref() == Some(&wish.name));
+            let file = || self.file_of(&wish.name).unwrap_or_default();
+            let mut state = match at {
+                Some(at) => all.remove(at),
+                None => absent(file(), &wish.name, why),
+            };
+            state.claims = wish.claims.iter().map(ToString::to_string).collect();
+            state.codecs = wish.codecs.iter().map(ToString::to_string).collect();
+            state.order = wish.order;
+            all.insert(at.unwrap_or(all.len()), state);
+        }
+        all
     }
 }
 
@@ -157,5 +201,23 @@ fn refused(file: &Path, refusal: &Refusal) -> PluginState {
         calls_in_flight: 0,
         circuit_open: false,
         error: Some(refusal.error.to_string()),
+    }
+}
+
+/// A plugin that has claims and no file.
+fn absent(file: PathBuf, name: &str, why: &str) -> PluginState {
+    PluginState {
+        file,
+        status: PluginStatus::Refused,
+        name: Some(name.to_owned()),
+        version: None,
+        generation: None,
+        sha256: None,
+        claims: Vec::new(),
+        codecs: Vec::new(),
+        order: None,
+        calls_in_flight: 0,
+        circuit_open: false,
+        error: Some(why.to_owned()),
     }
 }

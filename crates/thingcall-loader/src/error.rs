@@ -71,6 +71,15 @@ pub enum LoadError {
     /// Nobody has this name.
     #[error("no plugin is called {0}; `thingcall plugin list` shows all")]
     UnknownPlugin(String),
+    /// There is no earlier file of it.
+    #[error("no file of plugin {0} that ran before is kept; a rollback needs two that were loaded")]
+    NothingBefore(String),
+    /// It is in use, so there is nothing to forget.
+    #[error("plugin {0} is loaded; remove its file, or say enabled = false in [plugins.{0}], then forget it")]
+    StillLoaded(String),
+    /// The configuration claims for it.
+    #[error("[plugins.{0}] claims calls or products; take that out of the configuration and restart")]
+    Configured(String),
     /// More files than are looked at.
     #[error("{} is one of more than {max} files", file.display())]
     TooMany {
@@ -157,7 +166,12 @@ impl LoadError {
             | Self::PanicAbort(_) => LoadResult::BadManifest,
             Self::Conflict(_) => LoadResult::DuplicateModule,
             Self::Create(_) | Self::Stuck | Self::Internal(_) => LoadResult::InitFailed,
-            Self::Disabled(_) | Self::UnknownPlugin(_) | Self::ShutDown => return None,
+            Self::Disabled(_)
+            | Self::UnknownPlugin(_)
+            | Self::StillLoaded(_)
+            | Self::NothingBefore(_)
+            | Self::Configured(_)
+            | Self::ShutDown => return None,
         })
     }
 }
@@ -168,6 +182,9 @@ pub enum StartError {
     /// Their metrics are registered already.
     #[error("the plugins' metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
+    /// What is remembered of plugins cannot be read, so that calls could pass one by.
+    #[error("what is remembered of plugins cannot be used; restore it, or remove it to free all their claims")]
+    Remembered(#[from] FileError),
 }
 
 #[cfg(test)]

@@ -209,33 +209,41 @@ impl Copies {
     pub(crate) fn write(&self, plugin: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
         let number = NEXT_COPY.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{plugin}.{}.{number}.so", *PROCESS));
-        self.make_private()?;
+        make_private(&self.folder)?;
         create(&path, bytes).map_err(|error| {
             drop(std::fs::remove_file(&path));
             FileError::Copy { path: path.clone(), why: error.to_string() }
         })?;
         Ok(path)
     }
-
-    fn make_private(&self) -> Result<(), FileError> {
-        let wrong = |error: io::Error| FileError::Copy { path: self.folder.clone(), why: error.to_string() };
-        match DirBuilder::new().mode(0o700).create(&self.folder) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(wrong(error)),
-        }
-        let found = self.folder.symlink_metadata().map_err(wrong)?;
-        if !found.is_dir() {
-            return Err(wrong(io::Error::from(io::ErrorKind::NotADirectory)));
-        }
-        if found.mode() & 0o7777 != 0o700 {
-            std::fs::set_permissions(&self.folder, Permissions::from_mode(0o700)).map_err(wrong)?;
-        }
-        Ok(trust::check_folder(&self.folder.canonicalize().map_err(wrong)?)?)
-    }
 }
 
-fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Makes a folder that this user alone can look into, or makes it so.
+///
+/// # Errors
+/// Why it cannot be.
+pub(crate) fn make_private(folder: &Path) -> Result<(), FileError> {
+    let wrong = |error: io::Error| FileError::Copy { path: folder.to_owned(), why: error.to_string() };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(wrong(error)),
+    }
+    let found = folder.symlink_metadata().map_err(wrong)?;
+    if !found.is_dir() {
+        return Err(wrong(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    if found.mode() & 0o7777 != 0o700 {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(wrong)?;
+    }
+    Ok(trust::check_folder(&folder.canonicalize().map_err(wrong)?)?)
+}
+
+/// Writes a file that is not there yet, for this user alone.
+///
+/// # Errors
+/// Why it cannot.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(CWD, path, flags, Mode::RWXU)?);
     file.write_all(bytes)?;

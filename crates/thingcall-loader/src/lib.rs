@@ -30,6 +30,10 @@ mod claim;
 mod conflict;
 mod routes;
 
+// What stays of a plugin that is not loaded.
+mod kept;
+mod reserved;
+
 mod chain;
 mod lease;
 

@@ -1,6 +1,7 @@
 //! One load: read the file, run the plugin beside the old one, put it into the table in one step, retire the old one.
 //!
-//! **Invariant:** until the step that puts it into the table nothing changes; a load that fails leaves all as it was.
+//! **Invariants:** until the step that puts it into the table nothing changes; a load that fails leaves all as it was.
+//! Where nothing was, the file that was loaded last is loaded in its place, if there is one; else its claims are reserved.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::error::{LoadError, LoadResult};
 use crate::files::{Copies, Stamp};
 use crate::generation::{Generation, Image};
 use crate::image::{self, ImageError};
+use crate::kept::Record;
 use crate::lease::{CodecLease, HandlerLease, Idle, in_use};
 use crate::metrics::{self, Metrics};
 use crate::plugins::Inner;
@@ -34,6 +36,9 @@ pub(crate) enum Same {
     Reload,
 }
 
+/// A generation that was created, and the bytes of its file.
+type Created = (Arc<Generation>, Vec<u8>);
+
 impl Circuit for Generation {
     fn open(&self) -> bool {
         self.circuit_open()
@@ -46,14 +51,61 @@ impl Inner {
         // Before it is read: what changes meanwhile is seen as a change.
         let stamp = Stamp::of(file).ok().flatten();
         let mut known = None;
-        let result = self.attempt(file, same, &mut known).await;
+        let result = self.attempt(file, file, same, &mut known).await;
         self.report(file, &result);
+        if let Err(error) = &result {
+            self.fall_back(file, error, known.as_ref()).await;
+        }
         // Nothing is noted of a file that is not there: there is nothing to look at again.
         if stamp.is_some() && !matches!(result, Err(LoadError::ShutDown | LoadError::TooMany { .. })) {
             let mut book = self.book();
             let refusal = result.as_ref().err().map(|error| book.refusal(error, known));
             book.files.insert(file.to_owned(), FileNote { stamp, refusal });
         }
+        self.publish(&self.book());
+        result
+    }
+
+    /// Loads the file that was loaded last, where the present one is refused and nothing runs. What is switched off, or
+    /// in somebody's way, stays so.
+    async fn fall_back(self: &Arc<Self>, file: &Path, error: &LoadError, known: Option<&Known>) {
+        if matches!(error.result(), None | Some(LoadResult::DuplicateModule)) {
+            return;
+        }
+        let name = {
+            let book = self.book();
+            let name = book.owner_of(file, known).filter(|name| !book.active.contains_key(name));
+            let Some((name, record)) = name.and_then(|name| Some((name.clone(), book.remembered.get(&name)?))) else {
+                return;
+            };
+            // The very same was refused just now.
+            if known.is_some_and(|known| known.sha256 == record.sha256) {
+                return;
+            }
+            name
+        };
+        let kept = self.kept.last(&name);
+        match self.attempt(&kept, file, Same::Keep, &mut None).await {
+            Ok(Loaded { version, generation, sha256, .. }) => {
+                warn!(
+                    plugin = name, version, generation, sha256, file = %file.display(), refused = %error,
+                    "the file is refused; the one that was loaded last runs in its place"
+                );
+            }
+            Err(why) => error!(plugin = name, file = %kept.display(), error = %why, "nor can the last one be loaded"),
+        }
+    }
+
+    /// Loads what ran before the last. The caller holds the lock on loads.
+    pub(crate) async fn load_before(self: &Arc<Self>, name: &str) -> Result<Loaded, LoadError> {
+        let file = self.book().file_of(name).ok_or_else(|| LoadError::UnknownPlugin(name.to_owned()))?;
+        let before = self.kept.before(name);
+        if !before.exists() {
+            return Err(LoadError::NothingBefore(name.to_owned()));
+        }
+        let result = self.attempt(&before, &file, Same::Keep, &mut None).await;
+        self.report(&before, &result);
+        self.publish(&self.book());
         result
     }
 
@@ -73,8 +125,10 @@ impl Inner {
         }
     }
 
+    /// Loads what `from` holds as the operator's `file`.
     async fn attempt(
         self: &Arc<Self>,
+        from: &Path,
         file: &Path,
         same: Same,
         known: &mut Option<Known>,
@@ -86,9 +140,10 @@ impl Inner {
         if !self.book().has_room_for(file) {
             return Err(LoadError::TooMany { file: file.to_owned(), max: FILES_MAX });
         }
-        let (path, config) = (file.to_owned(), self.config.clone());
+        let (path, config) = (from.to_owned(), self.config.clone());
         let candidate = tokio::task::spawn_blocking(move || Candidate::read(&path, &config)).await;
-        let candidate = candidate.map_err(|error| LoadError::Internal(error.to_string()))??;
+        let mut candidate = candidate.map_err(|error| LoadError::Internal(error.to_string()))??;
+        candidate.file = file.to_owned();
         *known = Some(candidate.known());
         let settings = candidate.settings(&self.configs);
         let wish = candidate.wish(&settings)?;
@@ -100,9 +155,31 @@ impl Inner {
         }
         let number = self.book().next_number(&wish.name);
         let fallback = settings.fallback;
-        let generation = self.run(candidate, &wish, settings, number).await?;
+        let (generation, bytes) = self.run(candidate, &wish, settings, number).await?;
         let (member, idle) = member(&generation, &wish, fallback);
+        self.remember(file, &generation, &wish, bytes).await;
         Ok(self.install(Active { file: file.to_owned(), number, generation, wish, member, idle }, &replaced))
+    }
+
+    /// Keeps what is known of a plugin that was just loaded, for the day when its file is refused.
+    async fn remember(&self, file: &Path, generation: &Generation, wish: &Wish, bytes: Vec<u8>) {
+        let image = generation.image();
+        let record = Record::new(file, &image.manifest.version, &image.sha256, wish);
+        let name = wish.name.clone();
+        let before = self.book().remembered.insert(name.clone(), record.clone());
+        if before.as_ref() == Some(&record) {
+            return;
+        }
+        let other = before.is_none_or(|before| before.sha256 != record.sha256);
+        let kept = self.kept.clone();
+        let written = move || kept.remember(&name, &record, other.then_some(bytes.as_slice()));
+        match tokio::task::spawn_blocking(written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                error!(plugin = wish.name, %error, "the plugin is loaded, but will not be remembered after a restart");
+            }
+            Err(error) => error!(plugin = wish.name, %error, "the plugin cannot be remembered"),
+        }
     }
 
     /// What runs already, if the file holds just that. Its place is noted: it may have been renamed.
@@ -129,7 +206,7 @@ impl Inner {
         wish: &Wish,
         settings: PluginConfig,
         number: u64,
-    ) -> Result<Arc<Generation>, LoadError> {
+    ) -> Result<Created, LoadError> {
         let start = Start {
             wish: wish.clone(),
             settings,
@@ -150,14 +227,14 @@ impl Inner {
     }
 
     /// A plugin that came too late takes no calls, but is destroyed as it should be.
-    fn retire_when_it_comes(self: &Arc<Self>, thread: JoinHandle<Result<Arc<Generation>, LoadError>>) {
+    fn retire_when_it_comes(self: &Arc<Self>, thread: JoinHandle<Result<Created, LoadError>>) {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let result = tokio::select! {
                 result = thread => result,
                 () = inner.stop.cancelled() => return inner.note_stuck(),
             };
-            if let Ok(Ok(generation)) = result
+            if let Ok(Ok((generation, _))) = result
                 && !generation.retire().await
             {
                 inner.note_stuck();
@@ -174,6 +251,13 @@ impl Inner {
             self.count_active(old, metrics::Active::No);
             if old.file != new.file {
                 book.files.remove(&old.file);
+            }
+            // Its file holds another plugin now: somebody put that in its place.
+            if old.wish.name != loaded.name {
+                book.remembered.remove(&old.wish.name);
+                if let Err(error) = self.kept.forget(&old.wish.name) {
+                    error!(plugin = old.wish.name, %error, "a replaced plugin will be remembered after a restart");
+                }
             }
         }
         self.count_active(&new, metrics::Active::Yes);
@@ -198,7 +282,10 @@ struct Start {
 }
 
 impl Start {
-    fn run(self, candidate: Candidate) -> Result<Arc<Generation>, LoadError> {
+    fn run(self, candidate: Candidate) -> Result<Created, LoadError> {
+        // Before any of it runs: what may end the server is named by then.
+        let (file, sha256) = (candidate.file.display(), &candidate.read.sha256);
+        info!(plugin = self.wish.name, generation = self.number, %file, sha256, "plugin is opened");
         let path = self.copies.write(&self.wish.name, &candidate.read.bytes)?;
         let table = match image::open(&path) {
             Err(error @ ImageError::Open { .. }) => {
@@ -220,7 +307,8 @@ impl Start {
             return Err(ImageError::NoFunction { what, function }.into());
         }
         let image = Image { manifest: candidate.inspected.manifest, sha256: candidate.read.sha256, table };
-        Ok(Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?)
+        let generation = Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?;
+        Ok((generation, candidate.read.bytes))
     }
 
     fn count_image(&self) {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use prometheus::{IntGauge, Registry};
-use thingcall_core::{Call, Codec, Handler, Handlers, ProductKey};
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+use thingcall_core::{Call, Codec, Conditions, Handler, Handlers, ProductKey};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -19,9 +19,11 @@ use crate::book::{Active, Book};
 use crate::config::{Config, PluginConfigs};
 use crate::error::{LoadError, StartError};
 use crate::files::Copies;
+use crate::kept::Kept;
 use crate::load::Same;
 use crate::metrics::{self, Metrics};
 use crate::report::{Loaded, PluginState};
+use crate::reserved::{Reserved, Told, reserved};
 use crate::routes::{Routes, Wish};
 use crate::scan::{Refused, absolute};
 use crate::watch;
@@ -43,6 +45,7 @@ pub(crate) struct Inner {
     /// The plugin folder.
     pub(crate) folder: PathBuf,
     pub(crate) copies: Arc<Copies>,
+    pub(crate) kept: Arc<Kept>,
     pub(crate) metrics: Arc<Metrics>,
     routes: ArcSwap<Routes>,
     book: Mutex<Book>,
@@ -55,39 +58,50 @@ pub(crate) struct Inner {
     pub(crate) too_many_said: AtomicBool,
     pub(crate) start_timeout: Duration,
     refused: IntGauge,
+    told: Mutex<Told>,
 }
 
 impl Plugins {
     /// Loads every file in the folder, and watches it if the configuration says so. A file that is refused is logged
-    /// and listed, and does not stop the start. `data` is the server's data folder.
+    /// and listed, and does not stop the start; its claims stay reserved. `data` is the server's data folder. Each plugin
+    /// with claims has one of these conditions.
     ///
     /// # Errors
-    /// If the metrics are registered already.
+    /// If the metrics are registered already, or what is remembered of plugins cannot be read.
     pub async fn start(
         config: Config,
         plugins: PluginConfigs,
         data: &Path,
+        conditions: &Conditions,
         metering: &Registry,
     ) -> Result<Arc<Self>, StartError> {
-        Self::start_within(START_TIMEOUT, config, plugins, data, metering).await
+        Self::start_within(START_TIMEOUT, (config, plugins), data, conditions, metering).await
     }
 
     pub(crate) async fn start_within(
         start_timeout: Duration,
-        config: Config,
-        plugins: PluginConfigs,
+        (config, plugins): (Config, PluginConfigs),
         data: &Path,
+        conditions: &Conditions,
         metering: &Registry,
     ) -> Result<Arc<Self>, StartError> {
         let refused = IntGauge::new("thingcall_plugin_files_refused", "Plugin files that are refused as they are now")?;
         metering.register(Box::new(refused.clone()))?;
+        let absent =
+            Opts::new("thingcall_plugin_refused", "1 while a plugin with claims is not loaded: its calls fail");
+        let absent = IntGaugeVec::new(absent, &["plugin"])?;
+        metering.register(Box::new(absent.clone()))?;
+        let kept = Arc::new(Kept::new(absolute(data).join("plugin-kept")));
+        let book = Book::remembering(kept.records()?);
         let folder = config.folder.clone().unwrap_or_else(|| data.join("plugins"));
         let inner = Arc::new(Inner {
             folder: absolute(&folder),
             copies: Arc::new(Copies::new(absolute(data).join("plugin-images"))),
             metrics: Arc::new(Metrics::register(metering)?),
             routes: ArcSwap::default(),
-            book: Mutex::default(),
+            book: Mutex::new(book),
+            kept,
+            told: Mutex::new(Told::new(conditions.clone(), absent)),
             loading: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -103,6 +117,7 @@ impl Plugins {
         }
         let plugins = Arc::new(Self { inner });
         plugins.rescan().await;
+        plugins.inner.publish(&plugins.inner.book());
         plugins.inner.warn_of_sections_without_plugin();
         if plugins.inner.config.watch {
             plugins.inner.tasks.spawn(watch::run(plugins.inner.clone()));
@@ -147,9 +162,37 @@ impl Plugins {
         self.owned(scan).await.unwrap_or_default()
     }
 
-    /// The active plugins by name, then the files that were refused.
+    /// Loads the file that ran before the one that was loaded last. The operator's own file is left as it is: it is
+    /// loaded again once it changes, when the plugin is reloaded, and at the next start.
+    ///
+    /// # Errors
+    /// If there is none, or why it is refused. What was active before still is.
+    pub async fn rollback(&self, name: &str) -> Result<Loaded, LoadError> {
+        let name = name.to_owned();
+        self.owned(|inner| async move {
+            let _loading = inner.loading.lock().await;
+            inner.load_before(&name).await
+        })
+        .await?
+    }
+
+    /// Frees the claims of a plugin that is not loaded, and removes what is kept of it.
+    ///
+    /// # Errors
+    /// If it is loaded, the configuration claims for it, or nobody has that name.
+    pub async fn forget(&self, name: &str) -> Result<(), LoadError> {
+        let name = name.to_owned();
+        self.owned(|inner| async move {
+            let _loading = inner.loading.lock().await;
+            inner.forget(&name)
+        })
+        .await?
+    }
+
+    /// The active plugins by name, then the files that were refused, then plugins whose files are gone.
     pub fn list(&self) -> Vec<PluginState> {
-        self.inner.book().list()
+        let book = self.inner.book();
+        book.list(&reserved(&book, &self.inner.configs))
     }
 
     /// Brings gauges up to date, before they are read.
@@ -209,9 +252,31 @@ impl Inner {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the book's plugins into the table, in one step.
+    /// Puts the book's plugins into the table, in one step, and what those claim that are not loaded.
     pub(crate) fn publish(&self, book: &Book) {
-        self.routes.store(Arc::new(Routes::of(book.members())));
+        let reserved = reserved(book, &self.configs);
+        let absent: Vec<_> = reserved.iter().map(Reserved::member).collect();
+        self.routes.store(Arc::new(Routes::of(book.members().chain(&absent))));
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).tell(book, &reserved);
+    }
+
+    /// Forgets a plugin that is not loaded. The caller holds the lock on loads.
+    fn forget(&self, name: &str) -> Result<(), LoadError> {
+        let mut book = self.book();
+        if book.active.contains_key(name) {
+            return Err(LoadError::StillLoaded(name.to_owned()));
+        }
+        if self.configs.get(name).is_some_and(|section| section.claims.is_some() || section.codecs.is_some()) {
+            return Err(LoadError::Configured(name.to_owned()));
+        }
+        if !book.remembered.contains_key(name) {
+            return Err(LoadError::UnknownPlugin(name.to_owned()));
+        }
+        self.kept.forget(name)?;
+        book.remembered.remove(name);
+        self.publish(&book);
+        info!(plugin = name, "plugin forgotten: its calls go to the device, or to a plugin with a wider claim");
+        Ok(())
     }
 
     /// Says in metrics whether this version of a plugin is the active one.

@@ -100,14 +100,15 @@ impl Inner {
         book.files.remove(file);
         let names = book.names_in(file);
         let old: Vec<_> = names.iter().filter_map(|name| book.active.remove(name)).collect();
-        if old.is_empty() {
-            return;
-        }
         self.publish(&book);
         drop(book);
         for old in old {
             self.count_active(&old, metrics::Active::No);
-            info!(plugin = old.wish.name, file = %file.display(), "plugin removed");
+            info!(
+                plugin = old.wish.name,
+                file = %file.display(),
+                "plugin removed; its claims stay reserved until it is back, or `thingcall plugin forget` frees them"
+            );
             self.retire(old);
         }
     }

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use prometheus::Registry;
 use tempfile::TempDir;
 use thingcall_core::{
-    Answer, Args, Call, CallError, CallId, CallMode, Command, Deadline, Device, DeviceKey, DeviceLink, Handlers, IotId,
-    Qos, ReplyBody, RequestId,
+    Answer, Args, Call, CallError, CallId, CallMode, Command, Conditions, Deadline, Device, DeviceKey, DeviceLink,
+    Handlers, IotId, Qos, ReplyBody, RequestId,
 };
 use tokio::time::Instant;
 
@@ -71,6 +71,7 @@ pub(crate) struct Site {
     pub(crate) config: Config,
     pub(crate) configs: PluginConfigs,
     pub(crate) metering: Registry,
+    pub(crate) conditions: Conditions,
 }
 
 impl Site {
@@ -80,7 +81,8 @@ impl Site {
         let folder = data.join("plugins");
         DirBuilder::new().mode(0o755).create(&folder).unwrap();
         let config = Config { watch: false, ..Config::default() };
-        Self { _root: root, data, folder, config, configs: PluginConfigs::new(), metering: Registry::new() }
+        let (metering, conditions) = (Registry::new(), Conditions::default());
+        Self { _root: root, data, folder, config, configs: PluginConfigs::new(), metering, conditions }
     }
 
     /// A file of the plugin folder.
@@ -96,7 +98,9 @@ impl Site {
     pub(crate) async fn start(&self) -> Arc<Plugins> {
         // Each start is a server of its own, with metrics of its own.
         let metering = if self.metering.gather().is_empty() { self.metering.clone() } else { Registry::new() };
-        Plugins::start(self.config.clone(), self.configs.clone(), &self.data, &metering).await.unwrap()
+        Plugins::start(self.config.clone(), self.configs.clone(), &self.data, &self.conditions, &metering)
+            .await
+            .unwrap()
     }
 
     /// The value of `thingcall_plugin_loads_total` for this result.

@@ -31,6 +31,8 @@ pub(crate) fn routes(reloads: Arc<Reloads>) -> Router {
     let changing = Router::new()
         .route("/plugins/rescan", post(rescan))
         .route("/plugins/{name}/reload", post(reload))
+        .route("/plugins/{name}/rollback", post(rollback))
+        .route("/plugins/{name}/forget", post(forget))
         .layer(middleware::from_fn(no_browser));
     Router::new().route("/plugins", get(list)).route("/plugins/{name}", get(show)).merge(changing).with_state(reloads)
 }
@@ -68,6 +70,20 @@ async fn show(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> 
 async fn reload(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> Response {
     match reloads.one(&name).await {
         Ok(loaded) => answer(StatusCode::OK, &loaded),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn rollback(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> Response {
+    match reloads.rollback(&name).await {
+        Ok(loaded) => answer(StatusCode::OK, &loaded),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn forget(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> Response {
+    match reloads.plugins().forget(&name).await {
+        Ok(()) => answer(StatusCode::OK, &json!({ "name": name, "forgotten": true })),
         Err(error) => refused(&error),
     }
 }

@@ -33,6 +33,10 @@ pub(crate) enum Command {
     List(admin::Server),
     /// Have a running server load one plugin anew, or what is new in its folder
     Reload(admin::Reload),
+    /// Have a running server go back to the file of a plugin that ran before the last
+    Rollback(admin::Named),
+    /// Free the claims of a plugin that is not loaded any more
+    Forget(admin::Named),
 }
 
 /// Runs `thingcall plugin ...`.
@@ -44,6 +48,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(args).await,
         Command::List(server) => admin::list(server).await.map(success),
         Command::Reload(args) => admin::reload(args).await,
+        Command::Rollback(args) => admin::rollback(args).await,
+        Command::Forget(args) => admin::forget(args).await,
     }
 }
 

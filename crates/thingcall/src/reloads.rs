@@ -55,6 +55,16 @@ impl Reloads {
         loaded
     }
 
+    /// Loads the file of this plugin that ran before the last.
+    ///
+    /// # Errors
+    /// Why the plugin that runs stays.
+    pub(crate) async fn rollback(&self, name: &str) -> Result<Loaded, LoadError> {
+        let loaded = self.plugins.rollback(name).await;
+        self.count(loaded.is_ok());
+        loaded
+    }
+
     /// Loads what is new or changed in the folder.
     pub(crate) async fn all(&self) -> Vec<(PathBuf, Result<Loaded, LoadError>)> {
         let all = self.plugins.rescan().await;

@@ -100,7 +100,8 @@ impl Server {
         let store = Store::open(config.store.clone(), &config.data).await?;
         store.claim(readiness.conditions()).await?;
         store.show_metrics(metering)?;
-        let plugins = Plugins::start(config.loader.clone(), config.plugins.clone(), &config.data, metering).await?;
+        let (loader, sections) = (config.loader.clone(), config.plugins.clone());
+        let plugins = Plugins::start(loader, sections, &config.data, readiness.conditions(), metering).await?;
         match Self::wire(
             config,
             Listeners { api, metrics, gate, embedded },

@@ -224,7 +224,8 @@ async fn create_that_does_not_return_is_told_and_is_retired_when_it_does() {
     let site = site(&[text("CREATE_AWAITS", awaited.to_str().unwrap())], &[]);
     let (config, configs) = (site.config.clone(), site.configs.clone());
     let within = std::time::Duration::from_millis(1);
-    let plugins = Plugins::start_within(within, config, configs, &site.data, &site.metering).await.unwrap();
+    let plugins =
+        Plugins::start_within(within, (config, configs), &site.data, &site.conditions, &site.metering).await.unwrap();
     assert_eq!(error(&plugins, &site), "its constructors or its create do not return");
     assert_eq!((site.loads("init_failed"), plugins.inner.tasks.len()), (1, 1));
     write(&awaited, "").unwrap();
@@ -242,7 +243,9 @@ fn create_that_never_returns_is_told_at_shutdown() {
     let destroyed = runtime.block_on(async {
         let (config, configs) = (site.config.clone(), site.configs.clone());
         let within = std::time::Duration::from_millis(1);
-        let plugins = Plugins::start_within(within, config, configs, &site.data, &site.metering).await.unwrap();
+        let plugins = Plugins::start_within(within, (config, configs), &site.data, &site.conditions, &site.metering)
+            .await
+            .unwrap();
         plugins.shutdown().await
     });
     write(&awaited, "").unwrap();

@@ -14,9 +14,9 @@ use prometheus::Registry as Metering;
 use serde_json::json;
 use tempfile::TempDir;
 use thingcall_core::{
-    Answer, BuiltInOnly, Call, CallError, Codec, Command, Deadline, DeliverError, Delivery, DeviceKey, DeviceLink,
-    DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId,
-    Sent, Transport, TransportKind, TransportName,
+    Answer, BuiltInOnly, Call, CallError, Codec, Command, Conditions, Deadline, DeliverError, Delivery, DeviceKey,
+    DeviceLink, DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request,
+    RequestId, Sent, Transport, TransportKind, TransportName,
 };
 use thingcall_engine::Engine;
 use thingcall_loader::{Execution, PluginConfig, PluginConfigs, Plugins};
@@ -116,7 +116,7 @@ impl Bench {
         std::fs::create_dir(&data)?;
         let configs = PluginConfigs::from([(name, config)]);
         let loader = thingcall_loader::Config { watch: false, ..thingcall_loader::Config::default() };
-        let plugins = Plugins::start(loader, configs, &data, &Metering::new()).await?;
+        let plugins = Plugins::start(loader, configs, &data, &Conditions::default(), &Metering::new()).await?;
         plugins.load_file(file).await?;
         Ok(plugins)
     }

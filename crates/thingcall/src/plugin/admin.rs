@@ -1,5 +1,5 @@
-//! `thingcall plugin list` and `reload`: what a running server has loaded, and loading anew, through its operator's
-//! listener.
+//! `thingcall plugin list`, `reload`, `rollback` and `forget`: what a running server has loaded, and what is done to it,
+//! through its operator's listener.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +39,20 @@ pub(crate) struct Reload {
     server: Server,
 }
 
+/// One plugin of a running server.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A plugin that was loaded once keeps its claims when its file is refused or gone: its calls fail \
+    and /readyz says so, until it loads again or is forgotten. A rollback holds until its file changes or the server \
+    starts again. Exit status: 0 if it was done, else 1."
+)]
+pub(crate) struct Named {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    server: Server,
+}
+
 /// Runs `thingcall plugin list`.
 pub(super) async fn list(server: Server) -> anyhow::Result<()> {
     let (status, body) = server.ask(Method::GET, "/plugins").await?;
@@ -58,18 +72,34 @@ pub(super) async fn list(server: Server) -> anyhow::Result<()> {
 pub(super) async fn reload(args: Reload) -> anyhow::Result<ExitCode> {
     let Reload { name, server } = args;
     let Some(name) = name else { return rescan(&server).await };
+    done(&server, &name, "reload", |body| format!("loaded {}", loaded(body))).await
+}
+
+/// Runs `thingcall plugin rollback`.
+pub(super) async fn rollback(Named { name, server }: Named) -> anyhow::Result<ExitCode> {
+    done(&server, &name, "rollback", |body| format!("loaded {}", loaded(body))).await
+}
+
+/// Runs `thingcall plugin forget`.
+pub(super) async fn forget(Named { name, server }: Named) -> anyhow::Result<ExitCode> {
+    done(&server, &name, "forget", |_| "forgotten: its claims are free".to_owned()).await
+}
+
+/// Has something done to one plugin, and says how it went.
+async fn done(server: &Server, name: &str, what: &str, told: impl Fn(&Value) -> String) -> anyhow::Result<ExitCode> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         bail!(WrongUse(format!("{name:?} is not the name of a plugin; `thingcall plugin list` tells them")));
     }
-    let (status, body) = server.ask(Method::POST, &format!("/plugins/{name}/reload")).await?;
+    let (status, body) = server.ask(Method::POST, &format!("/plugins/{name}/{what}")).await?;
+    let good = status == StatusCode::OK;
     if server.output.json {
         output::line(&body);
-    } else if status == StatusCode::OK {
-        output::line(format_args!("{name}: loaded {}", loaded(&body)));
+    } else if good {
+        output::line(format_args!("{name}: {}", told(&body)));
     } else {
-        output::note(format_args!("{name}: not loaded: {}", words(&body)));
+        output::note(format_args!("{name}: {what} failed: {}", words(&body)));
     }
-    Ok(if status == StatusCode::OK { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn rescan(server: &Server) -> anyhow::Result<ExitCode> {

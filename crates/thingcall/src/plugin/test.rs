@@ -12,8 +12,8 @@ use prometheus::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thingcall_core::{
-    Answer, Args as Arguments, Call, CallId, CallMode, Deadline, Device, DeviceKey, DeviceName, Handlers, ProductKey,
-    Qos, ReplyBody, RequestId, ServiceId,
+    Answer, Args as Arguments, Call, CallId, CallMode, Conditions, Deadline, Device, DeviceKey, DeviceName, Handlers,
+    ProductKey, Qos, ReplyBody, RequestId, ServiceId,
 };
 use thingcall_loader::{Config, Inspected, PluginConfig, PluginConfigs, Plugins};
 use tokio::time::{Instant, timeout_at};
@@ -148,7 +148,7 @@ async fn load(args: &Args, steps: &Steps) -> anyhow::Result<Loaded> {
     let config = Config { watch: false, ..Config::default() };
     let treated = PluginConfig { config: own, ..PluginConfig::default() };
     let treated = PluginConfigs::from([(manifest.name.clone(), treated)]);
-    let plugins = Plugins::start(config, treated, folder.path(), &Registry::new()).await?;
+    let plugins = Plugins::start(config, treated, folder.path(), &Conditions::default(), &Registry::new()).await?;
     super::loaded(&plugins)?;
     let text =
         format!("{} {}, claims {:?}, codecs {:?}", manifest.name, manifest.version, manifest.claims, manifest.codecs);

@@ -1,0 +1,152 @@
+//! What is remembered of plugins beside the store: what each claims, and the file that was last loaded.
+//!
+//! **Invariant:** a record or a file is there whole or not at all: each is written beside, synced and renamed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim;
+use crate::files::{self, FileError};
+use crate::manifest::is_name;
+use crate::routes::Wish;
+
+/// A plugin that was loaded once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record {
+    /// The operator's file.
+    pub(crate) file: PathBuf,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+    claims: Vec<String>,
+    codecs: Vec<String>,
+    order: Option<i32>,
+}
+
+impl Record {
+    /// What is worth remembering of a plugin that was just loaded.
+    pub(crate) fn new(file: &Path, version: &str, sha256: &str, wish: &Wish) -> Self {
+        Self {
+            file: file.to_owned(),
+            version: version.to_owned(),
+            sha256: sha256.to_owned(),
+            claims: wish.claims.iter().map(ToString::to_string).collect(),
+            codecs: wish.codecs.iter().map(ToString::to_string).collect(),
+            order: wish.order,
+        }
+    }
+
+    /// What it asked for. A text that is no claim any more is left out.
+    pub(crate) fn wish(&self, name: &str) -> Wish {
+        Wish {
+            name: name.to_owned(),
+            claims: claim::parse_all(&self.claims).unwrap_or_default(),
+            codecs: claim::parse_all(&self.codecs).unwrap_or_default(),
+            order: self.order,
+        }
+    }
+}
+
+/// The folder of what is remembered.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    folder: PathBuf,
+}
+
+impl Kept {
+    /// Takes the folder, which need not exist.
+    pub(crate) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Every plugin that was loaded once and not forgotten.
+    ///
+    /// # Errors
+    /// Which record cannot be read: without it calls could pass a plugin by.
+    pub(crate) fn records(&self) -> Result<BTreeMap<String, Record>, FileError> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(unreadable(&self.folder, &error)),
+        };
+        let mut records = BTreeMap::new();
+        for entry in entries {
+            let path = entry.map_err(|error| unreadable(&self.folder, &error))?.path();
+            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if path.extension().is_some_and(|extension| extension == "json") && is_name(&name) {
+                let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+                let record = serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, &error.into()))?;
+                records.insert(name, record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Where the last file of this plugin that was loaded is.
+    pub(crate) fn last(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.so"))
+    }
+
+    /// Where the one before it is.
+    pub(crate) fn before(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.before.so"))
+    }
+
+    /// Remembers a plugin that was just loaded; `bytes` are its file's, if they are others than before.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub(crate) fn remember(&self, name: &str, record: &Record, bytes: Option<&[u8]>) -> Result<(), FileError> {
+        files::make_private(&self.folder)?;
+        if let Some(bytes) = bytes {
+            let last = self.last(name);
+            match std::fs::rename(&last, self.before(name)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(unwritable(&last, &error)),
+            }
+            self.put(&last, bytes)?;
+        }
+        let path = self.folder.join(format!("{name}.json"));
+        let text = serde_json::to_vec(record).map_err(|error| unwritable(&path, &error.into()))?;
+        self.put(&path, &text)
+    }
+
+    /// Forgets a plugin: its claims and its files.
+    ///
+    /// # Errors
+    /// What cannot be removed.
+    pub(crate) fn forget(&self, name: &str) -> Result<(), FileError> {
+        let record = self.folder.join(format!("{name}.json"));
+        for path in [record, self.last(name), self.before(name)] {
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(unwritable(&path, &error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        let beside = path.with_extension("new");
+        drop(std::fs::remove_file(&beside));
+        files::create(&beside, bytes)
+            .and_then(|()| File::open(&beside)?.sync_all())
+            .and_then(|()| std::fs::rename(&beside, path))
+            .and_then(|()| File::open(&self.folder)?.sync_all())
+            .map_err(|error| unwritable(path, &error))
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> FileError {
+    FileError::Read { path: path.to_owned(), why: error.to_string() }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> FileError {
+    FileError::Copy { path: path.to_owned(), why: error.to_string() }
+}

@@ -1,0 +1,152 @@
+//! Claims of plugins that are not loaded. Their calls fail: a plugin may be there to forbid them.
+//!
+//! **Invariant:** what a plugin once claimed, or its section claims, goes to nobody else by default: not to the device,
+//! not to a plugin with a wider claim. It is free again when the plugin is loaded, switched off or forgotten. A plugin
+//! that claims the very same takes it: somebody put it there for that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prometheus::IntGaugeVec;
+use thingcall_core::{
+    Answer, Call, CallError, Codec, CodecError, Condition, Conditions, Delivery, DeviceLink, Executed, Handler,
+    RawReply, Reply, Weight,
+};
+
+use crate::book::Book;
+use crate::claim;
+use crate::config::{PluginConfig, PluginConfigs};
+use crate::routes::{Member, Wish};
+
+/// A plugin that has claims and is not loaded.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    pub(crate) wish: Wish,
+    /// Why it is not loaded.
+    pub(crate) why: String,
+}
+
+/// Stands in the table for a plugin that is not loaded.
+struct Absent(String);
+
+impl Absent {
+    /// What a caller may know; why it is so is the operator's.
+    fn why(&self) -> String {
+        format!("plugin {} handles this and is not loaded; `thingcall plugin list` on the server tells why", self.0)
+    }
+}
+
+#[async_trait]
+impl Handler for Absent {
+    async fn handle(&self, _call: &Call, _device: &dyn DeviceLink) -> Result<Answer, CallError> {
+        Err(CallError::Plugin { why: self.why(), executed: Executed::No })
+    }
+}
+
+#[async_trait]
+impl Codec for Absent {
+    async fn encode(&self, _delivery: &Delivery) -> Result<Bytes, CodecError> {
+        Err(CodecError(self.why()))
+    }
+
+    async fn decode(&self, _raw: RawReply) -> Result<Option<Reply>, CodecError> {
+        Err(CodecError(self.why()))
+    }
+}
+
+impl Reserved {
+    /// The table's row.
+    pub(crate) fn member(&self) -> Member {
+        let absent = Arc::new(Absent(self.wish.name.clone()));
+        Member {
+            name: self.wish.name.clone(),
+            claims: self.wish.claims.clone(),
+            codecs: self.wish.codecs.clone(),
+            order: self.wish.order,
+            handler: Some(absent.clone()),
+            codec: Some(absent),
+            bypass: None,
+        }
+    }
+}
+
+/// The plugins that have claims and are not loaded, by name.
+pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
+    let names = book.remembered.keys().chain(configs.keys());
+    let mut all: BTreeMap<&String, Wish> = BTreeMap::new();
+    for name in names.filter(|name| !book.active.contains_key(*name)) {
+        let section = configs.get(name);
+        if section.is_none_or(|section| section.enabled) {
+            all.entry(name).or_insert_with(|| wish(name, section, book));
+        }
+    }
+    let taken = |mut wish: Wish| {
+        for other in book.active.values().map(|active| &active.wish) {
+            wish.claims.retain(|claim| other.order != wish.order || !other.claims.contains(claim));
+            wish.codecs.retain(|codec| !other.codecs.contains(codec));
+        }
+        wish
+    };
+    let held = all.into_iter().filter(|(_, wish)| !wish.claims.is_empty() || !wish.codecs.is_empty());
+    held.map(|(name, wish)| Reserved { why: book.why_not(name), wish: taken(wish) }).collect()
+}
+
+/// What its section says it handles, else what it handled when it was last loaded.
+fn wish(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
+    let before = book.remembered.get(name).map(|record| record.wish(name));
+    let before = before.unwrap_or_else(|| Wish { name: name.to_owned(), claims: vec![], codecs: vec![], order: None });
+    let Some(section) = section else { return before };
+    let claims = section.claims.as_ref().and_then(|claims| claim::parse_all(claims).ok());
+    let codecs = section.codecs.as_ref().and_then(|codecs| claim::parse_all(codecs).ok());
+    Wish {
+        name: name.to_owned(),
+        claims: claims.unwrap_or(before.claims),
+        codecs: codecs.unwrap_or(before.codecs),
+        order: section.order,
+    }
+}
+
+/// Where readiness and metrics are told which plugins with claims are not loaded.
+pub(crate) struct Told {
+    conditions: Conditions,
+    known: BTreeMap<String, Arc<Condition>>,
+    gauge: IntGaugeVec,
+}
+
+impl Told {
+    pub(crate) const fn new(conditions: Conditions, gauge: IntGaugeVec) -> Self {
+        Self { conditions, known: BTreeMap::new(), gauge }
+    }
+
+    /// Brings both up to date.
+    pub(crate) fn tell(&mut self, book: &Book, reserved: &[Reserved]) {
+        let loaded = book.active.keys().map(|name| (name, None));
+        let absent = reserved.iter().map(|reserved| (&reserved.wish.name, Some(&reserved.why)));
+        let now: BTreeMap<&String, Option<&String>> = loaded.chain(absent).collect();
+        let gone: Vec<_> = self.known.keys().filter(|name| !now.contains_key(name)).cloned().collect();
+        for name in gone {
+            if let Some(condition) = self.known.remove(&name) {
+                self.conditions.remove(&condition);
+            }
+            drop(self.gauge.remove_label_values(&[&name]));
+        }
+        for (name, why) in now {
+            let conditions = &self.conditions;
+            let add = || conditions.add(format!("plugin {name}"), Weight::Required);
+            let condition = self.known.entry(name.clone()).or_insert_with(add);
+            self.gauge.with_label_values(&[name]).set(i64::from(why.is_some()));
+            match why {
+                None => condition.holds(),
+                Some(why) => condition.fails(format!(
+                    "not loaded, so its calls fail: {why}; mend it and `thingcall plugin reload {name}`, or free its \
+                     claims with `thingcall plugin forget {name}`"
+                )),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
