@@ -10,10 +10,9 @@ fn device_gets_nothing_that_is_not_its_own_whatever_it_subscribes_to() {
     let watching = MqttDevice::connect(site.broker(), &Credential::of(&spy, Some(1)));
     let watched = MqttDevice::connect(site.broker(), &Credential::of(&victim, Some(1)));
 
-    for filter in [
-        format!("/sys/{PRODUCT}/victim/thing/service/+"),
-        format!("/ext/rrpc/+/sys/{PRODUCT}/victim/thing/service/+"),
-    ] {
+    for filter in
+        [format!("/sys/{PRODUCT}/victim/thing/service/+"), format!("/ext/rrpc/+/sys/{PRODUCT}/victim/thing/service/+")]
+    {
         assert!(!watching.subscribe(&filter), "{filter} is refused");
     }
     // SDKs send wide ones, and give up where they are refused.

@@ -166,15 +166,17 @@ impl Inner {
         let image = generation.image();
         let record = Record::new(file, &image.manifest.version, &image.sha256, wish);
         let name = wish.name.clone();
-        let before = self.book().remembered.insert(name.clone(), record.clone());
+        let before = self.book().remembered.get(&name).cloned();
         if before.as_ref() == Some(&record) {
             return;
         }
         let other = before.is_none_or(|before| before.sha256 != record.sha256);
         let kept = self.kept.clone();
-        let written = move || kept.remember(&name, &record, other.then_some(bytes.as_slice()));
+        let (noted, writing) = (record.clone(), name.clone());
+        let written = move || kept.remember(&writing, &record, other.then_some(bytes.as_slice()));
         match tokio::task::spawn_blocking(written).await {
-            Ok(Ok(())) => {}
+            // Only what was written: what was not is tried again when the plugin is loaded the next time.
+            Ok(Ok(())) => drop(self.book().remembered.insert(name, noted)),
             Ok(Err(error)) => {
                 error!(plugin = wish.name, %error, "the plugin is loaded, but will not be remembered after a restart");
             }

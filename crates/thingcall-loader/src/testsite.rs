@@ -13,7 +13,7 @@ use prometheus::Registry;
 use tempfile::TempDir;
 use thingcall_core::{
     Answer, Args, Call, CallError, CallId, CallMode, Command, Conditions, Deadline, Device, DeviceKey, DeviceLink,
-    Handlers, IotId, Qos, ReplyBody, RequestId,
+    Executed, Handlers, IotId, Qos, ReplyBody, RequestId,
 };
 use tokio::time::Instant;
 
@@ -168,13 +168,18 @@ impl DeviceLink for Echo {
     }
 }
 
-/// Calls as the engine does; without a handler, the device. Says who answered.
+/// Calls as the engine does; without a handler, the device. Says who answered; `nobody` for a plugin that is not loaded.
 pub(crate) async fn answered_by(plugins: &dyn Handlers, call: &Call) -> String {
     let device = Echo::default();
     let answer = match plugins.find(call) {
         Some(handler) => handler.handle(call, &device).await,
         None => device.call(Command { service: call.service.clone(), params: call.args.clone() }).await,
     };
+    if let Err(CallError::Plugin { why, executed: Executed::No }) = &answer
+        && why.contains("is not loaded")
+    {
+        return "nobody".to_owned();
+    }
     let Ok(Answer::Replied(body)) = answer else { panic!("no reply: {answer:?}") };
     let data: serde_json::Value = serde_json::from_str(&body.data).unwrap();
     data["by"].as_str().unwrap().to_owned()

@@ -92,7 +92,7 @@ async fn file_outside_of_the_folder_is_checked_and_loaded_the_same_way() {
     assert!(plugins.rescan().await.is_empty(), "it is as it was");
     remove_file(&file).unwrap();
     plugins.rescan().await;
-    assert_eq!(by(&plugins).await, "device");
+    assert_eq!(by(&plugins).await, "nobody");
 }
 
 #[tokio::test]

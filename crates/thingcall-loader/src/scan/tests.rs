@@ -36,12 +36,15 @@ async fn hidden_files_and_other_files_are_left_alone() {
 }
 
 #[tokio::test]
-async fn removed_file_retires_its_plugin() {
+async fn removed_file_retires_its_plugin_and_its_claims_stay_until_it_is_forgotten() {
     let site = Site::new();
     answering(&site.file("a.so"), "a", CLAIMS, "1");
     let plugins = site.start().await;
     remove_file(site.file("a.so")).unwrap();
     assert!(plugins.rescan().await.is_empty());
+    assert_eq!(answered_by(&*plugins, &call("pk", "fb:set")).await, "nobody");
+    assert!(plugins.list()[0].error.as_ref().is_some_and(|why| why.contains("is not there")), "{:?}", plugins.list());
+    plugins.forget("a").await.unwrap();
     assert_eq!(answered_by(&*plugins, &call("pk", "fb:set")).await, "device");
     assert!(plugins.list().is_empty());
     assert!(plugins.shutdown().await);

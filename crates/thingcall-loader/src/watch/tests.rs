@@ -31,7 +31,7 @@ async fn new_changed_and_removed_files_are_seen() {
     write(&file, std::fs::read(&beside).unwrap()).unwrap();
     answers(&plugins, "copied-over-it").await;
     remove_file(&file).unwrap();
-    answers(&plugins, "device").await;
+    answers(&plugins, "nobody").await;
     assert!(plugins.shutdown().await);
 }
 
