@@ -52,8 +52,10 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
     engine.attach(wire);
     Ok(match part {
         "http-acs3" | "http-v1" => {
+            // The front first: it refuses what was signed before it began.
+            let stream = front(&site, engine, &metering).await?;
             let requests = (0..runs).map(|_| signed(&site, part == "http-acs3")).collect();
-            Ready::Http { requests, stream: front(&site, engine, &metering).await? }
+            Ready::Http { requests, stream }
         }
         "engine-sync" | "engine-async" => {
             let service = if part == "engine-sync" { SYNC } else { ASYNC };
