@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Delivery, DeviceKey, Presence, SyncTopic, TransportName};
+use crate::{Delivery, DeviceKey, Presence, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,12 +59,6 @@ pub trait Transport: Send + Sync {
         (!self.ready()).then(|| "there is no connection to its broker; the log says why".to_owned())
     }
 
-    /// The topic of synchronous calls for a device of which nothing else says it; `None` if this transport sees that
-    /// itself.
-    fn sync_topic(&self) -> Option<SyncTopic> {
-        None
-    }
-
     /// Sends a command. Returns when the message is handed on; it does not wait for the device.
     /// Cancel-safe: dropping it sends the message once or not at all.
     ///
@@ -96,9 +90,6 @@ pub enum DeliverError {
     /// The connection broke while the message was on its way; it may have left.
     #[error("connection to the broker lost while sending")]
     Lost,
-    /// The broker takes no messages for now; nothing was sent.
-    #[error("the devices' broker takes no messages for now")]
-    Blocked,
     /// The send queue is full; nothing was sent.
     #[error("send queue is full ({0} messages)")]
     QueueFull(usize),

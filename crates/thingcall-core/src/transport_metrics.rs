@@ -180,7 +180,7 @@ impl PublishResult {
         match end {
             Ok(Sent::Acked) => Self::Acked,
             Ok(Sent::Sent | Sent::Kept) => Self::Sent,
-            Err(DeliverError::QueueFull(_) | DeliverError::Blocked) => Self::Blocked,
+            Err(DeliverError::QueueFull(_)) => Self::Blocked,
             Err(DeliverError::Offline) => Self::Returned,
             Err(DeliverError::Refused(_)) => Self::Nacked,
             Err(DeliverError::Down | DeliverError::Lost | DeliverError::TooLarge { .. }) => Self::Failed,

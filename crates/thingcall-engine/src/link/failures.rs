@@ -57,7 +57,6 @@ impl Link<'_> {
             DeliverError::Offline => CallError::Offline(self.call.device.key.to_string()),
             DeliverError::Down => CallError::TransportDown,
             DeliverError::Lost => CallError::TransportLost,
-            DeliverError::Blocked => CallError::Overloaded("the devices' broker takes no messages for now".to_owned()),
             DeliverError::QueueFull(messages) => CallError::Overloaded(format!("{messages} messages wait to be sent")),
             DeliverError::TooLarge { .. } => CallError::TooLarge(error.to_string()),
             DeliverError::Refused(why) => CallError::NotDelivered(why),
