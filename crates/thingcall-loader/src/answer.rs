@@ -6,6 +6,8 @@ use thingcall_plugin::abi::{
     E_TIMEOUT, E_UNSUPPORTED,
 };
 
+use tracing::error;
+
 use crate::call::Completion;
 use crate::metrics::CallResult;
 use crate::operation::status_of;
@@ -77,8 +79,15 @@ pub(crate) fn answer(
             if let Some(error) = tally.failure(status) {
                 return (Err(error), result);
             }
-            let why =
-                if message.is_empty() { words(status).to_owned() } else { format!("{}: {message}", words(status)) };
+            let why = match message.as_str() {
+                "" => words(status).to_owned(),
+                // What code says when it breaks is for who runs it.
+                panic if status == E_PANIC => {
+                    error!(plugin, panic, "plugin code panicked");
+                    words(status).to_owned()
+                }
+                message => format!("{}: {message}", words(status)),
+            };
             (failed(why, tally.executed()), result)
         }
     }

@@ -83,7 +83,9 @@ impl Book {
             let known = |note: &FileNote| note.refusal.as_ref()?.known.as_ref().map(|known| known.name.clone());
             self.files.iter().find(|(_, note)| known(note).as_deref() == Some(name)).map(|(file, _)| file.clone())
         };
-        let before = || self.remembered.get(name).map(|record| record.file.clone());
+        // Unless that holds another one now.
+        let others = |file: &PathBuf| !self.active.values().any(|active| active.file == *file);
+        let before = || self.remembered.get(name).map(|record| record.file.clone()).filter(others);
         self.active.get(name).map(|active| active.file.clone()).or_else(refused).or_else(before)
     }
 

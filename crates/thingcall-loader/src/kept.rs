@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim;
+use crate::claim::{self, Claim, ClaimError, CodecClaim};
 use crate::files::{self, FileError};
 use crate::manifest::is_name;
 use crate::routes::Wish;
@@ -40,7 +40,13 @@ impl Record {
         }
     }
 
-    /// What it asked for. A text that is no claim any more is left out.
+    /// That every claim in it can be read: one left out would be open to the device.
+    fn check(&self) -> Result<(), ClaimError> {
+        claim::parse_all::<Claim>(&self.claims)?;
+        claim::parse_all::<CodecClaim>(&self.codecs).map(drop)
+    }
+
+    /// What it asked for.
     pub(crate) fn wish(&self, name: &str) -> Wish {
         Wish {
             name: name.to_owned(),
@@ -79,7 +85,9 @@ impl Kept {
             let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if path.extension().is_some_and(|extension| extension == "json") && is_name(&name) {
                 let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-                let record = serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, &error.into()))?;
+                let record: Record =
+                    serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, &error.into()))?;
+                record.check().map_err(|why| FileError::Read { path, why: why.to_string() })?;
                 records.insert(name, record);
             }
         }
@@ -104,10 +112,11 @@ impl Kept {
         files::make_private(&self.folder)?;
         if let Some(bytes) = bytes {
             let last = self.last(name);
-            match std::fs::rename(&last, self.before(name)) {
-                Ok(()) => {}
+            // Copied, not moved: whenever this ends, there is a last one that is whole.
+            match std::fs::read(&last) {
+                Ok(bytes) => self.put(&self.before(name), &bytes)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(unwritable(&last, &error)),
+                Err(error) => return Err(unreadable(&last, &error)),
             }
             self.put(&last, bytes)?;
         }

@@ -254,13 +254,6 @@ impl Inner {
             if old.file != new.file {
                 book.files.remove(&old.file);
             }
-            // Its file holds another plugin now: somebody put that in its place.
-            if old.wish.name != loaded.name {
-                book.remembered.remove(&old.wish.name);
-                if let Err(error) = self.kept.forget(&old.wish.name) {
-                    error!(plugin = old.wish.name, %error, "a replaced plugin will be remembered after a restart");
-                }
-            }
         }
         self.count_active(&new, metrics::Active::Yes);
         book.active.insert(loaded.name.clone(), new);

@@ -89,8 +89,9 @@ pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
         }
         wish
     };
-    let held = all.into_iter().filter(|(_, wish)| !wish.claims.is_empty() || !wish.codecs.is_empty());
-    held.map(|(name, wish)| Reserved { why: book.why_not(name), wish: taken(wish) }).collect()
+    let held = all.into_iter().map(|(name, wish)| (name, taken(wish)));
+    let held = held.filter(|(_, wish)| !wish.claims.is_empty() || !wish.codecs.is_empty());
+    held.map(|(name, wish)| Reserved { why: book.why_not(name), wish }).collect()
 }
 
 /// What its section says it handles, else what it handled when it was last loaded.

@@ -64,7 +64,7 @@ impl Link<'_> {
     }
 }
 
-/// Why a command could not be made durable, for the caller. Nothing was sent.
+/// Why a command could not be made durable, for the caller.
 pub(crate) fn not_recorded(error: JournalError) -> CallError {
     match error {
         JournalError::DeviceFull(waiting) => {

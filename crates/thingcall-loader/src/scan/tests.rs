@@ -2,14 +2,16 @@
 
 use std::fs::{remove_file, rename, write};
 
-use crate::PluginConfig;
+use prometheus::Registry;
+
 use crate::testsite::{Site, active, answered_by, answering, call, error_of};
+use crate::{PluginConfig, Plugins, StartError};
 
 use super::*;
 
 const CLAIMS: &str = "[\"fb:*\"]";
 
-fn names(plugins: &crate::Plugins) -> Vec<String> {
+fn names(plugins: &Plugins) -> Vec<String> {
     active(plugins).into_iter().filter_map(|state| state.name).collect()
 }
 
@@ -73,6 +75,33 @@ async fn file_that_holds_another_plugin_now_replaces_the_one_before() {
     assert_eq!(answered_by(&*plugins, &call("pk", "fb:set")).await, "2");
     let error = plugins.reload("a").await.unwrap_err();
     assert_eq!(error, LoadError::UnknownPlugin("a".to_owned()));
+}
+
+#[tokio::test]
+async fn claims_stay_with_a_plugin_whose_file_holds_another_one_that_does_not_take_them() {
+    let site = Site::new();
+    answering(&site.file("x.so"), "a", CLAIMS, "1");
+    let plugins = site.start().await;
+    answering(&site.file("x.so"), "b", "[\"gb:*\"]", "2");
+    plugins.rescan().await;
+    assert_eq!(answered_by(&*plugins, &call("pk", "fb:set")).await, "nobody");
+    plugins.forget("a").await.unwrap();
+    assert_eq!(answered_by(&*plugins, &call("pk", "fb:set")).await, "device");
+}
+
+#[tokio::test]
+async fn record_with_a_claim_that_cannot_be_read_stops_the_start() {
+    let site = Site::new();
+    answering(&site.file("a.so"), "a", CLAIMS, "1");
+    assert!(site.start().await.shutdown().await);
+    let record = site.data.join("plugin-kept").join("a.json");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let spoilt = text.replacen("\"claims\":[\"", "\"claims\":[\"a b\",\"", 1);
+    assert_ne!(text, spoilt);
+    write(&record, spoilt).unwrap();
+    let (config, configs, metering) = (site.config.clone(), site.configs.clone(), Registry::new());
+    let started = Plugins::start(config, configs, &site.data, &site.conditions, &metering);
+    assert!(matches!(started.await, Err(StartError::Remembered(_))));
 }
 
 #[tokio::test]
