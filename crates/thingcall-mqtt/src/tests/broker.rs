@@ -66,6 +66,11 @@ impl Packet {
 }
 
 impl Session {
+    /// Waits for the first byte of a packet and takes none, so that it can be given up.
+    pub(super) async fn readable(&self) {
+        self.socket.readable().await.unwrap();
+    }
+
     pub(super) async fn packet(&mut self) -> Packet {
         let first = self.socket.read_u8().await.unwrap();
         let (mut length, mut shift) = (0_usize, 0);
