@@ -88,7 +88,12 @@ impl Probe {
 
     /// The broker said that it may not be.
     pub fn refused(&self) {
-        self.lock().verdict = Verdict::Forbids;
+        let mut state = self.lock();
+        state.verdict = Verdict::Forbids;
+        // It will not come back, and not for the broker's silence.
+        if let Some(probe) = &mut state.under_way {
+            probe.accepted = true;
+        }
     }
 
     /// A message came where probes come.

@@ -53,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) stop: Notify,
     stopped: AtomicBool,
     /// The present connection; `None` while there is none.
-    open: RwLock<Option<Open>>,
+    pub(crate) open: RwLock<Option<Open>>,
 }
 
 /// A connection that takes deliveries.
@@ -153,10 +153,6 @@ impl Shared {
         self.metrics.up.set(0);
         self.echoes.forget_all();
         was.is_some()
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// A device's message came: the broker carries those.

@@ -5,8 +5,8 @@
 
 use std::future::pending;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -116,17 +116,20 @@ impl Shared {
     pub(crate) fn look(&self) {
         let now = Instant::now();
         let oldest = self.unacknowledged.oldest(now);
-        if !self.is_open() {
+        // Held, so that what is written down here comes before what the connection's end is.
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        if open.is_none() {
             return;
         }
         let found = self.found(now, oldest);
         let failure = self.failure_of(found, oldest);
         self.metrics.up.set(i64::from(failure.is_none()));
+        self.standing.set(failure.clone());
         let before = self.found.swap(found as u8, Ordering::Relaxed);
+        drop(open);
         if before != found as u8 {
             self.tell(found, failure.as_deref());
         }
-        self.standing.set(failure);
     }
 
     fn found(&self, now: Instant, oldest: Duration) -> Found {

@@ -34,6 +34,15 @@ fn silence_is_told_from_a_refusal() {
 }
 
 #[test]
+fn a_refused_probe_is_no_silent_one_when_its_time_is_over() {
+    let (probe, began) = probe();
+    probe.due(began).unwrap();
+    probe.refused();
+    assert_eq!(probe.verdict(began), Verdict::Forbids);
+    assert_eq!(probe.verdict(began + 5 * SECOND), Verdict::Forbids);
+}
+
+#[test]
 fn only_its_own_bytes_bring_a_probe_back() {
     let (probe, began) = probe();
     let other = Probe::new(SECOND, SECOND, 8).due(began).unwrap();
