@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use thingcall_core::ConnectResult;
+use thingcall_core::{ConnectResult, PeerText};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -185,7 +185,8 @@ async fn greet<S: Socket>(stranger: Stranger, socket: S) {
         Ok(Err(Broken::Closed | Broken::Io(_))) => return tracing::debug!(%peer, "closed before its CONNECT"),
         Ok(Err(error)) => {
             inner.own_metrics.refused(Refused::Malformed);
-            tracing::info!(%peer, reason = %error, "connect refused");
+            let reason = error.to_string();
+            tracing::info!(%peer, reason = %PeerText::new(&reason), "connect refused");
             // The one fault of which MQTT 3 can be told: no client id, and a session to be kept for it.
             if error.is_client_id() {
                 inner.turn_away(wire, Version::V3.refused(Refusal::ClientId)).await;
@@ -262,7 +263,10 @@ impl Stranger {
     fn no_handshake(&self, error: &dyn std::fmt::Display) {
         self.inner.own_metrics.refused(Refused::Handshake);
         self.inner.metrics.connected(ConnectResult::Tls);
-        tracing::info!(peer = %self.peer, %error, "connection closed: no TLS or WebSocket handshake");
+        let error = error.to_string();
+        tracing::info!(
+            peer = %self.peer, error = %PeerText::new(&error), "connection closed: no TLS or WebSocket handshake"
+        );
     }
 }
 
