@@ -53,6 +53,14 @@ pub struct Config {
     /// How long a message without a deadline may wait for the broker's confirmation.
     #[serde(with = "humantime_serde")]
     pub publish_ack_timeout: Duration,
+    /// Whether the broker is probed: a message to ourselves, through our own queue.
+    pub probe: bool,
+    /// How often it is sent.
+    #[serde(with = "humantime_serde")]
+    pub probe_interval: Duration,
+    /// How long it may take.
+    #[serde(with = "humantime_serde")]
+    pub probe_timeout: Duration,
     /// How many messages may wait for their confirmation; more are refused at once.
     pub send_queue_messages_max: usize,
     /// On how many channels they are sent, each one message at a time.
@@ -106,6 +114,9 @@ impl Default for Config {
             reconnect_pause_min: Duration::from_millis(100),
             reconnect_pause_max: Duration::from_secs(10),
             publish_ack_timeout: Duration::from_secs(5),
+            probe: true,
+            probe_interval: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(5),
             send_queue_messages_max: 4096,
             publish_channels_max: 128,
             prefetch_messages_max: 1024,
@@ -147,6 +158,8 @@ impl Config {
             ("heartbeat", self.heartbeat, 2_000..=65_535_000, "2s to 65535s"),
             ("connect_timeout", self.connect_timeout, 1_000..=u64::MAX, "1s or more"),
             ("publish_ack_timeout", self.publish_ack_timeout, 1..=u64::MAX, "1ms or more"),
+            ("probe_interval", self.probe_interval, 100..=u64::MAX, "100ms or more; `probe = false` ends it"),
+            ("probe_timeout", self.probe_timeout, 100..=u64::MAX, "100ms or more"),
             ("reconnect_pause_min", self.reconnect_pause_min, 10..=u64::MAX, "10ms or more"),
         ] {
             let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);

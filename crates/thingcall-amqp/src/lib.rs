@@ -15,10 +15,12 @@
 mod config;
 
 mod transport;
+mod watch;
 
 mod bindings;
 mod keys;
 mod outgoing;
+mod owed;
 mod publisher;
 
 mod inbound;

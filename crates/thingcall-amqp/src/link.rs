@@ -12,6 +12,7 @@ use futures_util::stream::BoxStream;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::protocol::AMQPErrorKind;
+use lapin::types::ShortString;
 use lapin::{Acker, Connection, Consumer, ErrorKind, Event};
 use thingcall_alink::Uplink;
 use thingcall_core::{ConnectResult, DropReason, Dropped, PeerText, ReceivedKind, TransportKind, UnixMillis};
@@ -23,6 +24,7 @@ use crate::inbound::{Incoming, Read, Reader};
 use crate::publisher::Publisher;
 use crate::socket::Socket;
 use crate::transport::{Open, Shared};
+use crate::watch::{Watch, is_probe};
 
 /// Connections that lasted so long were good ones: the next ones are tried soon.
 const GOOD_AFTER: Duration = Duration::from_secs(5);
@@ -57,7 +59,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(mut link) => {
                 let began = Instant::now();
                 let ended = link.serve(&shared).await;
-                link.close(&shared).await;
+                link.close(&shared, &ended.why).await;
                 if began.elapsed() >= GOOD_AFTER {
                     pause = shared.config.reconnect_pause_min;
                 }
@@ -65,13 +67,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
             Err(ended) => {
                 shared.metrics.connected(ended.result);
+                shared.no_connection(&ended.why);
                 ended
             }
         };
         if shared.stopping() {
             return;
         }
-        warn!(broker = %shared.config.url, why = %PeerText::new(&ended.why), retry_ms = pause.as_millis(), "no connection to the broker");
+        let why = PeerText::new(&ended.why);
+        warn!(broker = %shared.config.url, %why, retry_ms = pause.as_millis(), "no connection to the broker");
         tokio::select! {
             () = sleep(jittered(pause)) => {}
             () = shared.stop.notified() => {}
@@ -89,6 +93,8 @@ fn jittered(pause: Duration) -> Duration {
 struct Link {
     open: Open,
     consumer: Consumer,
+    /// Where they come from.
+    queue: ShortString,
     /// Replies come on it.
     reader: Connection,
     /// What happens to the connection for requests.
@@ -103,12 +109,13 @@ impl Link {
     }
 
     /// Takes deliveries and receives until either connection ends.
-    async fn serve(&mut self, shared: &Shared) -> Ended {
+    async fn serve(&mut self, shared: &Arc<Shared>) -> Ended {
         shared.metrics.connected(ConnectResult::Ok);
         shared.metrics.last_connect.set(UnixMillis::now().0 / 1000);
         shared.open(self.open.clone());
         info!(broker = %shared.config.url, instance = %shared.instance, "connected, and the replies' queue is there");
         let publisher = self.open.publisher.clone();
+        let _watch = Watch::start(shared.clone(), publisher.clone(), self.queue.clone());
         let (mut acks, mut watch) = (Acks::default(), interval(WATCH_PAUSE));
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -122,7 +129,7 @@ impl Link {
                 acked = acks.running(), if acks.are_running() => if let Err(error) = acked {
                     return Ended::refused(error);
                 },
-                event = self.writer_events.next() => if let Some(ended) = heard(event) {
+                event = self.writer_events.next() => if let Some(ended) = heard(shared, event) {
                     return ended;
                 },
                 _ = watch.tick() => if !self.reader.status().connected() || !publisher.connection().status().connected() {
@@ -136,8 +143,8 @@ impl Link {
     }
 
     /// Takes no more deliveries, closes, and then ends the calls that were sent.
-    async fn close(self, shared: &Shared) {
-        shared.close();
+    async fn close(self, shared: &Shared, why: &str) {
+        shared.close(why);
         self.publisher().end().await;
         tokio::join!(goodbye(self.publisher().connection()), goodbye(&self.reader));
         drop(self);
@@ -151,14 +158,14 @@ async fn goodbye(connection: &Connection) {
 }
 
 /// What an event of the connection for requests means for it.
-fn heard(event: Option<Event>) -> Option<Ended> {
+fn heard(shared: &Shared, event: Option<Event>) -> Option<Ended> {
     match event {
         Some(Event::ConnectionBlocked(why)) => {
-            warn!(why = %PeerText::new(why.as_str()), "the broker takes no messages for now");
+            shared.blocked(&why);
             None
         }
         Some(Event::ConnectionUnblocked) => {
-            info!("the broker takes messages again");
+            shared.unblocked();
             None
         }
         // The broker closed one channel; who used it is told there.
@@ -178,6 +185,10 @@ fn is_soft(error: &lapin::Error) -> bool {
 fn take(shared: &Shared, delivery: Delivery) -> Acker {
     let Delivery { exchange, routing_key, properties, data, acker, .. } = delivery;
     let payload = Bytes::from(data);
+    if is_probe(exchange.as_str(), &properties) {
+        shared.probe_came(&payload);
+        return acker;
+    }
     let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
     let reader = Reader { config: &shared.config, instance: &shared.instance };
     let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };

@@ -21,6 +21,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::owed::{Mark, Owed};
+
 /// The reply code of a message that no queue takes.
 const NO_ROUTE: u16 = 312;
 
@@ -62,7 +64,8 @@ pub(crate) enum NotConfirmed {
 /// The sending side of one connection.
 pub(crate) struct Publisher {
     connection: Connection,
-    idle: Mutex<Vec<Channel>>,
+    idle: Mutex<Vec<Line>>,
+    owed: Owed,
     /// A turn is the right to one channel.
     turns: Arc<Semaphore>,
     unconfirmed: Unconfirmed,
@@ -70,6 +73,12 @@ pub(crate) struct Publisher {
     ended: CancellationToken,
     /// Told when an exchange is not there: the connection's owner must declare it again.
     pub(crate) missing: Notify,
+}
+
+/// A channel, and whether its message is confirmed.
+struct Line {
+    channel: Channel,
+    mark: Mark,
 }
 
 /// How many messages wait, and how many may.
@@ -89,6 +98,7 @@ impl Publisher {
         Arc::new(Self {
             connection,
             idle: Mutex::default(),
+            owed: Owed::new(),
             turns: Arc::new(Semaphore::new(usize::from(channels))),
             unconfirmed: Unconfirmed { messages: AtomicUsize::new(0), messages_max, gauge },
             exchanges: TaskTracker::new(),
@@ -109,6 +119,11 @@ impl Publisher {
     /// Whether the broker takes messages for now.
     pub(crate) fn blocked(&self) -> bool {
         self.connection.status().blocked()
+    }
+
+    /// How many messages the broker has not confirmed, and how old the oldest is.
+    pub(crate) fn owed(&self, now: Instant) -> (usize, Duration) {
+        self.owed.now(now)
     }
 
     /// Publishes a message and waits for the broker's word, at most `patience`. Dropping the future sends it once or
@@ -157,29 +172,32 @@ impl Publisher {
         turn: OwnedSemaphorePermit,
         message: Outgoing,
     ) -> Result<Confirmed, NotConfirmed> {
-        let channel = tokio::select! {
+        let line = tokio::select! {
             biased;
             () = self.ended.cancelled() => return Err(NotConfirmed::Down),
-            channel = self.channel() => channel?,
+            line = self.line() => line?,
         };
         // Between the channel and here nothing waits, so what was said of the two still holds.
         if self.blocked() {
-            self.keep(channel);
+            self.keep(line);
             return Err(NotConfirmed::Blocked);
         }
         // It had to wait for its channel.
-        if message.until.is_some_and(|until| until <= Instant::now()) {
-            self.keep(channel);
+        let now = Instant::now();
+        if message.until.is_some_and(|until| until <= now) {
+            self.keep(line);
             return Err(NotConfirmed::Full(self.unconfirmed.messages_max));
         }
+        line.mark.sent(now);
         let confirmed = tokio::select! {
             biased;
             () = self.ended.cancelled() => return Err(NotConfirmed::Lost),
-            confirmed = settle(&channel, message) => confirmed,
+            confirmed = settle(&line.channel, message, now) => confirmed,
         };
         match confirmed {
             Ok(confirmed) => {
-                self.keep(channel);
+                line.mark.settled();
+                self.keep(line);
                 drop(turn);
                 read(confirmed)
             }
@@ -188,11 +206,11 @@ impl Publisher {
     }
 
     /// A channel that nobody uses, else a new one.
-    async fn channel(&self) -> Result<Channel, NotConfirmed> {
+    async fn line(&self) -> Result<Line, NotConfirmed> {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
-                Some(channel) if channel.status().connected() => return Ok(channel),
+                Some(line) if line.channel.status().connected() => return Ok(line),
                 Some(_) => {}
                 None => break,
             }
@@ -202,11 +220,12 @@ impl Publisher {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok::<_, lapin::Error>(channel)
         };
-        open.await.map_err(|_| NotConfirmed::Down)
+        let channel = open.await.map_err(|_| NotConfirmed::Down)?;
+        Ok(Line { channel, mark: self.owed.mark() })
     }
 
-    fn keep(&self, channel: Channel) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
+    fn keep(&self, line: Line) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
     /// What an error of the channel says of its one message.
@@ -225,11 +244,11 @@ impl Publisher {
     }
 }
 
-/// Publishes, and waits for the confirmation.
-async fn settle(channel: &Channel, message: Outgoing) -> Result<Confirmation, lapin::Error> {
+/// Publishes now, and waits for the confirmation.
+async fn settle(channel: &Channel, message: Outgoing, now: Instant) -> Result<Confirmation, lapin::Error> {
     let Outgoing { exchange, routing_key, mut properties, payload, until } = message;
     if let Some(until) = until {
-        let left = until.saturating_duration_since(Instant::now()).as_millis();
+        let left = until.saturating_duration_since(now).as_millis();
         // 0 would be dropped unless somebody takes it at once.
         properties = properties.with_expiration(left.max(1).to_string().into());
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lapin::tcp::RustlsConnector;
 use thingcall_core::{
-    BrokerAddress, BrokerProblem, DeliverError, Delivery, DeviceKey, Presence, PresenceSink, PublishResult, Qos,
-    ReplySink, Sent, Transport, TransportKind, TransportMetrics, TransportName,
+    BrokerAddress, BrokerProblem, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Probe,
+    PublishResult, Qos, ReplySink, Sent, Standing, Transport, TransportKind, TransportMetrics, TransportName,
+    Unacknowledged,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -21,10 +22,11 @@ use crate::link;
 use crate::outgoing::{Way, command};
 use crate::publisher::{Confirmed, NotConfirmed, Publisher};
 use crate::results::Results;
+use crate::watch::State;
 
 /// The way to devices through RabbitMQ.
 pub struct AmqpTransport {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -39,12 +41,17 @@ pub(crate) struct Shared {
     pub(crate) presence: Arc<dyn PresenceSink>,
     pub(crate) metrics: TransportMetrics,
     pub(crate) wanted: Wanted,
+    /// Why deliveries do not arrive, where they do not.
+    pub(crate) standing: Standing,
+    pub(crate) probe: Probe,
+    pub(crate) unacknowledged: Unacknowledged,
+    pub(crate) watched: Mutex<State>,
     pub(crate) stop: Notify,
     stopped: AtomicBool,
     /// Deliveries were taken, and the engine is not told yet of their connection's end.
     owes_end: AtomicBool,
     /// The present connections; `None` while there are none.
-    open: RwLock<Option<Open>>,
+    pub(crate) open: RwLock<Option<Open>>,
 }
 
 /// Connections that take deliveries.
@@ -72,6 +79,7 @@ impl AmqpTransport {
         let tls = address.tls.then(|| crate::tls::load(&config.tls)).transpose()?;
         let metrics = TransportMetrics::register(metering, name)?;
         metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max).unwrap_or(i64::MAX));
+        let unacknowledged = Unacknowledged::register(metering, name, usize::from(config.publish_channels_max))?;
         let instance = config.instance.clone().unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
         let shared = Arc::new(Shared {
             name,
@@ -82,6 +90,10 @@ impl AmqpTransport {
             presence,
             metrics,
             wanted: Wanted::default(),
+            standing: Standing::new(format!("there is no connection to {} yet", config.url)),
+            probe: Probe::new(config.probe_interval, config.probe_timeout, fastrand::u64(..)),
+            unacknowledged,
+            watched: Mutex::default(),
             stop: Notify::new(),
             stopped: AtomicBool::new(false),
             owes_end: AtomicBool::new(false),
@@ -108,7 +120,7 @@ impl AmqpTransport {
             task.abort();
             // It holds the connections until it is gone.
             let _cancelled = task.await;
-            self.shared.close();
+            self.shared.close("shutting down");
             self.shared.lost();
         }
     }
@@ -122,14 +134,23 @@ impl Shared {
     /// Deliveries are taken from now on.
     pub(crate) fn open(&self, open: Open) {
         self.owes_end.store(true, Ordering::Relaxed);
+        self.watch_begins();
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(open);
-        self.metrics.up.set(1);
+        self.look();
     }
 
     /// Deliveries are refused from now on.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, why: &str) {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.no_connection(why);
         self.metrics.up.set(0);
+        self.unacknowledged.length.set(0);
+        self.unacknowledged.oldest_seconds.set(0.0);
+    }
+
+    /// Why there is none.
+    pub(crate) fn no_connection(&self, why: &str) {
+        self.standing.set(Some(format!("no connection to {}: {}", self.config.url, PeerText::new(why))));
     }
 
     /// Ends the calls whose messages were sent, once for each [`Self::open`].
@@ -214,12 +235,18 @@ impl Transport for AmqpTransport {
     }
 
     fn ready(&self) -> bool {
-        self.shared.present().is_some_and(|open| !open.publisher.blocked())
+        self.shared.standing.holds()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.shared.standing.failure()
     }
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        // Nobody waits any more where the device's answer comes first: then it was sent.
+        let mut counted = self.shared.metrics.publishing(PublishResult::Sent);
         let sent = self.shared.send(delivery).await;
-        self.shared.metrics.published(match &sent {
+        counted.ends(match &sent {
             Ok(Sent::Acked) => PublishResult::Acked,
             Ok(Sent::Sent | Sent::Kept) => PublishResult::Sent,
             Err(NotSent(_, result)) => *result,

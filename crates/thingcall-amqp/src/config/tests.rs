@@ -49,6 +49,8 @@ fn each_value_out_of_its_range_is_refused_by_its_key() {
     assert_eq!(keys(|c| c.heartbeat = Duration::from_secs(65_536)), ["heartbeat"]);
     assert_eq!(keys(|c| c.connect_timeout = Duration::from_millis(999)), ["connect_timeout"]);
     assert_eq!(keys(|c| c.publish_ack_timeout = Duration::ZERO), ["publish_ack_timeout"]);
+    assert_eq!(keys(|c| c.probe_interval = Duration::ZERO), ["probe_interval"]);
+    assert_eq!(keys(|c| c.probe_timeout = Duration::from_millis(99)), ["probe_timeout"]);
     assert_eq!(keys(|c| c.reconnect_pause_min = Duration::ZERO), ["reconnect_pause_min"]);
     assert_eq!(keys(|c| c.reconnect_pause_max = Duration::from_millis(99)), ["reconnect_pause_max"]);
     assert_eq!(keys(|c| c.send_queue_messages_max = 0), ["send_queue_messages_max"]);

@@ -52,7 +52,7 @@ pub(super) async fn open(shared: &Shared) -> Result<Link, Ended> {
     let bindings = if config.mqtt_devices {
         let bindings = Bindings {
             channel: reader.create_channel().await?,
-            queue,
+            queue: queue.clone(),
             exchange: config.mqtt_exchange.as_str().into(),
             bound: Mutex::default(),
         };
@@ -68,7 +68,7 @@ pub(super) async fn open(shared: &Shared) -> Result<Link, Ended> {
     let publisher = Publisher::new(writer, config.publish_channels_max, config.send_queue_messages_max, gauge);
     let ender = publisher.ender();
     let open = Open { publisher, bindings };
-    Ok(Link { open, consumer, reader, writer_events, _ender: ender, _sockets: [reader_socket, writer_socket] })
+    Ok(Link { open, consumer, queue, reader, writer_events, _ender: ender, _sockets: [reader_socket, writer_socket] })
 }
 
 async fn connect(shared: &Shared, what: &str) -> Result<(Connection, Socket), Ended> {

@@ -281,6 +281,8 @@ async fn more_messages_than_may_wait_are_refused() {
     let (rabbit, names) = (shared(), Names::new());
     let few = |config: &mut crate::Config| {
         config.send_queue_messages_max = 4;
+        // It takes a place as commands do.
+        config.probe = false;
         config.publish_channels_max = 1;
     };
     let bench = Bench::ready(rabbit.amqp, &names, few).await;

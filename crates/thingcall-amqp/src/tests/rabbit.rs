@@ -79,8 +79,15 @@ impl Rabbit {
     /// Kills it, as a crash does.
     pub(super) fn kill(&mut self) {
         let group = format!("-{}", self.server.id());
-        Command::new("kill").args(["-KILL", "--", &group]).status().unwrap();
+        signal("-KILL", &group);
         self.server.wait().unwrap();
+    }
+
+    /// Stops it in its tracks, until the value is dropped.
+    pub(super) fn pause(&self) -> Paused {
+        let group = format!("-{}", self.server.id());
+        signal("-STOP", &group);
+        Paused(group)
     }
 
     /// Starts it again, after [`Self::kill`], with its data and on its ports.
@@ -100,6 +107,19 @@ impl Rabbit {
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+/// A server that is stopped.
+pub(super) struct Paused(String);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(signal: &str, group: &str) {
+    Command::new("kill").args([signal, "--", group]).status().unwrap();
 }
 
 impl Drop for Rabbit {
