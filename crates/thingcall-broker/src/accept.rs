@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use thingcall_core::{ConnectResult, PeerText};
+use thingcall_core::PeerText;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -134,7 +134,7 @@ fn take(inner: &Arc<Inner>, around: Around, stream: TcpStream, peer: SocketAddr)
         inner.own_metrics.sockets.inc();
     } else {
         let made_room = inner.strangers.close_oldest();
-        inner.own_metrics.refused(Refused::SocketsMax);
+        inner.refused(Refused::SocketsMax);
         tracing::warn!(%peer, made_room, "more sockets of devices than may be open (broker.sockets_max, ulimit -n)");
         if !made_room {
             return;
@@ -184,7 +184,7 @@ async fn greet<S: Socket>(stranger: Stranger, socket: S) {
         Ok(Ok(first)) => first,
         Ok(Err(Broken::Closed | Broken::Io(_))) => return tracing::debug!(%peer, "closed before its CONNECT"),
         Ok(Err(error)) => {
-            inner.own_metrics.refused(Refused::Malformed);
+            inner.refused(Refused::Malformed);
             let reason = error.to_string();
             tracing::info!(%peer, reason = %PeerText::new(&reason), "connect refused");
             // The one fault of which MQTT 3 can be told: no client id, and a session to be kept for it.
@@ -196,7 +196,7 @@ async fn greet<S: Socket>(stranger: Stranger, socket: S) {
         Err(late) => return stranger.late(late),
     };
     let Some(connect) = Connect::of(first) else {
-        inner.own_metrics.refused(Refused::Malformed);
+        inner.refused(Refused::Malformed);
         return tracing::info!(%peer, reason = "its first packet is no CONNECT", "connect refused");
     };
     if !stranger.proceed() {
@@ -251,18 +251,16 @@ impl Stranger {
         match late {
             // Counted when it happened.
             Late::MadeRoom => tracing::debug!(%peer, "made room for another"),
-            Late::Stopping => self.inner.own_metrics.refused(Refused::Stopping),
+            Late::Stopping => self.inner.refused(Refused::Stopping),
             Late::Elapsed => {
-                self.inner.own_metrics.refused(Refused::Timeout);
-                self.inner.metrics.connected(ConnectResult::Timeout);
+                self.inner.refused(Refused::Timeout);
                 tracing::info!(%peer, "connection closed: no CONNECT in time (broker.handshake_timeout)");
             }
         }
     }
 
     fn no_handshake(&self, error: &dyn std::fmt::Display) {
-        self.inner.own_metrics.refused(Refused::Handshake);
-        self.inner.metrics.connected(ConnectResult::Tls);
+        self.inner.refused(Refused::Handshake);
         let error = error.to_string();
         tracing::info!(
             peer = %self.peer, error = %PeerText::new(&error), "connection closed: no TLS or WebSocket handshake"

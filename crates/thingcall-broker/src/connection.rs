@@ -1,12 +1,13 @@
 //! One device's connection: who it is, the way into its session, and what is on the way.
 //!
 //! **Invariant:** `waiting` is the number of messages handed to the session and not yet written or dropped; it never
-//! exceeds its limits, because the channel in front of the session has none.
+//! exceeds its limit, because the channel in front of the session has none. Commands of the outbox have places of their
+//! own, which the flush's window bounds.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rmqtt_codec::types::Publish;
+use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{DisconnectReasonCode, ToReasonCode};
 use thingcall_core::{CallId, Deadline, DeviceKey, UnixMillis};
 use tokio::sync::{Notify, mpsc};
@@ -31,6 +32,7 @@ pub(crate) struct Connection {
     pub(crate) gone: CancellationToken,
     tx: mpsc::UnboundedSender<Order>,
     waiting: AtomicUsize,
+    waiting_kept: AtomicUsize,
     seen_at_ms: AtomicI64,
     flush: Mutex<Flush>,
 }
@@ -46,12 +48,28 @@ pub(crate) enum Order {
 /// A message to the device.
 pub(crate) struct Outgoing {
     pub(crate) publish: Box<Publish>,
-    /// The command of the outbox that it is.
+    /// The asynchronous call that it is.
     pub(crate) command: Option<CallId>,
     /// What MQTT 5 is told as its correlation data, where its bytes do not hold its id.
     pub(crate) correlation: Option<CallId>,
     /// After this nobody waits for it.
     pub(crate) deadline: Option<Deadline>,
+}
+
+impl Outgoing {
+    /// Whether the outbox keeps it until the device has acknowledged it.
+    pub(crate) fn kept(&self) -> bool {
+        self.command.is_some() && self.publish.qos != QoS::AtMostOnce
+    }
+}
+
+/// What place a message takes that waits for the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// One of so many.
+    OneOf(usize),
+    /// For a command of the outbox.
+    Kept,
 }
 
 /// Why the broker ends a session.
@@ -104,6 +122,7 @@ impl Connection {
             gone: CancellationToken::new(),
             tx,
             waiting: AtomicUsize::new(0),
+            waiting_kept: AtomicUsize::new(0),
             seen_at_ms: AtomicI64::new(0),
             flush: Mutex::new(Flush::new(begin.window)),
         };
@@ -120,19 +139,24 @@ impl Connection {
         self.tx.is_closed()
     }
 
-    /// Takes a place among the waiting messages; `false` if `max` are taken.
-    pub(crate) fn reserve(&self, max: usize) -> bool {
-        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
+    /// Takes a place among the waiting messages; `false` if all there are is taken.
+    pub(crate) fn reserve(&self, waits: Waits) -> bool {
+        let (places, max) = match waits {
+            Waits::OneOf(max) => (&self.waiting, max),
+            Waits::Kept => (&self.waiting_kept, usize::MAX),
+        };
+        places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
     }
 
     /// Gives a place back; `false` if none was taken any more.
-    pub(crate) fn release(&self) -> bool {
-        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
+    pub(crate) fn release(&self, kept: bool) -> bool {
+        let places = if kept { &self.waiting_kept } else { &self.waiting };
+        places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
     }
 
-    /// Gives all places back; how many there were.
-    pub(crate) fn release_all(&self) -> usize {
-        self.waiting.swap(0, Ordering::Relaxed)
+    /// Gives all places back; how many there were, and how many of commands that the outbox keeps.
+    pub(crate) fn release_all(&self) -> (usize, usize) {
+        (self.waiting.swap(0, Ordering::Relaxed), self.waiting_kept.swap(0, Ordering::Relaxed))
     }
 
     /// Hands a message to the session; `false` if the session has ended.

@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use rmqtt_codec::types::{Publish, QoS};
 use thingcall_alink as alink;
 use thingcall_core::{
-    CallId, CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
+    CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
     TransportKind, TransportName,
 };
 use tokio::time::Instant;
 
 use crate::broker::{Broker, Inner};
-use crate::connection::{Connection, Outgoing};
+use crate::connection::{Connection, Outgoing, Waits};
 use crate::flush::{Offer, Take};
 
 /// Entries read from the outbox at once.
@@ -64,8 +64,8 @@ impl Inner {
             return Err(DeliverError::Offline);
         };
         if !kept {
-            let max = usize::from(self.config.session_queue_messages_max);
-            return self.push(&connection, delivery, max).map(|()| Sent::Sent);
+            let message = self.composed(&connection, delivery)?;
+            return self.push(&connection, message).map(|()| Sent::Sent);
         }
         let offer = connection.flush().offer(delivery.id, Instant::now());
         match offer {
@@ -79,42 +79,55 @@ impl Inner {
         }
     }
 
-    /// Pushes a command of the outbox. Its own window bounds these, so they take a place in any case.
+    /// Hands a command of the outbox to the session. Whatever hinders that, it is counted when the device has it.
     fn push_kept(&self, connection: &Connection, delivery: &Delivery) -> Result<Sent, DeliverError> {
-        match self.push(connection, delivery, usize::MAX) {
-            Ok(()) => Ok(Sent::Sent),
-            Err(DeliverError::Offline | DeliverError::Lost) => Ok(Sent::Kept),
-            Err(error) => {
-                connection.flush().gave_up(delivery.id);
-                Err(error)
+        let message = self.composed(connection, delivery).inspect_err(|_| connection.flush().gave_up(delivery.id))?;
+        Ok(if self.hand_over(connection, message, Waits::Kept) == Handed::Over { Sent::Sent } else { Sent::Kept })
+    }
+
+    /// Hands any other message to the session, unless too many wait there already.
+    fn push(&self, connection: &Connection, message: Outgoing) -> Result<(), DeliverError> {
+        let max = usize::from(self.config.session_queue_messages_max);
+        match self.hand_over(connection, message, Waits::OneOf(max)) {
+            Handed::Over => Ok(()),
+            Handed::NoPlace => {
+                self.metrics.published(PublishResult::Blocked);
+                Err(DeliverError::QueueFull(max))
             }
+            Handed::Ended { counted } => {
+                if !counted {
+                    self.metrics.published(PublishResult::Returned);
+                }
+                Err(DeliverError::Offline)
+            }
+            // Whoever forgot or wrote it has counted it.
+            Handed::OverTooLate => Err(DeliverError::Lost),
         }
     }
 
-    /// Hands a message to the session, unless `max` messages wait there already.
-    fn push(&self, connection: &Connection, delivery: &Delivery, max: usize) -> Result<(), DeliverError> {
-        let message = compose(connection, delivery)?;
-        if !connection.reserve(max) {
-            self.metrics.published(PublishResult::Blocked);
-            return Err(DeliverError::QueueFull(max));
+    fn hand_over(&self, connection: &Connection, message: Outgoing, waits: Waits) -> Handed {
+        if !connection.reserve(waits) {
+            return Handed::NoPlace;
         }
         // Counted before it is handed over: the session may write it at once.
         self.metrics.send_queue_length.inc();
         if !connection.send(message) {
-            if connection.release() {
+            let ours = connection.release(waits == Waits::Kept);
+            if ours {
                 self.metrics.send_queue_length.dec();
             }
-            self.metrics.published(PublishResult::Returned);
-            return Err(DeliverError::Offline);
+            return Handed::Ended { counted: !ours };
         }
         if connection.gone.is_cancelled() {
             // It ended while this was handed over, maybe before its calls were ended; nobody else tells this one.
             self.forget_waiting(connection);
-            self.metrics.published(PublishResult::Failed);
-            return Err(DeliverError::Lost);
+            return Handed::OverTooLate;
         }
-        self.metrics.published(PublishResult::Sent);
-        Ok(())
+        Handed::Over
+    }
+
+    fn composed(&self, connection: &Connection, delivery: &Delivery) -> Result<Outgoing, DeliverError> {
+        compose(connection, delivery).inspect_err(|_| self.metrics.published(PublishResult::Failed))
     }
 
     /// Starts the task that sends what the outbox holds for the device. It ends when the device has it all, or with
@@ -171,18 +184,23 @@ impl Inner {
         }
     }
 
-    /// The session puts a message on the wire.
-    pub(crate) fn written(&self, connection: &Connection) {
-        if connection.release() {
+    /// The session puts a message on the wire. One that the outbox keeps counts when the device acknowledges it.
+    pub(crate) fn written(&self, connection: &Connection, kept: bool) {
+        if !kept {
+            self.metrics.published(PublishResult::Sent);
+        }
+        if connection.release(kept) {
             self.metrics.send_queue_length.dec();
         }
     }
 
     /// The session drops a message: nobody waits for it any more.
-    pub(crate) fn dropped(&self, connection: &Connection, command: Option<CallId>) {
-        self.metrics.published(PublishResult::Failed);
-        self.written(connection);
-        if let Some(id) = command {
+    pub(crate) fn dropped(&self, connection: &Connection, message: &Outgoing) {
+        if connection.release(message.kept()) {
+            self.metrics.send_queue_length.dec();
+            self.metrics.published(PublishResult::Failed);
+        }
+        if let Some(id) = message.command {
             connection.flush().gave_up(id);
             connection.room.notify_one();
         }
@@ -198,13 +216,29 @@ impl Inner {
         }
     }
 
-    /// Its waiting messages will not be written.
+    /// Its waiting messages will not be written. What the outbox keeps is not lost by that.
     pub(crate) fn forget_waiting(&self, connection: &Connection) {
-        for _ in 0..connection.release_all() {
-            self.metrics.send_queue_length.dec();
+        let (lost, kept) = connection.release_all();
+        for _ in 0..lost {
             self.metrics.published(PublishResult::Failed);
         }
+        for _ in 0..lost + kept {
+            self.metrics.send_queue_length.dec();
+        }
     }
+}
+
+/// What became of a message on its way to the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handed {
+    Over,
+    NoPlace,
+    /// The session had ended; whether somebody counted the message among those that it left.
+    Ended {
+        counted: bool,
+    },
+    /// It ended meanwhile.
+    OverTooLate,
 }
 
 /// The device's PUBLISH, or why there cannot be one.

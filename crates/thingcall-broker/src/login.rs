@@ -162,11 +162,17 @@ impl Inner {
         wire.close().await;
     }
 
-    fn refused(&self, refused: Refused) {
+    /// Counts a connection that came to nothing.
+    pub(crate) fn refused(&self, refused: Refused) {
         self.own_metrics.refused(refused);
-        if refused == Refused::Credentials {
-            self.metrics.connected(ConnectResult::Auth);
-        }
+        self.metrics.connected(match refused {
+            Refused::Credentials | Refused::Disabled => ConnectResult::Auth,
+            Refused::Timeout => ConnectResult::Timeout,
+            Refused::Handshake => ConnectResult::Tls,
+            Refused::SocketsMax | Refused::SessionsMax | Refused::Stopping | Refused::Malformed | Refused::Will => {
+                ConnectResult::Refused
+            }
+        });
     }
 }
 

@@ -247,12 +247,13 @@ impl<S: Socket> Session<S> {
 
     /// Puts a message on the wire, unless nobody waits for it any more.
     fn write(&mut self, message: Outgoing) -> Result<(), Over> {
-        let Outgoing { mut publish, command, correlation, deadline } = message;
-        let left = deadline.map(|deadline| deadline.left(Instant::now().into_std()));
+        let left = message.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
         if left.is_some_and(|left| left.is_zero()) {
-            self.begun.inner.dropped(&self.begun.connection, command);
+            self.begun.inner.dropped(&self.begun.connection, &message);
             return Ok(());
         }
+        let kept = message.kept();
+        let Outgoing { mut publish, command, correlation, .. } = message;
         if publish.qos != QoS::AtMostOnce {
             let packet_id = self.free_packet_id();
             publish.packet_id = packet_id;
@@ -268,7 +269,7 @@ impl<S: Socket> Session<S> {
                 ..PublishProperties::default()
             });
         }
-        inner.written(connection);
+        inner.written(connection, kept);
         self.answers_due = self.answers_due.saturating_add(1);
         Ok(wire.put(version.publish(publish))?)
     }

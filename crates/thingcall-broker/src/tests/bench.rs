@@ -163,12 +163,22 @@ impl Bench {
 
     /// Connections that came to nothing for this reason.
     pub(crate) fn refusals(&self, reason: &str) -> u64 {
-        self.value(&format!("refusals_total{{reason=\"{reason}\"}}"))
+        self.value(&format!("broker_refusals_total{{reason=\"{reason}\"}}"))
     }
 
     /// One of the broker's own gauges.
     pub(crate) fn gauge(&self, name: &str) -> u64 {
-        self.value(name)
+        self.value(&format!("broker_{name}"))
+    }
+
+    /// What all transports count, by its label.
+    pub(crate) fn counted(&self, name: &str, result: &str) -> u64 {
+        self.value(&format!("transport_{name}{{result=\"{result}\",transport=\"embedded\"}}"))
+    }
+
+    /// Messages that wait to be written.
+    pub(crate) fn queued(&self) -> u64 {
+        self.value("transport_send_queue_length{transport=\"embedded\"}")
     }
 
     /// Waits until so many sockets are open.
@@ -183,7 +193,7 @@ impl Bench {
 
     fn value(&self, series: &str) -> u64 {
         let text = prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
-        let value = text.lines().find_map(|line| line.strip_prefix(&format!("thingcall_broker_{series} ")));
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("thingcall_{series} ")));
         value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
     }
 

@@ -1,9 +1,12 @@
 //! What a connected device is told.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use thingcall_core::{Args, CallMode, Deadline, DeliverError, Presence, Qos, Sent, SyncTopic, Transport};
 use tokio::time::Instant;
+
+use crate::Config;
 
 use super::bench::{Bench, Event, delivery, key, login_as};
 
@@ -110,4 +113,58 @@ async fn messages_to_a_stuck_device_are_bounded() {
         tokio::task::yield_now().await;
     };
     assert_eq!(full, DeliverError::QueueFull(4));
+}
+
+#[tokio::test]
+async fn each_message_is_counted_once_when_its_end_is_known() {
+    let mut bench = Bench::start().await;
+    let device = bench.device("devA");
+    let kept = delivery(&device, 1, CallMode::Async, Qos::AtLeastOnce);
+    bench.around.keep(&kept);
+    assert_eq!(bench.broker.deliver(&kept).await, Ok(Sent::Kept));
+    let absent = delivery(&device, 2, CallMode::Sync, Qos::AtLeastOnce);
+    assert_eq!(bench.broker.deliver(&absent).await, Err(DeliverError::Offline));
+    let (_, mut client) = bench.connected("devA").await;
+    assert_eq!(client.message().await.id(), 1);
+    drop(client);
+    bench.gone(&device).await;
+    let (_, mut client) = bench.connected("devA").await;
+    let got = client.message().await;
+    client.ack(&got).await;
+    bench.acked().await;
+    bench.broker.deliver(&delivery(&device, 3, CallMode::Sync, Qos::AtLeastOnce)).await.unwrap();
+    let got = client.message().await;
+    client.ack(&got).await;
+    bench.broker.deliver(&delivery(&device, 4, CallMode::Async, Qos::AtMostOnce)).await.unwrap();
+    assert_eq!(client.message().await.id(), 4);
+    let mut long = delivery(&device, 5, CallMode::Sync, Qos::AtMostOnce);
+    long.params = Args::checked(&format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20)));
+    assert!(matches!(bench.broker.deliver(&long).await, Err(DeliverError::TooLarge { .. })));
+    let counts = ["sent", "acked", "nacked", "returned", "blocked", "failed"];
+    assert_eq!(counts.map(|result| bench.counted("published_total", result)), [2, 1, 0, 1, 0, 1]);
+}
+
+#[tokio::test]
+async fn what_leaves_with_its_connection_is_counted_as_failed_unless_it_is_kept() {
+    let one = NonZeroU16::MIN;
+    let set = |config: &mut Config| (config.inflight_messages_max, config.session_queue_messages_max) = (one, 1);
+    let mut bench = Bench::with(set).await;
+    let (device, mut client) = bench.connected("devA").await;
+    for id in 1..=2 {
+        bench.broker.deliver(&delivery(&device, id, CallMode::Sync, Qos::AtLeastOnce)).await.unwrap();
+        assert_eq!(client.message().await.id(), id);
+    }
+    // Two may be unacknowledged, so these wait.
+    bench.broker.deliver(&delivery(&device, 3, CallMode::Sync, Qos::AtLeastOnce)).await.unwrap();
+    let full = bench.broker.deliver(&delivery(&device, 4, CallMode::Sync, Qos::AtLeastOnce)).await;
+    assert_eq!(full, Err(DeliverError::QueueFull(1)));
+    let kept = delivery(&device, 5, CallMode::Async, Qos::AtLeastOnce);
+    bench.around.keep(&kept);
+    bench.broker.deliver(&kept).await.unwrap();
+    assert_eq!(bench.queued(), 2);
+    drop(client);
+    bench.gone(&device).await;
+    let counts = ["sent", "acked", "blocked", "failed"];
+    assert_eq!(counts.map(|result| bench.counted("published_total", result)), [2, 0, 1, 1]);
+    assert_eq!(bench.queued(), 0);
 }
