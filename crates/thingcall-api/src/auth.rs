@@ -24,7 +24,7 @@ use crate::sign;
 /// Lets requests in.
 pub(crate) struct Gate {
     keys: Arc<dyn Keys>,
-    nonces: Nonces,
+    nonces: Arc<Nonces>,
     nonces_max: usize,
     skew: Duration,
     clock: Clock,
@@ -77,13 +77,19 @@ impl Gate {
     pub(crate) fn new(keys: Arc<dyn Keys>, config: &Config, clock: Clock) -> Self {
         Self {
             keys,
-            nonces: Nonces::new(config.nonces_max, config.clock_skew),
+            nonces: Arc::new(Nonces::new(config.nonces_max, config.clock_skew)),
             nonces_max: config.nonces_max,
             skew: config.clock_skew,
             began: whole_seconds(clock()),
             began_at: Instant::now(),
             clock,
         }
+    }
+
+    /// How many nonces are remembered of the key that has most, whenever it is asked for.
+    pub(crate) fn fullest(&self) -> impl Fn() -> usize + Send + Sync + 'static {
+        let (nonces, clock) = (self.nonces.clone(), self.clock.clone());
+        move || nonces.fullest(clock())
     }
 
     /// The key that signed this request.

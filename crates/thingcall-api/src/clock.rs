@@ -3,11 +3,13 @@
 //! **Invariant:** the clock is read to judge the age of signatures, and for nothing else; it is a function so that
 //! tests can stop it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use thingcall_core::UnixMillis;
 
 /// Tells the time.
-pub(crate) type Clock = Box<dyn Fn() -> UnixMillis + Send + Sync>;
+pub(crate) type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
 
 /// Reads `YYYY-MM-DDThh:mm:ssZ`, the one form requests carry.
 pub(crate) fn parse(text: &str) -> Option<UnixMillis> {

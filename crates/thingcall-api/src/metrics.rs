@@ -10,6 +10,8 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use crate::actions::Action;
 use crate::gateway::Refusal;
 
+pub(crate) mod fullness;
+
 /// Seconds; one bound is exactly the time a synchronous call may take.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
 

@@ -52,7 +52,7 @@ impl Nonces {
 
     /// Notes that `key` used `nonce` in a request with the time `at`, which is within the window around `now`.
     pub(crate) fn note(&self, key: &str, nonce: &str, at: UnixMillis, now: UnixMillis) -> Result<(), NonceError> {
-        let length = (self.skew_ms * 2 / SETS_PER_WINDOW).max(1);
+        let length = self.length();
         let hash = self.hasher.hash_one(nonce);
         let end = at.0.saturating_add(self.skew_ms).div_euclid(length) + 1;
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,13 +60,11 @@ impl Nonces {
             keys.insert(key.to_owned(), Ages::new());
         }
         let Some(ages) = keys.get_mut(key) else { return Ok(()) };
-        while ages.front().is_some_and(|age| age.end.saturating_mul(length) < now.0) {
-            ages.pop_front();
-        }
+        forget_expired(ages, length, now);
         if ages.iter().any(|age| age.nonces.contains(&hash)) {
             return Err(NonceError::Used);
         }
-        if ages.iter().map(|age| age.nonces.len()).sum::<usize>() >= self.max {
+        if remembered(ages) >= self.max {
             let free_at = ages.front().map_or(now.0, |age| age.end.saturating_mul(length));
             let wait = u64::try_from(free_at.saturating_sub(now.0)).unwrap_or(0);
             return Err(NonceError::Full(Duration::from_millis(wait)));
@@ -80,6 +78,32 @@ impl Nonces {
         }
         Ok(())
     }
+
+    /// How many are remembered of the key that has most. What expired is forgotten, also of keys that sign no more.
+    pub(crate) fn fullest(&self, now: UnixMillis) -> usize {
+        let length = self.length();
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|_, ages| {
+            forget_expired(ages, length, now);
+            !ages.is_empty()
+        });
+        keys.values().map(remembered).max().unwrap_or(0)
+    }
+
+    /// A set's length, in milliseconds.
+    fn length(&self) -> i64 {
+        (self.skew_ms * 2 / SETS_PER_WINDOW).max(1)
+    }
+}
+
+fn forget_expired(ages: &mut Ages, length: i64, now: UnixMillis) {
+    while ages.front().is_some_and(|age| age.end.saturating_mul(length) < now.0) {
+        ages.pop_front();
+    }
+}
+
+fn remembered(ages: &Ages) -> usize {
+    ages.iter().map(|age| age.nonces.len()).sum()
 }
 
 #[cfg(test)]

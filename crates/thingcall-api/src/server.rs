@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use crate::auth::Gate;
 use crate::config::Config;
 use crate::invoke::Calls;
-use crate::metrics::Metrics;
-use crate::quota::Quota;
+use crate::metrics::{Metrics, fullness};
+use crate::quota::{Accounts, Quota};
 use crate::request::App;
 
 /// What the front works with.
@@ -40,7 +40,7 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: Parts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let gate = Gate::new(parts.keys, &config, Box::new(UnixMillis::now));
+        let gate = Gate::new(parts.keys, &config, Arc::new(UnixMillis::now));
         Self::assemble(config, parts.engine, parts.directory, gate, registry)
     }
 
@@ -51,11 +51,13 @@ impl Front {
         gate: Gate,
         registry: &prometheus::Registry,
     ) -> Result<Self, prometheus::Error> {
+        let accounts = Accounts::new();
+        show(&config, &gate, &accounts, registry)?;
         let app = App {
             calls,
             directory,
             gate,
-            quota: Quota::new(config.calls_per_second_max),
+            quota: Quota::new(config.calls_per_second_max, accounts),
             metrics: Metrics::register(registry)?,
             config,
         };
@@ -75,4 +77,24 @@ impl Front {
         };
         thingcall_listen::serve(listener, limits, self.figures, self.app, drain).await;
     }
+}
+
+/// Shows how much of its limits is used up.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn show(
+    config: &Config,
+    gate: &Gate,
+    accounts: &Accounts,
+    registry: &prometheus::Registry,
+) -> Result<(), prometheus::Error> {
+    let fullest = gate.fullest();
+    let about = ("key_nonces", "Nonces remembered of the access key that has most");
+    fullness::register(registry, about, config.nonces_max, move || fullest() as f64)?;
+    if config.calls_per_second_max == 0 {
+        return Ok(());
+    }
+    let (accounts, limit) = (accounts.clone(), config.calls_per_second_max as usize);
+    let about =
+        ("account_calls_per_second", "Calls a second of the account that made most, since they were last asked for");
+    fullness::register(registry, about, limit, move || accounts.calls_per_second())
 }

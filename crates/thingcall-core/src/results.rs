@@ -62,7 +62,10 @@ pub trait ResultsOutbox: Send + Sync {
     /// If the store cannot be written: they stay due.
     async fn published(&self, places: &[i64]) -> Result<(), JournalError>;
 
-    /// Gives up the oldest where there are more than may wait.
+    /// How many may be due.
+    fn due_max(&self) -> usize;
+
+    /// Gives up the oldest where there are more than [`Self::due_max`].
     ///
     /// # Errors
     /// If the store cannot be written.

@@ -41,6 +41,10 @@ impl ResultsOutbox for Store {
         self.shared().ended(&mut side, noted.map_err(Stop::Failed))
     }
 
+    fn due_max(&self) -> usize {
+        self.shared().config.results_due_max
+    }
+
     async fn trim(&self) -> Result<Backlog, JournalError> {
         let max = i64::try_from(self.shared().config.results_due_max).unwrap_or(i64::MAX);
         let mut side = self.shared().write.lock().await;

@@ -70,7 +70,7 @@ pub(crate) async fn start(
     sink: Arc<dyn ResultSink>,
     metering: &Metering,
 ) -> anyhow::Result<Publishing> {
-    let counts = Counts::register(metering)?;
+    let counts = Counts::register(metering, outbox.due_max())?;
     outbox.publishing(true).await?;
     let stop = CancellationToken::new();
     let pump = Pump { outbox, sink, counts };
@@ -97,13 +97,16 @@ struct Counts {
 }
 
 impl Counts {
-    fn register(metering: &Metering) -> Result<Self, prometheus::Error> {
+    fn register(metering: &Metering, due_max: usize) -> Result<Self, prometheus::Error> {
         let about = Opts::new("thingcall_results_total", "Results of asynchronous calls, by what became of them");
         let family = IntCounterVec::new(about, &["result"])?;
         metering.register(Box::new(family.clone()))?;
         let of = |word| family.get_metric_with_label_values(&[word]);
         let due = IntGauge::new("thingcall_results_due", "Results of asynchronous calls that wait to be published")?;
         metering.register(Box::new(due.clone()))?;
+        let limit = IntGauge::new("thingcall_results_due_limit", "How many of these there may be")?;
+        limit.set(i64::try_from(due_max).unwrap_or(i64::MAX));
+        metering.register(Box::new(limit))?;
         Ok(Self {
             published: of("published")?,
             unwanted: of("unwanted")?,

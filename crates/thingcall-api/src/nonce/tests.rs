@@ -32,6 +32,18 @@ fn a_full_memory_says_when_it_has_room_and_then_has() {
     assert_eq!(nonces.note("a", "4", then, then), Ok(()));
 }
 
+#[test]
+fn the_fullest_key_is_told_and_what_expired_is_forgotten() {
+    let nonces = Nonces::new(10, SKEW);
+    for (key, nonce) in [("a", "1"), ("a", "2"), ("b", "1")] {
+        nonces.note(key, nonce, at(0), at(0)).expect("new");
+    }
+    assert_eq!(nonces.fullest(at(1)), 2);
+    nonces.note("b", "2", at(60), at(60)).expect("new");
+    assert_eq!(nonces.fullest(at(60)), 1, "an hour later");
+    assert_eq!(nonces.keys.lock().unwrap().len(), 1, "a key that signs no more takes no room");
+}
+
 proptest! {
     #[test]
     fn what_could_be_sent_again_is_remembered(

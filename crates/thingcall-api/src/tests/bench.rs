@@ -164,7 +164,7 @@ impl Setup {
         // It began a while before, so that requests may be older than it is.
         let (began, now) = (AtomicBool::new(false), self.now);
         let clock = move || if began.swap(true, Ordering::Relaxed) { now() } else { UnixMillis(now().0 - 900_000) };
-        let gate = Gate::new(keys, &self.config, Box::new(clock));
+        let gate = Gate::new(keys, &self.config, Arc::new(clock));
         let registry = Registry::new();
         let front = Front::assemble(self.config, engine.clone(), directory.clone(), gate, &registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -48,6 +48,10 @@ impl ResultsOutbox for Both {
         Ok(())
     }
 
+    fn due_max(&self) -> usize {
+        100
+    }
+
     async fn trim(&self) -> Result<Backlog, JournalError> {
         *self.trimmed.lock().unwrap() += 1;
         Ok(Backlog { due: u64::try_from(self.due.lock().unwrap().len()).unwrap(), given_up: 0 })

@@ -1,0 +1,21 @@
+//! What is counted of calls that were let through and of those that were not.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn the_account_that_made_most_calls_is_told_once_a_second() {
+    let accounts = Accounts::new();
+    let quota = Quota::new(4, accounts.clone());
+    let (a, b) = ("a".to_owned(), "b".to_owned());
+    for _ in 0..4 {
+        quota.take(&a).expect("within the quota");
+    }
+    assert!(quota.take(&a).is_err(), "refused, and not counted");
+    quota.take(&b).expect("its own quota");
+    assert_eq!(accounts.calls_per_second().to_bits(), 0.0_f64.to_bits(), "not counted for a second yet");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let counted = accounts.calls_per_second();
+    assert!((counted - 2.0).abs() < 0.01, "four calls in two seconds, {counted}");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(accounts.calls_per_second().to_bits(), 0.0_f64.to_bits(), "none since");
+}
