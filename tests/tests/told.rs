@@ -95,6 +95,20 @@ fn a_refused_request_is_found_by_its_request_id() {
 }
 
 #[test]
+fn an_asynchronous_call_that_its_device_refuses_has_a_line_of_its_own() {
+    let site = site();
+    let device = site.device("refuses-later");
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, None));
+    let answer = site.invoke(&device, "SetScene", r#"{"scene":1}"#).ok();
+    let seen = connected.next();
+    connected.publish(&format!("{}_reply", seen.topic), &json!({ "id": seen.id(), "code": 460, "data": {} }));
+    let line = line(&site, answer.text_at("RequestId"));
+    assert_eq!(line["outcome"], "device_error", "{line}");
+    assert_eq!(line["code"], "iot.device.InvokeThingServiceFailed", "{line}");
+    assert!(line["why"].as_str().is_some_and(|why| why.contains("460")), "{line}");
+}
+
+#[test]
 fn an_asynchronous_call_is_found_by_its_request_id_too() {
     let site = site();
     let device = site.device("asynchronous");

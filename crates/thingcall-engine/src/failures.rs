@@ -220,7 +220,8 @@ pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
         device: record.device.key.to_string(),
         service: record.service.to_string(),
         outcome,
-        code: None,
+        // That of a synchronous call whose device answered so.
+        code: Some(ErrorCode::InvokeThingServiceFailed.as_str().into()),
         executed: if outcome == Outcome::DeviceError { Executed::Yes } else { Executed::Maybe },
         stage: FailedAt::Answer,
         text,

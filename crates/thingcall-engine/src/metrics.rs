@@ -57,16 +57,16 @@ pub(crate) enum Checked {
     Reply,
 }
 
-/// Calls without a known mode (refused before the service was found), and calls without a transport.
-const UNKNOWN_MODE: usize = 2;
-const MODES: [&str; 3] = [CallMode::Sync.as_str(), CallMode::Async.as_str(), "unknown"];
+const MODES: [&str; 2] = [CallMode::Sync.as_str(), CallMode::Async.as_str()];
+/// Of calls that were refused before their service was found. They have no transport either.
+const UNKNOWN_MODE: &str = "unknown";
 const NO_TRANSPORT: &str = "none";
 const TRANSPORTS: usize = TransportKind::ALL.len() + 1;
 
 /// The engine's counters, looked up once: the path of a call indexes and increments.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    /// By mode, transport, outcome.
+    /// By mode, transport, outcome; then by outcome those of an unknown mode.
     calls: Vec<IntCounter>,
     /// Of synchronous calls, by transport.
     call_seconds: Vec<Histogram>,
@@ -129,10 +129,11 @@ impl Metrics {
                 "calls_total",
                 "Calls, when they end",
                 &["mode", "transport", "outcome"],
-                MODES.iter().flat_map(|mode| {
-                    transports()
-                        .flat_map(move |transport| outcomes().map(move |outcome| vec![*mode, transport, outcome]))
-                }),
+                MODES
+                    .iter()
+                    .flat_map(|mode| transports().map(move |transport| (*mode, transport)))
+                    .chain([(UNKNOWN_MODE, NO_TRANSPORT)])
+                    .flat_map(|(mode, transport)| outcomes().map(move |outcome| vec![mode, transport, outcome])),
             )?,
             call_seconds: children(
                 &make.histograms(
@@ -176,9 +177,11 @@ impl Metrics {
 
     /// A call ended.
     pub(crate) fn call_ended(&self, mode: Option<CallMode>, transport: Option<TransportKind>, outcome: Outcome) {
-        let mode = mode.map_or(UNKNOWN_MODE, |mode| mode as usize);
-        let index = (mode * TRANSPORTS + transport_index(transport)) * Outcome::ALL.len() + outcome as usize;
-        bump(&self.calls, index);
+        let way = match mode {
+            Some(mode) => mode as usize * TRANSPORTS + transport_index(transport),
+            None => MODES.len() * TRANSPORTS,
+        };
+        bump(&self.calls, way * Outcome::ALL.len() + outcome as usize);
     }
 
     /// A synchronous call was answered after this long.

@@ -147,10 +147,16 @@ impl Metrics {
         u64::try_from(self.images_resident.get()).unwrap_or(0)
     }
 
-    /// Says that a plugin is active (or, of the version before it, that it no longer is).
+    /// Says that a plugin is active; or, of the version before it, that it no longer is: its series goes, or there would
+    /// be one more with each version.
     pub fn set_active(&self, plugin: &str, version: &str, abi: (u16, u16), active: Active) {
         let abi = format!("{}.{}", abi.0, abi.1);
-        self.info.with_label_values(&[plugin, version, &abi]).set(i64::from(active == Active::Yes));
+        let labels = [plugin, version, &abi];
+        match active {
+            Active::Yes => self.info.with_label_values(&labels).set(1),
+            // It has none where it was never active.
+            Active::No => drop(self.info.remove_label_values(&labels)),
+        }
     }
 
     /// The series of a plugin.
