@@ -255,10 +255,12 @@ impl Site {
 
     /// Connects the product's devices `sim-0001` to `sim-{count}`.
     pub fn simulate(&self, count: u32) -> Simulation {
-        let url = format!("mqtt://{}", self.broker());
         let data = self.options.data.to_str().expect("a scratch folder has a plain name");
         let count = count.to_string();
-        Simulation::start(&["--product", PRODUCT, "--count", &count, "--quiet", "--url", &url, "--data", data])
+        let arguments = ["--product", PRODUCT, "--count", &count, "--quiet", "--data", data];
+        // The server knows of its RabbitMQ where that speaks AMQP, and not where MQTT.
+        let url = self.rabbitmq.as_ref().map(|rabbitmq| format!("mqtt://{}", rabbitmq.mqtt()));
+        Simulation::start(&[&arguments[..], &url.iter().flat_map(|url| ["--url", url]).collect::<Vec<_>>()].concat())
     }
 
     /// Asks the API by the current SDK and waits for the answer.

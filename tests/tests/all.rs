@@ -4,6 +4,7 @@
 
 mod sites;
 
+mod addresses;
 mod arguments;
 mod benchmark;
 mod brokers;

@@ -65,9 +65,13 @@ fn call_calls_by_itself_and_tells_how_it_went() {
     let (device, _connected) = site.linkkit("by-command");
     let name = format!("{}/{}", device.product, device.name);
     let url = format!("http://{}", site.program.addresses.api);
+    let by_hand = ["--url", &url, "--key-id", &site.key.id, "--key-secret", &site.key.secret];
+    let data = ["--data", site.data().to_str().expect("a plain name")];
     let call = |service: &str, args: &str| {
-        let key = ["--key-id", &site.key.id, "--key-secret", &site.key.secret];
-        run(["call", &name, service, args, "--url", &url, "--json"].iter().chain(&key))
+        let given = run(["call", &name, service, args, "--json"].iter().chain(&by_hand));
+        let found = run(["call", &name, service, args, "--json"].iter().chain(&data));
+        assert_eq!((given.code, given.stdout.len() > 2), (found.code, found.stdout.len() > 2), "{found:?}");
+        given
     };
 
     let good = call("testFb:testService", r#"{"param1":4}"#);

@@ -122,7 +122,7 @@ fn forgotten_plugin_gives_its_calls_back_to_the_built_in_path() {
     });
     let refused = site.invoke(&device, SERVICE, r#"{"param1":7}"#);
     assert!(refused.failure().1.contains("plugin test-fb handles this and is not loaded"), "{:?}", refused.failure());
-    site.command(&["plugin", "forget", "test-fb", "--metrics", &site.program.addresses.metrics.to_string()]);
+    site.command(&["plugin", "forget", "test-fb"]);
 
     let waiting = site.begin_invoke(&device, SERVICE, r#"{"param1":7}"#);
     let seen = connected.next();

@@ -139,8 +139,7 @@ fn stuck_plugin_is_healed_by_a_reload() {
         (site.plugin("script").is_some_and(|plugin| plugin["circuitOpen"] == json!(true))).then_some(())
     });
 
-    let metrics = site.program.addresses.metrics.to_string();
-    thingcall_tests::run_ok(["plugin", "reload", "script", "--metrics", &metrics]);
+    stage.site.command(&["plugin", "reload", "script"]);
 
     assert_eq!(stage.data(2), json!({ "param1": 1 }), "the new generation has threads of its own");
     assert_eq!(blocked.answer().failure().0, "iot.messagebroker.TIMEOUT");
@@ -158,8 +157,7 @@ fn thread_that_outlives_its_plugin_finds_nobody() {
     eventually("the plugin is destroyed", || {
         stage.site.plugin("script").is_none_or(|plugin| plugin["status"] != json!("active")).then_some(())
     });
-    let metrics = stage.site.program.addresses.metrics.to_string();
-    stage.site.command(&["plugin", "forget", "script", "--metrics", &metrics]);
+    stage.site.command(&["plugin", "forget", "script"]);
 
     for _ in 0..20 {
         let answer = stage.site.invoke(&stage.device, SERVICE, r#"{"param1":7}"#).ok();

@@ -47,8 +47,7 @@ fn calls_of_a_plugin_that_is_gone_fail_until_it_is_forgotten() {
     let refused = site.program.metrics().sum("thingcall_plugin_refused", &[r#"plugin="script""#]);
     assert!((refused - 1.0).abs() < f64::EPSILON);
 
-    let metrics = site.program.addresses.metrics.to_string();
-    site.command(&["plugin", "forget", "script", "--metrics", &metrics]);
+    site.command(&["plugin", "forget", "script"]);
     site.is_ready();
     let waiting = site.begin_invoke(&device, SERVICE, ARGS);
     let seen = connected.next();
@@ -75,11 +74,10 @@ fn file_that_is_refused_leaves_the_last_one_in_its_place_after_a_restart_too() {
 fn rollback_goes_back_to_the_file_before_the_last() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let (site, _) = site(scratch.path());
-    let metrics = site.program.addresses.metrics.to_string();
     install(&script(scratch.path(), "2.0.0"), &site.plugin_folder());
     eventually("the new one is in place", || (version(&site)? == "2.0.0").then_some(()));
 
-    let told = site.command(&["plugin", "rollback", "script", "--metrics", &metrics]);
+    let told = site.command(&["plugin", "rollback", "script"]);
     assert!(told.contains("1.0.0"), "{told}");
     assert_eq!(version(&site).as_deref(), Some("1.0.0"));
 }

@@ -45,9 +45,8 @@ fn hundred_swaps_under_load_lose_no_call_and_answer_none_twice() {
     let builds = Builds::new();
     let (one, two) = (builds.build("1.0.0", &["ALWAYS=0"]), builds.build("2.0.0", &["ALWAYS=0"]));
     let site = Site::with_plugins("[api]\ncalls_per_second_max = 0\n", &[&one]);
-    let (api, broker) = (format!("http://{}", site.program.addresses.api), format!("mqtt://{}", site.broker()));
     let data = site.plugin_folder().parent().expect("the data folder").to_str().expect("a plain name").to_owned();
-    let load = ["bench", "--url", &api, "--broker", &broker, "--data", &data, "--devices", "20", "--json"];
+    let load = ["bench", "--data", &data, "--devices", "20", "--json"];
     let load =
         command_in_background(&[&load[..], &["--rate", "2000", "--in-flight", "64", "--seconds", "20"]].concat());
     let calls =

@@ -8,8 +8,7 @@ fn site() -> Site {
 }
 
 fn explained(site: &Site, id: &str) -> Value {
-    let metrics = site.program.addresses.metrics.to_string();
-    site.command_json(&["explain", id, "--metrics", &metrics])
+    site.command_json(&["explain", id])
 }
 
 /// The line that the log has for a failed call.
@@ -55,9 +54,8 @@ fn an_answer_on_the_requests_topic_is_named_when_the_time_is_over() {
     }
     assert!(line["elapsed_ms"].as_u64().is_some_and(|ms| ms >= 1000), "{line}");
 
-    let metrics = site.program.addresses.metrics.to_string();
     let name = format!("{PRODUCT}/answers-there");
-    let shown = site.command_json(&["device", "show", &name, "--metrics", &metrics]);
+    let shown = site.command_json(&["device", "show", &name]);
     assert_eq!(shown["lastDropped"]["topic"], seen.topic, "{shown}");
     let dropped = site.program.metrics().sum("thingcall_dropped_messages_total", &[r#"reason="request_topic""#]);
     assert_eq!(dropped, 1.0);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use crate::open::OpenError;
-use crate::{Store, owner};
+use crate::{Config, Store, owner};
 
 /// Who only looks whether there is a server holds the lock for a moment.
 const LOOKERS_TIME: Duration = Duration::from_millis(300);
@@ -61,6 +61,12 @@ impl Claim {
             debug!(%error, "commands cannot learn which changes the server knows");
         }
     }
+}
+
+/// Whether a server runs on this data folder.
+pub fn is_served(config: &Config, folder: &Path) -> bool {
+    let file = File::open(path(&folder.join(&config.file)));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 impl Store {

@@ -38,10 +38,11 @@ mod waiting;
 mod writer;
 
 pub use changes::Change;
-pub use claim::Known;
+pub use claim::{Known, is_served};
 pub use config::Config;
 pub use keys::{KeyError, NewKey};
 pub use open::OpenError;
+pub use owner::as_its_folder;
 pub use store::{Stats, Store};
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use std::path::Path;
 const ROOT: u32 = 0;
 
 /// Gives a file that root has just made, or owns, to the owner of its folder.
-pub(crate) fn as_its_folder(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// If the system refuses.
+pub fn as_its_folder(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     let folder = fs::metadata(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
     let file = fs::metadata(path)?;

@@ -98,7 +98,7 @@ impl Qos {
 #[command(
     after_help = "Examples:\n  thingcall bench                                   throughput through the embedded \
     broker\n  thingcall bench --rate 500                        latency at 500 calls a second\n  thingcall bench both \
-    --broker mqtt://127.0.0.1:1883 --rounds 5\n  thingcall bench --url http://127.0.0.1:8080 --data thingcall-data\n  \
+    --broker mqtt://127.0.0.1:1883 --rounds 5\n  thingcall bench --data thingcall-data              the server that runs there\n  \
     thingcall bench --plugin libecho.so --inline --rounds 41 --seconds 1\n  thingcall bench both --broker \
     amqp://guest:guest@127.0.0.1:5672\n  thingcall bench calls peers --broker mqtt://127.0.0.1:1883 --peer \
     mine=http://127.0.0.1:3000,PID\n\nSeveral are measured in turns, each of them started for its turn and ended after \
@@ -108,19 +108,25 @@ pub(crate) struct Args {
     /// What is measured
     #[arg(value_enum, default_value = "calls")]
     what: Vec<What>,
-    /// Measure this server; its devices are registered in the store in --data [default: a server of its own]
+    /// Measure the server of this data folder, in whose store the devices are registered [default: a server of its own]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Measure the server of this configuration's data folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Measure the server at this URL; its store is the one in --data [default: thingcall-data]
     #[arg(long)]
     url: Option<String>,
     /// Its process, whose processor time is told
     #[arg(long, value_name = "PID", requires = "url")]
     server_pid: Option<u32>,
     /// Measure a server of its own, in a process of its own, which is the default
-    #[arg(long = "self", conflicts_with = "url")]
+    #[arg(long = "self", conflicts_with_all = ["url", "data", "config"])]
     own: bool,
     /// Another program that does the same work: it takes POST / with {"device":"sim-0001","param1":1}
     #[arg(long = "peer", value_name = "NAME=URL[,PID...]")]
     peers: Vec<Peer>,
-    /// Where the devices are: embedded, mqtt://HOST:PORT, or amqp://USER:PASSWORD@HOST:PORT for devices that speak AMQP
+    /// Where the devices are: embedded (or that of the server in --data), mqtt://HOST:PORT, or amqp://USER:PASSWORD@HOST:PORT for devices that speak AMQP
     #[arg(long, default_value = "embedded")]
     broker: Broker,
     /// Where those of the reference are [default: as --broker]
@@ -151,7 +157,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "acs3")]
     signature: Signature,
     /// Measure with this plugin for the service too, on a second server of its own, in turns with the first
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "asynchronous"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "data", "config", "asynchronous"])]
     plugin: Option<PathBuf>,
     /// And with the plugin on the server's threads, on a third
     #[arg(long, requires = "plugin")]
@@ -161,13 +167,17 @@ pub(crate) struct Args {
     rounds: u32,
     #[command(flatten)]
     output: Output,
-    #[command(flatten)]
-    place: Place,
 }
 
 impl Args {
     fn reference_broker(&self) -> &Broker {
         self.reference_broker.as_ref().unwrap_or(&self.broker)
+    }
+
+    /// The server's, from the flags alone: a variable that is set for other commands must not turn a load on a server in
+    /// use.
+    fn place(&self) -> Place {
+        Place { config: self.config.clone(), data: self.data.clone() }
     }
 
     fn habit(&self) -> device::Habit {

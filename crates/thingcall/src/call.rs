@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use thingcall_api::sign::Signer;
 use thingcall_core::{DeviceRef, Secret};
 
+use crate::addresses::Addresses;
 use crate::cli::WrongUse;
 use crate::client::{Answered, Body, Client};
 use crate::output::{self, Output};
@@ -16,7 +17,8 @@ use crate::tool::{Place, device_ref};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall call a1BwAGVxxxx/lamp1 Measure '{\"channel\":1}'\n  thingcall call \
     a1BwAGVxxxx/lamp1 testFb:testService '{\"param1\":1}' --json\n\nWithout a key, the first enabled key of the store \
-    in --data is used: beside a running `thingcall serve` that is enough.\nExit status: 0 if the answer says \
+    in --data is used: beside a running `thingcall serve` that is enough.\nWith a key and no folder, the server is \
+    looked for at http://127.0.0.1:8080 too.\nExit status: 0 if the answer says \
     Success=true, else 1.")]
 pub(crate) struct Args {
     /// PRODUCTKEY/DEVICENAME, or an IotId
@@ -27,9 +29,9 @@ pub(crate) struct Args {
     /// The arguments, a JSON object
     #[arg(default_value = "{}")]
     args: String,
-    /// The server
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "THINGCALL_URL")]
-    url: String,
+    /// The server [default: the one of the data folder]
+    #[arg(long, env = "THINGCALL_URL")]
+    url: Option<String>,
     /// The access key's id
     #[arg(long, value_name = "ID", env = "THINGCALL_KEY_ID")]
     key_id: Option<String>,
@@ -50,7 +52,7 @@ pub(crate) struct Args {
 
 /// Runs `thingcall call`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut client = Client::connect(&args.url, args.signer().await?).await?;
+    let mut client = Client::connect(&args.server()?, args.signer().await?).await?;
     let answered = client.ask("InvokeThingService", &params(&args)).await?;
     let body = answered.body()?;
     if args.output.json {
@@ -62,6 +64,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
+    /// Where it listens.
+    fn server(&self) -> anyhow::Result<String> {
+        if let Some(url) = &self.url {
+            return Ok(url.clone());
+        }
+        let addresses = match self.place.server("--url URL") {
+            // A key is of whatever server its owner has in mind, most often the one at the usual port.
+            Err(_) if self.key_id.is_some() && !self.place.is_said() => {
+                Addresses::configured(&self.place.configuration()?).reached()
+            }
+            found => found?,
+        };
+        Ok(format!("http://{}", addresses.api))
+    }
+
     async fn signer(&self) -> anyhow::Result<Signer> {
         match (&self.key_id, &self.key_secret) {
             (Some(id), Some(secret)) => {
@@ -79,10 +96,7 @@ impl Place {
     async fn signer(&self) -> anyhow::Result<Signer> {
         let missing =
             || WrongUse("no key to sign with; give --key-id and --key-secret, or --data with a store".to_owned());
-        if !self.configuration()?.data.is_dir() {
-            return Err(missing().into());
-        }
-        let store = self.open().await?;
+        let store = self.open_existing().await?;
         let key = store.keys().into_iter().find(|key| key.enabled);
         store.close().await;
         let key = key.ok_or_else(missing)?;

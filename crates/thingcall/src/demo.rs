@@ -137,7 +137,7 @@ async fn connect(store: &Arc<Store>, mqtt: SocketAddr, show: &Show) -> anyhow::R
 
     let (online, mut came) = mpsc::channel(8);
     let listener = telling(show, online);
-    let broker = Address { host: mqtt.ip().to_string(), port: mqtt.port() };
+    let broker = Address::from(mqtt);
     let mut running = JoinSet::new();
     for name in [WITH_EXT, WITHOUT_EXT, AWAY] {
         let new = NewDevice {

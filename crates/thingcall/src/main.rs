@@ -10,6 +10,7 @@ mod observe;
 mod output;
 mod readiness;
 
+mod addresses;
 mod files;
 mod operator;
 mod reloads;

@@ -22,7 +22,7 @@ const MEMORY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Which running server.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Running {
-    /// The running server's operator's listener [default: `listen` in [metrics], 127.0.0.1:9464]
+    /// The running server's operator's listener [default: that of the server of the data folder]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
 }
@@ -31,11 +31,11 @@ impl Running {
     /// Where it listens.
     ///
     /// # Errors
-    /// If the configuration is wrong.
+    /// If no server runs.
     pub(crate) fn address(self, place: &Place) -> anyhow::Result<SocketAddr> {
         match self.metrics {
             Some(address) => Ok(address),
-            None => Ok(place.configuration()?.metrics.listen),
+            None => Ok(place.server("--metrics ADDR")?.metrics),
         }
     }
 

@@ -10,8 +10,9 @@ use thingcall_core::AccessKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::addresses::Addresses;
 use crate::config::Shutdown;
-use crate::server::{Addresses, Server};
+use crate::server::Server;
 use crate::tool::Place;
 use crate::{config, files, logs, output};
 
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(key) = &server.first_key {
         show(key);
     }
-    output::line(ready(server.addresses));
+    output::line(ready(&server.addresses));
 
     let name = signals.next().await;
     // A person at a terminal has no load balancer that must see it first.
@@ -76,8 +77,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The one line others wait for.
-pub(crate) fn ready(addresses: Addresses) -> String {
-    let Addresses { api, mqtt, metrics, gate } = addresses;
+pub(crate) fn ready(addresses: &Addresses) -> String {
+    let Addresses { api, mqtt, metrics, gate, .. } = addresses;
     let mqtt = mqtt.map(|mqtt| format!(" mqtt={mqtt}")).unwrap_or_default();
     let gate = gate.map(|gate| format!(" gate={gate}")).unwrap_or_default();
     format!("ready api={api}{mqtt} metrics={metrics}{gate}")

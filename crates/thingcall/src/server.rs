@@ -4,6 +4,7 @@
 //! gives those that wait their answer, and only then takes away what they need.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use crate::addresses::{Addresses, Left};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
 use crate::observe::Observed;
@@ -45,6 +47,8 @@ pub(crate) struct Server {
     pub engine: Arc<Engine>,
     /// Where it listens.
     pub addresses: Addresses,
+    /// The same, for commands beside it.
+    left: Option<Left>,
     /// The plugins, as operators reload them.
     pub reloads: Arc<Reloads>,
     /// The access key made at this start, if there was none.
@@ -66,19 +70,6 @@ struct Listeners {
     metrics: TcpListener,
     gate: Option<TcpListener>,
     embedded: Option<Bound>,
-}
-
-/// Where a server listens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Addresses {
-    /// The API.
-    pub api: SocketAddr,
-    /// The embedded broker, where it runs.
-    pub mqtt: Option<SocketAddr>,
-    /// The operator's listener.
-    pub metrics: SocketAddr,
-    /// Where brokers ask about devices, where they may.
-    pub gate: Option<SocketAddr>,
 }
 
 impl Server {
@@ -144,6 +135,7 @@ impl Server {
             mqtt: brokers.mqtt_address(),
             gate: brokers.gate_address(),
             metrics: metrics.local_addr()?,
+            ..Addresses::configured(&config)
         };
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
@@ -158,6 +150,7 @@ impl Server {
             ),
             store,
             engine,
+            left: leave(&config.data, &addresses),
             addresses,
             reloads,
             first_key,
@@ -193,6 +186,8 @@ impl Server {
         }
         self.brokers.stop(CLOSE_TIMEOUT).await;
         let destroyed = let_go(&self.plugins).await;
+        // Before the store, whose lock keeps the next server away.
+        drop(self.left);
         self.store.close().await;
         self.metrics.abort();
         info!("stopped");
@@ -231,6 +226,15 @@ async fn let_go(plugins: &Plugins) -> bool {
         warn!("a plugin did not let go; the program ends beside its threads");
     }
     destroyed
+}
+
+/// Leaves the addresses in the data folder. A server that cannot is still one.
+fn leave(folder: &Path, addresses: &Addresses) -> Option<Left> {
+    Left::leave(folder, addresses)
+        .inspect_err(
+            |error| warn!(%error, "commands must be told where this server listens: its data folder cannot say"),
+        )
+        .ok()
 }
 
 /// Listens, or says what to change.

@@ -1,14 +1,16 @@
 //! `thingcall device simulate`: devices that connect over MQTT with real credentials and answer from their model.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey};
+use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey, TransportName};
 use thingcall_store::Store;
 use thingcall_tsl::{DeviceRecord, Directory, DirectoryError, NewDevice, Registry};
 use tokio::task::JoinSet;
 
+use crate::addresses::Addresses;
 use crate::cli::WrongUse;
 use crate::output;
 use crate::serve::Signals;
@@ -27,7 +29,8 @@ const DEVICES_MAX: u32 = 20_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall device simulate --product a1BwAGVxxxx --count 3\n  thingcall device \
     simulate a1BwAGVxxxx/lamp1 --delay 500\n  thingcall device simulate --product a1BwAGVxxxx --code 460\n\nThey run \
-    until Ctrl-C. Their secrets and thing model come from the store in --data.")]
+    until Ctrl-C. Their secrets and thing model come from the store in --data, the broker from the server that runs on it, \
+    else from the configuration.")]
 pub(crate) struct Args {
     /// The devices: PRODUCTKEY/DEVICENAME, or IotIds
     #[arg(value_name = "DEVICE", value_parser = device_ref, required_unless_present = "product", conflicts_with = "product")]
@@ -38,9 +41,9 @@ pub(crate) struct Args {
     /// The product's devices sim-0001 to sim-N; missing ones are registered
     #[arg(long, value_name = "N", requires = "product", value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     count: Option<u32>,
-    /// The broker they connect to
-    #[arg(long, default_value = "mqtt://127.0.0.1:1883", env = "THINGCALL_MQTT_URL")]
-    url: Address,
+    /// The broker they connect to [default: that of their transport, as the server of the data folder knows it]
+    #[arg(long, env = "THINGCALL_MQTT_URL")]
+    url: Option<Address>,
     /// How long they take over each call, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     delay: u64,
@@ -71,15 +74,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if store.stats().devices > known {
         tool::known(&store).await;
     }
-    let devices = records.map(|records| args.devices_of(&store, &records));
+    let devices = records.and_then(|records| args.devices_of(&store, &records));
     store.close().await;
     let devices = devices?;
     let mut signals = Signals::new()?;
-    output::line(format_args!("devices: {}, connecting to {}; Ctrl-C ends them", devices.len(), args.url));
+    let brokers: BTreeSet<_> = devices.iter().map(|(_, broker)| broker.to_string()).collect();
+    let brokers = brokers.into_iter().collect::<Vec<_>>().join(" and ");
+    output::line(format_args!("devices: {}, connecting to {brokers}; Ctrl-C ends them", devices.len()));
     let listener = printing(args.quiet);
     let mut running = JoinSet::new();
-    for device in devices {
-        running.spawn(device.run(args.url.clone(), listener.clone()));
+    for (device, broker) in devices {
+        running.spawn(device.run(broker, listener.clone()));
     }
     signals.next().await;
     running.shutdown().await;
@@ -105,15 +110,62 @@ impl Args {
         Ok(records)
     }
 
-    fn devices_of(&self, store: &Store, records: &[DeviceRecord]) -> Vec<Device> {
+    /// The devices, and where each connects.
+    fn devices_of(&self, store: &Store, records: &[DeviceRecord]) -> anyhow::Result<Vec<(Device, Address)>> {
         let behaviour = Behaviour {
             delay: Duration::from_millis(self.delay),
             code: self.code,
             silent: self.silent,
             wrong_id: self.wrong_id,
         };
-        records.iter().map(|record| Device { ext: !self.no_ext, behaviour, ..simulated(store, record) }).collect()
+        let device = |record| Device { ext: !self.no_ext, behaviour, ..simulated(store, record) };
+        if let Some(url) = &self.url {
+            return Ok(records.iter().map(|record| (device(record), url.clone())).collect());
+        }
+        let addresses = self.addresses()?;
+        let broker = |record| addresses.broker_of(transport(store, record));
+        records.iter().map(|record| Ok((device(record), broker(record)?))).collect()
     }
+
+    /// The server's, or where it will listen when it runs.
+    fn addresses(&self) -> anyhow::Result<Addresses> {
+        self.place.server("--url URL").or_else(|error| {
+            let configured = Addresses::configured(&self.place.configuration()?).reached();
+            output::note(format_args!("{error}; the devices go where its configuration says, and try again"));
+            Ok(configured)
+        })
+    }
+}
+
+impl Addresses {
+    /// Where devices of this transport connect.
+    ///
+    /// # Errors
+    /// If that is not known, or simulated devices cannot.
+    pub(crate) fn broker_of(&self, transport: Option<TransportName>) -> anyhow::Result<Address> {
+        let embedded = self.mqtt.filter(|_| transport.is_none_or(|name| name == TransportName::EMBEDDED));
+        if let Some(embedded) = embedded {
+            return Ok(embedded.into());
+        }
+        let broker = match transport {
+            Some(name) => self.brokers.get(&name),
+            None => self.brokers.get(&TransportName::MQTT).or(self.brokers.values().next()),
+        };
+        let Some(url) = broker else {
+            let which = transport.map_or("the server".to_owned(), |name| format!("transport {name}"));
+            bail!(WrongUse(format!("{which} has no MQTT broker that is known here; --url names the devices' broker")));
+        };
+        url.parse().map_err(|_| {
+            let right = "--url names a listener without";
+            WrongUse(format!("simulated devices cannot connect to {url}: they speak no TLS; {right}")).into()
+        })
+    }
+}
+
+/// The transport that is set for a device, if one is.
+fn transport(store: &Store, record: &DeviceRecord) -> Option<TransportName> {
+    let of_product = || store.product(&record.device.key.product).and_then(|product| product.settings.transport);
+    record.device.transport.or_else(of_product)
 }
 
 /// The well-behaved device of a record.

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tempfile::TempDir;
 use thingcall_core::{DeviceKey, DeviceRef};
-use thingcall_store::{Known, Store};
+use thingcall_store::{Known, Store, is_served};
 
+use crate::addresses::Addresses;
 use crate::cli::WrongUse;
 use crate::config::{self, Config};
 use crate::output;
@@ -36,6 +37,34 @@ impl Place {
             config.data.clone_from(data);
         }
         Ok(config)
+    }
+
+    /// Whether it was said, rather than left to the defaults.
+    pub(crate) fn is_said(&self) -> bool {
+        self.config.is_some() || self.data.is_some()
+    }
+
+    /// Where the server that runs on it listens. `by_hand` is the flag that says the same.
+    ///
+    /// # Errors
+    /// If none runs, or it cannot be known.
+    pub(crate) fn server(&self, by_hand: &str) -> anyhow::Result<Addresses> {
+        let config = self.configuration()?;
+        let folder = config.data.display();
+        match Addresses::of_server(&config.data) {
+            Ok(Some(addresses)) => Ok(addresses),
+            Ok(None) if is_served(&config.store, &config.data) => bail!(
+                "the server of {folder} has not left its addresses there: it starts or ends, or its log says why it could \
+                 not; {by_hand} says where it listens"
+            ),
+            Ok(None) => bail!(
+                "no server runs on {folder}; `thingcall serve` starts one, --data or --config names another folder, and \
+                 {by_hand} a server by its address"
+            ),
+            Err(error) => bail!(
+                "the addresses that the server of {folder} left there cannot be read: {error}; be its user, or give {by_hand}"
+            ),
+        }
     }
 
     /// Opens the store beside whatever server runs on it; makes one where there is none.

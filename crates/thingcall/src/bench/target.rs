@@ -34,23 +34,54 @@ const MODULE: &str = include_str!("../../models/bench.json");
 /// What could not be done.
 pub(super) async fn turn(args: &Args, through: Through<'_>, plan: Plan) -> anyhow::Result<Report> {
     let folder = scratch("thingcall-bench-")?;
-    let (store, pids) = match &args.url {
-        Some(_) => (args.place.open().await?, args.server_pid.into_iter().collect()),
-        None => (Store::open(thingcall_store::Config::default(), &data(&folder)).await?, Vec::new()),
+    let target = Target::running(args)?;
+    let store = match &target {
+        Some(_) => args.place().open().await?,
+        None => Store::open(thingcall_store::Config::default(), &data(&folder)).await?,
     };
     // Before the server starts, so that it knows them from the beginning.
     let registered = Registered::new(args, &store).await;
     store.close().await;
     let registered = registered?;
-    let Some(url) = &args.url else {
-        let child = serve(args, through, &folder).await?;
-        let url = format!("http://{}", child.said("api")?);
-        let embedded = child.said("mqtt").ok().map(str::parse).transpose().map_err(anyhow::Error::msg)?;
-        let measured = registered.measure(args, plan, url, (embedded, &child.id())).await;
-        child.stop().await;
-        return measured;
-    };
-    registered.measure(args, plan, url.clone(), (None, &pids)).await
+    if let Some(target) = target {
+        return registered.measure(args, plan, target).await;
+    }
+    let child = serve(args, through, &folder).await?;
+    let url = format!("http://{}", child.said("api")?);
+    let embedded = child.said("mqtt").ok().map(str::parse).transpose().map_err(anyhow::Error::msg)?;
+    let target = Target { url, broker: embedded, pids: child.id() };
+    let measured = registered.measure(args, plan, target).await;
+    child.stop().await;
+    measured
+}
+
+/// The server that is measured.
+struct Target {
+    url: String,
+    /// Where its devices connect, unless `--broker` says it.
+    broker: Option<Address>,
+    /// Its process, where it is known.
+    pids: Vec<u32>,
+}
+
+impl Target {
+    /// The one that runs already, if that is meant.
+    fn running(args: &Args) -> anyhow::Result<Option<Self>> {
+        let place = args.place();
+        if let Some(url) = args.url.clone() {
+            let broker = place.server("").ok().and_then(|addresses| addresses.broker_of(None).ok());
+            return Ok(Some(Self { url, broker, pids: args.server_pid.into_iter().collect() }));
+        }
+        if !place.is_said() {
+            return Ok(None);
+        }
+        let addresses = place.server("--url URL")?;
+        let broker = match &args.broker {
+            Broker::Embedded => Some(addresses.broker_of(None)?),
+            Broker::At(_) | Broker::Amqp(_) => None,
+        };
+        Ok(Some(Self { url: format!("http://{}", addresses.api), broker, pids: vec![addresses.pid] }))
+    }
 }
 
 /// What is registered with the server, and the key to call it with.
@@ -69,17 +100,12 @@ impl Registered {
         Ok(Self { signer, devices })
     }
 
-    async fn measure(
-        self,
-        args: &Args,
-        plan: Plan,
-        url: String,
-        (embedded, pids): (Option<Address>, &[u32]),
-    ) -> anyhow::Result<Report> {
+    async fn measure(self, args: &Args, plan: Plan, target: Target) -> anyhow::Result<Report> {
+        let Target { url, broker, pids } = target;
         let local = || Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 1883 };
         let mut running = match &args.broker {
             Broker::At(address) => device::connect(self.devices, address, args.habit()).await?,
-            Broker::Embedded => device::connect(self.devices, &embedded.unwrap_or_else(local), args.habit()).await?,
+            Broker::Embedded => device::connect(self.devices, &broker.unwrap_or_else(local), args.habit()).await?,
             Broker::Amqp(rabbit) => {
                 let names: Vec<_> = self.devices.into_iter().map(|device| device.key).collect();
                 amqp::connect(&rabbit.uri(), &names).await?
@@ -94,7 +120,7 @@ impl Registered {
             expected: if args.asynchronous { Expected::MessageId } else { Expected::Result },
         };
         let calls = Calls { url, devices: names(args.devices), form: Form::Service(service) };
-        let measured = load::measure(&calls, plan, pids).await;
+        let measured = load::measure(&calls, plan, &pids).await;
         running.shutdown().await;
         measured
     }

@@ -19,7 +19,7 @@ pub(super) fn print(paint: Paint, server: &Server, key: &AccessKey, folder: &Pat
     let section = |title: &str| output::line(format_args!("\n{}", paint.bold(title)));
     section("With this program");
     output::line(format_args!(
-        "{program} call {PRODUCT}/{WITHOUT_EXT} testFb:testService '{{\"param1\":7}}' --url http://{api} --data {}",
+        "{program} call {PRODUCT}/{WITHOUT_EXT} testFb:testService '{{\"param1\":7}}' --data {}",
         data.display()
     ));
     output::line(format_args!("{program} device list --data {}", data.display()));
@@ -34,14 +34,9 @@ pub(super) fn print(paint: Paint, server: &Server, key: &AccessKey, folder: &Pat
     section("With Alibaba's Python SDK, unmodified: pip install alibabacloud-iot20180120");
     output::line(python_sdk(&api.to_string(), key));
 
-    if let Some(mqtt) = server.addresses.mqtt {
-        section("A device of your own (its secret and IotId)");
-        output::line(format_args!("{program} device add --product {PRODUCT} --name mine --data {}", data.display()));
-        output::line(format_args!(
-            "{program} device simulate {PRODUCT}/mine --url mqtt://{mqtt} --data {}",
-            data.display()
-        ));
-    }
+    section("A device of your own (its secret and IotId)");
+    output::line(format_args!("{program} device add --product {PRODUCT} --name mine --data {}", data.display()));
+    output::line(format_args!("{program} device simulate {PRODUCT}/mine --data {}", data.display()));
 }
 
 fn curl_query(key: &AccessKey) -> String {

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** the loop that receives never waits for its own send queue.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,12 @@ impl std::str::FromStr for Address {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() { Err(wrong()) } else { Ok(Self { host: host.to_owned(), port }) }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port() }
     }
 }
 

@@ -1,0 +1,127 @@
+//! Where a running server listens, left in its data folder, so that the folder is all that other commands need.
+//!
+//! **Invariant:** a server holds a lock on the very file it left, and the system lets go of it with the process. So what a
+//! killed server left is told from what a running one did, whoever has its ports by now.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thingcall_core::TransportName;
+
+use crate::config::Config;
+
+/// Its name in the data folder.
+const FILE: &str = "server.json";
+
+/// Where a server listens, and where else its devices are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Addresses {
+    /// Its process.
+    pub pid: u32,
+    /// The API.
+    pub api: SocketAddr,
+    /// The operator's listener.
+    pub metrics: SocketAddr,
+    /// The embedded broker, where it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mqtt: Option<SocketAddr>,
+    /// Where brokers ask about devices, where they may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<SocketAddr>,
+    /// The URLs of external MQTT brokers, by the names of their transports.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub brokers: BTreeMap<TransportName, String>,
+}
+
+impl Addresses {
+    /// Those that a server of this process would have.
+    pub(crate) fn configured(config: &Config) -> Self {
+        let mqtt = config.mqtt.iter().map(|mqtt| (TransportName::MQTT, mqtt));
+        let mqtt = mqtt.chain(config.mqtt_brokers.iter().map(|(name, mqtt)| (*name, mqtt)));
+        Self {
+            pid: std::process::id(),
+            api: config.api.listen,
+            metrics: config.metrics.listen,
+            mqtt: config.broker.enabled.then_some(config.broker.listen),
+            gate: config.gate.listen,
+            brokers: mqtt.map(|(name, mqtt)| (name, mqtt.url.clone())).collect(),
+        }
+    }
+
+    /// Those that the server of this folder left, if one runs.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub(crate) fn of_server(folder: &Path) -> io::Result<Option<Self>> {
+        let mut file = match File::open(folder.join(FILE)) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            // Nobody's any more. The lock ends with `file`.
+            Ok(()) => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Ok(Some(serde_json::from_str::<Self>(&text)?.reached()))
+    }
+
+    /// As this machine reaches them: who listens everywhere listens at home too.
+    pub(crate) fn reached(mut self) -> Self {
+        let all = [&mut self.api, &mut self.metrics].into_iter().chain(&mut self.mqtt).chain(&mut self.gate);
+        for address in all {
+            match address.ip() {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+                IpAddr::V4(_) | IpAddr::V6(_) => {}
+            }
+        }
+        self
+    }
+}
+
+/// The file that this process left; removed with this value.
+#[derive(Debug)]
+pub(crate) struct Left {
+    path: PathBuf,
+    /// Keeps the lock.
+    _file: File,
+}
+
+impl Left {
+    /// Leaves these addresses in a folder that no other server uses, for its owner alone.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(crate) fn leave(folder: &Path, addresses: &Addresses) -> io::Result<Self> {
+        let path = folder.join(FILE);
+        let mut file = tempfile::Builder::new();
+        let mut file = file.prefix(".server-").permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
+        // Before it has its name: whoever finds it finds it locked and whole.
+        file.as_file().try_lock()?;
+        writeln!(file, "{}", serde_json::to_string(addresses)?)?;
+        thingcall_store::as_its_folder(file.path())?;
+        let file = file.persist(&path).map_err(|error| error.error)?;
+        Ok(Self { path, _file: file })
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        // What is left in spite of this is nobody's.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+#[cfg(test)]
+mod tests;
