@@ -59,6 +59,22 @@ fn text_of_all_kinds_survives_every_signature() {
 }
 
 #[test]
+fn every_sdk_can_read_why_a_query_that_is_too_long_is_refused() {
+    let site = embedded();
+    let device = site.device("long");
+    let args = |bytes: usize| json!({ "label": "x".repeat(bytes) }).to_string();
+
+    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy] {
+        let fits = site.ask_by(sdk, "InvokeThingService", &invocation(&device, "SetScene", &args(60_000)));
+        assert!(!fits.has_raised(), "{sdk:?}: {fits:?}");
+        let long = site.ask_by(sdk, "InvokeThingService", &invocation(&device, "SetScene", &args(70_000)));
+        let (code, text, status) = long.raised();
+        assert_eq!((code, status), ("RequestUriTooLong", 414), "{sdk:?}: {text}");
+        assert!(text.contains("65534") && text.contains("form"), "{sdk:?}: {text}");
+    }
+}
+
+#[test]
 fn key_with_a_security_token_needs_it() {
     let site = embedded();
     let (device, _connected) = site.linkkit("sts");
