@@ -52,6 +52,7 @@ fn find<'f>(fields: &'f [Field], name: &str, likely: usize) -> Option<(usize, &'
 /// Checks one value.
 fn value(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Violation> {
     match (data_type, json) {
+        (DataType::Any, _) => Ok(()),
         (DataType::Int { min, max }, Json::Number(number)) => number::int(data_type, *min..=*max, number),
         (DataType::Float(bounds) | DataType::Double(bounds), Json::Number(number)) => {
             number::float(data_type, *bounds, number, writer)
@@ -70,6 +71,7 @@ fn value(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Vi
                 value(item, json, writer).map_err(|violation| inside(violation, |path| in_item(path, index)))
             })
         }
+        (DataType::Struct(members), Json::Object(_)) if members.is_empty() => Ok(()),
         (DataType::Struct(members), Json::Object(json)) => fields(members, json, writer),
         _ => Err(wrong_type(data_type, json)),
     }

@@ -1,7 +1,7 @@
 //! The data types of thing models.
 //!
 //! **Invariant:** a type nests at most [`crate::limits::DATA_TYPE_DEPTH_MAX`] deep, its lowest bound is not above its
-//! highest, and a struct has something in it; reading a model sees to it.
+//! highest; reading a model sees to it.
 
 use std::fmt;
 
@@ -49,8 +49,10 @@ pub enum DataType {
         /// What each is.
         item: Box<DataType>,
     },
-    /// Named values.
+    /// Named values; any where the model names none.
     Struct(Vec<Field>),
+    /// Any value: an item of an array whose model does not say of what.
+    Any,
 }
 
 /// The bounds of a float or a double, both allowed.
@@ -121,6 +123,8 @@ impl fmt::Display for DataType {
             Self::Array { items_max, item } => {
                 write!(f, "an array of at most {items_max} items, each {item}")
             }
+            Self::Any => f.write_str("of any kind"),
+            Self::Struct(fields) if fields.is_empty() => f.write_str("a struct, which is an object"),
             Self::Struct(fields) => {
                 let names = fields.iter().map(|field| field.id.as_str().into());
                 write!(f, "a struct of {}", list(names, None))

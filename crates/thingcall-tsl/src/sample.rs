@@ -42,6 +42,7 @@ fn value(data_type: &DataType, source: &mut Source, items_max: u32) -> String {
             let items: Vec<String> = (0..count).map(|_| value(item, source, 1)).collect();
             format!("[{}]", items.join(","))
         }
+        DataType::Any => source.int(0, 1).to_string(),
         DataType::Struct(fields) => members(fields, source, items_max),
     }
 }

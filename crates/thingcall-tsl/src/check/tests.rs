@@ -166,6 +166,20 @@ fn array_has_at_most_its_size() {
 }
 
 #[test]
+fn what_the_model_does_not_say_is_not_checked() {
+    let array = DataType::Array { items_max: 2, item: Box::new(DataType::Any) };
+    takes(&array, &["[]", r#"[1,"a"]"#, r#"[{"a":[]},null]"#]);
+    takes(&DataType::Struct(Vec::new()), &["{}", r#"{"a":1,"b":{}}"#]);
+    refuses(
+        &DataType::Struct(Vec::new()),
+        &["[]", "1"],
+        expect![[r#"
+        [] -> type: .x is an array; the model wants a struct, which is an object
+        1 -> type: .x is the number 1; the model wants a struct, which is an object"#]],
+    );
+}
+
+#[test]
 fn struct_has_its_members_and_no_others() {
     let window = vec![
         field("from", DataType::Int { min: 0, max: 9 }),

@@ -191,7 +191,12 @@ fn array(specs: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<Dat
         problems.warn(&specs.place, format!("has no size, so {ARRAY_ITEMS_MAX} items are taken"), right);
     }
     let items_max = size(specs, "size", ARRAY_ITEMS_MAX, problems).unwrap_or(ARRAY_ITEMS_MAX);
-    let item = specs.required("item", "the items' type, such as {\"type\": \"int\"}", problems)?;
+    let right = "the items' type, such as {\"type\": \"int\"}";
+    if specs.member("item").is_none() {
+        problems.warn(&specs.place, "has no item, so items of any kind are taken", format!("write {right}"));
+        return Some(DataType::Array { items_max, item: Box::new(DataType::Any) });
+    }
+    let item = specs.required("item", right, problems)?;
     let item_type = data_type(&item, depth + 1, problems)?;
     let name = item.member("type").and_then(|name| name.scalar()).unwrap_or_default();
     if !ITEM_TYPES.contains(&name) {
@@ -201,6 +206,10 @@ fn array(specs: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<Dat
 }
 
 fn structure(node: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<DataType> {
+    if node.member("specs").is_none() {
+        problems.warn(&node.place, "has no specs, so any object is taken", "write an array of members");
+        return Some(DataType::Struct(Vec::new()));
+    }
     let specs = node.required("specs", "an array of members", problems)?;
     let mut members = specs.items(problems);
     if !(1..=STRUCT_MEMBERS_MAX).contains(&members.len()) {

@@ -22,6 +22,8 @@ fn fits(data_type: &DataType, value: &Value) -> bool {
         DataType::Array { items_max, item } => value
             .as_array()
             .is_some_and(|items| items.len() <= *items_max && items.iter().all(|value| fits(item, value))),
+        DataType::Any => true,
+        DataType::Struct(fields) if fields.is_empty() => value.is_object(),
         DataType::Struct(fields) => all_fit(fields, value),
     }
 }
