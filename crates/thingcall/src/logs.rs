@@ -21,8 +21,7 @@ mod limit;
 mod lines;
 
 /// Libraries that say at `info` what only their authors need.
-const NOISY: &[&str] =
-    &["rmqtt", "rmqtt_net", "rmqtt_codec", "rumqttc", "rumqttc_core", "sqlx", "hyper", "hyper_util", "h2"];
+const NOISY: &[&str] = &["rmqtt_codec", "rumqttc", "rumqttc_core", "sqlx", "hyper", "hyper_util", "h2"];
 
 /// Libraries whose errors we tell in our own words, with what is done about them.
 const TOLD_BY_US: &[&str] = &["lapin"];
