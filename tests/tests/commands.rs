@@ -169,6 +169,25 @@ fn device_that_was_added_by_command_can_connect_at_once() {
 }
 
 #[test]
+fn tables_fit_80_columns() {
+    let site = Site::embedded(&[]);
+    let long = "客厅里的灯".repeat(12);
+    let add = ["device", "add", "--product", thingcall_tests::PRODUCT, "--nickname", &long, "--name"];
+    site.command(&[&add[..], &["lamp-in-the-hall-of-the-mountain"]].concat());
+    site.command(&["key", "add", "--id", &"k".repeat(60), "--account", &"a".repeat(60)]);
+
+    for command in [["device", "list"], ["product", "list"], ["key", "list"]] {
+        let text = site.command(&command);
+        for line in text.lines() {
+            let columns: usize = line.chars().map(|character| if character.is_ascii() { 1 } else { 2 }).sum();
+            assert!(columns <= 80, "{columns}: {line}");
+        }
+        assert!(text.lines().count() > 1 && text.contains("..."), "{text}");
+    }
+    assert_eq!(site.command_json(&["device", "list"])["nickname"], long, "it is whole in JSON");
+}
+
+#[test]
 fn unknown_call_cannot_be_explained() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let data = ["--data".as_ref(), folder.path().as_os_str()];

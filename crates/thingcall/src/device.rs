@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use thingcall_core::{DeviceName, DeviceRef, NotAName, ProductKey, Secret, TransportName};
 use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 
-use crate::output::{self, Output, moment};
+use crate::output::{self, Output, moment, second};
 use crate::running::Running;
 use crate::simulate;
 use crate::tool::{self, Place, device_ref};
@@ -134,7 +134,7 @@ async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> any
             record.device.key.to_string(),
             record.device.iot_id.to_string(),
             state(record).to_owned(),
-            record.last_seen_at.map(moment).unwrap_or_default(),
+            record.last_seen_at.map(second).unwrap_or_default(),
             record.nickname.clone().unwrap_or_default(),
         ]
     });

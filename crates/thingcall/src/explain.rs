@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         if output.json {
             output::line(with(as_json(record), dropped));
         } else {
-            output::line(timeline(record));
+            output::text(&timeline(record));
             tell_dropped(dropped.as_ref());
         }
     }
@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         if output.json {
             output::line(with(failure.clone(), dropped));
         } else {
-            output::line(failed(failure));
+            output::text(&failed(failure));
             tell_dropped(dropped.as_ref());
         }
     }
@@ -119,7 +119,7 @@ fn with(mut call: Value, dropped: Option<Value>) -> Value {
 
 fn tell_dropped(dropped: Option<&Value>) {
     if let Some(dropped) = dropped {
-        output::line(format_args!("  the device's last message that led to nothing: {}", dropped_in_words(dropped)));
+        output::text(&format!("  the device's last message that led to nothing: {}", dropped_in_words(dropped)));
     }
 }
 

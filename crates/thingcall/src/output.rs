@@ -6,6 +6,12 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 
 use serde_json::Value;
 
+mod room;
+mod table;
+
+pub(crate) use room::{columns, folded, prose};
+pub(crate) use table::Table;
+
 /// How a command shows its result.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Output {
@@ -17,6 +23,11 @@ pub(crate) struct Output {
 /// Prints one line. A closed stdout (`| head`) is not an error.
 pub(crate) fn line(text: impl std::fmt::Display) {
     drop(try_line(text));
+}
+
+/// Prints prose, folded to the width there is.
+pub(crate) fn text(text: &str) {
+    line(prose(text, columns()));
 }
 
 /// Prints what must be seen.
@@ -33,38 +44,6 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     drop(writeln!(stderr().lock(), "{text}"));
 }
 
-/// A table: a heading and rows of as many cells.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// A table with these column names.
-    pub(crate) fn new(heading: &[&str]) -> Self {
-        Self { rows: vec![heading.iter().map(|&name| name.to_owned()).collect()] }
-    }
-
-    /// Adds a row.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
-    }
-
-    /// The table as text; columns as wide as their widest cell, two spaces between, no trailing spaces.
-    pub(crate) fn render(&self) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let lines = self.rows.iter().map(|row| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
 /// Prints many things: their JSON, one a line, or a table of them.
 pub(crate) fn list<T>(
     output: Output,
@@ -79,7 +58,7 @@ pub(crate) fn list<T>(
     }
     let mut table = Table::new(heading);
     things.iter().for_each(|thing| table.row(row(thing)));
-    line(table.render());
+    line(table.render(columns()));
 }
 
 /// Prints one thing: its JSON, or its members one below the other. Members that are `null` are left out of both.
@@ -91,14 +70,28 @@ pub(crate) fn one(output: Output, members: &[(&str, Value)]) {
     }
     let width = present().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in present() {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        line(format_args!("{name:width$}  {value}"));
+        let value = room::one_line(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
+        let words = std::iter::once(format!("{name:width$} ")).chain(value.split(' ').map(str::to_owned));
+        let words: Vec<_> = words.collect();
+        line(folded(words.iter().map(String::as_str), " ", columns(), width + 2));
     }
 }
 
 /// A moment, as people and programs read it: ISO 8601 in UTC, with milliseconds.
 pub(crate) fn moment(at: thingcall_core::UnixMillis) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.3}"))
+}
+
+/// The same, to the second: for tables.
+pub(crate) fn second(at: thingcall_core::UnixMillis) -> String {
+    let second = jiff::Timestamp::from_second(at.0.div_euclid(1000));
+    second.map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}
+
+/// The day alone.
+pub(crate) fn day(at: thingcall_core::UnixMillis) -> String {
+    let second = second(at);
+    second.split_once('T').map_or(second.clone(), |(day, _)| day.to_owned())
 }
 
 /// Colours for a terminal, and nothing elsewhere.

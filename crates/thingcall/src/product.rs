@@ -14,7 +14,7 @@ use thingcall_tsl::{
 use crate::cli::WrongUse;
 use crate::device;
 use crate::models::Files;
-use crate::output::{self, Output, moment};
+use crate::output::{self, Output, day, moment};
 use crate::tool::{self, Place, word};
 
 mod changes;
@@ -224,7 +224,7 @@ fn summary(product: &Product) -> Value {
 fn row(product: &Product) -> Vec<String> {
     let services = services(product.model.as_ref()).into_iter().map(|(identifier, _)| identifier).collect::<Vec<_>>();
     let args = json!(product.settings.args_check).as_str().unwrap_or_default().to_owned();
-    vec![product.key.to_string(), product.name.clone(), args, services.join(" "), moment(product.created_at)]
+    vec![product.key.to_string(), product.name.clone(), args, services.join(" "), day(product.created_at)]
 }
 
 fn show(product: &Product, output: Output) {
@@ -248,9 +248,8 @@ fn show(product: &Product, output: Output) {
     let Some(model) = &product.model else {
         return output::line("no thing model yet: thingcall product import --key PRODUCTKEY MODEL.json");
     };
-    let mut table = output::Table::new(&["SERVICE", "CALL", "ARGUMENTS THAT FIT"]);
+    output::line("\nservices, each with arguments that fit:");
     for (id, service) in model.services() {
-        table.row(vec![id.to_string(), service.call_type().as_str().to_owned(), service.sample_args()]);
+        output::line(format_args!("  {id}  {}\n      {}", service.call_type().as_str(), service.sample_args()));
     }
-    output::line(format_args!("\n{}", table.render()));
 }

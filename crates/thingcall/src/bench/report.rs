@@ -6,6 +6,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
+use crate::output::{columns, folded};
+
 /// The latencies of successful calls in microseconds, and the codes of failed ones.
 #[derive(Debug, Clone)]
 pub(super) struct Report {
@@ -78,17 +80,11 @@ impl Report {
 
     /// For eyes.
     pub(super) fn text(&self, what: &str, broker: &str) -> String {
-        let mut text = format!(
-            "{what:<9}  {broker}  {:.0} calls/s  p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  max {:.2} ms",
-            self.per_second(),
-            self.milliseconds(0.5),
-            self.milliseconds(0.99),
-            self.milliseconds(0.999),
-            self.milliseconds(1.0),
-        );
-        if let Some(cpu) = self.cpu_micros() {
-            text.push_str(&format!("  cpu {cpu:.1} us/call"));
-        }
+        let mut parts = vec![format!("{what:<9}"), broker.to_owned(), format!("{:.0} calls/s", self.per_second())];
+        let quantiles = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+        parts.extend(quantiles.map(|(name, quantile)| format!("{name} {:.2} ms", self.milliseconds(quantile))));
+        parts.extend(self.cpu_micros().map(|cpu| format!("cpu {cpu:.1} us/call")));
+        let mut text = folded(parts.iter().map(String::as_str), "  ", columns(), 11);
         for (code, count) in &self.failures {
             text.push_str(&format!("\n           {count} failed: {code}"));
         }

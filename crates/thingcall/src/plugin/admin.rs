@@ -1,6 +1,7 @@
 //! `thingcall plugin list`, `reload`, `rollback` and `forget`: what a running server has loaded, and what is done to it,
 //! through its operator's listener.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -65,6 +66,10 @@ pub(super) async fn list(server: Server) -> anyhow::Result<()> {
         return Ok(());
     }
     output::list(server.output, &plugins, Clone::clone, HEADING, row);
+    let refused = plugins.iter().filter(|plugin| plugin.get("error").is_some_and(Value::is_string));
+    for plugin in refused.filter(|_| !server.output.json) {
+        output::text(&format!("\n{}: {}", file(plugin).display(), words(plugin)));
+    }
     Ok(())
 }
 
@@ -131,7 +136,7 @@ impl Server {
     }
 }
 
-const HEADING: &[&str] = &["plugin", "version", "generation", "calls", "claims", "codecs", "state", "file"];
+const HEADING: &[&str] = &["PLUGIN", "VERSION", "GEN", "CALLS", "STATE", "CLAIMS", "CODECS", "FILE"];
 
 fn row(plugin: &Value) -> Vec<String> {
     let text = |name: &str| match plugin.get(name) {
@@ -145,11 +150,14 @@ fn row(plugin: &Value) -> Vec<String> {
     if plugin.get("circuitOpen") == Some(&Value::Bool(true)) {
         state.push_str(", blocked");
     }
-    if plugin.get("error").is_some_and(Value::is_string) {
-        state = format!("{state}: {}", words(plugin));
-    }
     let [name, version, generation] = ["name", "version", "generation"].map(text);
-    vec![name, version, generation, text("callsInFlight"), text("claims"), text("codecs"), state, text("file")]
+    let name_of_file = file(plugin).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    vec![name, version, generation, text("callsInFlight"), state, text("claims"), text("codecs"), name_of_file]
+}
+
+/// Its file.
+fn file(plugin: &Value) -> &Path {
+    Path::new(plugin.get("file").and_then(Value::as_str).unwrap_or_default())
 }
 
 /// What was loaded, in words.
