@@ -378,3 +378,11 @@ proptest! {
         let _may = (may_publish(&key("d1"), &topic), may_subscribe(&key("d1"), &topic));
     }
 }
+
+#[test]
+fn the_page_for_those_who_write_access_rules_has_every_filter() {
+    let page = include_str!("../../../../deploy/topics.md");
+    for filter in REPLY_FILTERS {
+        assert!(page.contains(&format!("`{filter}`")), "{filter}");
+    }
+}
