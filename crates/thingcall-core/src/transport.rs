@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Delivery, DeviceKey, Presence, TransportName};
+use crate::{Delivery, DeviceKey, Presence, SyncTopic, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +57,12 @@ pub trait Transport: Send + Sync {
     /// Why it is not ready, and what to do about it; `None` if it is. Answers from memory.
     fn failure(&self) -> Option<String> {
         (!self.ready()).then(|| "there is no connection to its broker; the log says why".to_owned())
+    }
+
+    /// The topic of synchronous calls that it assumes of devices of which nothing is known; `None` where another one is not
+    /// worth a try, since devices' logins are seen, here or at the gate.
+    fn sync_topic(&self) -> Option<SyncTopic> {
+        None
     }
 
     /// Sends a command. Returns when the message is handed on; it does not wait for the device.

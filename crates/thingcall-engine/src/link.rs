@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, CodecError, Command, Deadline, DeliverError, Delivery, DeviceLink,
-    Executed, JournalEntry, JournalError, Outcome, Qos, Sent, SyncTopic, Transport, TransportKind, UnixMillis,
+    Executed, JournalEntry, JournalError, Outcome, Qos, Sent, Transport, TransportKind, UnixMillis,
 };
 use thingcall_tsl::ProductSettings;
 use tokio::time::Instant;
@@ -25,6 +25,7 @@ use crate::pending::{End, PendingCall};
 use crate::{Engine, Stage};
 
 mod failures;
+mod topic;
 
 pub(crate) use failures::not_recorded;
 
@@ -52,6 +53,8 @@ pub(crate) struct Link<'a> {
     /// Whether a command of an asynchronous call is on its way, with a record of its own.
     accepted: AtomicBool,
     transport: OnceLock<TransportKind>,
+    /// The topic of its synchronous commands, where the product does not say it.
+    asked: OnceLock<topic::Asked>,
     /// How long it has waited for its device.
     pub(crate) at_device: AtDevice,
     finished: bool,
@@ -69,6 +72,7 @@ impl<'a> Link<'a> {
             recording: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
             transport: OnceLock::new(),
+            asked: OnceLock::new(),
             at_device: AtDevice::new(begun.validated),
             finished: false,
         }
@@ -166,15 +170,6 @@ impl<'a> Link<'a> {
         Ok(transport)
     }
 
-    /// The device's topic for synchronous calls, for a transport that does not see its logins.
-    fn sync_topic(&self, transport: TransportKind) -> Option<SyncTopic> {
-        let learnt = || match transport {
-            TransportKind::Embedded | TransportKind::Plugin => None,
-            TransportKind::Mqtt | TransportKind::Amqp => self.engine.registry.route(&self.call.device.key).sync_topic,
-        };
-        self.settings().sync_topic.or_else(learnt)
-    }
-
     /// Hands the message on; `began` is now. Says when it left.
     async fn deliver(
         &self,
@@ -224,7 +219,7 @@ impl<'a> Link<'a> {
         let mut delivery = self.delivery(command);
         self.encode(&mut delivery).await?;
         let transport = self.choose()?;
-        delivery.sync_topic = self.sync_topic(transport.kind());
+        delivery.sync_topic = self.sync_topic(&*transport);
         let now = Instant::now();
         let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
@@ -242,6 +237,9 @@ impl<'a> Link<'a> {
     }
 
     fn read(&self, end: End) -> Result<Answer, CallError> {
+        if let End::Replied(_) = &end {
+            self.device_answered();
+        }
         match end {
             End::Replied(Ok(body)) => Ok(Answer::Replied(body)),
             End::Replied(Err(malformed)) => Err(CallError::InvalidReply(malformed.to_string())),

@@ -108,6 +108,7 @@ impl Engine {
             Met::Late(by) => {
                 debug!(%id, %device, late_ms = by.as_millis(), "late reply");
                 self.metrics.late_by(by);
+                self.answered_late(&device);
                 Some(ReplyResult::Late)
             }
             Met::OtherDevice => {
@@ -116,6 +117,13 @@ impl Engine {
                 Some(ReplyResult::WrongDevice)
             }
         }
+    }
+
+    /// A slow device hears us all the same.
+    #[cold]
+    fn answered_late(&self, device: &DeviceKey) {
+        let _told = self.registry.product(&device.product).is_some_and(|product| product.silence.answered());
+        let _kept = self.registry.answered(device, None);
     }
 
     /// Notes a reply that is for no call, and says how it counts.

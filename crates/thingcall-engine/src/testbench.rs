@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use thingcall_core::{
     BuiltInOnly, CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
     Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Repairs, Reply, ReplyBody,
-    ReplySink, Request, RequestId, Sent, Transport, TransportKind, TransportName, UnixMillis,
+    ReplySink, Request, RequestId, Sent, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
 };
-use thingcall_tsl::{Found, Product, ProductSettings, Registry, ThingModel};
+use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -97,8 +97,8 @@ impl Transport for Wire {
     }
 }
 
-/// One product, one device.
-struct OneDevice(Mutex<Found>);
+/// One product, one device, and the way to it.
+struct OneDevice(Mutex<Found>, Mutex<Route>);
 
 impl Registry for OneDevice {
     fn find(&self, target: &DeviceRef) -> Option<Found> {
@@ -108,6 +108,21 @@ impl Registry for OneDevice {
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
         let found = self.0.lock().unwrap().clone();
         (*key == found.product.key).then_some(found.product)
+    }
+    fn route(&self, _: &DeviceKey) -> Route {
+        *self.1.lock().unwrap()
+    }
+    fn answered(&self, _: &DeviceKey, topic: Option<SyncTopic>) -> bool {
+        let mut route = self.1.lock().unwrap();
+        let before = route.sync_topic;
+        (route.unanswered, route.sync_topic) = (0, topic.or(before));
+        route.sync_topic != before
+    }
+    fn unanswered(&self, _: &DeviceKey, before: u8) {
+        let mut route = self.1.lock().unwrap();
+        if route.unanswered == before {
+            route.unanswered += 1;
+        }
     }
 }
 
@@ -196,9 +211,11 @@ pub(crate) fn bench_handled(
         settings,
         model: Some(Arc::new(ThingModel::parse(MODEL, &[]).unwrap())),
         created_at: UnixMillis(0),
+        silence: Arc::default(),
     };
     let one = Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true, transport: None };
-    let registry = Arc::new(OneDevice(Mutex::new(Found { device: Arc::new(one), product: Arc::new(product) })));
+    let found = Found { device: Arc::new(one), product: Arc::new(product) };
+    let registry = Arc::new(OneDevice(Mutex::new(found), Mutex::default()));
     let journal = Arc::new(Pages::default());
     let metering = prometheus::Registry::new();
     let engine = Engine::new(config, Parts { registry, journal: journal.clone(), handlers }, &metering).unwrap();

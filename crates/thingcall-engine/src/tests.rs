@@ -5,3 +5,4 @@ mod failures;
 mod handlers;
 mod raw;
 mod synchronous;
+mod topics;

@@ -247,6 +247,10 @@ impl Transport for MqttTransport {
         self.shared.standing.failure()
     }
 
+    fn sync_topic(&self) -> Option<SyncTopic> {
+        Some(self.shared.config.sync_topic)
+    }
+
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         let shared = &*self.shared;
         // Nobody waits any more where the device's answer comes first: then it was sent.

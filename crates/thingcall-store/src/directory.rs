@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
-use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, TransportName, UnixMillis};
+use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, SyncTopic, TransportName, UnixMillis};
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry, Route,
     ThingModel,
@@ -33,6 +33,14 @@ impl Registry for Store {
 
     fn route(&self, device: &DeviceKey) -> Route {
         self.shared().memory.device_by_key(device).map(|entry| entry.route()).unwrap_or_default()
+    }
+
+    fn answered(&self, device: &DeviceKey, topic: Option<SyncTopic>) -> bool {
+        self.device_answered(device, topic)
+    }
+
+    fn unanswered(&self, device: &DeviceKey, before: u8) {
+        self.device_missed(device, before);
     }
 }
 

@@ -25,8 +25,7 @@ pub(crate) struct DeviceEntry {
 impl DeviceEntry {
     /// What is known of the way to it.
     pub(crate) fn route(&self) -> Route {
-        let (last, sync_topic) = self.live.route();
-        Route { last, sync_topic }
+        self.live.route()
     }
 
     /// Everything that is known of the device.

@@ -10,6 +10,8 @@ use thingcall_core::{
     Credentials, DeviceCredential, DeviceKey, IotId, Login, PresenceSink, SyncTopic, TransportName, UnixMillis,
 };
 
+use thingcall_tsl::Route;
+
 use crate::Store;
 use crate::connection::WriteConnection;
 use crate::many::{Many, Statement};
@@ -37,7 +39,15 @@ pub(crate) struct Seen {
 
 /// The same, shared by all who hold the device's entry.
 #[derive(Debug, Default)]
-pub(crate) struct Live(Mutex<(Seen, Mark)>);
+pub(crate) struct Live(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    seen: Seen,
+    mark: Mark,
+    /// [`Route::unanswered`]: not in the file.
+    unanswered: u8,
+}
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Mark {
@@ -49,35 +59,35 @@ enum Mark {
 impl Live {
     /// As read from the file.
     pub(crate) fn new(seen: Seen) -> Self {
-        Self(Mutex::new((seen, Mark::Written)))
+        Self(Mutex::new(State { seen, ..State::default() }))
     }
 
     /// What is known now.
     pub(crate) fn seen(&self) -> Seen {
-        self.lock().0.clone()
+        self.lock().seen.clone()
     }
 
-    /// The transport it last came from, and the topic its last login named.
-    pub(crate) fn route(&self) -> (Option<TransportName>, Option<SyncTopic>) {
-        let state = self.lock();
-        (state.0.came_from, state.0.sync_topic)
+    /// What is known of the way to it.
+    pub(crate) fn route(&self) -> Route {
+        let State { seen, unanswered, .. } = &*self.lock();
+        Route { last: seen.came_from, sync_topic: seen.sync_topic, unanswered: *unanswered }
     }
 
     /// Changes what is known; says whether the device must be put on the list of marked ones.
     fn change(&self, change: impl FnOnce(&mut Seen)) -> bool {
         let mut state = self.lock();
-        change(&mut state.0);
-        mem::replace(&mut state.1, Mark::Marked) == Mark::Written
+        change(&mut state.seen);
+        mem::replace(&mut state.mark, Mark::Marked) == Mark::Written
     }
 
     /// What is to be written; the mark is taken off, so a change while it is written marks again.
     fn take(&self) -> Seen {
         let mut state = self.lock();
-        state.1 = Mark::Written;
-        state.0.clone()
+        state.mark = Mark::Written;
+        state.seen.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Seen, Mark)> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,6 +163,30 @@ fn bind(statement: Statement, id: &IotId, seen: &Seen) -> Statement {
 }
 
 impl Store {
+    /// The device answered, on this topic if that is known. Says whether the topic is new.
+    pub(crate) fn device_answered(&self, device: &DeviceKey, topic: Option<SyncTopic>) -> bool {
+        let Some(entry) = self.shared().memory.device_by_key(device) else { return false };
+        let known = {
+            let mut state = entry.live.lock();
+            state.unanswered = 0;
+            state.seen.sync_topic
+        };
+        let Some(topic) = topic.filter(|topic| known != Some(*topic)) else { return false };
+        let mut is_new = false;
+        self.shared().marked.change(&entry, |seen| is_new = seen.sync_topic.replace(topic) != Some(topic));
+        is_new
+    }
+
+    /// It did not answer a call that was made when so many had not been answered.
+    pub(crate) fn device_missed(&self, device: &DeviceKey, before: u8) {
+        if let Some(entry) = self.shared().memory.device_by_key(device) {
+            let mut state = entry.live.lock();
+            if state.unanswered == before {
+                state.unanswered = before.wrapping_add(1);
+            }
+        }
+    }
+
     fn device_changed(&self, device: &DeviceKey, change: impl FnOnce(&mut Seen)) {
         if let Some(entry) = self.shared().memory.device_by_key(device) {
             self.shared().marked.change(&entry, change);
@@ -188,7 +222,8 @@ impl PresenceSink for Store {
 
     fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis) {
         self.device_changed(device, |seen| {
-            seen.sync_topic = login.sync_topic;
+            // A broker that passes on no client id says nothing of the topic.
+            seen.sync_topic = login.sync_topic.or(seen.sync_topic);
             seen.heard(Some(login.transport), login.address, at);
         });
     }

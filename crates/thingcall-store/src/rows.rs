@@ -84,6 +84,7 @@ async fn product_of(conn: &mut SqliteConnection, row: &SqliteRow) -> Result<Prod
         name: row.try_get("name")?,
         settings,
         created_at: UnixMillis(row.try_get("created_at")?),
+        silence: Arc::default(),
         key,
     })
 }

@@ -23,6 +23,7 @@ mod sample;
 mod words;
 
 mod registry;
+mod silence;
 
 pub use data_type::{Bounds, DataType, Field};
 pub use model::{ThingModel, UnknownService};
@@ -32,4 +33,5 @@ pub use registry::{
     ProductSettings, Registry, ReplyCheck, Route, Validation,
 };
 pub use service::{CallType, Service, check_object};
+pub use silence::{Silence, Unanswered};
 pub use violation::{Violation, ViolationKind};

@@ -7,7 +7,7 @@ use thingcall_core::{
     Device, DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, SyncTopic, TransportName, UnixMillis,
 };
 
-use crate::ThingModel;
+use crate::{Silence, ThingModel};
 
 /// A product: its settings and its thing model.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Product {
     pub model: Option<Arc<ThingModel>>,
     /// When it was created.
     pub created_at: UnixMillis,
+    /// Whether its devices answer.
+    pub silence: Arc<Silence>,
 }
 
 /// How the calls of a product are treated.
@@ -110,6 +112,16 @@ pub trait Registry: Send + Sync {
     fn route(&self, _: &DeviceKey) -> Route {
         Route::default()
     }
+
+    /// The device answered a synchronous call: on this topic, or too late to say. What is new is kept, where a registry
+    /// keeps anything; says whether the topic is new.
+    fn answered(&self, _: &DeviceKey, _: Option<SyncTopic>) -> bool {
+        false
+    }
+
+    /// It did not answer a synchronous call that was made when [`Route::unanswered`] was `before`. Of several that were
+    /// made then, one counts.
+    fn unanswered(&self, _: &DeviceKey, _before: u8) {}
 }
 
 /// What is known of the way to a device, beside what was set.
@@ -117,8 +129,11 @@ pub trait Registry: Send + Sync {
 pub struct Route {
     /// The transport through which it last connected, logged in or sent something.
     pub last: Option<TransportName>,
-    /// Where it takes synchronous calls, as its last login said.
+    /// Where it takes synchronous calls, as its last login or its last answer said.
     pub sync_topic: Option<SyncTopic>,
+    /// How many synchronous calls in a row it did not answer, where its topic is not its product's to say; begins anew
+    /// after 255, and with the program.
+    pub unanswered: u8,
 }
 
 /// What CreateProduct makes.
@@ -168,7 +183,7 @@ pub struct DeviceRecord {
     pub address: Option<String>,
     /// The transport it last came from.
     pub came_from: Option<TransportName>,
-    /// Where it takes synchronous calls, as its last login at an external broker said.
+    /// Where it takes synchronous calls, as its last login at an external broker or its last answer said.
     pub sync_topic: Option<SyncTopic>,
 }
 

@@ -37,6 +37,7 @@ impl Site {
             settings: ProductSettings::default(),
             model: Some(Arc::new(ThingModel::parse(MODEL, &[MODULE])?)),
             created_at: UnixMillis(0),
+            silence: Arc::default(),
         };
         let device = Device { key, iot_id: IotId::try_from("bench")?, enabled: true, transport: None };
         let key = AccessKey {

@@ -34,8 +34,14 @@ impl MemoryDirectory {
     }
 
     fn insert(&self, key: ProductKey, name: &str, settings: ProductSettings) -> Arc<Product> {
-        let product =
-            Arc::new(Product { key: key.clone(), name: name.to_owned(), settings, model: None, created_at: CREATED });
+        let product = Arc::new(Product {
+            key: key.clone(),
+            name: name.to_owned(),
+            settings,
+            model: None,
+            created_at: CREATED,
+            silence: Arc::default(),
+        });
         self.products.lock().unwrap().insert(key, product.clone());
         product
     }

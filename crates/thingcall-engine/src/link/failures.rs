@@ -28,6 +28,9 @@ impl Link<'_> {
         }
         let device = &self.call.device.key;
         let said = self.engine.dropped.last_since(device, self.begun.started);
+        if said.is_none() {
+            self.device_missed();
+        }
         let hint = said.map(|last| format!("the device sent {}", last.in_words()).into());
         CallError::Timeout { device: device.to_string(), waited_ms, hint }
     }

@@ -73,7 +73,7 @@ fn transports(embedded: Option<Presence>, default: Option<&str>) -> Transports {
 }
 
 fn last(text: Option<&str>) -> Routes {
-    Routes(Route { last: text.map(name), sync_topic: None })
+    Routes(Route { last: text.map(name), ..Route::default() })
 }
 
 fn chosen(transports: &Transports, device: &Device, settings: &ProductSettings, routes: &Routes) -> &'static str {

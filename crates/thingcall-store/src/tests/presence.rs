@@ -91,7 +91,7 @@ async fn the_way_to_a_device_outlives_a_restart() {
     let factory = TransportName::new("factory-1");
     bench.store.set_transport(&key("d1"), factory).await.unwrap();
     let bench = bench.reopened().await;
-    let route = Route { last: Some(TransportName::AMQP), sync_topic: Some(SyncTopic::Ext) };
+    let route = Route { last: Some(TransportName::AMQP), sync_topic: Some(SyncTopic::Ext), unanswered: 0 };
     assert_eq!(bench.store.route(&key("d1")), route);
     let record = told(&bench.store, "d1").await;
     assert_eq!((record.device.transport, record.activated_at), (factory, Some(UnixMillis(100))));
@@ -100,6 +100,34 @@ async fn the_way_to_a_device_outlives_a_restart() {
     assert_eq!(bench.store.route(&key("d1")), Route { last: Some(EMBEDDED), ..route });
     bench.store.set_transport(&key("d1"), None).await.unwrap();
     assert_eq!(told(&bench.store, "d1").await.device.transport, None);
+}
+
+#[tokio::test]
+async fn what_a_device_answers_on_is_told_once_and_outlives_a_restart() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    assert!(bench.store.answered(&key("d1"), Some(SyncTopic::Ext)));
+    assert!(!bench.store.answered(&key("d1"), Some(SyncTopic::Ext)));
+    // A login that does not say which topic takes nothing away; one that does is believed.
+    let login = |sync_topic| Login { transport: TransportName::MQTT, sync_topic, address: None };
+    bench.store.logged_in(&key("d1"), &login(None), UnixMillis(100));
+    let bench = bench.reopened().await;
+    assert_eq!(bench.store.route(&key("d1")).sync_topic, Some(SyncTopic::Ext));
+    bench.store.logged_in(&key("d1"), &login(Some(SyncTopic::Rrpc)), UnixMillis(200));
+    assert_eq!(bench.store.route(&key("d1")).sync_topic, Some(SyncTopic::Rrpc));
+}
+
+#[tokio::test]
+async fn of_calls_that_were_made_together_one_counts_as_unanswered() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let unanswered = || bench.store.route(&key("d1")).unanswered;
+    for _ in 0..10 {
+        bench.store.unanswered(&key("d1"), 0);
+    }
+    assert_eq!(unanswered(), 1);
+    bench.store.unanswered(&key("d1"), 1);
+    assert_eq!(unanswered(), 2);
+    assert!(!bench.store.answered(&key("d1"), None), "late: on whatever topic");
+    assert_eq!(bench.store.route(&key("d1")), Route::default());
 }
 
 #[tokio::test]
