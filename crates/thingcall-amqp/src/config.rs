@@ -1,9 +1,12 @@
 //! Where RabbitMQ is, what serves devices there, and how much may wait.
 
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{BrokerAddress, BrokerProblem, BrokerTls, Secret, SyncTopic};
+use thingcall_core::{BrokerAddress, BrokerTls, Check, Problem, Secret, Section, SyncTopic};
+
+use crate::tls;
 
 /// The configuration of one RabbitMQ, `[amqp]` in the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,13 +65,13 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub probe_timeout: Duration,
     /// How many messages may wait for their confirmation; more are refused at once.
-    pub send_queue_messages_max: usize,
+    pub send_queue_messages_max: NonZeroUsize,
     /// On how many channels they are sent, each one message at a time.
-    pub publish_channels_max: u16,
+    pub publish_channels_max: NonZeroU16,
     /// How many replies the broker sends ahead of their acknowledgement.
-    pub prefetch_messages_max: u16,
+    pub prefetch_messages_max: NonZeroU16,
     /// How many replies may wait at the broker; the oldest are dropped.
-    pub reply_queue_messages_max: u32,
+    pub reply_queue_messages_max: NonZeroU32,
     /// The largest message, both ways.
     pub message_bytes_max: usize,
 }
@@ -91,6 +94,7 @@ const MESSAGE_BYTES_LIMIT: usize = 128 * 1024 * 1024;
 const CHANNELS_LIMIT: u16 = 2000;
 /// Of the 255 bytes a routing key may have, 80 are the device's.
 const INSTANCE_BYTES_MAX: usize = 64;
+const EXCHANGE_BYTES_MAX: usize = 127;
 
 impl Default for Config {
     fn default() -> Self {
@@ -117,99 +121,78 @@ impl Default for Config {
             probe: true,
             probe_interval: Duration::from_secs(5),
             probe_timeout: Duration::from_secs(5),
-            send_queue_messages_max: 4096,
-            publish_channels_max: 128,
-            prefetch_messages_max: 1024,
-            reply_queue_messages_max: 100_000,
+            send_queue_messages_max: const { NonZeroUsize::new(4096).unwrap() },
+            publish_channels_max: const { NonZeroU16::new(128).unwrap() },
+            prefetch_messages_max: const { NonZeroU16::new(1024).unwrap() },
+            reply_queue_messages_max: const { NonZeroU32::new(100_000).unwrap() },
             message_bytes_max: 256 * 1024,
         }
     }
 }
 
 impl Config {
-    /// Checks every value that the types do not check.
-    ///
-    /// # Errors
-    /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), BrokerProblem> {
-        self.problems().into_iter().next().map_or(Ok(()), Err)
-    }
-
-    /// Every value that cannot be used.
-    pub fn problems(&self) -> Vec<BrokerProblem> {
-        let mut problems = Vec::new();
-        match self.address() {
-            Ok(address) if !address.tls && !self.tls.is_empty() => problems.push(BrokerProblem::Value {
-                key: "url",
-                value: self.url.clone(),
-                right: "amqps://..., since there are certificates under tls",
-            }),
-            Ok(_) => {}
-            Err(problem) => problems.push(problem),
-        }
-        let mut must = |holds: bool, key, value: String, right| {
-            if !holds {
-                problems.push(BrokerProblem::Value { key, value, right });
-            }
-        };
-        let any = self.amqp_devices || self.mqtt_devices || self.results_exchange.is_some();
-        must(any, "amqp_devices", "false".to_owned(), "true, or mqtt_devices or results_exchange is set");
-        for (key, value, times, right) in [
-            ("heartbeat", self.heartbeat, 2_000..=65_535_000, "2s to 65535s"),
-            ("connect_timeout", self.connect_timeout, 1_000..=u64::MAX, "1s or more"),
-            ("publish_ack_timeout", self.publish_ack_timeout, 1..=u64::MAX, "1ms or more"),
-            ("probe_interval", self.probe_interval, 100..=u64::MAX, "100ms or more; `probe = false` ends it"),
-            ("probe_timeout", self.probe_timeout, 100..=u64::MAX, "100ms or more"),
-            ("reconnect_pause_min", self.reconnect_pause_min, 10..=u64::MAX, "10ms or more"),
-        ] {
-            let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
-            must(times.contains(&millis), key, format!("{value:?}"), right);
-        }
-        let pauses = self.reconnect_pause_max >= self.reconnect_pause_min;
-        must(pauses, "reconnect_pause_max", format!("{:?}", self.reconnect_pause_max), "reconnect_pause_min or more");
-        must(self.send_queue_messages_max > 0, "send_queue_messages_max", "0".to_owned(), "1 or more");
-        let channels = self.publish_channels_max;
-        must((1..=CHANNELS_LIMIT).contains(&channels), "publish_channels_max", channels.to_string(), "1 to 2000");
-        must(self.prefetch_messages_max > 0, "prefetch_messages_max", "0".to_owned(), "1 to 65535");
-        must(self.reply_queue_messages_max > 0, "reply_queue_messages_max", "0".to_owned(), "1 or more");
-        let bytes = self.message_bytes_max;
-        let right = "1024 to 134217728";
-        must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes.to_string(), right);
-        if let Some(instance) = &self.instance {
-            let right = "1 to 64 of A-Z a-z 0-9 - _";
-            must(is_instance(instance), "instance", instance.clone(), right);
-        }
-        self.exchange_problems(&mut problems);
-        problems
-    }
-
     /// A device may write where replies are read and read where commands are written, so these must not be one.
-    fn exchange_problems(&self, problems: &mut Vec<BrokerProblem>) {
-        let results = self.results_exchange.as_deref();
+    fn check_exchanges(&self, check: &mut Check) {
         let exchanges = [
             ("commands_exchange", Some(self.commands_exchange.as_str())),
             ("replies_exchange", Some(self.replies_exchange.as_str())),
             ("mqtt_exchange", Some(self.mqtt_exchange.as_str())),
-            ("results_exchange", results),
+            ("results_exchange", self.results_exchange.as_deref()),
         ];
         for (at, (key, name)) in exchanges.iter().enumerate() {
             let Some(name) = name else { continue };
-            let value = (*name).to_owned();
-            if name.is_empty() || name.len() > 127 {
-                problems.push(BrokerProblem::Value {
-                    key,
-                    value,
-                    right: "the name of a topic exchange, 1 to 127 bytes",
-                });
-            } else if exchanges.iter().take(at).any(|(_, other)| *other == Some(*name)) {
-                problems.push(BrokerProblem::Value { key, value, right: "an exchange of its own" });
+            let right = format!("the name of a topic exchange, 1 to {EXCHANGE_BYTES_MAX} bytes");
+            check.must((1..=EXCHANGE_BYTES_MAX).contains(&name.len()), key, format_args!("{name:?}"), right);
+            if let Some((other, _)) = exchanges.iter().take(at).find(|(_, other)| *other == Some(*name)) {
+                check.add(Problem::new(*key, format_args!("{name:?}, as is {other}"), "an exchange of its own"));
             }
         }
     }
 
-    pub(crate) fn address(&self) -> Result<BrokerAddress, BrokerProblem> {
+    pub(crate) fn address(&self) -> Result<BrokerAddress, Problem> {
         let schemes = &[("amqp", false, 5672), ("amqps", true, 5671)];
         BrokerAddress::read(&self.url, schemes, "amqp://host:port or amqps://host:port")
+    }
+}
+
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        let right = "amqps://..., since there are certificates under tls";
+        match self.address() {
+            Ok(address) => {
+                check.must(address.tls || self.tls.is_empty(), "url", format_args!("{:?}", self.url), right);
+            }
+            Err(problem) => check.add(problem),
+        }
+        check.section("tls", &self.tls);
+        if let Some(instance) = &self.instance {
+            let right = "1 to 64 of A-Z a-z 0-9 - _";
+            check.must(is_instance(instance), "instance", format_args!("{instance:?}"), right);
+        }
+        let any = self.amqp_devices || self.mqtt_devices || self.results_exchange.is_some();
+        check.must(any, "amqp_devices", false, "true, or mqtt_devices or results_exchange is set");
+        self.check_exchanges(&mut check);
+        let (ms, second, ever) = (Duration::from_millis, Duration::from_secs(1), Duration::MAX);
+        check.between("heartbeat", self.heartbeat, second * 2, second * 65_535);
+        check.between("connect_timeout", self.connect_timeout, second, ever);
+        check.between("reconnect_pause_min", self.reconnect_pause_min, ms(10), ever);
+        check.between("reconnect_pause_max", self.reconnect_pause_max, self.reconnect_pause_min, ever);
+        check.between("publish_ack_timeout", self.publish_ack_timeout, ms(1), ever);
+        // `probe = false` ends it, not a long pause.
+        check.between("probe_interval", self.probe_interval, ms(100), ever);
+        check.between("probe_timeout", self.probe_timeout, ms(100), ever);
+        let channels = self.publish_channels_max.get();
+        check.must(channels <= CHANNELS_LIMIT, "publish_channels_max", channels, format!("1 to {CHANNELS_LIMIT}"));
+        let bytes = self.message_bytes_max;
+        let right = format!("1024 to {MESSAGE_BYTES_LIMIT}");
+        check.must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes, right);
+        check.into_problems()
+    }
+
+    fn problems_of_files(&self) -> Vec<Problem> {
+        let is_tls = self.address().is_ok_and(|address| address.tls);
+        if is_tls { tls::load(&self.tls).err().unwrap_or_default() } else { Vec::new() }
     }
 }
 

@@ -1,46 +1,43 @@
 //! Certificates from files.
 
-use std::path::Path;
-
 use lapin::tcp::{RustlsConnector, RustlsConnectorConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-use thingcall_core::{BrokerProblem, BrokerTls};
+use thingcall_core::{BrokerTls, Problem, certificates, of_certificate, private_key};
 
 /// Reads the files once, at start, so that a wrong one is told then and not at the first connection. A given `ca_file`
 /// takes the place of the system's authorities.
-pub(crate) fn load(tls: &BrokerTls) -> Result<RustlsConnector, BrokerProblem> {
-    let trust = match &tls.ca_file {
-        Some(file) => {
-            let mut trust = RustlsConnectorConfig::default();
-            trust.add_parsable_certificates(certificates("ca_file", file)?);
-            trust
-        }
-        None => {
-            RustlsConnectorConfig::new_with_native_certs().map_err(|e| BrokerProblem::Authorities(e.to_string()))?
-        }
+///
+/// # Errors
+/// All that is wrong with them.
+pub(crate) fn load(tls: &BrokerTls) -> Result<RustlsConnector, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut keep = |problem| problems.push(problem);
+    let ca = tls.ca_file.as_deref().and_then(|file| certificates("tls.ca_file", file).map_err(&mut keep).ok());
+    let client = tls.client().and_then(|(cert, key)| {
+        let chain = certificates("tls.client_cert_file", cert).map_err(&mut keep).ok();
+        let key = private_key("tls.client_key_file", key).map_err(&mut keep).ok();
+        chain.zip(key).map(|(chain, key)| (cert, chain, key))
+    });
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let trust = match ca {
+        Some(certificates) => RustlsConnectorConfig::default().with_parsable_certificates(certificates),
+        None => RustlsConnectorConfig::new_with_native_certs().map_err(|error| {
+            let value = format!("missing, and the system's authorities cannot be read ({error})");
+            vec![Problem::new("tls.ca_file", value, "a file with the broker's authority")]
+        })?,
     };
-    match tls.client()? {
-        Some((cert, key)) => {
-            let chain = certificates("client_cert_file", cert)?;
-            let secret =
-                PrivateKeyDer::from_pem_file(key).map_err(|e| BrokerProblem::file("client_key_file", key, e))?;
-            trust
-                .connector_with_single_cert(chain, secret)
-                .map_err(|e| BrokerProblem::file("client_cert_file", cert, e))
-        }
-        None => trust.connector_with_no_client_auth().map_err(|e| BrokerProblem::Authorities(e.to_string())),
+    // First what tells of the authorities alone: the other error does not say which of both it is about.
+    let connector = trust.clone().connector_with_no_client_auth().map_err(|error| match &tls.ca_file {
+        Some(file) => vec![of_certificate("tls.ca_file", file, error)],
+        None => vec![Problem::new("tls.ca_file", format!("missing ({error})"), "a file with the broker's authority")],
+    })?;
+    match client {
+        None => Ok(connector),
+        Some((file, chain, key)) => trust
+            .connector_with_single_cert(chain, key)
+            .map_err(|error| vec![of_certificate("tls.client_cert_file", file, error)]),
     }
-}
-
-fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, BrokerProblem> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|e| BrokerProblem::file(key, file, e))?;
-    if certificates.is_empty() {
-        return Err(BrokerProblem::file(key, file, "holds no certificate in PEM form"));
-    }
-    Ok(certificates)
 }
 
 #[cfg(test)]

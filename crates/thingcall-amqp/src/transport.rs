@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lapin::tcp::RustlsConnector;
 use thingcall_core::{
-    BrokerAddress, BrokerProblem, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Probe,
-    PublishResult, Qos, ReplySink, Sent, Standing, Transport, TransportKind, TransportMetrics, TransportName,
-    Unacknowledged,
+    BrokerAddress, BrokerStartError, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Probe,
+    Problems, PublishResult, Qos, ReplySink, Section, Sent, Standing, Transport, TransportKind, TransportMetrics,
+    TransportName, Unacknowledged,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -73,13 +73,15 @@ impl AmqpTransport {
         replies: Arc<dyn ReplySink>,
         presence: Arc<dyn PresenceSink>,
         metering: &prometheus::Registry,
-    ) -> Result<Arc<Self>, BrokerProblem> {
+    ) -> Result<Arc<Self>, BrokerStartError> {
         config.check()?;
-        let address = config.address()?;
-        let tls = address.tls.then(|| crate::tls::load(&config.tls)).transpose()?;
+        let address = config.address().map_err(Problems::from)?;
+        let tls = address.tls.then(|| crate::tls::load(&config.tls)).transpose();
+        let tls = tls.map_err(Problems)?;
         let metrics = TransportMetrics::register(metering, name)?;
-        metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max).unwrap_or(i64::MAX));
-        let unacknowledged = Unacknowledged::register(metering, name, usize::from(config.publish_channels_max))?;
+        metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max.get()).unwrap_or(i64::MAX));
+        let channels = usize::from(config.publish_channels_max.get());
+        let unacknowledged = Unacknowledged::register(metering, name, channels)?;
         let instance = config.instance.clone().unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
         let shared = Arc::new(Shared {
             name,

@@ -77,8 +77,8 @@ impl Gate {
     pub(crate) fn new(keys: Arc<dyn Keys>, config: &Config, clock: Clock) -> Self {
         Self {
             keys,
-            nonces: Arc::new(Nonces::new(config.nonces_max, config.clock_skew)),
-            nonces_max: config.nonces_max,
+            nonces: Arc::new(Nonces::new(config.nonces_max.get(), config.clock_skew)),
+            nonces_max: config.nonces_max.get(),
             skew: config.clock_skew,
             began: whole_seconds(clock()),
             began_at: Instant::now(),

@@ -30,7 +30,7 @@ pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller)
 
 async fn collect(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, Refusal> {
     let config = &app.config;
-    let max = config.body_bytes_max;
+    let max = config.body_bytes_max.get();
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > max) {
         return Err(Refusal::BodyTooLarge { max });

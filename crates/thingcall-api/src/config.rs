@@ -1,10 +1,14 @@
 //! The front's limits and switches.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::ResultShape;
+use thingcall_core::{Check, Problem, ResultShape, Section};
+
+/// The `http` crate takes no longer path and query.
+const URI_BYTES_LIMIT: usize = 65_534;
 
 /// The front's configuration, `[api]` in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -23,13 +27,13 @@ pub struct Config {
     /// The largest request line and headers together.
     pub head_bytes_max: usize,
     /// The largest body, of a form with a whole thing model in it.
-    pub body_bytes_max: usize,
+    pub body_bytes_max: NonZeroUsize,
     /// How far a request's time may be from this machine's, either way.
     #[serde(with = "humantime_serde")]
     pub clock_skew: Duration,
     /// How many nonces of one key are remembered, for twice `clock_skew` at most; further requests are throttled
     /// until old ones expire. One takes about 20 bytes.
-    pub nonces_max: usize,
+    pub nonces_max: NonZeroUsize,
     /// How long a connection may take to send a request's head, and may idle between two requests.
     #[serde(with = "humantime_serde")]
     pub header_read_timeout: Duration,
@@ -41,7 +45,7 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How many connections are open at once. One more takes the place of the one that has waited for a request
     /// longest; where none waits, it waits in the system's queue.
-    pub connections_max: usize,
+    pub connections_max: NonZeroUsize,
     /// What all requests together may hold before their signatures are checked, beside 8 KiB of each connection.
     pub unauthenticated_bytes_max: usize,
     /// The longest string to sign that the answer to a wrong signature shows whole. SDKs compare it with their own;
@@ -56,52 +60,40 @@ impl Default for Config {
             result: ResultShape::Envelope,
             instance_id: None,
             calls_per_second_max: 500,
-            uri_bytes_max: 65_534,
+            uri_bytes_max: URI_BYTES_LIMIT,
             head_bytes_max: 128 * 1024,
-            body_bytes_max: 2 * 1024 * 1024,
+            body_bytes_max: const { NonZeroUsize::new(2 * 1024 * 1024).unwrap() },
             clock_skew: Duration::from_secs(15 * 60),
-            nonces_max: 1_000_000,
+            nonces_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             header_read_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
-            connections_max: 10_000,
+            connections_max: const { NonZeroUsize::new(10_000).unwrap() },
             unauthenticated_bytes_max: 64 * 1024 * 1024,
             string_to_sign_bytes_max: 384 * 1024,
         }
     }
 }
 
-impl Config {
-    /// What is wrong with the values, one sentence each with the key, the value and what would be right.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (key, value, least) in [
-            ("uri_bytes_max", self.uri_bytes_max, 256),
-            ("head_bytes_max", self.head_bytes_max, 8192),
-            ("body_bytes_max", self.body_bytes_max, 1),
-            ("nonces_max", self.nonces_max, 1),
-            ("connections_max", self.connections_max, 1),
-            // Else the largest body could never be read.
-            ("unauthenticated_bytes_max", self.unauthenticated_bytes_max, self.body_bytes_max),
-            ("string_to_sign_bytes_max", self.string_to_sign_bytes_max, 4096),
-        ] {
-            if value < least {
-                problems.push(format!("{key} is {value}; right is {least} or more"));
-            }
-        }
-        for (key, value) in [
-            ("clock_skew", self.clock_skew),
-            ("header_read_timeout", self.header_read_timeout),
-            ("body_read_timeout", self.body_read_timeout),
-            ("write_timeout", self.write_timeout),
-        ] {
-            if value.is_zero() {
-                problems.push(format!("{key} is 0s; right is more than 0s"));
-            }
-        }
-        if self.instance_id.as_deref() == Some("") {
-            problems.push("instance_id is empty; right is an id, or no such line".to_owned());
-        }
-        problems
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        let instance = self.instance_id.as_deref() != Some("");
+        check.must(instance, "instance_id", "\"\"", "an id, or no such line");
+        let uri = (256..=URI_BYTES_LIMIT).contains(&self.uri_bytes_max);
+        check.must(uri, "uri_bytes_max", self.uri_bytes_max, format!("256 to {URI_BYTES_LIMIT}"));
+        check.at_least("head_bytes_max", self.head_bytes_max, 8192);
+        check.more_than_zero("clock_skew", self.clock_skew);
+        check.more_than_zero("header_read_timeout", self.header_read_timeout);
+        check.more_than_zero("body_read_timeout", self.body_read_timeout);
+        check.more_than_zero("write_timeout", self.write_timeout);
+        let (bytes, body) = (self.unauthenticated_bytes_max, self.body_bytes_max.get());
+        // Else the largest body could never be read.
+        check.must(bytes >= body, "unauthenticated_bytes_max", bytes, format!("body_bytes_max ({body}) or more"));
+        check.at_least("string_to_sign_bytes_max", self.string_to_sign_bytes_max, 4096);
+        check.into_problems()
     }
 }
+
+#[cfg(test)]
+mod tests;

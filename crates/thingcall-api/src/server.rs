@@ -69,7 +69,7 @@ impl Front {
     pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) {
         let config = &self.app.config;
         let limits = Limits {
-            connections_max: config.connections_max,
+            connections_max: config.connections_max.get(),
             head_bytes_max: config.head_bytes_max,
             head_timeout: config.header_read_timeout,
             write_timeout: config.write_timeout,
@@ -89,7 +89,7 @@ fn show(
 ) -> Result<(), prometheus::Error> {
     let fullest = gate.fullest();
     let about = ("key_nonces", "Nonces remembered of the access key that has most");
-    fullness::register(registry, about, config.nonces_max, move || fullest() as f64)?;
+    fullness::register(registry, about, config.nonces_max.get(), move || fullest() as f64)?;
     if config.calls_per_second_max == 0 {
         return Ok(());
     }

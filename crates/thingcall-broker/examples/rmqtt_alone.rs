@@ -6,7 +6,6 @@
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mimalloc::MiMalloc;
@@ -22,8 +21,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::default();
-    let sessions_max = usize::try_from(config.sessions_max)?;
-    let waiting = NonZeroU16::try_from(config.session_queue_messages_max)?;
+    let sessions_max = usize::try_from(config.sessions_max.get())?;
+    let waiting = config.session_queue_messages_max;
     let inflight = config.inflight_messages_max.saturating_add(waiting.get());
     let context =
         ServerContext::new().busy_check_enable(false).mqtt_max_sessions(isize::try_from(sessions_max)?).build().await;

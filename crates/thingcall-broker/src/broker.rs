@@ -131,7 +131,7 @@ impl Broker {
         registry: &Registry,
     ) -> Result<Arc<Self>, StartError> {
         let sockets_max = sockets_max(&config);
-        let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
+        let sessions_max = usize::try_from(config.sessions_max.get()).unwrap_or(usize::MAX);
         let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
         let own_metrics = Metrics::register(registry, sockets_max, sessions_max)?;
         let inner = Arc::new(Inner {
@@ -212,7 +212,7 @@ impl Inner {
     fn announce(&self, addresses: &Addresses, sockets_max: usize) {
         self.metrics.up.set(1);
         self.metrics.last_connect.set(UnixMillis::now().0 / 1000);
-        let limit = i64::from(self.config.sessions_max) * i64::from(self.config.session_queue_messages_max);
+        let limit = i64::from(self.config.sessions_max.get()) * i64::from(self.config.session_queue_messages_max.get());
         self.metrics.send_queue_limit.set(limit);
         let shown = |address: Option<SocketAddr>| address.map(|address| address.to_string());
         let (tls, websocket) = (shown(addresses.tls), shown(addresses.websocket));

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use thingcall_core::{Check, Problem, Section};
 
 /// The `[broker]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Config {
     /// Where they connect over WebSocket (path of any name, subprotocol `mqtt`).
     pub websocket: Option<WebSocket>,
     /// Connected devices; further ones are refused.
-    pub sessions_max: u32,
+    pub sessions_max: NonZeroU32,
     /// Sockets that are open on all listeners together, logged in or not. For a further one, that is closed
     /// which has been silent for longest without a login, or it itself where all have logged in.
     pub sockets_max: NonZeroU32,
@@ -32,7 +33,7 @@ pub struct Config {
     /// Size of an MQTT packet, either way, in bytes.
     pub message_bytes_max: u32,
     /// Messages that wait to be written to one device; further ones are refused as `QueueFull`.
-    pub session_queue_messages_max: u16,
+    pub session_queue_messages_max: NonZeroU16,
     /// QoS 1 commands of asynchronous calls sent to one device and not yet acknowledged; further ones wait in the
     /// outbox.
     pub inflight_messages_max: NonZeroU16,
@@ -75,15 +76,32 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
             tls: None,
             websocket: None,
-            sessions_max: 20_000,
+            sessions_max: const { NonZeroU32::new(20_000).unwrap() },
             sockets_max: const { NonZeroU32::new(21_000).unwrap() },
             files_reserved: 512,
             message_bytes_max: 256 * 1024,
-            session_queue_messages_max: 128,
+            session_queue_messages_max: const { NonZeroU16::new(128).unwrap() },
             inflight_messages_max: const { NonZeroU16::new(32).unwrap() },
             handshake_timeout: Duration::from_secs(10),
             send_timeout: Duration::from_secs(5),
             keep_alive_max: Duration::from_secs(20 * 60),
         }
+    }
+}
+
+/// What MQTT can say.
+const MESSAGE_BYTES_LIMIT: u32 = 268_435_455;
+
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        let bytes = self.message_bytes_max;
+        let right = format!("1024 to {MESSAGE_BYTES_LIMIT}");
+        check.must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes, right);
+        check.more_than_zero("handshake_timeout", self.handshake_timeout);
+        check.more_than_zero("send_timeout", self.send_timeout);
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(u64::from(u16::MAX)));
+        check.between("keep_alive_max", self.keep_alive_max, least, most);
+        check.into_problems()
     }
 }

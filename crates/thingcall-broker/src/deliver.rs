@@ -87,7 +87,7 @@ impl Inner {
 
     /// Hands any other message to the session, unless too many wait there already.
     fn push(&self, connection: &Connection, message: Outgoing) -> Result<(), DeliverError> {
-        let max = usize::from(self.config.session_queue_messages_max);
+        let max = usize::from(self.config.session_queue_messages_max.get());
         match self.hand_over(connection, message, Waits::OneOf(max)) {
             Handed::Over => Ok(()),
             Handed::NoPlace => {

@@ -124,7 +124,7 @@ impl Inner {
         });
         let connection = Arc::new(connection);
         let old = self.sessions.enter(&connection, &peer.to_string()).map_err(|no_room| match no_room {
-            NoRoom::Full => Reason::Full(self.config.sessions_max),
+            NoRoom::Full => Reason::Full(self.config.sessions_max.get()),
             NoRoom::Closed => Reason::Closed,
         })?;
         match old {
@@ -143,7 +143,7 @@ impl Inner {
     /// How many QoS 1 messages may be under way to a device, and QoS 2 messages from it. Room for synchronous calls
     /// beside the outbox's window; it is never reached, the connection's places are.
     pub(crate) fn receive_max(&self) -> NonZeroU16 {
-        self.config.inflight_messages_max.saturating_add(self.config.session_queue_messages_max)
+        self.config.inflight_messages_max.saturating_add(self.config.session_queue_messages_max.get())
     }
 
     /// The keep-alive that a device is granted, in seconds, and how long it may be silent. MQTT allows one and a half

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::{Problem, Problems, Section};
+
 /// Certificates, as PEM files.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,34 +29,12 @@ pub struct BrokerAddress {
     pub port: u16,
 }
 
-/// Why a transport cannot start. Says the key within its section, the value and what would be right.
+/// Why a transport to an external broker cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum BrokerProblem {
-    /// A value cannot be used.
-    #[error("{key} is {value:?}; right is {right}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        right: &'static str,
-    },
-    /// A certificate or key cannot be read.
-    #[error("{key}: {file}: {problem}")]
-    File {
-        /// The key within the section's `tls`.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The system's authorities cannot be read.
-    #[error(
-        "tls.ca_file is not set, and the system's authorities cannot be read: {0}; right is a file with the broker's"
-    )]
-    Authorities(String),
+pub enum BrokerStartError {
+    /// Its section cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
     /// The metrics are registered already.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
@@ -66,24 +46,19 @@ impl BrokerTls {
         self.ca_file.is_none() && self.client_cert_file.is_none() && self.client_key_file.is_none()
     }
 
-    /// Our certificate and its key: both, or neither.
-    ///
-    /// # Errors
-    /// If only one of them is named.
-    pub fn client(&self) -> Result<Option<(&Path, &Path)>, BrokerProblem> {
-        match (&self.client_cert_file, &self.client_key_file) {
-            (Some(cert), Some(key)) => Ok(Some((cert, key))),
-            (None, None) => Ok(None),
-            (Some(file), None) => Err(BrokerProblem::file("client_cert_file", file, "client_key_file is missing")),
-            (None, Some(file)) => Err(BrokerProblem::file("client_key_file", file, "client_cert_file is missing")),
-        }
+    /// Our certificate and its key; `None` unless both are named.
+    pub fn client(&self) -> Option<(&Path, &Path)> {
+        Some((self.client_cert_file.as_deref()?, self.client_key_file.as_deref()?))
     }
 }
 
-impl BrokerProblem {
-    /// About a file.
-    pub fn file(key: &'static str, file: &Path, problem: impl std::fmt::Display) -> Self {
-        Self::File { key, file: file.to_owned(), problem: problem.to_string() }
+impl Section for BrokerTls {
+    fn problems(&self) -> Vec<Problem> {
+        match (&self.client_cert_file, &self.client_key_file) {
+            (Some(_), None) => vec![Problem::new("client_key_file", "missing", "the key of client_cert_file")],
+            (None, Some(_)) => vec![Problem::new("client_cert_file", "missing", "the certificate of client_key_file")],
+            (Some(_), Some(_)) | (None, None) => Vec::new(),
+        }
     }
 }
 
@@ -93,11 +68,11 @@ impl BrokerAddress {
     ///
     /// # Errors
     /// If it is none.
-    pub fn read(url: &str, schemes: &[(&str, bool, u16)], right: &'static str) -> Result<Self, BrokerProblem> {
+    pub fn read(url: &str, schemes: &[(&str, bool, u16)], right: &str) -> Result<Self, Problem> {
         Self::parse(url, schemes).ok_or_else(|| {
             // A password does not belong into a URL, and even less into an error.
-            let shown = if url.contains('@') { "(not shown: it holds an @)" } else { url };
-            BrokerProblem::Value { key: "url", value: shown.to_owned(), right }
+            let shown = if url.contains('@') { "(not shown: it holds an @)".to_owned() } else { format!("{url:?}") };
+            Problem::new("url", shown, right)
         })
     }
 

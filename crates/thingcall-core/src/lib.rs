@@ -8,7 +8,7 @@
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
 //!
-//! **Invariant:** no runtime, no JSON, no I/O ([`Check::readable`] alone looks at a file, before a server starts). Whoever
+//! **Invariant:** no runtime, no JSON, no I/O (reading [`certificates`] before a server starts is all). Whoever
 //! depends on this crate gets types and nothing that runs.
 
 mod ids;
@@ -32,6 +32,8 @@ mod probe;
 mod problem;
 
 mod access;
+#[cfg(feature = "certificates")]
+mod certificates;
 #[cfg(feature = "metrics")]
 mod external;
 mod handler;
@@ -44,6 +46,8 @@ mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use call::{Args, Call, CallMode, Qos, Request};
+#[cfg(feature = "certificates")]
+pub use certificates::{certificates, of_certificate, of_private_key, private_key};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use delivery::Delivery;
 pub use device::{
@@ -52,7 +56,7 @@ pub use device::{
 pub use dropped::{DropReason, Dropped};
 pub use error::{CallError, ErrorCode};
 #[cfg(feature = "metrics")]
-pub use external::{BrokerAddress, BrokerProblem, BrokerTls};
+pub use external::{BrokerAddress, BrokerStartError, BrokerTls};
 pub use failure::{FailedAt, Failure};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
@@ -60,7 +64,7 @@ pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Recor
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
 pub use probe::{Probe, Standing, Verdict};
-pub use problem::{Check, Problem, Section};
+pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
 pub use reply::{MalformedReply, RawReply, Reply, ReplyBody, ReplySink};
 pub use results::{Backlog, CallResult, ResultsOutbox};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// One thing that is wrong with a section of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub struct Problem {
     /// The key within its section, such as `listen` or `tls.cert_file`; empty if it is about the section as a whole.
     pub key: String,
@@ -21,8 +22,12 @@ impl Problem {
         Self { key: key.into(), value: value.to_string(), right: right.into() }
     }
 
+    /// This key names a file that cannot be used for this reason.
+    pub fn file(key: impl Into<String>, file: &Path, why: impl fmt::Display, right: impl Into<String>) -> Self {
+        Self::new(key, format_args!("{} ({why})", file.display()), right)
+    }
+
     /// The same problem, of a section within a section.
-    #[must_use]
     pub fn within(mut self, section: &str) -> Self {
         self.key = match (section.is_empty(), self.key.is_empty()) {
             (true, _) => self.key,
@@ -42,13 +47,51 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
+/// All that is wrong, as one error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, problem) in self.0.iter().enumerate() {
+            let before = if number == 0 { "" } else { "; " };
+            write!(f, "{before}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
 /// A section of the configuration that knows what its values may be.
 ///
-/// Implemented by each crate's `Config`. It runs before anything has an effect, and looks at all that can be known
-/// then: also whether files are there that the section names.
+/// Implemented by each crate's `Config`.
 pub trait Section {
-    /// All that is wrong with it, in the order of its keys.
+    /// All that is wrong with its values. Looks at nothing else: every command asks, whoever runs it and wherever.
     fn problems(&self) -> Vec<Problem>;
+
+    /// What is wrong with the files that it names. Asked by `serve` and `check` alone, before anything has an effect;
+    /// commands may be run by somebody who cannot read them.
+    fn problems_of_files(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Whether the values can be used.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn check(&self) -> Result<(), Problems> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
 }
 
 /// Collects problems of one section.
@@ -77,18 +120,16 @@ impl Check {
 
     /// A time that is not 0.
     pub fn more_than_zero(&mut self, key: &str, value: Duration) {
-        self.must(!value.is_zero(), key, format_args!("{value:?}"), "more than 0s");
+        self.must(!value.is_zero(), key, Time(value), "more than 0s");
     }
 
-    /// A file that is there and can be read by this process.
-    pub fn readable(&mut self, key: &str, file: &Path) {
-        if let Err(error) = std::fs::File::open(file)
-            .and_then(|file| file.metadata())
-            .and_then(|found| if found.is_dir() { Err(std::io::Error::other("it is a folder")) } else { Ok(()) })
-        {
-            let value = format!("{} ({error})", file.display());
-            self.0.push(Problem::new(key, value, "a file that this user can read"));
-        }
+    /// A time within these.
+    pub fn between(&mut self, key: &str, value: Duration, least: Duration, most: Duration) {
+        let right = match most {
+            Duration::MAX => format!("{least:?} or more"),
+            most => format!("{least:?} to {most:?}"),
+        };
+        self.must((least..=most).contains(&value), key, Time(value), right);
     }
 
     /// A problem that was found otherwise.
@@ -97,13 +138,22 @@ impl Check {
     }
 
     /// The problems of a section within this one.
-    pub fn section(&mut self, name: &str, section: &impl Section) {
+    pub fn section(&mut self, name: &str, section: &dyn Section) {
         self.0.extend(section.problems().into_iter().map(|problem| problem.within(name)));
     }
 
     /// All that was found.
     pub fn into_problems(self) -> Vec<Problem> {
         self.0
+    }
+}
+
+/// A time as people write it.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { f.write_str("0s") } else { write!(f, "{:?}", self.0) }
     }
 }
 

@@ -91,7 +91,7 @@ impl Engine {
     }
 
     fn check_size(&self, args: &str) -> Result<(), CallError> {
-        let (bytes, max) = (args.len(), self.config.args_bytes_max);
+        let (bytes, max) = (args.len(), self.config.args_bytes_max.get());
         if bytes <= max {
             return Ok(());
         }

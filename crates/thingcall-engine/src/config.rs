@@ -1,9 +1,10 @@
 //! The engine's limits.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::TransportName;
+use thingcall_core::{CallId, Check, Problem, Section, TransportName};
 
 /// The engine's configuration, `[engine]` in the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,19 +14,19 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub reply_timeout: Duration,
     /// How many synchronous calls may wait for their device at once; more are answered `overloaded`.
-    pub pending_calls_max: usize,
+    pub pending_calls_max: NonZeroUsize,
     /// The size of a call's arguments.
-    pub args_bytes_max: usize,
+    pub args_bytes_max: NonZeroUsize,
     /// How many ended calls are remembered, to tell late and duplicate replies from unknown ones.
-    pub recent_calls_max: usize,
+    pub recent_calls_max: NonZeroUsize,
     /// How many replies to asynchronous calls may wait for the journal.
-    pub late_replies_max: usize,
+    pub late_replies_max: NonZeroUsize,
     /// How many messages of devices that speak their own bytes may wait for their translation at once.
-    pub raw_replies_max: usize,
+    pub raw_replies_max: NonZeroUsize,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
-    pub dropped_devices_max: usize,
+    pub dropped_devices_max: NonZeroUsize,
     /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
-    pub recent_failures_max: usize,
+    pub recent_failures_max: NonZeroUsize,
     /// From how long on a call that succeeded counts as slow.
     #[serde(with = "humantime_serde")]
     pub slow_call: Duration,
@@ -42,13 +43,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             reply_timeout: Duration::from_secs(8),
-            pending_calls_max: 20_000,
-            args_bytes_max: 64 * 1024,
-            recent_calls_max: 65_536,
-            late_replies_max: 10_000,
-            raw_replies_max: 10_000,
-            dropped_devices_max: 10_000,
-            recent_failures_max: 1000,
+            pending_calls_max: const { NonZeroUsize::new(20_000).unwrap() },
+            args_bytes_max: const { NonZeroUsize::new(64 * 1024).unwrap() },
+            recent_calls_max: const { NonZeroUsize::new(65_536).unwrap() },
+            late_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
+            raw_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
+            dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
+            recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),
             log_successes: false,
             instance_slot: 0,
@@ -57,33 +58,17 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// What is wrong with the values, one sentence each with the key, the value and what would be right.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let most = Duration::from_secs(60);
-        if self.reply_timeout.is_zero() || self.reply_timeout > most {
-            problems.push(format!(
-                "reply_timeout is {:?}; right is more than 0s, at most 60s, and below the 10s after which SDKs give up",
-                self.reply_timeout
-            ));
-        }
-        if self.instance_slot > thingcall_core::CallId::SLOT_MAX {
-            problems.push(format!("instance_slot is {}; right is 0 to 63", self.instance_slot));
-        }
-        for (key, value) in [
-            ("pending_calls_max", self.pending_calls_max),
-            ("args_bytes_max", self.args_bytes_max),
-            ("recent_calls_max", self.recent_calls_max),
-            ("late_replies_max", self.late_replies_max),
-            ("raw_replies_max", self.raw_replies_max),
-            ("dropped_devices_max", self.dropped_devices_max),
-            ("recent_failures_max", self.recent_failures_max),
-        ] {
-            if value == 0 {
-                problems.push(format!("{key} is 0; right is 1 or more"));
-            }
-        }
-        problems
+/// Longer than any SDK waits.
+const REPLY_TIMEOUT_LIMIT: Duration = Duration::from_secs(60);
+
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        let reply = !self.reply_timeout.is_zero() && self.reply_timeout <= REPLY_TIMEOUT_LIMIT;
+        let right = "more than 0s, at most 60s, and below the 10s after which SDKs give up";
+        check.must(reply, "reply_timeout", format_args!("{:?}", self.reply_timeout), right);
+        let slot = self.instance_slot <= CallId::SLOT_MAX;
+        check.must(slot, "instance_slot", self.instance_slot, format!("0 to {}", CallId::SLOT_MAX));
+        check.into_problems()
     }
 }

@@ -60,18 +60,18 @@ impl Engine {
     pub fn new(config: Config, parts: Parts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
         let metrics = Arc::new(Metrics::register(metering, &config)?);
         let make = Maker { registry: metering };
-        let dropped = Arc::new(DroppedMessages::register(&make, config.dropped_devices_max)?);
-        let failures = Arc::new(Failures::register(&make, config.recent_failures_max)?);
+        let dropped = Arc::new(DroppedMessages::register(&make, config.dropped_devices_max.get())?);
+        let failures = Arc::new(Failures::register(&make, config.recent_failures_max.get())?);
         let told = Told { metrics: metrics.clone(), dropped: dropped.clone(), failures: failures.clone() };
-        let late = LateReplies::start(config.late_replies_max, &parts, told);
+        let late = LateReplies::start(config.late_replies_max.get(), &parts, told);
         Ok(Arc::new_cyclic(|engine| Self {
-            raw: RawReplies::new(engine.clone(), config.raw_replies_max),
+            raw: RawReplies::new(engine.clone(), config.raw_replies_max.get()),
             registry: parts.registry,
             journal: parts.journal,
             router: Router::new(parts.handlers),
             transports: Transports::new(config.default_transport),
             ids: IdSource::new(config.instance_slot),
-            pending: PendingCalls::new(config.pending_calls_max, config.recent_calls_max),
+            pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
             late,
             metrics,
             dropped,

@@ -118,10 +118,10 @@ impl Metrics {
         let outcomes = || Outcome::ALL.iter().map(|outcome| outcome.as_str());
         let pending = make.gauges("pending_calls", "Calls that wait for their device", &["mode", "state"])?;
         let state = |state| pending.get_metric_with_label_values(&[CallMode::Sync.as_str(), state]);
-        make.limit("pending_calls_limit", "How many calls may wait for their device", config.pending_calls_max)?;
-        make.limit("recent_calls_limit", "How many ended calls are remembered", config.recent_calls_max)?;
-        make.limit("late_replies_limit", "How many replies may wait for the journal", config.late_replies_max)?;
-        make.limit("raw_replies_limit", "How many messages may be translated at once", config.raw_replies_max)?;
+        make.limit("pending_calls_limit", "How many calls may wait for their device", config.pending_calls_max.get())?;
+        make.limit("recent_calls_limit", "How many ended calls are remembered", config.recent_calls_max.get())?;
+        make.limit("late_replies_limit", "How many replies may wait for the journal", config.late_replies_max.get())?;
+        make.limit("raw_replies_limit", "How many messages may be translated at once", config.raw_replies_max.get())?;
         let payload = make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, &["direction"])?;
         let sync = || transports().map(|transport| vec![CallMode::Sync.as_str(), transport]);
         Ok(Self {

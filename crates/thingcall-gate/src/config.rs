@@ -3,10 +3,11 @@
 //! **Invariant:** whatever a broker or a device can make grow has its limit here, or a constant beside its use.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Secret, TransportName};
+use thingcall_core::{Check, Problem, Secret, Section, TransportName};
 
 use crate::endpoint::Broker;
 
@@ -27,12 +28,12 @@ pub struct Config {
     /// `{productKey}.{deviceName}` before its bars, as SDKs choose it; then no restart can make it another device's.
     pub free_client_ids: bool,
     /// How many client ids of free text are remembered with their devices, over all brokers; further ones are refused.
-    pub client_ids_max: usize,
+    pub client_ids_max: NonZeroUsize,
     /// How long such an id is its device's after it was last seen. Not shorter than a broker keeps sessions.
     #[serde(with = "humantime_serde")]
     pub client_id_hold: Duration,
     /// The largest body or query of a question.
-    pub body_bytes_max: usize,
+    pub body_bytes_max: NonZeroUsize,
     /// How long a body may take.
     #[serde(with = "humantime_serde")]
     pub body_read_timeout: Duration,
@@ -45,9 +46,9 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How many connections are open at once. One more takes the place of the one that has waited for a question
     /// longest; where none waits, it waits in the system's queue.
-    pub connections_max: usize,
+    pub connections_max: NonZeroUsize,
     /// What all questions together may hold before they are answered, beside 8 KiB of each connection.
-    pub unauthenticated_bytes_max: usize,
+    pub unauthenticated_bytes_max: NonZeroUsize,
     /// What devices find in RabbitMQ.
     pub rabbitmq: Rabbitmq,
     /// How EMQX is answered.
@@ -114,14 +115,14 @@ impl Default for Config {
             secret: None,
             users: Vec::new(),
             free_client_ids: true,
-            client_ids_max: 100_000,
+            client_ids_max: const { NonZeroUsize::new(100_000).unwrap() },
             client_id_hold: Duration::from_secs(24 * 60 * 60),
-            body_bytes_max: 16 * 1024,
+            body_bytes_max: const { NonZeroUsize::new(16 * 1024).unwrap() },
             body_read_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(150),
             write_timeout: Duration::from_secs(10),
-            connections_max: 1000,
-            unauthenticated_bytes_max: 8 * 1024 * 1024,
+            connections_max: const { NonZeroUsize::new(1000).unwrap() },
+            unauthenticated_bytes_max: const { NonZeroUsize::new(8 * 1024 * 1024).unwrap() },
             rabbitmq: Rabbitmq::default(),
             emqx: Emqx::default(),
             mosquitto: Mosquitto::default(),
@@ -163,88 +164,65 @@ impl Config {
             Broker::Mosquitto => self.mosquitto.transport,
         }
     }
+}
 
-    /// What is wrong with the values, one sentence each with the key and what would be right.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (key, value) in [
-            ("client_ids_max", self.client_ids_max),
-            ("body_bytes_max", self.body_bytes_max),
-            ("connections_max", self.connections_max),
-            ("unauthenticated_bytes_max", self.unauthenticated_bytes_max),
-        ] {
-            if value == 0 {
-                problems.push(format!("{key} is 0; right is 1 or more"));
-            }
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        if let Some(address) = self.listen {
+            let kept = address.ip().is_loopback() || self.secret.is_some();
+            check.must(kept, "listen", address, "a loopback address, or any with a secret beside it");
         }
-        for (key, value) in [
-            ("client_id_hold", self.client_id_hold),
-            ("body_read_timeout", self.body_read_timeout),
-            ("idle_timeout", self.idle_timeout),
-            ("write_timeout", self.write_timeout),
-        ] {
-            if value.is_zero() {
-                problems.push(format!("{key} is 0s; right is more than 0s"));
-            }
+        let secret = self.secret.as_ref().is_none_or(|secret| fits_path(secret.expose()));
+        check.must(secret, "secret", "empty, or cannot stand in a path (not shown)", "A-Z a-z 0-9 - _ . ~");
+        for (number, user) in self.users.iter().enumerate() {
+            check.section(&format!("users[{number}]"), user);
         }
-        if self.listen.is_some_and(|address| !address.ip().is_loopback()) && self.secret.is_none() {
-            problems.push("listen is no loopback address and there is no secret; right is one of both".to_owned());
-        }
-        if self.secret.as_ref().is_some_and(|secret| !fits_path(secret.expose())) {
-            problems.push("secret is empty or cannot stand in a path; right is A-Z a-z 0-9 - _ . ~".to_owned());
-        }
-        self.rabbitmq.problems(&mut problems);
-        for user in &self.users {
-            user.problems(&mut problems);
-        }
-        problems
+        check.more_than_zero("client_id_hold", self.client_id_hold);
+        check.more_than_zero("body_read_timeout", self.body_read_timeout);
+        check.more_than_zero("idle_timeout", self.idle_timeout);
+        check.more_than_zero("write_timeout", self.write_timeout);
+        check.section("rabbitmq", &self.rabbitmq);
+        check.into_problems()
     }
 }
 
-impl User {
-    fn problems(&self, problems: &mut Vec<String>) {
+impl Section for User {
+    fn problems(&self) -> Vec<Problem> {
         let Self { name, secret, tags } = self;
-        if name.is_empty() || name.contains('&') {
-            problems
-                .push(format!("users: the name {name:?} is empty or looks like a device's; right is one without &"));
+        let mut check = Check::default();
+        let right = "a name without &, which is not a device's";
+        check.must(!name.is_empty() && !name.contains('&'), "name", format_args!("{name:?}"), right);
+        check.must(!secret.expose().is_empty(), "secret", "empty", "a long one");
+        for tag in tags.iter().filter(|tag| !fits_path(tag)) {
+            check.add(Problem::new("tags", format_args!("{tag:?}"), "words of A-Z a-z 0-9 - _ . ~"));
         }
-        if secret.expose().is_empty() {
-            problems.push(format!("users: {name:?} has an empty secret; right is a long one"));
-        }
-        if let Some(tag) = tags.iter().find(|tag| !fits_path(tag)) {
-            problems.push(format!("users: {name:?} has the tag {tag:?}; right is A-Z a-z 0-9 - _ . ~"));
-        }
+        check.into_problems()
     }
 }
 
-impl Rabbitmq {
-    fn problems(&self, problems: &mut Vec<String>) {
-        if self.vhosts.is_empty() {
-            problems.push("rabbitmq.vhosts is empty; right is a list of virtual hosts, such as [\"/\"]".to_owned());
-        }
-        let Self { mqtt_exchange, commands_exchange, replies_exchange, .. } = self;
-        // A device that speaks AMQP may dead-letter what its queue holds to any exchange it may write, under any
-        // routing key. With three exchanges that is nothing but its own commands, on the exchange for replies.
-        if mqtt_exchange == commands_exchange || [mqtt_exchange, commands_exchange].contains(&replies_exchange) {
-            problems.push(
-                "rabbitmq.mqtt_exchange, commands_exchange and replies_exchange are not all different; right is three \
-                 exchanges"
-                    .to_owned(),
-            );
-        }
-        for (key, name) in [
-            ("mqtt_exchange", mqtt_exchange),
-            ("commands_exchange", commands_exchange),
-            ("replies_exchange", replies_exchange),
-        ] {
-            if name.is_empty() || name == "amq.default" {
-                problems.push(format!("rabbitmq.{key} is {name:?}; right is the name of a topic exchange"));
+impl Section for Rabbitmq {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        check.must(!self.vhosts.is_empty(), "vhosts", "[]", "a list of virtual hosts, such as [\"/\"]");
+        let exchanges = [
+            ("mqtt_exchange", &self.mqtt_exchange),
+            ("commands_exchange", &self.commands_exchange),
+            ("replies_exchange", &self.replies_exchange),
+        ];
+        for (at, (key, name)) in exchanges.iter().enumerate() {
+            let named = !name.is_empty() && *name != "amq.default";
+            check.must(named, key, format_args!("{name:?}"), "the name of a topic exchange");
+            // A device that speaks AMQP may dead-letter what its queue holds to any exchange it may write, under any
+            // routing key. With three exchanges that is nothing but its own commands, on the exchange for replies.
+            if let Some((other, _)) = exchanges.iter().take(at).find(|(_, taken)| taken == name) {
+                check.add(Problem::new(*key, format_args!("{name:?}, as is {other}"), "an exchange of its own"));
             }
         }
-        if self.queue_prefix.is_empty() || self.queue_prefix.starts_with("mqtt-subscription-") {
-            let prefix = &self.queue_prefix;
-            problems.push(format!("rabbitmq.queue_prefix is {prefix:?}; right is one that no other queue begins with"));
-        }
+        let prefix = &self.queue_prefix;
+        let own = !prefix.is_empty() && !prefix.starts_with("mqtt-subscription-");
+        check.must(own, "queue_prefix", format_args!("{prefix:?}"), "one that no other queue begins with");
+        check.into_problems()
     }
 }
 

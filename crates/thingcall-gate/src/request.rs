@@ -112,7 +112,7 @@ fn shows(app: &App, in_path: Option<&str>, headers: &HeaderMap) -> bool {
 }
 
 async fn read(app: &App, request: Request) -> Result<(Form, Fields), Unheard> {
-    let max = app.config.body_bytes_max;
+    let max = app.config.body_bytes_max.get();
     if request.method() == Method::GET {
         let query = request.uri().query().unwrap_or_default().as_bytes();
         if query.len() > max {

@@ -43,8 +43,8 @@ impl Gate {
         let app = App {
             credentials: parts.credentials,
             presence: parts.presence,
-            client_ids: ClientIds::new(config.client_ids_max, config.client_id_hold),
-            metrics: Metrics::register(registry, config.client_ids_max)?,
+            client_ids: ClientIds::new(config.client_ids_max.get(), config.client_id_hold),
+            metrics: Metrics::register(registry, config.client_ids_max.get())?,
             config,
         };
         Ok(Self { app: Arc::new(app), figures: Figures::register("gate", registry)? })
@@ -60,11 +60,11 @@ impl Gate {
     pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) {
         let config = &self.app.config;
         let limits = Limits {
-            connections_max: config.connections_max,
-            head_bytes_max: HEAD_BYTES.saturating_add(config.body_bytes_max),
+            connections_max: config.connections_max.get(),
+            head_bytes_max: HEAD_BYTES.saturating_add(config.body_bytes_max.get()),
             head_timeout: config.idle_timeout,
             write_timeout: config.write_timeout,
-            unauthenticated_bytes_max: config.unauthenticated_bytes_max,
+            unauthenticated_bytes_max: config.unauthenticated_bytes_max.get(),
         };
         let router = Plain(TowerToHyperService::new(self.router()));
         thingcall_listen::serve(listener, limits, self.figures, router, drain).await;

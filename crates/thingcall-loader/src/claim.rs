@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use thingcall_core::{Call, Identifier, ModuleId, ProductKey, ServiceId};
+use thingcall_core::{Call, Identifier, ModuleId, Problem, ProductKey, ServiceId};
 
 /// Calls that a plugin handles.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +48,17 @@ pub struct ClaimError {
     what: &'static str,
     text: String,
     why: String,
+}
+
+impl ClaimError {
+    /// As a problem of this key.
+    pub(crate) fn problem(&self, key: &str) -> Problem {
+        let right = match self.what {
+            "codec" => "product keys, or *",
+            _ => "module:service, service, module:*, :* or *, each also after PRODUCT/",
+        };
+        Problem::new(key, format_args!("{:?} ({})", self.text, self.why), right)
+    }
 }
 
 impl FromStr for Claim {

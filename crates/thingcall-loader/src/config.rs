@@ -1,6 +1,7 @@
 //! How plugins are found and treated.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub stall_open: Duration,
     /// The largest answer, argument or translation a plugin may give.
-    pub plugin_bytes_max: usize,
+    pub plugin_bytes_max: NonZeroUsize,
     /// How many operations (device calls, timers) one call of a plugin may have at once.
-    pub operations_per_call_max: usize,
+    pub operations_per_call_max: NonZeroUsize,
     /// How long the calls of a replaced generation may go on before they are ended.
     #[serde(with = "humantime_serde")]
     pub retire_timeout: Duration,
@@ -39,8 +40,8 @@ impl Default for Config {
             sha256_allowed: Vec::new(),
             stall_warn: Duration::from_millis(100),
             stall_open: Duration::from_secs(2),
-            plugin_bytes_max: 1024 * 1024,
-            operations_per_call_max: 64,
+            plugin_bytes_max: const { NonZeroUsize::new(1024 * 1024).unwrap() },
+            operations_per_call_max: const { NonZeroUsize::new(64).unwrap() },
             retire_timeout: Duration::from_secs(60),
         }
     }
@@ -55,11 +56,11 @@ pub struct PluginConfig {
     /// Where its code runs.
     pub execution: Execution,
     /// The threads of its own pool.
-    pub threads: u16,
+    pub threads: NonZeroU16,
     /// What happens to its calls while its circuit is open.
     pub fallback: Fallback,
     /// How many of its calls may run at once.
-    pub calls_in_flight_max: usize,
+    pub calls_in_flight_max: NonZeroUsize,
     /// Set: it stands in front of the plugin that handles the call, the smaller first. Not set: it handles its calls.
     pub order: Option<i32>,
     /// What it handles, instead of what its manifest claims.
@@ -77,9 +78,9 @@ impl Default for PluginConfig {
         Self {
             enabled: true,
             execution: Execution::Pool,
-            threads: 2,
+            threads: const { NonZeroU16::new(2).unwrap() },
             fallback: Fallback::Fail,
-            calls_in_flight_max: 4096,
+            calls_in_flight_max: const { NonZeroUsize::new(4096).unwrap() },
             order: None,
             claims: None,
             codecs: None,

@@ -80,14 +80,14 @@ impl Generation {
         let pool = match plugin.execution {
             Execution::Inline => None,
             Execution::Pool => Some(
-                Pool::start(&image.manifest.name, plugin.threads)
+                Pool::start(&image.manifest.name, plugin.threads.get())
                     .map_err(|error| host(&format!("there are no threads for it: {error}")))?,
             ),
         };
         let limits = Limits {
-            plugin_bytes_max: config.plugin_bytes_max,
-            operations_per_call_max: config.operations_per_call_max,
-            calls_in_flight_max: plugin.calls_in_flight_max,
+            plugin_bytes_max: config.plugin_bytes_max.get(),
+            operations_per_call_max: config.operations_per_call_max.get(),
+            calls_in_flight_max: plugin.calls_in_flight_max.get(),
             retire_timeout: config.retire_timeout,
         };
         let (metrics, table, fallback) = (metrics.clone(), image.table, plugin.fallback);

@@ -79,7 +79,7 @@ mod testbench;
 #[cfg(test)]
 mod testsite;
 
-pub use check::check_configs;
+pub use check::Sections;
 pub use claim::ClaimError;
 pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;

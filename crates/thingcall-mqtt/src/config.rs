@@ -1,9 +1,12 @@
 //! Where the broker is and how it is spoken to.
 
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{BrokerAddress, BrokerProblem, BrokerTls, Secret, SyncTopic};
+use thingcall_core::{BrokerAddress, BrokerTls, Check, Problem, Secret, Section, SyncTopic};
+
+use crate::tls;
 
 /// The configuration of one external broker, `[mqtt]` in the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,9 +53,9 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub probe_timeout: Duration,
     /// How many messages may wait to be sent; more are refused at once.
-    pub send_queue_messages_max: usize,
+    pub send_queue_messages_max: NonZeroUsize,
     /// How many QoS 1 messages may wait for their acknowledgement.
-    pub inflight_messages_max: u16,
+    pub inflight_messages_max: NonZeroU16,
     /// The largest message, both ways.
     pub message_bytes_max: usize,
 }
@@ -93,57 +96,59 @@ impl Default for Config {
             probe_topic: "/sys/thingcall/probe/thing/service/probe".to_owned(),
             probe_interval: Duration::from_secs(5),
             probe_timeout: Duration::from_secs(5),
-            send_queue_messages_max: 4096,
-            inflight_messages_max: 1024,
+            send_queue_messages_max: const { NonZeroUsize::new(4096).unwrap() },
+            inflight_messages_max: const { NonZeroU16::new(1024).unwrap() },
             message_bytes_max: 256 * 1024,
         }
     }
 }
 
 impl Config {
-    /// Checks every value that the types do not check.
-    ///
-    /// # Errors
-    /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), BrokerProblem> {
-        let must = |holds: bool, key, value: String, right| {
-            if holds { Ok(()) } else { Err(BrokerProblem::Value { key, value, right }) }
-        };
-        let times = |times: std::ops::RangeInclusive<u64>, value: Duration, key, right| {
-            must(
-                times.contains(&u64::try_from(value.as_millis()).unwrap_or(u64::MAX)),
-                key,
-                format!("{value:?}"),
-                right,
-            )
-        };
-        let address = self.address()?;
-        // rumqttc refuses to run below 5 seconds.
-        times(5_000..=65_535_000, self.keep_alive, "keep_alive", "5s to 65535s")?;
-        times(1_000..=u64::MAX, self.connect_timeout, "connect_timeout", "1s or more")?;
-        times(1..=u64::MAX, self.publish_ack_timeout, "publish_ack_timeout", "1ms or more")?;
-        times(100..=u64::MAX, self.probe_interval, "probe_interval", "100ms or more; `probe = false` ends it")?;
-        times(100..=u64::MAX, self.probe_timeout, "probe_timeout", "100ms or more")?;
-        let topic = &self.probe_topic;
-        let plain = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['+', '#', '\0']);
-        must(plain, "probe_topic", topic.clone(), "a topic without + and #, of 1 to 1024 bytes")?;
-        times(10..=u64::MAX, self.reconnect_pause_min, "reconnect_pause_min", "10ms or more")?;
-        let pauses = self.reconnect_pause_max >= self.reconnect_pause_min;
-        must(pauses, "reconnect_pause_max", format!("{:?}", self.reconnect_pause_max), "reconnect_pause_min or more")?;
-        must(self.send_queue_messages_max > 0, "send_queue_messages_max", "0".to_owned(), "1 or more")?;
-        must(self.inflight_messages_max > 0, "inflight_messages_max", "0".to_owned(), "1 to 65535")?;
-        let bytes = self.message_bytes_max;
-        let right = "1024 to 134217728";
-        must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes.to_string(), right)?;
-        let named = self.password.is_none() || self.username.is_some();
-        must(named, "username", String::new(), "a user name, since there is a password")?;
-        let right = "mqtts://..., since there are certificates under tls";
-        must(address.tls || self.tls.is_empty(), "url", self.url.clone(), right)
-    }
-
-    pub(crate) fn address(&self) -> Result<BrokerAddress, BrokerProblem> {
+    pub(crate) fn address(&self) -> Result<BrokerAddress, Problem> {
         let schemes = &[("mqtt", false, 1883), ("tcp", false, 1883), ("mqtts", true, 8883), ("ssl", true, 8883)];
         BrokerAddress::read(&self.url, schemes, "mqtt://host:port or mqtts://host:port")
+    }
+}
+
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        let right = "mqtts://..., since there are certificates under tls";
+        match self.address() {
+            Ok(address) => {
+                check.must(address.tls || self.tls.is_empty(), "url", format_args!("{:?}", self.url), right);
+            }
+            Err(problem) => check.add(problem),
+        }
+        let named = self.password.is_none() || self.username.is_some();
+        check.must(named, "username", "missing", "a user name, since there is a password");
+        check.section("tls", &self.tls);
+        // rumqttc takes our certificate only beside the broker's authority.
+        let alone = self.tls.client().is_some() && self.tls.ca_file.is_none();
+        check.must(!alone, "tls.ca_file", "missing", "a file with the broker's authority, beside our own certificate");
+        let (ms, second, ever) = (Duration::from_millis, Duration::from_secs(1), Duration::MAX);
+        // rumqttc refuses to run below 5 seconds.
+        check.between("keep_alive", self.keep_alive, second * 5, second * 65_535);
+        check.between("connect_timeout", self.connect_timeout, second, ever);
+        check.between("reconnect_pause_min", self.reconnect_pause_min, ms(10), ever);
+        check.between("reconnect_pause_max", self.reconnect_pause_max, self.reconnect_pause_min, ever);
+        check.between("publish_ack_timeout", self.publish_ack_timeout, ms(1), ever);
+        let topic = &self.probe_topic;
+        let plain = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['+', '#', '\0']);
+        let right = format!("a topic without + and #, of 1 to {TOPIC_BYTES_MAX} bytes");
+        check.must(plain, "probe_topic", format_args!("{topic:?}"), right);
+        // `probe = false` ends it, not a long pause.
+        check.between("probe_interval", self.probe_interval, ms(100), ever);
+        check.between("probe_timeout", self.probe_timeout, ms(100), ever);
+        let bytes = self.message_bytes_max;
+        let right = format!("1024 to {MESSAGE_BYTES_LIMIT}");
+        check.must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes, right);
+        check.into_problems()
+    }
+
+    fn problems_of_files(&self) -> Vec<Problem> {
+        let is_tls = self.address().is_ok_and(|address| address.tls);
+        if is_tls { tls::load(&self.tls).err().unwrap_or_default() } else { Vec::new() }
     }
 }
 

@@ -270,7 +270,7 @@ async fn replies_are_handed_on_and_our_own_requests_are_not() {
 async fn a_full_queue_refuses_at_once() {
     for version in VERSIONS {
         let broker = Broker::start(version).await;
-        let bench = Bench::start(&broker, |config| config.send_queue_messages_max = 4);
+        let bench = Bench::start(&broker, |config| config.send_queue_messages_max = 4.try_into().unwrap());
         let session = broker.let_in().await;
         bench.ready().await;
         // The broker reads no more: the socket's buffers fill, then the queue.

@@ -1,33 +1,62 @@
 //! Certificates from files.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use rumqttc_v4::TlsConfiguration;
+use rumqttc_v4::tokio_rustls::rustls::crypto::aws_lc_rs;
+use rumqttc_v4::tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
+use thingcall_core::{BrokerTls, Problem, certificates, of_certificate, private_key};
 
-use thingcall_core::{BrokerProblem, BrokerTls};
-
-/// Reads the files once, at start, so that a wrong path is told then and not at the first connection.
-pub(crate) fn load(tls: &BrokerTls) -> Result<TlsConfiguration, BrokerProblem> {
-    let client = tls.client()?;
-    let client_auth = client
-        .map(|(cert, key)| Ok::<_, BrokerProblem>((read("client_cert_file", cert)?, read("client_key_file", key)?)))
-        .transpose()?;
-    let Some(ca) = &tls.ca_file else {
-        if let Some((file, _)) = client {
-            let problem = "ca_file is missing, which a client certificate needs beside it";
-            return Err(BrokerProblem::file("client_cert_file", file, problem));
-        }
-        return TlsConfiguration::try_default_rustls().map_err(|e| BrokerProblem::Authorities(e.to_string()));
+/// Reads the files once, at start, so that a wrong one is told then and not at the first connection.
+///
+/// # Errors
+/// All that is wrong with them.
+pub(crate) fn load(tls: &BrokerTls) -> Result<TlsConfiguration, Vec<Problem>> {
+    let ca = tls.ca_file.as_deref().map(|file| (file, certificates("tls.ca_file", file)));
+    let client = tls
+        .client()
+        .map(|(cert, key)| (cert, certificates("tls.client_cert_file", cert), private_key("tls.client_key_file", key)));
+    let Some((file, authorities)) = ca else {
+        return TlsConfiguration::try_default_rustls().map_err(|error| vec![no_authorities(&error)]);
     };
-    Ok(TlsConfiguration::Simple { ca: read("ca_file", ca)?, alpn: None, client_auth })
+    let mut problems = Vec::new();
+    let mut keep = |problem| problems.push(problem);
+    let mut roots = RootCertStore::empty();
+    if let Some(authorities) = authorities.map_err(&mut keep).ok()
+        && roots.add_parsable_certificates(authorities).0 == 0
+    {
+        keep(of_certificate("tls.ca_file", file, "it holds none that can be read"));
+    }
+    let client = match client {
+        Some((file, chain, key)) => chain.map_err(&mut keep).ok().zip(key.map_err(&mut keep).ok()).map(|it| (file, it)),
+        None => None,
+    };
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| vec![no_authorities(&error)])?
+        .with_root_certificates(roots);
+    let config = match client {
+        None => config.with_no_client_auth(),
+        Some((file, (chain, key))) => config
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| vec![of_certificate("tls.client_cert_file", file, words(&error))])?,
+    };
+    Ok(TlsConfiguration::Rustls(Arc::new(config)))
 }
 
-fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, BrokerProblem> {
-    let pem = std::fs::read(file).map_err(|e| BrokerProblem::file(key, file, e))?;
-    if pem.windows(11).any(|window| window == b"-----BEGIN ") {
-        Ok(pem)
+fn no_authorities(error: &dyn std::fmt::Display) -> Problem {
+    let value = format!("missing, and the system's authorities cannot be read ({error})");
+    Problem::new("tls.ca_file", value, "a file with the broker's authority")
+}
+
+fn words(error: &Error) -> String {
+    if matches!(error, Error::InconsistentKeys(_)) {
+        "client_key_file is the key of another certificate".to_owned()
     } else {
-        Err(BrokerProblem::file(key, file, "is not in PEM form (no -----BEGIN line)"))
+        error.to_string()
     }
 }
 

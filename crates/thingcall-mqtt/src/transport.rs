@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{payload, request_topic};
 use thingcall_core::{
-    BrokerAddress, BrokerProblem, CallMode, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Probe,
-    PublishResult, ReplySink, Sent, Standing, SyncTopic, Transport, TransportKind, TransportMetrics, TransportName,
-    Unacknowledged,
+    BrokerAddress, BrokerStartError, CallMode, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink,
+    Probe, Problems, PublishResult, ReplySink, Section, Sent, Standing, SyncTopic, Transport, TransportKind,
+    TransportMetrics, TransportName, Unacknowledged,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -75,13 +75,14 @@ impl MqttTransport {
         replies: Arc<dyn ReplySink>,
         presence: Arc<dyn PresenceSink>,
         metering: &prometheus::Registry,
-    ) -> Result<Arc<Self>, BrokerProblem> {
+    ) -> Result<Arc<Self>, BrokerStartError> {
         config.check()?;
-        let address = config.address()?;
-        let tls = address.tls.then(|| tls::load(&config.tls)).transpose()?;
+        let address = config.address().map_err(Problems::from)?;
+        let tls = address.tls.then(|| tls::load(&config.tls)).transpose();
+        let tls = tls.map_err(Problems)?;
         let metrics = TransportMetrics::register(metering, name)?;
-        metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max).unwrap_or(i64::MAX));
-        let unacknowledged = Unacknowledged::register(metering, name, usize::from(config.inflight_messages_max))?;
+        metrics.send_queue_limit.set(i64::try_from(config.send_queue_messages_max.get()).unwrap_or(i64::MAX));
+        let unacknowledged = Unacknowledged::register(metering, name, usize::from(config.inflight_messages_max.get()))?;
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
         let shared = Arc::new(Shared {
             name,
@@ -202,7 +203,7 @@ impl Shared {
                 self.echoes.forget(delivery.id);
             }
             match error {
-                NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max),
+                NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max.get()),
                 NotQueued::Ended => DeliverError::Down,
             }
         })

@@ -155,7 +155,7 @@ impl Store {
         name: &str,
         settings: String,
     ) -> Result<(), Stop<DirectoryError>> {
-        room(self.shared().memory.counts().0, 1, self.shared().config.products_max, "products")?;
+        room(self.shared().memory.counts().0, 1, self.shared().config.products_max.get(), "products")?;
         let mut tx = side.conn.begin().await?;
         sqlx::query("INSERT INTO products (key, name, settings, created_at) VALUES (?, ?, ?, ?)")
             .bind(key.as_str())
@@ -211,7 +211,7 @@ impl Store {
         side: &mut WriteSide,
         new: &[NewDevice],
     ) -> Result<Vec<DeviceKey>, Stop<DirectoryError>> {
-        room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max, "devices")?;
+        room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max.get(), "devices")?;
         let mut tx = side.conn.begin().await?;
         let mut keys = Vec::with_capacity(new.len());
         for new in new {

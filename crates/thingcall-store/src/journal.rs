@@ -21,7 +21,7 @@ use crate::{Store, records};
 #[async_trait]
 impl Journal for Store {
     async fn open(&self, entry: JournalEntry) -> Result<(), JournalError> {
-        let max = self.shared().config.write_queue_records_max;
+        let max = self.shared().config.write_queue_records_max.get();
         if self.queue().max_capacity() - self.queue().capacity() >= max {
             return Err(JournalError::QueueFull(max));
         }

@@ -32,23 +32,33 @@ type Read = fn(&Store) -> u64;
 type Limit = fn(&Config) -> u64;
 
 const GAUGES: &[(&str, &str, Read, Limit)] = &[
-    ("products", "Products", |s| wide(s.shared().memory.counts().0), |c| wide(c.products_max)),
-    ("devices", "Devices", |s| wide(s.shared().memory.counts().1), |c| wide(c.devices_max)),
-    ("keys", "Access keys", |s| wide(s.shared().memory.counts().2), |c| wide(c.keys_max)),
-    ("records", "Records of asynchronous calls", |s| size(&s.shared().sizes.records), |c| wide(c.journal_records_max)),
+    ("products", "Products", |s| wide(s.shared().memory.counts().0), |c| wide(c.products_max.get())),
+    ("devices", "Devices", |s| wide(s.shared().memory.counts().1), |c| wide(c.devices_max.get())),
+    ("keys", "Access keys", |s| wide(s.shared().memory.counts().2), |c| wide(c.keys_max.get())),
+    (
+        "records",
+        "Records of asynchronous calls",
+        |s| size(&s.shared().sizes.records),
+        |c| wide(c.journal_records_max.get()),
+    ),
     (
         "outbox_calls",
         "QoS 1 commands that wait for their devices",
         |s| size(&s.shared().sizes.outbox),
-        |c| wide(c.journal_records_max),
+        |c| wide(c.journal_records_max.get()),
     ),
     (
         "write_queue_records",
         "Writes that wait for the disk; new calls are refused at the limit, and notes on calls at twice the limit",
         |s| wide(s.queued()) + size(&s.shared().sizes.unwritten),
-        |c| wide(c.write_queue_records_max),
+        |c| wide(c.write_queue_records_max.get()),
     ),
-    ("log_bytes", "Length of the store's write-ahead log", |s| size(&s.shared().sizes.log_bytes), |c| c.log_bytes_max),
+    (
+        "log_bytes",
+        "Length of the store's write-ahead log",
+        |s| size(&s.shared().sizes.log_bytes),
+        |c| c.log_bytes_max.get(),
+    ),
 ];
 
 /// The series of one store.

@@ -42,11 +42,11 @@ impl ResultsOutbox for Store {
     }
 
     fn due_max(&self) -> usize {
-        self.shared().config.results_due_max
+        self.shared().config.results_due_max.get()
     }
 
     async fn trim(&self) -> Result<Backlog, JournalError> {
-        let max = i64::try_from(self.shared().config.results_due_max).unwrap_or(i64::MAX);
+        let max = i64::try_from(self.shared().config.results_due_max.get()).unwrap_or(i64::MAX);
         let mut side = self.shared().write.lock().await;
         let trimmed = give_up_oldest(&mut side, max).await;
         self.shared().ended(&mut side, trimmed.map_err(Stop::Failed))

@@ -110,7 +110,7 @@ impl Store {
         let last_change = changes::last(&mut conn).await.map_err(failed)?;
         let memory = Memory::default();
         rows::load(&mut conn, &memory).await.map_err(failed)?;
-        let mut waiting = Waiting::new(config.outbox_calls_per_device_max, config.journal_records_max);
+        let mut waiting = Waiting::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
         calls::load_waiting(&mut conn, &mut waiting).await.map_err(failed)?;
         let records = calls::count(&mut conn).await.map_err(failed)?;
         info!(path = %path.display(), devices = memory.counts().1, records, waiting = waiting.len(), "store opened");
@@ -158,7 +158,7 @@ impl Store {
         let shared = Arc::new(shared);
         let closing = watch::Sender::new(false);
         // Half of the queue is for notes on calls that are in it or were: those cannot be refused.
-        let (queue, writes) = mpsc::channel(shared.config.write_queue_records_max.max(1) * 2);
+        let (queue, writes) = mpsc::channel(shared.config.write_queue_records_max.get().saturating_mul(2));
         let poll = changes::poll(shared.clone(), shared.config.change_poll, closing.subscribe());
         let write = writer::run(shared.clone(), writes, closing.subscribe());
         let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll)]);

@@ -285,7 +285,7 @@ impl Batch {
         calls::advance(&mut tx, &notes).await?;
         let verdicts = ends.write(&mut tx, replies).await?;
         let new = u64::try_from(opened.len()).unwrap_or(u64::MAX);
-        let max = u64::try_from(shared.config.journal_records_max).unwrap_or(u64::MAX);
+        let max = u64::try_from(shared.config.journal_records_max.get()).unwrap_or(u64::MAX);
         let excess = (side.records + new).saturating_sub(max).min(new * 2 + PRUNE_RECORDS_MIN);
         let (pruned, prune_after) = match excess {
             0 => (0, side.prune_after),
@@ -329,7 +329,7 @@ fn settle(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>,
 fn keep(shared: &Shared, side: &mut WriteSide, notes: HashMap<CallKey, Progress>) {
     let mut lost = 0;
     for (key, progress) in notes {
-        if side.unwritten.len() < shared.config.write_queue_records_max {
+        if side.unwritten.len() < shared.config.write_queue_records_max.get() {
             side.unwritten.insert(key, progress);
         } else {
             lost += 1;

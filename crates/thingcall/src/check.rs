@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config;
 use crate::models::Files;
 use crate::output::{self, Output};
+use crate::serve::Listening;
+use crate::tool::Place;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -15,9 +17,10 @@ use crate::output::{self, Output};
     testFb.json\n\nWithout --config it checks the defaults with the THINGCALL__ variables. Exit status: 0 if all is \
     well, else 1.")]
 pub(crate) struct Args {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "THINGCALL_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    listening: Listening,
     /// The files of one thing model: the default module's, and those of custom modules
     #[arg(value_name = "MODEL.json")]
     models: Vec<PathBuf>,
@@ -27,11 +30,12 @@ pub(crate) struct Args {
 
 /// Runs `thingcall check`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let mut problems = Vec::new();
-    match config::load(args.config.as_deref()) {
-        Ok(_) => good(args.output, "configuration", args.config.as_ref().map(|path| path.display().to_string())),
-        Err(found) => problems.extend(found.0.iter().map(ToString::to_string)),
+    let mut problems: Vec<(String, Value)> = Vec::new();
+    let found = args.place.read(args.listening.flags()).problems.0;
+    if found.is_empty() {
+        good(args.output, "configuration", args.place.config.as_ref().map(|path| path.display().to_string()));
     }
+    problems.extend(found.iter().map(|found| (found.to_string(), found.json())));
     if !args.models.is_empty() {
         match models(&args.models) {
             Ok((services, warnings)) => {
@@ -43,14 +47,14 @@ pub(crate) fn run(args: &Args) -> ExitCode {
                     }
                 }
             }
-            Err(found) => problems.extend(found),
+            Err(found) => problems.extend(found.into_iter().map(|line| (line.clone(), json!({ "problem": line })))),
         }
     }
     for stranger in config::strangers::told(config::strangers::environment()) {
         if args.output.json { output::line(json!({ "warning": stranger })) } else { output::line(stranger) }
     }
-    for problem in &problems {
-        if args.output.json { output::line(json!({ "problem": problem })) } else { output::line(problem) }
+    for (sentence, json) in &problems {
+        if args.output.json { output::line(json) } else { output::line(sentence) }
     }
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

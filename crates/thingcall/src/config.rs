@@ -12,13 +12,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section, TransportName};
+use thingcall_loader::Sections;
 
 mod listeners;
 mod load;
 mod places;
+mod sources;
 pub(crate) mod strangers;
+mod words;
 
-pub(crate) use load::load;
+pub(crate) use load::{Reading, read};
+pub(crate) use sources::Flag;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -57,73 +61,87 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// What is wrong with the values, although each could be read: the section, and a sentence.
-    fn problems(&self) -> Vec<(String, String)> {
-        let of = |section: &str, problems: Vec<String>| -> Vec<_> {
-            problems.into_iter().map(|problem| (section.to_owned(), problem)).collect()
-        };
-        let mut all = of("api", self.api.problems());
-        all.extend(of("engine", self.engine.problems()));
-        all.extend(self.problems_of_brokers());
-        all.extend(of("gate", self.gate.problems()));
-        all.extend(thingcall_loader::check_configs(&self.loader, &self.plugins).into_iter().map(sectioned));
-        all.extend(of("log", self.log.problems().iter().map(ToString::to_string).collect()));
-        all
-    }
-
-    fn problems_of_brokers(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        let mqtt = self.mqtt.iter().map(|mqtt| ("mqtt".to_owned(), mqtt));
-        let named = self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}"), mqtt));
-        for (section, mqtt) in mqtt.chain(named) {
-            all.extend(mqtt.check().err().map(|error| (section, error.to_string())));
+    /// What is wrong with the values, although each could be read.
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        for (name, section) in self.sections() {
+            check.section(&name, section);
         }
-        let amqp = self.amqp.iter().map(|amqp| ("amqp".to_owned(), amqp));
-        let named = self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}"), amqp));
-        for (section, amqp) in amqp.chain(named) {
-            all.extend(amqp.problems().into_iter().map(|error| (section.clone(), error.to_string())));
-        }
+        check.section("plugins", &Sections(&self.plugins));
+        let mut all = check.into_problems();
         all.extend(self.problems_of_names());
         all.extend(listeners::problems(self));
         all
     }
 
+    /// All sections that can be looked at alone, by name.
+    fn sections(&self) -> Vec<(String, &dyn Section)> {
+        let mut all: Vec<(String, &dyn Section)> = vec![
+            ("api".to_owned(), &self.api),
+            ("engine".to_owned(), &self.engine),
+            ("broker".to_owned(), &self.broker),
+            ("gate".to_owned(), &self.gate),
+            ("store".to_owned(), &self.store),
+            ("loader".to_owned(), &self.loader),
+            ("metrics".to_owned(), &self.metrics),
+            ("log".to_owned(), &self.log),
+        ];
+        let mqtt = self.mqtt.iter().map(|mqtt| ("mqtt".to_owned(), mqtt));
+        let named = self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}"), mqtt));
+        all.extend(mqtt.chain(named).map(|(name, mqtt)| (name, mqtt as &dyn Section)));
+        let amqp = self.amqp.iter().map(|amqp| ("amqp".to_owned(), amqp));
+        let named = self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}"), amqp));
+        all.extend(amqp.chain(named).map(|(name, amqp)| (name, amqp as &dyn Section)));
+        all
+    }
+
+    /// The addresses of external brokers, by key.
+    fn broker_urls(&self) -> Vec<(String, &str)> {
+        let mut all: Vec<(String, &str)> = Vec::new();
+        all.extend(self.mqtt.iter().map(|mqtt| ("mqtt.url".to_owned(), mqtt.url.as_str())));
+        all.extend(self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}.url"), &*mqtt.url)));
+        all.extend(self.amqp.iter().map(|amqp| ("amqp.url".to_owned(), amqp.url.as_str())));
+        all.extend(self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}.url"), &*amqp.url)));
+        all
+    }
+
     /// Names tell transports apart, so each has one of its own.
-    fn problems_of_names(&self) -> Vec<(String, String)> {
+    fn problems_of_names(&self) -> Vec<Problem> {
         let mut all = Vec::new();
         let mqtt = self.mqtt_brokers.keys().map(|name| ("mqtt_brokers", *name));
         let amqp = self.amqp_brokers.keys().map(|name| ("amqp_brokers", *name));
         let mut taken = vec![TransportName::EMBEDDED, TransportName::MQTT, TransportName::AMQP];
         for (section, name) in mqtt.chain(amqp) {
             if taken.contains(&name) {
-                let what = format!("{name} is the name of another transport; right is a new one");
-                all.push((section.to_owned(), what));
+                let key = format!("{section}.{name}");
+                all.push(Problem::new(key, "the name of another transport", "a name of its own"));
             }
             taken.push(name);
         }
-        let publish = self.amqp.iter().chain(self.amqp_brokers.values()).filter(|amqp| amqp.results_exchange.is_some());
-        if publish.count() > 1 {
-            all.push(("amqp".to_owned(), "results_exchange is set for two brokers; right is one".to_owned()));
+        let amqp = self.amqp.iter().map(|amqp| ("amqp".to_owned(), amqp));
+        let named = self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}"), amqp));
+        let publish = amqp.chain(named).filter_map(|(section, amqp)| Some((section, amqp.results_exchange.as_ref()?)));
+        for (section, exchange) in publish.skip(1) {
+            let value = format_args!("{exchange:?}, and another broker has one too");
+            all.push(Problem::new(format!("{section}.results_exchange"), value, "one broker's alone"));
         }
+        let transports = self.transports();
+        if let Some(name) = self.engine.default_transport.filter(|name| !transports.contains(name)) {
+            let right = format!("the name of a transport that is configured: {}", words::list(&transports));
+            all.push(Problem::new("engine.default_transport", name, right));
+        }
+        all
+    }
+
+    /// The names of the transports that there will be.
+    pub(crate) fn transports(&self) -> Vec<TransportName> {
         let own = [
             (TransportName::EMBEDDED, self.broker.enabled),
             (TransportName::MQTT, self.mqtt.is_some()),
             (TransportName::AMQP, self.amqp.is_some()),
         ];
-        taken.retain(|name| own.iter().all(|(known, there)| known != name || *there));
-        if let Some(name) = self.engine.default_transport.filter(|name| !taken.contains(name)) {
-            let what = format!("default_transport is {name}; right is the name of a transport that is configured");
-            all.push(("engine".to_owned(), what));
-        }
-        all
-    }
-}
-
-/// Parts `[section] sentence`.
-fn sectioned(problem: String) -> (String, String) {
-    match problem.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((section, what)) => (section.to_owned(), what.trim_start_matches([':', ' ']).to_owned()),
-        None => ("plugins".to_owned(), problem),
+        let own = own.into_iter().filter_map(|(name, there)| there.then_some(name));
+        own.chain(self.mqtt_brokers.keys().copied()).chain(self.amqp_brokers.keys().copied()).collect()
     }
 }
 
@@ -173,6 +191,15 @@ impl Default for Metrics {
             write_timeout: Duration::from_secs(10),
             connections_max: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
         }
+    }
+}
+
+impl Section for Metrics {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        check.more_than_zero("header_read_timeout", self.header_read_timeout);
+        check.more_than_zero("write_timeout", self.write_timeout);
+        check.into_problems()
     }
 }
 

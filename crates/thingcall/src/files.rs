@@ -50,9 +50,9 @@ pub(crate) fn share(config: &mut Config, files: Option<u64>) {
     let Some(files) = files else { return };
     let files = usize::try_from(files).unwrap_or(usize::MAX);
     let wanted = Shares {
-        api: config.api.connections_max,
+        api: config.api.connections_max.get(),
         mqtt: if config.broker.enabled { config.broker.sockets_max.get() as usize } else { 0 },
-        gate: if config.gate.listen.is_some() { config.gate.connections_max } else { 0 },
+        gate: if config.gate.listen.is_some() { config.gate.connections_max.get() } else { 0 },
         operator: config.metrics.connections_max.get(),
     };
     let given = wanted.within(files);
@@ -64,9 +64,10 @@ pub(crate) fn share(config: &mut Config, files: Option<u64>) {
         files,
         api, mqtt, gate, operator, "fewer connections than configured, for want of files (ulimit -n, LimitNOFILE)"
     );
-    config.api.connections_max = api;
-    config.gate.connections_max = if gate == 0 { config.gate.connections_max } else { gate };
-    config.metrics.connections_max = NonZeroUsize::new(operator).unwrap_or(NonZeroUsize::MIN);
+    let limit = |most: usize| NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+    config.api.connections_max = limit(api);
+    config.gate.connections_max = NonZeroUsize::new(gate).unwrap_or(config.gate.connections_max);
+    config.metrics.connections_max = limit(operator);
     if let Some(mqtt) = u32::try_from(mqtt).ok().and_then(NonZeroU32::new) {
         config.broker.sockets_max = mqtt;
     }

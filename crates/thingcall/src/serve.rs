@@ -11,7 +11,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::addresses::Addresses;
-use crate::config::Shutdown;
+use crate::cli::WrongUse;
+use crate::config::{Flag, Shutdown};
 use crate::server::Server;
 use crate::tool::Place;
 use crate::{config, files, logs, output};
@@ -25,6 +26,13 @@ use crate::{config, files, logs, output};
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    listening: Listening,
+}
+
+/// Where a server listens, as flags say it.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Listening {
     /// Where the API listens [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     api: Option<SocketAddr>,
@@ -36,12 +44,25 @@ pub(crate) struct Args {
     metrics: Option<SocketAddr>,
 }
 
+impl Listening {
+    /// The keys that these flags stand for.
+    pub(crate) fn flags(self) -> Vec<Flag> {
+        let flags = [
+            ("--api", "api.listen", self.api),
+            ("--mqtt", "broker.listen", self.mqtt),
+            ("--metrics", "metrics.listen", self.metrics),
+        ];
+        let flag = |(name, key, address): (_, _, Option<SocketAddr>)| {
+            address.map(|address| Flag { name, key, value: address.to_string() })
+        };
+        flags.into_iter().filter_map(flag).collect()
+    }
+}
+
 /// Runs `thingcall serve` until a signal ends it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut config = args.place.configuration()?;
-    config.api.listen = args.api.unwrap_or(config.api.listen);
-    config.broker.listen = args.mqtt.unwrap_or(config.broker.listen);
-    config.metrics.listen = args.metrics.unwrap_or(config.metrics.listen);
+    let reading = args.place.read(args.listening.flags());
+    let mut config = reading.right().map_err(|problems| WrongUse(problems.to_string()))?;
     let metering = Registry::new();
     logs::start(&config.log, &metering)?;
     for stranger in config::strangers::told(config::strangers::environment()) {

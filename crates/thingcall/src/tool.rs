@@ -12,7 +12,7 @@ use thingcall_store::{Known, Store, is_served};
 
 use crate::addresses::Addresses;
 use crate::cli::WrongUse;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Flag, Reading};
 use crate::output;
 
 /// Which store a command works on.
@@ -32,11 +32,19 @@ impl Place {
     /// # Errors
     /// [`WrongUse`] with all that is wrong with it.
     pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
-        let mut config = config::load(self.config.as_deref()).map_err(|problems| WrongUse(problems.to_string()))?;
-        if let Some(data) = &self.data {
+        self.read(Vec::new()).right().map_err(|problems| WrongUse(problems.to_string()).into())
+    }
+
+    /// The same as far as it could be read, with these flags on top too.
+    pub(crate) fn read(&self, mut flags: Vec<Flag>) -> Reading {
+        let name = |data: &PathBuf| Flag { name: "--data", key: "data", value: data.display().to_string() };
+        flags.extend(self.data.as_ref().map(name));
+        let mut reading = config::read(self.config.as_deref(), flags);
+        // As it is, if it is no text.
+        if let (Some(config), Some(data)) = (&mut reading.config, &self.data) {
             config.data.clone_from(data);
         }
-        Ok(config)
+        reading
     }
 
     /// Whether it was said, rather than left to the defaults.

@@ -6,6 +6,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for eyes")]
 
 use std::alloc::GlobalAlloc;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -31,7 +32,7 @@ pub(crate) fn bytes_each<A: GlobalAlloc>(region: &Region<'_, A>, calls: usize) -
     let wire = Arc::new(Wire::silent(OnceLock::new()));
     let parts =
         thingcall_engine::Parts { registry: site.clone(), journal: site.clone(), handlers: Arc::new(BuiltInOnly) };
-    let config = Config { pending_calls_max: calls + 1, ..Config::default() };
+    let config = Config { pending_calls_max: NonZeroUsize::MIN.saturating_add(calls), ..Config::default() };
     let engine = Engine::new(config, parts, &Metering::new())?;
     engine.attach(wire);
     let requests = (0..calls).map(|_| paths::request(&site, paths::SYNC)).collect::<anyhow::Result<Vec<_>>>()?;

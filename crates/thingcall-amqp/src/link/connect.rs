@@ -65,7 +65,8 @@ pub(super) async fn open(shared: &Shared) -> Result<Link, Ended> {
     };
     let writer_events = writer.events_listener().boxed();
     let gauge = shared.metrics.send_queue_length.clone();
-    let publisher = Publisher::new(writer, config.publish_channels_max, config.send_queue_messages_max, gauge);
+    let publisher =
+        Publisher::new(writer, config.publish_channels_max.get(), config.send_queue_messages_max.get(), gauge);
     let ender = publisher.ender();
     let open = Open { publisher, bindings };
     Ok(Link { open, consumer, queue, reader, writer_events, _ender: ender, _sockets: [reader_socket, writer_socket] })
@@ -127,7 +128,7 @@ async fn declare_exchanges(shared: &Shared, channel: &Channel) -> Result<(), End
 async fn consume(shared: &Shared, channel: &Channel, queue: &ShortString) -> Result<Consumer, Ended> {
     let config = &shared.config;
     let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongUInt(config.reply_queue_messages_max));
+    arguments.insert("x-max-length".into(), AMQPValue::LongUInt(config.reply_queue_messages_max.get()));
     let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.clone(), own, arguments).await?;
     if config.amqp_devices {
@@ -139,7 +140,7 @@ async fn consume(shared: &Shared, channel: &Channel, queue: &ShortString) -> Res
             channel.queue_bind(queue, exchange, pattern, QueueBindOptions::default(), FieldTable::default()).await?;
         }
     }
-    channel.basic_qos(config.prefetch_messages_max, BasicQosOptions::default()).await?;
+    channel.basic_qos(config.prefetch_messages_max.get(), BasicQosOptions::default()).await?;
     let alone = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
     Ok(channel.basic_consume(queue.clone(), "replies".into(), alone, FieldTable::default()).await?)
 }

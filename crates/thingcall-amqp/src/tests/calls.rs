@@ -163,7 +163,8 @@ async fn replies_come_to_an_exclusive_queue_with_prefetch_and_a_limit() {
     let (rabbit, names) = (shared(), Names::new());
     let few = |config: &mut crate::Config| {
         config.instance = Some(names.replies.replace('.', "-"));
-        (config.prefetch_messages_max, config.reply_queue_messages_max) = (17, 1234);
+        (config.prefetch_messages_max, config.reply_queue_messages_max) =
+            (17.try_into().unwrap(), 1234.try_into().unwrap());
     };
     let _bench = Bench::ready(rabbit.amqp, &names, few).await;
     let own = names.replies.replace('.', "-");
@@ -242,7 +243,7 @@ async fn what_cannot_be_sent_is_told_at_once() {
 #[tokio::test]
 async fn a_delivery_that_is_dropped_is_sent_once_or_not_at_all_and_leaves_nothing() {
     let (rabbit, names) = (shared(), Names::new());
-    let bench = Bench::ready(rabbit.amqp, &names, |config| config.publish_channels_max = 2).await;
+    let bench = Bench::ready(rabbit.amqp, &names, |config| config.publish_channels_max = 2.try_into().unwrap()).await;
     let mut device = Device::start(&rabbit, &names, "d1").await;
     for at in 0..50 {
         let call = delivery(at, if at % 2 == 0 { "d1" } else { "absent" }, Qos::AtMostOnce);
@@ -280,10 +281,10 @@ async fn a_command_whose_time_is_up_is_not_sent() {
 async fn more_messages_than_may_wait_are_refused() {
     let (rabbit, names) = (shared(), Names::new());
     let few = |config: &mut crate::Config| {
-        config.send_queue_messages_max = 4;
+        config.send_queue_messages_max = 4.try_into().unwrap();
         // It takes a place as commands do.
         config.probe = false;
-        config.publish_channels_max = 1;
+        config.publish_channels_max = 1.try_into().unwrap();
     };
     let bench = Bench::ready(rabbit.amqp, &names, few).await;
     let calls: Vec<_> = (0..20).map(|id| delivery(id, "d1", Qos::AtMostOnce)).collect();
@@ -332,5 +333,5 @@ async fn two_brokers_have_metrics_each_and_two_of_one_name_are_refused() {
     let _first = start(TransportName::AMQP).unwrap();
     let north = TransportName::new("north").unwrap();
     assert_eq!(start(north).unwrap().name(), north);
-    assert!(matches!(start(north), Err(thingcall_core::BrokerProblem::Metrics(_))));
+    assert!(matches!(start(north), Err(thingcall_core::BrokerStartError::Metrics(_))));
 }

@@ -159,7 +159,7 @@ fn failure(bench: &Bench) -> String {
 }
 
 fn prefetches_one(config: &mut Config) {
-    config.prefetch_messages_max = 1;
+    config.prefetch_messages_max = 1.try_into().unwrap();
     config.probe_interval = Duration::from_millis(100);
 }
 

@@ -65,7 +65,7 @@ async fn a_drain_lets_running_calls_end_and_closes_idle_connections() {
 
 #[tokio::test]
 async fn more_connections_than_allowed_wait_for_their_turn() {
-    let config = Config { connections_max: 1, ..Config::default() };
+    let config = Config { connections_max: std::num::NonZeroUsize::MIN, ..Config::default() };
     let server = Setup { config, ..Setup::default() }.start().await;
     let mut first = server.connect().await;
     first.write_all(call().as_bytes()).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_head_that_does_not_come_and_a_body_that_does_not_come_end() {
 
 #[tokio::test]
 async fn names_of_headers_are_in_title_case() {
-    let config = Config { nonces_max: 1, ..Config::default() };
+    let config = Config { nonces_max: std::num::NonZeroUsize::MIN, ..Config::default() };
     let server = Setup { config, ..Setup::default() }.start().await;
     let names = |head: &str| -> Vec<String> {
         let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));

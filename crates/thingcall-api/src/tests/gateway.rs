@@ -130,7 +130,7 @@ async fn an_unknown_format_is_refused() {
 
 #[tokio::test]
 async fn a_key_that_used_up_its_nonces_is_throttled() {
-    let config = crate::Config { nonces_max: 1, ..crate::Config::default() };
+    let config = crate::Config { nonces_max: std::num::NonZeroUsize::MIN, ..crate::Config::default() };
     let server = Setup { config, ..Setup::default() }.start().await;
     assert_eq!(server.acs3("GetDeviceStatus", &DEVICE).await.status, 200);
     let received = server.acs3("GetDeviceStatus", &DEVICE).await;

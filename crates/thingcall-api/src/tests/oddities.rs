@@ -84,7 +84,7 @@ async fn a_body_that_is_no_form_is_refused() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_announced_or_not() {
-    let config = Config { body_bytes_max: 10, ..Config::default() };
+    let config = Config { body_bytes_max: std::num::NonZeroUsize::new(10).unwrap(), ..Config::default() };
     let announced = "POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 11\r\n\r\nhello=world";
     let chunked = "POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello=world\r\n0\r\n\r\n";
     for request in [announced, chunked] {

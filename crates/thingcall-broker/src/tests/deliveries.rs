@@ -99,7 +99,7 @@ async fn command_whose_time_is_over_is_not_sent() {
 
 #[tokio::test]
 async fn messages_to_a_stuck_device_are_bounded() {
-    let mut bench = Bench::with(|config| config.session_queue_messages_max = 4).await;
+    let mut bench = Bench::with(|config| config.session_queue_messages_max = NonZeroU16::new(4).unwrap()).await;
     let (device, _never_reads) = bench.connected("devA").await;
     let mut call = delivery(&device, 7, CallMode::Sync, Qos::AtMostOnce);
     call.params = Args::checked(&format!(r#"{{"a":"{}"}}"#, "x".repeat(200_000)));
@@ -147,7 +147,7 @@ async fn each_message_is_counted_once_when_its_end_is_known() {
 #[tokio::test]
 async fn what_leaves_with_its_connection_is_counted_as_failed_unless_it_is_kept() {
     let one = NonZeroU16::MIN;
-    let set = |config: &mut Config| (config.inflight_messages_max, config.session_queue_messages_max) = (one, 1);
+    let set = |config: &mut Config| (config.inflight_messages_max, config.session_queue_messages_max) = (one, one);
     let mut bench = Bench::with(set).await;
     let (device, mut client) = bench.connected("devA").await;
     for id in 1..=2 {

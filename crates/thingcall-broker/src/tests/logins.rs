@@ -88,7 +88,7 @@ async fn devices_with_one_client_id_are_connected_side_by_side() {
 
 #[tokio::test]
 async fn device_beyond_sessions_max_is_told_so_and_counted_as_that() {
-    let mut bench = Bench::with(|config| config.sessions_max = 1).await;
+    let mut bench = Bench::with(|config| config.sessions_max = std::num::NonZeroU32::MIN).await;
     let (_, client) = bench.connected("devA").await;
     let other = bench.device("devB");
     assert_eq!(bench.open(&login(&other)).await.err(), Some(3), "server unavailable");

@@ -109,7 +109,7 @@ async fn each_reply_for_no_call_has_its_reason_and_stays_in_mind() {
 
 #[tokio::test(start_paused = true)]
 async fn overload_is_neither_unknown_nor_malformed() {
-    let config = Config { late_replies_max: 1, ..Config::default() };
+    let config = Config { late_replies_max: std::num::NonZeroUsize::MIN, ..Config::default() };
     let bench = bench_with(config, ProductSettings::default(), |_, _| Ok(Sent::Sent));
     for _ in 0..3 {
         bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC);

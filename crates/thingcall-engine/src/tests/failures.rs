@@ -129,7 +129,7 @@ async fn a_devices_refusal_and_a_callers_end_are_failures() {
 
 #[tokio::test(start_paused = true)]
 async fn the_latest_failures_are_kept_and_refused_requests_push_none_of_them_out() {
-    let config = Config { recent_failures_max: 2, ..Config::default() };
+    let config = Config { recent_failures_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() };
     let bench = crate::testbench::bench_with(config, ProductSettings::default(), |_, _| Ok(Sent::Sent));
     let mut ids = Vec::new();
     for _ in 0..3 {

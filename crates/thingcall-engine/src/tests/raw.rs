@@ -89,7 +89,7 @@ fn bench(behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> B
 
 fn bench_by(codecs: Codecs, behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> Bench {
     let settings = ProductSettings { data_format: DataFormat::Custom, ..ProductSettings::default() };
-    let config = Config { raw_replies_max: 2, ..Config::default() };
+    let config = Config { raw_replies_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() };
     bench_handled((config, settings), Arc::new(codecs), move |delivery, answering| {
         behaviour(delivery, answering);
         Ok(Sent::Sent)

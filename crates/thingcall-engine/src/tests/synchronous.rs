@@ -180,7 +180,7 @@ async fn a_message_that_does_not_leave_fails_at_once_and_leaves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_over_the_cap_are_refused_as_overloaded() {
-    let config = Config { pending_calls_max: 1, ..Config::default() };
+    let config = Config { pending_calls_max: std::num::NonZeroUsize::MIN, ..Config::default() };
     let bench = bench_with(config, ProductSettings::default(), answers_after(SECOND, r#"{"mean":7}"#));
     let (first, second) = tokio::join!(
         bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)),

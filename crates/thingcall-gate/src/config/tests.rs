@@ -3,7 +3,7 @@
 use super::*;
 
 fn problems(text: &str) -> Vec<String> {
-    toml::from_str::<Config>(text).unwrap().problems()
+    toml::from_str::<Config>(text).unwrap().problems().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -33,20 +33,21 @@ fn each_wrong_value_is_named() {
         ("listen = \"0.0.0.0:8085\"", "listen"),
         ("secret = \"a/b\"", "secret"),
         ("secret = \"\"", "secret"),
-        ("users = [{ name = \"d&pk\", secret = \"x\" }]", "users"),
-        ("users = [{ name = \"u\", secret = \"\" }]", "users"),
-        ("users = [{ name = \"u\", secret = \"x\", tags = [\"a b\"] }]", "users"),
-        ("body_bytes_max = 0", "body_bytes_max"),
+        ("users = [{ name = \"d&pk\", secret = \"x\" }]", "users[0].name"),
+        ("users = [{ name = \"u\", secret = \"\" }]", "users[0].secret"),
+        ("users = [{ name = \"u\", secret = \"x\", tags = [\"a b\"] }]", "users[0].tags"),
         ("client_id_hold = \"0s\"", "client_id_hold"),
         ("rabbitmq = { vhosts = [] }", "rabbitmq.vhosts"),
-        ("rabbitmq = { replies_exchange = \"amq.topic\" }", "rabbitmq.mqtt_exchange"),
-        ("rabbitmq = { commands_exchange = \"amq.topic\" }", "rabbitmq.mqtt_exchange"),
-        ("rabbitmq = { replies_exchange = \"thingcall.commands\" }", "rabbitmq.mqtt_exchange"),
+        ("rabbitmq = { replies_exchange = \"amq.topic\" }", "rabbitmq.replies_exchange"),
+        ("rabbitmq = { commands_exchange = \"amq.topic\" }", "rabbitmq.commands_exchange"),
+        ("rabbitmq = { replies_exchange = \"thingcall.commands\" }", "rabbitmq.replies_exchange"),
         ("rabbitmq = { commands_exchange = \"amq.default\" }", "rabbitmq.commands_exchange"),
         ("rabbitmq = { queue_prefix = \"\" }", "rabbitmq.queue_prefix"),
     ] {
         let problems = problems(text);
         assert!(problems.len() == 1 && problems[0].starts_with(key), "{text}: {problems:?}");
     }
-    assert!(toml::from_str::<Config>("listenn = 1").is_err());
+    for wrong in ["body_bytes_max = 0", "client_ids_max = 0", "listenn = 1"] {
+        assert!(toml::from_str::<Config>(wrong).is_err(), "{wrong}");
+    }
 }

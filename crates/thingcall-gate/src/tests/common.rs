@@ -56,7 +56,7 @@ async fn a_path_that_is_none_is_not_found() {
 
 #[tokio::test]
 async fn a_question_that_cannot_be_read_is_not_answered() {
-    let bench = Bench::with(Config { body_bytes_max: 200, ..config() });
+    let bench = Bench::with(Config { body_bytes_max: std::num::NonZeroUsize::new(200).unwrap(), ..config() });
     let long = format!("{VHOST}&x={}", "y".repeat(200));
     for (path, form, status) in [
         ("/rabbitmq/vhost", VHOST, StatusCode::OK),

@@ -172,7 +172,7 @@ async fn a_call_that_never_began_is_never_begun() {
     let (unblock, blocked) = mpsc::channel::<()>();
     let blocked = Mutex::new(blocked);
     let mut settings = Settings::default();
-    settings.plugin.threads = 1;
+    settings.plugin.threads = std::num::NonZeroU16::MIN;
     let bench = bench(
         script(move |script, token, _| {
             let _ = blocked.lock().unwrap().recv();

@@ -16,7 +16,7 @@ fn write(out: *mut Out, bytes: &[u8]) -> i32 {
 /// Both ways to run a plugin that translates so.
 fn both(translate: impl Fn(&[u8], *mut Out) -> i32 + Send + Sync + Clone + 'static) -> [Bench; 2] {
     [Settings::default(), Settings::inline()].map(|mut settings| {
-        settings.host.plugin_bytes_max = 100;
+        settings.host.plugin_bytes_max = std::num::NonZeroUsize::new(100).unwrap();
         bench(Script { translate: Box::new(translate.clone()), ..echo() }, settings)
     })
 }

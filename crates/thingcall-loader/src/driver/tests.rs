@@ -118,7 +118,7 @@ async fn an_asynchronous_command_is_done_when_it_is_durable() {
 #[tokio::test]
 async fn one_call_more_than_allowed_is_turned_away_with_the_plugins_name() {
     let mut settings = Settings::inline();
-    settings.plugin.calls_in_flight_max = 1;
+    settings.plugin.calls_in_flight_max = std::num::NonZeroUsize::MIN;
     let bench = bench(script(|_, _, _| BEGUN), settings);
     let device = FakeDevice::silent();
     let first = bench.call(&device);

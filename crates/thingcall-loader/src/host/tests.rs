@@ -21,7 +21,7 @@ async fn told(begin: impl Fn(&Script, Token) + Send + Sync + 'static) -> Result<
         BEGUN
     });
     let mut settings = Settings::inline();
-    settings.host.plugin_bytes_max = 1000;
+    settings.host.plugin_bytes_max = std::num::NonZeroUsize::new(1000).unwrap();
     bench(plugin, settings).call(&FakeDevice::silent()).await
 }
 

@@ -11,7 +11,10 @@ use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Ta
 pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let config = target.config;
     let mut options = MqttOptions::new(target.client_id, target.host_and_port());
-    options.set_keep_alive(target.keep_alive()).set_clean_session(true).set_inflight(config.inflight_messages_max);
+    options
+        .set_keep_alive(target.keep_alive())
+        .set_clean_session(true)
+        .set_inflight(config.inflight_messages_max.get());
     options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max());
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
     options.set_socket_connector(socket::connect);
@@ -21,7 +24,8 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     if let Some((username, password)) = target.credentials() {
         options.set_credentials(username, password);
     }
-    let (client, mut event_loop) = AsyncClientBuilder::new(options).capacity(config.send_queue_messages_max).build();
+    let (client, mut event_loop) =
+        AsyncClientBuilder::new(options).capacity(config.send_queue_messages_max.get()).build();
     event_loop.set_network_options(target.network());
     (Client::V4(client), Loop::V4(Box::new(event_loop)))
 }

@@ -16,7 +16,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let mut options = MqttOptions::new(target.client_id, target.host_and_port());
     options.set_keep_alive(target.keep_alive()).set_clean_start(true);
     options.set_max_packet_size(u32::try_from(target.incoming_bytes_max()).ok());
-    options.set_outgoing_inflight_upper_limit(config.inflight_messages_max);
+    options.set_outgoing_inflight_upper_limit(config.inflight_messages_max.get());
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
     options.set_connect_timeout(config.connect_timeout);
     options.set_network_options(target.network());
@@ -27,7 +27,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     if let Some((username, password)) = target.credentials() {
         options.set_credentials(username, password);
     }
-    let (client, event_loop) = AsyncClientBuilder::new(options).capacity(config.send_queue_messages_max).build();
+    let (client, event_loop) = AsyncClientBuilder::new(options).capacity(config.send_queue_messages_max.get()).build();
     (Client::V5(client), Loop::V5(Box::new(event_loop)))
 }
 

@@ -20,7 +20,7 @@ fn a_url_names_host_port_and_tls() {
 #[test]
 fn a_refusal_names_key_value_and_what_is_right() {
     let config = Config { keep_alive: Duration::from_secs(1), ..Config::default() };
-    assert_eq!(config.check().unwrap_err().to_string(), r#"keep_alive is "1s"; right is 5s to 65535s"#);
+    assert_eq!(config.check().unwrap_err().to_string(), "keep_alive is 1s; right is 5s to 65535s");
     let text = with_url("mqtt://u:secret@broker").check().unwrap_err().to_string();
     assert!(text.starts_with("url is ") && !text.contains("secret"), "{text}");
     let text = with_url("http://x").check().unwrap_err().to_string();
@@ -37,20 +37,28 @@ fn each_value_out_of_its_range_is_refused_by_its_key() {
     let key = |change: fn(&mut Config)| {
         let mut config = Config::default();
         change(&mut config);
-        match config.check() {
-            Err(BrokerProblem::Value { key, .. }) => key,
-            other => panic!("{other:?}"),
-        }
+        let [problem] = &config.problems()[..] else { panic!("{:?}", config.problems()) };
+        problem.key.clone()
     };
     assert_eq!(key(|c| c.keep_alive = Duration::from_secs(65_536)), "keep_alive");
     assert_eq!(key(|c| c.connect_timeout = Duration::from_millis(999)), "connect_timeout");
     assert_eq!(key(|c| c.publish_ack_timeout = Duration::ZERO), "publish_ack_timeout");
     assert_eq!(key(|c| c.reconnect_pause_min = Duration::ZERO), "reconnect_pause_min");
     assert_eq!(key(|c| c.reconnect_pause_max = Duration::from_millis(99)), "reconnect_pause_max");
-    assert_eq!(key(|c| c.send_queue_messages_max = 0), "send_queue_messages_max");
-    assert_eq!(key(|c| c.inflight_messages_max = 0), "inflight_messages_max");
+    assert_eq!(key(|c| c.probe_topic = "a/#".to_owned()), "probe_topic");
     assert_eq!(key(|c| c.message_bytes_max = 1023), "message_bytes_max");
     assert_eq!(key(|c| c.message_bytes_max = MESSAGE_BYTES_LIMIT + 1), "message_bytes_max");
     assert_eq!(key(|c| c.password = Some(Secret::new("p"))), "username");
     assert_eq!(key(|c| c.tls.ca_file = Some("ca.pem".into())), "url");
+    assert_eq!(key(|c| (c.url, c.tls) = own_certificate(None)), "tls.ca_file");
+    let ca = |c: &mut Config| {
+        (c.url, c.tls) = own_certificate(Some("ca".into()));
+        c.tls.client_key_file = None;
+    };
+    assert_eq!(key(ca), "tls.client_key_file");
+}
+
+fn own_certificate(ca_file: Option<std::path::PathBuf>) -> (String, BrokerTls) {
+    let (client_cert_file, client_key_file) = (Some("cert".into()), Some("key".into()));
+    ("mqtts://h".to_owned(), BrokerTls { ca_file, client_cert_file, client_key_file })
 }

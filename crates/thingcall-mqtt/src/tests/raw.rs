@@ -102,7 +102,7 @@ async fn an_answer_of_the_very_bytes_of_its_command_is_heard() {
 #[tokio::test]
 async fn no_echo_is_expected_of_a_command_that_did_not_leave() {
     let broker = Broker::start(Version::V4).await;
-    let mut bench = Bench::start(&broker, |config| config.send_queue_messages_max = 4);
+    let mut bench = Bench::start(&broker, |config| config.send_queue_messages_max = 4.try_into().unwrap());
     let mut session = broker.let_in().await;
     bench.ready().await;
     let big = Bytes::from(vec![0; 200_000]);

@@ -46,7 +46,12 @@ async fn names_and_keys_are_made_up_where_none_is_given() {
 
 #[tokio::test]
 async fn what_is_taken_missing_or_too_many_is_refused_by_name() {
-    let bench = bench_with(Config { devices_max: 2, products_max: 1, ..Config::default() }).await;
+    let bench = bench_with(Config {
+        devices_max: std::num::NonZeroUsize::new(2).unwrap(),
+        products_max: std::num::NonZeroUsize::MIN,
+        ..Config::default()
+    })
+    .await;
     let bench = bench.with_devices(&["d1"]).await;
     let store = &bench.store;
     let none = DirectoryError::NoProduct("q".try_into().unwrap());
@@ -65,7 +70,10 @@ async fn what_is_taken_missing_or_too_many_is_refused_by_name() {
 
 #[tokio::test]
 async fn many_devices_are_registered_together_or_not_at_all() {
-    let bench = bench_with(Config { devices_max: 600, ..Config::default() }).await.with_devices(&[]).await;
+    let bench = bench_with(Config { devices_max: std::num::NonZeroUsize::new(600).unwrap(), ..Config::default() })
+        .await
+        .with_devices(&[])
+        .await;
     let names = |range: std::ops::Range<u32>| range.map(|n| device(&format!("d{n}"))).collect::<Vec<_>>();
     let made = bench.store.register_all(names(0..550)).await.unwrap();
     assert_eq!((made.len(), made[549].device.key.clone()), (550, key("d549")));

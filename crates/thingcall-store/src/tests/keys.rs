@@ -47,7 +47,7 @@ async fn a_disabled_key_stays_known_and_disabled() {
 
 #[tokio::test]
 async fn a_key_that_cannot_be_used_is_refused() {
-    let bench = bench_with(Config { keys_max: 1, ..Config::default() }).await;
+    let bench = bench_with(Config { keys_max: std::num::NonZeroUsize::MIN, ..Config::default() }).await;
     let with =
         |id: &str, secret: &str| NewKey { id: Some(id.into()), secret: Some(Secret::new(secret)), ..NewKey::default() };
     for id in ["", "a b", "a&b", "ü", &"x".repeat(129)] {

@@ -20,7 +20,10 @@ async fn until(what: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_reader_that_does_not_end_cannot_let_the_log_grow_without_bound() {
-    let bench = bench_with(Config { log_bytes_max: LOG_BYTES, ..Config::default() }).await.with_devices(&["d1"]).await;
+    let bench = bench_with(Config { log_bytes_max: LOG_BYTES.try_into().unwrap(), ..Config::default() })
+        .await
+        .with_devices(&["d1"])
+        .await;
     let conditions = Conditions::default();
     bench.store.claim(&conditions).await.unwrap();
     let file = format!("sqlite://{}", bench.folder.path().join("thingcall.db").display());

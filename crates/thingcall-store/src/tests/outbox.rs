@@ -80,7 +80,11 @@ async fn what_another_transport_took_does_not_wait_here() {
 
 #[tokio::test]
 async fn a_device_has_room_for_so_many_commands() {
-    let bench = bench_with(Config { outbox_calls_per_device_max: 2, ..Config::default() }).await;
+    let bench = bench_with(Config {
+        outbox_calls_per_device_max: std::num::NonZeroUsize::new(2).unwrap(),
+        ..Config::default()
+    })
+    .await;
     let bench = bench.with_devices(&["d1", "d2"]).await;
     bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
     bench.open("d1", 2, Qos::AtLeastOnce).await.unwrap();
@@ -96,7 +100,11 @@ async fn a_device_has_room_for_so_many_commands() {
 
 #[tokio::test]
 async fn a_call_that_was_not_written_takes_no_room() {
-    let bench = bench_with(Config { outbox_calls_per_device_max: 2, ..Config::default() }).await;
+    let bench = bench_with(Config {
+        outbox_calls_per_device_max: std::num::NonZeroUsize::new(2).unwrap(),
+        ..Config::default()
+    })
+    .await;
     let bench = bench.with_devices(&["d1"]).await;
     bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
     for _ in 0..3 {
@@ -107,7 +115,8 @@ async fn a_call_that_was_not_written_takes_no_room() {
 
 #[tokio::test]
 async fn the_outbox_as_a_whole_has_a_limit() {
-    let bench = bench_with(Config { journal_records_max: 2, ..Config::default() }).await;
+    let bench =
+        bench_with(Config { journal_records_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() }).await;
     let bench = bench.with_devices(&["d1", "d2"]).await;
     bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
     bench.open("d2", 1, Qos::AtLeastOnce).await.unwrap();

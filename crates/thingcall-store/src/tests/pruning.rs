@@ -14,7 +14,8 @@ async fn records(bench: &Bench) -> (u64, Vec<u32>) {
 
 #[tokio::test]
 async fn the_oldest_records_go_and_waiting_commands_stay() {
-    let bench = bench_with(Config { journal_records_max: 3, ..Config::default() }).await;
+    let bench =
+        bench_with(Config { journal_records_max: std::num::NonZeroUsize::new(3).unwrap(), ..Config::default() }).await;
     let bench = bench.with_devices(&["d1"]).await;
     bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
     for id in 2..=6 {
@@ -31,7 +32,8 @@ async fn the_oldest_records_go_and_waiting_commands_stay() {
 
 #[tokio::test]
 async fn the_count_is_right_after_a_restart() {
-    let bench = bench_with(Config { journal_records_max: 3, ..Config::default() }).await;
+    let bench =
+        bench_with(Config { journal_records_max: std::num::NonZeroUsize::new(3).unwrap(), ..Config::default() }).await;
     let bench = bench.with_devices(&["d1"]).await;
     for id in 1..=3 {
         bench.open("d1", id, Qos::AtMostOnce).await.unwrap();
@@ -47,7 +49,12 @@ async fn too_many_records_go_in_small_steps() {
     let device = bench.device("d1");
     let open = |id| bench.store.open(entry(&device, id, Qos::AtMostOnce));
     let _opened = futures_all((0..400).map(open).collect()).await;
-    let bench = Bench { config: Config { journal_records_max: 10, ..Config::default() }, ..bench }.reopened().await;
+    let bench = Bench {
+        config: Config { journal_records_max: std::num::NonZeroUsize::new(10).unwrap(), ..Config::default() },
+        ..bench
+    }
+    .reopened()
+    .await;
     bench.open("d1", 1000, Qos::AtMostOnce).await.unwrap();
     let (after_one, _) = records(&bench).await;
     assert_eq!(after_one, 401 - 102);

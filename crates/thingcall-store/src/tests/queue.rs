@@ -7,7 +7,9 @@ use super::*;
 
 #[tokio::test]
 async fn calls_are_refused_before_notes_are_lost() {
-    let bench = bench_with(Config { write_queue_records_max: 4, ..Config::default() }).await;
+    let bench =
+        bench_with(Config { write_queue_records_max: std::num::NonZeroUsize::new(4).unwrap(), ..Config::default() })
+            .await;
     let bench = bench.with_devices(&["d1"]).await;
     bench.open("d1", 0, Qos::AtMostOnce).await.unwrap();
     let stalled = bench.store.shared().write.lock().await;
@@ -32,7 +34,9 @@ async fn calls_are_refused_before_notes_are_lost() {
 
 #[tokio::test]
 async fn notes_that_find_no_room_are_counted() {
-    let bench = bench_with(Config { write_queue_records_max: 2, ..Config::default() }).await;
+    let bench =
+        bench_with(Config { write_queue_records_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() })
+            .await;
     let bench = bench.with_devices(&["d1"]).await;
     let _stalled = bench.store.shared().write.lock().await;
     for id in 0..10 {

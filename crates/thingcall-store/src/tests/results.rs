@@ -58,7 +58,7 @@ async fn calls_of_a_device_removed_by_another_process_are_due_too() {
 
 #[tokio::test]
 async fn the_oldest_results_are_given_up_where_too_many_wait() {
-    let config = Config { results_due_max: 2, ..Config::default() };
+    let config = Config { results_due_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() };
     let bench = bench_with(config).await.with_devices(&["d1"]).await;
     bench.store.publishing(true).await.unwrap();
     for id in 1..=4 {
@@ -72,7 +72,7 @@ async fn the_oldest_results_are_given_up_where_too_many_wait() {
 
 #[tokio::test]
 async fn a_record_whose_result_is_due_is_not_dropped_for_new_ones() {
-    let config = Config { journal_records_max: 3, ..Config::default() };
+    let config = Config { journal_records_max: std::num::NonZeroUsize::new(3).unwrap(), ..Config::default() };
     let bench = bench_with(config).await.with_devices(&["d1"]).await;
     bench.store.publishing(true).await.unwrap();
     bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();

@@ -28,7 +28,7 @@ pub(super) struct Log {
 impl Log {
     /// Measures it, and has it begun anew where it is long.
     pub(super) async fn look_after(&mut self, shared: &Shared, side: &mut WriteSide) {
-        let max = shared.config.log_bytes_max;
+        let max = shared.config.log_bytes_max.get();
         let long = LOG_BYTES_MAX.min(max / 2);
         let mut bytes = measure(shared).await;
         if bytes > long && self.asked.is_none_or(|at| at.elapsed() >= EVERY) {

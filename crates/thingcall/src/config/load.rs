@@ -1,170 +1,119 @@
 //! Reads the configuration and says everything that is wrong with it, each with its place.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use config::{ConfigError, Environment, File, FileFormat, Map, Value, ValueKind};
+use config::{Environment, File, FileFormat, Value, ValueKind};
+use thingcall_core::Problem;
 
-use super::{Config, places};
+use super::sources::{Flag, Found, PREFIX, Place, Problems, Sources, Text};
+use super::{Config, words};
 
-/// The prefix of variables: `THINGCALL__API__LISTEN` is `listen` in `[api]`.
-const PREFIX: &str = "THINGCALL";
 /// More problems than these are not listed.
 const PROBLEMS_MAX: usize = 50;
 
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    /// The file and line, or the variable.
-    pub place: String,
-    /// The key, with its section; empty if the text as a whole is wrong.
-    pub key: String,
-    /// What is wrong, and what would be right.
-    pub what: String,
+/// A configuration, as far as it could be read.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// What could be read, with defaults where something is wrong; `None` if nothing could.
+    pub config: Option<Config>,
+    /// All that is wrong with its values, without a look at anything else.
+    pub problems: Problems,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+impl Reading {
+    fn nothing(sources: &Sources, problem: Problem, line: Option<usize>) -> Self {
+        let place = sources.text.as_ref().map_or(Place::Defaults, |text| Place::File(text.path.clone(), line));
+        Self { config: None, problems: Problems(vec![Found { place, problem }]) }
+    }
+
+    /// The configuration, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// All that is.
+    pub(crate) fn right(self) -> Result<Config, Problems> {
+        match self.config {
+            Some(config) if self.problems.0.is_empty() => Ok(config),
+            _ => Err(self.problems),
         }
-        f.write_str(&self.what)
     }
 }
 
-/// Everything that is wrong with a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problems(pub(crate) Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration is wrong")?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+/// Reads this file, the environment's variables on top, and the command line's flags on top of them.
+pub(crate) fn read(file: Option<&Path>, flags: Vec<Flag>) -> Reading {
+    let mut sources = Sources { flags, ..Sources::default() };
+    if let Some(path) = file {
+        let read = std::fs::read_to_string(path);
+        sources.text = Some(Text { path: path.to_owned(), text: read.as_ref().map(Clone::clone).unwrap_or_default() });
+        if let Err(error) = read {
+            let problem = Problem::new("", format!("unreadable ({error})"), "a file that this user can read");
+            return Reading::nothing(&sources, problem, None);
+        }
     }
+    read_from(sources)
 }
 
-impl std::error::Error for Problems {}
-
-impl Problems {
-    fn one(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self(vec![Problem { place: place.into(), key: String::new(), what: what.into() }])
+pub(super) fn read_from(sources: Sources) -> Reading {
+    if let Some(Text { text, .. }) = &sources.text
+        && let Err(error) = toml::de::DeTable::parse(text)
+    {
+        // Its own display shows the line, which may hold a secret.
+        let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+        let what = error.message().trim().replace('\n', ", ");
+        let problem = Problem::new("", format!("not TOML ({what})"), "as deploy/thingcall.example.toml shows it");
+        return Reading::nothing(&sources, problem, line);
     }
-}
-
-/// The file's text, where there is a file.
-struct Text {
-    path: PathBuf,
-    text: String,
-}
-
-/// The configuration of this file, or the defaults, with the environment's variables on top.
-///
-/// # Errors
-/// All that is wrong with it.
-pub(crate) fn load(file: Option<&Path>) -> Result<Config, Problems> {
-    let text = match file {
-        None => None,
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Problems::one(path.display().to_string(), format!("cannot be read: {error}")))?;
-            Some(Text { path: path.to_owned(), text })
+    let mut root = match merge(&sources) {
+        Ok(root) => root,
+        Err(error) => {
+            let problem = Problem::new("", format!("unreadable ({error})"), "keys of one section in one place");
+            return Reading::nothing(&sources, problem, None);
         }
     };
-    read(text, None)
-}
-
-/// `variables` stands for the environment in tests.
-fn read(text: Option<Text>, variables: Option<Map<String, String>>) -> Result<Config, Problems> {
-    let mut root = merge(text.as_ref(), variables.clone())?;
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
+    let mut config = None;
     // One pass finds one problem: take the wrong key out and look again.
-    while problems.len() < PROBLEMS_MAX {
+    while problems.0.len() < PROBLEMS_MAX {
         let error = match root.clone().try_deserialize::<Config>() {
-            Ok(config) => {
-                problems.extend(config.problems().into_iter().map(|(section, what)| {
-                    let key = what.split([' ', ':']).next().map(|key| format!("{section}.{key}")).unwrap_or_default();
-                    let (place, line) = place(text.as_ref(), variables.as_ref(), &key);
-                    (line, Problem { place, key: section, what })
-                }));
-                if problems.is_empty() {
-                    return Ok(config);
-                }
+            Ok(read) => {
+                let already: Vec<_> = problems.0.iter().map(|found| found.problem.key.clone()).collect();
+                let more = read.problems().into_iter().filter(|problem| !already.contains(&problem.key));
+                problems.0.extend(more.map(|problem| sources.find(problem)));
+                config = Some(read);
                 break;
             }
             Err(error) => error,
         };
-        let (key, what) = key_and_text(&error);
-        let (place, line) = place(text.as_ref(), variables.as_ref(), &key);
+        let problem = words::problem(&error, &root);
         // What is missing cannot be taken out: its section can.
-        let section = key.rsplit_once('.').map_or("", |(section, _)| section);
-        let removed = remove(&mut root, &key) || remove(&mut root, section);
-        problems.push((line, Problem { place, key, what }));
+        let section = problem.key.rsplit_once('.').map_or("", |(section, _)| section);
+        let removed = remove(&mut root, &problem.key) || remove(&mut root, section);
+        problems.0.push(sources.find(problem));
         if !removed {
             break;
         }
     }
-    problems.sort_by(|(line_a, a), (line_b, b)| (line_a, &a.key).cmp(&(line_b, &b.key)));
-    Err(Problems(problems.into_iter().map(|(_, problem)| problem).collect()))
+    problems.sort();
+    Reading { config, problems }
 }
 
-fn merge(text: Option<&Text>, variables: Option<Map<String, String>>) -> Result<Value, Problems> {
+fn merge(sources: &Sources) -> Result<Value, config::ConfigError> {
     let mut builder = config::Config::builder();
-    if let Some(Text { text, .. }) = text {
+    if let Some(Text { text, .. }) = &sources.text {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
     // Not `try_parsing`: it would turn a secret of digits into a number.
-    let environment = Environment::with_prefix(PREFIX).separator("__").source(variables);
-    builder.add_source(environment).build().map(|config| config.cache).map_err(|error| {
-        let place = text.map_or_else(|| "environment".to_owned(), |text| text.path.display().to_string());
-        let ConfigError::FileParse { cause, .. } = &error else {
-            return Problems::one(place, error.to_string());
-        };
-        Problems::one(place, cause.to_string().trim_end().to_owned())
-    })
-}
-
-/// The path of the key an error is about, and what is wrong with it.
-fn key_and_text(error: &ConfigError) -> (String, String) {
-    let (key, what) = if let ConfigError::At { error, key, .. } = error {
-        (key.clone().unwrap_or_default(), error.to_string())
-    } else if let ConfigError::Type { unexpected, expected, key, .. } = error {
-        (key.clone().unwrap_or_default(), format!("is {unexpected}, but must be {expected}"))
-    } else if let ConfigError::NotFound(key) = error {
-        (key.clone(), "is missing".to_owned())
-    } else {
-        (String::new(), error.to_string())
-    };
-    let Some(rest) = what.strip_prefix("unknown field `") else { return (key, with_example(what)) };
-    let name = rest.split('`').next().unwrap_or_default();
-    let path = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-    let allowed = rest.split_once(", ").map_or("", |(_, allowed)| allowed).replace('`', "");
-    (path, format!("is not a known key; {allowed}"))
-}
-
-/// What would be right, for texts that only say what is wrong: a part of the text, and what goes with it.
-const EXAMPLES: &[(&str, &str)] = &[
-    ("socket address", "ADDRESS:PORT, such as 127.0.0.1:8080"),
-    ("a duration", "such as 250ms, 8s or 15m"),
-    ("enum ResultShape", "envelope or data"),
-    ("enum SyncTopic", "ext, rrpc or service"),
-    ("enum Version", "\"3.1.1\" or \"5\""),
-    ("enum LogFormat", "auto, text or json"),
-    ("enum Execution", "pool or inline"),
-    ("enum Fallback", "fail or built_in"),
-];
-
-fn with_example(what: String) -> String {
-    match EXAMPLES.iter().find(|(part, _)| what.contains(part)) {
-        Some((_, right)) => format!("{what}; right is {right}"),
-        None => what,
+    let environment = Environment::with_prefix(PREFIX).separator("__").source(sources.variables.clone());
+    builder = builder.add_source(environment);
+    for flag in &sources.flags {
+        builder = builder.set_override(flag.key, flag.value.clone())?;
     }
+    builder.build().map(|config| config.cache)
 }
 
 /// Takes the value at this path out; `false` if there is none.
 fn remove(value: &mut Value, path: &str) -> bool {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    let name = name.split('[').next().unwrap_or_default();
+    let name = words::bare(name);
     let ValueKind::Table(table) = &mut value.kind else { return false };
     match (rest, table.get_mut(name)) {
         (Some(rest), Some(inner)) if matches!(inner.kind, ValueKind::Table(_)) => remove(inner, rest),
@@ -172,25 +121,9 @@ fn remove(value: &mut Value, path: &str) -> bool {
     }
 }
 
-/// Where a key stands: the variable that sets it, or its line, which is also given as a number (0 if unknown).
-fn place(text: Option<&Text>, variables: Option<&Map<String, String>>, key: &str) -> (String, usize) {
-    let variable = format!("{PREFIX}__{}", key.replace('.', "__").to_uppercase());
-    let is_set = match variables {
-        Some(variables) => variables.contains_key(&variable),
-        None => std::env::var_os(&variable).is_some(),
-    };
-    match text {
-        _ if is_set => (format!("environment variable {variable}"), 0),
-        None => ("environment".to_owned(), 0),
-        Some(Text { path, text }) => match places::line_of(text, key) {
-            Some(line) => (format!("{}:{line}", path.display()), line),
-            None => (path.display().to_string(), 0),
-        },
-    }
-}
-
 #[cfg(test)]
-pub(super) fn read_for_test(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
+pub(super) fn read_for_test(text: &str, variables: &[(&str, &str)], flags: Vec<Flag>) -> Reading {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    read(Some(Text { path: PathBuf::from("t.toml"), text: text.to_owned() }), Some(variables))
+    let text = Some(Text { path: "t.toml".into(), text: text.to_owned() });
+    read_from(Sources { text, variables: Some(variables), flags })
 }

@@ -2,11 +2,28 @@
 
 use thingcall_loader::PluginConfig;
 
-use super::Config;
-use super::load::{Problem, read_for_test as read};
+use super::load::read_for_test;
+use super::sources::{Found, Problems};
+use super::{Config, Flag};
 
-fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<Problem> {
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
+    read_for_test(text, variables, Vec::new()).right()
+}
+
+fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<Found> {
     read(text, variables).map(|_| ()).expect_err("the text is wrong").0
+}
+
+/// Place and key of each.
+fn places(found: &[Found]) -> Vec<(String, &str)> {
+    found.iter().map(|found| (found.place.to_string(), found.problem.key.as_str())).collect()
+}
+
+/// A single problem: its place, its key, and its sentence without the place.
+fn only(text: &str) -> (String, String, String) {
+    let found = problems(text, &[]);
+    let [Found { place, problem }] = &found[..] else { panic!("{found:?}") };
+    (place.to_string(), problem.key.clone(), problem.to_string())
 }
 
 #[test]
@@ -23,30 +40,32 @@ fn a_variable_wins_over_the_file() {
 
 #[test]
 fn a_typo_names_the_key_its_line_and_what_is_allowed() {
-    let found = problems("\n[log]\nlevle = \"warn\"\n", &[]);
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "log.levle"));
-    assert!(found[0].what.contains("level") && found[0].what.contains("format"), "{}", found[0].what);
+    let (place, key, told) = only("\n[log]\nlevle = \"warn\"\n");
+    assert_eq!((&*place, &*key), ("t.toml:3", "log.levle"));
+    let right =
+        "log.levle is not a known key; right is one of level, format, kind_lines_per_second_max, line_bytes_max";
+    assert_eq!(told, right);
 }
 
 #[test]
 fn a_typo_in_a_variable_names_the_variable() {
     let found = problems("", &[("THINGCALL__LOG__LEVLE", "warn")]);
-    assert_eq!(found[0].place, "environment variable THINGCALL__LOG__LEVLE");
-    assert!(found[0].what.contains("level"), "{}", found[0].what);
+    assert_eq!(found[0].place.to_string(), "environment variable THINGCALL__LOG__LEVLE");
+    assert!(found[0].problem.right.contains("level"), "{found:?}");
 }
 
 #[test]
 fn every_problem_is_found_in_one_go() {
     let found = problems("[metrics]\nlisten = 7\n[log]\nlevle = 1\n[shutdown]\ndrain = \"soon\"\n[nowhere]\n", &[]);
-    let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+    let keys: Vec<_> = found.iter().map(|found| found.problem.key.as_str()).collect();
     assert_eq!(keys, ["metrics.listen", "log.levle", "shutdown.drain", "nowhere"]);
 }
 
 #[test]
-fn broken_toml_names_the_line() {
-    let found = problems("[log]\nlevel = \n", &[]);
-    assert!(found[0].place == "t.toml" && found[0].what.contains("line 2"), "{found:?}");
+fn broken_toml_names_the_line_and_shows_nothing_of_it() {
+    let found = problems("[mqtt]\npassword = \"hush\n", &[]);
+    let told = found[0].to_string();
+    assert!(told.starts_with("t.toml:2: is not TOML (") && !told.contains("hush"), "{told}");
 }
 
 /// The sample file; `#key = value` and `#[section]` are keys without a default, `# words` are words.
@@ -121,7 +140,8 @@ fn the_sample_shows_every_key() {
     ] {
         let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let found = problems(&format!("{head}nonsense = 1\n"), &[]);
-        let allowed = found.iter().find_map(|problem| problem.what.split_once("expected ")).expect("allowed keys").1;
+        let allowed = found.iter().find(|one| one.problem.key.ends_with("nonsense")).expect("allowed keys");
+        let allowed = &allowed.problem.right;
         for key in allowed.trim_start_matches("one of ").split([',', ' ']).filter(|key| !key.is_empty() && *key != "or")
         {
             let shown = everything().lines().any(|line| {
@@ -138,16 +158,15 @@ fn the_sample_shows_every_key() {
 
 #[test]
 fn a_value_that_makes_no_sense_names_its_line() {
-    let found = problems("[engine]\n\ninstance_slot = 64\n", &[]);
-    assert_eq!(found[0].place, "t.toml:3");
-    assert!(found[0].what.contains("0 to 63"), "{}", found[0].what);
+    let (place, _, told) = only("[engine]\n\ninstance_slot = 64\n");
+    assert_eq!((&*place, &*told), ("t.toml:3", "engine.instance_slot is 64; right is 0 to 63"));
 }
 
 #[test]
 fn what_is_missing_is_found_beside_what_is_wrong() {
     let found = problems("[broker.tls]\nlisten = \"127.0.0.1:1\"\n[mqtt]\nurl = \"ftp://x\"\n", &[]);
-    let places: Vec<_> = found.iter().map(|problem| (problem.place.as_str(), problem.key.as_str())).collect();
-    assert_eq!(places, [("t.toml:1", "broker.tls.cert_file"), ("t.toml:4", "mqtt")]);
+    let wrong = [("t.toml:1".to_owned(), "broker.tls.cert_file"), ("t.toml:4".to_owned(), "mqtt.url")];
+    assert_eq!(places(&found), wrong);
 }
 
 #[test]
@@ -156,15 +175,90 @@ fn a_wrong_word_says_the_right_ones() {
         ("[api]\nresult = \"x\"", "envelope or data"),
         ("[mqtt]\nsync_topic = \"x\"", "ext, rrpc or service"),
         ("[mqtt]\nversion = \"4\"", "\"3.1.1\" or \"5\""),
+        ("[amqp]\nreplies_vouched_by = \"x\"", "routing_key or user_id"),
         ("[log]\nformat = \"x\"", "auto, text or json"),
+        ("[log]\nlevel = \"warning\"", "warn"),
         ("[api]\nlisten = \"x\"", "127.0.0.1:8080"),
         ("[shutdown]\ndrain = \"x\"", "250ms"),
         ("[plugins.x]\nexecution = \"x\"", "pool or inline"),
         ("[plugins.x]\nfallback = \"x\"", "fail or built_in"),
+        ("[broker]\nenabled = \"x\"", "true or false"),
+        ("[engine]\ndefault_transport = \"a b\"", "1 to 32 of A-Z a-z 0-9 - _"),
+        ("[gate]\nusers = 7", "a list"),
     ] {
         let found = problems(text, &[]);
-        assert!(found.iter().any(|one| one.place == "t.toml:2" && one.what.contains(right)), "{found:?}");
+        let told = |one: &Found| one.place.to_string() == "t.toml:2" && one.problem.right.contains(right);
+        assert!(found.iter().any(told), "{text}: {found:?}");
     }
+}
+
+#[test]
+fn a_number_says_its_value_and_its_range() {
+    for (key, value, right) in [
+        ("api.connections_max", "0", "a whole number, 1 or more"),
+        ("engine.pending_calls_max", "0", "a whole number, 1 or more"),
+        ("engine.instance_slot", "256", "a whole number, 0 to 255"),
+        ("broker.sessions_max", "0", "a whole number, 1 or more"),
+        ("broker.inflight_messages_max", "70000", "a whole number, 0 to 65535"),
+        ("gate.client_ids_max", "0", "a whole number, 1 or more"),
+        ("store.devices_max", "-1", "a whole number, 0 or more"),
+        ("store.log_bytes_max", "0", "a whole number, 1 or more"),
+        ("loader.plugin_bytes_max", "0", "a whole number, 1 or more"),
+        ("plugins.x.threads", "0", "a whole number, 1 or more"),
+        ("amqp_brokers.b.send_queue_messages_max", "0", "a whole number, 1 or more"),
+        ("amqp.prefetch_messages_max", "0", "a whole number, 1 or more"),
+        ("metrics.connections_max", "\"many\"", "a whole number"),
+    ] {
+        let (section, name) = key.rsplit_once('.').expect("a section");
+        let (place, told_key, told) = only(&format!("[{section}]\n{name} = {value}\n"));
+        assert_eq!((&*place, &*told_key), ("t.toml:2", key));
+        assert_eq!(told, format!("{key} is {value}; right is {right}"));
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    for text in [
+        "[mqtt]\nusername = \"u\"\npassword = [\"hush\"]",
+        "[amqp]\npassword = { a = \"hush\" }",
+        "[gate]\nsecret = \"hush/\"",
+        "[gate]\nusers = \"hush\"",
+        "[[gate.users]]\nname = \"u\"\nsecret = [\"hush\"]",
+        "[mqtt]\nurl = \"mqtt://u:hush@h\"",
+    ] {
+        let found = problems(text, &[]);
+        let told =
+            Problems(found.clone()).to_string() + &found.iter().map(|one| one.json().to_string()).collect::<String>();
+        assert!(!told.contains("hush"), "{told}");
+    }
+}
+
+#[test]
+fn a_flag_wins_and_is_named() {
+    let flag = |key, value: &str| vec![Flag { name: "--api", key, value: value.to_owned() }];
+    let read = |text, flags| read_for_test(text, &[], flags).right();
+    let config = read("[api]\nlisten = \"nonsense\"", flag("api.listen", "127.0.0.1:7000")).expect("right");
+    assert_eq!(config.api.listen.port(), 7000);
+    let found = read("", flag("api.listen", "127.0.0.1:9464")).map(|_| ()).expect_err("taken by [metrics]").0;
+    assert_eq!(
+        found[0].to_string(),
+        "default: metrics.listen is 127.0.0.1:9464, as is api.listen; right is an address of its own"
+    );
+    let found = read("", flag("metrics.listen", "127.0.0.1:8080")).map(|_| ()).expect_err("taken by [api]").0;
+    assert_eq!(found[0].place.to_string(), "--api");
+}
+
+#[test]
+fn a_problem_is_data_without_nulls() {
+    let found = problems("[engine]\ninstance_slot = 64\n", &[]);
+    let json = serde_json::json!({
+        "problem": "t.toml:2: engine.instance_slot is 64; right is 0 to 63",
+        "key": "engine.instance_slot", "value": "64", "right": "0 to 63", "file": "t.toml", "line": 2
+    });
+    assert_eq!(found[0].json(), json);
+    let found = problems("", &[("THINGCALL__API__CONNECTIONS_MAX", "0")]);
+    assert_eq!(found[0].json()["variable"], "THINGCALL__API__CONNECTIONS_MAX");
+    assert!(found[0].json().get("line").is_none());
 }
 
 #[test]
@@ -177,9 +271,9 @@ fn a_secret_of_digits_stays_as_it_is() {
 
 #[test]
 fn a_typo_in_a_plugins_section_names_the_plugin_and_what_is_allowed() {
-    let found = problems("[plugins.test-fb]\n\nthreds = 3\n", &[]);
-    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "plugins.test-fb.threds"));
-    assert!(found[0].what.contains("threads") && found[0].what.contains("execution"), "{}", found[0].what);
+    let (place, key, told) = only("[plugins.test-fb]\n\nthreds = 3\n");
+    assert_eq!((&*place, &*key), ("t.toml:3", "plugins.test-fb.threds"));
+    assert!(told.contains("threads") && told.contains("execution"), "{told}");
 }
 
 #[test]
@@ -192,42 +286,44 @@ fn a_plugins_own_configuration_is_free_and_keeps_its_form() {
 
 #[test]
 fn a_value_that_makes_no_sense_for_a_plugin_names_its_line_and_section() {
-    let text = "[loader]\nstall_open = \"1ms\"\n[plugins.meter]\nenabled = true\nthreads = 0\n[plugins.b]\nclaims = [\"a/b/c\"]\n";
+    let text = "[loader]\nstall_open = \"1ms\"\n[plugins.meter]\nenabled = true\nthreads = 65\n[plugins.b]\nclaims = [\"a/b/c\"]\n";
     let found = problems(text, &[]);
-    let places: Vec<_> = found.iter().map(|problem| (problem.place.as_str(), problem.key.as_str())).collect();
-    assert_eq!(places, [("t.toml:2", "loader"), ("t.toml:5", "plugins.meter"), ("t.toml:6", "plugins.b")], "{found:?}");
+    let wrong =
+        [("t.toml:2", "loader.stall_open"), ("t.toml:5", "plugins.meter.threads"), ("t.toml:7", "plugins.b.claims")];
+    assert_eq!(places(&found), wrong.map(|(place, key)| (place.to_owned(), key)), "{found:?}");
 }
 
 #[test]
 fn two_transports_of_one_name_are_refused() {
     let text = "[broker]\nenabled = false\n[mqtt_brokers.embedded]\n[mqtt_brokers.b]\n[amqp_brokers.b]\n";
     let found = problems(text, &[]);
-    let sections: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(sections, ["mqtt_brokers", "amqp_brokers"], "{found:?}");
-    let found = problems("[amqp]\nresults_exchange = \"r\"\n[amqp_brokers.b]\nresults_exchange = \"r\"\n", &[]);
-    assert!(found[0].what.contains("two brokers"), "{found:?}");
+    let keys: Vec<_> = found.iter().map(|found| found.problem.key.as_str()).collect();
+    assert_eq!(keys, ["mqtt_brokers.embedded", "amqp_brokers.b"], "{found:?}");
+    let (place, key, told) = only("[amqp]\nresults_exchange = \"r\"\n[amqp_brokers.b]\nresults_exchange = \"r\"\n");
+    assert_eq!((&*place, &*key), ("t.toml:4", "amqp_brokers.b.results_exchange"));
+    assert!(told.contains("another broker"), "{told}");
 }
 
 #[test]
 fn a_default_transport_that_is_not_there_names_its_line() {
-    let found = problems("[engine]\n\ndefault_transport = \"amqp\"\n", &[]);
-    assert_eq!(found[0].place, "t.toml:3", "{found:?}");
+    let (place, _, told) = only("[engine]\n\ndefault_transport = \"amqp\"\n");
+    assert!(place == "t.toml:3" && told.ends_with("configured: embedded"), "{place}: {told}");
     assert!(read("[engine]\ndefault_transport = \"b\"\n[mqtt_brokers.b]\nurl = \"mqtt://h:1\"", &[]).is_ok());
 }
 
 #[test]
 fn a_typo_in_a_named_broker_names_it_and_its_line() {
-    let found = problems("[amqp_brokers.north]\n\nvhots = \"/\"\n", &[]);
-    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "amqp_brokers.north.vhots"));
-    let found = problems("[mqtt_brokers.north]\n\nurl = \"ftp://x\"\n", &[]);
-    assert_eq!((found[0].place.as_str(), found[0].key.as_str()), ("t.toml:3", "mqtt_brokers.north"));
+    let (place, key, _) = only("[amqp_brokers.north]\n\nvhots = \"/\"\n");
+    assert_eq!((&*place, &*key), ("t.toml:3", "amqp_brokers.north.vhots"));
+    let (place, key, _) = only("[mqtt_brokers.north]\n\nurl = \"ftp://x\"\n");
+    assert_eq!((&*place, &*key), ("t.toml:3", "mqtt_brokers.north.url"));
 }
 
 #[test]
 fn two_listeners_on_one_address_are_refused() {
-    let found = problems("[api]\nlisten = \"0.0.0.0:7000\"\n[gate]\n\nlisten = \"127.0.0.1:7000\"\n", &[]);
-    assert_eq!((found.len(), found[0].place.as_str(), found[0].key.as_str()), (1, "t.toml:5", "gate"), "{found:?}");
-    assert!(found[0].what.contains("where [api] listens"), "{found:?}");
+    let (place, key, told) = only("[api]\nlisten = \"0.0.0.0:7000\"\n[gate]\n\nlisten = \"127.0.0.1:7000\"\n");
+    assert_eq!((&*place, &*key), ("t.toml:5", "gate.listen"));
+    assert!(told.contains("as is api.listen"), "{told}");
     for right in
         ["[gate]\nlisten = \"127.0.0.1:0\"\n[api]\nlisten = \"127.0.0.1:0\"", "[gate]\nlisten = \"127.0.0.2:8080\""]
     {
@@ -241,11 +337,19 @@ fn two_listeners_on_one_address_are_refused() {
 
 #[test]
 fn external_broker_that_is_our_own_is_refused() {
-    for (url, own) in [("mqtt://127.0.0.1:1883", true), ("mqtt://localhost", true), ("mqtt://127.0.0.1:1884", false)] {
-        let text = format!("[mqtt_brokers.b]\n\nurl = \"{url}\"\n");
+    for (section, url, own) in [
+        ("mqtt_brokers", "mqtt://127.0.0.1:1883", true),
+        ("mqtt_brokers", "mqtt://localhost", true),
+        ("mqtt_brokers", "mqtt://127.0.0.1:1884", false),
+        ("amqp_brokers", "amqp://127.0.0.1:1883", true),
+        ("amqp_brokers", "amqp://localhost:8080", true),
+        ("amqp_brokers", "amqp://127.0.0.1", false),
+    ] {
+        let text = format!("[{section}.b]\n\nurl = \"{url}\"\n");
         let found = read(&text, &[]).map(|_| ()).err().map(|found| found.0).unwrap_or_default();
         assert_eq!(!found.is_empty(), own, "{url}: {found:?}");
-        assert!(!own || (found[0].place == "t.toml:3" && found[0].what.contains("of this server")), "{found:?}");
+        let told = |one: &Found| one.place.to_string() == "t.toml:3" && one.problem.value.contains("of this server");
+        assert!(!own || told(&found[0]), "{found:?}");
     }
 }
 

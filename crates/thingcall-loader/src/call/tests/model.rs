@@ -165,7 +165,7 @@ async fn run(steps: Vec<Step>, reactions: Vec<Act>) {
     let own = model.clone();
     plugin.poll = Box::new(move |script, token| called_back(script, token, &own, None));
     let mut settings = Settings::inline();
-    settings.host.operations_per_call_max = OPERATIONS_MAX;
+    settings.host.operations_per_call_max = OPERATIONS_MAX.try_into().unwrap();
     let bench = bench(plugin, settings);
     let (device, asked) = asked_device();
     let handler: Arc<dyn Handler> = bench.generation.handler().unwrap();
