@@ -24,6 +24,7 @@ mod offline;
 mod plugin_builds;
 mod plugin_calls;
 mod plugin_commands;
+mod plugin_ends;
 mod plugin_evil;
 mod plugin_reserved;
 mod plugin_swap;

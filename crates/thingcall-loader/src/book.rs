@@ -161,6 +161,7 @@ impl Book {
                 order: active.wish.order,
                 calls_in_flight: active.generation.calls_in_flight(),
                 circuit_open: active.generation.circuit_open(),
+                ended_server: None,
                 error: refusal(&active.file).map(|refusal| refusal.error.to_string()),
             }
         });
@@ -202,6 +203,7 @@ fn refused(file: &Path, refusal: &Refusal) -> PluginState {
         order: None,
         calls_in_flight: 0,
         circuit_open: false,
+        ended_server: None,
         error: Some(refusal.error.to_string()),
     }
 }
@@ -220,6 +222,7 @@ fn absent(file: PathBuf, name: &str, why: &str) -> PluginState {
         order: None,
         calls_in_flight: 0,
         circuit_open: false,
+        ended_server: None,
         error: Some(why.to_owned()),
     }
 }

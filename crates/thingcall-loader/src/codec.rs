@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_alink as alink;
-use thingcall_core::{Codec, CodecError, Delivery, DeviceKey, RawReply, Reply};
+use thingcall_core::{CallId, Codec, CodecError, Delivery, DeviceKey, RawReply, Reply};
 use thingcall_plugin::abi::{CodecRequest, OK};
 use tokio::sync::oneshot;
 
 use crate::answer::words;
+use crate::crash;
 use crate::foreign::size32;
 use crate::instance::{Direction, Instance, NotAdmitted, Permit, known_status};
 use crate::out::OutPlace;
@@ -28,6 +29,7 @@ impl Codec for PluginCodec {
     async fn encode(&self, delivery: &Delivery) -> Result<Bytes, CodecError> {
         self.translate(Translation {
             direction: Direction::Encode,
+            call: Some(delivery.id.as_u32()),
             device: delivery.device.key.clone(),
             identifier: delivery.service.to_string(),
             input: alink::request_payload(delivery),
@@ -40,6 +42,7 @@ impl Codec for PluginCodec {
         let json = self
             .translate(Translation {
                 direction: Direction::Decode,
+                call: raw.topic_id.map(CallId::as_u32),
                 device: raw.device.clone(),
                 identifier: String::new(),
                 input: raw.payload.clone(),
@@ -80,6 +83,8 @@ impl PluginCodec {
 
 struct Translation {
     direction: Direction,
+    /// The call that it is for, where that is known.
+    call: Option<u32>,
     device: DeviceKey,
     identifier: String,
     input: Bytes,
@@ -97,7 +102,8 @@ impl Translation {
             identifier: of(&self.identifier),
             input: thingcall_plugin::abi::Bytes::of(&self.input),
         };
-        let status = instance.translate(self.direction, &request, out.handle());
+        let translate = || instance.translate(self.direction, &request, out.handle());
+        let status = crash::translating(self.call, translate);
         let written = out.take();
         if status < OK {
             let mut text = String::from_utf8_lossy(&written.unwrap_or_default()).into_owned();

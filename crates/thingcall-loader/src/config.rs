@@ -30,6 +30,10 @@ pub struct Config {
     /// How long the calls of a replaced generation may go on before they are ended.
     #[serde(with = "humantime_serde")]
     pub retire_timeout: Duration,
+    /// Whether files are loaded that ended the server again and again while they were: as the command line says, for one
+    /// start.
+    #[serde(skip)]
+    pub force: bool,
 }
 
 impl Default for Config {
@@ -43,6 +47,7 @@ impl Default for Config {
             plugin_bytes_max: const { NonZeroUsize::new(1024 * 1024).unwrap() },
             operations_per_call_max: const { NonZeroUsize::new(64).unwrap() },
             retire_timeout: Duration::from_secs(60),
+            force: false,
         }
     }
 }

@@ -65,6 +65,20 @@ pub enum LoadError {
     /// Its constructors or its `create` do not come back.
     #[error("its constructors or its create do not return")]
     Stuck,
+    /// The server did not outlive it.
+    #[error(
+        "it ended the server {times} times in a row while it was loaded{}; mend it, or try once more with `thingcall \
+         plugin reload {name} --force`",
+        by.as_ref().map(|by| format!(", the last time by {by}")).unwrap_or_default()
+    )]
+    EndsServer {
+        /// The plugin.
+        name: String,
+        /// How often.
+        times: u32,
+        /// How the last time.
+        by: Option<String>,
+    },
     /// Its section says so.
     #[error("[plugins.{0}] says enabled = false")]
     Disabled(String),
@@ -165,7 +179,7 @@ impl LoadError {
             | Self::Idle(_)
             | Self::PanicAbort(_) => LoadResult::BadManifest,
             Self::Conflict(_) => LoadResult::DuplicateModule,
-            Self::Create(_) | Self::Stuck | Self::Internal(_) => LoadResult::InitFailed,
+            Self::Create(_) | Self::Stuck | Self::EndsServer { .. } | Self::Internal(_) => LoadResult::InitFailed,
             Self::Disabled(_)
             | Self::UnknownPlugin(_)
             | Self::StillLoaded(_)

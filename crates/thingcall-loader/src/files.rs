@@ -127,6 +127,11 @@ pub(crate) fn read(path: &Path, sha256_allowed: &[String]) -> Result<FileRead, F
     Ok(FileRead { bytes, sha256 })
 }
 
+/// The SHA-256 of a file's content, hex; `None` if it cannot be read.
+pub(crate) fn sha256(path: &Path) -> Option<String> {
+    Some(hex::encode(Sha256::digest(std::fs::read(path).ok()?)))
+}
+
 /// Opens the file in the folder that was checked, whatever its path leads to meanwhile.
 fn open(path: &Path) -> Result<File, FileError> {
     let wrong = |at: &Path, why: String| FileError::Read { path: at.to_owned(), why };
@@ -248,6 +253,23 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::from(rustix::fs::openat(CWD, path, flags, Mode::RWXU)?);
     file.write_all(bytes)?;
     file.set_permissions(Permissions::from_mode(0o500))
+}
+
+/// Writes a file for this user alone, in one step: it is there whole or as it was.
+///
+/// # Errors
+/// Why it cannot.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    drop(std::fs::remove_file(&beside));
+    let folder = path.parent().unwrap_or(path);
+    create(&beside, bytes)
+        .and_then(|()| File::open(&beside)?.sync_all())
+        .and_then(|()| std::fs::rename(&beside, path))
+        .and_then(|()| File::open(folder)?.sync_all())
+        .map_err(|error| FileError::Copy { path: path.to_owned(), why: error.to_string() })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use crate::background::Background;
 use crate::codec::PluginCodec;
 use crate::config::{Config, Execution, PluginConfig};
+use crate::crash::Whose;
 use crate::driver::PluginHandler;
 use crate::host::HOST;
 use crate::instance::{Instance, Limits, Parts};
@@ -40,6 +41,8 @@ pub struct Image {
     pub sha256: String,
     /// Its table, copied as far as it goes (`struct_size`), the rest zero. Its major version was compared.
     pub table: abi::PluginApi,
+    /// How this generation is named if it ends the process.
+    pub(crate) whose: &'static Whose,
 }
 
 /// A plugin instance that takes calls.
@@ -75,7 +78,7 @@ impl Generation {
         let runtime = Handle::try_current().map_err(|_| host("there is no runtime for its timers"))?;
         let configuration = serde_json::to_string(&plugin.config).map_err(|error| host(&error.to_string()))?;
         let series = metrics.series(&image.manifest.name);
-        let watched = Watched::start(series.clone(), config.stall_warn, config.stall_open)
+        let watched = Watched::start(series.clone(), image.whose, config.stall_warn, config.stall_open)
             .map_err(|error| host(&format!("there is no thread to watch it: {error}")))?;
         let pool = match plugin.execution {
             Execution::Inline => None,

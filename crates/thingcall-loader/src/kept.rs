@@ -3,7 +3,6 @@
 //! **Invariant:** a record or a file is there whole or not at all: each is written beside, synced and renamed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +24,10 @@ pub(crate) struct Record {
     claims: Vec<String>,
     codecs: Vec<String>,
     order: Option<i32>,
+    /// The SHA-256 of the file's content that the operator went back from: while the file holds that, this is loaded in
+    /// its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rolled_back: Option<String>,
 }
 
 impl Record {
@@ -37,6 +40,7 @@ impl Record {
             claims: wish.claims.iter().map(ToString::to_string).collect(),
             codecs: wish.codecs.iter().map(ToString::to_string).collect(),
             order: wish.order,
+            rolled_back: None,
         }
     }
 
@@ -114,15 +118,15 @@ impl Kept {
             let last = self.last(name);
             // Copied, not moved: whenever this ends, there is a last one that is whole.
             match std::fs::read(&last) {
-                Ok(bytes) => self.put(&self.before(name), &bytes)?,
+                Ok(bytes) => files::put(&self.before(name), &bytes)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(unreadable(&last, &error)),
             }
-            self.put(&last, bytes)?;
+            files::put(&last, bytes)?;
         }
         let path = self.folder.join(format!("{name}.json"));
         let text = serde_json::to_vec(record).map_err(|error| unwritable(&path, &error.into()))?;
-        self.put(&path, &text)
+        files::put(&path, &text)
     }
 
     /// Forgets a plugin: its claims and its files.
@@ -139,16 +143,6 @@ impl Kept {
             }
         }
         Ok(())
-    }
-
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        let beside = path.with_extension("new");
-        drop(std::fs::remove_file(&beside));
-        files::create(&beside, bytes)
-            .and_then(|()| File::open(&beside)?.sync_all())
-            .and_then(|()| std::fs::rename(&beside, path))
-            .and_then(|()| File::open(&self.folder)?.sync_all())
-            .map_err(|error| unwritable(path, &error))
     }
 }
 

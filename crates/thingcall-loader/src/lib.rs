@@ -16,6 +16,7 @@ mod plugins;
 mod load;
 mod scan;
 mod settle;
+mod start;
 mod watch;
 
 mod candidate;
@@ -31,8 +32,13 @@ mod conflict;
 mod routes;
 
 // What stays of a plugin that is not loaded.
+mod keep;
 mod kept;
 mod reserved;
+
+// What stays of one that ended the server.
+mod crash;
+mod ended;
 
 mod chain;
 mod lease;
@@ -83,6 +89,7 @@ pub use check::Sections;
 pub use claim::ClaimError;
 pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;
+pub use ended::Ended;
 pub use error::{LoadError, LoadResult, StartError};
 pub use exit::exit_at_once;
 pub use files::FileError;

@@ -3,29 +3,25 @@
 //! **Invariants:** until the step that puts it into the table nothing changes; a load that fails leaves all as it was.
 //! Where nothing was, the file that was loaded last is loaded in its place, if there is one; else its claims are reserved.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::book::{Active, FileNote, Known};
 use crate::candidate::Candidate;
-use crate::config::{Config, Fallback, PluginConfig};
+use crate::config::Fallback;
+use crate::ended::IN_A_ROW_MAX;
 use crate::error::{LoadError, LoadResult};
-use crate::files::{Copies, Stamp};
-use crate::generation::{Generation, Image};
-use crate::image::{self, ImageError};
+use crate::files::{self, Stamp};
+use crate::generation::Generation;
 use crate::kept::Record;
 use crate::lease::{CodecLease, HandlerLease, Idle, in_use};
-use crate::metrics::{self, Metrics};
+use crate::metrics;
 use crate::plugins::Inner;
 use crate::report::Loaded;
 use crate::routes::{Circuit, Member, Wish};
 use crate::scan::FILES_MAX;
-
-/// From so many mapped files on, each more is worth a word: 10 to 100 KiB stay of each.
-const IMAGES_WARN: u64 = 100;
 
 /// Whether a file that holds what runs already is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +32,29 @@ pub(crate) enum Same {
     Reload,
 }
 
-/// A generation that was created, and the bytes of its file.
-type Created = (Arc<Generation>, Vec<u8>);
+/// How a file is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct How {
+    pub(crate) same: Same,
+    /// Also if it ended the server again and again.
+    pub(crate) force: bool,
+}
+
+impl How {
+    /// As it is done without an operator's word.
+    pub(crate) const BY_ITSELF: Self = Self { same: Same::Keep, force: false };
+}
+
+/// What is loaded as what.
+struct Attempt<'a> {
+    /// The file that is read.
+    from: &'a Path,
+    /// The operator's file, which it is or in whose place it is.
+    file: &'a Path,
+    how: How,
+    /// See [`Record::rolled_back`].
+    rolled_back: Option<String>,
+}
 
 impl Circuit for Generation {
     fn open(&self) -> bool {
@@ -47,11 +64,11 @@ impl Circuit for Generation {
 
 impl Inner {
     /// Loads a file and notes what became of it. The caller holds the lock on loads.
-    pub(crate) async fn load(self: &Arc<Self>, file: &Path, same: Same) -> Result<Loaded, LoadError> {
+    pub(crate) async fn load(self: &Arc<Self>, file: &Path, how: How) -> Result<Loaded, LoadError> {
         // Before it is read: what changes meanwhile is seen as a change.
         let stamp = Stamp::of(file).ok().flatten();
         let mut known = None;
-        let result = self.attempt(file, file, same, &mut known).await;
+        let result = self.attempt(Attempt { from: file, file, how, rolled_back: None }, &mut known).await;
         self.report(file, &result);
         if let Err(error) = &result {
             self.fall_back(file, error, known.as_ref()).await;
@@ -66,33 +83,38 @@ impl Inner {
         result
     }
 
-    /// Loads the file that was loaded last, where the present one is refused and nothing runs. What is switched off, or
-    /// in somebody's way, stays so.
+    /// Loads the file that was loaded last, or else the one before it, where the present one is refused and nothing runs.
+    /// What is switched off, or in somebody's way, stays so.
     async fn fall_back(self: &Arc<Self>, file: &Path, error: &LoadError, known: Option<&Known>) {
         if matches!(error.result(), None | Some(LoadResult::DuplicateModule)) {
             return;
         }
-        let name = {
+        let (name, rolled_back) = {
             let book = self.book();
             let name = book.owner_of(file, known).filter(|name| !book.active.contains_key(name));
             let Some((name, record)) = name.and_then(|name| Some((name.clone(), book.remembered.get(&name)?))) else {
                 return;
             };
-            // The very same was refused just now.
-            if known.is_some_and(|known| known.sha256 == record.sha256) {
-                return;
-            }
-            name
+            (name, record.rolled_back.clone())
         };
-        let kept = self.kept.last(&name);
-        match self.attempt(&kept, file, Same::Keep, &mut None).await {
-            Ok(Loaded { version, generation, sha256, .. }) => {
-                warn!(
-                    plugin = name, version, generation, sha256, file = %file.display(), refused = %error,
-                    "the file is refused; the one that was loaded last runs in its place"
-                );
+        // The very same was refused just now; or the operator went back from it.
+        let refused: Vec<_> = known.map(|known| known.sha256.clone()).into_iter().chain(rolled_back.clone()).collect();
+        for kept in [self.kept.last(&name), self.kept.before(&name)] {
+            if files::sha256(&kept).is_none_or(|sha256| refused.contains(&sha256)) {
+                continue;
             }
-            Err(why) => error!(plugin = name, file = %kept.display(), error = %why, "nor can the last one be loaded"),
+            let rolled_back = rolled_back.clone();
+            let attempt = Attempt { from: &kept, file, how: How::BY_ITSELF, rolled_back };
+            match self.attempt(attempt, &mut None).await {
+                Ok(Loaded { version, generation, sha256, .. }) => {
+                    warn!(
+                        plugin = name, version, generation, sha256, file = %file.display(), refused = %error,
+                        "the file is refused; the one that was loaded last runs in its place"
+                    );
+                    return;
+                }
+                Err(why) => error!(plugin = name, file = %kept.display(), error = %why, "nor can a kept one be loaded"),
+            }
         }
     }
 
@@ -103,7 +125,9 @@ impl Inner {
         if !before.exists() {
             return Err(LoadError::NothingBefore(name.to_owned()));
         }
-        let result = self.attempt(&before, &file, Same::Keep, &mut None).await;
+        let rolled_back = files::sha256(&file);
+        let attempt = Attempt { from: &before, file: &file, how: How::BY_ITSELF, rolled_back };
+        let result = self.attempt(attempt, &mut None).await;
         self.report(&before, &result);
         self.publish(&self.book());
         result
@@ -125,12 +149,9 @@ impl Inner {
         }
     }
 
-    /// Loads what `from` holds as the operator's `file`.
     async fn attempt(
         self: &Arc<Self>,
-        from: &Path,
-        file: &Path,
-        same: Same,
+        Attempt { from, file, how, mut rolled_back }: Attempt<'_>,
         known: &mut Option<Known>,
     ) -> Result<Loaded, LoadError> {
         host_can_load(cfg!(target_feature = "crt-static"))?;
@@ -140,15 +161,21 @@ impl Inner {
         if !self.book().has_room_for(file) {
             return Err(LoadError::TooMany { file: file.to_owned(), max: FILES_MAX });
         }
-        let (path, config) = (from.to_owned(), self.config.clone());
-        let candidate = tokio::task::spawn_blocking(move || Candidate::read(&path, &config)).await;
-        let mut candidate = candidate.map_err(|error| LoadError::Internal(error.to_string()))??;
+        let mut candidate = self.read(from).await?;
+        if let (true, Some(kept)) = (how.same == Same::Keep && from == file, self.rolled_back_to(&candidate)) {
+            rolled_back = Some(candidate.read.sha256);
+            candidate = self.read(&kept).await?;
+            info!(plugin = candidate.manifest().name, file = %file.display(), "the operator went back from this file");
+        }
         candidate.file = file.to_owned();
         *known = Some(candidate.known());
         let settings = candidate.settings(&self.configs);
         let wish = candidate.wish(&settings)?;
+        if !how.force && !self.config.force {
+            self.outlives(&candidate)?;
+        }
         let replaced = candidate.replaces(&wish, &self.book())?;
-        if same == Same::Keep
+        if how.same == Same::Keep
             && let Some(loaded) = self.already_there(&candidate, &replaced)
         {
             return Ok(loaded);
@@ -157,31 +184,35 @@ impl Inner {
         let fallback = settings.fallback;
         let (generation, bytes) = self.run(candidate, &wish, settings, number).await?;
         let (member, idle) = member(&generation, &wish, fallback);
-        self.remember(file, &generation, &wish, bytes).await;
+        let image = generation.image();
+        let mut record = Record::new(file, &image.manifest.version, &image.sha256, &wish);
+        record.rolled_back = rolled_back;
+        self.remember(&wish.name, record, bytes).await;
         Ok(self.install(Active { file: file.to_owned(), number, generation, wish, member, idle }, &replaced))
     }
 
-    /// Keeps what is known of a plugin that was just loaded, for the day when its file is refused.
-    async fn remember(&self, file: &Path, generation: &Generation, wish: &Wish, bytes: Vec<u8>) {
-        let image = generation.image();
-        let record = Record::new(file, &image.manifest.version, &image.sha256, wish);
-        let name = wish.name.clone();
-        let before = self.book().remembered.get(&name).cloned();
-        if before.as_ref() == Some(&record) {
-            return;
+    async fn read(&self, file: &Path) -> Result<Candidate, LoadError> {
+        let (path, config) = (file.to_owned(), self.config.clone());
+        let candidate = tokio::task::spawn_blocking(move || Candidate::read(&path, &config)).await;
+        candidate.map_err(|error| LoadError::Internal(error.to_string()))?
+    }
+
+    /// The kept file that is loaded in place of one that the operator went back from.
+    fn rolled_back_to(&self, candidate: &Candidate) -> Option<PathBuf> {
+        let name = &candidate.manifest().name;
+        let rolled_back = self.book().remembered.get(name)?.rolled_back.clone()?;
+        (rolled_back == candidate.read.sha256).then(|| self.kept.last(name))
+    }
+
+    /// That the server has outlived this file, or not yet died of it too often.
+    fn outlives(&self, candidate: &Candidate) -> Result<(), LoadError> {
+        let name = &candidate.manifest().name;
+        let times = self.endings.in_a_row(name, &candidate.read.sha256);
+        if times < IN_A_ROW_MAX {
+            return Ok(());
         }
-        let other = before.is_none_or(|before| before.sha256 != record.sha256);
-        let kept = self.kept.clone();
-        let (noted, writing) = (record.clone(), name.clone());
-        let written = move || kept.remember(&writing, &record, other.then_some(bytes.as_slice()));
-        match tokio::task::spawn_blocking(written).await {
-            // Only what was written: what was not is tried again when the plugin is loaded the next time.
-            Ok(Ok(())) => drop(self.book().remembered.insert(name, noted)),
-            Ok(Err(error)) => {
-                error!(plugin = wish.name, %error, "the plugin is loaded, but will not be remembered after a restart");
-            }
-            Err(error) => error!(plugin = wish.name, %error, "the plugin cannot be remembered"),
-        }
+        let by = self.endings.of(name).and_then(|ended| ended.by);
+        Err(LoadError::EndsServer { name: name.clone(), times, by })
     }
 
     /// What runs already, if the file holds just that. Its place is noted: it may have been renamed.
@@ -199,49 +230,6 @@ impl Inner {
             book.files.remove(&before);
         }
         Some(loaded)
-    }
-
-    /// Maps the library and creates the plugin, on a thread of its own.
-    async fn run(
-        self: &Arc<Self>,
-        candidate: Candidate,
-        wish: &Wish,
-        settings: PluginConfig,
-        number: u64,
-    ) -> Result<Created, LoadError> {
-        let start = Start {
-            wish: wish.clone(),
-            settings,
-            number,
-            config: self.config.clone(),
-            copies: self.copies.clone(),
-            metrics: self.metrics.clone(),
-        };
-        let mut thread = tokio::task::spawn_blocking(move || start.run(candidate));
-        match tokio::time::timeout(self.start_timeout, &mut thread).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(LoadError::Internal(error.to_string())),
-            Err(_) => {
-                self.retire_when_it_comes(thread);
-                Err(LoadError::Stuck)
-            }
-        }
-    }
-
-    /// A plugin that came too late takes no calls, but is destroyed as it should be.
-    fn retire_when_it_comes(self: &Arc<Self>, thread: JoinHandle<Result<Created, LoadError>>) {
-        let inner = self.clone();
-        self.tasks.spawn(async move {
-            let result = tokio::select! {
-                result = thread => result,
-                () = inner.stop.cancelled() => return inner.note_stuck(),
-            };
-            if let Ok(Ok((generation, _))) = result
-                && !generation.retire().await
-            {
-                inner.note_stuck();
-            }
-        });
     }
 
     /// Puts a plugin into the table in place of others, which are retired.
@@ -263,55 +251,6 @@ impl Inner {
             self.retire(old);
         }
         loaded
-    }
-}
-
-/// What a thread needs to start a plugin.
-struct Start {
-    wish: Wish,
-    settings: PluginConfig,
-    number: u64,
-    config: Config,
-    copies: Arc<Copies>,
-    metrics: Arc<Metrics>,
-}
-
-impl Start {
-    fn run(self, candidate: Candidate) -> Result<Created, LoadError> {
-        // Before any of it runs: what may end the server is named by then.
-        let (file, sha256) = (candidate.file.display(), &candidate.read.sha256);
-        info!(plugin = self.wish.name, generation = self.number, %file, sha256, "plugin is opened");
-        let path = self.copies.write(&self.wish.name, &candidate.read.bytes)?;
-        let table = match image::open(&path) {
-            Err(error @ ImageError::Open { .. }) => {
-                // Not mapped, so nothing needs it.
-                drop(std::fs::remove_file(&path));
-                return Err(error.into());
-            }
-            other => {
-                self.count_image();
-                other?
-            }
-        };
-        let functions = [
-            (!self.wish.claims.is_empty() && table.begin.is_none(), "claims", "begin"),
-            (!self.wish.codecs.is_empty() && table.encode.is_none(), "codecs", "encode"),
-            (!self.wish.codecs.is_empty() && table.decode.is_none(), "codecs", "decode"),
-        ];
-        if let Some((_, what, function)) = functions.into_iter().find(|(missing, ..)| *missing) {
-            return Err(ImageError::NoFunction { what, function }.into());
-        }
-        let image = Image { manifest: candidate.inspected.manifest, sha256: candidate.read.sha256, table };
-        let generation = Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?;
-        Ok((generation, candidate.read.bytes))
-    }
-
-    fn count_image(&self) {
-        self.metrics.image_mapped();
-        let images = self.metrics.images_resident();
-        if images >= IMAGES_WARN {
-            warn!(images, "many plugin files are mapped, and none is ever unmapped: restart when there is time");
-        }
     }
 }
 

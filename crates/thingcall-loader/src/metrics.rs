@@ -61,6 +61,7 @@ pub struct Metrics {
     stalls: IntCounterVec,
     circuit_open: IntGaugeVec,
     stale: IntCounterVec,
+    ended_server: IntCounterVec,
     loads: IntCounterVec,
     images_resident: IntGauge,
     info: IntGaugeVec,
@@ -109,6 +110,11 @@ impl Metrics {
             )?,
             circuit_open: gauge("thingcall_plugin_circuit_open", "1 while a plugin's code blocks", &["plugin"])?,
             stale: counter("thingcall_plugin_stale_total", "Answers of a plugin to calls that had ended", &["plugin"])?,
+            ended_server: counter(
+                "thingcall_plugin_ended_server_total",
+                "Times a plugin ended the server, also in earlier processes",
+                &["plugin"],
+            )?,
             loads: counter("thingcall_plugin_loads_total", "Loads of plugins, by how they went", &["result"])?,
             images_resident: IntGauge::new(
                 "thingcall_plugin_images_resident",
@@ -121,7 +127,7 @@ impl Metrics {
         for result in LoadResult::ALL {
             drop(metrics.loads.with_label_values(&[result.as_str()]));
         }
-        for vec in [&metrics.calls, &metrics.stalls, &metrics.stale, &metrics.loads] {
+        for vec in [&metrics.calls, &metrics.stalls, &metrics.stale, &metrics.ended_server, &metrics.loads] {
             registry.register(Box::new(vec.clone()))?;
         }
         for vec in [&metrics.in_flight, &metrics.circuit_open, &metrics.info] {
@@ -135,6 +141,11 @@ impl Metrics {
     /// Counts a load.
     pub fn load_counted(&self, result: LoadResult) {
         self.loads.with_label_values(&[result.as_str()]).inc();
+    }
+
+    /// Counts how often a plugin ended the server before this start.
+    pub(crate) fn ended_server(&self, plugin: &str, times: u64) {
+        self.ended_server.with_label_values(&[plugin]).inc_by(times);
     }
 
     /// Counts a file that was mapped and stays so.
@@ -165,6 +176,7 @@ impl Metrics {
         if let Some(series) = plugins.get(plugin) {
             return series.clone();
         }
+        self.ended_server(plugin, 0);
         let series = Arc::new(Series {
             plugin: plugin.into(),
             calls: CallResult::ALL.map(|result| self.calls.with_label_values(&[plugin, result.as_str()])),

@@ -3,6 +3,7 @@
 //! **Invariant:** loads happen one after the other; calls never wait for one. A generation that leaves the table is
 //! retired by a task that [`Plugins::shutdown`] waits for.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +18,12 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::book::{Active, Book};
 use crate::config::{Config, PluginConfigs};
+use crate::ended::Endings;
 use crate::error::{LoadError, StartError};
 use crate::files::Copies;
+use crate::keep::ToKeep;
 use crate::kept::Kept;
-use crate::load::Same;
+use crate::load::{How, Same};
 use crate::metrics::{self, Metrics};
 use crate::report::{Loaded, PluginState};
 use crate::reserved::{Reserved, Told, reserved};
@@ -46,6 +49,9 @@ pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) copies: Arc<Copies>,
     pub(crate) kept: Arc<Kept>,
+    /// What could not be written down yet, by plugin. Held while something is written.
+    pub(crate) unkept: tokio::sync::Mutex<BTreeMap<String, ToKeep>>,
+    pub(crate) endings: Arc<Endings>,
     pub(crate) metrics: Arc<Metrics>,
     routes: ArcSwap<Routes>,
     book: Mutex<Book>,
@@ -58,7 +64,7 @@ pub(crate) struct Inner {
     pub(crate) too_many_said: AtomicBool,
     pub(crate) start_timeout: Duration,
     refused: IntGauge,
-    told: Mutex<Told>,
+    pub(crate) told: Mutex<Told>,
 }
 
 impl Plugins {
@@ -91,7 +97,9 @@ impl Plugins {
             Opts::new("thingcall_plugin_refused", "1 while a plugin with claims is not loaded: its calls fail");
         let absent = IntGaugeVec::new(absent, &["plugin"])?;
         metering.register(Box::new(absent.clone()))?;
-        let kept = Arc::new(Kept::new(absolute(data).join("plugin-kept")));
+        let keeping = absolute(data).join("plugin-kept");
+        let kept = Arc::new(Kept::new(keeping.clone()));
+        let (endings, _learned) = Endings::learn(keeping, &absolute(data).join("plugin-crash"));
         let book = Book::remembering(kept.records()?);
         let folder = config.folder.clone().unwrap_or_else(|| data.join("plugins"));
         let inner = Arc::new(Inner {
@@ -101,6 +109,8 @@ impl Plugins {
             routes: ArcSwap::default(),
             book: Mutex::new(book),
             kept,
+            unkept: tokio::sync::Mutex::default(),
+            endings: Arc::new(endings),
             told: Mutex::new(Told::new(conditions.clone(), absent)),
             loading: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
@@ -112,6 +122,7 @@ impl Plugins {
             config,
             configs: plugins,
         });
+        inner.endings.times().iter().for_each(|(name, times)| inner.metrics.ended_server(name, *times));
         if let Err(error) = inner.copies.clean() {
             warn!(%error, "copies of plugins that an earlier process left cannot be removed");
         }
@@ -134,21 +145,21 @@ impl Plugins {
         self.owned(|inner| async move {
             let file = inner.path_of(&file);
             let _loading = inner.loading.lock().await;
-            inner.load(&file, Same::Keep).await
+            inner.load(&file, How::BY_ITSELF).await
         })
         .await?
     }
 
-    /// Loads a plugin's file again, also if it holds the same.
+    /// Loads a plugin's file again, also if it holds the same; with `force`, also if it ended the server again and again.
     ///
     /// # Errors
     /// Why it is refused. What was active before still is.
-    pub async fn reload(&self, name: &str) -> Result<Loaded, LoadError> {
+    pub async fn reload(&self, name: &str, force: bool) -> Result<Loaded, LoadError> {
         let name = name.to_owned();
         self.owned(|inner| async move {
             let _loading = inner.loading.lock().await;
             let file = inner.book().file_of(&name);
-            inner.load(&file.ok_or(LoadError::UnknownPlugin(name))?, Same::Reload).await
+            inner.load(&file.ok_or(LoadError::UnknownPlugin(name))?, How { same: Same::Reload, force }).await
         })
         .await?
     }
@@ -163,7 +174,7 @@ impl Plugins {
     }
 
     /// Loads the file that ran before the one that was loaded last. The operator's own file is left as it is: it is
-    /// loaded again once it changes, when the plugin is reloaded, and at the next start.
+    /// loaded again once its content changes, or when the plugin is reloaded.
     ///
     /// # Errors
     /// If there is none, or why it is refused. What was active before still is.
@@ -184,6 +195,7 @@ impl Plugins {
         let name = name.to_owned();
         self.owned(|inner| async move {
             let _loading = inner.loading.lock().await;
+            inner.keep_no_longer(&name).await;
             inner.forget(&name)
         })
         .await?
@@ -192,7 +204,11 @@ impl Plugins {
     /// The active plugins by name, then the files that were refused, then plugins whose files are gone.
     pub fn list(&self) -> Vec<PluginState> {
         let book = self.inner.book();
-        book.list(&reserved(&book, &self.inner.configs))
+        let mut list = book.list(&reserved(&book, &self.inner.configs));
+        for state in &mut list {
+            state.ended_server = state.name.as_ref().and_then(|name| self.inner.endings.of(name));
+        }
+        list
     }
 
     /// Brings gauges up to date, before they are read.
@@ -273,6 +289,7 @@ impl Inner {
             return Err(LoadError::UnknownPlugin(name.to_owned()));
         }
         self.kept.forget(name)?;
+        self.endings.forget(name);
         book.remembered.remove(name);
         self.publish(&book);
         info!(plugin = name, "plugin forgotten: its calls go to the device, or to a plugin with a wider claim");

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::ended::Ended;
+
 /// A plugin that was loaded, or was loaded already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,6 +62,9 @@ pub struct PluginState {
     pub calls_in_flight: usize,
     /// Whether its circuit is open: its code blocks.
     pub circuit_open: bool,
+    /// How it ended the server, if it ever did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_server: Option<Ended>,
     /// Why the file is refused, or, for an active plugin, why its newer file is.
     pub error: Option<String>,
 }

@@ -113,12 +113,31 @@ fn wish(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
 pub(crate) struct Told {
     conditions: Conditions,
     known: BTreeMap<String, Arc<Condition>>,
+    /// Of plugins that are loaded, and of which that is not written down.
+    unkept: BTreeMap<String, Arc<Condition>>,
     gauge: IntGaugeVec,
 }
 
 impl Told {
     pub(crate) const fn new(conditions: Conditions, gauge: IntGaugeVec) -> Self {
-        Self { conditions, known: BTreeMap::new(), gauge }
+        Self { conditions, known: BTreeMap::new(), unkept: BTreeMap::new(), gauge }
+    }
+
+    /// What is known of a plugin is not written down, for this reason.
+    pub(crate) fn unkept(&mut self, name: &str, why: &str) {
+        let conditions = &self.conditions;
+        // Its calls are served: what it takes from the server is what a restart would know.
+        let add = || conditions.add(format!("plugin {name} record"), Weight::Told);
+        self.unkept.entry(name.to_owned()).or_insert_with(add).fails(format!(
+            "its claims are not written down ({why}), so a restart would not reserve them; this is tried again by itself"
+        ));
+    }
+
+    /// It is, or need not be.
+    pub(crate) fn kept(&mut self, name: &str) {
+        if let Some(condition) = self.unkept.remove(name) {
+            self.conditions.remove(&condition);
+        }
     }
 
     /// Brings both up to date.

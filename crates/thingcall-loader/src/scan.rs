@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::error::LoadError;
 use crate::files::Stamp;
-use crate::load::Same;
+use crate::load::How;
 use crate::metrics;
 use crate::plugins::Inner;
 use crate::report::Loaded;
@@ -76,7 +76,7 @@ impl Inner {
             if matches!(Stamp::of(&file), Ok(None)) { gone.push(file) } else { here.push(file) }
         }
         for file in here {
-            let result = self.load(&file, Same::Keep).await;
+            let result = self.load(&file, How::BY_ITSELF).await;
             results.insert(file, result);
         }
         for file in gone {
@@ -87,7 +87,7 @@ impl Inner {
         loop {
             let freed = self.book().no_longer_in_conflict();
             let Some(file) = freed.into_iter().find(|file| !tried.contains(file)) else { break };
-            let result = self.load(&file, Same::Keep).await;
+            let result = self.load(&file, How::BY_ITSELF).await;
             results.insert(file.clone(), result);
             tried.insert(file);
         }

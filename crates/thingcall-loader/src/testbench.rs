@@ -12,6 +12,7 @@ use thingcall_core::{Answer, CallError, CallMode};
 use thingcall_plugin::abi::{self, Bytes, CallResult, E_INTERNAL, Forward, HostApi, OK, Out, Request, Token};
 
 use crate::config::{Config, Execution, PluginConfig};
+use crate::crash::{Note, Whose};
 use crate::generation::{CreateError, Generation, Image};
 use crate::host::HOST;
 use crate::manifest::Manifest;
@@ -314,7 +315,15 @@ pub(crate) fn create_with(
         "abi": [1, 0], "name": name, "version": "1.0.0", "claims": ["*"], "lang": "rust", "panic": "unwind",
     }))
     .unwrap();
-    let image = Image { manifest, sha256: "00".to_owned(), table: TABLE };
+    let note = Note {
+        plugin: name.to_owned(),
+        generation: 1,
+        file: "bench".to_owned(),
+        sha256: "00".to_owned(),
+        signal: None,
+        call: None,
+    };
+    let image = Image { manifest, sha256: "00".to_owned(), table: TABLE, whose: Whose::new(&note) };
     let generation = Generation::create(image, 1, &settings.host, &settings.plugin, &metrics)?;
     Ok(Bench { generation, script, metering, metrics })
 }

@@ -56,6 +56,11 @@ pub(crate) fn with_call<R>(token: Token, then: impl FnOnce(&Arc<CallActor>) -> R
     call(token).map(|call| then(&call))
 }
 
+/// The call whose plugin code runs on this thread. Only looks, so that a signal's handler may ask.
+pub(crate) fn running_call() -> Option<u32> {
+    RUNNING.is_set().then(|| RUNNING.with(|running| running.request().id().as_u32()))
+}
+
 /// The plugin instance a token names.
 pub(crate) fn plugin(token: Token) -> Option<Arc<Background>> {
     match TOKENS.get(token)? {

@@ -4,6 +4,7 @@
 //! watching thread's, in steps of [`TICK`].
 
 use std::cell::Cell;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::crash::{self, Place, Whose};
 use crate::metrics::Series;
 use crate::slots::lock;
 
@@ -18,7 +20,6 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Milliseconds on the watching thread's clock; never 0.
 static NOW_MS: AtomicU64 = AtomicU64::new(1);
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 static WATCH: OnceLock<Watch> = OnceLock::new();
 static STARTED: Mutex<bool> = Mutex::new(false);
 
@@ -43,8 +44,8 @@ struct Marks {
 struct Mark {
     /// When it entered plugin code; 0 = it is not there.
     since_ms: AtomicU64,
-    /// Whose code it is in.
-    number: AtomicU64,
+    /// Whose code it is in; null = nobody's.
+    whose: Place,
     /// The stall that was reported, by its `since_ms`. Only the watching thread uses it.
     reported: AtomicU64,
 }
@@ -65,6 +66,7 @@ impl OwnMark {
                 marks.all.push(mark);
                 mark
             });
+            crash::here_is(Some(&mark.whose));
             self.0.set(Some(mark));
             mark
         })
@@ -73,7 +75,10 @@ impl OwnMark {
 
 impl Drop for OwnMark {
     fn drop(&mut self) {
-        if let (Some(mark), Some(watch)) = (self.0.get(), WATCH.get()) {
+        // In plugin code a thread's destructors run where that called `exit`: the mark says so until the end.
+        let outside = |mark: &&Mark| mark.whose.load(Ordering::Relaxed).is_null();
+        if let (Some(mark), Some(watch)) = (self.0.get().filter(outside), WATCH.get()) {
+            crash::here_is(None);
             lock(&watch.marks).free.push(mark);
         }
     }
@@ -82,7 +87,7 @@ impl Drop for OwnMark {
 /// One generation, as the watching thread sees it.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    number: u64,
+    whose: &'static Whose,
     series: Arc<Series>,
     stall_warn_ms: u64,
     stall_open_ms: u64,
@@ -94,7 +99,20 @@ pub(crate) struct Watched {
 /// In plugin code as long as it lives.
 pub(crate) struct InPlugin {
     mark: Option<&'static Mark>,
-    before: (u64, u64),
+    before: (u64, *mut Whose),
+}
+
+/// Marks this thread as running code of a library that has no generation yet, which nobody watches.
+pub(crate) fn opening(whose: &'static Whose) -> InPlugin {
+    enter(whose, 0)
+}
+
+fn enter(whose: &'static Whose, since_ms: u64) -> InPlugin {
+    let Ok(mark) = MARK.try_with(OwnMark::get) else { return InPlugin { mark: None, before: (0, ptr::null_mut()) } };
+    let before = (mark.since_ms.load(Ordering::Relaxed), mark.whose.load(Ordering::Relaxed));
+    mark.whose.store(ptr::from_ref(whose).cast_mut(), Ordering::Relaxed);
+    mark.since_ms.store(since_ms, Ordering::Release);
+    InPlugin { mark: Some(mark), before }
 }
 
 impl Watched {
@@ -102,10 +120,15 @@ impl Watched {
     ///
     /// # Errors
     /// If there can be no thread for it.
-    pub(crate) fn start(series: Arc<Series>, warn: Duration, open: Duration) -> std::io::Result<Arc<Self>> {
+    pub(crate) fn start(
+        series: Arc<Series>,
+        whose: &'static Whose,
+        warn: Duration,
+        open: Duration,
+    ) -> std::io::Result<Arc<Self>> {
         let ms = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let watched = Arc::new(Self {
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            whose,
             series,
             stall_warn_ms: ms(warn),
             stall_open_ms: ms(open),
@@ -125,11 +148,7 @@ impl Watched {
 
     /// Marks this thread as being in this generation's code.
     pub(crate) fn enter(&self) -> InPlugin {
-        let Ok(mark) = MARK.try_with(OwnMark::get) else { return InPlugin { mark: None, before: (0, 0) } };
-        let before = (mark.since_ms.load(Ordering::Relaxed), mark.number.load(Ordering::Relaxed));
-        mark.number.store(self.number, Ordering::Relaxed);
-        mark.since_ms.store(NOW_MS.load(Ordering::Relaxed), Ordering::Release);
-        InPlugin { mark: Some(mark), before }
+        enter(self.whose, NOW_MS.load(Ordering::Relaxed))
     }
 
     /// Whether its code blocks a thread for longer than allowed.
@@ -174,7 +193,7 @@ impl Drop for InPlugin {
     fn drop(&mut self) {
         if let Some(mark) = self.mark {
             mark.since_ms.store(self.before.0, Ordering::Release);
-            mark.number.store(self.before.1, Ordering::Relaxed);
+            mark.whose.store(self.before.1, Ordering::Relaxed);
         }
     }
 }
@@ -208,24 +227,24 @@ impl Watch {
 
     fn look(&self, watched: &[Arc<Watched>], now_ms: u64) {
         let marks = lock(&self.marks).all.clone();
-        let mut stuck: Vec<u64> = Vec::new();
+        let mut stuck: Vec<*const Whose> = Vec::new();
         for mark in marks {
             let since = mark.since_ms.load(Ordering::Acquire);
-            let number = mark.number.load(Ordering::Relaxed);
+            let whose = mark.whose.load(Ordering::Relaxed).cast_const();
             if since == 0 || mark.since_ms.load(Ordering::Acquire) != since {
                 continue;
             }
-            let Some(watched) = watched.iter().find(|one| one.number == number) else { continue };
+            let Some(watched) = watched.iter().find(|one| ptr::eq(one.whose, whose)) else { continue };
             let held_ms = now_ms.saturating_sub(since);
             if held_ms >= watched.stall_warn_ms && mark.reported.swap(since, Ordering::Relaxed) != since {
                 watched.report(held_ms);
             }
             if held_ms >= watched.stall_open_ms {
-                stuck.push(number);
+                stuck.push(whose);
             }
         }
         for one in watched {
-            one.set_stuck(stuck.contains(&one.number));
+            one.set_stuck(stuck.contains(&ptr::from_ref(one.whose)));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thingcall_core::{CallId, DeviceRef, Journal, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
 use crate::output::{self, Output, moment};
-use crate::running::{Running, dropped_in_words};
+use crate::running::{Running, dropped_in_words, ended_in_words};
 use crate::tool::{Place, device_ref};
 
 /// Which call.
@@ -92,7 +92,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             tell_dropped(dropped.as_ref());
         }
     }
-    if records.is_empty() && failures.is_empty() {
+    let ended = running.ended_in(&place, &id.to_string()).await.ok().flatten();
+    if let Some(plugin) = &ended {
+        tell_ended(plugin, output);
+    }
+    if records.is_empty() && failures.is_empty() && ended.is_none() {
         output::note(unknown(&id, remembered.err()));
         return Ok(ExitCode::FAILURE);
     }
@@ -121,6 +125,16 @@ fn tell_dropped(dropped: Option<&Value>) {
     if let Some(dropped) = dropped {
         output::text(&format!("  the device's last message that led to nothing: {}", dropped_in_words(dropped)));
     }
+}
+
+/// The plugin whose code ended the server in this call.
+fn tell_ended(plugin: &Value, output: Output) {
+    if output.json {
+        return output::line(plugin);
+    }
+    let name = plugin.get("name").and_then(Value::as_str).unwrap_or_default();
+    let ended = plugin.get("endedServer").map(ended_in_words).unwrap_or_default();
+    output::line(format_args!("plugin {name} {ended}"));
 }
 
 /// A failed or slow call in words.

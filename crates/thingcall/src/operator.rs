@@ -8,7 +8,7 @@ use std::path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,9 @@ pub(crate) mod calls;
 pub(crate) const HEADER: &str = "x-thingcall";
 /// Its value.
 pub(crate) const HEADER_VALUE: &str = "1";
+
+/// The query of a reload that is done also if the plugin ended the server again and again.
+pub(crate) const FORCE: &str = "force=true";
 
 /// `/plugins` and what is below.
 pub(crate) fn routes(reloads: Arc<Reloads>) -> Router {
@@ -67,8 +70,8 @@ async fn show(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> 
     }
 }
 
-async fn reload(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>) -> Response {
-    match reloads.one(&name).await {
+async fn reload(State(reloads): State<Arc<Reloads>>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    match reloads.one(&name, query.as_deref() == Some(FORCE)).await {
         Ok(loaded) => answer(StatusCode::OK, &loaded),
         Err(error) => refused(&error),
     }

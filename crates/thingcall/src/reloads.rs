@@ -45,12 +45,12 @@ impl Reloads {
         &self.plugins
     }
 
-    /// Loads this plugin's file anew.
+    /// Loads this plugin's file anew; with `force`, also if it ended the server again and again.
     ///
     /// # Errors
     /// Why the plugin that runs stays.
-    pub(crate) async fn one(&self, name: &str) -> Result<Loaded, LoadError> {
-        let loaded = self.plugins.reload(name).await;
+    pub(crate) async fn one(&self, name: &str, force: bool) -> Result<Loaded, LoadError> {
+        let loaded = self.plugins.reload(name, force).await;
         self.count(loaded.is_ok());
         loaded
     }

@@ -48,6 +48,17 @@ impl Running {
         Ok(body.as_array().cloned().unwrap_or_default())
     }
 
+    /// The plugin that ended the server in this call, if one did, and how.
+    ///
+    /// # Errors
+    /// If no server answers there.
+    pub(crate) async fn ended_in(self, place: &Place, id: &str) -> anyhow::Result<Option<Value>> {
+        let (_, body) = ask(self.address(place)?, Method::GET, "/plugins", MEMORY_TIMEOUT).await?;
+        let plugins = body.as_array().cloned().unwrap_or_default();
+        let message_id = |plugin: &Value| plugin.get("endedServer")?.get("messageId")?.as_str().map(str::to_owned);
+        Ok(plugins.into_iter().find(|plugin| message_id(plugin).as_deref() == Some(id)))
+    }
+
     /// The device's last message that led to nothing, if it remembers one.
     ///
     /// # Errors
@@ -100,5 +111,25 @@ pub(crate) fn dropped_in_words(dropped: &Value) -> String {
         part("reason"),
         part("times"),
         part("right")
+    )
+}
+
+/// How a plugin ended the server, in words.
+pub(crate) fn ended_in_words(ended: &Value) -> String {
+    let text =
+        |name: &str| ended.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let part = |name: &str| text(name).unwrap_or_default();
+    let by = text("by").map_or_else(|| " without a word".to_owned(), |by| format!(" by {by}"));
+    let within = match text("messageId") {
+        Some(id) => format!(" in call {id}"),
+        None if part("atLoad") == "true" => " while it was loaded".to_owned(),
+        None => String::new(),
+    };
+    format!(
+        "ended the server, the last time{by}{within} as generation {} of {}, {}, one of {}",
+        part("generation"),
+        part("file"),
+        part("at"),
+        part("times")
     )
 }

@@ -28,6 +28,9 @@ pub(crate) struct Args {
     place: Place,
     #[command(flatten)]
     listening: Listening,
+    /// Load plugins also if their file ended the server three times in a row while it was loaded
+    #[arg(long)]
+    force: bool,
 }
 
 /// Where a server listens, as flags say it.
@@ -63,6 +66,7 @@ impl Listening {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reading = args.place.read(args.listening.flags());
     let mut config = reading.right().map_err(|problems| WrongUse(problems.to_string()))?;
+    config.loader.force = args.force;
     let metering = Registry::new();
     logs::start(&config.log, &metering)?;
     for stranger in config::strangers::told(config::strangers::environment()) {

@@ -4,6 +4,7 @@ use std::fs::{Permissions, set_permissions, write};
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::PluginConfig;
 use crate::plugins::Plugins;
 use crate::testsite::{Site, active, answered_by, answering, call, compile, text, until};
 
@@ -251,4 +252,53 @@ fn create_that_never_returns_is_told_at_shutdown() {
     write(&awaited, "").unwrap();
     drop(runtime);
     assert!(!destroyed);
+}
+
+/// The version that is active.
+fn version(plugins: &Plugins) -> Option<String> {
+    active(plugins).first()?.version.clone()
+}
+
+#[tokio::test]
+async fn rollback_lasts_over_starts_until_the_file_changes_or_is_reloaded() {
+    let site = Site::new();
+    let file = site.file("a.so");
+    answering(&file, "a", "[\"fb:*\"]", "1");
+    let plugins = site.start().await;
+    answering(&file, "a", "[\"fb:*\"]", "2");
+    plugins.rescan().await;
+    plugins.rollback("a").await.unwrap();
+    plugins.shutdown().await;
+
+    for _ in 0..2 {
+        let plugins = site.start().await;
+        assert_eq!(version(&plugins).as_deref(), Some("1"));
+        assert!(plugins.rescan().await.is_empty());
+        plugins.shutdown().await;
+    }
+    let plugins = site.start().await;
+    plugins.reload("a", false).await.unwrap();
+    assert_eq!(version(&plugins).as_deref(), Some("2"));
+    plugins.rollback("a").await.unwrap();
+    answering(&file, "a", "[\"fb:*\"]", "3");
+    plugins.rescan().await;
+    assert_eq!(version(&plugins).as_deref(), Some("3"));
+    plugins.shutdown().await;
+    assert_eq!(version(&*site.start().await).as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn where_the_last_file_is_refused_too_the_one_before_it_is_loaded() {
+    let site = Site::new();
+    let file = site.file("a.so");
+    answering(&file, "a", "[\"fb:*\"]", "1");
+    let plugins = site.start().await;
+    answering(&file, "a", "[\"fb:*\"]", "2");
+    plugins.rescan().await;
+    plugins.shutdown().await;
+    write(&file, "no library").unwrap();
+    let last = site.data.join("plugin-kept").join("a.so");
+    std::fs::remove_file(&last).unwrap();
+    write(&last, "nor this").unwrap();
+    assert_eq!(version(&*site.start().await).as_deref(), Some("1"));
 }

@@ -10,8 +10,9 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::cli::WrongUse;
+use crate::operator::FORCE;
 use crate::output::{self, Output};
-use crate::running::{Running, ask};
+use crate::running::{Running, ask, ended_in_words};
 use crate::tool::Place;
 
 /// A plugin may take its time to be created.
@@ -36,6 +37,9 @@ pub(crate) struct Server {
 pub(crate) struct Reload {
     /// Its name [default: look through the folder]
     name: Option<String>,
+    /// Load it also if its file ended the server three times in a row while it was loaded
+    #[arg(long, requires = "name")]
+    force: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -44,8 +48,8 @@ pub(crate) struct Reload {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A plugin that was loaded once keeps its claims when its file is refused or gone: its calls fail \
-    and /readyz says so, until it loads again or is forgotten. A rollback holds until its file changes or the server \
-    starts again. Exit status: 0 if it was done, else 1."
+    and /readyz says so, until it loads again or is forgotten. A rollback holds, after a restart too, until its file \
+    changes or it is reloaded. Exit status: 0 if it was done, else 1."
 )]
 pub(crate) struct Named {
     /// Its name
@@ -70,14 +74,20 @@ pub(super) async fn list(server: Server) -> anyhow::Result<()> {
     for plugin in refused.filter(|_| !server.output.json) {
         output::text(&format!("\n{}: {}", file(plugin).display(), words(plugin)));
     }
+    for plugin in plugins.iter().filter(|_| !server.output.json) {
+        let Some(ended) = plugin.get("endedServer") else { continue };
+        let name = plugin.get("name").and_then(Value::as_str).unwrap_or_default();
+        output::text(&format!("\nplugin {name} {}", ended_in_words(ended)));
+    }
     Ok(())
 }
 
 /// Runs `thingcall plugin reload`.
 pub(super) async fn reload(args: Reload) -> anyhow::Result<ExitCode> {
-    let Reload { name, server } = args;
+    let Reload { name, force, server } = args;
     let Some(name) = name else { return rescan(&server).await };
-    done(&server, &name, "reload", |body| format!("loaded {}", loaded(body))).await
+    let what = if force { format!("reload?{FORCE}") } else { "reload".to_owned() };
+    done(&server, &name, &what, |body| format!("loaded {}", loaded(body))).await
 }
 
 /// Runs `thingcall plugin rollback`.
@@ -102,6 +112,7 @@ async fn done(server: &Server, name: &str, what: &str, told: impl Fn(&Value) -> 
     } else if good {
         output::line(format_args!("{name}: {}", told(&body)));
     } else {
+        let what = what.split('?').next().unwrap_or_default();
         output::note(format_args!("{name}: {what} failed: {}", words(&body)));
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,0 +1,43 @@
+//! What is read of the last words. That they are written is a fact of the whole program: `tests/tests/plugin_ends.rs`.
+
+use super::*;
+
+const WORDS: &str = r#"{"plugin":"a","generation":2,"file":"/f.so","sha256":"00""#;
+
+#[test]
+fn words_are_read_also_where_they_break_off() {
+    for (rest, signal, call) in [
+        ("", None, None),
+        (",\"signal\":11", Some(11), None),
+        (",\"signal\":11,\"call\":7}\n\0\0\0", Some(11), Some(7)),
+    ] {
+        let note = read(format!("{WORDS}{rest}").as_bytes()).expect(rest);
+        assert_eq!((note.plugin.as_str(), note.generation, note.signal, note.call), ("a", 2, signal, call));
+    }
+}
+
+#[test]
+fn an_empty_file_says_nothing() {
+    for words in [&b""[..], &[0; NOTE_BYTES], b"something else", br#"{"plugin":"a","gene"#] {
+        assert_eq!(read(words), None);
+    }
+}
+
+#[test]
+fn what_is_ready_is_the_beginning_of_a_note() {
+    let note = read(WORDS.as_bytes()).unwrap();
+    assert_eq!(Whose::new(&note).words, WORDS);
+}
+
+#[test]
+fn numbers_are_written_in_decimal() {
+    let mut file = tempfile::tempfile().unwrap();
+    for number in [0, 7, 10, u32::MAX] {
+        put_number(file.as_raw_fd(), number);
+        put(file.as_raw_fd(), b" ");
+    }
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "0 7 10 4294967295 ");
+}

@@ -1,0 +1,148 @@
+//! The part of a load in which a plugin's own code runs: on a thread of its own, with a mark that says so.
+//!
+//! **Invariant:** a load waits for it for so long and no longer, and not at all for a server that ends. What comes too late
+//! takes no calls, but is destroyed as it should be.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::candidate::Candidate;
+use crate::config::{Config, PluginConfig};
+use crate::crash::{Note, Whose};
+use crate::ended::Endings;
+use crate::error::LoadError;
+use crate::files::Copies;
+use crate::generation::{Generation, Image};
+use crate::image::{self, ImageError};
+use crate::metrics::Metrics;
+use crate::plugins::Inner;
+use crate::routes::Wish;
+use crate::watchdog;
+
+/// From so many mapped files on, each more is worth a word: 10 to 100 KiB stay of each.
+const IMAGES_WARN: u64 = 100;
+
+/// A generation that was created, and the bytes of its file.
+pub(crate) type Created = (Arc<Generation>, Vec<u8>);
+
+impl Inner {
+    /// Maps the library and creates the plugin, on a thread of its own.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        wish: &Wish,
+        settings: PluginConfig,
+        number: u64,
+    ) -> Result<Created, LoadError> {
+        let start = Start {
+            wish: wish.clone(),
+            settings,
+            number,
+            config: self.config.clone(),
+            copies: self.copies.clone(),
+            metrics: self.metrics.clone(),
+            endings: self.endings.clone(),
+        };
+        let mut thread = tokio::task::spawn_blocking(move || start.run(candidate));
+        let result = tokio::select! {
+            ended = tokio::time::timeout(self.start_timeout, &mut thread) => match ended {
+                Ok(Ok(result)) => {
+                    self.endings.returned(&wish.name);
+                    result
+                }
+                Ok(Err(error)) => Err(LoadError::Internal(error.to_string())),
+                Err(_) => Err(LoadError::Stuck),
+            },
+            () = self.stop.cancelled() => Err(LoadError::ShutDown),
+        };
+        // What comes later is not the load's, nor is what ends a server that is told to end.
+        self.endings.entered(&wish.name);
+        if matches!(result, Err(LoadError::Stuck | LoadError::ShutDown)) {
+            self.retire_when_it_comes(thread);
+        }
+        result
+    }
+
+    /// A plugin that came too late takes no calls, but is destroyed as it should be.
+    fn retire_when_it_comes(self: &Arc<Self>, thread: JoinHandle<Result<Created, LoadError>>) {
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let result = tokio::select! {
+                biased;
+                result = thread => result,
+                () = inner.stop.cancelled() => return inner.note_stuck(),
+            };
+            if let Ok(Ok((generation, _))) = result
+                && !generation.retire().await
+            {
+                inner.note_stuck();
+            }
+        });
+    }
+}
+
+/// What a thread needs to start a plugin.
+struct Start {
+    wish: Wish,
+    settings: PluginConfig,
+    number: u64,
+    config: Config,
+    copies: Arc<Copies>,
+    metrics: Arc<Metrics>,
+    endings: Arc<Endings>,
+}
+
+impl Start {
+    fn run(self, candidate: Candidate) -> Result<Created, LoadError> {
+        // Before any of it runs: what may end the server is named by then.
+        let (file, sha256) = (candidate.file.display(), &candidate.read.sha256);
+        info!(plugin = self.wish.name, generation = self.number, %file, sha256, "plugin is opened");
+        let path = self.copies.write(&self.wish.name, &candidate.read.bytes)?;
+        let note = Note {
+            plugin: self.wish.name.clone(),
+            generation: self.number,
+            file: file.to_string(),
+            sha256: sha256.clone(),
+            signal: None,
+            call: None,
+        };
+        self.endings.entering(&note)?;
+        let whose = Whose::new(&note);
+        let opened = {
+            let _in_its_code = watchdog::opening(whose);
+            image::open(&path)
+        };
+        let table = match opened {
+            Err(error @ ImageError::Open { .. }) => {
+                // Not mapped, so nothing needs it.
+                drop(std::fs::remove_file(&path));
+                return Err(error.into());
+            }
+            other => {
+                self.count_image();
+                other?
+            }
+        };
+        let functions = [
+            (!self.wish.claims.is_empty() && table.begin.is_none(), "claims", "begin"),
+            (!self.wish.codecs.is_empty() && table.encode.is_none(), "codecs", "encode"),
+            (!self.wish.codecs.is_empty() && table.decode.is_none(), "codecs", "decode"),
+        ];
+        if let Some((_, what, function)) = functions.into_iter().find(|(missing, ..)| *missing) {
+            return Err(ImageError::NoFunction { what, function }.into());
+        }
+        let image = Image { manifest: candidate.inspected.manifest, sha256: candidate.read.sha256, table, whose };
+        let generation = Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?;
+        Ok((generation, candidate.read.bytes))
+    }
+
+    fn count_image(&self) {
+        self.metrics.image_mapped();
+        let images = self.metrics.images_resident();
+        if images >= IMAGES_WARN {
+            warn!(images, "many plugin files are mapped, and none is ever unmapped: restart when there is time");
+        }
+    }
+}
