@@ -15,6 +15,7 @@ mod disabled;
 mod embedded;
 mod external;
 mod full_disk;
+mod json;
 mod learned;
 mod lifecycle;
 mod many;

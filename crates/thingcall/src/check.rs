@@ -34,6 +34,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let found = args.place.read(args.listening.flags()).problems.0;
     if found.is_empty() {
         good(args.output, "configuration", args.place.config.as_ref().map(|path| path.display().to_string()));
+    } else {
+        bad(args.output, "configuration");
     }
     problems.extend(found.iter().map(|found| (found.to_string(), found.json())));
     if !args.models.is_empty() {
@@ -47,7 +49,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
                     }
                 }
             }
-            Err(found) => problems.extend(found.into_iter().map(|line| (line.clone(), json!({ "problem": line })))),
+            Err(found) => {
+                bad(args.output, "thing model");
+                problems.extend(found.into_iter().map(|line| (line.clone(), json!({ "problem": line }))));
+            }
         }
     }
     for stranger in config::strangers::told(config::strangers::environment()) {
@@ -60,8 +65,16 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn good(output: Output, what: &str, which: Option<String>) {
-    if !output.json {
-        output::line(format_args!("{what}{} is right", which.map(|which| format!(" ({which})")).unwrap_or_default()));
+    if output.json {
+        return output::object(json!({ "checked": what, "right": true, "which": which }));
+    }
+    output::line(format_args!("{what}{} is right", which.map(|which| format!(" ({which})")).unwrap_or_default()));
+}
+
+/// Its problems follow.
+fn bad(output: Output, what: &str) {
+    if output.json {
+        output::object(json!({ "checked": what, "right": false }));
     }
 }
 

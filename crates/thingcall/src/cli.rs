@@ -1,12 +1,13 @@
 //! The command line. Its words and flags are a contract: people and scripts use them.
 //!
-//! Exit status: 0 success, 1 the call or request failed, 2 wrong use.
+//! With `--json` a failure is JSON too, on stdout. Exit status: 0 success, 1 the call or request failed, 2 wrong use.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, call, check, demo, device, explain, key, plugin, product, serve};
+use crate::{bench, call, check, demo, device, explain, key, output, plugin, product, serve};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -46,6 +47,26 @@ enum Command {
     Explain(explain::Args),
     /// Measure calls a second and how long they take
     Bench(bench::Args),
+}
+
+/// Reads the command line. Help and the version are printed, and end the program.
+///
+/// # Errors
+/// [`WrongUse`] if it cannot be read and JSON is wanted; else that is said here, with the colours of a terminal.
+pub(crate) fn read(arguments: &[OsString]) -> anyhow::Result<Cli> {
+    Cli::try_parse_from(arguments).map_err(|error| {
+        if !error.use_stderr() || !output::json_is_wanted(arguments) {
+            error.exit();
+        }
+        WrongUse(words(&error.to_string())).into()
+    })
+}
+
+/// What is wrong, without the usage that follows it.
+fn words(error: &str) -> String {
+    let said = error.split("\n\nUsage:").next().unwrap_or_default();
+    let said = said.split("\n\nFor more information").next().unwrap_or_default();
+    said.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Cli {

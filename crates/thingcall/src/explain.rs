@@ -4,6 +4,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde_json::{Value, json};
 use thingcall_core::{CallId, DeviceRef, Journal, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for record in &records {
         let dropped = running.dropped(&place, &record.device.key).await.ok().flatten();
         if output.json {
-            output::line(with(as_json(record), dropped));
+            output::object(with(as_json(record), dropped));
         } else {
             output::text(&timeline(record));
             tell_dropped(dropped.as_ref());
@@ -86,7 +87,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Some(DeviceRef::IotId(_)) | None => None,
         };
         if output.json {
-            output::line(with(failure.clone(), dropped));
+            output::object(with(failure.clone(), dropped));
         } else {
             output::text(&failed(failure));
             tell_dropped(dropped.as_ref());
@@ -97,8 +98,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tell_ended(plugin, output);
     }
     if records.is_empty() && failures.is_empty() && ended.is_none() {
-        output::note(unknown(&id, remembered.err()));
-        return Ok(ExitCode::FAILURE);
+        bail!(unknown(&id, remembered.err()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -130,7 +130,7 @@ fn tell_dropped(dropped: Option<&Value>) {
 /// The plugin whose code ended the server in this call.
 fn tell_ended(plugin: &Value, output: Output) {
     if output.json {
-        return output::line(plugin);
+        return output::object(plugin.clone());
     }
     let name = plugin.get("name").and_then(Value::as_str).unwrap_or_default();
     let ended = plugin.get("endedServer").map(ended_in_words).unwrap_or_default();

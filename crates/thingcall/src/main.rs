@@ -40,7 +40,6 @@ mod plugin;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 
 /// Plugins may have allocators of their own: nothing that one side allocated is freed by the other.
@@ -49,11 +48,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match cli::Cli::parse().run().await {
-        Ok(exit) => exit,
-        Err(error) => {
-            output::note(format_args!("thingcall: {error:#}"));
-            cli::exit_of(&error)
-        }
-    }
+    let done = match cli::read(&std::env::args_os().collect::<Vec<_>>()) {
+        Ok(cli) => cli.run().await,
+        Err(error) => Err(error),
+    };
+    done.unwrap_or_else(|error| {
+        output::failure(&format!("{error:#}"));
+        cli::exit_of(&error)
+    })
 }

@@ -2,9 +2,10 @@
 //!
 //! **Invariant:** stdout holds results and nothing else; everything said beside them goes to stderr.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write, stderr, stdout};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 mod room;
 mod table;
@@ -15,7 +16,7 @@ pub(crate) use table::Table;
 /// How a command shows its result.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Output {
-    /// Print JSON: one object, or one per line
+    /// Print JSON, errors too: one object, or one per line
     #[arg(long)]
     pub json: bool,
 }
@@ -23,6 +24,28 @@ pub(crate) struct Output {
 /// Prints one line. A closed stdout (`| head`) is not an error.
 pub(crate) fn line(text: impl std::fmt::Display) {
     drop(try_line(text));
+}
+
+/// Prints one JSON object, without those of its members that are null.
+pub(crate) fn object(mut value: Value) {
+    if let Value::Object(members) = &mut value {
+        members.retain(|_, value| !value.is_null());
+    }
+    line(value);
+}
+
+/// Says that the command failed, and why: on stderr, or with `--json` as an object on stdout, where its reader looks.
+pub(crate) fn failure(why: &str) {
+    if json_is_wanted(std::env::args_os()) {
+        object(json!({ "error": { "message": why } }));
+    } else {
+        note(format_args!("thingcall: {why}"));
+    }
+}
+
+/// Whether `--json` is among the arguments, also of a command line that cannot be read.
+pub(crate) fn json_is_wanted(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> bool {
+    arguments.into_iter().take_while(|argument| argument.as_ref() != "--").any(|argument| argument.as_ref() == "--json")
 }
 
 /// Prints prose, folded to the width there is.
@@ -53,7 +76,7 @@ pub(crate) fn list<T>(
     row: impl Fn(&T) -> Vec<String>,
 ) {
     if output.json {
-        things.iter().for_each(|thing| line(json(thing)));
+        things.iter().for_each(|thing| object(json(thing)));
         return;
     }
     let mut table = Table::new(heading);
@@ -63,11 +86,10 @@ pub(crate) fn list<T>(
 
 /// Prints one thing: its JSON, or its members one below the other. Members that are `null` are left out of both.
 pub(crate) fn one(output: Output, members: &[(&str, Value)]) {
-    let present = || members.iter().filter(|(_, value)| !value.is_null());
     if output.json {
-        let object = present().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        return line(Value::Object(object));
+        return object(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect());
     }
+    let present = || members.iter().filter(|(_, value)| !value.is_null());
     let width = present().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in present() {
         let value = room::one_line(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());

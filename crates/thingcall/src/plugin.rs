@@ -48,8 +48,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(args).await,
         Command::List(server) => admin::list(server).await.map(success),
         Command::Reload(args) => admin::reload(args).await,
-        Command::Rollback(args) => admin::rollback(args).await,
-        Command::Forget(args) => admin::forget(args).await,
+        Command::Rollback(args) => admin::rollback(args).await.map(success),
+        Command::Forget(args) => admin::forget(args).await.map(success),
     }
 }
 

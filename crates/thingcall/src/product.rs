@@ -215,10 +215,41 @@ fn summary(product: &Product) -> Value {
     json!({
         "productKey": product.key.as_str(),
         "name": product.name,
-        "settings": product.settings,
+        "settings": settings(product.settings),
         "services": services,
         "createdAt": moment(product.created_at),
     })
+}
+
+/// A product's settings, as the command line names them.
+fn settings(settings: ProductSettings) -> Value {
+    let ProductSettings { validation, args_check, data_format, reply_check, sync_topic, transport } = settings;
+    let mut told = json!({
+        "validation": validation,
+        "argsCheck": args_check,
+        "dataFormat": data_format,
+        "replyCheck": reply_check,
+    });
+    // Only where they are set.
+    for (name, value) in [("syncTopic", json!(sync_topic)), ("transport", json!(transport))] {
+        if let (Value::Object(told), false) = (&mut told, value.is_null()) {
+            told.insert(name.to_owned(), value);
+        }
+    }
+    told
+}
+
+/// Arguments that fit, for each service.
+fn with_samples(mut summary: Value, product: &Product) -> Value {
+    let services = summary.get_mut("services").and_then(Value::as_array_mut).into_iter().flatten();
+    let models = product.model.iter().flat_map(|model| model.services());
+    for (told, (_, service)) in services.zip(models) {
+        if let Value::Object(told) = told {
+            let args = service.sample_args();
+            told.insert("sampleArgs".to_owned(), serde_json::from_str(&args).unwrap_or(Value::String(args)));
+        }
+    }
+    summary
 }
 
 fn row(product: &Product) -> Vec<String> {
@@ -229,19 +260,19 @@ fn row(product: &Product) -> Vec<String> {
 
 fn show(product: &Product, output: Output) {
     if output.json {
-        return output::line(summary(product));
+        return output::object(with_samples(summary(product), product));
     }
-    let settings = json!(product.settings);
+    let settings = settings(product.settings);
     let setting = |name| settings.get(name).cloned().unwrap_or_default();
     let members = [
         ("product", json!(product.key.as_str())),
         ("name", json!(product.name)),
         ("created", json!(moment(product.created_at))),
         ("validation", setting("validation")),
-        ("args check", setting("args_check")),
-        ("reply check", setting("reply_check")),
-        ("data format", setting("data_format")),
-        ("sync topic", setting("sync_topic")),
+        ("args check", setting("argsCheck")),
+        ("reply check", setting("replyCheck")),
+        ("data format", setting("dataFormat")),
+        ("sync topic", setting("syncTopic")),
         ("transport", setting("transport")),
     ];
     output::one(output, &members);

@@ -108,7 +108,7 @@ fn print(args: &Args, contender: &Contender<'_>, plan: Plan, report: &Report) {
         ("signature", json!(format!("{:?}", args.signature).to_lowercase())),
     ];
     object.extend(about.map(|(name, value)| (name.to_owned(), value)));
-    output::line(Value::Object(object));
+    output::object(Value::Object(object));
 }
 
 /// The medians of each, and of its share of another's calls in the same round: the reference's where there is one, else
@@ -132,7 +132,7 @@ fn compare(args: &Args, contenders: &[Contender<'_>], found: &[Vec<Report>]) {
                 ("shareOf", json!(against)),
             ];
             medians.extend(about.map(|(name, value)| (name.to_owned(), value)));
-            output::line(Value::Object(medians));
+            output::object(Value::Object(medians));
         } else {
             let calls = medians.get("callsPerSecond").and_then(Value::as_f64).unwrap_or_default();
             output::line(format_args!("{name:<9}  median {calls:.0} calls/s, {:.1} % of {against}", share * 100.0));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use hyper::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::WrongUse;
 use crate::operator::FORCE;
@@ -69,7 +69,7 @@ pub(super) async fn list(server: Server) -> anyhow::Result<()> {
         output::note("no plugin is loaded");
         return Ok(());
     }
-    output::list(server.output, &plugins, Clone::clone, HEADING, row);
+    output::list(server.output, &plugins, as_json, HEADING, row);
     let refused = plugins.iter().filter(|plugin| plugin.get("error").is_some_and(Value::is_string));
     for plugin in refused.filter(|_| !server.output.json) {
         output::text(&format!("\n{}: {}", file(plugin).display(), words(plugin)));
@@ -87,35 +87,36 @@ pub(super) async fn reload(args: Reload) -> anyhow::Result<ExitCode> {
     let Reload { name, force, server } = args;
     let Some(name) = name else { return rescan(&server).await };
     let what = if force { format!("reload?{FORCE}") } else { "reload".to_owned() };
-    done(&server, &name, &what, |body| format!("loaded {}", loaded(body))).await
+    done(&server, &name, &what, |body| format!("loaded {}", loaded(body))).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs `thingcall plugin rollback`.
-pub(super) async fn rollback(Named { name, server }: Named) -> anyhow::Result<ExitCode> {
+pub(super) async fn rollback(Named { name, server }: Named) -> anyhow::Result<()> {
     done(&server, &name, "rollback", |body| format!("loaded {}", loaded(body))).await
 }
 
 /// Runs `thingcall plugin forget`.
-pub(super) async fn forget(Named { name, server }: Named) -> anyhow::Result<ExitCode> {
+pub(super) async fn forget(Named { name, server }: Named) -> anyhow::Result<()> {
     done(&server, &name, "forget", |_| "forgotten: its claims are free".to_owned()).await
 }
 
 /// Has something done to one plugin, and says how it went.
-async fn done(server: &Server, name: &str, what: &str, told: impl Fn(&Value) -> String) -> anyhow::Result<ExitCode> {
+async fn done(server: &Server, name: &str, what: &str, told: impl Fn(&Value) -> String) -> anyhow::Result<()> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         bail!(WrongUse(format!("{name:?} is not the name of a plugin; `thingcall plugin list` tells them")));
     }
     let (status, body) = server.ask(Method::POST, &format!("/plugins/{name}/{what}")).await?;
-    let good = status == StatusCode::OK;
-    if server.output.json {
-        output::line(&body);
-    } else if good {
-        output::line(format_args!("{name}: {}", told(&body)));
-    } else {
+    if status != StatusCode::OK {
         let what = what.split('?').next().unwrap_or_default();
-        output::note(format_args!("{name}: {what} failed: {}", words(&body)));
+        bail!("{name}: {what} failed: {}", words(&body));
     }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if server.output.json {
+        output::object(as_json(&body));
+    } else {
+        output::line(format_args!("{name}: {}", told(&body)));
+    }
+    Ok(())
 }
 
 async fn rescan(server: &Server) -> anyhow::Result<ExitCode> {
@@ -128,7 +129,7 @@ async fn rescan(server: &Server) -> anyhow::Result<ExitCode> {
     for file in &files {
         let path = file.get("file").and_then(Value::as_str).unwrap_or_default();
         if server.output.json {
-            output::line(file);
+            output::object(as_json(file));
         } else if file.get("error").is_some() {
             output::note(format_args!("{path}: not loaded: {}", words(file)));
         } else {
@@ -169,6 +170,15 @@ fn row(plugin: &Value) -> Vec<String> {
 /// Its file.
 fn file(plugin: &Value) -> &Path {
     Path::new(plugin.get("file").and_then(Value::as_str).unwrap_or_default())
+}
+
+/// As all errors of the command line are: an object with a message.
+fn as_json(told: &Value) -> Value {
+    let mut told = told.clone();
+    if let Some(error) = told.get_mut("error").filter(|error| error.is_string()) {
+        *error = json!({ "message": error.take() });
+    }
+    told
 }
 
 /// What was loaded, in words.

@@ -133,9 +133,10 @@ impl DeviceLink for Scripted {
             Ok(Answer::Accepted) => {
                 (format!("device call {number}: accepted"), json!({ "number": number, "accepted": true }))
             }
-            Err(error) => {
-                (format!("device call {number}: {error}"), json!({ "number": number, "error": error.to_string() }))
-            }
+            Err(error) => (
+                format!("device call {number}: {error}"),
+                json!({ "number": number, "error": { "message": error.to_string() } }),
+            ),
         };
         self.steps.step("answers", &text, members);
         answer

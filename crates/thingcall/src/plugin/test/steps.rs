@@ -84,6 +84,16 @@ impl<S: Subscriber> Layer<S> for Logged {
     }
 }
 
+/// `held_ms` as programs read it: `heldMs`.
+fn in_camel_case(name: &str) -> String {
+    let mut words = name.split(['_', '.']);
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        name + &initial.to_ascii_uppercase() + rest
+    })
+}
+
 /// The fields of a log line.
 #[derive(Default)]
 struct Said {
@@ -96,7 +106,7 @@ impl Said {
         if field.name() == "message" {
             self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         } else {
-            self.fields.insert(field.name().to_owned(), value);
+            self.fields.insert(in_camel_case(field.name()), value);
         }
     }
 }
