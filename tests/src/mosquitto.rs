@@ -9,24 +9,53 @@ use tempfile::TempDir;
 use crate::process::Process;
 use crate::wait::{eventually, free_port};
 
-/// A Mosquitto of a test's own, on a port of its own. Anybody may do anything.
+/// A Mosquitto of a test's own, on a port of its own.
 #[derive(Debug)]
 pub struct Mosquitto {
     port: u16,
     folder: TempDir,
     process: Option<Process>,
+    /// Whether it has users and rules.
+    confined: bool,
 }
 
 impl Mosquitto {
-    /// Starts one; when this returns, it answers.
+    /// Starts one where anybody may do anything; when this returns, it answers.
     ///
     /// # Panics
     /// If it does not start.
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        let mut broker = Self { port: free_port(), folder, process: None };
+        let mut broker = Self::new(false);
         broker.start_again();
         broker
+    }
+
+    /// Starts one with these access rules (`acl_file`), which knows these users and nobody else.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn confined(acl: &str, users: &[&str]) -> Self {
+        let mut broker = Self::new(true);
+        std::fs::write(broker.folder.path().join("acl"), acl).expect("the rules can be written");
+        let passwords = broker.folder.path().join("passwd");
+        std::fs::write(&passwords, "").expect("the passwords can be written");
+        for user in users {
+            let mut made = Command::new("mosquitto_passwd");
+            let made = made.arg("-b").arg(&passwords).args([*user, &Self::password(user)]).status();
+            assert!(made.is_ok_and(|status| status.success()), "{user} gets a password");
+        }
+        broker.start_again();
+        broker
+    }
+
+    /// With what one of its users connects.
+    pub fn password(user: &str) -> String {
+        format!("{user}'s")
+    }
+
+    fn new(confined: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        Self { port: free_port(), folder, process: None, confined }
     }
 
     /// Starts it on the same port, after [`Self::kill`].
@@ -34,7 +63,16 @@ impl Mosquitto {
     /// # Panics
     /// If it does not start.
     pub fn start_again(&mut self) {
-        let mut text = String::from("allow_anonymous true\nset_tcp_nodelay true\npersistence false\n");
+        let mut text = String::from("set_tcp_nodelay true\npersistence false\n");
+        if self.confined {
+            // It reads them after it gave up what root may, and the folder is ours.
+            let folder = self.folder.path().display();
+            let rules =
+                format!("user root\nallow_anonymous false\npassword_file {folder}/passwd\nacl_file {folder}/acl\n");
+            text.push_str(&rules);
+        } else {
+            text.push_str("allow_anonymous true\n");
+        }
         writeln!(text, "listener {} 127.0.0.1", self.port).expect("a String takes all");
         let file = self.folder.path().join("mosquitto.conf");
         std::fs::write(&file, text).expect("the configuration can be written");
@@ -42,6 +80,20 @@ impl Mosquitto {
         process.takes_along(self.folder.path());
         self.process = Some(process);
         eventually("mosquitto answers", || TcpStream::connect(self.address()).ok());
+    }
+
+    /// Stops it in its tracks.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on, after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        self.process.as_ref().expect("it runs").signal(signal);
     }
 
     /// Ends it at once.

@@ -14,6 +14,7 @@ use crate::wait::{eventually, free_ports};
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 const CONFIG: &str = include_str!("../../deploy/rabbitmq/rabbitmq.conf");
+const TOPICS: &str = include_str!("../../deploy/topics.md");
 const PLUGINS: &str = include_str!("../../deploy/rabbitmq/enabled_plugins");
 
 /// A user of the broker's own.
@@ -100,6 +101,25 @@ impl RabbitMq {
         self.server = None;
     }
 
+    /// Stops it in its tracks.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on, after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        self.server.as_ref().expect("it runs").signal(signal);
+    }
+
+    /// From now on it finds that it uses too much memory; or, if `false`, that it does not.
+    pub fn is_short_of_memory(&self, short: bool) {
+        self.control(&["set_vm_memory_high_watermark", if short { "0.000001" } else { "0.6" }]);
+    }
+
     /// Where AMQP 0.9.1 clients connect.
     pub fn amqp(&self) -> SocketAddr {
         local(self.amqp)
@@ -160,6 +180,13 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
+/// What thingcall's user may configure, write and read, as `deploy/topics.md` has it.
+fn thingcalls() -> [&'static str; 3] {
+    let command = TOPICS.lines().find(|line| line.starts_with("rabbitmqctl set_permissions thingcall "));
+    let mut quoted = command.expect("the page has it").split('\'').skip(1).step_by(2);
+    std::array::from_fn(|_| quoted.next().expect("three patterns"))
+}
+
 /// Users and what they may do, as RabbitMQ imports them.
 fn definitions_of(users: &[RabbitUser<'_>]) -> Value {
     let list = |one: &dyn Fn(&RabbitUser<'_>) -> Value| users.iter().map(one).collect::<Vec<_>>();
@@ -167,7 +194,8 @@ fn definitions_of(users: &[RabbitUser<'_>]) -> Value {
         "vhosts": [{ "name": "/" }],
         "users": list(&|user| json!({ "name": user.name, "password": user.password, "tags": "" })),
         "permissions": list(&|user| {
-            json!({ "user": user.name, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*" })
+            let [configure, write, read] = if user.name == THINGCALL.name { thingcalls() } else { [".*"; 3] };
+            json!({ "user": user.name, "vhost": "/", "configure": configure, "write": write, "read": read })
         }),
     })
 }

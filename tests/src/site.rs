@@ -105,6 +105,11 @@ impl Site {
         Self::start(Setup { mosquitto: Some(Mosquitto::start()), settings, ..Setup::default() })
     }
 
+    /// A server without it, and this Mosquitto.
+    pub fn behind_mosquitto(mosquitto: Mosquitto, settings: &[(&str, &str)]) -> Self {
+        Self::start(Setup { mosquitto: Some(mosquitto), settings, ..Setup::default() })
+    }
+
     /// A server without it, and a RabbitMQ that asks its gate; devices of both kinds, results on an exchange.
     pub fn behind_rabbitmq(settings: &[(&str, &str)]) -> Self {
         Self::behind(RabbitMq::start(), settings)

@@ -4,6 +4,7 @@
 
 mod sites;
 
+mod acl;
 mod addresses;
 mod arguments;
 mod benchmark;
@@ -15,6 +16,7 @@ mod disabled;
 mod embedded;
 mod external;
 mod full_disk;
+mod hanging;
 mod json;
 mod learned;
 mod lifecycle;
