@@ -12,6 +12,7 @@ mod brokers;
 mod callers;
 mod cases;
 mod commands;
+mod configurations;
 mod disabled;
 mod embedded;
 mod external;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thingcall_core::PeerText;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,7 +26,6 @@ use crate::packet::{Connect, Refusal, Version};
 use crate::websocket::WebSocketBytes;
 use crate::wire::{Broken, Socket, Wire};
 
-const BACKLOG: u32 = 4096;
 /// How long accepting rests when the system has no file or memory for a connection.
 const REST: Duration = Duration::from_millis(100);
 
@@ -94,11 +93,7 @@ fn share(wanted: usize, files: usize, reserved: usize) -> usize {
 }
 
 impl Listener {
-    pub(crate) fn bind(address: SocketAddr, around: Around) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
+    pub(crate) fn of(listener: TcpListener, around: Around) -> io::Result<Self> {
         Ok(Self { around, address: listener.local_addr()?, listener })
     }
 

@@ -6,16 +6,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures::future::OptionFuture;
 use prometheus::Registry;
 use thingcall_core::{
-    Credentials, DeviceKey, Outbox, PresenceSink, ReplySink, TransportMetrics, TransportName, UnixMillis,
+    Credentials, DeviceKey, Outbox, PresenceSink, Problem, Problems, ReplySink, TransportMetrics, TransportName,
+    UnixMillis,
 };
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +21,7 @@ use crate::accept::{Around, Listener, Places, Strangers, sockets_max};
 use crate::connection::Ended;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
-use crate::{Config, Tls};
+use crate::{Config, tls};
 
 /// Devices whose outbox is read at the same time, when many connect at once.
 const OUTBOX_READS_MAX: usize = 16;
@@ -44,24 +42,9 @@ pub struct Parts {
 /// Why the broker does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be bound.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        reason: String,
-    },
-    /// The certificate or key cannot be used.
-    #[error("cannot use {cert_file} and {key_file} for TLS: {reason}")]
-    Tls {
-        /// The certificate.
-        cert_file: String,
-        /// The key.
-        key_file: String,
-        /// Why.
-        reason: String,
-    },
+    /// A listener cannot be bound, or its certificate or key cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
     /// The metrics are registered already.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -88,10 +71,14 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
 }
 
-/// Listeners that are bound, their certificates read. Nobody is let in yet.
-pub struct Bound {
-    listeners: Vec<Listener>,
-    addresses: Addresses,
+/// The sockets of its listeners, as the configuration names them.
+pub struct Sockets {
+    /// For plain MQTT.
+    pub tcp: TcpListener,
+    /// For MQTT over TLS.
+    pub tls: Option<TcpListener>,
+    /// For MQTT over WebSocket.
+    pub websocket: Option<TcpListener>,
 }
 
 /// Where the listeners are.
@@ -107,29 +94,21 @@ impl Broker {
     /// # Errors
     /// If a listener cannot be bound, or its certificate cannot be used.
     pub async fn start(config: Config, parts: Parts, registry: &Registry) -> Result<Arc<Self>, StartError> {
-        let bound = Self::bind(&config)?;
-        Self::start_on(bound, config, parts, registry)
+        let sockets = Sockets::bind(&config).await?;
+        Self::start_on(sockets, config, parts, registry)
     }
 
-    /// Binds the listeners, so that what is wrong with them shows before anything is done.
+    /// Accepts devices on these sockets.
     ///
     /// # Errors
-    /// If one cannot be bound, or its certificate cannot be used.
-    pub fn bind(config: &Config) -> Result<Bound, StartError> {
-        let (listeners, addresses) = listeners(config)?;
-        Ok(Bound { listeners, addresses })
-    }
-
-    /// Accepts devices on what was bound with this configuration.
-    ///
-    /// # Errors
-    /// If the metrics are registered already.
+    /// If a certificate cannot be used, or the metrics are registered already.
     pub fn start_on(
-        Bound { listeners, addresses }: Bound,
+        sockets: Sockets,
         config: Config,
         parts: Parts,
         registry: &Registry,
     ) -> Result<Arc<Self>, StartError> {
+        let (listeners, addresses) = listeners(&config, sockets)?;
         let sockets_max = sockets_max(&config);
         let sessions_max = usize::try_from(config.sessions_max.get()).unwrap_or(usize::MAX);
         let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
@@ -220,40 +199,37 @@ impl Inner {
     }
 }
 
-fn listeners(config: &Config) -> Result<(Vec<Listener>, Addresses), StartError> {
-    let tcp = bind(config.listen, Around::Nothing)?;
+impl Sockets {
+    async fn bind(config: &Config) -> Result<Self, Problems> {
+        let at = async |key: &str, address: SocketAddr| TcpListener::bind(address).await.map_err(|e| unusable(key, e));
+        let tls = config.tls.as_ref().map(|tls| at("tls.listen", tls.listen));
+        let websocket = config.websocket.as_ref().map(|websocket| at("websocket.listen", websocket.listen));
+        Ok(Self {
+            tcp: at("listen", config.listen).await?,
+            tls: OptionFuture::from(tls).await.transpose()?,
+            websocket: OptionFuture::from(websocket).await.transpose()?,
+        })
+    }
+}
+
+fn listeners(config: &Config, sockets: Sockets) -> Result<(Vec<Listener>, Addresses), Problems> {
+    let on = |key, socket, around| Listener::of(socket, around).map_err(|error| unusable(key, error));
+    let tcp = on("listen", sockets.tcp, Around::Nothing)?;
     let mut addresses = Addresses { tcp: tcp.address, tls: None, websocket: None };
     let mut listeners = vec![tcp];
-    if let Some(tls) = &config.tls {
-        let listener = bind(tls.listen, Around::Tls(acceptor(tls)?))?;
+    if let Some((tls, socket)) = config.tls.as_ref().zip(sockets.tls) {
+        let listener = on("tls.listen", socket, Around::Tls(tls::acceptor(tls).map_err(Problems)?))?;
         addresses.tls = Some(listener.address);
         listeners.push(listener);
     }
-    if let Some(websocket) = &config.websocket {
-        let listener = bind(websocket.listen, Around::WebSocket)?;
+    if let Some(socket) = sockets.websocket {
+        let listener = on("websocket.listen", socket, Around::WebSocket)?;
         addresses.websocket = Some(listener.address);
         listeners.push(listener);
     }
     Ok((listeners, addresses))
 }
 
-fn bind(address: SocketAddr, around: Around) -> Result<Listener, StartError> {
-    Listener::bind(address, around).map_err(|error| StartError::Listen { address, reason: error.to_string() })
-}
-
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor, StartError> {
-    let unusable = |reason: &dyn std::fmt::Display| StartError::Tls {
-        cert_file: tls.cert_file.display().to_string(),
-        key_file: tls.key_file.display().to_string(),
-        reason: reason.to_string(),
-    };
-    let chain = CertificateDer::pem_file_iter(&tls.cert_file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unusable(&error))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| unusable(&error))?;
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| unusable(&error))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+fn unusable(key: &str, error: std::io::Error) -> Problems {
+    Problem::new(key, format_args!("unusable ({error})"), "a free address of this machine").into()
 }

@@ -104,4 +104,9 @@ impl Section for Config {
         check.between("keep_alive_max", self.keep_alive_max, least, most);
         check.into_problems()
     }
+
+    fn problems_of_files(&self) -> Vec<Problem> {
+        let tls = self.tls.as_ref().filter(|_| self.enabled);
+        tls.and_then(|tls| crate::tls::acceptor(tls).err()).unwrap_or_default()
+    }
 }

@@ -18,6 +18,7 @@ mod metrics;
 mod accept;
 mod login;
 mod sessions;
+mod tls;
 
 mod session;
 mod uplink;
@@ -33,5 +34,5 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Bound, Broker, Parts, StartError};
+pub use broker::{Broker, Parts, Sockets, StartError};
 pub use config::{Config, Tls, WebSocket};

@@ -47,6 +47,7 @@ mod book;
 mod check;
 mod error;
 mod exit;
+mod look;
 mod report;
 
 // Running: one plugin and its calls.
@@ -96,6 +97,7 @@ pub use files::FileError;
 pub use generation::{CreateError, Generation, Image};
 pub use image::ImageError;
 pub use inspect::{InspectError, Inspected, inspect};
+pub use look::{Look, look, problems_of_folders};
 pub use manifest::{Manifest, ManifestError};
 pub use metrics::Metrics;
 pub use plugins::Plugins;

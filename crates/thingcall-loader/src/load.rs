@@ -286,7 +286,7 @@ fn loaded(active: &Active, changed: bool) -> Loaded {
 }
 
 /// A static program has no system's loader in it, or one that fits by luck.
-fn host_can_load(statically_linked: bool) -> Result<(), LoadError> {
+pub(crate) fn host_can_load(statically_linked: bool) -> Result<(), LoadError> {
     if statically_linked { Err(LoadError::StaticHost) } else { Ok(()) }
 }
 

@@ -97,13 +97,12 @@ impl Plugins {
             Opts::new("thingcall_plugin_refused", "1 while a plugin with claims is not loaded: its calls fail");
         let absent = IntGaugeVec::new(absent, &["plugin"])?;
         metering.register(Box::new(absent.clone()))?;
-        let keeping = absolute(data).join("plugin-kept");
+        let keeping = kept_folder(data);
         let kept = Arc::new(Kept::new(keeping.clone()));
         let (endings, _learned) = Endings::learn(keeping, &absolute(data).join("plugin-crash"));
         let book = Book::remembering(kept.records()?);
-        let folder = config.folder.clone().unwrap_or_else(|| data.join("plugins"));
         let inner = Arc::new(Inner {
-            folder: absolute(&folder),
+            folder: folder(&config, data),
             copies: Arc::new(Copies::new(absolute(data).join("plugin-images"))),
             metrics: Arc::new(Metrics::register(metering)?),
             routes: ArcSwap::default(),
@@ -244,6 +243,16 @@ impl Plugins {
         let work = work(self.inner.clone());
         self.inner.tasks.spawn(work.in_current_span()).await.map_err(|error| LoadError::Internal(error.to_string()))
     }
+}
+
+/// Where the plugins' files are.
+pub(crate) fn folder(config: &Config, data: &Path) -> PathBuf {
+    absolute(&config.folder.clone().unwrap_or_else(|| data.join("plugins")))
+}
+
+/// Where is what is remembered of them.
+pub(crate) fn kept_folder(data: &Path) -> PathBuf {
+    absolute(data).join("plugin-kept")
 }
 
 impl Drop for Plugins {

@@ -115,7 +115,7 @@ impl Inner {
 }
 
 /// The libraries in a folder, in the order of their names; hidden files are somebody's that is still writing.
-fn list(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let is_library = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();

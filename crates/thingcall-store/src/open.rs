@@ -18,7 +18,7 @@ use crate::owner;
 use crate::trouble::Trouble;
 
 /// How long a process waits for another one's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(BUSY_TIMEOUT_MS as u64);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_millis(BUSY_TIMEOUT_MS as u64);
 /// The same, in milliseconds.
 pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;
 /// How soon one that was told so asks again.
@@ -185,10 +185,15 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// The highest schema version that is known.
+pub(crate) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// The version is read within the transaction that changes it, so two processes may open a new file at once.
 async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::sqlite(path, source);
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failed)?;
     if found > known {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use futures::future::join_all;
 use prometheus::Registry as Metering;
 use thingcall_amqp::{AmqpTransport, Results};
-use thingcall_broker::{Bound, Broker, StartError};
+use thingcall_broker::{Broker, Sockets};
 use thingcall_core::{Transport, TransportName, Weight};
 use thingcall_engine::Engine;
 use thingcall_gate::Gate;
@@ -22,7 +22,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::readiness::Readiness;
-use crate::server::{in_use, told};
+use crate::server::told;
 
 /// What runs.
 pub(crate) struct Brokers {
@@ -54,11 +54,15 @@ impl Brokers {
     ///
     /// # Errors
     /// What could not be started, and what to change.
-    pub(crate) fn start(parts: &Parts<'_>, gate: Option<TcpListener>, embedded: Option<Bound>) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        parts: &Parts<'_>,
+        gate: Option<TcpListener>,
+        embedded: Option<Sockets>,
+    ) -> anyhow::Result<Self> {
         let config = parts.config;
         // Before the external brokers, whose devices cannot log in without it.
         let gate = gate.map(|listener| parts.gate(listener)).transpose()?;
-        let embedded = embedded.map(|bound| parts.embedded(bound)).transpose()?;
+        let embedded = embedded.map(|sockets| parts.embedded(sockets)).transpose()?;
         let mqtt = config.mqtt.iter().map(|mqtt| (TransportName::MQTT, mqtt));
         let mqtt = mqtt.chain(config.mqtt_brokers.iter().map(|(name, mqtt)| (*name, mqtt)));
         let amqp = config.amqp.iter().map(|amqp| (TransportName::AMQP, amqp));
@@ -114,32 +118,16 @@ impl Brokers {
     }
 }
 
-/// Binds the embedded broker's listeners, where there is one.
-///
-/// # Errors
-/// What cannot be bound or read, and what to change.
-pub(crate) fn bind(config: &Config) -> anyhow::Result<Option<Bound>> {
-    config.broker.enabled.then(|| Broker::bind(&config.broker).map_err(told_of)).transpose()
-}
-
-fn told_of(error: StartError) -> anyhow::Error {
-    match &error {
-        StartError::Listen { address, reason } => {
-            in_use(*address, "MQTT", "--mqtt ADDR or `listen` in [broker]", reason)
-        }
-        StartError::Tls { .. } | StartError::Metrics(_) => anyhow::Error::new(error).context("the MQTT broker"),
-    }
-}
-
 impl Parts<'_> {
-    fn embedded(&self, bound: Bound) -> anyhow::Result<Arc<Broker>> {
+    fn embedded(&self, sockets: Sockets) -> anyhow::Result<Arc<Broker>> {
         let parts = thingcall_broker::Parts {
             credentials: self.store.clone(),
             outbox: self.store.clone(),
             presence: self.store.clone(),
             replies: self.engine.clone(),
         };
-        let broker = Broker::start_on(bound, self.config.broker.clone(), parts, self.metering).map_err(told_of)?;
+        let broker = Broker::start_on(sockets, self.config.broker.clone(), parts, self.metering);
+        let broker = broker.context("the embedded MQTT broker")?;
         self.attach(broker.clone());
         Ok(broker)
     }

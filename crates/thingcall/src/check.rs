@@ -5,17 +5,21 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::config;
+use crate::config::{self, Found};
 use crate::models::Files;
 use crate::output::{self, Output};
+use crate::preflight::{Asks, Preflight, preflight};
 use crate::serve::Listening;
 use crate::tool::Place;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall check --config /etc/thingcall.toml\n  thingcall check model.json \
-    testFb.json\n\nWithout --config it checks the defaults with the THINGCALL__ variables. Exit status: 0 if all is \
-    well, else 1.")]
+    testFb.json\n\nLooks at all that `serve` looks at before it starts: values, certificates, ports, the data folder, the \
+    store, and plugin files, whose code is not run. Run it as the user that serves. It may run beside the server of the \
+    data folder. A thing model named alone is checked without a look at ports and files. Exit status: 0 if all is well; \
+    else 1, also where a server would start and some calls would fail: a plugin that would be refused, a device whose \
+    transport is not configured.")]
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
@@ -29,15 +33,22 @@ pub(crate) struct Args {
 }
 
 /// Runs `thingcall check`.
-pub(crate) fn run(args: &Args) -> ExitCode {
+pub(crate) async fn run(args: &Args) -> ExitCode {
     let mut problems: Vec<(String, Value)> = Vec::new();
-    let found = args.place.read(args.listening.flags()).problems.0;
-    if found.is_empty() {
+    let (wrong, doubts) = configuration(args).await;
+    if wrong.is_empty() && doubts.is_empty() {
         good(args.output, "configuration", args.place.config.as_ref().map(|path| path.display().to_string()));
     } else {
         bad(args.output, "configuration");
     }
-    problems.extend(found.iter().map(|found| (found.to_string(), found.json())));
+    let starts = wrong.is_empty();
+    let of_configuration = |found: Found, starts: bool| {
+        let mut json = found.json();
+        json.extend([("serverStarts".to_owned(), json!(starts))]);
+        (found.to_string(), Value::Object(json))
+    };
+    problems.extend(wrong.into_iter().map(|found| of_configuration(found, false)));
+    problems.extend(doubts.into_iter().map(|found| of_configuration(found, true)));
     if !args.models.is_empty() {
         match models(&args.models) {
             Ok((services, warnings)) => {
@@ -61,7 +72,25 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     for (sentence, json) in &problems {
         if args.output.json { output::line(json) } else { output::line(sentence) }
     }
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if problems.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    if starts && !args.output.json {
+        output::note("a server would start with this configuration all the same");
+    }
+    ExitCode::FAILURE
+}
+
+/// What is wrong with the configuration and around it, and what would let calls fail but no start. Of a thing model alone nobody asks what is around.
+async fn configuration(args: &Args) -> (Vec<Found>, Vec<Found>) {
+    let flags = args.listening.flags();
+    let model_alone = !args.models.is_empty() && args.place.is_default() && flags.is_empty();
+    let reading = args.place.read(flags);
+    if model_alone {
+        return (reading.problems.0, Vec::new());
+    }
+    let Preflight { problems, doubts, .. } = Box::pin(preflight(reading, Asks::Person)).await;
+    (problems.0, doubts.0)
 }
 
 fn good(output: Output, what: &str, which: Option<String>) {

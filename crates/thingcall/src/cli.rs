@@ -76,9 +76,9 @@ impl Cli {
     /// Why it failed; [`exit_of`] tells the exit status.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Serve(args) => serve::run(args).await,
+            Command::Serve(args) => Box::pin(serve::run(args)).await,
             Command::Demo(args) => demo::run(args).await,
-            Command::Check(args) => Ok(check::run(&args)),
+            Command::Check(args) => Ok(check::run(&args).await),
             Command::Call(args) => call::run(args).await,
             Command::Product(command) => product::run(command).await.map(success),
             Command::Device(command) => device::run(command).await.map(success),

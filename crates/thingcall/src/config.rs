@@ -22,7 +22,8 @@ pub(crate) mod strangers;
 mod words;
 
 pub(crate) use load::{Reading, read};
-pub(crate) use sources::Flag;
+pub(crate) use sources::{Flag, Found, Place, Problems, Sources};
+pub(crate) use words::list as transports_in_words;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -75,7 +76,7 @@ impl Config {
     }
 
     /// All sections that can be looked at alone, by name.
-    fn sections(&self) -> Vec<(String, &dyn Section)> {
+    pub(crate) fn sections(&self) -> Vec<(String, &dyn Section)> {
         let mut all: Vec<(String, &dyn Section)> = vec![
             ("api".to_owned(), &self.api),
             ("engine".to_owned(), &self.engine),
@@ -126,11 +127,27 @@ impl Config {
             all.push(Problem::new(format!("{section}.results_exchange"), value, "one broker's alone"));
         }
         let transports = self.transports();
+        all.extend(self.problems_of_gate(&transports));
         if let Some(name) = self.engine.default_transport.filter(|name| !transports.contains(name)) {
             let right = format!("the name of a transport that is configured: {}", words::list(&transports));
             all.push(Problem::new("engine.default_transport", name, right));
         }
         all
+    }
+
+    /// Whom the gate vouches for. A default that is not there is of a broker that does not ask.
+    fn problems_of_gate(&self, transports: &[TransportName]) -> Vec<Problem> {
+        let default = thingcall_gate::Config::default();
+        let brokers = [
+            ("gate.rabbitmq.transport", self.gate.rabbitmq.transport, default.rabbitmq.transport),
+            ("gate.emqx.transport", self.gate.emqx.transport, default.emqx.transport),
+            ("gate.mosquitto.transport", self.gate.mosquitto.transport, default.mosquitto.transport),
+        ];
+        let wrong = |(key, name, default)| {
+            let right = format!("the name of a transport that is configured: {}", words::list(transports));
+            (name != default && !transports.contains(&name)).then(|| Problem::new(key, name, right))
+        };
+        if self.gate.listen.is_some() { brokers.into_iter().filter_map(wrong).collect() } else { Vec::new() }
     }
 
     /// The names of the transports that there will be.

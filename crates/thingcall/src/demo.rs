@@ -25,6 +25,7 @@ use crate::config::{Config, Log, LogFormat};
 use crate::logs;
 use crate::output::{self, Paint};
 use crate::plugin;
+use crate::preflight;
 use crate::serve::Signals;
 use crate::server::Server;
 use crate::simulate::{Address, Answered, Asked, Device, Listener, Said, simulated};
@@ -72,7 +73,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(file) = &plugin {
         plugin::install(&mut config, file, PluginConfig::default())?;
     }
-    let server = Server::start(config, &metering).await?;
+    let listeners = preflight::bind(&config)?;
+    let server = Server::start(config, listeners, &metering).await?;
     if plugin.is_some() {
         plugin::loaded(server.reloads.plugins()).context(PLUGIN_FILE)?;
     }

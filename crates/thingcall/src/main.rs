@@ -13,6 +13,7 @@ mod readiness;
 mod addresses;
 mod files;
 mod operator;
+mod preflight;
 mod reloads;
 mod results;
 mod running;

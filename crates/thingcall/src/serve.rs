@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::addresses::Addresses;
 use crate::cli::WrongUse;
 use crate::config::{Flag, Shutdown};
+use crate::preflight::{Asks, preflight};
 use crate::server::Server;
 use crate::tool::Place;
 use crate::{config, files, logs, output};
@@ -65,10 +66,19 @@ impl Listening {
 /// Runs `thingcall serve` until a signal ends it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reading = args.place.read(args.listening.flags());
-    let mut config = reading.right().map_err(|problems| WrongUse(problems.to_string()))?;
+    let wrong = !reading.problems.0.is_empty();
+    let (mut config, listeners, doubts) = match preflight(reading, Asks::Server).await.ready() {
+        Ok(ready) => ready,
+        // Not what may be otherwise at the next attempt.
+        Err(refused) if wrong => return Err(WrongUse(refused.to_string()).into()),
+        Err(refused) => return Err(refused.into()),
+    };
     config.loader.force = args.force;
     let metering = Registry::new();
     logs::start(&config.log, &metering)?;
+    for doubt in &doubts.0 {
+        warn!("{doubt}");
+    }
     for stranger in config::strangers::told(config::strangers::environment()) {
         warn!("{stranger}");
     }
@@ -79,7 +89,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     // Taken before the start: sent meanwhile, it would end the program.
     let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
-    let server = Server::start(config, &metering).await?;
+    let server = Server::start(config, listeners, &metering).await?;
     let reloading = tokio::spawn(server.reloads.clone().at_each(hangup));
     if let Some(key) = &server.first_key {
         show(key);

@@ -3,21 +3,19 @@
 //! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
 //! gives those that wait their answer, and only then takes away what they need.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
-use thingcall_broker::{Bound, Broker};
+use thingcall_broker::Broker;
 use thingcall_core::{AccessKey, ResultsOutbox};
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
 use thingcall_store::Store;
-use tokio::net::TcpListener;
+
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -29,6 +27,7 @@ use crate::config::Config;
 use crate::observe::Observed;
 use crate::operator;
 use crate::output;
+use crate::preflight::Listeners;
 use crate::readiness::Readiness;
 use crate::reloads::Reloads;
 use crate::results::{self, Publishing, ToRabbit};
@@ -64,44 +63,19 @@ pub(crate) struct Server {
     kicker: JoinHandle<()>,
 }
 
-/// Sockets that are bound before anything else is done.
-struct Listeners {
-    api: TcpListener,
-    metrics: TcpListener,
-    gate: Option<TcpListener>,
-    embedded: Option<Bound>,
-}
-
 impl Server {
-    /// Starts everything.
+    /// Starts everything on these sockets.
     ///
     /// # Errors
     /// What could not be started, and what to change.
-    pub(crate) async fn start(config: Config, metering: &Metering) -> anyhow::Result<Self> {
-        // First what a person gets wrong most often: a port in use shows before anything is written.
-        let api = listen(config.api.listen, "the API", "--api ADDR or `listen` in [api]").await?;
-        let metrics = listen(config.metrics.listen, "metrics", "--metrics ADDR or `listen` in [metrics]").await?;
-        let gate = match config.gate.listen {
-            Some(address) => Some(listen(address, "brokers' questions", "`listen` in [gate]").await?),
-            None => None,
-        };
-        let embedded = brokers::bind(&config)?;
-
+    pub(crate) async fn start(config: Config, listeners: Listeners, metering: &Metering) -> anyhow::Result<Self> {
         let readiness = Readiness::new(metering)?;
         let store = Store::open(config.store.clone(), &config.data).await?;
         store.claim(readiness.conditions()).await?;
         store.show_metrics(metering)?;
         let (loader, sections) = (config.loader.clone(), config.plugins.clone());
         let plugins = Plugins::start(loader, sections, &config.data, readiness.conditions(), metering).await?;
-        match Self::wire(
-            config,
-            Listeners { api, metrics, gate, embedded },
-            store,
-            plugins.clone(),
-            (metering, readiness),
-        )
-        .await
-        {
+        match Self::wire(config, listeners, store, plugins.clone(), (metering, readiness)).await {
             Ok(server) => Ok(server),
             Err(error) if let_go(&plugins).await => Err(error),
             Err(error) => {
@@ -235,15 +209,6 @@ fn leave(folder: &Path, addresses: &Addresses) -> Option<Left> {
             |error| warn!(%error, "commands must be told where this server listens: its data folder cannot say"),
         )
         .ok()
-}
-
-/// Listens, or says what to change.
-async fn listen(address: SocketAddr, what: &str, change: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| in_use(address, what, change, &error.to_string()))
-}
-
-pub(crate) fn in_use(address: SocketAddr, what: &str, change: &str, why: &str) -> anyhow::Error {
-    anyhow!("cannot listen on {address} for {what}: {why}; stop what listens there, or choose another with {change}")
 }
 
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.

@@ -27,12 +27,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether neither is said.
+    pub(crate) const fn is_default(&self) -> bool {
+        self.config.is_none() && self.data.is_none()
+    }
+
     /// The configuration, with `--data` on top.
     ///
     /// # Errors
     /// [`WrongUse`] with all that is wrong with it.
     pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
-        self.read(Vec::new()).right().map_err(|problems| WrongUse(problems.to_string()).into())
+        let read = self.read(Vec::new()).right();
+        read.map_err(|problems| WrongUse(format!("the configuration is wrong{problems}")).into())
     }
 
     /// The same as far as it could be read, with these flags on top too.

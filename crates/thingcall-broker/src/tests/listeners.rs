@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::bench::{Bench, Event, SECRET};
-use crate::{Broker, StartError, Tls, WebSocket};
+use crate::{Broker, Tls, WebSocket};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/listeners").join(name)
@@ -43,7 +43,10 @@ async fn missing_certificate_is_said_with_its_file() {
         ..crate::Config::default()
     };
     let error = Broker::start(config, bench.parts(), &Registry::new()).await.err().unwrap();
-    assert!(matches!(&error, StartError::Tls { cert_file, .. } if cert_file.ends_with("no.pem")), "{error}");
+    assert!(
+        error.to_string().starts_with("tls.cert_file is /") && error.to_string().contains("/no.pem (No such file"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -52,7 +55,7 @@ async fn address_in_use_is_said() {
     let taken = bench.broker.local_addr();
     let config = crate::Config { listen: taken, ..crate::Config::default() };
     let error = Broker::start(config, bench.parts(), &Registry::new()).await.err().unwrap();
-    assert!(matches!(error, StartError::Listen { address, .. } if address == taken));
+    assert!(error.to_string().starts_with("listen is unusable (Address already in use"), "{error}");
 }
 
 #[tokio::test]

@@ -18,12 +18,14 @@ pub(crate) struct Reading {
     pub config: Option<Config>,
     /// All that is wrong with its values, without a look at anything else.
     pub problems: Problems,
+    /// Where the values stand.
+    pub sources: Sources,
 }
 
 impl Reading {
-    fn nothing(sources: &Sources, problem: Problem, line: Option<usize>) -> Self {
+    fn nothing(sources: Sources, problem: Problem, line: Option<usize>) -> Self {
         let place = sources.text.as_ref().map_or(Place::Defaults, |text| Place::File(text.path.clone(), line));
-        Self { config: None, problems: Problems(vec![Found { place, problem }]) }
+        Self { config: None, problems: Problems(vec![Found { place, problem }]), sources }
     }
 
     /// The configuration, if nothing is wrong with it.
@@ -46,7 +48,7 @@ pub(crate) fn read(file: Option<&Path>, flags: Vec<Flag>) -> Reading {
         sources.text = Some(Text { path: path.to_owned(), text: read.as_ref().map(Clone::clone).unwrap_or_default() });
         if let Err(error) = read {
             let problem = Problem::new("", format!("unreadable ({error})"), "a file that this user can read");
-            return Reading::nothing(&sources, problem, None);
+            return Reading::nothing(sources, problem, None);
         }
     }
     read_from(sources)
@@ -60,13 +62,13 @@ pub(super) fn read_from(sources: Sources) -> Reading {
         let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
         let what = error.message().trim().replace('\n', ", ");
         let problem = Problem::new("", format!("not TOML ({what})"), "as deploy/thingcall.example.toml shows it");
-        return Reading::nothing(&sources, problem, line);
+        return Reading::nothing(sources, problem, line);
     }
     let mut root = match merge(&sources) {
         Ok(root) => root,
         Err(error) => {
             let problem = Problem::new("", format!("unreadable ({error})"), "keys of one section in one place");
-            return Reading::nothing(&sources, problem, None);
+            return Reading::nothing(sources, problem, None);
         }
     };
     let mut problems = Problems::default();
@@ -93,7 +95,7 @@ pub(super) fn read_from(sources: Sources) -> Reading {
         }
     }
     problems.sort();
-    Reading { config, problems }
+    Reading { config, problems, sources }
 }
 
 fn merge(sources: &Sources) -> Result<Value, config::ConfigError> {

@@ -51,7 +51,7 @@ impl fmt::Display for Found {
 
 impl Found {
     /// As data: the sentence, and its parts.
-    pub(crate) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Map<String, Value> {
         let Problem { key, value, right } = &self.problem;
         let mut json = Map::new();
         let mut set = |name: &str, value: Value| drop(json.insert(name.to_owned(), value));
@@ -72,17 +72,16 @@ impl Found {
             }
             Place::Defaults => {}
         }
-        Value::Object(json)
+        json
     }
 }
 
-/// Everything that is wrong with a configuration.
+/// All that is wrong, each on a line of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Problems(pub(crate) Vec<Found>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration is wrong")?;
         self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }

@@ -227,8 +227,8 @@ fn a_secret_is_never_shown() {
         "[mqtt]\nurl = \"mqtt://u:hush@h\"",
     ] {
         let found = problems(text, &[]);
-        let told =
-            Problems(found.clone()).to_string() + &found.iter().map(|one| one.json().to_string()).collect::<String>();
+        let told = Problems(found.clone()).to_string()
+            + &found.iter().map(|one| serde_json::to_string(&one.json()).expect("JSON")).collect::<String>();
         assert!(!told.contains("hush"), "{told}");
     }
 }
@@ -255,7 +255,7 @@ fn a_problem_is_data_without_nulls() {
         "problem": "t.toml:2: engine.instance_slot is 64; right is 0 to 63",
         "key": "engine.instance_slot", "value": "64", "right": "0 to 63", "file": "t.toml", "line": 2
     });
-    assert_eq!(found[0].json(), json);
+    assert_eq!(serde_json::Value::Object(found[0].json()), json);
     let found = problems("", &[("THINGCALL__API__CONNECTIONS_MAX", "0")]);
     assert_eq!(found[0].json()["variable"], "THINGCALL__API__CONNECTIONS_MAX");
     assert!(found[0].json().get("line").is_none());
@@ -309,6 +309,15 @@ fn a_default_transport_that_is_not_there_names_its_line() {
     let (place, _, told) = only("[engine]\n\ndefault_transport = \"amqp\"\n");
     assert!(place == "t.toml:3" && told.ends_with("configured: embedded"), "{place}: {told}");
     assert!(read("[engine]\ndefault_transport = \"b\"\n[mqtt_brokers.b]\nurl = \"mqtt://h:1\"", &[]).is_ok());
+}
+
+#[test]
+fn a_gate_for_a_transport_that_is_not_there_is_told() {
+    let gate = "[gate]\nlisten = \"127.0.0.1:8085\"\n[gate.emqx]\ntransport = \"north\"\n";
+    let (place, key, told) = only(gate);
+    assert_eq!((&*place, &*key), ("t.toml:4", "gate.emqx.transport"));
+    assert!(told.ends_with("configured: embedded"), "{told}");
+    assert!(read(&format!("{gate}[mqtt_brokers.north]\nurl = \"mqtt://h:1\""), &[]).is_ok());
 }
 
 #[test]

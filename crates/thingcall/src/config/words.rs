@@ -99,7 +99,7 @@ pub(super) fn bare(name: &str) -> &str {
 }
 
 /// Names in a row.
-pub(super) fn list(names: &[TransportName]) -> String {
+pub(crate) fn list(names: &[TransportName]) -> String {
     if names.is_empty() {
         return "none is".to_owned();
     }
