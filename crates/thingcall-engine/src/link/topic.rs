@@ -37,19 +37,20 @@ impl Link<'_> {
         if let set @ Some(_) = self.settings().sync_topic {
             return set;
         }
-        let route = || self.engine.registry.route(&self.call.device.key);
-        match (transport.kind(), transport.sync_topic()) {
-            (TransportKind::Embedded | TransportKind::Plugin, _) => None,
-            (TransportKind::Mqtt | TransportKind::Amqp, None) => route().sync_topic,
-            (TransportKind::Mqtt | TransportKind::Amqp, Some(assumed)) => {
-                let asked = || {
-                    let route = route();
-                    let Route { sync_topic: known, unanswered, .. } = route;
-                    Asked { topic: next_topic(known, unanswered, assumed), assumed, known, unanswered }
-                };
-                Some(self.asked.get_or_init(asked).topic)
-            }
+        match transport.kind() {
+            TransportKind::Embedded | TransportKind::Plugin => None,
+            TransportKind::Mqtt | TransportKind::Amqp => self.learnt_topic(transport),
         }
+    }
+
+    fn learnt_topic(&self, transport: &dyn Transport) -> Option<SyncTopic> {
+        let route = || self.engine.registry.route(&self.call.device.key);
+        let Some(assumed) = transport.sync_topic() else { return route().sync_topic };
+        let asked = || {
+            let Route { sync_topic: known, unanswered, .. } = route();
+            Asked { topic: next_topic(known, unanswered, assumed), assumed, known, unanswered }
+        };
+        Some(self.asked.get_or_init(asked).topic)
     }
 
     /// The device answered, and so it hears us.
@@ -95,21 +96,21 @@ impl Link<'_> {
         let topic = self.settings().sync_topic.or(self.asked.get().map(|asked| asked.topic)).map(SyncTopic::as_str);
         match (kind, self.settings().sync_topic) {
             (TransportKind::Mqtt, Some(_)) => warn!(
-                %product, calls, seconds, %last, topic,
+                %product, calls, seconds, %last, transport = kind.as_str(), topic,
                 "no call of this product is answered: look whether its devices are connected to the broker and subscribe \
                  to the topic that the product names (`thingcall product import --sync-topic` changes it), and whether \
                  the broker's access rules (ACL) let thingcall publish it, and devices read it and answer; \
                  deploy/topics.md has all topics"
             ),
             (TransportKind::Mqtt, None) => warn!(
-                %product, calls, seconds, %last, topic,
+                %product, calls, seconds, %last, transport = kind.as_str(), topic,
                 "no call of this product is answered: look whether its devices are connected to the broker and subscribe \
                  to a topic for synchronous calls (`thingcall product import --sync-topic service` if they know neither \
                  ext nor rrpc), and whether the broker's access rules (ACL) let thingcall publish there, and devices read \
                  it and answer; deploy/topics.md has all topics"
             ),
             (TransportKind::Amqp | TransportKind::Embedded | TransportKind::Plugin, _) => warn!(
-                %product, calls, seconds, %last, topic,
+                %product, calls, seconds, %last, transport = kind.as_str(), topic,
                 "no call of this product is answered: look whether its devices take commands out of their queues, and \
                  whether the broker's permissions let them answer; MQTT devices must subscribe to the topic that the \
                  product names (`thingcall product import --sync-topic`); deploy/topics.md has all topics"
