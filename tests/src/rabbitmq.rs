@@ -115,9 +115,19 @@ impl RabbitMq {
         self.server.as_ref().expect("it runs").signal(signal);
     }
 
-    /// From now on it finds that it uses too much memory; or, if `false`, that it does not.
-    pub fn is_short_of_memory(&self, short: bool) {
-        self.control(&["set_vm_memory_high_watermark", if short { "0.000001" } else { "0.6" }]);
+    /// From now on it finds that it has too little `memory` or `disk`; or, if `false`, that it has enough.
+    ///
+    /// # Panics
+    /// If it can be short of nothing of that name.
+    pub fn is_short_of(&self, what: &str, short: bool) {
+        let command = match (what, short) {
+            ("memory", true) => ["set_vm_memory_high_watermark", "0.000001"],
+            ("memory", false) => ["set_vm_memory_high_watermark", "0.6"],
+            ("disk", true) => ["set_disk_free_limit", "1000000GB"],
+            ("disk", false) => ["set_disk_free_limit", "1MB"],
+            (other, _) => panic!("short of {other}"),
+        };
+        self.control(&command);
     }
 
     /// Where AMQP 0.9.1 clients connect.

@@ -47,15 +47,17 @@ fn mosquitto_that_stands_still_is_told_and_goes_on() {
 }
 
 #[test]
-fn rabbitmq_that_stands_still_or_is_short_of_memory_is_told_and_goes_on() {
+fn rabbitmq_that_stands_still_or_is_short_of_memory_or_disk_is_told_and_goes_on() {
     let site = Site::behind_rabbitmq(&soon(&[("AMQP__HEARTBEAT", "10m")], "AMQP"));
     let rabbitmq = site.rabbitmq.as_ref().expect("this site has one");
     rabbitmq.pause();
     is_told(&site, "amqp", "answers no probe");
     rabbitmq.resume();
     is_over(&site, "amqp");
-    rabbitmq.is_short_of_memory(true);
-    is_told(&site, "amqp", "takes no messages (low on memory)");
-    rabbitmq.is_short_of_memory(false);
-    is_over(&site, "amqp");
+    for what in ["memory", "disk"] {
+        rabbitmq.is_short_of(what, true);
+        is_told(&site, "amqp", &format!("takes no messages (low on {what})"));
+        rabbitmq.is_short_of(what, false);
+        is_over(&site, "amqp");
+    }
 }

@@ -140,4 +140,9 @@ fn silent_device_that_speaks_amqp_times_out_and_leaves_nothing() {
     eventually("the entry of the call is gone", || {
         (site.program.metrics().sum("thingcall_pending_calls", &[]) == 0.0).then_some(())
     });
+    // Nobody else's calls are answered either.
+    eventually("it is told", || {
+        site.invoke(&device, "Measure", "{}").failure();
+        site.program.log().lines().find(|line| line.contains("no call of this product is answered")).map(str::to_owned)
+    });
 }
