@@ -168,11 +168,27 @@ fn port_of_somebody_else_is_refused_by_both_and_listed_as_data() {
     assert!(checked.stdout.starts_with("--api: ") && told.contains("--api ADDR"), "{}", checked.stdout);
     assert_eq!((checked.code, code, sentence(&said, "api.listen")), (Some(1), Some(1), Some(told)), "{said}");
     let json = check(&[&arguments[..], &["--json"]].concat()).stdout;
-    let json: serde_json::Value = serde_json::from_str(json.trim()).expect("one object");
+    let json: serde_json::Value = json.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("JSON");
     assert_eq!((&json["key"], &json["flag"]), (&"api.listen".into(), &"--api".into()), "{json}");
     assert!(json["value"].as_str().is_some_and(|value| value.starts_with(&address)), "{json}");
     assert_eq!(json["serverStarts"], false, "{json}");
     assert!(json.get("file").is_none() && json.get("line").is_none(), "{json}");
+}
+
+#[test]
+fn log_filter_of_the_environment_that_silences_all_is_refused_by_both() {
+    let place = Place::new();
+    for command in ["check", "serve"] {
+        let mut ours = Command::new("timeout");
+        ours.arg("60").arg(program()).arg(command).args(FREE).args(["--data", &place.path("data")]);
+        let output = ours.env("RUST_LOG", "warning").output().expect("timeout is installed");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("environment variable RUST_LOG: is \"warning\" (\"warning\" is no level); right is error"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

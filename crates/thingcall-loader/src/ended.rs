@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::crash::{self, Note};
+use crate::error::LoadError;
 use crate::files::{self, FileError};
 use crate::manifest::is_name;
 use crate::slots::lock;
@@ -70,8 +71,7 @@ impl Endings {
     /// Takes the folder, which need not exist, and learns from what the process before left; `note` is where it wrote its
     /// last words.
     pub(crate) fn learn(folder: PathBuf, note: &Path) -> (Self, Learned) {
-        let known = Mutex::new(each(&folder, ".ended.json").collect());
-        let endings = Self { folder, known };
+        let endings = Self::remembered(folder);
         let note = crash::listen(note).unwrap_or_else(|error| {
             warn!(file = %note.display(), %error, "a plugin that ends the server could not be named");
             None
@@ -96,6 +96,25 @@ impl Endings {
         };
         marks.keys().for_each(|name| drop(std::fs::remove_file(endings.mark(name))));
         (endings, learned)
+    }
+
+    /// What is remembered by now, without learning of the process before.
+    pub(crate) fn remembered(folder: PathBuf) -> Self {
+        let known = Mutex::new(each(&folder, ".ended.json").collect());
+        Self { folder, known }
+    }
+
+    /// That the server has outlived this file, or not yet died of it too often.
+    ///
+    /// # Errors
+    /// How often it did.
+    pub(crate) fn outlived(&self, name: &str, sha256: &str) -> Result<(), LoadError> {
+        let times = self.in_a_row(name, sha256);
+        if times < IN_A_ROW_MAX {
+            return Ok(());
+        }
+        let by = self.of(name).and_then(|ended| ended.by);
+        Err(LoadError::EndsServer { name: name.to_owned(), times, by })
     }
 
     /// One more time.

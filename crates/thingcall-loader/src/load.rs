@@ -11,7 +11,6 @@ use tracing::{error, info, warn};
 use crate::book::{Active, FileNote, Known};
 use crate::candidate::Candidate;
 use crate::config::Fallback;
-use crate::ended::IN_A_ROW_MAX;
 use crate::error::{LoadError, LoadResult};
 use crate::files::{self, Stamp};
 use crate::generation::Generation;
@@ -172,7 +171,7 @@ impl Inner {
         let settings = candidate.settings(&self.configs);
         let wish = candidate.wish(&settings)?;
         if !how.force && !self.config.force {
-            self.outlives(&candidate)?;
+            self.endings.outlived(&candidate.manifest().name, &candidate.read.sha256)?;
         }
         let replaced = candidate.replaces(&wish, &self.book())?;
         if how.same == Same::Keep
@@ -202,17 +201,6 @@ impl Inner {
         let name = &candidate.manifest().name;
         let rolled_back = self.book().remembered.get(name)?.rolled_back.clone()?;
         (rolled_back == candidate.read.sha256).then(|| self.kept.last(name))
-    }
-
-    /// That the server has outlived this file, or not yet died of it too often.
-    fn outlives(&self, candidate: &Candidate) -> Result<(), LoadError> {
-        let name = &candidate.manifest().name;
-        let times = self.endings.in_a_row(name, &candidate.read.sha256);
-        if times < IN_A_ROW_MAX {
-            return Ok(());
-        }
-        let by = self.endings.of(name).and_then(|ended| ended.by);
-        Err(LoadError::EndsServer { name: name.clone(), times, by })
     }
 
     /// What runs already, if the file holds just that. Its place is noted: it may have been renamed.

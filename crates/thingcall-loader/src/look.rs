@@ -12,6 +12,7 @@ use thingcall_core::Problem;
 use crate::candidate::Candidate;
 use crate::config::{Config, PluginConfigs};
 use crate::conflict::Conflict;
+use crate::ended::Endings;
 use crate::error::LoadError;
 use crate::kept::Kept;
 use crate::load::host_can_load;
@@ -48,11 +49,21 @@ pub fn problems_of_folders(config: &Config, data: &Path) -> Vec<Problem> {
 pub fn look(config: &Config, plugins: &PluginConfigs, data: &Path) -> Look {
     let mut look = Look::default();
     let folder = folder(config, data);
+    let endings = Endings::remembered(kept_folder(data));
     let mut wishes: Vec<(PathBuf, Wish)> = Vec::new();
     // What is refused, or is switched off, is there all the same.
     let mut there = BTreeSet::new();
     for (number, file) in list(&folder).into_iter().enumerate() {
-        match wish(number, &file, (config, plugins), &wishes, &mut there) {
+        let seen = candidate(number, &file, config).and_then(|candidate| {
+            there.insert(candidate.manifest().name.clone());
+            wish(&candidate, plugins, &wishes).and_then(|wish| {
+                if !config.force {
+                    endings.outlived(&wish.name, &candidate.read.sha256)?;
+                }
+                Ok(wish)
+            })
+        });
+        match seen {
             Ok(wish) => wishes.push((file, wish)),
             Err(LoadError::Disabled(_)) => {}
             Err(error) => {
@@ -70,23 +81,20 @@ pub fn look(config: &Config, plugins: &PluginConfigs, data: &Path) -> Look {
     look
 }
 
-fn wish(
-    number: usize,
-    file: &Path,
-    (config, plugins): (&Config, &PluginConfigs),
-    before: &[(PathBuf, Wish)],
-    there: &mut BTreeSet<String>,
-) -> Result<Wish, LoadError> {
+fn candidate(number: usize, file: &Path, config: &Config) -> Result<Candidate, LoadError> {
     host_can_load(cfg!(target_feature = "crt-static"))?;
     if number >= FILES_MAX {
         return Err(LoadError::TooMany { file: file.to_owned(), max: FILES_MAX });
     }
-    let candidate = Candidate::read(file, config)?;
-    there.insert(candidate.manifest().name.clone());
+    Candidate::read(file, config)
+}
+
+/// What it asks for, beside what those before it have.
+fn wish(candidate: &Candidate, plugins: &PluginConfigs, before: &[(PathBuf, Wish)]) -> Result<Wish, LoadError> {
     let wish = candidate.wish(&candidate.settings(plugins))?;
     for (active, other) in before {
         if other.name == wish.name {
-            let (name, active, new) = (wish.name.clone(), active.clone(), file.to_owned());
+            let (name, active, new) = (wish.name.clone(), active.clone(), candidate.file.clone());
             return Err(Conflict::Name { name, active, new }.into());
         }
         wish.beside(other)?;

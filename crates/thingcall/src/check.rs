@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &Args) -> ExitCode {
     } else {
         bad(args.output, "configuration");
     }
-    let starts = wrong.is_empty();
+    let starts = wrong.is_empty() && !doubts.is_empty();
     let of_configuration = |found: Found, starts: bool| {
         let mut json = found.json();
         json.extend([("serverStarts".to_owned(), json!(starts))]);
@@ -67,7 +67,14 @@ pub(crate) async fn run(args: &Args) -> ExitCode {
         }
     }
     for stranger in config::strangers::told(config::strangers::environment()) {
-        if args.output.json { output::line(json!({ "warning": stranger })) } else { output::line(stranger) }
+        let mut json = stranger.json();
+        json.remove("problem");
+        json.extend([("warning".to_owned(), json!(stranger.to_string()))]);
+        if args.output.json {
+            output::line(Value::Object(json))
+        } else {
+            output::line(format_args!("warning: {stranger}"))
+        }
     }
     for (sentence, json) in &problems {
         if args.output.json { output::line(json) } else { output::line(sentence) }
@@ -81,7 +88,8 @@ pub(crate) async fn run(args: &Args) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What is wrong with the configuration and around it, and what would let calls fail but no start. Of a thing model alone nobody asks what is around.
+/// What is wrong with the configuration and around it, and what would let calls fail but no start. Of a thing model alone
+/// nobody asks what is around.
 async fn configuration(args: &Args) -> (Vec<Found>, Vec<Found>) {
     let flags = args.listening.flags();
     let model_alone = !args.models.is_empty() && args.place.is_default() && flags.is_empty();

@@ -14,6 +14,8 @@ use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section, TransportName};
 use thingcall_loader::Sections;
 
+use crate::logs;
+
 mod listeners;
 mod load;
 mod places;
@@ -244,9 +246,8 @@ impl Default for Log {
 impl Section for Log {
     fn problems(&self) -> Vec<Problem> {
         let mut check = Check::default();
-        if let Err(error) = crate::logs::filter(&self.level) {
-            let right = "error, warn, info, debug, trace, off, or a filter such as info,thingcall_engine=debug";
-            check.add(Problem::new("level", format_args!("{:?} ({error})", self.level), right));
+        if let Err(error) = logs::of_configuration(&self.level) {
+            check.add(Problem::new("level", format_args!("{:?} ({error})", self.level), logs::LEVELS));
         }
         check.at_least("line_bytes_max", self.line_bytes_max, 512);
         check.into_problems()

@@ -12,6 +12,8 @@ use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
+use thingcall_core::Problem;
+
 use crate::config::{Log, LogFormat};
 
 use limit::Limit;
@@ -55,16 +57,38 @@ pub(crate) fn start(config: &Log, registry: &Registry) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Wins over the configuration.
+const VARIABLE: &str = "RUST_LOG";
+/// What a level may be.
+pub(crate) const LEVELS: &str = "error, warn, info, debug, trace, off, or a filter such as info,thingcall_engine=debug";
+
 /// What passes: `RUST_LOG` if it is set, else the configured level with libraries quieted.
-pub(crate) fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    let text = match std::env::var("RUST_LOG") {
-        Ok(text) if !text.is_empty() => text,
-        Ok(_) | Err(_) => {
-            known(level)?;
-            quieted(level)
-        }
-    };
-    EnvFilter::try_new(&text).with_context(|| format!("{text:?} is not a log filter"))
+fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    match std::env::var(VARIABLE) {
+        Ok(text) if !text.is_empty() => of_environment(&text),
+        Ok(_) | Err(_) => of_configuration(level),
+    }
+}
+
+/// What passes by the configuration.
+///
+/// # Errors
+/// If it is no level and no filter.
+pub(crate) fn of_configuration(level: &str) -> anyhow::Result<EnvFilter> {
+    known(level)?;
+    EnvFilter::try_new(quieted(level)).with_context(|| format!("{level:?} is not a log filter"))
+}
+
+fn of_environment(text: &str) -> anyhow::Result<EnvFilter> {
+    known(text)?;
+    EnvFilter::try_new(text).with_context(|| format!("{text:?} is not a log filter"))
+}
+
+/// What is wrong with `RUST_LOG`, and its name.
+pub(crate) fn problem_of_environment() -> Option<(&'static str, Problem)> {
+    let text = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
+    let error = of_environment(&text).err()?;
+    Some((VARIABLE, Problem::new("", format_args!("{text:?} ({error})"), LEVELS)))
 }
 
 /// A word that is no level is a target to the filter, and silences all others: `warning`.

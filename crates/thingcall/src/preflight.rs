@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::addresses::Addresses;
 use crate::config::{Config, Found, Place, Problems, Reading, Sources, transports_in_words};
+use crate::logs;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -116,6 +117,9 @@ impl Around<'_> {
 
     async fn look_at_files(&mut self) {
         let config = self.config;
+        let variable = logs::problem_of_environment();
+        let found = variable.map(|(name, problem)| Found { place: Place::Variable(name.to_owned()), problem });
+        self.problems.extend(found);
         for (name, section) in config.sections() {
             let problems = section.problems_of_files();
             problems.into_iter().for_each(|problem| self.problem(problem.within(&name)));

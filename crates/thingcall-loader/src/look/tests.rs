@@ -62,3 +62,21 @@ fn folders_that_cannot_be_read_are_told_and_missing_ones_are_right() {
     write(site.data.join("plugin-kept/meter.json"), "{").unwrap();
     assert_eq!(problems_of_folders(&site.config, &site.data).len(), 1);
 }
+
+#[test]
+fn file_that_ended_the_server_again_and_again_is_told_unless_forced() {
+    let site = Site::new();
+    let file = site.file("a.so");
+    answering(&file, "a", "[\"fb:*\"]", "1");
+    let sha256 = crate::files::read(&file, &[]).unwrap().sha256;
+    let ended = serde_json::json!({
+        "times": 3, "atLoadInARow": 3, "at": "2026-01-01T00:00:00Z", "atLoad": true, "generation": 1, "file": file,
+        "sha256": sha256,
+    });
+    std::fs::create_dir(site.data.join("plugin-kept")).unwrap();
+    write(site.data.join("plugin-kept/a.ended.json"), ended.to_string()).unwrap();
+    let found = look(&site.config, &site.configs, &site.data);
+    assert!(found.refused.len() == 1 && found.refused[0].1.value.contains("--force"), "{found:?}");
+    let forced = Config { force: true, ..site.config.clone() };
+    assert!(look(&forced, &site.configs, &site.data).refused.is_empty());
+}

@@ -1,21 +1,22 @@
 //! Environment variables that look like ours and are none: a key that was meant to be set, and is not.
 
 use clap::{Command, CommandFactory};
+use thingcall_core::Problem;
 
+use super::sources::{Found, Place};
 use crate::cli::Cli;
 
-/// A sentence for each of these variables that looks like ours and is none.
+/// Each of these variables that looks like ours and is none.
 ///
 /// They are told and no more: the variables of a container platform may begin like ours by themselves.
-pub(crate) fn told(names: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn told(names: impl Iterator<Item = String>) -> Vec<Found> {
     let ours = variables(&Cli::command());
     let looks_like_ours = |name: &String| name.starts_with("THINGCALL_") && !name.starts_with("THINGCALL__");
     let mut strangers: Vec<_> = names.filter(|name| looks_like_ours(name) && !ours.contains(name)).collect();
     strangers.sort();
-    let told = strangers.into_iter().map(|name| {
-        format!("environment variable {name} has no meaning; a key is THINGCALL__SECTION__KEY, with two underscores")
-    });
-    told.collect()
+    let right = "THINGCALL__SECTION__KEY, with two underscores";
+    let problem = || Problem::new("", "no key and no option", right);
+    strangers.into_iter().map(|name| Found { place: Place::Variable(name), problem: problem() }).collect()
 }
 
 /// The names of this process's environment.
