@@ -3,6 +3,7 @@
 mod broker;
 mod probe;
 mod raw;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

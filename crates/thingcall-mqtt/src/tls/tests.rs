@@ -1,4 +1,4 @@
-//! Files that cannot be used are told at the start, by key and name. That good ones work is tried against Mosquitto.
+//! Files that cannot be used are told at the start, by key and name. That good ones work is tried in `tests/tls.rs`.
 
 use std::path::PathBuf;
 
