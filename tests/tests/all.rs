@@ -41,6 +41,7 @@ mod raw_devices;
 mod replies;
 mod requests;
 mod sdks;
+mod secrets;
 mod sockets;
 mod tidy;
 mod told;

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use crate::{bench, call, check, demo, device, explain, key, output, plugin, product, serve};
@@ -54,12 +55,21 @@ enum Command {
 /// # Errors
 /// [`WrongUse`] if it cannot be read and JSON is wanted; else that is said here, with the colours of a terminal.
 pub(crate) fn read(arguments: &[OsString]) -> anyhow::Result<Cli> {
-    Cli::try_parse_from(arguments).map_err(|error| {
+    Cli::try_parse_from(arguments).map_err(|mut error| {
+        hide_password(&mut error);
         if !error.use_stderr() || !output::json_is_wanted(arguments) {
             error.exit();
         }
         WrongUse(words(&error.to_string())).into()
     })
+}
+
+/// An error shows the value that is wrong, unless it is a URL with a user, and so perhaps with a password.
+fn hide_password(error: &mut clap::Error) {
+    let user = |value: &str| value.contains("://") && value.contains('@');
+    if matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if user(value)) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+    }
 }
 
 /// What is wrong, without the usage that follows it.

@@ -16,6 +16,8 @@ use thingcall_core::UnixMillis;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::cli::WrongUse;
+
 /// Longer than the 8 s a synchronous call may take, and than the network's share of it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,6 +82,17 @@ impl Body {
     }
 }
 
+/// Reads a server's URL.
+///
+/// # Errors
+/// If it is none, or holds a user: a password does not belong into a URL, and even less into an error.
+pub(crate) fn server_url(url: &str) -> anyhow::Result<Uri> {
+    if url.contains('@') {
+        bail!(WrongUse("a server's URL holds no user (it is not shown); right is http://127.0.0.1:8080".to_owned()));
+    }
+    url.parse().with_context(|| format!("{url:?} is not a URL; right is http://127.0.0.1:8080"))
+}
+
 /// A connection for requests without bodies to `HOST:PORT`.
 ///
 /// # Errors
@@ -109,7 +122,7 @@ impl Client {
     /// # Errors
     /// If nobody listens there, or the URL is of another kind than `http://HOST:PORT`.
     pub(crate) async fn connect(url: &str, signer: Signer) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL; right is http://127.0.0.1:8080"))?;
+        let uri = server_url(url)?;
         if uri.scheme_str() != Some("http") {
             bail!("{url:?}: only http:// is spoken here; for a server behind TLS ask the listener behind it");
         }

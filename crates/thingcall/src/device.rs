@@ -45,8 +45,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Show all that is known of a device, its secret too
+    /// Show all that is known of a device
     Show {
+        /// Its secret too
+        #[arg(long)]
+        secret: bool,
         #[command(flatten)]
         one: One,
         #[command(flatten)]
@@ -90,7 +93,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             add(NewDevice { product, name, secret, nickname, transport }, output, &place).await
         }
         Command::List { product, output, place } => list(product, output, &place).await,
-        Command::Show { one, running } => one.show(running).await,
+        Command::Show { secret, one, running } => one.show(secret, running).await,
         Command::Disable(one) => one.change(Change::Enabled(false)).await,
         Command::Enable(one) => one.change(Change::Enabled(true)).await,
         Command::Route { transport, one } => one.change(Change::Transport(transport)).await,
@@ -178,18 +181,18 @@ impl One {
             }
         }
         tool::known(&store).await;
-        print(self.output, &members(&record, Some(&record.secret)));
+        print(self.output, &members(&record, None));
         store.close().await;
         Ok(())
     }
 
     /// Prints the device, and what a running server was told by it and did not understand.
-    async fn show(self, running: Running) -> anyhow::Result<()> {
+    async fn show(self, secret: bool, running: Running) -> anyhow::Result<()> {
         let store = self.place.open_existing().await?;
         let record = store.device(&self.device).await;
         store.close().await;
         let record = record?;
-        let mut shown = members(&record, Some(&record.secret));
+        let mut shown = members(&record, secret.then_some(&record.secret));
         // Without a running server there is nothing that it remembers.
         let dropped = running.dropped(&self.place, &record.device.key).await.ok().flatten();
         if let (Value::Object(members), Some(dropped)) = (&mut shown, dropped) {

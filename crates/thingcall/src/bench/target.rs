@@ -17,6 +17,7 @@ use super::pace::Plan;
 use super::report::Report;
 use super::through::Through;
 use super::{Args, Broker, amqp, device, load};
+use crate::client::server_url;
 use crate::simulate::{self, Address, Device, simulated};
 use crate::tool::scratch;
 
@@ -69,6 +70,8 @@ impl Target {
     fn running(args: &Args) -> anyhow::Result<Option<Self>> {
         let place = args.place();
         if let Some(url) = args.url.clone() {
+            // Before anything is registered or connected for it.
+            server_url(&url)?;
             let broker = place.server("").ok().and_then(|addresses| addresses.broker_of(None).ok());
             return Ok(Some(Self { url, broker, pids: args.server_pid.into_iter().collect() }));
         }

@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use hyper::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::client::server_url;
 
 /// More than the head or the body of any answer here.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -37,7 +38,7 @@ impl Wire {
     /// # Errors
     /// If nobody listens there.
     pub(super) async fn connect(url: &str) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL; right is http://127.0.0.1:8080"))?;
+        let uri = server_url(url)?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http"));
         let host = authority.with_context(|| format!("{url:?}: only http:// is spoken here"))?.to_string();
         let address = if uri.port_u16().is_some() { host.clone() } else { format!("{host}:80") };

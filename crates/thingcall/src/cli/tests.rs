@@ -23,6 +23,7 @@ fn what_others_script_parses() {
         "device add --product pk --name n --secret s --json",
         "device list --product pk",
         "device show pk/dn",
+        "device show pk/dn --secret",
         "device disable pk/dn",
         "device enable pk/dn",
         "device remove pk/dn",

@@ -85,7 +85,7 @@ pub(super) fn introduce(paint: Paint, server: &Server, key: &AccessKey, folder: 
     output::line(format_args!("  API      http://{}", server.addresses.api));
     output::line(format_args!("  MQTT     mqtt://{mqtt}"));
     output::line(format_args!("  metrics  http://{}/metrics", server.addresses.metrics));
-    output::line(format_args!("  key      {} {}", key.id, key.secret.expose()));
+    output::line(format_args!("  key      {}", key.id));
     output::line(format_args!("  folder   {}", folder.display()));
     output::line(format_args!(
         "  product  {PRODUCT} with devices {WITH_EXT}, {WITHOUT_EXT} (simulated, over MQTT) and {AWAY} (not connected)"

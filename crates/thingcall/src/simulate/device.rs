@@ -49,6 +49,10 @@ pub(crate) struct Address {
 impl std::str::FromStr for Address {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains('@') {
+            // A password does not belong into a URL, and even less into an error.
+            return Err("a broker's URL holds no user (it is not shown); right is mqtt://127.0.0.1:1883".to_owned());
+        }
         let wrong = || format!("{text:?} is not a broker; right is mqtt://127.0.0.1:1883");
         let rest = text.strip_prefix("mqtt://").or_else(|| text.strip_prefix("tcp://"));
         let rest = rest.or_else(|| (!text.contains("://")).then_some(text)).ok_or_else(wrong)?.trim_end_matches('/');
