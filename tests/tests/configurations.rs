@@ -68,7 +68,7 @@ const WRONG: &[(&str, &[(&str, &str)])] = &[
     ("[log]\nlevel = \"warning\"", &[("log.level", "right is error, warn, info")]),
     ("[api]\nconnections_max = 0", &[("api.connections_max", "0; right is a whole number, 1 or more")]),
     ("[api]\nlisten = \"nowhere\"", &[("api.listen", "right is ADDRESS:PORT")]),
-    ("[gate]\nlisten = \"192.0.2.1:7\"\nsecret = \"x\"", &[("gate.listen", "right is an address of this machine")]),
+    ("[gate]\nlisten = \"203.0.113.77:7\"\nsecret = \"x\"", &[("gate.listen", "right is an address of this machine")]),
     (
         "[gate]\nlisten = \"127.0.0.1:1\"\n[broker.websocket]\nlisten = \"127.0.0.1:1\"",
         &[("broker.websocket.listen", "as is gate.listen")],

@@ -1,6 +1,6 @@
 //! What listeners and brokers are to each other: two cannot have one address, and an external broker is another server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use thingcall_core::{BrokerAddress, Problem};
 
@@ -56,8 +56,15 @@ fn meet(one: SocketAddr, other: SocketAddr) -> bool {
 /// Whether a connection to this URL would end at this listener, as far as its text tells: names are not looked up.
 fn leads_to(url: &str, listener: SocketAddr) -> bool {
     let Ok(broker) = BrokerAddress::read(url, SCHEMES, "") else { return false };
-    let host = if broker.host == "localhost" { "127.0.0.1" } else { &broker.host };
-    let Ok(address) = host.parse::<IpAddr>() else { return false };
-    let any = listener.ip().is_unspecified() && (address.is_loopback() || address.is_unspecified());
-    listener.port() == broker.port && (address == listener.ip() || any)
+    let addresses = match &*broker.host {
+        "localhost" | "0.0.0.0" | "::" => vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        host => host.parse().into_iter().collect(),
+    };
+    let there = |address: &IpAddr| *address == listener.ip() || (listener.ip().is_unspecified() && is_ours(*address));
+    listener.port() == broker.port && addresses.iter().any(there)
+}
+
+/// Whether this machine has this address: only then can a socket have it.
+fn is_ours(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }

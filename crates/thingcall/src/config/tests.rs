@@ -363,6 +363,23 @@ fn external_broker_that_is_our_own_is_refused() {
 }
 
 #[test]
+fn external_broker_at_an_address_of_this_machine_is_our_own_where_we_listen_everywhere() {
+    // No packet is sent: it only tells which address would be ours.
+    let own = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("203.0.113.77:9")?;
+        socket.local_addr()
+    });
+    let own = own.map_or_else(|_| "127.0.0.1".to_owned(), |address| address.ip().to_string());
+    let with = |listen: &str, host: &str| {
+        let text = format!("[broker]\nlisten = \"{listen}\"\n[mqtt]\nurl = \"mqtt://{host}:7001\"\n");
+        read(&text, &[]).is_ok()
+    };
+    assert!(!with("0.0.0.0:7001", &own), "{own}");
+    assert!(!with("[::1]:7001", "localhost") && !with("0.0.0.0:7001", "localhost"));
+    assert!(with("0.0.0.0:7001", "203.0.113.77") && with("0.0.0.0:7002", &own));
+}
+
+#[test]
 fn variable_that_looks_like_ours_and_is_none_is_named() {
     let names = ["THINGCALL_API__LISTEN", "THINGCALL__API__LISTEN", "THINGCALL_CONFIG", "THINGCALL_KEY_ID", "PATH"];
     let told = super::strangers::told(names.iter().map(ToString::to_string));
