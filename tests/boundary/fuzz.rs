@@ -69,7 +69,11 @@ async fn play(library: &Path, treated: PluginConfig, calls: u32, seed: u64) {
             drop((own, permit));
         });
         if number % (calls / SWAPS).max(1) == 0 {
-            let swapped = bench.plugins.reload("fuzz", false).await.expect("the same file is loaded again");
+            let swapped = bench
+                .plugins
+                .reload("fuzz", thingcall_loader::Settings::AsBefore, false)
+                .await
+                .expect("the same file is loaded again");
             assert!(swapped.changed);
         }
         while let Some(ended) = running.try_join_next() {

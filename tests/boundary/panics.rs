@@ -101,7 +101,7 @@ async fn panic_in_destroy_is_contained() {
 
     at(&bench, "").await.expect("it works");
     // The old generation is destroyed, then the new one.
-    bench.plugins.reload("panics", false).await.expect("a new generation");
+    bench.plugins.reload("panics", thingcall_loader::Settings::AsBefore, false).await.expect("a new generation");
 
     at(&bench, "").await.expect("it works");
     bench.shut_down().await;

@@ -1,6 +1,6 @@
 /* A plugin for tests that ends the server. In a call it does what param1 says: 1 a wild write, 2 abort, 3 exit, 4 _exit,
  * 5 a stack that overflows; anything else it answers. Built with -DIF_THERE="\"PATH\"" it does what -DAT_LOAD=n says when
- * it is created, if that file is there. */
+ * it is created, if that file is there; with -DAWAITS="\"PATH\"" it is not created before that file is there. */
 #define _DEFAULT_SOURCE
 #include "thingcall_plugin.h"
 #include <stdlib.h>
@@ -36,6 +36,9 @@ static int32_t create(const thingcall_host_api *host, thingcall_token plugin, co
                       thingcall_out *err, void **self) {
   (void)plugin; (void)config; (void)err; (void)self;
   H = host;
+#ifdef AWAITS
+  while (access(AWAITS, F_OK) != 0) usleep(1000);
+#endif
 #ifdef IF_THERE
   if (access(IF_THERE, F_OK) == 0) deed(AT_LOAD);
 #endif

@@ -31,6 +31,7 @@ mod plugin_commands;
 mod plugin_ends;
 mod plugin_evil;
 mod plugin_reserved;
+mod plugin_starts;
 mod plugin_swap;
 mod rabbitmq;
 mod rabbitmq_confined;

@@ -54,10 +54,18 @@ pub(crate) struct Known {
     pub(crate) sha256: String,
 }
 
+/// A plugin whose code runs for the first time. Its name, file and claims are taken.
+pub(crate) struct Starting {
+    pub(crate) file: PathBuf,
+    pub(crate) number: u64,
+    pub(crate) wish: Wish,
+}
+
 /// All plugins and files.
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) active: BTreeMap<String, Active>,
+    pub(crate) starting: BTreeMap<String, Starting>,
     pub(crate) files: BTreeMap<PathBuf, FileNote>,
     /// Those that were loaded once, in an earlier process too, and were not forgotten.
     pub(crate) remembered: BTreeMap<String, Record>,
@@ -86,7 +94,8 @@ impl Book {
         // Unless that holds another one now.
         let others = |file: &PathBuf| !self.active.values().any(|active| active.file == *file);
         let before = || self.remembered.get(name).map(|record| record.file.clone()).filter(others);
-        self.active.get(name).map(|active| active.file.clone()).or_else(refused).or_else(before)
+        let starting = || self.starting.get(name).map(|starting| starting.file.clone());
+        self.active.get(name).map(|active| active.file.clone()).or_else(starting).or_else(refused).or_else(before)
     }
 
     /// Whose file this is: what it says of itself, else what it was when it was last loaded.
@@ -100,6 +109,7 @@ impl Book {
         let file = self.file_of(name);
         let refusal = file.as_ref().and_then(|file| self.files.get(file)?.refusal.as_ref());
         match (refusal, file) {
+            _ if self.starting.contains_key(name) => "its create has not returned yet".to_owned(),
             (Some(refusal), _) => refusal.error.to_string(),
             (None, Some(file)) => format!("its file {} is not there", file.display()),
             (None, None) => "no file in the plugin folder holds it".to_owned(),
@@ -113,15 +123,22 @@ impl Book {
 
     /// A refusal, with what is in the way by now.
     pub(crate) fn refusal(&self, error: &LoadError, known: Option<Known>) -> Refusal {
-        let generation = |name: &str| Some((name.to_owned(), self.active.get(name)?.number));
+        // 0 is nobody's: what was in the way is gone already.
+        let generation = |name: &str| (name.to_owned(), self.in_the_way(name).next().unwrap_or(0));
         let conflict = if let LoadError::Conflict(conflict) = error { Some(conflict) } else { None };
-        let in_the_way = conflict.and_then(|conflict| generation(conflict.active()));
+        let in_the_way = conflict.map(|conflict| generation(conflict.active()));
         Refusal { error: error.clone(), known, in_the_way }
     }
 
-    /// The files that were refused because of a generation that is not active any more.
+    /// The generations of this name that take claims from others.
+    fn in_the_way(&self, name: &str) -> impl Iterator<Item = u64> {
+        let starting = self.starting.get(name).map(|starting| starting.number);
+        starting.into_iter().chain(self.active.get(name).map(|active| active.number))
+    }
+
+    /// The files that were refused because of a generation that is neither active any more nor being started.
     pub(crate) fn no_longer_in_conflict(&self) -> Vec<PathBuf> {
-        let there = |(name, number): &(String, u64)| self.active.get(name).is_some_and(|found| found.number == *number);
+        let there = |(name, number): &(String, u64)| self.in_the_way(name).any(|found| found == *number);
         let freed = |note: &FileNote| {
             note.refusal.as_ref().and_then(|refusal| refusal.in_the_way.as_ref()).is_some_and(|other| !there(other))
         };
@@ -172,13 +189,17 @@ impl Book {
             Some(state)
         });
         let mut all: Vec<_> = active.chain(others).collect();
-        for Reserved { wish, why } in reserved {
+        for Reserved { wish, why, .. } in reserved {
             let at = all.iter().position(|state| state.name.as_ref() == Some(&wish.name));
             let file = || self.file_of(&wish.name).unwrap_or_default();
             let mut state = match at {
                 Some(at) => all.remove(at),
                 None => absent(file(), &wish.name, why),
             };
+            if let Some(starting) = self.starting.get(&wish.name) {
+                (state.status, state.error) = (PluginStatus::Starting, None);
+                (state.file, state.generation) = (starting.file.clone(), Some(starting.number));
+            }
             state.claims = wish.claims.iter().map(ToString::to_string).collect();
             state.codecs = wish.codecs.iter().map(ToString::to_string).collect();
             state.order = wish.order;

@@ -103,6 +103,13 @@ impl Candidate {
         for (_, other) in book.active.iter().filter(|(name, _)| !replaced.contains(name)) {
             wish.beside(&other.wish)?;
         }
+        for (name, other) in &book.starting {
+            if *name == wish.name {
+                let (name, active, new) = (name.clone(), other.file.clone(), self.file.clone());
+                return Err(Conflict::Name { name, active, new });
+            }
+            wish.beside(&other.wish)?;
+        }
         Ok(replaced)
     }
 }

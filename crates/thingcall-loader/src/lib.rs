@@ -97,6 +97,7 @@ pub use files::FileError;
 pub use generation::{CreateError, Generation, Image};
 pub use image::ImageError;
 pub use inspect::{InspectError, Inspected, inspect};
+pub use load::Settings;
 pub use look::{Look, look, problems_of_folders};
 pub use manifest::{Manifest, ManifestError};
 pub use metrics::Metrics;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::book::{Active, FileNote, Known};
+use crate::book::{Active, FileNote, Known, Starting};
 use crate::candidate::Candidate;
-use crate::config::Fallback;
+use crate::config::{Fallback, PluginConfig, PluginConfigs};
 use crate::error::{LoadError, LoadResult};
 use crate::files::{self, Stamp};
 use crate::generation::Generation;
@@ -20,7 +20,7 @@ use crate::metrics;
 use crate::plugins::Inner;
 use crate::report::Loaded;
 use crate::routes::{Circuit, Member, Wish};
-use crate::scan::FILES_MAX;
+use crate::scan::{FILES_MAX, Undecided};
 
 /// Whether a file that holds what runs already is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +32,29 @@ pub(crate) enum Same {
 }
 
 /// How a file is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct How {
     pub(crate) same: Same,
     /// Also if it ended the server again and again.
     pub(crate) force: bool,
+    pub(crate) settings: Settings,
 }
 
 impl How {
     /// As it is done without an operator's word.
-    pub(crate) const BY_ITSELF: Self = Self { same: Same::Keep, force: false };
+    pub(crate) const fn by_itself() -> Self {
+        Self { same: Same::Keep, force: false, settings: Settings::AsBefore }
+    }
+}
+
+/// Which section a plugin is loaded with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Settings {
+    /// The one that is known.
+    #[default]
+    AsBefore,
+    /// This one, or none; it is known from then on, if the plugin can be loaded with it.
+    Now(Option<Box<PluginConfig>>),
 }
 
 /// What is loaded as what.
@@ -53,6 +66,17 @@ struct Attempt<'a> {
     how: How,
     /// See [`Record::rolled_back`].
     rolled_back: Option<String>,
+    /// Dropped once it is decided whether its code runs.
+    undecided: &'a mut Option<Undecided>,
+}
+
+/// A file whose code shall run, and what is known of it by then.
+struct Decided {
+    candidate: Candidate,
+    wish: Wish,
+    settings: PluginConfig,
+    number: u64,
+    rolled_back: Option<String>,
 }
 
 impl Circuit for Generation {
@@ -62,15 +86,25 @@ impl Circuit for Generation {
 }
 
 impl Inner {
-    /// Loads a file and notes what became of it. The caller holds the lock on loads.
-    pub(crate) async fn load(self: &Arc<Self>, file: &Path, how: How) -> Result<Loaded, LoadError> {
+    /// Loads a file and notes what became of it.
+    pub(crate) async fn load(
+        self: &Arc<Self>,
+        file: &Path,
+        how: How,
+        mut undecided: Option<Undecided>,
+    ) -> Result<Loaded, LoadError> {
+        let _turn = self.turn(file).await;
         // Before it is read: what changes meanwhile is seen as a change.
         let stamp = Stamp::of(file).ok().flatten();
+        if stamp.is_some() && self.book().has_room_for(file) {
+            self.book().files.entry(file.to_owned()).or_default().stamp = stamp;
+        }
         let mut known = None;
-        let result = self.attempt(Attempt { from: file, file, how, rolled_back: None }, &mut known).await;
+        let attempt = Attempt { from: file, file, how, rolled_back: None, undecided: &mut undecided };
+        let result = self.attempt(attempt, &mut known).await;
         self.report(file, &result);
         if let Err(error) = &result {
-            self.fall_back(file, error, known.as_ref()).await;
+            self.fall_back(file, error, known.as_ref(), &mut undecided).await;
         }
         // Nothing is noted of a file that is not there: there is nothing to look at again.
         if stamp.is_some() && !matches!(result, Err(LoadError::ShutDown | LoadError::TooMany { .. })) {
@@ -84,7 +118,13 @@ impl Inner {
 
     /// Loads the file that was loaded last, or else the one before it, where the present one is refused and nothing runs.
     /// What is switched off, or in somebody's way, stays so.
-    async fn fall_back(self: &Arc<Self>, file: &Path, error: &LoadError, known: Option<&Known>) {
+    async fn fall_back(
+        self: &Arc<Self>,
+        file: &Path,
+        error: &LoadError,
+        known: Option<&Known>,
+        undecided: &mut Option<Undecided>,
+    ) {
         if matches!(error.result(), None | Some(LoadResult::DuplicateModule)) {
             return;
         }
@@ -103,7 +143,7 @@ impl Inner {
                 continue;
             }
             let rolled_back = rolled_back.clone();
-            let attempt = Attempt { from: &kept, file, how: How::BY_ITSELF, rolled_back };
+            let attempt = Attempt { from: &kept, file, how: How::by_itself(), rolled_back, undecided };
             match self.attempt(attempt, &mut None).await {
                 Ok(Loaded { version, generation, sha256, .. }) => {
                     warn!(
@@ -117,15 +157,16 @@ impl Inner {
         }
     }
 
-    /// Loads what ran before the last. The caller holds the lock on loads.
+    /// Loads what ran before the last.
     pub(crate) async fn load_before(self: &Arc<Self>, name: &str) -> Result<Loaded, LoadError> {
         let file = self.book().file_of(name).ok_or_else(|| LoadError::UnknownPlugin(name.to_owned()))?;
+        let _turn = self.turn(&file).await;
         let before = self.kept.before(name);
         if !before.exists() {
             return Err(LoadError::NothingBefore(name.to_owned()));
         }
         let rolled_back = files::sha256(&file);
-        let attempt = Attempt { from: &before, file: &file, how: How::BY_ITSELF, rolled_back };
+        let attempt = Attempt { from: &before, file: &file, how: How::by_itself(), rolled_back, undecided: &mut None };
         let result = self.attempt(attempt, &mut None).await;
         self.report(&before, &result);
         self.publish(&self.book());
@@ -143,32 +184,65 @@ impl Inner {
                 info!(plugin = name, version, generation, sha256, %file, "plugin loaded");
             }
             Ok(_) => {}
-            Err(error @ LoadError::Disabled(_)) => info!(%file, %error, "plugin not loaded"),
+            Err(error @ (LoadError::Disabled(_) | LoadError::ShutDown)) => info!(%file, %error, "plugin not loaded"),
             Err(error) => error!(%file, %error, "plugin refused"),
         }
     }
 
-    async fn attempt(
-        self: &Arc<Self>,
-        Attempt { from, file, how, mut rolled_back }: Attempt<'_>,
+    /// Loads what `from` holds as the operator's `file`. The caller has the file's turn.
+    async fn attempt(self: &Arc<Self>, attempt: Attempt<'_>, known: &mut Option<Known>) -> Result<Loaded, LoadError> {
+        let (file, section) = (attempt.file, attempt.how.settings.clone());
+        let decided = {
+            // One after the other, so that of two which want the same one gets it.
+            let _deciding = self.deciding.lock().await;
+            match self.decide(&attempt, known).await? {
+                Err(there) => return Ok(there),
+                Ok(decided) => decided,
+            }
+        };
+        drop(attempt.undecided.take());
+        let Decided { candidate, wish, settings, number, rolled_back } = decided;
+        let fallback = settings.fallback;
+        let created = self.run(candidate, &wish, settings, number).await;
+        let (generation, bytes) = created.inspect_err(|_| {
+            let mut book = self.book();
+            book.starting.remove(&wish.name);
+            self.publish(&book);
+        })?;
+        let (member, idle) = member(&generation, &wish, fallback);
+        let image = generation.image();
+        let mut record = Record::new(file, &image.manifest.version, &image.sha256, &wish);
+        record.rolled_back = rolled_back;
+        self.remember(&wish.name, record, bytes).await;
+        self.install(Active { file: file.to_owned(), number, generation, wish, member, idle }, section)
+    }
+
+    /// Reads a file and takes a place for its plugin, if its code shall run; else says what runs already.
+    async fn decide(
+        &self,
+        Attempt { from, file, how, rolled_back, .. }: &Attempt<'_>,
         known: &mut Option<Known>,
-    ) -> Result<Loaded, LoadError> {
+    ) -> Result<Result<Decided, Loaded>, LoadError> {
         host_can_load(cfg!(target_feature = "crt-static"))?;
         if self.stop.is_cancelled() {
             return Err(LoadError::ShutDown);
         }
         if !self.book().has_room_for(file) {
-            return Err(LoadError::TooMany { file: file.to_owned(), max: FILES_MAX });
+            return Err(LoadError::TooMany { file: (*file).to_owned(), max: FILES_MAX });
         }
+        let mut rolled_back = rolled_back.clone();
         let mut candidate = self.read(from).await?;
         if let (true, Some(kept)) = (how.same == Same::Keep && from == file, self.rolled_back_to(&candidate)) {
             rolled_back = Some(candidate.read.sha256);
             candidate = self.read(&kept).await?;
             info!(plugin = candidate.manifest().name, file = %file.display(), "the operator went back from this file");
         }
-        candidate.file = file.to_owned();
+        candidate.file = (*file).to_owned();
         *known = Some(candidate.known());
-        let settings = candidate.settings(&self.configs);
+        let settings = match &how.settings {
+            Settings::AsBefore => candidate.settings(&self.configs.load()),
+            Settings::Now(section) => section.as_deref().cloned().unwrap_or_default(),
+        };
         let wish = candidate.wish(&settings)?;
         if !how.force && !self.config.force {
             self.endings.outlived(&candidate.manifest().name, &candidate.read.sha256)?;
@@ -177,17 +251,18 @@ impl Inner {
         if how.same == Same::Keep
             && let Some(loaded) = self.already_there(&candidate, &replaced)
         {
-            return Ok(loaded);
+            return Ok(Err(loaded));
         }
-        let number = self.book().next_number(&wish.name);
-        let fallback = settings.fallback;
-        let (generation, bytes) = self.run(candidate, &wish, settings, number).await?;
-        let (member, idle) = member(&generation, &wish, fallback);
-        let image = generation.image();
-        let mut record = Record::new(file, &image.manifest.version, &image.sha256, &wish);
-        record.rolled_back = rolled_back;
-        self.remember(&wish.name, record, bytes).await;
-        Ok(self.install(Active { file: file.to_owned(), number, generation, wish, member, idle }, &replaced))
+        let mut book = self.book();
+        let number = book.next_number(&wish.name);
+        // Where it was renamed, what runs goes with it.
+        if let Some(active) = book.active.get_mut(&wish.name) {
+            active.file.clone_from(&candidate.file);
+        }
+        let starting = Starting { file: candidate.file.clone(), number, wish: wish.clone() };
+        book.starting.insert(wish.name.clone(), starting);
+        self.publish(&book);
+        Ok(Ok(Decided { candidate, wish, settings, number, rolled_back }))
     }
 
     async fn read(&self, file: &Path) -> Result<Candidate, LoadError> {
@@ -220,10 +295,22 @@ impl Inner {
         Some(loaded)
     }
 
-    /// Puts a plugin into the table in place of others, which are retired.
-    fn install(self: &Arc<Self>, new: Active, replaced: &[String]) -> Loaded {
+    /// Puts a plugin into the table in place of those of its name and its file, which are retired.
+    fn install(self: &Arc<Self>, new: Active, section: Settings) -> Result<Loaded, LoadError> {
         let loaded = loaded(&new, true);
         let mut book = self.book();
+        book.starting.remove(&loaded.name);
+        // Looked at under the book's lock: a shutdown that comes later finds it there.
+        if self.stop.is_cancelled() {
+            drop(book);
+            self.retire(new);
+            return Err(LoadError::ShutDown);
+        }
+        if let Settings::Now(section) = section {
+            self.set_section(&loaded.name, section);
+        }
+        let mut replaced = book.names_in(&new.file);
+        replaced.push(loaded.name.clone());
         let old: Vec<_> = replaced.iter().filter_map(|name| book.active.remove(name)).collect();
         for old in &old {
             self.count_active(old, metrics::Active::No);
@@ -238,7 +325,17 @@ impl Inner {
         for old in old {
             self.retire(old);
         }
-        loaded
+        Ok(loaded)
+    }
+
+    /// From now on this is the plugin's section.
+    fn set_section(&self, name: &str, section: Option<Box<PluginConfig>>) {
+        let mut configs = PluginConfigs::clone(&self.configs.load());
+        match section {
+            Some(section) => drop(configs.insert(name.to_owned(), *section)),
+            None => drop(configs.remove(name)),
+        }
+        self.configs.store(Arc::new(configs));
     }
 }
 

@@ -1,7 +1,8 @@
 //! All plugins of a server: which are active, and how they come and go.
 //!
-//! **Invariant:** loads happen one after the other; calls never wait for one. A generation that leaves the table is
-//! retired by a task that [`Plugins::shutdown`] waits for.
+//! **Invariant:** what becomes of files is decided one after the other; their code runs beside each other, and neither
+//! calls nor other loads wait for it. A generation that leaves the table is retired by a task that [`Plugins::shutdown`]
+//! waits for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,24 +13,24 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use thingcall_core::{Call, Codec, Conditions, Handler, Handlers, ProductKey};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::book::{Active, Book};
 use crate::config::{Config, PluginConfigs};
-use crate::ended::Endings;
+use crate::ended::{Endings, Learned};
 use crate::error::{LoadError, StartError};
 use crate::files::Copies;
 use crate::keep::ToKeep;
 use crate::kept::Kept;
-use crate::load::{How, Same};
+use crate::load::{How, Same, Settings};
 use crate::metrics::{self, Metrics};
 use crate::report::{Loaded, PluginState};
 use crate::reserved::{Reserved, Told, reserved};
 use crate::routes::{Routes, Wish};
 use crate::scan::{Refused, absolute};
-use crate::watch;
 
 /// How long callers that found a handler may take to use it; longer than any synchronous call lasts.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,12 +40,14 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The plugins of a server.
 pub struct Plugins {
     pub(crate) inner: Arc<Inner>,
+    /// Whether every file that was there at the start has been loaded or refused.
+    settled: watch::Receiver<bool>,
 }
 
 /// What tasks share.
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    pub(crate) configs: PluginConfigs,
+    pub(crate) configs: ArcSwap<PluginConfigs>,
     /// The plugin folder.
     pub(crate) folder: PathBuf,
     pub(crate) copies: Arc<Copies>,
@@ -55,8 +58,13 @@ pub(crate) struct Inner {
     pub(crate) metrics: Arc<Metrics>,
     routes: ArcSwap<Routes>,
     book: Mutex<Book>,
-    /// Held for each change of the book as a whole. Never while a call is answered.
-    pub(crate) loading: tokio::sync::Mutex<()>,
+    /// Held while it is decided what becomes of a file. Never while its code runs, or a call is answered.
+    pub(crate) deciding: tokio::sync::Mutex<()>,
+    /// Held, by file, by those who do something with it.
+    pub(crate) turns: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
+    /// Whether one of several plugins ended the server while they were loaded: then `alone` finds out which.
+    pub(crate) one_by_one: AtomicBool,
+    pub(crate) alone: tokio::sync::Mutex<()>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     stuck: AtomicBool,
@@ -68,12 +76,10 @@ pub(crate) struct Inner {
 }
 
 impl Plugins {
-    /// Loads every file in the folder, and watches it if the configuration says so. A file that is refused is logged
-    /// and listed, and does not stop the start; its claims stay reserved. `data` is the server's data folder. Each plugin
-    /// with claims has one of these conditions.
+    /// As [`Self::begin`], and waits until all files are loaded or refused.
     ///
     /// # Errors
-    /// If the metrics are registered already, or what is remembered of plugins cannot be read.
+    /// As there.
     pub async fn start(
         config: Config,
         plugins: PluginConfigs,
@@ -81,10 +87,30 @@ impl Plugins {
         conditions: &Conditions,
         metering: &Registry,
     ) -> Result<Arc<Self>, StartError> {
-        Self::start_within(START_TIMEOUT, (config, plugins), data, conditions, metering).await
+        let plugins = Self::begin(config, plugins, data, conditions, metering).await?;
+        plugins.settled().await;
+        Ok(plugins)
     }
 
-    pub(crate) async fn start_within(
+    /// Loads every file in the folder, and watches it if the configuration says so. A file that is refused is logged
+    /// and listed, and does not stop the start; its claims stay reserved. `data` is the server's data folder. Each plugin
+    /// with claims has one of these conditions.
+    ///
+    /// When this returns, each file was looked at, so that no call passes its plugin by; but plugins may still be created.
+    ///
+    /// # Errors
+    /// If the metrics are registered already, or what is remembered of plugins cannot be read.
+    pub async fn begin(
+        config: Config,
+        plugins: PluginConfigs,
+        data: &Path,
+        conditions: &Conditions,
+        metering: &Registry,
+    ) -> Result<Arc<Self>, StartError> {
+        Self::begin_within(START_TIMEOUT, (config, plugins), data, conditions, metering).await
+    }
+
+    pub(crate) async fn begin_within(
         start_timeout: Duration,
         (config, plugins): (Config, PluginConfigs),
         data: &Path,
@@ -99,7 +125,7 @@ impl Plugins {
         metering.register(Box::new(absent.clone()))?;
         let keeping = kept_folder(data);
         let kept = Arc::new(Kept::new(keeping.clone()));
-        let (endings, _learned) = Endings::learn(keeping, &absolute(data).join("plugin-crash"));
+        let (endings, learned) = Endings::learn(keeping, &absolute(data).join("plugin-crash"));
         let book = Book::remembering(kept.records()?);
         let inner = Arc::new(Inner {
             folder: folder(&config, data),
@@ -111,7 +137,10 @@ impl Plugins {
             unkept: tokio::sync::Mutex::default(),
             endings: Arc::new(endings),
             told: Mutex::new(Told::new(conditions.clone(), absent)),
-            loading: tokio::sync::Mutex::default(),
+            deciding: tokio::sync::Mutex::default(),
+            turns: Mutex::default(),
+            one_by_one: AtomicBool::new(learned == Learned::OneOfSeveral),
+            alone: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             stuck: AtomicBool::new(false),
@@ -119,20 +148,24 @@ impl Plugins {
             start_timeout,
             refused,
             config,
-            configs: plugins,
+            configs: ArcSwap::from_pointee(plugins),
         });
         inner.endings.times().iter().for_each(|(name, times)| inner.metrics.ended_server(name, *times));
         if let Err(error) = inner.copies.clean() {
             warn!(%error, "copies of plugins that an earlier process left cannot be removed");
         }
-        let plugins = Arc::new(Self { inner });
-        plugins.rescan().await;
-        plugins.inner.publish(&plugins.inner.book());
-        plugins.inner.warn_of_sections_without_plugin();
-        if plugins.inner.config.watch {
-            plugins.inner.tasks.spawn(watch::run(plugins.inner.clone()));
+        let settled = inner.load_all().await;
+        if inner.config.watch {
+            inner.tasks.spawn(crate::watch::run(inner.clone()));
         }
-        Ok(plugins)
+        Ok(Arc::new(Self { inner, settled }))
+    }
+
+    /// Waits until every file that was there at the start is loaded or refused.
+    pub async fn settled(&self) {
+        // An error means that the task is gone: nothing is loaded any more.
+        let mut settled = self.settled.clone();
+        drop(settled.wait_for(|settled| *settled).await);
     }
 
     /// Loads a file, in the folder or not. What is active already is left alone.
@@ -143,22 +176,22 @@ impl Plugins {
         let file = file.to_owned();
         self.owned(|inner| async move {
             let file = inner.path_of(&file);
-            let _loading = inner.loading.lock().await;
-            inner.load(&file, How::BY_ITSELF).await
+            inner.load(&file, How::by_itself(), None).await
         })
         .await?
     }
 
-    /// Loads a plugin's file again, also if it holds the same; with `force`, also if it ended the server again and again.
+    /// Loads a plugin's file again, also if it holds the same, with these settings; with `force`, also if it ended the
+    /// server again and again.
     ///
     /// # Errors
-    /// Why it is refused. What was active before still is.
-    pub async fn reload(&self, name: &str, force: bool) -> Result<Loaded, LoadError> {
+    /// Why it is refused. What was active before still is, with the settings that it had.
+    pub async fn reload(&self, name: &str, settings: Settings, force: bool) -> Result<Loaded, LoadError> {
         let name = name.to_owned();
         self.owned(|inner| async move {
-            let _loading = inner.loading.lock().await;
             let file = inner.book().file_of(&name);
-            inner.load(&file.ok_or(LoadError::UnknownPlugin(name))?, How { same: Same::Reload, force }).await
+            let how = How { same: Same::Reload, force, settings };
+            inner.load(&file.ok_or(LoadError::UnknownPlugin(name))?, how, None).await
         })
         .await?
     }
@@ -167,7 +200,7 @@ impl Plugins {
     pub async fn rescan(&self) -> Vec<(PathBuf, Result<Loaded, LoadError>)> {
         let scan = |inner: Arc<Inner>| async move {
             let differing = inner.look(Refused::TryAgain);
-            inner.apply(differing.into_keys().collect()).await
+            inner.apply(differing.into_keys().collect(), None).await
         };
         self.owned(scan).await.unwrap_or_default()
     }
@@ -179,11 +212,7 @@ impl Plugins {
     /// If there is none, or why it is refused. What was active before still is.
     pub async fn rollback(&self, name: &str) -> Result<Loaded, LoadError> {
         let name = name.to_owned();
-        self.owned(|inner| async move {
-            let _loading = inner.loading.lock().await;
-            inner.load_before(&name).await
-        })
-        .await?
+        self.owned(|inner| async move { inner.load_before(&name).await }).await?
     }
 
     /// Frees the claims of a plugin that is not loaded, and removes what is kept of it.
@@ -193,7 +222,6 @@ impl Plugins {
     pub async fn forget(&self, name: &str) -> Result<(), LoadError> {
         let name = name.to_owned();
         self.owned(|inner| async move {
-            let _loading = inner.loading.lock().await;
             inner.keep_no_longer(&name).await;
             inner.forget(&name)
         })
@@ -203,7 +231,7 @@ impl Plugins {
     /// The active plugins by name, then the files that were refused, then plugins whose files are gone.
     pub fn list(&self) -> Vec<PluginState> {
         let book = self.inner.book();
-        let mut list = book.list(&reserved(&book, &self.inner.configs));
+        let mut list = book.list(&reserved(&book, &self.inner.configs.load()));
         for state in &mut list {
             state.ended_server = state.name.as_ref().and_then(|name| self.inner.endings.of(name));
         }
@@ -221,9 +249,9 @@ impl Plugins {
         let inner = &self.inner;
         inner.stop.cancel();
         {
-            let _loading = inner.loading.lock().await;
             let all = std::mem::take(&mut inner.book().active);
             inner.routes.store(Arc::default());
+            // What is being created finds out by `stop`, under the lock of the book.
             for active in all.into_values() {
                 inner.count_active(&active, metrics::Active::No);
                 inner.retire(active);
@@ -279,19 +307,39 @@ impl Inner {
 
     /// Puts the book's plugins into the table, in one step, and what those claim that are not loaded.
     pub(crate) fn publish(&self, book: &Book) {
-        let reserved = reserved(book, &self.configs);
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let reserved = reserved(book, &self.configs.load());
         let absent: Vec<_> = reserved.iter().map(Reserved::member).collect();
         self.routes.store(Arc::new(Routes::of(book.members().chain(&absent))));
         self.told.lock().unwrap_or_else(PoisonError::into_inner).tell(book, &reserved);
     }
 
-    /// Forgets a plugin that is not loaded. The caller holds the lock on loads.
+    /// Loads what is there at the start. Returns when it is decided about each file, and what tells when all is done.
+    async fn load_all(self: &Arc<Self>) -> watch::Receiver<bool> {
+        let (done, settled) = watch::channel(false);
+        let (undecided, mut decided) = mpsc::channel(1);
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let differing = inner.look(Refused::TryAgain);
+            inner.apply(differing.into_keys().collect(), Some(undecided)).await;
+            inner.one_by_one.store(false, Ordering::Relaxed);
+            inner.warn_of_sections_without_plugin();
+            done.send_replace(true);
+        });
+        let _none = decided.recv().await;
+        self.publish(&self.book());
+        settled
+    }
+
+    /// Forgets a plugin that is not loaded.
     fn forget(&self, name: &str) -> Result<(), LoadError> {
         let mut book = self.book();
-        if book.active.contains_key(name) {
+        if book.active.contains_key(name) || book.starting.contains_key(name) {
             return Err(LoadError::StillLoaded(name.to_owned()));
         }
-        if self.configs.get(name).is_some_and(|section| section.claims.is_some() || section.codecs.is_some()) {
+        if self.configs.load().get(name).is_some_and(|section| section.claims.is_some() || section.codecs.is_some()) {
             return Err(LoadError::Configured(name.to_owned()));
         }
         if !book.remembered.contains_key(name) {
@@ -339,7 +387,7 @@ impl Inner {
 
     fn warn_of_sections_without_plugin(&self) {
         let book = self.book();
-        for name in self.configs.keys().filter(|name| book.file_of(name).is_none()) {
+        for name in self.configs.load().keys().filter(|name| book.file_of(name).is_none()) {
             warn!(plugin = name, folder = %self.folder.display(), "there is a section for a plugin that is not there");
         }
     }

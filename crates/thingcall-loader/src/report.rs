@@ -30,6 +30,8 @@ pub struct Loaded {
 pub enum PluginStatus {
     /// It takes calls.
     Active,
+    /// Its code runs for the first time; its calls fail until its `create` returns.
+    Starting,
     /// It was not loaded; the error says why.
     Refused,
     /// Its section says `enabled = false`.

@@ -26,15 +26,23 @@ pub(crate) struct Reserved {
     pub(crate) wish: Wish,
     /// Why it is not loaded.
     pub(crate) why: String,
+    pub(crate) starting: bool,
 }
 
 /// Stands in the table for a plugin that is not loaded.
-struct Absent(String);
+struct Absent {
+    name: String,
+    starting: bool,
+}
 
 impl Absent {
     /// What a caller may know; why it is so is the operator's.
     fn why(&self) -> String {
-        format!("plugin {} handles this and is not loaded; `thingcall plugin list` on the server tells why", self.0)
+        let Self { name, starting } = self;
+        if *starting {
+            return format!("plugin {name} handles this and is still being created; try again");
+        }
+        format!("plugin {name} handles this and is not loaded; `thingcall plugin list` on the server tells why")
     }
 }
 
@@ -59,7 +67,7 @@ impl Codec for Absent {
 impl Reserved {
     /// The table's row.
     pub(crate) fn member(&self) -> Member {
-        let absent = Arc::new(Absent(self.wish.name.clone()));
+        let absent = Arc::new(Absent { name: self.wish.name.clone(), starting: self.starting });
         Member {
             name: self.wish.name.clone(),
             claims: self.wish.claims.clone(),
@@ -74,7 +82,7 @@ impl Reserved {
 
 /// The plugins that have claims and are not loaded, by name.
 pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
-    let names = book.remembered.keys().chain(configs.keys());
+    let names = book.remembered.keys().chain(configs.keys()).chain(book.starting.keys());
     let mut all: BTreeMap<&String, Wish> = BTreeMap::new();
     for name in names.filter(|name| !book.active.contains_key(*name)) {
         let section = configs.get(name);
@@ -91,11 +99,26 @@ pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
     };
     let held = all.into_iter().map(|(name, wish)| (name, taken(wish)));
     let held = held.filter(|(_, wish)| !wish.claims.is_empty() || !wish.codecs.is_empty());
-    held.map(|(name, wish)| Reserved { why: book.why_not(name), wish }).collect()
+    let starting = |name| book.starting.contains_key(name);
+    held.map(|(name, wish)| Reserved { why: book.why_not(name), starting: starting(name), wish }).collect()
 }
 
-/// What its section says it handles, else what it handled when it was last loaded.
+/// What it is about to handle, and what its section says it handles, else what it handled when it was last loaded.
 fn wish(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
+    let mut wish = wish_of_absent(name, section, book);
+    if let Some(starting) = book.starting.get(name) {
+        let more =
+            starting.wish.claims.iter().filter(|claim| !wish.claims.contains(claim)).cloned().collect::<Vec<_>>();
+        wish.claims.extend(more);
+        let more =
+            starting.wish.codecs.iter().filter(|codec| !wish.codecs.contains(codec)).cloned().collect::<Vec<_>>();
+        wish.codecs.extend(more);
+        wish.order = starting.wish.order;
+    }
+    wish
+}
+
+fn wish_of_absent(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
     let before = book.remembered.get(name).map(|record| record.wish(name));
     let before = before.unwrap_or_else(|| Wish { name: name.to_owned(), claims: vec![], codecs: vec![], order: None });
     let Some(section) = section else { return before };
@@ -143,8 +166,8 @@ impl Told {
     /// Brings both up to date.
     pub(crate) fn tell(&mut self, book: &Book, reserved: &[Reserved]) {
         let loaded = book.active.keys().map(|name| (name, None));
-        let absent = reserved.iter().map(|reserved| (&reserved.wish.name, Some(&reserved.why)));
-        let now: BTreeMap<&String, Option<&String>> = loaded.chain(absent).collect();
+        let absent = reserved.iter().map(|reserved| (&reserved.wish.name, Some(reserved)));
+        let now: BTreeMap<&String, Option<&Reserved>> = loaded.chain(absent).collect();
         let gone: Vec<_> = self.known.keys().filter(|name| !now.contains_key(name)).cloned().collect();
         for name in gone {
             if let Some(condition) = self.known.remove(&name) {
@@ -152,14 +175,17 @@ impl Told {
             }
             drop(self.gauge.remove_label_values(&[&name]));
         }
-        for (name, why) in now {
+        for (name, absent) in now {
             let conditions = &self.conditions;
             let add = || conditions.add(format!("plugin {name}"), Weight::Required);
             let condition = self.known.entry(name.clone()).or_insert_with(add);
-            self.gauge.with_label_values(&[name]).set(i64::from(why.is_some()));
-            match why {
+            self.gauge.with_label_values(&[name]).set(i64::from(absent.is_some()));
+            match absent {
                 None => condition.holds(),
-                Some(why) => condition.fails(format!(
+                Some(Reserved { starting: true, .. }) => {
+                    condition.fails("being created; its calls fail until its `create` returns");
+                }
+                Some(Reserved { why, .. }) => condition.fails(format!(
                     "not loaded, so its calls fail: {why}; mend it and `thingcall plugin reload {name}`, or free its \
                      claims with `thingcall plugin forget {name}`"
                 )),

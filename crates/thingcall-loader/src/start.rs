@@ -4,6 +4,7 @@
 //! takes no calls, but is destroyed as it should be.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -44,6 +45,10 @@ impl Inner {
             copies: self.copies.clone(),
             metrics: self.metrics.clone(),
             endings: self.endings.clone(),
+        };
+        let _alone = match self.one_by_one.load(Ordering::Relaxed) {
+            true => Some(self.alone.lock().await),
+            false => None,
         };
         let mut thread = tokio::task::spawn_blocking(move || start.run(candidate));
         let result = tokio::select! {
@@ -146,3 +151,6 @@ impl Start {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

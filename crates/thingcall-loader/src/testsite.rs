@@ -96,9 +96,16 @@ impl Site {
     }
 
     pub(crate) async fn start(&self) -> Arc<Plugins> {
+        let plugins = self.begin().await;
+        plugins.settled().await;
+        plugins
+    }
+
+    /// A start that does not wait for plugins to be created.
+    pub(crate) async fn begin(&self) -> Arc<Plugins> {
         // Each start is a server of its own, with metrics of its own.
         let metering = if self.metering.gather().is_empty() { self.metering.clone() } else { Registry::new() };
-        Plugins::start(self.config.clone(), self.configs.clone(), &self.data, &self.conditions, &metering)
+        Plugins::begin(self.config.clone(), self.configs.clone(), &self.data, &self.conditions, &metering)
             .await
             .unwrap()
     }
@@ -179,6 +186,11 @@ pub(crate) async fn answered_by(plugins: &dyn Handlers, call: &Call) -> String {
         && why.contains("is not loaded")
     {
         return "nobody".to_owned();
+    }
+    if let Err(CallError::Plugin { why, executed: Executed::No }) = &answer
+        && why.contains("is still being created")
+    {
+        return "being created".to_owned();
     }
     let Ok(Answer::Replied(body)) = answer else { panic!("no reply: {answer:?}") };
     let data: serde_json::Value = serde_json::from_str(&body.data).unwrap();

@@ -59,7 +59,8 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         let looked = tokio::task::spawn_blocking(move || looking.look(Refused::Leave)).await;
         let due = settling.look(Instant::now(), looked.unwrap_or_default(), &renamed);
         if !due.is_empty() {
-            inner.apply(due).await;
+            let inner = inner.clone();
+            inner.tasks.clone().spawn(async move { inner.apply(due, None).await });
         }
     }
 }

@@ -3,17 +3,21 @@
 //! **Invariant:** every attempt is counted; the loader logs what became of each file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry as Metering};
 use thingcall_core::UnixMillis;
-use thingcall_loader::{LoadError, Loaded, Plugins};
+use thingcall_loader::{LoadError, Loaded, Plugins, Settings};
 use tokio::signal::unix::Signal;
-use tracing::info;
+use tracing::{error, info};
+
+use crate::config::{self, Reading};
 
 /// The plugins and the count of what operators did to them. Shared by the listener and the signal.
 pub(crate) struct Reloads {
     plugins: Arc<Plugins>,
+    /// The file whose sections, with the environment's variables, a reload reads again; not set: it reads nothing.
+    sections: OnceLock<Option<PathBuf>>,
     ok: IntCounter,
     failed: IntCounter,
     last_success: IntGauge,
@@ -34,10 +38,17 @@ impl Reloads {
         metering.register(Box::new(last.clone()))?;
         Ok(Arc::new(Self {
             plugins,
+            sections: OnceLock::new(),
             ok: count.get_metric_with_label_values(&["plugins", "ok"])?,
             failed: count.get_metric_with_label_values(&["plugins", "failed"])?,
             last_success: last.get_metric_with_label_values(&["plugins"])?,
         }))
+    }
+
+    /// From now on a plugin's section is read again when it is reloaded: from this file, if there is one, and the
+    /// environment.
+    pub(crate) fn read_sections_in(&self, file: Option<PathBuf>) {
+        let _first = self.sections.set(file);
     }
 
     /// What is loaded.
@@ -50,7 +61,13 @@ impl Reloads {
     /// # Errors
     /// Why the plugin that runs stays.
     pub(crate) async fn one(&self, name: &str, force: bool) -> Result<Loaded, LoadError> {
-        let loaded = self.plugins.reload(name, force).await;
+        let loaded = match self.settings(name).await {
+            Ok(settings) => self.plugins.reload(name, settings, force).await,
+            Err(error) => {
+                error!(plugin = name, %error, "plugin not loaded anew");
+                Err(error)
+            }
+        };
         self.count(loaded.is_ok());
         loaded
     }
@@ -78,6 +95,22 @@ impl Reloads {
     pub(crate) async fn at_each(self: Arc<Self>, mut signal: Signal) {
         while signal.recv().await.is_some() {
             self.all().await;
+        }
+    }
+
+    /// The plugin's section as it stands now. What is wrong elsewhere is not its matter.
+    async fn settings(&self, name: &str) -> Result<Settings, LoadError> {
+        let Some(file) = self.sections.get().cloned() else { return Ok(Settings::AsBefore) };
+        let read = tokio::task::spawn_blocking(move || config::read(file.as_deref(), Vec::new())).await;
+        let Reading { config, problems, .. } = read.map_err(|error| LoadError::Internal(error.to_string()))?;
+        let section = format!("plugins.{name}");
+        let of_it = |key: &str| key.strip_prefix(&section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let unread = config.is_none();
+        let wrong = problems.0.iter().filter(|found| unread || of_it(&found.problem.key));
+        let wrong: Vec<_> = wrong.map(ToString::to_string).collect();
+        match config {
+            Some(mut config) if wrong.is_empty() => Ok(Settings::Now(config.plugins.remove(name).map(Box::new))),
+            _ => Err(LoadError::Config { name: name.to_owned(), why: wrong.join("; ") }),
         }
     }
 

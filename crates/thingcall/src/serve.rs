@@ -22,8 +22,9 @@ use crate::{config, files, logs, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
-    mqtt=... metrics=... gate=...` when all listeners answer, of those that are configured. SIGTERM and Ctrl-C let waiting calls finish; a second one does \
-    not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
+    mqtt=... metrics=... gate=...` when all listeners answer, of those that are configured, and every plugin is created \
+    or refused; until then /healthz answers, and /readyz says which is still being created. SIGTERM and Ctrl-C let \
+    waiting calls finish; a second one does not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
@@ -89,16 +90,22 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     // Taken before the start: sent meanwhile, it would end the program.
     let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
-    let server = Server::start(config, listeners, &metering).await?;
+    let server = Box::pin(Server::begin(config, listeners, &metering)).await?;
+    server.reloads.read_sections_in(args.place.config);
     let reloading = tokio::spawn(server.reloads.clone().at_each(hangup));
     if let Some(key) = &server.first_key {
         show(key);
     }
-    output::line(ready(&server.addresses));
 
-    let name = signals.next().await;
-    // A person at a terminal has no load balancer that must see it first.
-    let ready_pause = if name == "SIGINT" { Duration::ZERO } else { ready_pause };
+    let (was_ready, name) = tokio::select! {
+        () = server.settled() => {
+            output::line(ready(&server.addresses));
+            (true, signals.next().await)
+        }
+        name = signals.next() => (false, name),
+    };
+    // A person at a terminal has no load balancer that must see it first, and one that never saw it ready sends no calls.
+    let ready_pause = if was_ready && name != "SIGINT" { ready_pause } else { Duration::ZERO };
     info!(signal = name, ready_pause = %humantime::format_duration(ready_pause), drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
     reloading.abort();
     tokio::select! {

@@ -64,17 +64,27 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts everything on these sockets.
+    /// Starts everything on these sockets, and waits for the plugins too.
     ///
     /// # Errors
     /// What could not be started, and what to change.
     pub(crate) async fn start(config: Config, listeners: Listeners, metering: &Metering) -> anyhow::Result<Self> {
+        let server = Box::pin(Self::begin(config, listeners, metering)).await?;
+        server.settled().await;
+        Ok(server)
+    }
+
+    /// Starts everything. Plugins may still be created when this returns: calls of theirs fail, and `/readyz` says so.
+    ///
+    /// # Errors
+    /// What could not be started, and what to change.
+    pub(crate) async fn begin(config: Config, listeners: Listeners, metering: &Metering) -> anyhow::Result<Self> {
         let readiness = Readiness::new(metering)?;
         let store = Store::open(config.store.clone(), &config.data).await?;
         store.claim(readiness.conditions()).await?;
         store.show_metrics(metering)?;
         let (loader, sections) = (config.loader.clone(), config.plugins.clone());
-        let plugins = Plugins::start(loader, sections, &config.data, readiness.conditions(), metering).await?;
+        let plugins = Plugins::begin(loader, sections, &config.data, readiness.conditions(), metering).await?;
         match Self::wire(config, listeners, store, plugins.clone(), (metering, readiness)).await {
             Ok(server) => Ok(server),
             Err(error) if let_go(&plugins).await => Err(error),
@@ -134,6 +144,11 @@ impl Server {
             observed,
             draining,
         })
+    }
+
+    /// Waits until every plugin that was there at the start is loaded or refused.
+    pub(crate) async fn settled(&self) {
+        self.plugins.settled().await;
     }
 
     /// Says that it ends and takes calls for `ready_pause` more; then takes none, lets those that wait have their answer

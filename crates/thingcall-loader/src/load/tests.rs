@@ -226,9 +226,11 @@ async fn create_that_does_not_return_is_told_and_is_retired_when_it_does() {
     let (config, configs) = (site.config.clone(), site.configs.clone());
     let within = std::time::Duration::from_millis(1);
     let plugins =
-        Plugins::start_within(within, (config, configs), &site.data, &site.conditions, &site.metering).await.unwrap();
+        Plugins::begin_within(within, (config, configs), &site.data, &site.conditions, &site.metering).await.unwrap();
+    plugins.settled().await;
     assert_eq!(error(&plugins, &site), "its constructors or its create do not return");
-    assert_eq!((site.loads("init_failed"), plugins.inner.tasks.len()), (1, 1));
+    assert_eq!(site.loads("init_failed"), 1);
+    until("the load's end", async || plugins.inner.tasks.len() == 1).await;
     write(&awaited, "").unwrap();
     until("its end", async || plugins.inner.tasks.is_empty()).await;
     assert!(active(&plugins).is_empty() && plugins.shutdown().await);
@@ -244,9 +246,10 @@ fn create_that_never_returns_is_told_at_shutdown() {
     let destroyed = runtime.block_on(async {
         let (config, configs) = (site.config.clone(), site.configs.clone());
         let within = std::time::Duration::from_millis(1);
-        let plugins = Plugins::start_within(within, (config, configs), &site.data, &site.conditions, &site.metering)
+        let plugins = Plugins::begin_within(within, (config, configs), &site.data, &site.conditions, &site.metering)
             .await
             .unwrap();
+        plugins.settled().await;
         plugins.shutdown().await
     });
     write(&awaited, "").unwrap();
@@ -277,7 +280,7 @@ async fn rollback_lasts_over_starts_until_the_file_changes_or_is_reloaded() {
         plugins.shutdown().await;
     }
     let plugins = site.start().await;
-    plugins.reload("a", false).await.unwrap();
+    plugins.reload("a", Settings::AsBefore, false).await.unwrap();
     assert_eq!(version(&plugins).as_deref(), Some("2"));
     plugins.rollback("a").await.unwrap();
     answering(&file, "a", "[\"fb:*\"]", "3");

@@ -41,10 +41,10 @@ async fn reload_runs_the_new_file_and_also_the_same_again() {
     answering(&site.file("a.so"), "a", CLAIMS, "1");
     let plugins = site.start().await;
     answering(&site.file("a.so"), "a", CLAIMS, "2");
-    let loaded = plugins.reload("a", false).await.unwrap();
+    let loaded = plugins.reload("a", Settings::AsBefore, false).await.unwrap();
     assert_eq!((loaded.version.as_str(), loaded.generation, loaded.changed), ("2", 2, true));
     assert_eq!(by(&plugins).await, "2");
-    assert_eq!(plugins.reload("a", false).await.unwrap().generation, 3);
+    assert_eq!(plugins.reload("a", Settings::AsBefore, false).await.unwrap().generation, 3);
     assert_eq!((by(&plugins).await.as_str(), active(&plugins).len()), ("2", 1));
     assert!(plugins.shutdown().await);
 }
@@ -52,7 +52,7 @@ async fn reload_runs_the_new_file_and_also_the_same_again() {
 #[tokio::test]
 async fn reload_of_an_unknown_name_is_told() {
     let plugins = Site::new().start().await;
-    let error = plugins.reload("nobody", false).await.unwrap_err();
+    let error = plugins.reload("nobody", Settings::AsBefore, false).await.unwrap_err();
     assert_eq!(error.to_string(), "no plugin is called nobody; `thingcall plugin list` shows all");
 }
 
@@ -71,7 +71,7 @@ async fn broken_new_file_leaves_the_old_plugin_and_is_listed_with_it() {
     answering(&site.file("a.so"), "a", CLAIMS, "1");
     let plugins = site.start().await;
     write(site.file("a.so"), "no library").unwrap();
-    assert!(plugins.reload("a", false).await.is_err());
+    assert!(plugins.reload("a", Settings::AsBefore, false).await.is_err());
     assert_eq!(by(&plugins).await, "1");
     let states = plugins.list();
     assert_eq!((states.len(), states[0].status), (1, crate::PluginStatus::Active));
@@ -195,7 +195,7 @@ async fn no_call_is_lost_over_many_swaps() {
         })
         .collect();
     for _ in 0..30 {
-        plugins.reload("a", false).await.unwrap();
+        plugins.reload("a", Settings::AsBefore, false).await.unwrap();
     }
     stop.cancel();
     for caller in callers {
@@ -213,9 +213,9 @@ async fn caller_that_found_a_handler_before_a_swap_may_use_it_after() {
     let plugins = site.start().await;
     let (device, call) = (Echo::default(), call("pk", "fb:set"));
     let found = plugins.find(&call).unwrap();
-    plugins.reload("a", false).await.unwrap();
+    plugins.reload("a", Settings::AsBefore, false).await.unwrap();
     // Once the other's is gone, which left later, this one would be too, had nobody found it.
-    plugins.reload("b", false).await.unwrap();
+    plugins.reload("b", Settings::AsBefore, false).await.unwrap();
     until("the other generation's end", async || plugins.inner.tasks.len() == 1).await;
     assert!(found.handle(&call, &device).await.is_ok());
     drop(found);
@@ -227,7 +227,7 @@ async fn load_whose_caller_went_away_is_done_all_the_same() {
     let site = Site::new();
     answering(&site.file("a.so"), "a", CLAIMS, "1");
     let plugins = site.start().await;
-    drop(tokio::time::timeout(Duration::ZERO, plugins.reload("a", false)).await);
+    drop(tokio::time::timeout(Duration::ZERO, plugins.reload("a", Settings::AsBefore, false)).await);
     until("the second generation", async || active(&plugins)[0].generation == Some(2)).await;
 }
 

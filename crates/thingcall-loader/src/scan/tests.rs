@@ -73,7 +73,7 @@ async fn file_that_holds_another_plugin_now_replaces_the_one_before() {
     plugins.rescan().await;
     assert_eq!(names(&plugins), ["b"]);
     assert_eq!(answered_by(&*plugins, &call("pk", "fb:set")).await, "2");
-    let error = plugins.reload("a", false).await.unwrap_err();
+    let error = plugins.reload("a", crate::Settings::AsBefore, false).await.unwrap_err();
     assert_eq!(error, LoadError::UnknownPlugin("a".to_owned()));
 }
 
