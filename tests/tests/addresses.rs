@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
-use thingcall_tests::{Finished, PRODUCT, Site, eventually, run, rust_plugin};
+use thingcall_tests::{Finished, PRODUCT, Simulation, Site, eventually, run, rust_plugin};
 
 const SERVICE: &str = "testFb:testService";
 
@@ -91,4 +91,23 @@ fn what_a_killed_server_left_is_not_used() {
     site.program.terminate();
     assert!(site.program.ended().success());
     assert!(!site.data().join("server.json").exists(), "an orderly end leaves nothing");
+}
+
+#[test]
+fn devices_go_where_the_configuration_says_while_no_server_runs() {
+    let mut site = Site::embedded(&[]);
+    site.device("early");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let config = site.data().join("thingcall.toml");
+    std::fs::write(&config, format!("[broker]\nlisten = \"{address}\"\n")).expect("the folder can be written");
+    site.program.kill();
+
+    let name = format!("{PRODUCT}/early");
+    let [config, data] = [config.as_path(), site.data()].map(|path| path.to_str().expect("a plain name"));
+    let devices = Simulation::start(&[&name, "--config", config, "--data", data]);
+
+    let (_connection, _) = listener.accept().expect("the device comes");
+    let log = devices.log();
+    assert!(log.contains(&format!("no server runs on {data}")), "it says why: {log}");
 }

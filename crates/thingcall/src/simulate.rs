@@ -222,3 +222,6 @@ fn printing(quiet: bool) -> Listener {
         Said::Asked(_) | Said::Answers(_) => {}
     })
 }
+
+#[cfg(test)]
+mod tests;
