@@ -13,10 +13,14 @@ fn explained(site: &Site, id: &str) -> Value {
 
 /// The line that the log has for a failed call.
 fn line(site: &Site, request: &str) -> Value {
+    line_of(site, "call failed", request)
+}
+
+fn line_of(site: &Site, message: &str, request: &str) -> Value {
     eventually("the call has its line", || {
         let log = site.program.log();
         let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.find(|line| line["message"] == "call failed" && line["request"] == request)
+        lines.find(|line| line["message"] == message && line["request"] == request)
     })
 }
 
@@ -90,6 +94,23 @@ fn a_refused_request_is_found_by_its_request_id() {
     let told = explained(&site, request);
     assert_eq!((&told["outcome"], &told["stage"]), (&json!("unknown_target"), &json!("check")), "{told}");
     assert_eq!(line(&site, request)["code"], answer.failure().0);
+}
+
+#[test]
+fn calls_that_succeed_have_lines_where_the_configuration_asks_for_them() {
+    for (asked, lines) in [("true", 1), ("false", 0)] {
+        let site = Site::embedded(&[("ENGINE__LOG_SUCCESSES", asked)]);
+        let (device, _connected) = site.linkkit("succeeds");
+        let request = site.invoke(&device, "testFb:testService", r#"{"param1":1}"#).ok();
+        // Its line comes after any of the call before it.
+        let failed = site.invoke(&device, "testFb:unknownService", "{}");
+        line(&site, failed.text_at("RequestId"));
+        assert_eq!(site.program.log().matches("call succeeded").count(), lines, "{asked}");
+        if lines > 0 {
+            let told = line_of(&site, "call succeeded", request.text_at("RequestId"));
+            assert_eq!((&told["outcome"], &told["transport"]), (&json!("ok"), &json!("embedded")), "{told}");
+        }
+    }
 }
 
 #[test]
