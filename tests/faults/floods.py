@@ -19,47 +19,45 @@ MEMORY_BYTES_MAX = 192 * 2**20
 HELD_S = 5
 
 
-async def refused_logins(site, counts):
-    """CONNECTs with a user name as long as MQTT takes, one after the other."""
+def refused_login():
+    """A CONNECT with a user name as long as MQTT takes."""
     head = text("MQTT") + bytes([4, 0xC2]) + struct.pack(">H", 60)
-    connect = packet(0x10, head + text("a|securemode=3,signmethod=hmacsha256|") + text(LONG) + text("00"))
+    return packet(0x10, head + text("a|securemode=3,signmethod=hmacsha256|") + text(LONG) + text("00"))
+
+
+def refused_request():
+    """With a key that is not there and long everything."""
+    path = f"/?Action=InvokeThingService&AccessKeyId={LONG[:20_000]}%0A&SignatureNonce=1&Identifier={LONG[:20_000]}"
+    return f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+
+
+async def send(address, sent, counts):
+    """One after the other, each on a connection of its own."""
     while True:
         try:
-            reader, writer = await asyncio.open_connection(*site.server.address("mqtt"))
-            writer.write(connect)
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(sent)
             await reader.read()
             writer.close()
-            counts[0] += 1
+            counts[address] += 1
         except ConnectionResetError:
             # Refused before all of it was read: larger than a packet may be.
-            counts[0] += 1
-        except OSError:
-            await asyncio.sleep(0)
-
-
-async def refused_requests(site, counts):
-    """Requests with a key that is not there and long everything."""
-    path = f"/?Action=InvokeThingService&AccessKeyId={LONG[:20_000]}%0A&SignatureNonce=1&Identifier={LONG[:20_000]}"
-    request = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
-    while True:
-        try:
-            reader, writer = await asyncio.open_connection(*site.server.address("api"))
-            writer.write(request)
-            await reader.read()
-            writer.close()
-            counts[1] += 1
+            counts[address] += 1
         except OSError:
             await asyncio.sleep(0)
 
 
 async def log(run):
     site = Site(run.program)
-    seconds, counts = run.times(LOG_S, 4), [0, 0]
+    seconds = run.times(LOG_S, 4)
+    mqtt, api = site.server.address("mqtt"), site.server.address("api")
+    counts = {mqtt: 0, api: 0}
     try:
         healthy = Healthy(site, site.register(["healthy"])["healthy"])
         async with healthy.called():
             before = os.path.getsize(site.server.log.name)
-            flood = [asyncio.create_task(one(site, counts)) for one in (refused_logins, refused_requests) for _ in range(LOG_CONNECTIONS)]
+            floods = [(mqtt, refused_login()), (api, refused_request())] * LOG_CONNECTIONS
+            flood = [asyncio.create_task(send(address, sent, counts)) for address, sent in floods]
             await asyncio.sleep(seconds)
             written = os.path.getsize(site.server.log.name) - before
             for task in flood:
@@ -71,9 +69,9 @@ async def log(run):
     a_second = written / seconds
     if a_second > LOG_BYTES_A_SECOND_MAX:
         raise Wrong(f"{a_second:,.0f} bytes of log a second; {LOG_BYTES_A_SECOND_MAX:,} are allowed")
-    if 0 in counts:
+    if 0 in counts.values():
         raise Wrong(f"the flood did not run: {counts}")
-    return f"{counts[0]} refused logins with a user name of 60,000 bytes and {counts[1]} refused requests in {seconds} s: {a_second:,.0f} bytes of log a second; {told}"
+    return f"{counts[mqtt]} refused logins with a user name of 60,000 bytes and {counts[api]} refused requests in {seconds} s: {a_second:,.0f} bytes of log a second; {told}"
 
 
 async def unread_form(site):

@@ -155,7 +155,7 @@ fn commands_that_read_make_no_store() {
 }
 
 #[test]
-fn device_that_was_added_by_command_can_connect_at_once() {
+fn device_that_was_added_by_command_connects_and_is_called_at_once() {
     let site = Site::embedded(&[("STORE__CHANGE_POLL", "1s")]);
     let added = site.command_json(&["device", "add", "--product", thingcall_tests::PRODUCT, "--name", "at-once"]);
     let text = |name: &str| added[name].as_str().expect("a text").to_owned();
@@ -165,7 +165,12 @@ fn device_that_was_added_by_command_can_connect_at_once() {
         secret: text("deviceSecret"),
         iot_id: text("iotId"),
     };
-    let _connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, None));
+
+    let waiting = site.begin_invoke(&device, "testFb:testService", r#"{"param1":1}"#);
+    let seen = connected.next();
+    connected.publish(&seen.topic.replace("/request/", "/response/"), &seen.answer(&serde_json::json!({ "param1": 1 })));
+    waiting.answer().ok();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Devices that are disabled, by the API and by the command line beside a running server.
 
 use serde_json::json;
-use thingcall_tests::{Credential, MqttDevice, eventually};
+use thingcall_tests::{Credential, MqttDevice};
 
 use crate::sites::embedded;
 
@@ -41,26 +41,4 @@ fn device_disabled_by_a_command_is_kicked_by_the_running_server() {
     assert_eq!(shown["status"], "DISABLE");
     connected.gone();
     assert!(site.invoke(&device, "Measure", "{}").failure().1.contains("disabled"));
-}
-
-#[test]
-fn device_added_by_a_command_is_seen_by_the_running_server() {
-    let site = embedded();
-    let added = site.command_json(&["device", "add", "--product", thingcall_tests::PRODUCT, "--name", "by-hand"]);
-    let text = |name: &str| added[name].as_str().expect("a text").to_owned();
-    let device = thingcall_tests::DeviceSecrets {
-        product: text("productKey"),
-        name: text("deviceName"),
-        secret: text("deviceSecret"),
-        iot_id: text("iotId"),
-    };
-
-    let connected = eventually("the running server knows the device", || {
-        MqttDevice::try_connect(site.broker(), &Credential::of(&device, Some(1))).ok()
-    });
-
-    let waiting = site.begin_invoke(&device, "testFb:testService", r#"{"param1":1}"#);
-    let seen = connected.next();
-    connected.publish(&seen.topic, &seen.answer(&json!({ "param1": 1 })));
-    waiting.answer().ok();
 }
