@@ -159,6 +159,17 @@ fn what_is_no_thing_model_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn an_import_is_rehearsed_where_there_is_no_store_yet() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let data = folder.path().join("data");
+    let arguments = ["product", "import", "--dry-run", "--json", "--key", PRODUCT, "--data"].map(Path::new);
+    let dry = run(arguments.into_iter().chain([data.as_path(), fixture("cases/model.json").as_path()]));
+    let told: Value = serde_json::from_str(&dry.stdout).unwrap_or_else(|_| panic!("{dry:?}"));
+    assert_eq!((&told["productKey"], &told["dryRun"]), (&json!(PRODUCT), &json!(true)), "{told}");
+    assert!(!data.exists(), "nothing is made");
+}
+
+#[test]
 fn an_import_tells_what_changes_and_loses_services_only_when_told_to() {
     let site = Site::embedded(&[]);
     import(&site, &["--key", PRODUCT]);
@@ -175,6 +186,7 @@ fn an_import_tells_what_changes_and_loses_services_only_when_told_to() {
     let dry = import(&["--dry-run"]);
     assert!(dry.code == Some(0) && dry.stdout.contains("service Blink, service Later"), "{dry:?}");
     assert!(dry.stderr.contains("warning: ") && dry.stderr.contains("has no keys"), "{dry:?}");
+    assert!(dry.stderr.contains("is refused") && dry.stderr.contains("would lose service Blink"), "{dry:?}");
     let shown = site.command(&["product", "show", PRODUCT]);
     assert!(shown.contains("Blink") && shown.contains("weak"), "nothing was changed: {shown}");
 

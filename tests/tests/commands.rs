@@ -169,7 +169,8 @@ fn device_that_was_added_by_command_connects_and_is_called_at_once() {
 
     let waiting = site.begin_invoke(&device, "testFb:testService", r#"{"param1":1}"#);
     let seen = connected.next();
-    connected.publish(&seen.topic.replace("/request/", "/response/"), &seen.answer(&serde_json::json!({ "param1": 1 })));
+    connected
+        .publish(&seen.topic.replace("/request/", "/response/"), &seen.answer(&serde_json::json!({ "param1": 1 })));
     waiting.answer().ok();
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
+use thingcall_store::OpenError;
 use thingcall_tsl::{
     ArgsCheck, DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel,
     Validation,
@@ -121,7 +122,10 @@ impl Import {
         let (model, warnings) = files.parse()?;
         warnings.iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
         let key = self.key.clone().or_else(|| files.product_key());
-        let store = if self.dry_run { self.place.open_existing().await? } else { self.place.open().await? };
+        if self.dry_run {
+            return self.rehearse(key, &files.name(), &model).await;
+        }
+        let store = self.place.open().await?;
         let existing = key.as_ref().and_then(|key| store.product(key));
         let old = existing.as_ref().and_then(|product| product.model.as_deref());
         let changes = old.map(|old| Changes::between(old, &model));
@@ -129,12 +133,6 @@ impl Import {
             self.may_lose(changes)?;
         }
         let name = self.name.clone().unwrap_or_else(|| files.name());
-        if self.dry_run {
-            let (key, name) = existing.map_or((key, name), |product| (Some(product.key.clone()), product.name.clone()));
-            self.tell(key.as_ref(), &name, changes.as_ref());
-            store.close().await;
-            return Ok(());
-        }
         let key = match existing {
             Some(product) => {
                 let settings = self.settings(product.settings);
@@ -156,10 +154,32 @@ impl Import {
         Ok(())
     }
 
+    /// Says what would change, also where there is no store yet. What would be refused is said, too.
+    async fn rehearse(&self, key: Option<ProductKey>, named: &str, model: &ThingModel) -> anyhow::Result<()> {
+        let store = match self.place.open_existing().await {
+            Ok(store) => Some(store),
+            Err(error) if matches!(error.downcast_ref(), Some(OpenError::Missing { .. })) => None,
+            Err(error) => return Err(error),
+        };
+        let existing = key.as_ref().and_then(|key| store.as_ref()?.product(key));
+        let old = existing.as_ref().and_then(|product| product.model.as_deref());
+        let changes = old.map(|old| Changes::between(old, model));
+        let name = self.name.clone().unwrap_or_else(|| named.to_owned());
+        let (key, name) = existing.map_or((key, name), |product| (Some(product.key.clone()), product.name.clone()));
+        self.tell(key.as_ref(), &name, changes.as_ref());
+        if let Some(Err(refused)) = changes.as_ref().map(|changes| self.may_lose(changes)) {
+            output::note(format_args!("without --dry-run this is refused: {refused}"));
+        }
+        if let Some(store) = store {
+            store.close().await;
+        }
+        Ok(())
+    }
+
     /// Refuses to lose services and modules unless that is wanted.
     fn may_lose(&self, changes: &Changes) -> Result<(), WrongUse> {
         let lost = changes.lost();
-        if lost.is_empty() || self.replace || self.dry_run {
+        if lost.is_empty() || self.replace {
             return Ok(());
         }
         Err(WrongUse(format!(
