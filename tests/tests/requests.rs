@@ -1,5 +1,7 @@
 //! What is refused at the door: signatures, nonces, parameters, the quota. HTTP 4xx, and the SDKs raise.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
 use thingcall_tests::{HttpCall, Key, PRODUCT, Sdk, Site, invocation};
 
@@ -25,6 +27,25 @@ fn signed_request_counts_once() {
     site.invoke(&device, "testFb:testService", r#"{"param1":2}"#).ok();
     connected.called();
     assert_eq!(connected.called()["params"]["param1"], 2, "the replay did not reach the device");
+}
+
+#[test]
+fn signed_request_counts_once_over_a_restart_within_its_second() {
+    let mut site = Site::embedded(&[]);
+    let device = site.device("replayed-later");
+    let mut params = invocation(&device, "SetScene", r#"{"scene":1}"#);
+    params["Qos"] = json!(1);
+    // Time stamps have whole seconds: the restart is to fall into the one that the request tells.
+    while SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now.subsec_millis() > 100) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let signed = site.ask_by(Sdk::SignOnly, "InvokeThingService", &params);
+    let send = |site: &Site| HttpCall::send(site.program.addresses.api, "POST", signed.text()).answer();
+    assert_eq!(send(&site).status, 200);
+    site.program.kill();
+    site.start_again();
+    let again = send(&site);
+    assert!(again.status == 400 && again.body.contains("InvalidTimeStamp.Expired"), "{}", again.body);
 }
 
 #[test]

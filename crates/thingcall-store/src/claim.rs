@@ -22,7 +22,19 @@ const SERVER_TIME: Duration = Duration::from_secs(2);
 
 /// The lock that only one server per data folder can hold; it ends with the process or with this value.
 #[derive(Debug)]
-pub(crate) struct Claim(File);
+pub(crate) struct Claim {
+    file: File,
+    before: Before,
+}
+
+/// Whether a server ran on a data folder before this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// This is the first.
+    Nobody,
+    /// Another did, until a moment ago perhaps.
+    Another,
+}
 
 /// Whether a server knows what this process has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +52,14 @@ impl Claim {
     pub(crate) async fn take(store: &Path) -> Result<Self, OpenError> {
         let path = path(store);
         let failed = |source| OpenError::File { path: path.clone(), source };
+        let before = if path.exists() { Before::Another } else { Before::Nobody };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed)?;
         owner::as_its_folder(&path).map_err(failed)?;
         let until = Instant::now() + LOOKERS_TIME;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self(file)),
+                Ok(()) => return Ok(Self { file, before }),
                 Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(PAUSE).await,
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path }),
                 Err(TryLockError::Error(source)) => return Err(OpenError::File { path, source }),
@@ -54,10 +67,14 @@ impl Claim {
         }
     }
 
+    pub(crate) fn before(&self) -> Before {
+        self.before
+    }
+
     /// The server has taken over all changes up to this one.
     pub(crate) fn note(&self, change: i64) {
         // Of one length, so that nobody reads half a number.
-        if let Err(error) = self.0.write_all_at(format!("{change:020}\n").as_bytes(), 0) {
+        if let Err(error) = self.file.write_all_at(format!("{change:020}\n").as_bytes(), 0) {
             debug!(%error, "commands cannot learn which changes the server knows");
         }
     }

@@ -39,7 +39,7 @@ mod waiting;
 mod writer;
 
 pub use changes::Change;
-pub use claim::{Known, is_served};
+pub use claim::{Before, Known, is_served};
 pub use config::Config;
 pub use keys::{KeyError, NewKey};
 pub use look::{Look, look};

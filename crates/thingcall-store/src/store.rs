@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::calls::Progress;
-use crate::claim::Claim;
+use crate::claim::{Before, Claim};
 use crate::connection::WriteConnection;
 use crate::dismissed::Dismissed;
 use crate::health::Health;
@@ -166,13 +166,14 @@ impl Store {
     }
 
     /// Makes this process the server of the data folder: no other one can be, and no device is online yet. From now on
-    /// the condition `store` says whether the store can be written.
+    /// the condition `store` says whether the store can be written. Says whether a server ran there before.
     ///
     /// # Errors
     /// [`OpenError::InUse`] if another server runs.
-    pub async fn claim(&self, conditions: &Conditions) -> Result<(), OpenError> {
+    pub async fn claim(&self, conditions: &Conditions) -> Result<Before, OpenError> {
         let claim = Claim::take(&self.shared.path).await?;
         claim.note(self.shared.write.lock().await.last_change);
+        let before = claim.before();
         *self.shared.claimed() = Some(claim);
         self.shared.marked.none_in_the_future(&self.shared.memory.all_devices(), UnixMillis::now());
         for entry in self.shared.memory.all_devices().iter().filter(|entry| entry.live.seen().online) {
@@ -180,7 +181,7 @@ impl Store {
         }
         self.flush().await;
         self.shared.health.follow(conditions.add("store", Weight::Required));
-        Ok(())
+        Ok(before)
     }
 
     /// Returns when everything that was handed to the store before is durable.

@@ -11,10 +11,10 @@ use std::time::Duration;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
 use thingcall_broker::Broker;
-use thingcall_core::{AccessKey, ResultsOutbox};
+use thingcall_core::{AccessKey, ResultsOutbox, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_loader::Plugins;
-use thingcall_store::Store;
+use thingcall_store::{Before, Store};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -81,10 +81,14 @@ impl Server {
     pub(crate) async fn begin(config: Config, listeners: Listeners, metering: &Metering) -> anyhow::Result<Self> {
         let readiness = Readiness::new(metering)?;
         let store = Store::open(config.store.clone(), &config.data).await?;
-        store.claim(readiness.conditions()).await?;
+        let before = store.claim(readiness.conditions()).await?;
+        let claimed_at = UnixMillis::now();
         store.show_metrics(metering)?;
         let (loader, sections) = (config.loader.clone(), config.plugins.clone());
         let plugins = Plugins::begin(loader, sections, &config.data, readiness.conditions(), metering).await?;
+        if before == Before::Another {
+            next_second(claimed_at).await;
+        }
         match Self::wire(config, listeners, store, plugins.clone(), (metering, readiness)).await {
             Ok(server) => Ok(server),
             Err(error) if let_go(&plugins).await => Err(error),
@@ -183,6 +187,16 @@ impl Server {
         if destroyed { Stopped::Wholly } else { Stopped::PluginsRun }
     }
 }
+
+/// Waits until this second is over. Requests tell their time in whole seconds, and the server before this one, whose nonces
+/// are gone, may have taken some in it.
+async fn next_second(UnixMillis(now): UnixMillis) {
+    let left = u64::try_from(MILLIS - now.rem_euclid(MILLIS)).unwrap_or(0);
+    sleep(Duration::from_millis(left)).await;
+}
+
+/// Of a second.
+const MILLIS: i64 = 1000;
 
 /// What a stop left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
