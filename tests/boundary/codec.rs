@@ -22,6 +22,7 @@ async fn meter_gets_bytes_and_its_bytes_become_replies() {
         device: device().key,
         transport: TransportKind::Embedded,
         topic_id: None,
+        service: None,
         payload: Bytes::from(hex::decode(hex).expect("hex")),
     };
 

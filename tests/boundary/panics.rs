@@ -117,6 +117,7 @@ async fn panic_in_a_translation_fails_that_translation_alone() {
             device: device().key,
             transport: TransportKind::Embedded,
             topic_id: None,
+            service: None,
             payload: Bytes::from(json!({ "code": 200, "data": { "said": text } }).to_string()),
         };
         let decoded = codec.decode(raw).await;

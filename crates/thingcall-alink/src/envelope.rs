@@ -41,7 +41,7 @@ pub fn request_id(payload: &[u8]) -> Option<CallId> {
 /// What a device said in its own bytes, once translated; `None` if that is no reply.
 pub fn reply_of(raw: &RawReply, translated: &[u8]) -> Option<Reply> {
     let Envelope::Reply(payload_id, body, repairs) = read(translated) else { return None };
-    let RawReply { device, transport, topic_id, payload } = raw;
+    let RawReply { device, transport, topic_id, payload, .. } = raw;
     let (device, bytes) = (device.clone(), payload.len());
     Some(Reply { device, transport: *transport, payload_id, topic_id: *topic_id, repairs, body, bytes })
 }

@@ -96,7 +96,7 @@ pub fn uplink(
     let (payload_id, body, repairs) = if bytes > bytes_max {
         (None, Err(MalformedReply::TooLarge { bytes, max: bytes_max }), Repairs::NONE)
     } else if raw {
-        return Uplink::Raw(RawReply { device, transport, topic_id, payload: payload.clone() });
+        return Uplink::Raw(RawReply { device, transport, topic_id, service: None, payload: payload.clone() });
     } else {
         match envelope::read(payload) {
             Envelope::Reply(id, body, repairs) => (id, body, repairs),

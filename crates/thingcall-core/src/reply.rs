@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{CallId, DeviceKey, Dropped, Repairs, TransportKind, TransportName};
+use crate::{CallId, DeviceKey, Dropped, Repairs, ServiceId, TransportKind, TransportName};
 
 /// A device's answer, as a transport read it off the wire.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct RawReply {
     pub transport: TransportKind,
     /// The id in the topic, where the topic has one.
     pub topic_id: Option<CallId>,
+    /// The service that it answers, where that is known before it is translated. Transports do not know it.
+    pub service: Option<ServiceId>,
     /// Its bytes.
     pub payload: Bytes,
 }

@@ -223,6 +223,9 @@ impl<'a> Link<'a> {
         let now = Instant::now();
         let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
+        if delivery.raw.is_some() {
+            self.engine.pending.asks(delivery.id, &delivery.service);
+        }
         let mut gauge = self.engine.metrics.pending();
         let handed_on = tokio::select! {
             biased;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, TransportName};
+use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, ServiceId, TransportName};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -35,6 +35,8 @@ struct Waiting {
     device: Arc<Device>,
     transport: TransportName,
     opened_at: Instant,
+    /// What was asked of a device that speaks its own bytes: they may not say.
+    service: Option<Box<ServiceId>>,
     end: oneshot::Sender<End>,
 }
 
@@ -108,7 +110,8 @@ impl PendingCalls {
                 return Err(NotOpened::InUse);
             }
             dashmap::Entry::Vacant(vacant) => {
-                let waiting = Waiting { generation, device: device.clone(), transport, opened_at: now, end };
+                let waiting =
+                    Waiting { generation, device: device.clone(), transport, opened_at: now, service: None, end };
                 let _entry = vacant.insert(waiting);
             }
         }
@@ -119,6 +122,26 @@ impl PendingCalls {
     /// Whether a call with this id waits.
     pub(crate) fn contains(&self, id: CallId) -> bool {
         self.waiting.contains_key(&id)
+    }
+
+    /// Notes what a call asks.
+    pub(crate) fn asks(&self, id: CallId, service: &ServiceId) {
+        if let Some(mut waiting) = self.waiting.get_mut(&id) {
+            waiting.service = Some(Box::new(service.clone()));
+        }
+    }
+
+    /// What a message of this device answers, if this id says so, or the only call that waits for it.
+    pub(crate) fn asked(&self, device: &DeviceKey, id: Option<CallId>) -> Option<ServiceId> {
+        let of = |id: CallId| self.waiting.get(&id).filter(|waiting| waiting.device.key == *device)?.service.clone();
+        let service = match id {
+            Some(id) => of(id),
+            None => {
+                let mut all = self.of_devices.near(device).into_iter().filter_map(of);
+                all.next().filter(|_| all.next().is_none())
+            }
+        };
+        service.map(|service| *service)
     }
 
     /// Whether a call to this device waits.

@@ -44,7 +44,7 @@ impl RawReplies {
 
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
-    pub(crate) fn translate(&self, raw: RawReply, topic: &str) {
+    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str) {
         if raw.topic_id.is_some_and(|id| id.slot() != self.config.instance_slot) {
             return self.drop_raw(&raw, topic, DropReason::OtherInstance);
         }
@@ -54,6 +54,7 @@ impl Engine {
         let (Some(engine), Ok(room)) = (self.raw.engine.upgrade(), self.raw.room.clone().try_acquire_owned()) else {
             return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
+        raw.service = self.pending.asked(&raw.device, raw.topic_id);
         drop(self.raw.running.spawn(translated(engine, codec, (raw, topic.into()), room)));
     }
 

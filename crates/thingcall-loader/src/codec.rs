@@ -44,7 +44,7 @@ impl Codec for PluginCodec {
                 direction: Direction::Decode,
                 call: raw.topic_id.map(CallId::as_u32),
                 device: raw.device.clone(),
-                identifier: String::new(),
+                identifier: raw.service.as_ref().map(ToString::to_string).unwrap_or_default(),
                 input: raw.payload.clone(),
             })
             .await?;

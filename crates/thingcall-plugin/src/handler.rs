@@ -44,7 +44,7 @@ pub struct CodecInput<'a> {
     pub product_key: &'a str,
     /// The device.
     pub device_name: &'a str,
-    /// The service; may be empty where bytes are read.
+    /// The service; empty where bytes are read and it is not known which call they answer.
     pub identifier: &'a str,
     /// An Alink message's JSON, or the device's bytes.
     pub bytes: &'a [u8],

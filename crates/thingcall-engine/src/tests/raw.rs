@@ -57,6 +57,7 @@ impl Codec for Codecs {
     async fn decode(&self, raw: RawReply) -> Result<Option<Reply>, CodecError> {
         let text = std::str::from_utf8(&raw.payload).unwrap();
         match text {
+            "what?" => return Err(CodecError(format!("{:?}", raw.service.map(|service| service.to_string())))),
             "bad" => return Err(CodecError("no such frame".to_owned())),
             "report" => return Ok(None),
             "slow" => self.permits.acquire().await.unwrap().forget(),
@@ -80,7 +81,13 @@ impl Codec for Codecs {
 
 fn said(delivery: &Delivery, text: &str, topic_id: Option<CallId>) -> RawReply {
     let payload = Bytes::from(text.to_owned());
-    RawReply { device: delivery.device.key.clone(), transport: TransportKind::Embedded, topic_id, payload }
+    RawReply {
+        device: delivery.device.key.clone(),
+        transport: TransportKind::Embedded,
+        topic_id,
+        service: None,
+        payload,
+    }
 }
 
 fn bench(behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> Bench {
@@ -144,7 +151,8 @@ async fn a_second_command_that_cannot_be_encoded_does_not_undo_the_first() {
 async fn what_is_not_decoded_in_time_is_given_up() {
     let bench = bench(|_, _| {});
     let payload = Bytes::from_static(b"slow");
-    let slow = RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, payload };
+    let slow =
+        RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, service: None, payload };
     bench.engine.accept_raw(slow, TOPIC);
     assert_eq!(bench.engine.raw.under_way(), 1);
     tokio::time::sleep(8 * SECOND + SECOND / 2).await;
@@ -155,9 +163,10 @@ async fn what_is_not_decoded_in_time_is_given_up() {
 async fn what_is_for_another_instance_is_not_translated() {
     let bench = bench(|_, _| {});
     let (payload, topic_id) = (Bytes::from_static(b"bad"), Some(CallId::new(1, 5)));
-    bench
-        .engine
-        .accept_raw(RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id, payload }, TOPIC);
+    bench.engine.accept_raw(
+        RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id, service: None, payload },
+        TOPIC,
+    );
     assert_eq!((bench.engine.raw.under_way(), bench.replies("foreign")), (0, 1.0));
 }
 
@@ -210,7 +219,8 @@ async fn translations_are_bounded_and_those_under_way_are_waited_for() {
     let permits = codecs.permits.clone();
     let bench = bench_by(codecs, |_, _| {});
     let payload = Bytes::from_static(b"slow");
-    let slow = RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, payload };
+    let slow =
+        RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, service: None, payload };
     for _ in 0..3 {
         bench.engine.accept_raw(slow.clone(), TOPIC);
     }
@@ -226,4 +236,36 @@ async fn a_product_that_nobody_translates_for_is_refused() {
     let bench = crate::testbench::bench_with(Config::default(), settings, |_, _| panic!("it was sent"));
     let failed = measure(&bench, 1).await.unwrap_err().to_string();
     assert!(failed.contains("`codecs` name the product"), "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn codec_is_told_what_a_message_answers_where_the_topic_says_it() {
+    let bench = bench(|delivery, answering| answering.raw(said(delivery, "what?", Some(delivery.id))));
+    let CallError::InvalidReply(why) = measure(&bench, 1).await.unwrap_err() else { panic!("another failure") };
+    assert!(why.contains("Measure"), "{why}");
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn codec_is_told_what_a_message_answers_where_one_call_waits_and_not_where_two_do() {
+    let bench = bench(|delivery, answering| answering.raw(said(delivery, &format!("{}=", delivery.id), None)));
+    let device = device("dev1");
+    let asked = || bench.engine.pending.asked(&device, None);
+    let held = Arc::new(thingcall_core::Device {
+        key: device.clone(),
+        iot_id: "iot".parse().unwrap(),
+        enabled: true,
+        transport: None,
+    });
+    let open =
+        |id| bench.engine.pending.open(id, &held, thingcall_core::TransportName::EMBEDDED, tokio::time::Instant::now());
+    let (one, two) = (CallId::from_u32(1), CallId::from_u32(2));
+    let _first = open(one).unwrap();
+    bench.engine.pending.asks(one, &"Measure".parse().unwrap());
+    assert_eq!(asked().map(|service| service.to_string()).as_deref(), Some("Measure"));
+    let second = open(two).unwrap();
+    bench.engine.pending.asks(two, &"Other".parse().unwrap());
+    assert_eq!(asked(), None);
+    drop(second);
+    assert!(asked().is_some());
 }

@@ -39,7 +39,13 @@ fn delivery() -> Delivery {
 fn raw(payload: &'static str) -> RawReply {
     let device = call(CallMode::Sync, "{}").device.key.clone();
     let payload = Bytes::from(payload);
-    RawReply { device, transport: TransportKind::Embedded, topic_id: Some(CallId::from_u32(9)), payload }
+    RawReply {
+        device,
+        transport: TransportKind::Embedded,
+        topic_id: Some(CallId::from_u32(9)),
+        service: Some("m:read".parse().unwrap()),
+        payload,
+    }
 }
 
 #[tokio::test]

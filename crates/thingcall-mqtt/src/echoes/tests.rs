@@ -11,6 +11,7 @@ fn message(topic_id: Option<u32>, payload: &[u8]) -> RawReply {
         device: thingcall_core::DeviceKey { product: "pk".parse().unwrap(), name: "d1".parse().unwrap() },
         transport: TransportKind::Mqtt,
         topic_id: topic_id.map(CallId::from_u32),
+        service: None,
         payload: Bytes::copy_from_slice(payload),
     }
 }

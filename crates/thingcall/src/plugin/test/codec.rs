@@ -47,8 +47,13 @@ pub(super) async fn decode(args: &Args, loaded: &Loaded, steps: &Steps, text: &s
     let codec = codec(loaded)?;
     let payload = hex::decode(text).map_err(|error| WrongUse(format!("--decode: {error}")))?;
     let device = DeviceKey { product: loaded.product.clone(), name: args.device.clone() };
-    let raw_reply =
-        RawReply { device, transport: TransportKind::Embedded, topic_id: None, payload: Bytes::from(payload) };
+    let raw_reply = RawReply {
+        device,
+        transport: TransportKind::Embedded,
+        topic_id: None,
+        service: None,
+        payload: Bytes::from(payload),
+    };
     steps.step("decode", text, json!({ "hex": text }));
     let began = Instant::now();
     let reply = timeout(args.timeout, codec.decode(raw_reply)).await.context("decode did not return in time")??;
