@@ -16,8 +16,14 @@ fn site(scratch: &Path) -> (Site, std::path::PathBuf) {
 }
 
 fn script(scratch: &Path, version: &str) -> std::path::PathBuf {
-    let built = c_plugin("tests/plugins/script.c", &[&format!("VERSION=\"{version}\"")], scratch);
-    let file = scratch.join("script.so");
+    named(scratch, "script", version)
+}
+
+/// The same plugin under this name, in a file of this name.
+fn named(scratch: &Path, name: &str, version: &str) -> std::path::PathBuf {
+    let defines = [format!("NAME=\"{name}\""), format!("VERSION=\"{version}\"")];
+    let built = c_plugin("tests/plugins/script.c", &[&defines[0], &defines[1]], scratch);
+    let file = scratch.join(format!("{name}.so"));
     std::fs::rename(built, &file).expect("the library can be moved");
     file
 }
@@ -53,6 +59,35 @@ fn calls_of_a_plugin_that_is_gone_fail_until_it_is_forgotten() {
     let seen = connected.next();
     connected.publish(&seen.topic, &serde_json::json!({ "id": seen.id(), "code": 200, "data": { "param1": 1 } }));
     waiting.answer().ok();
+}
+
+#[test]
+fn what_is_kept_for_a_plugin_goes_to_no_other_until_it_is_forgotten() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let (mut site, file) = site(scratch.path());
+    let device = site.device("kept");
+    site.is_ready();
+    std::fs::remove_file(&file).expect("the plugin's file is removed");
+    install(&named(scratch.path(), "another", "1.0.0"), &site.plugin_folder());
+    let refused = |site: &Site| {
+        eventually("the other one is refused", || {
+            let state = site.plugin("another")?;
+            let why = state["error"].as_str()?.to_owned();
+            (why.contains("kept for plugin script") && why.contains("plugin forget script")).then_some(())
+        })
+    };
+    refused(&site);
+    assert!(site.invoke(&device, SERVICE, ARGS).failure().1.contains("plugin script"));
+
+    // Where the other one is there first, too.
+    site.program.kill();
+    site.start_again();
+    refused(&site);
+    assert_eq!(site.program.operator("/readyz").0, 503);
+
+    site.command(&["plugin", "forget", "script"]);
+    site.is_ready();
+    assert_eq!(site.plugin("another").expect("it is known")["status"], "active");
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Book {
 
     /// A refusal, with what is in the way by now.
     pub(crate) fn refusal(&self, error: &LoadError, known: Option<Known>) -> Refusal {
-        // 0 is nobody's: what was in the way is gone already.
+        // 0 is nobody's: what was in the way is not loaded, or gone already.
         let generation = |name: &str| (name.to_owned(), self.in_the_way(name).next().unwrap_or(0));
         let conflict = if let LoadError::Conflict(conflict) = error { Some(conflict) } else { None };
         let in_the_way = conflict.map(|conflict| generation(conflict.active()));
@@ -136,9 +136,13 @@ impl Book {
         starting.into_iter().chain(self.active.get(name).map(|active| active.number))
     }
 
-    /// The files that were refused because of a generation that is neither active any more nor being started.
+    /// The files that were refused because of a generation that is neither active any more nor being started, or of what
+    /// was kept for a plugin that is loaded or forgotten by now.
     pub(crate) fn no_longer_in_conflict(&self) -> Vec<PathBuf> {
-        let there = |(name, number): &(String, u64)| self.in_the_way(name).any(|found| found == *number);
+        let there = |(name, number): &(String, u64)| match number {
+            0 => self.in_the_way(name).next().is_none() && self.remembered.contains_key(name),
+            number => self.in_the_way(name).any(|found| found == *number),
+        };
         let freed = |note: &FileNote| {
             note.refusal.as_ref().and_then(|refusal| refusal.in_the_way.as_ref()).is_some_and(|other| !there(other))
         };

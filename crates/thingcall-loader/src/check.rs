@@ -88,6 +88,7 @@ fn of_conflict(conflict: &Conflict) -> Problem {
             format_args!("{product:?}, for which {active} translates too"),
             "another product",
         ),
+        Conflict::Kept { new, .. } => Problem::new(format!("{new}.claims"), conflict, "another claim"),
         Conflict::Name { name, .. } => Problem::new(name, conflict, "one file of that name"),
     }
 }

@@ -38,6 +38,19 @@ pub enum Conflict {
         /// Who is refused.
         new: String,
     },
+    /// One claim, and a plugin that has it and is not loaded.
+    #[error(
+        "{what} is kept for plugin {holder}, which is not loaded, so {new} cannot have it; load {holder}, or free its claims \
+         with `thingcall plugin forget {holder}`"
+    )]
+    Kept {
+        /// The claim, or the product whose messages are translated.
+        what: String,
+        /// Who had it last.
+        holder: String,
+        /// Who is refused.
+        new: String,
+    },
     /// One product, two translators.
     #[error(
         "plugin {active} translates for {} already, so {new} cannot; {}",
@@ -54,10 +67,24 @@ pub enum Conflict {
 }
 
 impl Conflict {
+    /// The same with a plugin that is not loaded.
+    pub(crate) fn kept(self) -> Self {
+        match self {
+            Self::Claim { claim: what, active: holder, new } | Self::Order { claim: what, active: holder, new, .. } => {
+                Self::Kept { what, holder, new }
+            }
+            Self::Codec { product, active: holder, new } => {
+                Self::Kept { what: format!("the translation for {}", Products(&product)), holder, new }
+            }
+            Self::Name { .. } | Self::Kept { .. } => self,
+        }
+    }
+
     /// The plugin that is in the way.
     pub(crate) fn active(&self) -> &str {
         match self {
             Self::Name { name, .. } => name,
+            Self::Kept { holder, .. } => holder,
             Self::Claim { active, .. } | Self::Order { active, .. } | Self::Codec { active, .. } => active,
         }
     }

@@ -19,6 +19,7 @@ use crate::lease::{CodecLease, HandlerLease, Idle, in_use};
 use crate::metrics;
 use crate::plugins::Inner;
 use crate::report::Loaded;
+use crate::reserved::takes_nothing_kept;
 use crate::routes::{Circuit, Member, Wish};
 use crate::scan::{FILES_MAX, Undecided};
 
@@ -248,6 +249,7 @@ impl Inner {
             self.endings.outlived(&candidate.manifest().name, &candidate.read.sha256)?;
         }
         let replaced = candidate.replaces(&wish, &self.book())?;
+        takes_nothing_kept(&wish, &self.book(), &self.configs.load(), |_| false)?;
         if how.same == Same::Keep
             && let Some(loaded) = self.already_there(&candidate, &replaced)
         {

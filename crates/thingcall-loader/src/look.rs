@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thingcall_core::Problem;
 
+use crate::book::Book;
 use crate::candidate::Candidate;
 use crate::config::{Config, PluginConfigs};
 use crate::conflict::Conflict;
@@ -17,6 +18,7 @@ use crate::error::LoadError;
 use crate::kept::Kept;
 use crate::load::host_can_load;
 use crate::plugins::{folder, kept_folder};
+use crate::reserved::takes_nothing_kept;
 use crate::routes::Wish;
 use crate::scan::{FILES_MAX, list};
 
@@ -66,10 +68,15 @@ pub fn look(config: &Config, plugins: &PluginConfigs, data: &Path) -> Look {
         match seen {
             Ok(wish) => wishes.push((file, wish)),
             Err(LoadError::Disabled(_)) => {}
-            Err(error) => {
-                let right = "a file that this server can load, as `thingcall plugin inspect` tells, or none";
-                look.refused.push((file, Problem::new("", format_args!("refused ({error})"), right)));
-            }
+            Err(error) => look.refused.push((file, refused(&error))),
+        }
+    }
+    // What cannot be read is a problem of the folder's.
+    let book = Book::remembering(Kept::new(kept_folder(data)).records().unwrap_or_default());
+    for (file, wish) in &wishes {
+        let there = |name: &str| wishes.iter().any(|(_, wish)| wish.name == name);
+        if let Err(conflict) = takes_nothing_kept(wish, &book, plugins, there) {
+            look.refused.push((file.clone(), refused(&conflict.into())));
         }
     }
     for (name, section) in plugins.iter().filter(|(name, section)| section.enabled && !there.contains(*name)) {
@@ -79,6 +86,11 @@ pub fn look(config: &Config, plugins: &PluginConfigs, data: &Path) -> Look {
         }
     }
     look
+}
+
+fn refused(error: &LoadError) -> Problem {
+    let right = "a file that this server can load, as `thingcall plugin inspect` tells, or none";
+    Problem::new("", format_args!("refused ({error})"), right)
 }
 
 fn candidate(number: usize, file: &Path, config: &Config) -> Result<Candidate, LoadError> {

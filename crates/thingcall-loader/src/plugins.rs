@@ -4,7 +4,7 @@
 //! calls nor other loads wait for it. A generation that leaves the table is retired by a task that [`Plugins::shutdown`]
 //! waits for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -215,7 +215,8 @@ impl Plugins {
         self.owned(|inner| async move { inner.load_before(&name).await }).await?
     }
 
-    /// Frees the claims of a plugin that is not loaded, and removes what is kept of it.
+    /// Frees the claims of a plugin that is not loaded, and removes what is kept of it. Plugins that were refused for
+    /// its sake are loaded.
     ///
     /// # Errors
     /// If it is loaded, the configuration claims for it, or nobody has that name.
@@ -223,7 +224,9 @@ impl Plugins {
         let name = name.to_owned();
         self.owned(|inner| async move {
             inner.keep_no_longer(&name).await;
-            inner.forget(&name)
+            inner.forget(&name)?;
+            inner.apply(BTreeSet::new(), None).await;
+            Ok(())
         })
         .await?
     }

@@ -1,8 +1,8 @@
 //! Claims of plugins that are not loaded. Their calls fail: a plugin may be there to forbid them.
 //!
 //! **Invariant:** what a plugin once claimed, or its section claims, goes to nobody else by default: not to the device,
-//! not to a plugin with a wider claim. It is free again when the plugin is loaded, switched off or forgotten. A plugin
-//! that claims the very same takes it: somebody put it there for that.
+//! not to a plugin with a wider claim, and not to one that claims the very same, which is refused. It is free again when the
+//! plugin is loaded, switched off or forgotten. What a plugin got in another's place, in the same file, it has from then on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use thingcall_core::{
 use crate::book::Book;
 use crate::claim;
 use crate::config::{PluginConfig, PluginConfigs};
+use crate::conflict::Conflict;
 use crate::routes::{Member, Wish};
 
 /// A plugin that has claims and is not loaded.
@@ -101,6 +102,27 @@ pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
     let held = held.filter(|(_, wish)| !wish.claims.is_empty() || !wish.codecs.is_empty());
     let starting = |name| book.starting.contains_key(name);
     held.map(|(name, wish)| Reserved { why: book.why_not(name), starting: starting(name), wish }).collect()
+}
+
+/// Sees that a plugin asks for nothing that is kept for another, unless it had that itself when it was last loaded. Nothing
+/// is kept for those that are `there`.
+///
+/// # Errors
+/// What both want.
+pub(crate) fn takes_nothing_kept(
+    wish: &Wish,
+    book: &Book,
+    configs: &PluginConfigs,
+    there: impl Fn(&str) -> bool,
+) -> Result<(), Conflict> {
+    let mut new = wish.clone();
+    if let Some(had) = book.remembered.get(&wish.name).map(|record| record.wish(&wish.name)) {
+        new.claims.retain(|claim| !had.claims.contains(claim));
+        new.codecs.retain(|codec| !had.codecs.contains(codec));
+    }
+    let others = reserved(book, configs).into_iter().map(|reserved| reserved.wish);
+    let mut others = others.filter(|other| other.name != wish.name && !there(&other.name));
+    others.try_for_each(|other| new.beside(&other).map_err(Conflict::kept))
 }
 
 /// What it is about to handle, and what its section says it handles, else what it handled when it was last loaded.
