@@ -1,7 +1,7 @@
 //! What goes wrong is told: in the caller's answer, in the log, by `explain` and by `device show`.
 
 use serde_json::{Value, json};
-use thingcall_tests::{Credential, MqttDevice, PRODUCT, Site, eventually};
+use thingcall_tests::{Credential, HttpCall, MqttDevice, PRODUCT, Site, eventually};
 
 fn site() -> Site {
     Site::embedded(&[("ENGINE__REPLY_TIMEOUT", "1s")])
@@ -17,7 +17,7 @@ fn line(site: &Site, request: &str) -> Value {
 }
 
 fn line_of(site: &Site, message: &str, request: &str) -> Value {
-    eventually("the call has its line", || {
+    eventually("the request has its line", || {
         let log = site.program.log();
         let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.find(|line| line["message"] == message && line["request"] == request)
@@ -110,6 +110,45 @@ fn calls_that_succeed_have_lines_where_the_configuration_asks_for_them() {
             let told = line_of(&site, "call succeeded", request.text_at("RequestId"));
             assert_eq!((&told["outcome"], &told["transport"]), (&json!("ok"), &json!("embedded")), "{told}");
         }
+    }
+}
+
+#[test]
+fn refused_requests_push_out_no_line_of_a_signed_call() {
+    const LINES_MAX: usize = 20;
+    let site = Site::embedded(&[("LOG__KIND_LINES_PER_SECOND_MAX", "20")]);
+    let device = site.device("beside-a-flood");
+    let flood = || {
+        for _ in 0..3 * LINES_MAX {
+            HttpCall::send(site.program.addresses.api, "GET", "/?Action=InvokeThingService").answer();
+        }
+    };
+    for _ in 0..3 {
+        flood();
+        let failed = site.invoke(&device, "testFb:unknownService", r#"{"param1":1}"#);
+        line(&site, failed.text_at("RequestId"));
+        let refused = site.ask("InvokeThingService", &json!({ "IotId": "#", "Identifier": "a", "Args": "{}" }));
+        line_of(&site, "request refused", refused.text_at("RequestId"));
+    }
+    eventually("the flood was cut", || site.program.log().contains("lines of one kind were left out").then_some(()));
+}
+
+#[test]
+fn what_is_no_request_is_found_by_its_request_id() {
+    let site = site();
+    let api = site.program.addresses.api;
+    let long = format!("/?{}", "a".repeat(70_000));
+    let headers = format!("/ HTTP/1.1\r\n{}A:", "a: bcdef\r\n".repeat(300));
+    for (method, path, status) in
+        [("GET", &*long, 414), ("GET", &*headers, 431), ("G(T", "/", 400), ("PUT", "/?Format=JSON", 405)]
+    {
+        let answer = HttpCall::send(api, method, path).answer();
+        assert_eq!(answer.status, status, "{answer:?}");
+        let body: Value = serde_json::from_str(&answer.body).expect("JSON");
+        let request = body["RequestId"].as_str().expect("text");
+        let told = explained(&site, request);
+        assert_eq!((&told["code"], &told["stage"]), (&body["Code"], &json!("front")), "{told}");
+        assert_eq!(line_of(&site, "request refused", request)["code"], body["Code"]);
     }
 }
 

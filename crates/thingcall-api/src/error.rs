@@ -47,9 +47,7 @@ impl Failure {
     /// How it counts.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Gateway(Refusal::Throttled { .. } | Refusal::NoncesFull { .. }) => Outcome::Throttled,
-            Self::Gateway(Refusal::BytesFull { .. }) => Outcome::Overloaded,
-            Self::Gateway(_) => Outcome::InvalidArgs,
+            Self::Gateway(refusal) => refusal.outcome(),
             Self::Service(failure) => failure.outcome,
         }
     }

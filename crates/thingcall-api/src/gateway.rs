@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use thingcall_core::Outcome;
 
 /// Why a request was not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,12 @@ pub(crate) enum Refusal {
         "The request line and headers have more than {max} bytes together. Send parameters as a form body instead."
     )]
     HeadTooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// It has more headers than are read.
+    #[error("The request has more than {max} headers; at most {max} are read. Send fewer.")]
+    TooManyHeaders {
         /// The limit.
         max: usize,
     },
@@ -180,7 +187,7 @@ impl Refusal {
             Self::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout(_) | Self::HeadTimeout(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BytesFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyInactive => StatusCode::FORBIDDEN,
@@ -214,7 +221,7 @@ impl Refusal {
             Self::UriTooLong { .. } => "RequestUriTooLong",
             Self::BodyTooLarge { .. } => "RequestBodyTooLarge",
             Self::BodyTimeout(_) | Self::HeadTimeout(_) => "RequestTimeout",
-            Self::HeadTooLarge { .. } => "RequestHeaderTooLarge",
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => "RequestHeaderTooLarge",
             Self::BytesFull { .. } => "ServiceUnavailable",
             Self::BodyType(_) => "UnsupportedContentType",
             Self::BodyUnreadable | Self::Malformed => "InvalidFormat",
@@ -235,6 +242,42 @@ impl Refusal {
             Self::Throttled { .. } => "Throttling.User",
             Self::NoncesFull { .. } => "Throttling",
         })
+    }
+
+    /// How it counts.
+    pub(crate) const fn outcome(&self) -> Outcome {
+        match self {
+            Self::KeyUnknown
+            | Self::KeyInactive
+            | Self::SignatureDoesNotMatch(_)
+            | Self::ContentHash(_)
+            | Self::NonceUsed
+            | Self::Expired { .. }
+            | Self::BeforeStart { .. }
+            | Self::TokenMismatch => Outcome::Denied,
+            Self::Throttled { .. } | Self::NoncesFull { .. } => Outcome::Throttled,
+            Self::BytesFull { .. } => Outcome::Overloaded,
+            Self::UriTooLong { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::BodyTooLarge { .. } => Outcome::TooLarge,
+            Self::Method(_)
+            | Self::Path(_)
+            | Self::Action(_)
+            | Self::HeadTimeout(_)
+            | Self::Malformed
+            | Self::BodyTimeout(_)
+            | Self::BodyUnreadable
+            | Self::BodyType(_)
+            | Self::TooManyParameters { .. }
+            | Self::Duplicate(_)
+            | Self::Missing(_)
+            | Self::Invalid { .. }
+            | Self::Version(_)
+            | Self::IncompleteSignature(_)
+            | Self::SignatureMethod(_)
+            | Self::TimeFormat(_) => Outcome::InvalidArgs,
+        }
     }
 
     /// Cuts the string to sign in it to `max` bytes, for a caller that nobody vouches for. It is ASCII.

@@ -27,8 +27,8 @@ pub(crate) trait Calls: Send + Sync {
     fn reply_timeout(&self) -> Duration;
     /// Counts a call that did not come to the engine.
     fn count_refused(&self, outcome: Outcome);
-    /// Notes a request for a call that was refused.
-    fn refused(&self, failure: thingcall_core::Failure);
+    /// Notes a request that was refused; `signed` says whether its caller is known.
+    fn refused(&self, failure: thingcall_core::Failure, signed: bool);
     /// Counts the time from the request's head to here: parameters, signature, quota.
     fn authenticated(&self, took: Duration);
 }
@@ -55,8 +55,8 @@ impl Calls for Engine {
         Engine::count_refused(self, outcome);
     }
 
-    fn refused(&self, failure: thingcall_core::Failure) {
-        Engine::refused(self, failure);
+    fn refused(&self, failure: thingcall_core::Failure, signed: bool) {
+        Engine::refused(self, failure, signed);
     }
 
     fn authenticated(&self, took: Duration) {

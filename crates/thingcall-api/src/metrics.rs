@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use thingcall_core::Outcome;
 
 use crate::actions::Action;
 use crate::gateway::Refusal;
@@ -96,18 +97,10 @@ impl Metrics {
 
     /// Counts a request that was not let in.
     pub(crate) fn refused(&self, why: &Refusal) {
-        let denied = matches!(
-            why,
-            Refusal::KeyUnknown
-                | Refusal::KeyInactive
-                | Refusal::SignatureDoesNotMatch(_)
-                | Refusal::ContentHash(_)
-                | Refusal::NonceUsed
-                | Refusal::Expired { .. }
-                | Refusal::BeforeStart { .. }
-                | Refusal::TokenMismatch
-        );
-        let throttled = matches!(why, Refusal::NoncesFull { .. } | Refusal::BytesFull { .. });
+        let outcome = why.outcome();
+        let denied = outcome == Outcome::Denied;
+        // Overload is never counted as unknown or malformed.
+        let throttled = matches!(outcome, Outcome::Throttled | Outcome::Overloaded);
         self.judged(match (denied, throttled) {
             (true, _) => AuthResult::Denied,
             (false, true) => AuthResult::Throttled,

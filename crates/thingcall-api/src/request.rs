@@ -1,10 +1,12 @@
 //! A request from its head to its answer.
 //!
 //! **Invariant:** every request that hyper can read gets an answer with a body in the form it asked for, is counted
-//! once under a name of a closed list, and leaves one line in the log if it failed. While a device is waited for,
+//! once under a name of a closed list, and leaves one line in the log if it was refused. While a device is waited for,
 //! nothing of the request is kept: hyper reads on into the same memory.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -111,7 +113,7 @@ impl Serve for App {
     }
 
     fn refuse(&self, unread: &thingcall_listen::Unread<'_>) -> Answer {
-        unread::refuse(unread, &self.metrics)
+        unread::refuse(unread, self)
     }
 }
 
@@ -132,9 +134,6 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Answ
     };
     let asked =
         unread.map_or(format, Err).map_err(Failure::from).and_then(|_| app.judge(&incoming, action, name, &caller));
-    if let (Err(failure), Some(Action::InvokeThingService)) = (&asked, action) {
-        app.calls.refused(refused(&incoming, failure));
-    }
     // What a device does wrong is no refusal, and only those name the host.
     let host = if matches!(asked, Ok(Asked::Device(_))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
@@ -143,8 +142,11 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Answ
             drop((head, body));
             call.run(&app).await
         }
-        Ok(Asked::Other(action)) => action.run(&*app.directory, &incoming.params).await,
-        Err(failure) => Err(failure),
+        Ok(Asked::Other(action)) => match action.run(&*app.directory, &incoming.params).await {
+            Err(failure @ Failure::Gateway(_)) => Err(app.refused(&incoming, &caller, failure)),
+            result => result,
+        },
+        Err(failure) => Err(app.refused(&incoming, &caller, failure)),
     };
     let response = match result {
         Ok(fields) => about.success(fields),
@@ -189,6 +191,12 @@ impl App {
             .inspect_err(|refusal| self.metrics.refused(refusal))
     }
 
+    /// Notes a request that was refused.
+    fn refused(&self, incoming: &Incoming<'_>, caller: &Caller, failure: Failure) -> Failure {
+        self.calls.refused(refused(incoming, &failure), caller.is_vouched());
+        failure
+    }
+
     /// Cuts what a refusal tells of the request, where it is more than is told, or more than there is room for.
     fn echoed(&self, failure: Failure, caller: &Caller) -> Failure {
         let Failure::Gateway(Refusal::SignatureDoesNotMatch(string)) = &failure else { return failure };
@@ -217,7 +225,7 @@ fn host(head: &Parts) -> &str {
 /// As much of what a refused caller wrote is kept.
 const REFUSED_CHARS_MAX: usize = 300;
 
-/// A refused request for a call, as whoever looks for it later sees it.
+/// A refused request, as whoever looks for it later sees it.
 fn refused(incoming: &Incoming<'_>, failure: &Failure) -> thingcall_core::Failure {
     let (code, text) = match failure {
         // The string to sign holds the arguments, which belong into no log.
@@ -229,34 +237,49 @@ fn refused(incoming: &Incoming<'_>, failure: &Failure) -> thingcall_core::Failur
     };
     let given = |name| incoming.params.get(name).unwrap_or_default();
     let device = match given("IotId") {
+        "" if given("ProductKey").is_empty() && given("DeviceName").is_empty() => String::new(),
         "" => format!("{}/{}", PeerText::new(given("ProductKey")), PeerText::new(given("DeviceName"))),
         id => PeerText::new(id).to_string(),
     };
     thingcall_core::Failure {
-        at: UnixMillis::now(),
-        request_id: incoming.id.to_string(),
-        call_id: None,
         device,
         service: PeerText::new(given("Identifier")).to_string(),
-        outcome: failure.outcome(),
+        elapsed: incoming.received.elapsed(),
+        ..not_let_in(incoming.id, failure.outcome(), code, &text)
+    }
+}
+
+/// A request that came no further than this, and of which nothing more is known.
+pub(crate) fn not_let_in(
+    id: RequestId,
+    outcome: Outcome,
+    code: Cow<'static, str>,
+    text: &str,
+) -> thingcall_core::Failure {
+    thingcall_core::Failure {
+        at: UnixMillis::now(),
+        request_id: id.to_string(),
+        call_id: None,
+        device: String::new(),
+        service: String::new(),
+        outcome,
         code: Some(code),
         executed: Executed::No,
         stage: FailedAt::Front,
-        text: PeerText::at_most(&text, REFUSED_CHARS_MAX).to_string(),
+        text: PeerText::at_most(text, REFUSED_CHARS_MAX).to_string(),
         hint: None,
-        elapsed: incoming.received.elapsed(),
+        elapsed: Duration::ZERO,
         transport: None,
         plugin: None,
     }
 }
 
 fn log(about: &About<'_>, failure: &Failure) {
-    let outcome = failure.outcome();
     match failure {
-        Failure::Gateway(refusal) => {
-            debug!(request = %about.id, action = about.action, code = %refusal.code(), %outcome, "request refused");
-        }
+        // It has its line already.
+        Failure::Gateway(_) => {}
         Failure::Service(error) => {
+            let outcome = failure.outcome();
             debug!(request = %about.id, action = about.action, code = error.code.as_str(), %outcome, "request failed");
         }
     }

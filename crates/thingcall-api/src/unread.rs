@@ -1,35 +1,35 @@
 //! The answer to what could not be read as a request.
 //!
-//! **Invariant:** it has the form of every other refusal. What was sent is looked at as bytes, since it is no request.
+//! **Invariant:** it has the form of every other refusal, and is noted like one. What was sent is looked at as bytes, since it is no request.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use thingcall_core::RequestId;
 use thingcall_listen::Unread;
-use tracing::debug;
 
 use crate::answer::{About, Format};
 use crate::gateway::Refusal;
-use crate::metrics::Metrics;
+use crate::request::{App, not_let_in};
 
 /// Says why, and the way round.
-pub(crate) fn refuse(unread: &Unread<'_>, metrics: &Metrics) -> Response<Full<Bytes>> {
+pub(crate) fn refuse(unread: &Unread<'_>, app: &App) -> Response<Full<Bytes>> {
     let head = unread.head();
     let refusal = match unread {
         Unread::TargetTooLong { .. } => {
             Refusal::UriTooLong { bytes: target(head).len(), max: Unread::TARGET_BYTES_MAX }
         }
         Unread::HeadTooLarge { max, .. } => Refusal::HeadTooLarge { max: *max },
+        Unread::TooManyHeaders { .. } => Refusal::TooManyHeaders { max: Unread::HEADERS_MAX },
         Unread::Malformed { .. } => Refusal::Malformed,
         Unread::Slow { within, .. } => Refusal::HeadTimeout(*within),
         Unread::NoBytesLeft { max, .. } => Refusal::BytesFull { max: *max },
     };
     let about = About { format: format(head), action: "", id: RequestId::random() };
-    debug!(request = %about.id, code = %refusal.code(), "request not read");
+    app.calls.refused(not_let_in(about.id, refusal.outcome(), refusal.code(), &refusal.to_string()), false);
     let host = header(head, b"host:");
     let answer = about.refusal(&refusal, &String::from_utf8_lossy(host.get(..host.len().min(256)).unwrap_or_default()));
-    metrics.unread(answer.status());
+    app.metrics.unread(answer.status());
     answer
 }
 

@@ -57,14 +57,14 @@ impl Failures {
     /// Keeps a call that ended, and tells it if it failed.
     pub(crate) fn ended(&self, failure: Failure) {
         if failure.outcome != Outcome::Ok {
-            tell(&failure);
+            tell_ended(&failure);
         }
         self.keep(&self.ended, failure);
     }
 
-    /// Keeps a request that became no call, and tells it.
-    pub(crate) fn refused(&self, failure: Failure) {
-        tell(&failure);
+    /// Keeps a request that became no call, and tells it; `signed` says whether its caller is known.
+    pub(crate) fn refused(&self, failure: Failure, signed: bool) {
+        tell_refused(&failure, signed);
         self.keep(&self.refused, failure);
     }
 
@@ -97,9 +97,10 @@ impl Engine {
         self.failures.find(id)
     }
 
-    /// Notes a request for a call that a front refused.
-    pub fn refused(&self, failure: Failure) {
-        self.failures.refused(failure);
+    /// Notes a request that a front refused. `signed` says whether it knew the caller: lines of such requests are told
+    /// though others flood the log.
+    pub fn refused(&self, failure: Failure, signed: bool) {
+        self.failures.refused(failure, signed);
     }
 
     /// A request that did not become a call.
@@ -255,26 +256,64 @@ const fn is_ours(outcome: Outcome) -> bool {
     }
 }
 
-/// The one line of a failed call. Texts hold what callers and devices wrote, so they are cut.
-fn tell(failure: &Failure) {
-    let Failure { request_id, call_id, outcome, executed, stage, elapsed, .. } = failure;
-    let (id, code) = (call_id.map(tracing::field::display), failure.code.as_deref());
-    let (device, service) = (PeerText::new(&failure.device), PeerText::new(&failure.service));
-    let why = PeerText::at_most(&failure.text, LINE_CHARS_MAX);
-    let hint = failure.hint.as_deref().map(|hint| PeerText::at_most(hint, LINE_CHARS_MAX).to_string());
-    let (transport, plugin) = (failure.transport.map(TransportKind::as_str), failure.plugin.as_deref());
-    let (outcome_word, executed, stage, elapsed_ms) =
-        (outcome.as_str(), executed.as_str(), stage.as_str(), millis(*elapsed));
-    if is_ours(*outcome) {
-        warn!(
-            request = request_id, id, %device, %service, outcome = outcome_word, code, executed, stage, elapsed_ms,
-            transport, plugin, %why, hint, "call failed"
-        );
+/// A line about a failure. The log limits the lines of each place in the code by itself.
+macro_rules! line {
+    ($level:ident, $line:ident, $message:literal) => {
+        $level!(
+            request = $line.failure.request_id,
+            id = $line.failure.call_id.map(tracing::field::display),
+            device = $line.device,
+            service = $line.service,
+            outcome = $line.failure.outcome.as_str(),
+            code = $line.failure.code.as_deref(),
+            executed = $line.failure.executed.as_str(),
+            stage = $line.failure.stage.as_str(),
+            elapsed_ms = millis($line.failure.elapsed),
+            transport = $line.failure.transport.map(TransportKind::as_str),
+            plugin = $line.failure.plugin.as_deref(),
+            why = %PeerText::at_most(&$line.failure.text, LINE_CHARS_MAX),
+            hint = $line.hint,
+            $message
+        )
+    };
+}
+
+/// What a line shows of a failure. Texts hold what callers and devices wrote, so they are cut.
+struct Line<'a> {
+    failure: &'a Failure,
+    device: Option<String>,
+    service: Option<String>,
+    hint: Option<String>,
+}
+
+impl<'a> Line<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        let named = |name: &str| (!name.is_empty()).then(|| PeerText::new(name).to_string());
+        let hint = failure.hint.as_deref().map(|hint| PeerText::at_most(hint, LINE_CHARS_MAX).to_string());
+        Self { failure, device: named(&failure.device), service: named(&failure.service), hint }
+    }
+}
+
+/// The one line of a failed call.
+fn tell_ended(failure: &Failure) {
+    let line = Line::of(failure);
+    if is_ours(failure.outcome) {
+        line!(warn, line, "call failed");
     } else {
-        info!(
-            request = request_id, id, %device, %service, outcome = outcome_word, code, executed, stage, elapsed_ms,
-            transport, plugin, %why, hint, "call failed"
-        );
+        line!(info, line, "call failed");
+    }
+}
+
+/// The one line of a request that a front refused. Whoever reaches the port can cause any number of them, and a known
+/// caller those beyond its quota: they have places of their own, and leave the lines of other requests theirs.
+fn tell_refused(failure: &Failure, signed: bool) {
+    let line = Line::of(failure);
+    if is_ours(failure.outcome) {
+        line!(warn, line, "request refused");
+    } else if signed && failure.outcome != Outcome::Throttled {
+        line!(info, line, "request refused");
+    } else {
+        line!(info, line, "request refused");
     }
 }
 

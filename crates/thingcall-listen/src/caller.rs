@@ -53,6 +53,11 @@ impl Caller {
         self.0.place.busy();
     }
 
+    /// Whether somebody vouched for the request that is being answered.
+    pub fn is_vouched(&self) -> bool {
+        self.0.vouched.load(Ordering::Relaxed)
+    }
+
     /// Whether what the request sent went beyond what all requests together may hold before they are vouched for.
     pub fn over_budget(&self) -> bool {
         self.0.over_budget.load(Ordering::Relaxed)

@@ -75,6 +75,11 @@ pub enum Unread<'a> {
         /// The limit.
         max: usize,
     },
+    /// It has more headers than the HTTP library reads.
+    TooManyHeaders {
+        /// What was sent, as far as it was read.
+        head: &'a [u8],
+    },
     /// It is no HTTP/1.1.
     Malformed {
         /// What was sent, as far as it was read.
@@ -99,12 +104,15 @@ pub enum Unread<'a> {
 impl<'a> Unread<'a> {
     /// The longest path and query that the HTTP library reads.
     pub const TARGET_BYTES_MAX: usize = 65_534;
+    /// The most headers that it reads.
+    pub const HEADERS_MAX: usize = 100;
 
     /// What was sent, as far as it was read.
     pub const fn head(&self) -> &'a [u8] {
         match self {
             Self::TargetTooLong { head }
             | Self::HeadTooLarge { head, .. }
+            | Self::TooManyHeaders { head }
             | Self::Malformed { head }
             | Self::Slow { head, .. }
             | Self::NoBytesLeft { head, .. } => head,
@@ -115,7 +123,7 @@ impl<'a> Unread<'a> {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
-            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NoBytesLeft { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -128,6 +136,7 @@ impl<'a> Unread<'a> {
                 format!("the path and query have more than {} bytes\n", Self::TARGET_BYTES_MAX)
             }
             Self::HeadTooLarge { max, .. } => format!("the request line and headers have more than {max} bytes\n"),
+            Self::TooManyHeaders { .. } => format!("the request has more than {} headers\n", Self::HEADERS_MAX),
             Self::Malformed { .. } => "this is no HTTP/1.1 request\n".to_owned(),
             Self::Slow { within, .. } => format!("the request did not arrive within {within:?}\n"),
             Self::NoBytesLeft { max, .. } => format!("requests hold {max} bytes, which is all they may; ask again\n"),
@@ -138,7 +147,10 @@ impl<'a> Unread<'a> {
         match self {
             Self::Slow { .. } => Cut::SlowToSend,
             Self::NoBytesLeft { .. } => Cut::NoBytesLeft,
-            Self::TargetTooLong { .. } | Self::HeadTooLarge { .. } | Self::Malformed { .. } => Cut::Unreadable,
+            Self::TargetTooLong { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::Malformed { .. } => Cut::Unreadable,
         }
     }
 }
@@ -289,6 +301,9 @@ impl<S: Serve> Listener<S> {
         }
         match socket.withheld() {
             Some(StatusCode::URI_TOO_LONG) => return Some(Unread::TargetTooLong { head }),
+            Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) if header_lines(head) > Unread::HEADERS_MAX => {
+                return Some(Unread::TooManyHeaders { head });
+            }
             Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) => {
                 return Some(Unread::HeadTooLarge { head, max: self.limits.head_bytes_max });
             }
@@ -310,4 +325,10 @@ impl<S: Serve> Listener<S> {
             connection.into_parts().io.into_inner().linger().await;
         }
     }
+}
+
+/// How many lines a head has behind its first one, as far as they are whole.
+fn header_lines(head: &[u8]) -> usize {
+    let lines = head.trim_ascii_start().split_inclusive(|byte| *byte == b'\n').skip(1);
+    lines.take_while(|line| line.ends_with(b"\n") && !line.trim_ascii().is_empty()).count()
 }

@@ -30,7 +30,7 @@ pub(super) struct FakeEngine {
     script: Script,
     pub(super) requests: Mutex<Vec<Request>>,
     pub(super) refused: Mutex<Vec<Outcome>>,
-    pub(super) told: Mutex<Vec<thingcall_core::Failure>>,
+    pub(super) told: Mutex<Vec<(thingcall_core::Failure, bool)>>,
     started: mpsc::UnboundedSender<()>,
     dropped: mpsc::UnboundedSender<()>,
 }
@@ -68,8 +68,8 @@ impl Calls for FakeEngine {
         self.refused.lock().unwrap().push(outcome);
     }
 
-    fn refused(&self, failure: thingcall_core::Failure) {
-        self.told.lock().unwrap().push(failure);
+    fn refused(&self, failure: thingcall_core::Failure, signed: bool) {
+        self.told.lock().unwrap().push((failure, signed));
     }
 
     fn authenticated(&self, _: Duration) {}

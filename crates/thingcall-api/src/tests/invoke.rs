@@ -98,8 +98,8 @@ async fn what_is_missing_or_malformed_has_its_own_code() {
     ] {
         let received = with(&server, name, value).await;
         assert_eq!((received.status, &*received.code()), (status, code), "{name}={value}: {received:?}");
-        let told = server.engine.told.lock().unwrap().pop().expect("it is told");
-        assert_eq!((told.code.as_deref(), told.call_id), (Some(code), None), "{told:?}");
+        let (told, signed) = server.engine.told.lock().unwrap().pop().expect("it is told");
+        assert_eq!((told.code.as_deref(), told.call_id, signed), (Some(code), None, true), "{told:?}");
         assert!(received.body.contains(&told.request_id), "{told:?}");
     }
     assert!(server.engine.requests.lock().unwrap().is_empty(), "none came to the engine");
@@ -153,9 +153,10 @@ async fn a_call_with_a_wrong_signature_is_told_without_its_arguments() {
     let forged = super::bench::acs3("InvokeThingService", &CALL, &wrong);
     let refused = server.send(&forged).await;
     assert_eq!(refused.code(), "SignatureDoesNotMatch");
-    let told = server.engine.told.lock().unwrap().pop().expect("it is told");
+    let (told, signed) = server.engine.told.lock().unwrap().pop().expect("it is told");
+    assert_eq!((told.outcome, signed), (Outcome::Denied, false));
     assert_eq!((told.code.as_deref(), told.service.as_str()), (Some("SignatureDoesNotMatch"), "testFb:testService"));
     assert!(!told.text.contains("Args") && !told.text.contains("param1"), "{}", told.text);
     server.acs3("GetDeviceStatus", &CALL).await;
-    assert!(server.engine.told.lock().unwrap().is_empty(), "no call was asked for");
+    assert!(server.engine.told.lock().unwrap().is_empty(), "nothing was refused");
 }

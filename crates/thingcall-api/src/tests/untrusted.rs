@@ -50,12 +50,37 @@ async fn what_no_request_can_be_read_from_is_told_so() {
     let server = Setup::default().start().await;
     for (request, status, code) in [
         (format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(200_000)), 431, "RequestHeaderTooLarge"),
+        (with_headers(300), 431, "RequestHeaderTooLarge"),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400, "InvalidFormat"),
         ("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned(), 400, "InvalidFormat"),
+        (format!("GET /?{} HTTP/1.1\r\n\r\n", "a".repeat(70_000)), 414, "RequestUriTooLong"),
+        ("GET /elsewhere HTTP/1.1\r\n\r\n".to_owned(), 404, "InvalidAction.NotFound"),
+        ("GET /?Action=GetDeviceStatus&AccessKeyId=a HTTP/1.1\r\n\r\n".to_owned(), 400, "MissingSignatureMethod"),
     ] {
         let received = server.send(request).await;
         assert_eq!((received.status, &*received.code()), (status, code), "{received:?}");
+        let (told, signed) = server.engine.told.lock().unwrap().pop().expect("it is told");
+        assert_eq!((told.code.as_deref(), signed), (Some(code), false), "{told:?}");
+        assert!(
+            received.body.contains(&told.request_id) && received.body.contains(&told.text),
+            "{told:?} {received:?}"
+        );
     }
+}
+
+fn with_headers(count: usize) -> String {
+    format!("GET / HTTP/1.1\r\n{}\r\n", "a: bcdef\r\n".repeat(count))
+}
+
+#[tokio::test]
+async fn more_headers_than_are_read_are_told_apart_from_too_many_bytes() {
+    let server = Setup::default().start().await;
+    assert_ne!(server.send(with_headers(100)).await.status, 431);
+    let received = server.send(with_headers(101)).await;
+    assert_eq!(received.status, 431);
+    assert!(received.body.contains("more than 100 headers") && !received.body.contains("bytes"), "{received:?}");
+    let large = server.send(format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(200_000))).await;
+    assert!(large.body.contains("131072 bytes"), "{large:?}");
 }
 
 #[tokio::test]

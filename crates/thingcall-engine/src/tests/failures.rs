@@ -137,7 +137,7 @@ async fn the_latest_failures_are_kept_and_refused_requests_push_none_of_them_out
     }
     let one = bench.engine.failures(&ids[2]).remove(0);
     for _ in 0..5 {
-        bench.engine.refused(Failure { request_id: RequestId::random().to_string(), ..one.clone() });
+        bench.engine.refused(Failure { request_id: RequestId::random().to_string(), ..one.clone() }, false);
     }
     let kept: Vec<_> = ids.iter().map(|id| bench.engine.failures(id).len()).collect();
     assert_eq!(kept, [0, 1, 1]);
