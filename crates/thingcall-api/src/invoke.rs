@@ -74,14 +74,15 @@ pub(crate) struct Call {
 impl Call {
     /// Takes it from the account's quota and reads it.
     pub(crate) fn read(app: &App, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Self, Failure> {
+        let shape = key.result.unwrap_or(app.config.result);
         let request = app
             .quota
             .take(&key.account)
             .map_err(Failure::from)
-            .and_then(|()| read(incoming, app.calls.reply_timeout()))
+            .and_then(|()| read(incoming, app.calls.reply_timeout(), shape))
             .inspect_err(|failure| app.calls.count_refused(failure.outcome()))?;
         app.calls.authenticated(incoming.received.elapsed());
-        Ok(Self { request, shape: key.result.unwrap_or(app.config.result) })
+        Ok(Self { request, shape })
     }
 
     /// Makes it.
@@ -95,7 +96,7 @@ impl Call {
     }
 }
 
-fn read(incoming: &Incoming<'_>, reply_timeout: Duration) -> Result<Request, Failure> {
+fn read(incoming: &Incoming<'_>, reply_timeout: Duration, shape: ResultShape) -> Result<Request, Failure> {
     let params = &incoming.params;
     let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
     Ok(Request {
@@ -106,6 +107,7 @@ fn read(incoming: &Incoming<'_>, reply_timeout: Duration) -> Result<Request, Fai
         qos: qos(params.get("Qos"))?,
         // From the request's arrival: what the front took is part of what the caller waits.
         deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
+        fails_by_code: shape == ResultShape::Data,
     })
 }
 

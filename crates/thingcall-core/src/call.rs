@@ -20,6 +20,8 @@ pub struct Request {
     pub qos: Qos,
     /// When a synchronous call must have ended; an asynchronous one has no deadline.
     pub deadline: Deadline,
+    /// Whether the caller gets a device's code other than 200 as an error, and not as an answer.
+    pub fails_by_code: bool,
 }
 
 /// A call that was checked: the device exists and is enabled, the model has the service, the arguments fit it.

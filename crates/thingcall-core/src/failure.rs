@@ -79,7 +79,8 @@ pub struct Failure {
     pub service: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// The public code; none of a call that was only slow.
+    /// The public code, if the caller got one: none of a call that was only slow, or that the caller holds for answered
+    /// or on its way.
     pub code: Option<Cow<'static, str>>,
     /// Whether the device may have executed it.
     pub executed: Executed,

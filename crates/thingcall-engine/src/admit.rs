@@ -36,6 +36,8 @@ pub(crate) struct Begun {
     pub(crate) deadline: Deadline,
     pub(crate) started: Instant,
     pub(crate) validated: Instant,
+    /// Whether the caller gets a device's code other than 200 as an error.
+    pub(crate) fails_by_code: bool,
 }
 
 impl Engine {

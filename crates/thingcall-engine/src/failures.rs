@@ -4,15 +4,14 @@
 //! comes here only to be logged, where the configuration asks for that. What is kept is bounded, and what whoever
 //! reaches the port can cause (refused requests) pushes out nothing else.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntGauge;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, ErrorCode, Executed, FailedAt, Failure, Outcome, PeerText, Record, ReplyBody,
-    Request, TransportKind, UnixMillis,
+    Answer, Call, CallError, CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, ReplyBody, Request,
+    TransportKind, UnixMillis,
 };
 use tracing::{info, warn};
 
@@ -37,6 +36,10 @@ pub(crate) struct Came {
     pub(crate) transport: Option<TransportKind>,
     /// Whether its command had left.
     pub(crate) sent: Executed,
+    /// Whether its device is known to have answered a command.
+    pub(crate) answered: bool,
+    /// Whether the caller gets a device's code other than 200 as an error.
+    pub(crate) fails_by_code: bool,
 }
 
 impl Failures {
@@ -129,16 +132,21 @@ impl Engine {
     #[cold]
     pub(crate) fn note_end(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) {
         let (executed, sent) = (came.sent, came.sent != Executed::No);
+        // A plugin may answer though the device did not.
+        let device_did =
+            if sent && (came.answered || self.router.find(call).is_none()) { Executed::Yes } else { executed };
         let (outcome, code, executed, stage, text) = match result {
             Err(error) => {
                 (error.outcome(), Some(error.code()), error.executed(), FailedAt::of(error, sent), error.to_string())
             }
             Ok(Answer::Replied(body)) if body.code != ReplyBody::SUCCESS => {
                 let error = CallError::Device { code: body.code, message: body.message.clone() };
-                let executed = if sent { Executed::Yes } else { Executed::No };
-                (Outcome::DeviceError, Some(error.code()), executed, FailedAt::Answer, error.to_string())
+                let code = came.fails_by_code.then(|| error.code());
+                (Outcome::DeviceError, code, device_did, FailedAt::Answer, error.to_string())
             }
-            Ok(Answer::Replied(_)) => (Outcome::Ok, None, executed, FailedAt::Answer, "answered, and late".to_owned()),
+            Ok(Answer::Replied(_)) => {
+                (Outcome::Ok, None, device_did, FailedAt::Answer, "answered, and late".to_owned())
+            }
             Ok(Answer::Accepted) => (Outcome::Ok, None, executed, FailedAt::Send, "accepted, and late".to_owned()),
         };
         self.failures.ended(Failure {
@@ -155,9 +163,7 @@ impl Engine {
     /// An asynchronous call whose caller was told that it is on its way, and whose device was away.
     #[cold]
     pub(crate) fn note_not_kept(&self, call: &Call, came: &Came, why: &str) {
-        let outcome = Outcome::Offline;
-        let code = Some(Cow::Borrowed(ErrorCode::Offline.as_str()));
-        self.failures.ended(Failure { outcome, code, text: why.to_owned(), ..self.bare(call, came) });
+        self.failures.ended(Failure { outcome: Outcome::Offline, text: why.to_owned(), ..self.bare(call, came) });
     }
 
     /// A call whose caller hung up.
@@ -221,8 +227,8 @@ pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
         device: record.device.key.to_string(),
         service: record.service.to_string(),
         outcome,
-        // That of a synchronous call whose device answered so.
-        code: Some(ErrorCode::InvokeThingServiceFailed.as_str().into()),
+        // Its caller was told that it is on its way.
+        code: None,
         executed: if outcome == Outcome::DeviceError { Executed::Yes } else { Executed::Maybe },
         stage: FailedAt::Answer,
         text,

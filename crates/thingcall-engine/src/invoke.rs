@@ -47,7 +47,7 @@ impl Engine {
     }
 
     fn begin(&self, request: Request) -> Result<Begun, CallError> {
-        let (started, deadline) = (Instant::now(), request.deadline);
+        let (started, deadline, fails_by_code) = (Instant::now(), request.deadline, request.fails_by_code);
         let refused = |error: &CallError| self.not_admitted(&request, error, started.elapsed());
         let running = self.enter().inspect_err(refused)?;
         let checks = self.check(&request);
@@ -55,7 +55,7 @@ impl Engine {
         self.metrics.stage_took(Stage::Validate, validated - started);
         let checks = checks.inspect_err(refused)?;
         let admitted = self.admit(request, checks);
-        Ok(Begun { _running: running, admitted, deadline, started, validated })
+        Ok(Begun { _running: running, admitted, deadline, started, validated, fails_by_code })
     }
 
     /// Runs the handler under the call's one timer.

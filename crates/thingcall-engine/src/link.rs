@@ -97,7 +97,9 @@ impl<'a> Link<'a> {
 
     /// How far the call came.
     pub(crate) fn came(&self, elapsed: Duration) -> Came {
-        Came { id: self.message_id(), elapsed, transport: self.transport.get().copied(), sent: self.executed() }
+        let (id, transport, answered) =
+            (self.message_id(), self.transport.get().copied(), self.at_device.came().is_some());
+        Came { id, elapsed, transport, sent: self.executed(), answered, fails_by_code: self.begun.fails_by_code }
     }
 
     /// Whether the device was asked anything.
@@ -264,7 +266,9 @@ impl<'a> Link<'a> {
             Err(DeliverError::Offline) => {
                 let (outcome, why) = (Outcome::Offline, self.not_kept());
                 written.failed(outcome, why);
-                self.engine.note_not_kept(self.call, &self.came(self.begun.started.elapsed()), why);
+                let came = self.came(self.begun.started.elapsed());
+                let sent = if self.is_on_its_way() { came.sent } else { Executed::No };
+                self.engine.note_not_kept(self.call, &Came { sent, ..came }, why);
                 self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
             }
             Err(error) => {

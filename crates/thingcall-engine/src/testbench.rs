@@ -253,6 +253,7 @@ impl Bench {
             args: args.to_owned(),
             qos: Qos::AtMostOnce,
             deadline: Deadline::at((Instant::now() + self.engine.reply_timeout()).into_std()),
+            fails_by_code: false,
         }
     }
 

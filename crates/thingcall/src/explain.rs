@@ -139,13 +139,14 @@ fn tell_ended(plugin: &Value, output: Output) {
 
 /// A failed or slow call in words.
 fn failed(failure: &Value) -> String {
-    let text = |name: &str| failure.get(name).and_then(Value::as_str);
+    let text = |name: &str| failure.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let part = |name| text(name).unwrap_or("-");
     let call = text("messageId").map_or_else(|| "a request".to_owned(), |id| format!("call {id}"));
     let elapsed = failure.get("elapsedMs").and_then(Value::as_u64).unwrap_or_default();
+    let code = text("code").map(|code| format!(" ({code})")).unwrap_or_default();
     let mut lines = vec![
         format!("{call} for {} on {}, request {}", part("identifier"), part("device"), part("requestId")),
-        format!("  {}  ended after {elapsed} ms as {} ({})", part("at"), part("outcome"), part("code")),
+        format!("  {}  ended after {elapsed} ms as {}{code}", part("at"), part("outcome")),
         format!("  {}", part("text")),
     ];
     let (plugin, transport) = (text("plugin"), text("transport"));
@@ -191,7 +192,13 @@ pub(crate) fn timeline(record: &Record) -> String {
     let way = record.transport.map_or("an unknown way", |transport| transport.as_str());
     let by_plugin = record.transport == Some(TransportKind::Plugin);
     event(record.sent_at.filter(|_| !by_plugin), &format!("sent to the device through {way}"));
-    event(record.acked_at, "the device acknowledged the message");
+    let by_broker = matches!(record.transport, Some(TransportKind::Mqtt | TransportKind::Amqp));
+    let acked = if by_broker {
+        "the broker took the message; whether the device got it is not known"
+    } else {
+        "the device acknowledged the message"
+    };
+    event(record.acked_at, acked);
     event(record.ended_at, &ending(record));
     if record.state != RecordState::Ended {
         lines.push(format!("  {}", waiting(record)));
@@ -212,11 +219,13 @@ fn ending(record: &Record) -> String {
 }
 
 fn waiting(record: &Record) -> &'static str {
+    let by_broker = matches!(record.transport, Some(TransportKind::Mqtt | TransportKind::Amqp));
     match (record.state, record.qos) {
         (RecordState::Queued, 0) => "it has not left",
         (RecordState::Queued, _) => "it is kept until the device connects",
         (RecordState::Sent, 0) => "no answer yet; at QoS 0 nobody says whether the message arrived",
         (RecordState::Sent, _) => "not acknowledged yet; it is sent again when the device connects again",
+        (RecordState::Acked, _) if by_broker => "the broker has it or gave it to the device, which has not answered",
         (RecordState::Acked, _) => "the device has it and has not answered",
         (RecordState::Ended, _) => "it has ended",
     }

@@ -155,6 +155,7 @@ pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
         args: ARGS.to_owned(),
         qos: Qos::AtMostOnce,
         deadline: Deadline::at((Instant::now() + Duration::from_secs(3600)).into_std()),
+        fails_by_code: false,
     })
 }
 

@@ -49,6 +49,9 @@ async fn a_device_that_is_away_is_no_failure_of_the_call() {
     let id = set_scene(&bench).await.unwrap();
     assert_eq!(page(&bench, id), Some(Outcome::Offline));
     assert_eq!(bench.calls("async", "offline"), 1.0);
+    let told = bench.engine.failures(&id.to_string()).remove(0);
+    let executed = thingcall_core::Executed::No;
+    assert_eq!((told.outcome, told.executed, told.code), (Outcome::Offline, executed, None), "its caller got no code");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thingcall_core::{
     Answer, Call, CallError, Codec, DeviceLink, DropReason, Dropped, Executed, FailedAt, Failure, Handler, Handlers,
-    MalformedReply, Outcome, ProductKey, Reply, ReplyBody, ReplySink, RequestId, Sent, TransportKind,
+    MalformedReply, Outcome, ProductKey, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, TransportKind,
 };
 use thingcall_tsl::ProductSettings;
 
@@ -101,6 +101,7 @@ async fn slow_calls_are_kept_and_quick_ones_are_not() {
     let id = slow.engine.invoke(slow.request("Measure", MEASURE)).await.unwrap().id.to_string();
     let [kept] = <[Failure; 1]>::try_from(slow.engine.failures(&id)).unwrap();
     assert_eq!((kept.outcome, kept.code, kept.elapsed), (Outcome::Ok, None, 4 * SECOND));
+    assert_eq!(kept.executed, Executed::Yes);
     let quick = bench(answers_after(SECOND, r#"{"mean":1}"#));
     let id = quick.engine.invoke(quick.request("Measure", MEASURE)).await.unwrap().id.to_string();
     assert_eq!(quick.engine.failures(&id), []);
@@ -113,10 +114,13 @@ async fn a_devices_refusal_and_a_callers_end_are_failures() {
         answering.now(Reply { body: Ok(body), ..reply("dev1", delivery.id, "") });
         Ok(Sent::Sent)
     });
-    let id = refuses.engine.invoke(refuses.request("Measure", MEASURE)).await.unwrap().id.to_string();
-    let [kept] = <[Failure; 1]>::try_from(refuses.engine.failures(&id)).unwrap();
-    assert_eq!((kept.outcome, kept.executed), (Outcome::DeviceError, Executed::Yes));
-    assert_eq!(kept.text, "the device answered with code 460: no");
+    for (fails_by_code, code) in [(false, None), (true, Some("iot.device.InvokeThingServiceFailed"))] {
+        let request = Request { fails_by_code, ..refuses.request("Measure", MEASURE) };
+        let id = refuses.engine.invoke(request).await.unwrap().id.to_string();
+        let [kept] = <[Failure; 1]>::try_from(refuses.engine.failures(&id)).unwrap();
+        assert_eq!((kept.outcome, kept.executed), (Outcome::DeviceError, Executed::Yes));
+        assert_eq!((kept.code.as_deref(), &*kept.text), (code, "the device answered with code 460: no"));
+    }
 
     let silent = bench(|_, _| Ok(Sent::Sent));
     let request = silent.request("Measure", MEASURE);

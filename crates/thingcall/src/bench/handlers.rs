@@ -156,6 +156,7 @@ impl Bench {
             args: r#"{"param1":7}"#.to_owned(),
             qos: Qos::AtMostOnce,
             deadline: Deadline::at((Instant::now() + Duration::from_secs(8)).into_std()),
+            fails_by_code: false,
         }
     }
 }

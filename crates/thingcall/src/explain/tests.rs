@@ -52,3 +52,19 @@ fn a_call_that_ended_tells_its_way_in_order() {
     assert!(lines[2].contains("+2 ms") && lines[2].contains("embedded"), "{text}");
     assert!(lines[3].contains("+40 ms") && lines[3].contains(r#"{"a":1}"#), "{text}");
 }
+
+#[test]
+fn what_a_broker_took_is_not_said_to_be_at_the_device() {
+    for (transport, at_device) in
+        [(TransportKind::Embedded, true), (TransportKind::Mqtt, false), (TransportKind::Amqp, false)]
+    {
+        let text = timeline(&Record {
+            transport: Some(transport),
+            acked_at: Some(UnixMillis(1010)),
+            ..record(RecordState::Acked)
+        });
+        assert_eq!(text.contains("the device acknowledged the message"), at_device, "{text}");
+        assert_eq!(text.contains("the device has it"), at_device, "{text}");
+        assert_eq!(text.contains("whether the device got it is not known"), !at_device, "{text}");
+    }
+}
