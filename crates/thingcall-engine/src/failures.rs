@@ -13,6 +13,7 @@ use thingcall_core::{
     Answer, Call, CallError, CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, ReplyBody, Request,
     TransportKind, UnixMillis,
 };
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::Engine;
@@ -155,7 +156,7 @@ impl Engine {
             executed,
             stage,
             text,
-            hint: self.hint(call, result),
+            hint: self.hint(call, came, result),
             ..self.bare(call, came)
         });
     }
@@ -194,10 +195,10 @@ impl Engine {
     }
 
     /// What to check where the text does not say it.
-    fn hint(&self, call: &Call, result: &Result<Answer, CallError>) -> Option<String> {
+    fn hint(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) -> Option<String> {
         let Err(CallError::Timeout { hint: None, .. }) = result else { return None };
-        let last = self.dropped.last(&call.device.key)?;
-        Some(format!("what this device sent last and was for nobody: {}", last.in_words()))
+        let last = self.dropped.last_since(&call.device.key, Instant::now().checked_sub(came.elapsed)?)?;
+        Some(format!("while the call waited, the device sent for nobody: {}", last.in_words()))
     }
 
     /// Tells a call that succeeded, where the configuration asks for it.

@@ -77,11 +77,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             output::object(with(as_json(record), dropped));
         } else {
             output::text(&timeline(record));
-            tell_dropped(dropped.as_ref());
+            tell_dropped(dropped.as_ref(), record.accepted_at.0, record.ended_at.map(|at| at.0));
         }
     }
     for failure in &failures {
-        let device = failure.get("device").and_then(Value::as_str).and_then(|device| device_ref(device).ok());
+        // A request that became no call waited for no device.
+        let device = failure.get("messageId").and_then(|_| failure.get("device")).and_then(Value::as_str);
+        let device = device.and_then(|device| device_ref(device).ok());
         let dropped = match device {
             Some(DeviceRef::Key(key)) => running.dropped(&place, &key).await.ok().flatten(),
             Some(DeviceRef::IotId(_)) | None => None,
@@ -90,7 +92,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             output::object(with(failure.clone(), dropped));
         } else {
             output::text(&failed(failure));
-            tell_dropped(dropped.as_ref());
+            let ended = millis_at(failure);
+            let elapsed = failure.get("elapsedMs").and_then(Value::as_i64).unwrap_or_default();
+            tell_dropped(dropped.as_ref(), ended.unwrap_or_default() - elapsed, ended);
         }
     }
     let ended = running.ended_in(&place, &id.to_string()).await.ok().flatten();
@@ -121,10 +125,28 @@ fn with(mut call: Value, dropped: Option<Value>) -> Value {
     call
 }
 
-fn tell_dropped(dropped: Option<&Value>) {
+fn tell_dropped(dropped: Option<&Value>, began: i64, ended: Option<i64>) {
     if let Some(dropped) = dropped {
-        output::text(&format!("  the device's last message that led to nothing: {}", dropped_in_words(dropped)));
+        output::text(&beside(dropped, began, ended));
     }
+}
+
+/// When a message led to nothing, beside a call: a hint only while the call waited.
+fn beside(dropped: &Value, began: i64, ended: Option<i64>) -> String {
+    let words = dropped_in_words(dropped);
+    match (millis_at(dropped), ended) {
+        (Some(at), _) if at < began => {
+            format!("  {} ms before this call the device sent what led to nothing: {words}", began - at)
+        }
+        (Some(at), Some(ended)) if at > ended => {
+            format!("  {} ms after this call the device sent what led to nothing: {words}", at - ended)
+        }
+        _ => format!("  hint: while this call waited, the device sent what led to nothing: {words}"),
+    }
+}
+
+fn millis_at(value: &Value) -> Option<i64> {
+    value.get("at")?.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// The plugin whose code ended the server in this call.

@@ -2,7 +2,7 @@
 
 use thingcall_core::{CallId, Device, DeviceKey, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
-use super::timeline;
+use super::{beside, timeline};
 
 fn record(state: RecordState) -> Record {
     Record {
@@ -66,5 +66,19 @@ fn what_a_broker_took_is_not_said_to_be_at_the_device() {
         assert_eq!(text.contains("the device acknowledged the message"), at_device, "{text}");
         assert_eq!(text.contains("the device has it"), at_device, "{text}");
         assert_eq!(text.contains("whether the device got it is not known"), !at_device, "{text}");
+    }
+}
+
+#[test]
+fn what_led_to_nothing_is_a_hint_only_where_it_came_while_the_call_waited() {
+    let dropped = serde_json::json!({ "at": "1970-01-01T00:00:10.000Z", "topic": "t" });
+    for (began, ended, told) in [
+        (12_000, Some(13_000), "  2000 ms before this call"),
+        (1_000, Some(7_000), "  3000 ms after this call"),
+        (9_000, Some(11_000), "  hint: while this call waited"),
+        (9_000, None, "  hint: while this call waited"),
+    ] {
+        let text = beside(&dropped, began, ended);
+        assert!(text.starts_with(told), "{text}");
     }
 }
