@@ -37,6 +37,26 @@ fn asynchronous_calls_on_a_full_disk_say_so_and_go_on_when_there_is_room() {
 }
 
 #[test]
+fn a_start_on_a_full_disk_says_so_and_all_is_well_when_there_is_room() {
+    let (mut site, disk) = Site::on_small_disk(8);
+    let device = site.device("full-0");
+    let _first = site.invoke(&device, SERVICE, ARGS).ok();
+    site.program.kill();
+    disk.fill();
+    site.start_again();
+    let (status, why) = site.program.operator("/readyz");
+    assert!(status == 503 && why.contains("store: the store is full"), "before any call: {status} {why}");
+
+    disk.free();
+    site.is_ready();
+    site.invoke(&device, SERVICE, ARGS).ok();
+    eventually("the data folder says where the server is", || {
+        let told = site.data().join("server.json");
+        told.exists().then_some(())
+    });
+}
+
+#[test]
 fn no_acknowledged_call_is_lost_by_a_crash_on_a_full_disk() {
     let (mut site, disk) = Site::on_small_disk(8);
     let device = site.device("full-3");

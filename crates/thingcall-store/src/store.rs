@@ -180,6 +180,12 @@ impl Store {
             self.shared.marked.change(entry, |seen| seen.online = false);
         }
         self.flush().await;
+        // A disk that is full already is told before the first call finds it out.
+        let mut side = self.shared.write.lock().await;
+        if let Err(problem) = writer::room::try_out(&mut side).await {
+            self.shared.failed(&mut side, &problem);
+        }
+        drop(side);
         self.shared.health.follow(conditions.add("store", Weight::Required));
         Ok(before)
     }

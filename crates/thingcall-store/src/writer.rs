@@ -22,7 +22,7 @@ use crate::waiting::CallKey;
 
 mod asked;
 mod log;
-mod room;
+pub(crate) mod room;
 
 pub(crate) use asked::{Answering, Opening, Reading, Write};
 

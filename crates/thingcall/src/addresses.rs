@@ -9,11 +9,19 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thingcall_core::TransportName;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tracing::{info, warn};
 
 use crate::config::Config;
+
+/// How long it waits after the file could not be written.
+const LEAVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Its name in the data folder.
 const FILE: &str = "server.json";
@@ -120,6 +128,49 @@ impl Drop for Left {
     fn drop(&mut self) {
         // What is left in spite of this is nobody's.
         drop(std::fs::remove_file(&self.path));
+    }
+}
+
+/// The file of a server that may not have been able to leave it yet, on a full disk.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    left: Arc<Mutex<Option<Left>>>,
+    /// Tries again.
+    trying: Option<JoinHandle<()>>,
+}
+
+impl Leaving {
+    /// Leaves these addresses, now or as soon as it can be done. A server that cannot is still one.
+    pub(crate) fn start(folder: &Path, addresses: &Addresses) -> Self {
+        let left = Arc::new(Mutex::new(None));
+        match Left::leave(folder, addresses) {
+            Ok(file) => return Self { left: Arc::new(Mutex::new(Some(file))), trying: None },
+            Err(error) => {
+                warn!(%error, "commands must be told where this server listens: its data folder cannot say yet");
+            }
+        }
+        let (folder, addresses, place) = (folder.to_owned(), addresses.clone(), left.clone());
+        let trying = tokio::spawn(async move {
+            loop {
+                sleep(LEAVE_AGAIN_AFTER).await;
+                if let Ok(left) = Left::leave(&folder, &addresses) {
+                    info!("commands find this server by its data folder from now on");
+                    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+                    return;
+                }
+            }
+        });
+        Self { left, trying: Some(trying) }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(trying) = self.trying.take() {
+            trying.abort();
+        }
+        // The task may hold the other end for a moment more.
+        drop(self.left.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

@@ -3,7 +3,6 @@
 //! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
 //! gives those that wait their answer, and only then takes away what they need.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::addresses::{Addresses, Left};
+use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
 use crate::observe::Observed;
@@ -47,7 +46,7 @@ pub(crate) struct Server {
     /// Where it listens.
     pub addresses: Addresses,
     /// The same, for commands beside it.
-    left: Option<Left>,
+    left: Leaving,
     /// The plugins, as operators reload them.
     pub reloads: Arc<Reloads>,
     /// The access key made at this start, if there was none.
@@ -138,7 +137,7 @@ impl Server {
             ),
             store,
             engine,
-            left: leave(&config.data, &addresses),
+            left: Leaving::start(&config.data, &addresses),
             addresses,
             reloads,
             first_key,
@@ -229,15 +228,6 @@ async fn let_go(plugins: &Plugins) -> bool {
         warn!("a plugin did not let go; the program ends beside its threads");
     }
     destroyed
-}
-
-/// Leaves the addresses in the data folder. A server that cannot is still one.
-fn leave(folder: &Path, addresses: &Addresses) -> Option<Left> {
-    Left::leave(folder, addresses)
-        .inspect_err(
-            |error| warn!(%error, "commands must be told where this server listens: its data folder cannot say"),
-        )
-        .ok()
 }
 
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.

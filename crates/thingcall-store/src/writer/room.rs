@@ -6,7 +6,7 @@ use crate::store::WriteSide;
 const ROOM_BYTES: i64 = 65_536;
 
 /// Writes as much as a call with long parameters takes, and takes it back.
-pub(super) async fn try_out(side: &mut WriteSide) -> Result<(), sqlx::Error> {
+pub(crate) async fn try_out(side: &mut WriteSide) -> Result<(), sqlx::Error> {
     for bytes in [ROOM_BYTES, 0] {
         let mut tx = side.conn.begin().await?;
         sqlx::query("UPDATE room SET filled = zeroblob(?)").bind(bytes).execute(&mut *tx).await?;
