@@ -4,6 +4,7 @@
 //! exceeds its limit, because the channel in front of the session has none. Commands of the outbox have places of their
 //! own, which the flush's window bounds.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,8 @@ const SEEN_EVERY_MS: i64 = 10_000;
 pub(crate) struct Connection {
     /// The device that proved itself.
     pub(crate) device: DeviceKey,
+    /// Where it comes from.
+    pub(crate) peer: SocketAddr,
     /// It takes synchronous calls on `/ext/rrpc/...`.
     pub(crate) ext_rrpc: bool,
     /// The largest packet it takes, in bytes.
@@ -105,6 +108,7 @@ impl ToReasonCode for Ended {
 /// What is known of a connection when it begins.
 pub(crate) struct Begin {
     pub(crate) device: DeviceKey,
+    pub(crate) peer: SocketAddr,
     pub(crate) ext_rrpc: bool,
     pub(crate) packet_bytes_max: usize,
     pub(crate) window: usize,
@@ -116,6 +120,7 @@ impl Connection {
         let (tx, orders) = mpsc::unbounded_channel();
         let connection = Self {
             device: begin.device,
+            peer: begin.peer,
             ext_rrpc: begin.ext_rrpc,
             packet_bytes_max: begin.packet_bytes_max,
             room: Notify::new(),

@@ -118,6 +118,7 @@ impl Inner {
         let receive_max = connect.receive_max.unwrap_or(NonZeroU16::MAX).min(self.receive_max());
         let (connection, orders) = Connection::new(Begin {
             device: login.device,
+            peer,
             ext_rrpc: login.ext_rrpc,
             packet_bytes_max: asked.min(self.config.message_bytes_max) as usize,
             window: self.config.inflight_messages_max.min(receive_max).get().into(),
@@ -131,7 +132,11 @@ impl Inner {
             Some(old) => {
                 self.forget_waiting(&old);
                 old.close(Ended::TakenOver);
-                tracing::debug!(device = %connection.device, "taken over");
+                self.own_metrics.takeovers.inc();
+                tracing::info!(
+                    device = %connection.device, %peer, before = %old.peer,
+                    "the device logged in again: its connection before is closed"
+                );
             }
             None => self.own_metrics.sessions.inc(),
         }

@@ -49,6 +49,10 @@ pub(crate) struct Metrics {
     pub(crate) sockets: IntGauge,
     /// Devices that are connected.
     pub(crate) sessions: IntGauge,
+    /// Filters of SUBSCRIBE that are no device's own.
+    pub(crate) subscriptions_refused: IntCounter,
+    /// Connections that were closed because their device logged in again.
+    pub(crate) takeovers: IntCounter,
     refusals: Vec<IntCounter>,
 }
 
@@ -65,6 +69,11 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
+        let counter = |name: &str, help: &str| -> Result<_, prometheus::Error> {
+            let counter = IntCounter::new(format!("thingcall_broker_{name}"), help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
         let refusals = IntCounterVec::new(
             Opts::new("thingcall_broker_refusals_total", "Connections to the embedded broker that came to nothing"),
             &["reason"],
@@ -75,6 +84,11 @@ impl Metrics {
         Ok(Self {
             sockets: gauge("sockets", "Sockets that are open, logged in or not", 0)?,
             sessions: gauge("sessions", "Devices that are connected", 0)?,
+            subscriptions_refused: counter(
+                "subscriptions_refused_total",
+                "Filters of devices that match no topic of their own",
+            )?,
+            takeovers: counter("takeovers_total", "Connections closed because their device logged in again")?,
             refusals: Refused::WORDS
                 .iter()
                 .map(|word| refusals.get_metric_with_label_values(&[word]))

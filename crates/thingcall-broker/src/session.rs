@@ -179,8 +179,9 @@ impl<S: Socket> Session<S> {
             }
             Said::Released(packet_id) => version.completed(packet_id, self.unreleased.remove(&packet_id)),
             Said::Subscribe(packet_id, filters) => {
-                let device = &self.begun.connection.device;
-                let granted = filters.into_iter().map(|(filter, qos)| Inner::granted(device, &filter).then_some(qos));
+                let Begun { inner, connection, .. } = &self.begun;
+                let asked = filters.into_iter();
+                let granted = asked.map(|(filter, qos)| inner.granted(&connection.device, &filter).then_some(qos));
                 version.subscribed(packet_id, granted)
             }
             Said::Unsubscribe(packet_id, filters) => version.unsubscribed(packet_id, filters),

@@ -6,7 +6,8 @@
 use rmqtt_codec::types::Publish;
 use thingcall_alink::{self as alink, Uplink};
 use thingcall_core::{
-    CallId, DeviceKey, DropReason, Dropped, PublishResult, ReceivedKind, TransportKind, TransportName, UnixMillis,
+    CallId, DeviceKey, DropReason, Dropped, PeerText, PublishResult, ReceivedKind, TransportKind, TransportName,
+    UnixMillis,
 };
 use tokio::time::Instant;
 
@@ -63,8 +64,13 @@ impl Inner {
 
     /// Decides about one filter of a SUBSCRIBE: granted where the device's own topics are among what it matches, 0x80
     /// otherwise. Nothing depends on it: a device gets its messages, and no other's, whether it subscribed or not.
-    pub(crate) fn granted(device: &DeviceKey, filter: &str) -> bool {
-        alink::may_ask_for(device, filter)
+    pub(crate) fn granted(&self, device: &DeviceKey, filter: &str) -> bool {
+        let granted = alink::may_ask_for(device, filter);
+        if !granted {
+            self.own_metrics.subscriptions_refused.inc();
+            tracing::info!(%device, filter = %PeerText::new(filter), "subscription refused: no topic of the device's own");
+        }
+        granted
     }
 
     /// The device acknowledged a command of the outbox.

@@ -31,7 +31,13 @@ fn sessions(max: usize) -> (Sessions, Arc<Told>) {
 
 /// A connection of the device, and its session, which ends when dropped.
 fn connection(name: &str) -> (Arc<Connection>, UnboundedReceiver<Order>) {
-    let begin = Begin { device: key(name), ext_rrpc: false, packet_bytes_max: 1000, window: 1 };
+    let begin = Begin {
+        device: key(name),
+        peer: ([127, 0, 0, 1], 1).into(),
+        ext_rrpc: false,
+        packet_bytes_max: 1000,
+        window: 1,
+    };
     let (connection, session) = Connection::new(begin);
     (Arc::new(connection), session)
 }

@@ -18,6 +18,7 @@ async fn filters_that_match_no_topic_of_its_own_are_refused() {
     ] {
         assert_eq!(client.subscribe(foreign).await, 0x80, "{foreign}");
     }
+    assert_eq!(bench.gauge("subscriptions_refused_total"), 4);
     for own in [
         "/sys/pk1/devA/thing/service/+",
         "/sys/pk1/devA/#",

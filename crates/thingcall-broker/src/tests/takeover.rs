@@ -77,6 +77,7 @@ async fn disconnect_after_a_takeover_is_offline() {
     let new = bench.connect(&device).await;
     old.closed().await;
     assert!(matches!(bench.event().await, Event::Online(_)));
+    assert_eq!(bench.gauge("takeovers_total"), 1, "two devices with one identity are seen");
     drop(new);
     assert!(matches!(bench.event().await, Event::Offline(_)));
     assert!(matches!(bench.event().await, Event::Gone(_)));
