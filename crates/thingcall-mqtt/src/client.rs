@@ -102,6 +102,15 @@ pub(crate) struct Ended {
     pub(crate) why: String,
 }
 
+impl Ended {
+    /// Why there is no connection, and where the right login belongs.
+    fn connecting(result: ConnectResult, error: &dyn std::fmt::Display) -> Self {
+        let login =
+            if result == ConnectResult::Auth { ": look at `username` and `password` in its section" } else { "" };
+        Self { result, why: format!("{error}{login}") }
+    }
+}
+
 /// A message to send.
 pub(crate) struct Outgoing {
     pub(crate) topic: String,

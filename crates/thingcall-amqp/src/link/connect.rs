@@ -24,7 +24,10 @@ use crate::transport::{Open, Shared};
 
 impl From<lapin::Error> for Ended {
     fn from(error: lapin::Error) -> Self {
-        Self { result: result_of(&error), why: error.to_string() }
+        let result = result_of(&error);
+        let login =
+            if result == ConnectResult::Auth { ": look at `username` and `password` in its section" } else { "" };
+        Self { result, why: format!("{error}{login}") }
     }
 }
 

@@ -74,5 +74,5 @@ pub(super) fn ended(error: &ConnectionError) -> Ended {
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => ConnectResult::Timeout,
         _ => ConnectResult::Refused,
     };
-    Ended { result, why: error.to_string() }
+    Ended::connecting(result, error)
 }

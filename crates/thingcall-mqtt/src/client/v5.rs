@@ -112,7 +112,7 @@ pub(super) fn ended(error: &ConnectionError) -> Ended {
         ConnectionError::Timeout(_) => ConnectResult::Timeout,
         _ => ConnectResult::Refused,
     };
-    Ended { result, why: error.to_string() }
+    Ended::connecting(result, error)
 }
 
 #[cfg(test)]
