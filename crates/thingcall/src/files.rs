@@ -5,7 +5,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::config::Config;
 
@@ -13,6 +13,8 @@ use crate::config::Config;
 const OTHERS: usize = 160;
 /// The least a listener is left, so that it answers at all.
 const LEAST: usize = 8;
+/// So many are worth no warning where nobody asked for more.
+const MANY: usize = 4096;
 /// Of what is there, this part is enough for questions of operators, and for those of brokers.
 const SMALL_PART: usize = 10;
 
@@ -26,6 +28,26 @@ struct Shares {
 }
 
 impl Shares {
+    fn wanted(config: &Config) -> Self {
+        Self {
+            api: config.api.connections_max.get(),
+            mqtt: if config.broker.enabled { config.broker.sockets_max.get() as usize } else { 0 },
+            gate: if config.gate.listen.is_some() { config.gate.connections_max.get() } else { 0 },
+            operator: config.metrics.connections_max.get(),
+        }
+    }
+
+    /// Whether nobody need be warned of it: only what nobody set is cut, and much is left.
+    fn suffices(&self, wanted: &Self) -> bool {
+        let default = Self { gate: wanted.gate, ..Self::wanted(&Config::default()) };
+        let enough =
+            |given: usize, wanted: usize, default: usize| given == wanted || wanted == default && given >= MANY;
+        enough(self.api, wanted.api, default.api)
+            && enough(self.mqtt, wanted.mqtt, default.mqtt)
+            && self.gate == wanted.gate
+            && self.operator == wanted.operator
+    }
+
     const fn sum(self) -> usize {
         self.api.saturating_add(self.mqtt).saturating_add(self.gate).saturating_add(self.operator)
     }
@@ -49,21 +71,27 @@ impl Shares {
 pub(crate) fn share(config: &mut Config, files: Option<u64>) {
     let Some(files) = files else { return };
     let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let wanted = Shares {
-        api: config.api.connections_max.get(),
-        mqtt: if config.broker.enabled { config.broker.sockets_max.get() as usize } else { 0 },
-        gate: if config.gate.listen.is_some() { config.gate.connections_max.get() } else { 0 },
-        operator: config.metrics.connections_max.get(),
-    };
+    let wanted = Shares::wanted(config);
     let given = wanted.within(files);
     if given == wanted {
         return;
     }
     let Shares { api, mqtt, gate, operator } = given;
-    warn!(
-        files,
-        api, mqtt, gate, operator, "fewer connections than configured, for want of files (ulimit -n, LimitNOFILE)"
-    );
+    if given.suffices(&wanted) {
+        info!(
+            files,
+            api,
+            mqtt,
+            gate,
+            operator,
+            "so many connections there may be; more need more files (ulimit -n, LimitNOFILE)"
+        );
+    } else {
+        warn!(
+            files,
+            api, mqtt, gate, operator, "fewer connections than configured, for want of files (ulimit -n, LimitNOFILE)"
+        );
+    }
     let limit = |most: usize| NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
     config.api.connections_max = limit(api);
     config.gate.connections_max = NonZeroUsize::new(gate).unwrap_or(config.gate.connections_max);

@@ -34,3 +34,12 @@ fn with_hardly_any_files_each_listener_still_answers() {
     let given = WANTED.within(64);
     assert_eq!((given.api, given.mqtt, given.operator), (LEAST, LEAST, LEAST));
 }
+
+#[test]
+fn only_an_operators_own_number_is_missed_unless_little_is_left() {
+    let default = Shares::wanted(&Config::default());
+    assert!(default.within(20_000).suffices(&default));
+    assert!(!default.within(1024).suffices(&default));
+    let own = Shares { api: default.api + 1, ..default };
+    assert!(!own.within(20_000).suffices(&own));
+}
