@@ -67,6 +67,9 @@ fn check(arguments: &[&str]) -> Finished {
 const WRONG: &[(&str, &[(&str, &str)])] = &[
     ("[log]\nlevel = \"warning\"", &[("log.level", "right is error, warn, info")]),
     ("[api]\nconnections_max = 0", &[("api.connections_max", "0; right is a whole number, 1 or more")]),
+    ("[store]\nfile = \"server.json\"", &[("store.file", "that nothing else in the data folder has")]),
+    ("[engine]\nlate_replies_max = 9223372036854775807", &[("engine.late_replies_max", "at most 100000000")]),
+    ("[store]\nwrite_queue_records_max = 9223372036854775807", &[("store.write_queue_records_max", "at most")]),
     ("[api]\nlisten = \"nowhere\"", &[("api.listen", "right is ADDRESS:PORT")]),
     ("[gate]\nlisten = \"203.0.113.77:7\"\nsecret = \"x\"", &[("gate.listen", "right is an address of this machine")]),
     (

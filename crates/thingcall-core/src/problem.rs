@@ -118,6 +118,11 @@ impl Check {
         self.must(value >= least, key, value, format!("{least} or more"));
     }
 
+    /// `value` is at most `most`.
+    pub fn at_most(&mut self, key: &str, value: usize, most: usize) {
+        self.must(value <= most, key, value, format!("a whole number, at most {most}"));
+    }
+
     /// A time that is not 0.
     pub fn more_than_zero(&mut self, key: &str, value: Duration) {
         self.must(!value.is_zero(), key, Time(value), "more than 0s");

@@ -6,6 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use thingcall_core::{CallId, Check, Problem, Section, TransportName};
 
+/// No limit of what memory holds may be above this one: some of it is asked for at the start.
+const HELD_MAX: usize = 100_000_000;
+
 /// The engine's configuration, `[engine]` in the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -67,6 +70,16 @@ impl Section for Config {
         let reply = !self.reply_timeout.is_zero() && self.reply_timeout <= REPLY_TIMEOUT_LIMIT;
         let right = "more than 0s, at most 60s, and below the 10s after which SDKs give up";
         check.must(reply, "reply_timeout", format_args!("{:?}", self.reply_timeout), right);
+        for (key, max) in [
+            ("pending_calls_max", self.pending_calls_max),
+            ("recent_calls_max", self.recent_calls_max),
+            ("late_replies_max", self.late_replies_max),
+            ("raw_replies_max", self.raw_replies_max),
+            ("dropped_devices_max", self.dropped_devices_max),
+            ("recent_failures_max", self.recent_failures_max),
+        ] {
+            check.at_most(key, max.get(), HELD_MAX);
+        }
         let slot = self.instance_slot <= CallId::SLOT_MAX;
         check.must(slot, "instance_slot", self.instance_slot, format!("0 to {}", CallId::SLOT_MAX));
         check.into_problems()

@@ -52,12 +52,20 @@ impl Default for Config {
     }
 }
 
+/// What else a server has in its data folder, beside locks.
+const OTHERS_NAMES: [&str; 4] = ["server.json", "plugins", "plugin-kept", "plugin-crash"];
+/// More writes than this never wait.
+const WRITE_QUEUE_RECORDS_LIMIT: usize = 100_000_000;
+
 impl Section for Config {
     fn problems(&self) -> Vec<Problem> {
         let mut check = Check::default();
         let mut parts = Path::new(&self.file).components();
         let name = matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == &*self.file);
-        check.must(name, "file", format_args!("{:?}", self.file), "a file's name, such as thingcall.db");
+        let own = OTHERS_NAMES.contains(&&*self.file) || self.file.ends_with(".lock");
+        let right = "a file's name that nothing else in the data folder has, such as thingcall.db";
+        check.must(name && !own, "file", format_args!("{:?}", self.file), right);
+        check.at_most("write_queue_records_max", self.write_queue_records_max.get(), WRITE_QUEUE_RECORDS_LIMIT);
         check.more_than_zero("change_poll", self.change_poll);
         check.into_problems()
     }

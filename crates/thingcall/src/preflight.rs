@@ -124,6 +124,9 @@ impl Around<'_> {
             let problems = section.problems_of_files();
             problems.into_iter().for_each(|problem| self.problem(problem.within(&name)));
         }
+        if config.data.as_os_str().is_empty() {
+            self.problem(Problem::new("data", "empty", "a folder's name, such as thingcall-data"));
+        }
         let store = thingcall_store::look(&config.store, &config.data).await;
         store.problems.into_iter().for_each(|problem| self.problem(problem));
         if self.asks == Asks::Server && thingcall_store::is_served(&config.store, &config.data) {

@@ -1,5 +1,6 @@
 //! Reads the configuration and says everything that is wrong with it, each with its place.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use config::{Environment, File, FileFormat, Value, ValueKind};
@@ -47,7 +48,11 @@ pub(crate) fn read(file: Option<&Path>, flags: Vec<Flag>) -> Reading {
         let read = std::fs::read_to_string(path);
         sources.text = Some(Text { path: path.to_owned(), text: read.as_ref().map(Clone::clone).unwrap_or_default() });
         if let Err(error) = read {
-            let problem = Problem::new("", format!("unreadable ({error})"), "a file that this user can read");
+            let problem = if error.kind() == ErrorKind::InvalidData {
+                Problem::new("", "not UTF-8", "a file saved as UTF-8, for example with: iconv -f GBK -t UTF-8 FILE")
+            } else {
+                Problem::new("", format!("unreadable ({error})"), "a file that this user can read")
+            };
             return Reading::nothing(sources, problem, None);
         }
     }

@@ -57,7 +57,17 @@ pub(super) fn loadable(file: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// More than any library has.
+const LIBRARY_BYTES_MAX: u64 = 1 << 30;
+
 fn read(file: &Path) -> anyhow::Result<(String, Inspected)> {
+    let about = std::fs::metadata(file).context("cannot be read")?;
+    anyhow::ensure!(about.is_file(), "is no file that holds a library");
+    anyhow::ensure!(
+        about.len() <= LIBRARY_BYTES_MAX,
+        "has {} bytes; a library has at most {LIBRARY_BYTES_MAX}",
+        about.len()
+    );
     let bytes = std::fs::read(file).context("cannot be read")?;
     Ok((hex::encode(Sha256::digest(&bytes)), thingcall_loader::inspect(&bytes)?))
 }
