@@ -119,3 +119,13 @@ async fn calls_that_time_out_together_turn_the_topic_once() {
     assert_eq!(call(&bench, 1).await, 1);
     assert_eq!(*broker.topics.lock().unwrap(), [Rrpc, Rrpc, Rrpc, Rrpc, Ext]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_device_may_have_answered_where_nobody_reads() {
+    let (bench, _broker) = site(None, Duration::ZERO, None);
+    let request = bench.request("Measure", r#"{"channel":1}"#);
+    let id = request.request_id.to_string();
+    bench.engine.invoke(request).await.unwrap_err();
+    let hint = bench.engine.failures(&id).remove(0).hint.unwrap();
+    assert!(hint.contains("/rrpc/request/{id}") && hint.contains("deploy/topics.md"), "{hint}");
+}
