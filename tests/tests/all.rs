@@ -39,6 +39,7 @@ mod rabbitmq_faults;
 mod rabbitmq_mqtt;
 mod rabbitmq_results;
 mod raw_devices;
+mod raw_in_order;
 mod replies;
 mod requests;
 mod sdks;

@@ -32,6 +32,13 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError>;
+
+    /// The calls to a device that have not ended, oldest first, at most `max`; after everything that was handed over
+    /// before. Those that a plugin answers are not among them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn open_calls(&self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, JournalError>;
 }
 
 /// The part of the journal a broker needs: the QoS 1 commands a device has not acknowledged.

@@ -26,6 +26,10 @@ pub struct Config {
     pub late_replies_max: NonZeroUsize,
     /// How many messages of devices that speak their own bytes may wait for their translation at once.
     pub raw_replies_max: NonZeroUsize,
+    /// How long an asynchronous command may be without an answer before a newer one takes its turn, where the answers of a
+    /// device that speaks its own bytes hold no id.
+    #[serde(with = "humantime_serde")]
+    pub raw_answer_timeout: Duration,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
     pub dropped_devices_max: NonZeroUsize,
     /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
@@ -51,6 +55,7 @@ impl Default for Config {
             recent_calls_max: const { NonZeroUsize::new(65_536).unwrap() },
             late_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
             raw_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
+            raw_answer_timeout: Duration::from_secs(60),
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),

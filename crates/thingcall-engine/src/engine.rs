@@ -13,6 +13,7 @@ use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
 use crate::ids::IdSource;
 use crate::late::{LateReplies, Told};
+use crate::link::Turns;
 use crate::metrics::{Maker, Metrics, gauge_of};
 use crate::pending::PendingCalls;
 use crate::raw::RawReplies;
@@ -35,6 +36,7 @@ pub struct Engine {
     pub(crate) pending: PendingCalls,
     pub(crate) late: LateReplies,
     pub(crate) raw: RawReplies,
+    pub(crate) turns: Turns,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
@@ -73,6 +75,7 @@ impl Engine {
             ids: IdSource::new(config.instance_slot),
             pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
             late,
+            turns: Turns::default(),
             metrics,
             dropped,
             failures,

@@ -26,8 +26,8 @@ use crate::{Engine, Stage};
 
 mod failures;
 mod topic;
-
-pub(crate) use failures::not_recorded;
+mod turn;
+pub(crate) use self::{failures::not_recorded, turn::Turns};
 
 /// How far a synchronous command came.
 enum HandedOn {
@@ -257,9 +257,11 @@ impl<'a> Link<'a> {
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
     async fn post(&self, command: Command) -> Result<Answer, CallError> {
         let _asked = self.at_device.ask();
+        let turn = if self.settings().answers_in_order() { Some(Box::pin(self.turn()).await?) } else { None };
         let delivery = self.delivery(command);
         let mut written = Written { link: self, delivery, to_device: true, settled: false };
         self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
+        drop(turn);
         let transport = self.choose().inspect_err(|e| written.failed(e.outcome(), &e.to_string()))?;
         match self.deliver(&*transport, &written.delivery, Instant::now()).await {
             Ok((how, _)) => written.sent(transport.kind(), how),

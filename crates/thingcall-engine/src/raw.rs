@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** taking a message never waits; at most a configured number is translated at once, and one that does not
 //! fit is counted and logged. A translation has as long as a caller waits.
+//! Where answers are in order, one without an id is for the oldest asynchronous call of its device, as the journal has it
+//! before the translation.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use thingcall_core::{
-    Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Repairs, Reply, ReplySink,
+    CallId, Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Repairs, Reply, ReplySink,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -58,6 +60,20 @@ impl Engine {
         drop(self.raw.running.spawn(translated(engine, codec, (raw, topic.into()), room)));
     }
 
+    /// The call that a message without an id is for, and what that asked.
+    async fn oldest(&self, raw: &mut RawReply) -> Result<Option<CallId>, CodecError> {
+        let in_order = || self.registry.product(&raw.device.product).is_some_and(|one| one.settings.answers_in_order());
+        if raw.topic_id.is_some() || !in_order() {
+            return Ok(None);
+        }
+        let open = self.journal.open_calls(&raw.device, 1).await;
+        let open = open.map_err(|problem| CodecError(format!("which call it is for cannot be read: {problem}")))?;
+        Ok(open.into_iter().next().map(|record| {
+            raw.service = Some(record.service);
+            record.id
+        }))
+    }
+
     fn drop_raw(&self, raw: &RawReply, topic: &str, reason: DropReason) {
         let RawReply { device, transport, payload, .. } = raw;
         let (device, transport, bytes) = (Some(device), *transport, payload.len());
@@ -69,14 +85,22 @@ impl Engine {
 async fn translated(
     engine: Arc<Engine>,
     codec: Arc<dyn Codec>,
-    (raw, topic): (RawReply, Box<str>),
+    (mut raw, topic): (RawReply, Box<str>),
     _room: OwnedSemaphorePermit,
 ) {
     let within = engine.config.reply_timeout;
-    let decoded = tokio::time::timeout(within, codec.decode(raw.clone())).await;
+    let mut oldest = None;
+    let decoded = tokio::time::timeout(within, async {
+        oldest = engine.oldest(&mut raw).await?;
+        codec.decode(raw.clone()).await
+    });
+    let decoded = decoded.await;
     match decoded.unwrap_or_else(|_| Err(CodecError(format!("no translation within {within:?}")))) {
         // Whoever vouches for the device does so for the message, whatever its content says.
-        Ok(Some(reply)) => engine.matched(Reply { device: raw.device, ..reply }, &topic),
+        Ok(Some(reply)) => {
+            let topic_id = reply.topic_id.or(oldest.filter(|_| reply.payload_id.is_none()));
+            engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic);
+        }
         Ok(None) => debug!(device = %raw.device, "a report, no reply"),
         Err(problem) => {
             debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "message not translated");

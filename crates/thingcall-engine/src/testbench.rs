@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thingcall_core::{
     BuiltInOnly, CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
-    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, Repairs, Reply, ReplyBody,
-    ReplySink, Request, RequestId, Sent, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
+    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, RecordState, Repairs, Reply,
+    ReplyBody, ReplySink, Request, RequestId, Sent, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel};
 use tokio::sync::Notify;
@@ -128,7 +128,29 @@ impl Registry for OneDevice {
 
 /// The journal's state for each id: open, or how it ended.
 #[derive(Default)]
-pub(crate) struct Pages(pub(crate) Mutex<HashMap<CallId, Option<Outcome>>>);
+pub(crate) struct Pages(pub(crate) Mutex<HashMap<CallId, Option<Outcome>>>, pub(crate) Mutex<Vec<Record>>);
+
+fn record(entry: JournalEntry) -> Record {
+    let JournalEntry { delivery, request_id, accepted_at } = entry;
+    Record {
+        id: delivery.id,
+        request_id: request_id.to_string(),
+        device: (*delivery.device).clone(),
+        service: delivery.service,
+        params: delivery.params.as_str().to_owned(),
+        qos: delivery.qos.level(),
+        state: RecordState::Queued,
+        outcome: None,
+        transport: None,
+        code: None,
+        message: None,
+        data: None,
+        accepted_at,
+        sent_at: None,
+        acked_at: None,
+        ended_at: None,
+    }
+}
 
 #[async_trait]
 impl Journal for Pages {
@@ -138,9 +160,14 @@ impl Journal for Pages {
             return Err(JournalError::IdInUse);
         }
         pages.insert(entry.delivery.id, None);
+        self.1.lock().unwrap().push(record(entry));
         Ok(())
     }
-    fn sent(&self, _: &DeviceKey, _: CallId, _: TransportKind, _: Sent) {}
+    fn sent(&self, _: &DeviceKey, id: CallId, _: TransportKind, _: Sent) {
+        for record in self.1.lock().unwrap().iter_mut().filter(|record| record.id == id) {
+            (record.state, record.sent_at) = (RecordState::Sent, Some(UnixMillis::now()));
+        }
+    }
     fn failed(&self, _: &DeviceKey, id: CallId, outcome: Outcome, _: &str) {
         self.0.lock().unwrap().insert(id, Some(outcome));
     }
@@ -162,6 +189,11 @@ impl Journal for Pages {
     }
     async fn find(&self, _: CallId) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
+    }
+    async fn open_calls(&self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, JournalError> {
+        let (pages, records) = (self.0.lock().unwrap(), self.1.lock().unwrap());
+        let open = records.iter().filter(|record| record.device.key == *device && pages.get(&record.id) == Some(&None));
+        Ok(open.take(max).cloned().collect())
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::calls::{End, Progress};
-use crate::writer::{Answering, Opening, Reading, Write};
+use crate::writer::{Answering, Listing, Opening, Reading, Write};
 use crate::{Store, records};
 
 #[async_trait]
@@ -58,6 +58,14 @@ impl Journal for Store {
     async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError> {
         let found = records::find(&self.shared().reads, &self.shared().memory, id).await;
         found.map_err(|problem| JournalError::Store(problem.to_string()))
+    }
+
+    /// Answered by the writer: a call whose end is noted is not told.
+    async fn open_calls(&self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, JournalError> {
+        let (done, read) = oneshot::channel();
+        let listing = Listing { device: device.clone(), max, done };
+        self.queue().send(Write::List(listing)).await.map_err(|_| closed())?;
+        read.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 

@@ -66,6 +66,25 @@ pub(crate) async fn unacknowledged(
     rows.iter().map(delivery).collect()
 }
 
+/// The calls to a device that have not ended and that no plugin answers, oldest first.
+pub(crate) async fn open(
+    conn: &mut SqliteConnection,
+    memory: &Memory,
+    device: &DeviceKey,
+    max: usize,
+) -> Result<Vec<Record>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT * FROM calls WHERE product = ? AND device = ? AND state < 3 AND COALESCE(transport, '') != 'plugin' \
+         ORDER BY seq LIMIT ?",
+    )
+    .bind(device.product.as_str())
+    .bind(device.name.as_str())
+    .bind(i64::try_from(max).unwrap_or(i64::MAX))
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| record(row, memory)).collect()
+}
+
 /// The place of a device's newest call with this id; 0 once it is dropped, so that nothing is left out.
 async fn seq(conn: &mut SqliteConnection, device: &DeviceKey, id: CallId) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM calls WHERE call_id = ? AND product = ? AND device = ?")

@@ -24,7 +24,7 @@ mod asked;
 mod log;
 pub(crate) mod room;
 
-pub(crate) use asked::{Answering, Opening, Reading, Write};
+pub(crate) use asked::{Answering, Listing, Opening, Reading, Write};
 
 /// How many writes share a transaction at most.
 const BATCH_WRITES_MAX: usize = 1024;
@@ -142,6 +142,7 @@ struct Batch {
     notes: HashMap<CallKey, Progress>,
     answers: Vec<Answering>,
     reads: Vec<Reading>,
+    lists: Vec<Listing>,
     flushes: Vec<oneshot::Sender<()>>,
     /// Calls whose notes come from a batch that could not be written.
     carried: HashSet<CallKey>,
@@ -199,6 +200,7 @@ impl Batch {
                 self.answers.push(answering);
             }
             Write::Read(reading) => self.reads.push(reading),
+            Write::List(listing) => self.lists.push(listing),
             Write::Flush(done) => self.flushes.push(done),
         }
         None
@@ -245,7 +247,7 @@ impl Batch {
                 written = self.transact(shared, side).await;
             }
         }
-        let Self { openings, notes, answers, reads, flushes, .. } = self;
+        let Self { openings, notes, answers, reads, lists, flushes, .. } = self;
         match written {
             Ok(written) => {
                 if !notes.is_empty() || !answers.is_empty() {
@@ -261,6 +263,9 @@ impl Batch {
         }
         for reading in reads {
             read(shared, side, reading).await;
+        }
+        for listing in lists {
+            listing.answer(shared, side).await;
         }
         if !flushes.is_empty() {
             flush_presence(shared, side).await;

@@ -30,7 +30,7 @@ pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{
     ArgsCheck, DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
-    ProductSettings, Registry, ReplyCheck, Route, Validation,
+    ProductSettings, RawAnswers, Registry, ReplyCheck, Route, Validation,
 };
 pub use service::{CallType, Service, check_object};
 pub use silence::{Silence, Unanswered};

@@ -36,12 +36,21 @@ pub struct ProductSettings {
     pub args_check: ArgsCheck,
     /// What the devices speak.
     pub data_format: DataFormat,
+    /// How the answers of devices that speak their own bytes find their calls.
+    pub raw_answers: RawAnswers,
     /// What happens to a reply that does not fit the model.
     pub reply_check: ReplyCheck,
     /// Where its devices take synchronous calls, for transports that cannot learn it from the device.
     pub sync_topic: Option<SyncTopic>,
     /// The transport that serves its devices, where none is set for the device itself.
     pub transport: Option<TransportName>,
+}
+
+impl ProductSettings {
+    /// Whether its devices' answers do not say what they answer.
+    pub fn answers_in_order(&self) -> bool {
+        self.data_format == DataFormat::Custom && self.raw_answers == RawAnswers::InOrder
+    }
 }
 
 /// CreateProduct's `ValidateType`.
@@ -76,6 +85,17 @@ pub enum DataFormat {
     Alink,
     /// The device's own bytes (`DataFormat` 0), translated by a plugin.
     Custom,
+}
+
+/// How an answer in a device's own bytes finds its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RawAnswers {
+    /// By the id in the bytes, or in the topic.
+    #[default]
+    ById,
+    /// An answer without an id is for the oldest asynchronous call of its device, and there is one at a time.
+    InOrder,
 }
 
 /// What happens to a reply that does not fit the model.

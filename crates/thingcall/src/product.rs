@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
 use thingcall_store::OpenError;
 use thingcall_tsl::{
-    ArgsCheck, DataFormat, Directory, NewProduct, Product, ProductSettings, Registry, ReplyCheck, ThingModel,
-    Validation,
+    ArgsCheck, DataFormat, Directory, NewProduct, Product, ProductSettings, RawAnswers, Registry, ReplyCheck,
+    ThingModel, Validation,
 };
 
 use crate::cli::WrongUse;
@@ -73,6 +73,10 @@ pub(crate) struct Import {
     /// What the devices speak: `alink` JSON, or bytes of their own that a plugin translates (`custom`)
     #[arg(long, value_name = "alink|custom", value_parser = word::<DataFormat>)]
     data_format: Option<DataFormat>,
+    /// How answers in a device's own bytes find their calls: `by_id`, or, where they hold no id, `in_order`: one
+    /// asynchronous command at a time for each device, and an answer is for the oldest
+    #[arg(long, value_name = "by_id|in_order", value_parser = word::<RawAnswers>)]
+    raw_answers: Option<RawAnswers>,
     /// Where devices take synchronous calls, if their broker is an external one
     #[arg(long, value_name = "ext|rrpc|service", value_parser = word::<SyncTopic>)]
     sync_topic: Option<SyncTopic>,
@@ -214,6 +218,7 @@ impl Import {
         settings.args_check = self.args_check.unwrap_or(settings.args_check);
         settings.reply_check = self.reply_check.unwrap_or(settings.reply_check);
         settings.data_format = self.data_format.unwrap_or(settings.data_format);
+        settings.raw_answers = self.raw_answers.unwrap_or(settings.raw_answers);
         settings.sync_topic = self.sync_topic.or(settings.sync_topic);
         settings.transport = self.transport.map_or(settings.transport, |device::Transport(transport)| transport);
         settings
@@ -243,7 +248,9 @@ fn summary(product: &Product) -> Value {
 
 /// A product's settings, as the command line names them.
 fn settings(settings: ProductSettings) -> Value {
-    let ProductSettings { validation, args_check, data_format, reply_check, sync_topic, transport } = settings;
+    let ProductSettings { validation, args_check, data_format, raw_answers, reply_check, sync_topic, transport } =
+        settings;
+    let raw_answers = if raw_answers == RawAnswers::default() { Value::Null } else { json!(raw_answers) };
     let mut told = json!({
         "validation": validation,
         "argsCheck": args_check,
@@ -251,7 +258,8 @@ fn settings(settings: ProductSettings) -> Value {
         "replyCheck": reply_check,
     });
     // Only where they are set.
-    for (name, value) in [("syncTopic", json!(sync_topic)), ("transport", json!(transport))] {
+    let set = [("rawAnswers", raw_answers), ("syncTopic", json!(sync_topic)), ("transport", json!(transport))];
+    for (name, value) in set {
         if let (Value::Object(told), false) = (&mut told, value.is_null()) {
             told.insert(name.to_owned(), value);
         }
@@ -292,6 +300,7 @@ fn show(product: &Product, output: Output) {
         ("args check", setting("argsCheck")),
         ("reply check", setting("replyCheck")),
         ("data format", setting("dataFormat")),
+        ("raw answers", setting("rawAnswers")),
         ("sync topic", setting("syncTopic")),
         ("transport", setting("transport")),
     ];

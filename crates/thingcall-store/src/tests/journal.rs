@@ -165,3 +165,18 @@ async fn records_survive_a_restart() {
     assert_eq!((record.message.as_deref(), record.transport), (Some("said"), Some(TransportKind::Mqtt)));
     assert!(record.ended_at.is_some());
 }
+
+#[tokio::test]
+async fn open_calls_of_a_device_are_told_oldest_first() {
+    let bench = bench().await.with_devices(&["d1", "d2"]).await;
+    for (device, id) in [("d1", 9), ("d2", 1), ("d1", 3), ("d1", 5)] {
+        bench.open(device, id, Qos::AtLeastOnce).await.unwrap();
+    }
+    // Noted, and not written yet perhaps.
+    bench.store.failed(&key("d1"), CallId::from_u32(3), Outcome::Offline, "away");
+    let device = key("d1");
+    let open = |max| bench.store.open_calls(&device, max);
+    let ids = |records: Vec<Record>| records.iter().map(|record| record.id.as_u32()).collect::<Vec<_>>();
+    assert_eq!(ids(open(10).await.unwrap()), [9, 5]);
+    assert_eq!(ids(open(1).await.unwrap()), [9]);
+}

@@ -1,9 +1,12 @@
 //! What the writer is asked to do, and who waits for it.
 
-use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Reply};
+use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Record, Reply};
 use tokio::sync::oneshot;
 
 use crate::calls::Progress;
+use crate::records;
+use crate::store::{Shared, WriteSide};
+use crate::trouble::Stop;
 use crate::waiting::CallKey;
 
 /// What the writer is asked to do.
@@ -17,6 +20,8 @@ pub(crate) enum Write {
     Complete(Answering),
     /// Say which commands wait.
     Read(Reading),
+    /// Say which calls have not ended.
+    List(Listing),
     /// Say when everything before is durable.
     Flush(oneshot::Sender<()>),
 }
@@ -42,4 +47,23 @@ pub(crate) struct Reading {
     pub(crate) after: Option<CallId>,
     pub(crate) max: usize,
     pub(crate) done: oneshot::Sender<Result<Vec<Delivery>, JournalError>>,
+}
+
+/// A question for a device's open calls, and who asks.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) device: DeviceKey,
+    pub(crate) max: usize,
+    pub(crate) done: oneshot::Sender<Result<Vec<Record>, JournalError>>,
+}
+
+impl Listing {
+    pub(super) async fn answer(self, shared: &Shared, side: &mut WriteSide) {
+        let found = match side.conn.read().await {
+            Ok(conn) => records::open(conn, &shared.memory, &self.device, self.max).await,
+            Err(problem) => Err(problem),
+        };
+        // Who asked may have gone.
+        let _gone = self.done.send(shared.ended(side, found.map_err(Stop::Failed)));
+    }
 }
