@@ -197,11 +197,14 @@ impl Engine {
     /// What to check where the text does not say it.
     fn hint(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) -> Option<String> {
         let Err(CallError::Timeout { hint: None, .. }) = result else { return None };
-        match (self.dropped.last_since(&call.device.key, Instant::now().checked_sub(came.elapsed)?), came.transport) {
-            (Some(last), _) => Some(format!("while the call waited, the device sent for nobody: {}", last.in_words())),
-            (None, Some(TransportKind::Mqtt)) => Some(UNSEEN.to_owned()),
-            (None, _) => None,
+        if let Some(last) = self.dropped.last_since(&call.device.key, Instant::now().checked_sub(came.elapsed)?) {
+            return Some(format!("while the call waited, the device sent for nobody: {}", last.in_words()));
         }
+        let kind = came.transport?;
+        if let Some((name, why)) = self.transports.failure(kind) {
+            return Some(format!("transport {name} is not ready: {why}"));
+        }
+        (kind == TransportKind::Mqtt).then(|| UNSEEN.to_owned())
     }
 
     /// Tells a call that succeeded, where the configuration asks for it.
@@ -329,7 +332,7 @@ fn tell_refused(failure: &Failure, signed: bool) {
 
 /// What a silent device behind an external broker may have done: those topics are not read there, since each command of
 /// ours would come back on the first.
-const UNSEEN: &str = "an answer on the request's own topic (.../rrpc/request/{id}), or on .../rrpc/response without the id, \
+const UNSEEN: &str = "where the device is called by rrpc, an answer on the request's own topic (.../rrpc/request/{id}), or on .../rrpc/response without the id, \
     is not seen behind an external broker; deploy/topics.md has the right ones";
 
 /// As much of a failure's text as a line shows: it is ours, with a little of a peer's in it.

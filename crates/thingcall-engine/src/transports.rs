@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use thingcall_core::{Device, Presence, Transport, TransportName};
+use thingcall_core::{Device, Presence, Transport, TransportKind, TransportName};
 use thingcall_tsl::{ProductSettings, Registry};
 
 /// The attached transports.
@@ -28,6 +28,13 @@ impl Transports {
 
     pub(crate) fn attach(&self, transport: Arc<dyn Transport>) {
         self.attached.write().unwrap_or_else(PoisonError::into_inner).push(transport);
+    }
+
+    /// Why a transport of this kind is not ready, and which; `None` if all are.
+    pub(crate) fn failure(&self, kind: TransportKind) -> Option<(TransportName, String)> {
+        let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
+        let mut of_kind = attached.iter().filter(|transport| transport.kind() == kind);
+        of_kind.find_map(|transport| Some((transport.name(), transport.failure()?)))
     }
 
     /// The transport that was set for the device, else for its product; else the only one, else the one it is connected

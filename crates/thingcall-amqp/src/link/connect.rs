@@ -24,10 +24,20 @@ use crate::transport::{Open, Shared};
 
 impl From<lapin::Error> for Ended {
     fn from(error: lapin::Error) -> Self {
-        let result = result_of(&error);
-        let login =
-            if result == ConnectResult::Auth { ": look at `username` and `password` in its section" } else { "" };
-        Self { result, why: format!("{error}{login}") }
+        Self { result: result_of(&error), why: error.to_string() }
+    }
+}
+
+/// Why the broker does not let us in, and where the right login belongs.
+fn not_let_in(error: lapin::Error) -> Ended {
+    let Ended { result, why } = error.into();
+    match result {
+        ConnectResult::Auth => {
+            Ended { result, why: format!("{why}: look at `username`, `password` and `vhost` in its section") }
+        }
+        ConnectResult::Ok | ConnectResult::Refused | ConnectResult::Tls | ConnectResult::Timeout => {
+            Ended { result, why }
+        }
     }
 }
 
@@ -110,8 +120,8 @@ async fn connect(shared: &Shared, what: &str) -> Result<(Connection, Socket), En
         let taken = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
         taken.ok_or_else(|| lapin::Error::from(io::Error::from(io::ErrorKind::NotConnected)))
     };
-    let connection = Connection::connector(uri, runtime, async move |_, _| take(), properties).await?;
-    Ok((connection, socket))
+    let connection = Connection::connector(uri, runtime, async move |_, _| take(), properties).await;
+    Ok((connection.map_err(not_let_in)?, socket))
 }
 
 async fn declare_exchanges(shared: &Shared, channel: &Channel) -> Result<(), Ended> {

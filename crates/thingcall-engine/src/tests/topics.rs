@@ -1,5 +1,6 @@
 //! Behind a broker that says nothing of logins: on which topic a device is called.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ struct Broker {
     /// How long the device takes.
     delay: Duration,
     topics: Mutex<Vec<SyncTopic>>,
+    hangs: AtomicBool,
 }
 
 #[async_trait]
@@ -37,6 +39,9 @@ impl Transport for Broker {
     }
     fn ready(&self) -> bool {
         true
+    }
+    fn failure(&self) -> Option<String> {
+        self.hangs.load(Ordering::Relaxed).then(|| "it hangs".to_owned())
     }
     fn sync_topic(&self) -> Option<SyncTopic> {
         Some(Rrpc)
@@ -59,7 +64,7 @@ fn site(takes: Option<SyncTopic>, delay: Duration, says: Option<SyncTopic>) -> (
     let settings = ProductSettings { transport, sync_topic: says, ..ProductSettings::default() };
     let bench = bench_with(Config::default(), settings, |_, _| Ok(Sent::Sent));
     let (engine, topics, takes) = (bench.engine.clone(), Mutex::default(), Mutex::new(takes));
-    let broker = Arc::new(Broker { engine, takes, delay, topics });
+    let broker = Arc::new(Broker { engine, takes, delay, topics, hangs: AtomicBool::new(false) });
     bench.engine.attach(broker.clone());
     (bench, broker)
 }
@@ -122,10 +127,17 @@ async fn calls_that_time_out_together_turn_the_topic_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_device_may_have_answered_where_nobody_reads() {
-    let (bench, _broker) = site(None, Duration::ZERO, None);
+    let (bench, broker) = site(None, Duration::ZERO, None);
     let request = bench.request("Measure", r#"{"channel":1}"#);
     let id = request.request_id.to_string();
     bench.engine.invoke(request).await.unwrap_err();
     let hint = bench.engine.failures(&id).remove(0).hint.unwrap();
     assert!(hint.contains("/rrpc/request/{id}") && hint.contains("deploy/topics.md"), "{hint}");
+
+    broker.hangs.store(true, Ordering::Relaxed);
+    let request = bench.request("Measure", r#"{"channel":1}"#);
+    let id = request.request_id.to_string();
+    bench.engine.invoke(request).await.unwrap_err();
+    let hint = bench.engine.failures(&id).remove(0).hint.unwrap();
+    assert!(hint.contains("transport mqtt is not ready: it hangs"), "{hint}");
 }
