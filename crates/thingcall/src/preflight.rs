@@ -17,6 +17,8 @@ use crate::logs;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4096;
+/// The operator's listener has few places, and who comes waits for all who came before: silent sockets must not be many.
+const BACKLOG_OF_OPERATOR: u32 = 128;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +174,8 @@ impl Around<'_> {
     }
 
     fn listener(&mut self, key: &'static str, change: &str, address: SocketAddr) -> Option<TcpListener> {
-        let error = match listen(address) {
+        let backlog = if key == "metrics.listen" { BACKLOG_OF_OPERATOR } else { BACKLOG };
+        let error = match listen(address, backlog) {
             Ok(listener) => return Some(listener),
             Err(error) => error,
         };
@@ -213,9 +216,9 @@ fn all(listener: Option<Option<TcpListener>>) -> Option<Option<TcpListener>> {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(backlog)
 }
