@@ -15,7 +15,7 @@ use rmqtt_codec::MqttPacket;
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{DisconnectReasonCode, PublishProperties, ToReasonCode};
-use thingcall_core::CallId;
+use thingcall_core::{CallId, DropReason, Dropped, PeerText, TransportKind};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -36,6 +36,11 @@ enum Over {
 }
 
 impl Over {
+    /// Whether the connection itself broke.
+    fn is_io(&self) -> bool {
+        matches!(self, Self::Broken(Broken::Malformed(DecodeError::Io(_))))
+    }
+
     /// What an MQTT 5 device is told, where it still listens.
     fn told(&self) -> Option<DisconnectReasonCode> {
         match self {
@@ -43,6 +48,23 @@ impl Over {
             Self::Broken(Broken::Malformed(DecodeError::Io(_))) => None,
             Self::Broken(Broken::Malformed(error)) => Some(error.to_reason_code()),
             Self::Broken(Broken::Unwritable(_) | Broken::Io(_) | Broken::Stuck | Broken::Closed) | Self::Left => None,
+        }
+    }
+}
+
+impl Inner {
+    /// A device that sent what cannot be read is told of; others come and go.
+    fn tell_end(&self, connection: &Connection, over: &Over) {
+        let device = &connection.device;
+        let (Over::Broken(Broken::Malformed(error)), false) = (over, over.is_io()) else {
+            return tracing::debug!(%device, reason = %over, "disconnected");
+        };
+        let words = over.to_string();
+        tracing::info!(%device, reason = %PeerText::new(&words), "connection closed: what the device sent cannot be read");
+        if let DecodeError::MaxSizeExceeded { size, .. } = error {
+            let (transport, reason, bytes) = (TransportKind::Embedded, DropReason::TooLarge, *size as usize);
+            let device = Some(device);
+            self.parts.replies.dropped(Dropped { device, transport, reason, topic: "", bytes, problem: None });
         }
     }
 }
@@ -112,7 +134,7 @@ impl<S: Socket> Session<S> {
             Err(over) => over,
         };
         let Begun { inner, connection, mut wire, version, .. } = self.begun;
-        tracing::debug!(device = %connection.device, reason = %over, "disconnected");
+        inner.tell_end(&connection, &over);
         inner.ended(&connection);
         if let Some(bye) = over.told().and_then(|reason| version.bye(reason))
             && let Err(error) = wire.put(bye)

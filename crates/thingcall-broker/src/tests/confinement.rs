@@ -99,6 +99,8 @@ async fn too_large_a_packet_closes_the_connection() {
     let (device, mut client) = bench.connected("devA").await;
     client.publish("/sys/pk1/devA/thing/event/e/post", &"x".repeat(2000)).await;
     client.closed().await;
+    let dropped = bench.wait(|event| matches!(event, Event::Dropped(_))).await;
+    assert!(matches!(dropped, Event::Dropped(DropReason::TooLarge)), "{dropped:?}");
     bench.gone(&device).await;
 }
 
