@@ -136,12 +136,22 @@ impl Shared {
         let verdict = if self.config.probe { self.probe.verdict(now.into_std()) } else { Verdict::Carries };
         match verdict {
             Verdict::Silent => Found::Silent,
+            // What a device said before the rules were changed says nothing of them.
+            Verdict::Forbids if !self.was_forbidden() => {
+                self.heard.store(false, Ordering::Relaxed);
+                Found::Forbids
+            }
             Verdict::Forbids if self.heard.load(Ordering::Relaxed) => Found::WellWithoutProbe,
             Verdict::Forbids => Found::Forbids,
             Verdict::Begun | Verdict::Carries if oldest > self.config.publish_ack_timeout => Found::Unacknowledged,
             Verdict::Begun => Found::Begun,
             Verdict::Carries => Found::Well,
         }
+    }
+
+    fn was_forbidden(&self) -> bool {
+        let before = self.found.load(Ordering::Relaxed);
+        before == Found::Forbids as u8 || before == Found::WellWithoutProbe as u8
     }
 
     fn failure_of(&self, found: Found, oldest: Duration) -> Option<String> {

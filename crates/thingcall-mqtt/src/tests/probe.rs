@@ -100,6 +100,18 @@ async fn a_broker_that_forbids_the_probe_is_ready_when_a_device_answers() {
 }
 
 #[tokio::test]
+async fn an_answer_from_before_the_rules_were_changed_makes_no_broker_ready() {
+    let broker = Broker::start(Version::V4).await;
+    let bench = probed(&broker, Duration::from_millis(200));
+    let mut session = let_in(&broker, 1).await;
+    session.publish("/sys/pk/d1/rrpc/response/2", br#"{"id":"2","code":200}"#).await;
+    answering(&mut session, true, bench.ready()).await;
+    answering(&mut session, false, bench.fails_for("access rules")).await;
+    session.publish("/sys/pk/d1/rrpc/response/3", br#"{"id":"3","code":200}"#).await;
+    answering(&mut session, false, bench.ready()).await;
+}
+
+#[tokio::test]
 async fn a_message_that_is_not_acknowledged_is_told_with_its_age() {
     for version in VERSIONS {
         let broker = Broker::start(version).await;
