@@ -18,7 +18,7 @@ use crate::logs;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4096;
 /// The operator's listener has few places, and who comes waits for all who came before: silent sockets must not be many.
-const BACKLOG_OF_OPERATOR: u32 = 128;
+const BACKLOG_OF_OPERATOR: u32 = 32;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
