@@ -38,7 +38,7 @@ struct Age {
     /// When all of it has expired, in units of a set's length.
     end: i64,
     /// Hashes with a random key: 8 bytes each whatever the nonce's length, and no caller can make two collide.
-    nonces: HashSet<u64>,
+    nonces: HashSet<u64, foldhash::fast::RandomState>,
 }
 
 const SETS_PER_WINDOW: i64 = 4;
@@ -71,7 +71,7 @@ impl Nonces {
         }
         let place = ages.partition_point(|age| age.end < end);
         if ages.get(place).is_none_or(|age| age.end != end) {
-            ages.insert(place, Age { end, nonces: HashSet::new() });
+            ages.insert(place, Age { end, nonces: HashSet::default() });
         }
         if let Some(age) = ages.get_mut(place) {
             age.nonces.insert(hash);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, ServiceId, TransportName};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -19,7 +20,8 @@ use crate::recent::{Recent, Remembered};
 /// The calls that wait, and what became of the latest ones.
 #[derive(Debug)]
 pub(crate) struct PendingCalls {
-    waiting: DashMap<CallId, Waiting>,
+    /// Its keys are ids of our own making, so a quick hash will do.
+    waiting: DashMap<CallId, Waiting, RandomState>,
     /// How many guards there are. The map's own length would need a lock on every shard.
     open: AtomicUsize,
     max: usize,
@@ -80,7 +82,7 @@ pub(crate) enum Met {
 impl PendingCalls {
     pub(crate) fn new(calls_max: usize, recent_calls_max: usize) -> Self {
         Self {
-            waiting: DashMap::new(),
+            waiting: DashMap::default(),
             open: AtomicUsize::new(0),
             max: calls_max,
             generations: AtomicU64::new(0),
