@@ -330,8 +330,8 @@ fn tell_refused(failure: &Failure, signed: bool) {
     }
 }
 
-/// What a silent device behind an external broker may have done: those topics are not read there, since each command of
-/// ours would come back on the first.
+/// What a silent device behind an external broker may have done. Neither topic is read there: on the first each command of
+/// ours would come back.
 const UNSEEN: &str = "where the device is called by rrpc, an answer on the request's own topic (.../rrpc/request/{id}), or on .../rrpc/response without the id, \
     is not seen behind an external broker; deploy/topics.md has the right ones";
 
