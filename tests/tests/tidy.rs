@@ -1,5 +1,8 @@
 //! What keeps the code in order: who may know whom, how long a file may be, and what the README must name.
 
+mod circles;
+mod modules;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
