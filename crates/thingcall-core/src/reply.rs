@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{CallId, DeviceKey, Dropped, Repairs, ServiceId, TransportKind, TransportName};
+use crate::{CallId, DeviceKey, MalformedReply, Repairs, ServiceId, TransportKind};
 
 /// A device's answer, as a transport read it off the wire.
 #[derive(Debug, Clone)]
@@ -69,54 +69,4 @@ impl fmt::Debug for ReplyBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReplyBody(code {}, {} bytes)", self.code, self.data.len())
     }
-}
-
-/// Why an answer cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MalformedReply {
-    /// Not a JSON object.
-    #[error("the reply is not a JSON object: {0}")]
-    NotJson(String),
-    /// A member that every reply has is missing or of the wrong type.
-    #[error("the reply's member {member:?} {problem}")]
-    Member {
-        /// The member's name.
-        member: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The device speaks its own bytes, and they could not be translated; the text says why.
-    #[error("the reply's bytes cannot be translated: {0}")]
-    Untranslated(String),
-    /// Larger than configured.
-    #[error("the reply has {bytes} bytes; {max} are allowed")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
-}
-
-/// Takes what transports receive. Implemented by the engine.
-///
-/// **Invariant:** no function of it blocks or waits: it is called from a transport's receive loop.
-pub trait ReplySink: Send + Sync {
-    /// A device answered, on this topic.
-    fn accept(&self, reply: Reply, topic: &str);
-
-    /// Whether the device speaks its own bytes instead of Alink. Answers from memory.
-    fn speaks_raw(&self, device: &DeviceKey) -> bool;
-
-    /// A device said something in its own bytes, on this topic.
-    fn accept_raw(&self, raw: RawReply, topic: &str);
-
-    /// A device said something that is for nobody.
-    fn dropped(&self, dropped: Dropped<'_>);
-
-    /// The device's connection was seen to end: what it was asked may or may not have been done.
-    fn device_gone(&self, device: &DeviceKey, transport: TransportName);
-
-    /// The transport lost its broker: what was sent may or may not have arrived.
-    fn transport_lost(&self, transport: TransportName);
 }

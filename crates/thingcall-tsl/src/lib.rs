@@ -22,16 +22,17 @@ mod read;
 mod sample;
 mod words;
 
+mod directory;
 mod registry;
+mod settings;
 mod silence;
 
 pub use data_type::{Bounds, DataType, Field};
+pub use directory::{DeviceRecord, Directory, DirectoryError, NewDevice, NewProduct};
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
-pub use registry::{
-    ArgsCheck, DataFormat, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
-    ProductSettings, RawAnswers, Registry, ReplyCheck, Route, Validation,
-};
+pub use registry::{Found, Product, Registry, Route};
 pub use service::{CallType, Service, check_object};
+pub use settings::{ArgsCheck, DataFormat, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};
 pub use violation::{Violation, ViolationKind};

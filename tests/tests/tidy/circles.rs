@@ -15,13 +15,11 @@ const STILL: &[&str] = &[
     "thingcall-amqp",
     "thingcall-api",
     "thingcall-broker",
-    "thingcall-core",
     "thingcall-engine",
     "thingcall-gate",
     "thingcall-loader",
     "thingcall-mqtt",
     "thingcall-store",
-    "thingcall-tsl",
 ];
 
 #[test]

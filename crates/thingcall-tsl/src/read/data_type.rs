@@ -1,15 +1,17 @@
-//! Reads data types: `{"type": .., "specs": ..}`.
+//! Reads data types: `{"type": .., "specs": ..}`, and the fields that have them and that structs are made of.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::DataType;
+use thingcall_core::Identifier;
+
 use crate::data_type::Bounds;
 use crate::json::Json;
 use crate::limits::{ARRAY_ITEMS_MAX, DATA_TYPE_DEPTH_MAX, ENUM_KEYS_MAX, STRUCT_MEMBERS_MAX, TEXT_BYTES_MAX};
 use crate::problem::Collected;
 use crate::words::{nearest, quoted};
+use crate::{DataType, Field};
 
-use super::feature::fields;
 use super::node::Node;
 
 const TYPES: [&str; 9] = ["int", "float", "double", "text", "date", "bool", "enum", "array", "struct"];
@@ -218,4 +220,62 @@ fn structure(node: &Node<'_>, depth: usize, problems: &mut Collected) -> Option<
     }
     members.truncate(STRUCT_MEMBERS_MAX);
     Some(DataType::Struct(fields(members, depth + 1, problems)))
+}
+
+/// An identifier that none of the others has; it becomes one of them.
+pub(super) fn identifier(
+    node: &Node<'_>,
+    others: &mut BTreeSet<Identifier>,
+    problems: &mut Collected,
+) -> Option<Identifier> {
+    let node = node.required("identifier", "1 to 50 of A-Z a-z 0-9 _", problems)?;
+    let text = node.text(problems)?;
+    match Identifier::try_from(text) {
+        Ok(id) if others.contains(&id) => {
+            problems.add(&node.place, format!("is {id} again"), "use each identifier once");
+            None
+        }
+        Ok(id) => {
+            others.insert(id.clone());
+            Some(id)
+        }
+        Err(wrong) => {
+            let right = if text.contains(':') {
+                "write the part after the colon, in the file of the module that stands before it".to_owned()
+            } else {
+                format!("an {} is {}", wrong.what, wrong.rule)
+            };
+            problems.add(&node.place, format!("is {:?}", wrong.text), right);
+            None
+        }
+    }
+}
+
+/// Parameters, results or members of a struct; they stand inside `depth` data types.
+pub(super) fn fields(nodes: Vec<Node<'_>>, depth: usize, problems: &mut Collected) -> Vec<Field> {
+    let mut ids = BTreeSet::new();
+    nodes.iter().filter_map(|node| field(node, &mut ids, depth, problems)).collect()
+}
+
+fn field(node: &Node<'_>, others: &mut BTreeSet<Identifier>, depth: usize, problems: &mut Collected) -> Option<Field> {
+    node.known(&["identifier", "name", "dataType", "required", "desc", "custom"], problems);
+    let id = identifier(node, others, problems);
+    let data_type = node
+        .required("dataType", "a data type, such as {\"type\": \"int\"}", problems)
+        .and_then(|node| data_type(&node, depth, problems));
+    let required = required(node, problems);
+    Some(Field { id: id?, name: name(node), data_type: data_type?, required })
+}
+
+fn required(node: &Node<'_>, problems: &mut Collected) -> bool {
+    let Some(node) = node.member("required") else { return true };
+    if let Json::Bool(required) = node.json {
+        return *required;
+    }
+    problems.add(&node.place, format!("is {}", node.json.kind()), "write true or false");
+    true
+}
+
+pub(super) fn name(node: &Node<'_>) -> String {
+    node.member("name").and_then(|name| name.scalar()).unwrap_or_default().to_owned()
 }

@@ -12,7 +12,7 @@ use crate::problem::Collected;
 use crate::words::quoted;
 use crate::{CallType, Field, Service};
 
-use super::data_type::data_type;
+use super::data_type::{data_type, fields, identifier, name};
 use super::node::Node;
 
 /// Identifiers that Alibaba keeps for itself. Parameters may have them, features not.
@@ -117,31 +117,6 @@ fn feature_id(node: &Node<'_>, others: &mut BTreeSet<Identifier>, problems: &mut
     Some(id)
 }
 
-/// An identifier that none of the others has; it becomes one of them.
-fn identifier(node: &Node<'_>, others: &mut BTreeSet<Identifier>, problems: &mut Collected) -> Option<Identifier> {
-    let node = node.required("identifier", "1 to 50 of A-Z a-z 0-9 _", problems)?;
-    let text = node.text(problems)?;
-    match Identifier::try_from(text) {
-        Ok(id) if others.contains(&id) => {
-            problems.add(&node.place, format!("is {id} again"), "use each identifier once");
-            None
-        }
-        Ok(id) => {
-            others.insert(id.clone());
-            Some(id)
-        }
-        Err(wrong) => {
-            let right = if text.contains(':') {
-                "write the part after the colon, in the file of the module that stands before it".to_owned()
-            } else {
-                format!("an {} is {}", wrong.what, wrong.rule)
-            };
-            problems.add(&node.place, format!("is {:?}", wrong.text), right);
-            None
-        }
-    }
-}
-
 /// The parameters or results of this name.
 fn parameters(node: &Node<'_>, member: &str, max: usize, problems: &mut Collected) -> Vec<Field> {
     let mut nodes = node.array(member, problems);
@@ -151,33 +126,4 @@ fn parameters(node: &Node<'_>, member: &str, max: usize, problems: &mut Collecte
     }
     nodes.truncate(max);
     fields(nodes, 0, problems)
-}
-
-/// Parameters, results or members of a struct; they stand inside `depth` data types.
-pub(super) fn fields(nodes: Vec<Node<'_>>, depth: usize, problems: &mut Collected) -> Vec<Field> {
-    let mut ids = BTreeSet::new();
-    nodes.iter().filter_map(|node| field(node, &mut ids, depth, problems)).collect()
-}
-
-fn field(node: &Node<'_>, others: &mut BTreeSet<Identifier>, depth: usize, problems: &mut Collected) -> Option<Field> {
-    node.known(&["identifier", "name", "dataType", "required", "desc", "custom"], problems);
-    let id = identifier(node, others, problems);
-    let data_type = node
-        .required("dataType", "a data type, such as {\"type\": \"int\"}", problems)
-        .and_then(|node| data_type(&node, depth, problems));
-    let required = required(node, problems);
-    Some(Field { id: id?, name: name(node), data_type: data_type?, required })
-}
-
-fn required(node: &Node<'_>, problems: &mut Collected) -> bool {
-    let Some(node) = node.member("required") else { return true };
-    if let Json::Bool(required) = node.json {
-        return *required;
-    }
-    problems.add(&node.place, format!("is {}", node.json.kind()), "write true or false");
-    true
-}
-
-fn name(node: &Node<'_>) -> String {
-    node.member("name").and_then(|name| name.scalar()).unwrap_or_default().to_owned()
 }

@@ -1,0 +1,26 @@
+//! The seam between a way to devices and the engine, for what comes back.
+
+use crate::{DeviceKey, Dropped, RawReply, Reply, TransportName};
+
+/// Takes what transports receive. Implemented by the engine.
+///
+/// **Invariant:** no function of it blocks or waits: it is called from a transport's receive loop.
+pub trait ReplySink: Send + Sync {
+    /// A device answered, on this topic.
+    fn accept(&self, reply: Reply, topic: &str);
+
+    /// Whether the device speaks its own bytes instead of Alink. Answers from memory.
+    fn speaks_raw(&self, device: &DeviceKey) -> bool;
+
+    /// A device said something in its own bytes, on this topic.
+    fn accept_raw(&self, raw: RawReply, topic: &str);
+
+    /// A device said something that is for nobody.
+    fn dropped(&self, dropped: Dropped<'_>);
+
+    /// The device's connection was seen to end: what it was asked may or may not have been done.
+    fn device_gone(&self, device: &DeviceKey, transport: TransportName);
+
+    /// The transport lost its broker: what was sent may or may not have arrived.
+    fn transport_lost(&self, transport: TransportName);
+}
