@@ -1,7 +1,8 @@
 //! Certificates from files.
 
 use lapin::tcp::{RustlsConnector, RustlsConnectorConfig};
-use thingcall_core::{BrokerTls, Problem, certificates, of_certificate, private_key};
+use thingcall_core::Problem;
+use thingcall_transport::{BrokerTls, certificates, of_certificate, private_key};
 
 /// Reads the files once, at start, so that a wrong one is told then and not at the first connection. A given `ca_file`
 /// takes the place of the system's authorities.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lapin::tcp::RustlsConnector;
 use thingcall_core::{
-    BrokerAddress, BrokerStartError, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Probe,
-    Problems, PublishResult, Qos, ReplySink, Section, Sent, Standing, Transport, TransportKind, TransportMetrics,
-    TransportName, Unacknowledged,
+    DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Problems, Qos, ReplySink, Section, Sent,
+    Transport, TransportKind, TransportName,
+};
+use thingcall_transport::{
+    BrokerAddress, BrokerStartError, Probe, PublishResult, Standing, TransportMetrics, Unacknowledged,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;

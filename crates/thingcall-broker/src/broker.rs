@@ -9,9 +9,9 @@ use std::sync::Arc;
 use futures::future::OptionFuture;
 use prometheus::Registry;
 use thingcall_core::{
-    Credentials, DeviceKey, Outbox, PresenceSink, Problem, Problems, ReplySink, TransportMetrics, TransportName,
-    UnixMillis,
+    Credentials, DeviceKey, Outbox, PresenceSink, Problem, Problems, ReplySink, TransportName, UnixMillis,
 };
+use thingcall_transport::TransportMetrics;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use rmqtt_codec::types::{Publish, QoS};
 use thingcall_alink as alink;
 use thingcall_core::{
-    CallMode, DeliverError, Delivery, DeviceKey, Presence, PublishResult, Qos, Sent, SyncTopic, Transport,
-    TransportKind, TransportName,
+    CallMode, DeliverError, Delivery, DeviceKey, Presence, Qos, Sent, SyncTopic, Transport, TransportKind,
+    TransportName,
 };
+use thingcall_transport::PublishResult;
 use tokio::time::Instant;
 
 use crate::broker::{Broker, Inner};

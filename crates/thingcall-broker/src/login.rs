@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use rmqtt_codec::MqttPacket;
 use thingcall_alink as alink;
-use thingcall_core::{ConnectResult, PeerText};
+use thingcall_core::PeerText;
+use thingcall_transport::ConnectResult;
 use tokio::sync::mpsc;
 
 use crate::broker::Inner;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Problem, certificates, of_certificate, of_private_key, private_key};
+use thingcall_core::Problem;
+use thingcall_transport::{certificates, of_certificate, of_private_key, private_key};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{Error, ServerConfig};

@@ -5,10 +5,8 @@
 
 use rmqtt_codec::types::Publish;
 use thingcall_alink::{self as alink, Uplink};
-use thingcall_core::{
-    CallId, DeviceKey, DropReason, Dropped, PeerText, PublishResult, ReceivedKind, TransportKind, TransportName,
-    UnixMillis,
-};
+use thingcall_core::{CallId, DeviceKey, DropReason, Dropped, PeerText, TransportKind, TransportName, UnixMillis};
+use thingcall_transport::{PublishResult, ReceivedKind};
 use tokio::time::Instant;
 
 use crate::broker::Inner;

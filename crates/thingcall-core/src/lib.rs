@@ -8,8 +8,7 @@
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
 //!
-//! **Invariant:** no runtime, no JSON, no I/O (reading [`certificates`] before a server starts is all). Whoever
-//! depends on this crate gets types and nothing that runs.
+//! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs.
 
 mod ids;
 mod time;
@@ -30,26 +29,17 @@ mod outcome;
 
 mod conditions;
 mod peer_text;
-mod probe;
 mod problem;
 
 mod access;
-#[cfg(feature = "certificates")]
-mod certificates;
-#[cfg(feature = "metrics")]
-mod external;
 mod handler;
 mod journal;
 mod results;
 mod transport;
-#[cfg(feature = "metrics")]
-mod transport_metrics;
 mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use call::{Args, Call, CallMode, Qos, Request};
-#[cfg(feature = "certificates")]
-pub use certificates::{certificates, of_certificate, of_private_key, private_key};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use delivery::Delivery;
 pub use device::{
@@ -57,8 +47,6 @@ pub use device::{
 };
 pub use dropped::{DropReason, Dropped};
 pub use error::{CallError, ErrorCode};
-#[cfg(feature = "metrics")]
-pub use external::{BrokerAddress, BrokerStartError, BrokerTls};
 pub use failure::{FailedAt, Failure};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
@@ -66,7 +54,6 @@ pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Recor
 pub use malformed::MalformedReply;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
-pub use probe::{Probe, Standing, Verdict};
 pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody};
@@ -74,6 +61,4 @@ pub use reply_sink::ReplySink;
 pub use results::{Backlog, CallResult, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
-#[cfg(feature = "metrics")]
-pub use transport_metrics::{ConnectResult, PublishResult, Publishing, ReceivedKind, TransportMetrics, Unacknowledged};
 pub use transport_name::{NotAName, TransportName};

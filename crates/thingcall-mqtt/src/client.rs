@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc_v4::{NetworkOptions, TlsConfiguration};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_core::{BrokerAddress, ConnectResult, DeliverError, Qos};
+use thingcall_core::{DeliverError, Qos};
+use thingcall_transport::{BrokerAddress, ConnectResult};
 
 use crate::config::{Config, Version};
 

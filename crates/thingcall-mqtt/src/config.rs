@@ -4,7 +4,8 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{BrokerAddress, BrokerTls, Check, Problem, Secret, Section, SyncTopic};
+use thingcall_core::{Check, Problem, Secret, Section, SyncTopic};
+use thingcall_transport::{BrokerAddress, BrokerTls};
 
 use crate::tls;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thingcall_alink::{REPLY_FILTERS, Uplink, uplink};
-use thingcall_core::{ConnectResult, DropReason, Dropped, PeerText, ReceivedKind, TransportKind, UnixMillis};
+use thingcall_core::{DropReason, Dropped, PeerText, TransportKind, UnixMillis};
+use thingcall_transport::{ConnectResult, ReceivedKind};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 

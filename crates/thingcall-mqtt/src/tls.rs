@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rumqttc_v4::TlsConfiguration;
 use rumqttc_v4::tokio_rustls::rustls::crypto::aws_lc_rs;
 use rumqttc_v4::tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
-use thingcall_core::{BrokerTls, Problem, certificates, of_certificate, private_key};
+use thingcall_core::Problem;
+use thingcall_transport::{BrokerTls, certificates, of_certificate, private_key};
 
 /// Reads the files once, at start, so that a wrong one is told then and not at the first connection.
 ///

@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{payload, request_topic};
 use thingcall_core::{
-    BrokerAddress, BrokerStartError, CallMode, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink,
-    Probe, Problems, PublishResult, ReplySink, Section, Sent, Standing, SyncTopic, Transport, TransportKind,
-    TransportMetrics, TransportName, Unacknowledged,
+    CallMode, DeliverError, Delivery, DeviceKey, PeerText, Presence, PresenceSink, Problems, ReplySink, Section, Sent,
+    SyncTopic, Transport, TransportKind, TransportName,
+};
+use thingcall_transport::{
+    BrokerAddress, BrokerStartError, Probe, PublishResult, Standing, TransportMetrics, Unacknowledged,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;

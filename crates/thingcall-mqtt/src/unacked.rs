@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use thingcall_core::Unacknowledged;
+use thingcall_transport::Unacknowledged;
 use tokio::time::{Duration, Instant};
 
 /// What all connections of one transport show of it.

@@ -10,7 +10,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use thingcall_core::{DeliverError, Qos, Verdict};
+use thingcall_core::{DeliverError, Qos};
+use thingcall_transport::Verdict;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};

@@ -12,7 +12,7 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Consumer, ErrorKind, ExchangeKind, runtime};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_core::ConnectResult;
+use thingcall_transport::ConnectResult;
 use tokio::net::lookup_host;
 
 use super::{Ended, Link};

@@ -333,5 +333,5 @@ async fn two_brokers_have_metrics_each_and_two_of_one_name_are_refused() {
     let _first = start(TransportName::AMQP).unwrap();
     let north = TransportName::new("north").unwrap();
     assert_eq!(start(north).unwrap().name(), north);
-    assert!(matches!(start(north), Err(thingcall_core::BrokerStartError::Metrics(_))));
+    assert!(matches!(start(north), Err(thingcall_transport::BrokerStartError::Metrics(_))));
 }

@@ -4,7 +4,8 @@ use rumqttc_v4::{
     AsyncClient, AsyncClientBuilder, ClientError, ConnectReturnCode, ConnectionError, Event as Polled, MqttOptions,
     Outgoing as Wrote, Packet, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
-use thingcall_core::{ConnectResult, Qos};
+use thingcall_core::Qos;
+use thingcall_transport::ConnectResult;
 
 use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
 

@@ -7,7 +7,8 @@ use rumqttc_v5::{
     Outgoing as Wrote, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
     SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
-use thingcall_core::{ConnectResult, DeliverError, Qos};
+use thingcall_core::{DeliverError, Qos};
+use thingcall_transport::ConnectResult;
 
 use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
 

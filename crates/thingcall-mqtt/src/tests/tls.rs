@@ -8,7 +8,7 @@ use rumqttc_v4::tokio_rustls::TlsAcceptor;
 use rumqttc_v4::tokio_rustls::rustls::crypto::aws_lc_rs;
 use rumqttc_v4::tokio_rustls::rustls::server::WebPkiClientVerifier;
 use rumqttc_v4::tokio_rustls::rustls::{RootCertStore, ServerConfig};
-use thingcall_core::{BrokerTls, certificates, private_key};
+use thingcall_transport::{BrokerTls, certificates, private_key};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 

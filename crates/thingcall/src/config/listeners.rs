@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use thingcall_core::{BrokerAddress, Problem};
+use thingcall_core::Problem;
+use thingcall_transport::BrokerAddress;
 
 use super::Config;
 

@@ -3,7 +3,7 @@
 use super::*;
 
 fn said(text: &str) -> (String, String) {
-    let folder = std::env::temp_dir().join(format!("thingcall-core-{}-{}", std::process::id(), text.len()));
+    let folder = std::env::temp_dir().join(format!("thingcall-transport-{}-{}", std::process::id(), text.len()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("x.pem");
     std::fs::write(&file, text).unwrap();

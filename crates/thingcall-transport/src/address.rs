@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-
-use crate::{Problem, Problems, Section};
+use thingcall_core::{Problem, Section};
 
 /// Certificates, as PEM files.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,17 +26,6 @@ pub struct BrokerAddress {
     pub host: String,
     /// The port.
     pub port: u16,
-}
-
-/// Why a transport to an external broker cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerStartError {
-    /// Its section cannot be used.
-    #[error(transparent)]
-    Configuration(#[from] Problems),
-    /// The metrics are registered already.
-    #[error(transparent)]
-    Metrics(#[from] prometheus::Error),
 }
 
 impl BrokerTls {

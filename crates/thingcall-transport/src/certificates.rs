@@ -4,8 +4,7 @@ use std::path::Path;
 
 use rustls_pki_types::pem::{Error, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-use crate::Problem;
+use thingcall_core::Problem;
 
 /// The certificates in a file: one or more.
 ///

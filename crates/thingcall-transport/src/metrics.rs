@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
-
-use crate::{DeliverError, Sent, TransportName};
+use thingcall_core::{DeliverError, Sent, TransportName};
 
 const PUBLISHED_HELP: &str = "Messages to devices, each counted once: sent (left, no acknowledgement waited for), acked \
     (by the broker, by the device behind the embedded one), nacked (refused by the broker), returned (nobody to give it \
