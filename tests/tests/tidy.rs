@@ -37,7 +37,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What may stand at the top, beside files whose names begin with a dot.
-const TOP: &[&str] = &["Cargo.toml", "Cargo.lock", "README.md", "crates", "plugins", "deploy", "tests", "target"];
+const TOP: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "crates",
+    "plugins",
+    "deploy",
+    "tests",
+    "target",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -103,6 +114,27 @@ fn rust_files() -> Vec<PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn sections_of_the_protocol_that_are_cited_exist() {
+    let page = std::fs::read_to_string(root().join("crates/PROTOCOL.md")).expect("the page of facts");
+    // In two, so that this file cites nothing.
+    let citation = ["`PROTOCOL", ".md` "].concat();
+    let mut cited = 0;
+    for file in rust_files() {
+        let text = std::fs::read_to_string(&file).expect("a file can be read");
+        for section in text
+            .split(&citation)
+            .skip(1)
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next())
+        {
+            let section = section.trim_end_matches('.');
+            cited += 1;
+            assert!(page.contains(&format!("**{section}")), "{}: no section {section}", file.display());
+        }
+    }
+    assert!(cited > 5, "the citations are found");
 }
 
 #[test]

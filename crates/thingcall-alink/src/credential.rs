@@ -2,7 +2,7 @@
 //!
 //! Client id `{clientId}|k=v,k=v,...|`, user name `{deviceName}&{productKey}`, password the hexadecimal HMAC of
 //! `clientId{clientId}deviceName{dn}productKey{pk}`, with `timestamp{ts}` behind it if a time stamp was given, keyed with
-//! the device secret. Source: Alibaba's documentation of MQTT connections, and captures of the SDKs.
+//! the device secret. Source: `PROTOCOL.md` 6.1.
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
@@ -11,7 +11,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thingcall_core::{DeviceKey, DeviceName, ProductKey, Secret};
 
-/// The longest client id taken, in bytes. Alibaba documents 64 characters before the bars; SDKs add some 100 behind.
+/// The longest client id taken, in bytes. 64 characters may stand before the bars (`PROTOCOL.md` 6.1); SDKs
+/// add some 100 behind.
 const CLIENT_ID_BYTES_MAX: usize = 512;
 
 /// A device that proved who it is.

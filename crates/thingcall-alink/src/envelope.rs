@@ -1,7 +1,7 @@
 //! Alink envelopes: requests to devices, and their replies.
 //!
-//! Source: Alibaba's documentation of properties, events and services; what SDKs need of it was captured. Two of them drop
-//! a request whose `id` is no JSON string, or which lacks one of its four members, so all four are always sent.
+//! Source: `PROTOCOL.md` 5.1. Two SDKs drop a request whose `id` is no JSON string, or which lacks one of its four members
+//! (3.2), so all four are always sent.
 
 use std::fmt::Write as _;
 

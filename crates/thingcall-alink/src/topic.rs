@@ -3,7 +3,7 @@
 //! **Invariant:** what [`may_publish`] and [`may_subscribe`] allow lies within the device's own tree: no topic of another
 //! device can be written, and no filter that is allowed matches one.
 //!
-//! Source: Alibaba's topic documentation and captures of the SDKs.
+//! Source: `PROTOCOL.md` 4.1 to 4.7.
 
 use std::fmt::Write as _;
 

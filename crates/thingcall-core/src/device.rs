@@ -52,7 +52,7 @@ pub struct Device {
 
 /// The topic on which a device takes a *synchronous* call.
 ///
-/// Source: captured from the SDKs named at each variant.
+/// Source: `PROTOCOL.md` 4.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SyncTopic {

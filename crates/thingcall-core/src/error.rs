@@ -6,7 +6,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
         /// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
         ///
-        /// Source: Alibaba's documented codes of the IoT API; none is invented here.
+        /// Source: `PROTOCOL.md` 2.5; none is invented here.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorCode { $($(#[$doc])* $name),* }
 

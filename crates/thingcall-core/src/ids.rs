@@ -141,7 +141,8 @@ impl fmt::Display for ServiceId {
 }
 
 /// The one id of a call: the caller's `MessageId`, the Alink `id`, the id in an RRPC topic, and `requestId` of an
-/// asynchronous result. Written in decimal; 32 bits because Alink documents 0..4294967295 and firmware keeps it so.
+/// asynchronous result. Written in decimal; 32 bits because Alink documents 0..4294967295 and firmware keeps it so
+/// (`PROTOCOL.md` 3.1).
 ///
 /// The top 6 bits are the slot of the instance that made it, the low 26 its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,5 @@
-//! Limits of thing models and of what is checked against them. The numbers of a model's parts are Alibaba's ("Limits"
-//! page of its documentation); the others are ours.
+//! Limits of thing models and of what is checked against them. The numbers of a model's parts are Alibaba's
+//! (`PROTOCOL.md` 7.2); the others are ours.
 
 /// Properties, events and services a module may have, the built-in ones not counted.
 pub const FEATURES_MAX: usize = 300;

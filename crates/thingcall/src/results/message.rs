@@ -1,7 +1,7 @@
 //! A result in the platform's words, for RabbitMQ.
 //!
-//! Source of the codes: the platform documents 9201 for a device that is offline and 9200 for one that never was
-//! activated. It names none for the rest, which have 500 here, with the outcome's word in the message.
+//! Source of the codes: `PROTOCOL.md` 4.7, 9201 for a device that is offline and 9200 for one that never was activated.
+//! The platform names none for the rest, which have 500 here, with the outcome's word in the message.
 
 use std::sync::Arc;
 
