@@ -1,89 +1,139 @@
-//! The actions there are.
+//! The actions there are. How to add one: `crates/thingcall-api/README.md`.
 //!
 //! **Invariant:** a closed list: an action is in it, has its name in metrics and XML, and answers, or it is not known.
+//! An action that calls a device and one that asks the directory are of different types, so neither can be taken for
+//! the other.
 
 mod device;
+mod invoke;
 mod model;
 mod product;
 mod status;
-pub(crate) mod target;
+mod target;
 
-use thingcall_core::CallError;
+use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
 
 use crate::answer::Fields;
-use crate::error::Failure;
+use crate::calls::CallDesk;
+use crate::error::ActionError;
+use crate::incoming::Incoming;
 use crate::params::Params;
 
+pub(crate) use invoke::Invocation;
+
+/// Makes the types of all actions from a table of names and what answers them.
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+    (
+        devices { $($(#[$device_doc:meta])* $device:ident => $read:path),* $(,)? }
+        directory { $($(#[$directory_doc:meta])* $directory:ident => $run:path),* $(,)? }
+    ) => {
         /// An action of the API, as requests name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Action { $($(#[$doc])* $name),* }
+        pub(crate) enum Action {
+            $($(#[$device_doc])* $device,)*
+            $($(#[$directory_doc])* $directory,)*
+        }
+
+        /// An action that calls a device.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum DeviceAction { $($(#[$device_doc])* $device),* }
+
+        /// An action that asks the directory.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum DirectoryAction { $($(#[$directory_doc])* $directory),* }
 
         impl Action {
             /// All of them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$device,)* $(Self::$directory),*];
 
             /// Its name.
             pub(crate) const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name)),* }
+                match self {
+                    $(Self::$device => stringify!($device),)*
+                    $(Self::$directory => stringify!($directory)),*
+                }
             }
 
             /// The action of this name.
             pub(crate) fn from_name(name: &str) -> Option<Self> {
-                match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
+                match name {
+                    $(stringify!($device) => Some(Self::$device),)*
+                    $(stringify!($directory) => Some(Self::$directory),)*
+                    _ => None,
+                }
+            }
+
+            /// Whom it asks.
+            pub(crate) const fn kind(self) -> ActionKind {
+                match self {
+                    $(Self::$device => ActionKind::Device(DeviceAction::$device),)*
+                    $(Self::$directory => ActionKind::Directory(DirectoryAction::$directory)),*
+                }
+            }
+        }
+
+        impl DeviceAction {
+            /// Reads the call that a request asks for.
+            pub(crate) fn read(
+                self,
+                desk: &CallDesk,
+                incoming: &Incoming<'_>,
+                key: &AccessKey,
+            ) -> Result<Invocation, ActionError> {
+                match self { $(Self::$device => $read(desk, incoming, key)),* }
+            }
+        }
+
+        impl DirectoryAction {
+            /// Does what a request asks; what it returns stands beside `RequestId` and `Success`.
+            pub(crate) async fn run(
+                self,
+                directory: &dyn Directory,
+                params: &Params<'_>,
+            ) -> Result<Fields, ActionError> {
+                match self { $(Self::$directory => $run(directory, params).await),* }
             }
         }
     };
 }
 
-actions! {
-    /// Calls a service of a device.
-    InvokeThingService,
-    /// Makes a product.
-    CreateProduct,
-    /// Sets a module of a product's thing model.
-    ImportThingModelTsl,
-    /// Reads a module of a product's thing model.
-    QueryThingModel,
-    /// Reads it under another name.
-    GetThingModelTsl,
-    /// Reads it under another name: an imported model is published at once.
-    GetThingModelTslPublished,
-    /// Registers a device.
-    RegisterDevice,
-    /// Everything that is known of a device.
-    QueryDeviceDetail,
-    /// Whether a device is connected.
-    GetDeviceStatus,
-    /// Whether several devices are connected.
-    BatchGetDeviceState,
-    /// Keeps a device from connecting and being called.
-    DisableThing,
-    /// Lets it again.
-    EnableThing,
-    /// Forgets a device.
-    DeleteDevice,
+/// Whom an action asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionKind {
+    Device(DeviceAction),
+    Directory(DirectoryAction),
 }
 
-impl Action {
-    /// Does what the request asks of the directory; what it returns stands beside `RequestId` and `Success`.
-    pub(crate) async fn run(self, directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
-        match self {
-            // Read and run as a `Call`, since nothing of its request is kept meanwhile.
-            Self::InvokeThingService => Err(CallError::Internal("a call came to the directory".to_owned()).into()),
-            Self::CreateProduct => product::create(directory, params).await,
-            Self::ImportThingModelTsl => model::import(directory, params).await,
-            Self::QueryThingModel => model::query(directory, params),
-            Self::GetThingModelTsl | Self::GetThingModelTslPublished => model::get_tsl(directory, params),
-            Self::RegisterDevice => device::register(directory, params).await,
-            Self::QueryDeviceDetail => device::detail(directory, params).await,
-            Self::GetDeviceStatus => status::one(directory, params).await,
-            Self::BatchGetDeviceState => status::several(directory, params).await,
-            Self::DisableThing => device::set_enabled(directory, params, false).await,
-            Self::EnableThing => device::set_enabled(directory, params, true).await,
-            Self::DeleteDevice => device::delete(directory, params).await,
-        }
+actions! {
+    devices {
+        /// Calls a service of a device.
+        InvokeThingService => invoke::invoke,
+    }
+    directory {
+        /// Makes a product.
+        CreateProduct => product::create,
+        /// Sets a module of a product's thing model.
+        ImportThingModelTsl => model::import,
+        /// Reads a module of a product's thing model.
+        QueryThingModel => model::query,
+        /// Reads it under another name.
+        GetThingModelTsl => model::get_tsl,
+        /// Reads it under another name: an imported model is published at once.
+        GetThingModelTslPublished => model::get_tsl,
+        /// Registers a device.
+        RegisterDevice => device::register,
+        /// Everything that is known of a device.
+        QueryDeviceDetail => device::detail,
+        /// Whether a device is connected.
+        GetDeviceStatus => status::one,
+        /// Whether several devices are connected.
+        BatchGetDeviceState => status::several,
+        /// Keeps a device from connecting and being called.
+        DisableThing => device::disable,
+        /// Lets it again.
+        EnableThing => device::enable,
+        /// Forgets a device.
+        DeleteDevice => device::delete,
     }
 }

@@ -12,8 +12,8 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use thingcall_core::RequestId;
 
-use crate::error::Failure;
-use crate::gateway::Refusal;
+use crate::error::ActionError;
+use crate::gateway::GatewayError;
 
 /// A value in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) fn text(value: impl Into<String>) -> Node {
 }
 
 /// An answer, whole.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type HttpAnswer = Response<Full<Bytes>>;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) struct About<'a> {
 
 impl About<'_> {
     /// What an action answered.
-    pub(crate) fn success(&self, fields: Fields) -> Answer {
+    pub(crate) fn success(&self, fields: Fields) -> HttpAnswer {
         let mut all = Vec::with_capacity(fields.len() + 2);
         all.extend([("RequestId", text(self.id.to_string())), ("Success", Node::Flag(true))]);
         all.extend(fields);
@@ -96,10 +96,10 @@ impl About<'_> {
     }
 
     /// Why an action failed. `host` is the one the caller asked.
-    pub(crate) fn failure(&self, failure: &Failure, host: &str) -> Answer {
-        let (code, why) = match failure {
-            Failure::Gateway(refusal) => return self.refusal(refusal, host),
-            Failure::Service(error) => (error.code, &error.text),
+    pub(crate) fn failure(&self, error: &ActionError, host: &str) -> HttpAnswer {
+        let (code, why) = match error {
+            ActionError::Gateway(error) => return self.refusal(error, host),
+            ActionError::Service(failure) => (failure.code, &failure.text),
         };
         self.service(&vec![
             ("RequestId", text(self.id.to_string())),
@@ -112,32 +112,32 @@ impl About<'_> {
     }
 
     /// Why a request was not let in.
-    pub(crate) fn refusal(&self, refusal: &Refusal, host: &str) -> Answer {
+    pub(crate) fn refusal(&self, error: &GatewayError, host: &str) -> HttpAnswer {
         let body = self.format.write(
             "Error",
             "",
             &vec![
                 ("RequestId", text(self.id.to_string())),
                 ("HostId", text(host)),
-                ("Code", text(refusal.code())),
-                ("Message", text(refusal.to_string())),
+                ("Code", text(error.code())),
+                ("Message", text(error.to_string())),
                 ("Recommend", text("")),
             ],
         );
-        let mut response = response(refusal.status(), self.format, body);
-        if let Some(seconds) = refusal.retry_after() {
+        let mut response = response(error.status(), self.format, body);
+        if let Some(seconds) = error.retry_after() {
             response.headers_mut().insert(HeaderName::from_static("x-acs-retry-after"), seconds.into());
         }
         response
     }
 
-    fn service(&self, fields: &Fields) -> Answer {
+    fn service(&self, fields: &Fields) -> HttpAnswer {
         let body = self.format.write(self.action, "Response", fields);
         response(StatusCode::OK, self.format, body)
     }
 }
 
-fn response(status: StatusCode, format: Format, body: Vec<u8>) -> Answer {
+fn response(status: StatusCode, format: Format, body: Vec<u8>) -> HttpAnswer {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, format.content_type());

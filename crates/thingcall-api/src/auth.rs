@@ -9,20 +9,18 @@ mod v1;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 use thingcall_core::{AccessKey, Keys, UnixMillis};
 use tokio::time::Instant;
 
 use crate::clock::{self, Clock};
 use crate::config::Config;
-use crate::gateway::Refusal;
+use crate::gateway::GatewayError;
+use crate::incoming::{Incoming, Scheme};
 use crate::nonce::{NonceError, Nonces};
-use crate::request::Incoming;
-use crate::sign;
 
 /// Lets requests in.
-pub(crate) struct Gate {
+pub(crate) struct Authenticator {
     keys: Arc<dyn Keys>,
     nonces: Arc<Nonces>,
     nonces_max: usize,
@@ -45,35 +43,8 @@ struct Claim<'a> {
     token: Option<&'a str>,
 }
 
-/// How a request is signed, and so where it says what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    /// Everything in parameters, `HMAC-SHA1`.
-    V1,
-    /// System parameters in headers, `ACS3-HMAC-SHA256`.
-    Acs3,
-}
-
-impl Scheme {
-    /// The scheme a request means to use: the header's only if it has the header.
-    pub(crate) fn of(incoming: &Incoming<'_>) -> Self {
-        if incoming.header(&AUTHORIZATION).is_some_and(|value| value.starts_with("ACS3-")) {
-            Self::Acs3
-        } else {
-            Self::V1
-        }
-    }
-
-    fn sign(self, string: &str, secret: &str) -> String {
-        match self {
-            Self::V1 => sign::v1_sign(string, secret),
-            Self::Acs3 => sign::acs3_sign(string, secret),
-        }
-    }
-}
-
-impl Gate {
-    /// A gate for these keys.
+impl Authenticator {
+    /// One that knows these keys.
     pub(crate) fn new(keys: Arc<dyn Keys>, config: &Config, clock: Clock) -> Self {
         Self {
             keys,
@@ -93,54 +64,54 @@ impl Gate {
     }
 
     /// The key that signed this request.
-    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, Refusal> {
+    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, GatewayError> {
         let claim = match incoming.scheme {
             Scheme::V1 => v1::claim(incoming)?,
             Scheme::Acs3 => acs3::claim(incoming)?,
         };
-        let key = self.keys.key(claim.key_id).ok_or(Refusal::KeyUnknown)?;
+        let key = self.keys.key(claim.key_id).ok_or(GatewayError::KeyUnknown)?;
         if !key.enabled {
-            return Err(Refusal::KeyInactive);
+            return Err(GatewayError::KeyInactive);
         }
         let now = (self.clock)();
         let at = self.check_time(claim.time, now)?;
         let signature = claim.scheme.sign(&claim.string_to_sign, key.secret.expose());
         if !same(&signature, claim.signature) {
-            return Err(Refusal::SignatureDoesNotMatch(claim.string_to_sign));
+            return Err(GatewayError::SignatureDoesNotMatch(claim.string_to_sign));
         }
         self.nonces.note(&key.id, claim.nonce, at, now).map_err(|error| match error {
-            NonceError::Used => Refusal::NonceUsed,
-            NonceError::Full(wait) => Refusal::NoncesFull { nonces_max: self.nonces_max, wait },
+            NonceError::Used => GatewayError::NonceUsed,
+            NonceError::Full(wait) => GatewayError::NoncesFull { nonces_max: self.nonces_max, wait },
         })?;
         match (&key.security_token, claim.token) {
             (None, None) => Ok(key),
-            (Some(_), None) => Err(Refusal::Missing("SecurityToken")),
+            (Some(_), None) => Err(GatewayError::Missing("SecurityToken")),
             (Some(token), Some(given)) if same(token.expose(), given) => Ok(key),
-            (_, Some(_)) => Err(Refusal::TokenMismatch),
+            (_, Some(_)) => Err(GatewayError::TokenMismatch),
         }
     }
 
     /// Refuses a request whose head alone says already that it will be: its key is unknown, or its time is off. Where the
     /// head does not say, the body will.
-    pub(crate) fn foresee(&self, incoming: &Incoming<'_>) -> Result<(), Refusal> {
+    pub(crate) fn foresee(&self, incoming: &Incoming<'_>) -> Result<(), GatewayError> {
         let (key_id, time) = match incoming.scheme {
             Scheme::V1 => v1::foreseen(incoming),
             Scheme::Acs3 => acs3::foreseen(incoming)?,
         };
         if let Some(key_id) = key_id {
-            let key = self.keys.key(key_id).ok_or(Refusal::KeyUnknown)?;
+            let key = self.keys.key(key_id).ok_or(GatewayError::KeyUnknown)?;
             if !key.enabled {
-                return Err(Refusal::KeyInactive);
+                return Err(GatewayError::KeyInactive);
             }
         }
         time.map_or(Ok(()), |time| self.check_time(time, (self.clock)()).map(drop))
     }
 
-    fn check_time(&self, text: &str, now: UnixMillis) -> Result<UnixMillis, Refusal> {
-        let at = clock::parse(text).ok_or_else(|| Refusal::TimeFormat(text.chars().take(64).collect()))?;
+    fn check_time(&self, text: &str, now: UnixMillis) -> Result<UnixMillis, GatewayError> {
+        let at = clock::parse(text).ok_or_else(|| GatewayError::TimeFormat(text.chars().take(64).collect()))?;
         let off = Duration::from_millis(at.0.abs_diff(now.0));
         if off > self.skew {
-            return Err(Refusal::Expired { off_seconds: off.as_secs(), max_seconds: self.skew.as_secs() });
+            return Err(GatewayError::Expired { off_seconds: off.as_secs(), max_seconds: self.skew.as_secs() });
         }
         self.check_known(at, now)?;
         Ok(at)
@@ -148,13 +119,13 @@ impl Gate {
 
     /// Refuses what was signed before this server began: its nonce may have been used with the one before it. The clock
     /// may have been set back since.
-    fn check_known(&self, at: UnixMillis, now: UnixMillis) -> Result<(), Refusal> {
+    fn check_known(&self, at: UnixMillis, now: UnixMillis) -> Result<(), GatewayError> {
         if at >= self.began {
             return Ok(());
         }
         let ran = i64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(i64::MAX);
         let began = self.began.min(whole_seconds(UnixMillis(now.0.saturating_sub(ran))));
-        if at >= began { Ok(()) } else { Err(Refusal::BeforeStart { seconds: (began.0 - at.0) / 1000 }) }
+        if at >= began { Ok(()) } else { Err(GatewayError::BeforeStart { seconds: (began.0 - at.0) / 1000 }) }
     }
 }
 

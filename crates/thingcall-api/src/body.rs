@@ -9,17 +9,17 @@ use hyper::body::{Body as _, Incoming as Unread};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use thingcall_listen::Caller;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use crate::app::App;
 use crate::config::Config;
-use crate::gateway::Refusal;
-use crate::request::{App, Incoming};
+use crate::gateway::GatewayError;
 
 /// A body for which it is worth to read the head twice.
 const LARGE_BYTES: usize = 8 * 1024;
 
 /// Reads the body of a request that is worth it.
-pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, GatewayError> {
     check_head(&app.config, head)?;
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -28,45 +28,45 @@ pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller)
     collect(app, head, body, caller).await.inspect_err(|_| caller.cut_short())
 }
 
-async fn collect(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, Refusal> {
+async fn collect(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, GatewayError> {
     let config = &app.config;
     let max = config.body_bytes_max.get();
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > max) {
-        return Err(Refusal::BodyTooLarge { max });
+        return Err(GatewayError::BodyTooLarge { max });
     }
     if announced.is_none_or(|bytes| bytes > LARGE_BYTES) {
-        app.gate.foresee(&Incoming::read(Instant::now(), head, &[])).inspect_err(|why| app.metrics.refused(why))?;
+        app.foresee(head)?;
     }
     let read = timeout(config.body_read_timeout, Limited::new(body, max).collect()).await;
     let bytes = match read {
         Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::BodyTooLarge { max }),
-        Ok(Err(_)) if caller.over_budget() => return Err(Refusal::BytesFull { max: caller.budget().max() }),
-        Ok(Err(_)) => return Err(Refusal::BodyUnreadable),
-        Err(_) => return Err(Refusal::BodyTimeout(config.body_read_timeout)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(GatewayError::BodyTooLarge { max }),
+        Ok(Err(_)) if caller.over_budget() => return Err(GatewayError::BytesFull { max: caller.budget().max() }),
+        Ok(Err(_)) => return Err(GatewayError::BodyUnreadable),
+        Err(_) => return Err(GatewayError::BodyTimeout(config.body_read_timeout)),
     };
     if bytes.is_empty() { Ok(bytes) } else { check_type(head).map(|()| bytes) }
 }
 
-fn check_head(config: &Config, head: &Parts) -> Result<(), Refusal> {
+fn check_head(config: &Config, head: &Parts) -> Result<(), GatewayError> {
     if head.uri.path() != "/" {
-        return Err(Refusal::Path(head.uri.path().chars().take(64).collect()));
+        return Err(GatewayError::Path(head.uri.path().chars().take(64).collect()));
     }
     if head.method != Method::GET && head.method != Method::POST {
-        return Err(Refusal::Method(head.method.as_str().chars().take(64).collect()));
+        return Err(GatewayError::Method(head.method.as_str().chars().take(64).collect()));
     }
     let (bytes, max) = (head.uri.path_and_query().map_or(0, |text| text.as_str().len()), config.uri_bytes_max);
-    if bytes > max { Err(Refusal::UriTooLong { bytes, max }) } else { Ok(()) }
+    if bytes > max { Err(GatewayError::UriTooLong { bytes, max }) } else { Ok(()) }
 }
 
 /// A body is a form; one without a type is taken for one.
-fn check_type(head: &Parts) -> Result<(), Refusal> {
+fn check_type(head: &Parts) -> Result<(), GatewayError> {
     let Some(value) = head.headers.get(CONTENT_TYPE) else { return Ok(()) };
     let text = value.to_str().unwrap_or_default();
     let kind = text.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Ok(());
     }
-    Err(Refusal::BodyType(kind.chars().take(64).collect()))
+    Err(GatewayError::BodyType(kind.chars().take(64).collect()))
 }

@@ -6,13 +6,13 @@
 use thingcall_core::{CallError, ErrorCode, InvalidId, Outcome};
 use thingcall_tsl::DirectoryError;
 
-use crate::gateway::Refusal;
+use crate::gateway::GatewayError;
 
 /// Why an action failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum ActionError {
     /// A parameter that every such action needs is not there, or the quota is used up.
-    Gateway(Refusal),
+    Gateway(GatewayError),
     /// Everything else.
     Service(ServiceFailure),
 }
@@ -28,7 +28,7 @@ pub(crate) struct ServiceFailure {
     pub(crate) text: String,
 }
 
-impl Failure {
+impl ActionError {
     /// A parameter with a value that the service does not take.
     pub(crate) fn service(code: ErrorCode, outcome: Outcome, text: impl Into<String>) -> Self {
         Self::Service(ServiceFailure { code, outcome, text: text.into() })
@@ -53,19 +53,19 @@ impl Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
+impl From<GatewayError> for ActionError {
+    fn from(refusal: GatewayError) -> Self {
         Self::Gateway(refusal)
     }
 }
 
-impl From<CallError> for Failure {
+impl From<CallError> for ActionError {
     fn from(error: CallError) -> Self {
         Self::service(error.code(), error.outcome(), error.to_string())
     }
 }
 
-impl From<DirectoryError> for Failure {
+impl From<DirectoryError> for ActionError {
     fn from(error: DirectoryError) -> Self {
         match &error {
             DirectoryError::NoProduct(key) => CallError::UnknownProduct(key.to_string()).into(),

@@ -11,7 +11,7 @@ use thingcall_core::Outcome;
 
 /// Why a request was not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum GatewayError {
     /// Not GET or POST.
     #[error("Specified method {0} is not supported; use GET or POST.")]
     Method(String),
@@ -164,7 +164,7 @@ pub(crate) enum Refusal {
     },
 }
 
-impl Refusal {
+impl GatewayError {
     /// The statuses that [`Self::status`] can give.
     pub(crate) const STATUSES: [StatusCode; 10] = [
         StatusCode::BAD_REQUEST,

@@ -1,9 +1,9 @@
 //! The Alibaba-compatible HTTP front: requests signed by unmodified SDKs in, JSON and XML answers out.
 //!
-//! Read it in the order of a request: `server` listens, `request` answers a request, whose `body` it reads, `params`
-//! and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one this is all for), `answer`
-//! writes the result. Two files turn failures into answers: `gateway` those of the request itself (HTTP 4xx), `error`
-//! those of the service (HTTP 200 with `Success=false`).
+//! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
+//! `incoming` read it, `params` and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one
+//! this is all for, at the desk of `calls`), `answer` writes the result. Two files turn failures into answers: `gateway`
+//! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`).
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
 //! the connection of the caller.
@@ -13,22 +13,27 @@ mod metrics;
 
 mod server;
 
-mod body;
 mod request;
+
+mod body;
+mod refused;
 mod unread;
 
-mod params;
+mod app;
 
-mod canonical;
-pub mod sign;
+mod actions;
+mod calls;
 
 mod auth;
 mod clock;
 mod nonce;
 mod quota;
 
-mod actions;
-mod invoke;
+mod incoming;
+mod params;
+
+mod canonical;
+pub mod sign;
 
 mod answer;
 mod error;
@@ -39,4 +44,4 @@ mod headers;
 mod tests;
 
 pub use config::Config;
-pub use server::{Front, Parts};
+pub use server::{Front, FrontParts};

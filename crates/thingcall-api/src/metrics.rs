@@ -9,7 +9,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use thingcall_core::Outcome;
 
 use crate::actions::Action;
-use crate::gateway::Refusal;
+use crate::gateway::GatewayError;
 
 pub(crate) mod fullness;
 
@@ -96,7 +96,7 @@ impl Metrics {
     }
 
     /// Counts a request that was not let in.
-    pub(crate) fn refused(&self, why: &Refusal) {
+    pub(crate) fn refused(&self, why: &GatewayError) {
         let outcome = why.outcome();
         let denied = outcome == Outcome::Denied;
         // Overload is never counted as unknown or malformed.
@@ -118,7 +118,7 @@ impl Metrics {
 impl Route {
     fn new(name: &str, requests: &IntCounterVec, seconds: &HistogramVec) -> Result<Self, prometheus::Error> {
         let by_status = std::iter::once(StatusCode::OK)
-            .chain(Refusal::STATUSES)
+            .chain(GatewayError::STATUSES)
             .map(|status| Ok((status, requests.get_metric_with_label_values(&[name, status.as_str()])?)));
         Ok(Self {
             seconds: seconds.get_metric_with_label_values(&[name])?,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use form_urlencoded::parse;
 
-use crate::gateway::Refusal;
+use crate::gateway::GatewayError;
 
 /// Decoded parameters.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ impl<'a> Params<'a> {
     }
 
     /// Refuses what could be read in two ways.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self) -> Result<(), GatewayError> {
         if self.cut {
-            return Err(Refusal::TooManyParameters { max: Self::COUNT_MAX });
+            return Err(GatewayError::TooManyParameters { max: Self::COUNT_MAX });
         }
         let twice = self.pairs.windows(2).find_map(|pair| match pair {
             [(a, _), (b, _)] if a == b => Some(a),
             _ => None,
         });
-        twice.map_or(Ok(()), |name| Err(Refusal::Duplicate(name.to_string())))
+        twice.map_or(Ok(()), |name| Err(GatewayError::Duplicate(name.to_string())))
     }
 
     /// The value of a parameter; `None` if it is absent or blank.
@@ -48,8 +48,8 @@ impl<'a> Params<'a> {
     }
 
     /// The value of a parameter that must be there.
-    pub(crate) fn need(&self, name: &'static str) -> Result<&str, Refusal> {
-        self.get(name).ok_or(Refusal::Missing(name))
+    pub(crate) fn need(&self, name: &'static str) -> Result<&str, GatewayError> {
+        self.get(name).ok_or(GatewayError::Missing(name))
     }
 
     /// The values of `name.1`, `name.2`, ... up to the first that is absent, at most `max` and one.

@@ -14,7 +14,7 @@ use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota as Rate, RateLimiter};
 use tokio::time::Instant;
 
-use crate::gateway::Refusal;
+use crate::gateway::GatewayError;
 
 /// How long calls are counted at least before it is said how many a second they are.
 const COUNTED_FOR_MIN: Duration = Duration::from_secs(1);
@@ -37,9 +37,9 @@ impl Quota {
     }
 
     /// Takes one call from the account's quota.
-    pub(crate) fn take(&self, account: &String) -> Result<(), Refusal> {
+    pub(crate) fn take(&self, account: &String) -> Result<(), GatewayError> {
         let Some((max, limiter)) = &self.limit else { return Ok(()) };
-        limiter.check_key(account).map_err(|until| Refusal::Throttled {
+        limiter.check_key(account).map_err(|until| GatewayError::Throttled {
             calls_per_second_max: max.get(),
             wait: until.wait_time_from(self.clock.now()).max(Duration::from_millis(1)),
         })

@@ -11,15 +11,13 @@ use thingcall_listen::{Figures, Limits};
 use thingcall_tsl::Directory;
 use tokio::net::TcpListener;
 
-use crate::auth::Gate;
+use crate::app::App;
+use crate::auth::Authenticator;
+use crate::calls::Calls;
 use crate::config::Config;
-use crate::invoke::Calls;
-use crate::metrics::{Metrics, fullness};
-use crate::quota::{Accounts, Quota};
-use crate::request::App;
 
 /// What the front works with.
-pub struct Parts {
+pub struct FrontParts {
     /// Makes the calls.
     pub engine: Arc<Engine>,
     /// Products and devices.
@@ -39,28 +37,19 @@ impl Front {
     ///
     /// # Errors
     /// If its metrics are registered already.
-    pub fn new(config: Config, parts: Parts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let gate = Gate::new(parts.keys, &config, Arc::new(UnixMillis::now));
-        Self::assemble(config, parts.engine, parts.directory, gate, registry)
+    pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
+        let auth = Authenticator::new(parts.keys, &config, Arc::new(UnixMillis::now));
+        Self::assemble(config, parts.engine, parts.directory, auth, registry)
     }
 
     pub(crate) fn assemble(
         config: Config,
         calls: Arc<dyn Calls>,
         directory: Arc<dyn Directory>,
-        gate: Gate,
+        auth: Authenticator,
         registry: &prometheus::Registry,
     ) -> Result<Self, prometheus::Error> {
-        let accounts = Accounts::new();
-        show(&config, &gate, &accounts, registry)?;
-        let app = App {
-            calls,
-            directory,
-            gate,
-            quota: Quota::new(config.calls_per_second_max, accounts),
-            metrics: Metrics::register(registry)?,
-            config,
-        };
+        let app = App::new(config, calls, directory, auth, registry)?;
         Ok(Self { app, figures: Figures::register("api", registry)? })
     }
 
@@ -77,24 +66,4 @@ impl Front {
         };
         thingcall_listen::serve(listener, limits, self.figures, self.app, drain).await;
     }
-}
-
-/// Shows how much of its limits is used up.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn show(
-    config: &Config,
-    gate: &Gate,
-    accounts: &Accounts,
-    registry: &prometheus::Registry,
-) -> Result<(), prometheus::Error> {
-    let fullest = gate.fullest();
-    let about = ("key_nonces", "Nonces remembered of the access key that has most");
-    fullness::register(registry, about, config.nonces_max.get(), move || fullest() as f64)?;
-    if config.calls_per_second_max == 0 {
-        return Ok(());
-    }
-    let (accounts, limit) = (accounts.clone(), config.calls_per_second_max as usize);
-    let about =
-        ("account_calls_per_second", "Calls a second of the account that made most, since they were last asked for");
-    fullness::register(registry, about, limit, move || accounts.calls_per_second())
 }

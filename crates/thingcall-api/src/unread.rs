@@ -2,34 +2,32 @@
 //!
 //! **Invariant:** it has the form of every other refusal, and is noted like one. What was sent is looked at as bytes, since it is no request.
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Response;
 use thingcall_core::RequestId;
 use thingcall_listen::Unread;
 
-use crate::answer::{About, Format};
-use crate::gateway::Refusal;
-use crate::request::{App, not_let_in};
+use crate::answer::{About, Format, HttpAnswer};
+use crate::app::App;
+use crate::gateway::GatewayError;
+use crate::refused;
 
 /// Says why, and the way round.
-pub(crate) fn refuse(unread: &Unread<'_>, app: &App) -> Response<Full<Bytes>> {
+pub(crate) fn refuse(unread: &Unread<'_>, app: &App) -> HttpAnswer {
     let head = unread.head();
-    let refusal = match unread {
+    let error = match unread {
         Unread::TargetTooLong { .. } => {
-            Refusal::UriTooLong { bytes: target(head).len(), max: Unread::TARGET_BYTES_MAX }
+            GatewayError::UriTooLong { bytes: target(head).len(), max: Unread::TARGET_BYTES_MAX }
         }
-        Unread::HeadTooLarge { max, .. } => Refusal::HeadTooLarge { max: *max },
-        Unread::TooManyHeaders { .. } => Refusal::TooManyHeaders { max: Unread::HEADERS_MAX },
-        Unread::Malformed { .. } => Refusal::Malformed,
-        Unread::Slow { within, .. } => Refusal::HeadTimeout(*within),
-        Unread::NoBytesLeft { max, .. } => Refusal::BytesFull { max: *max },
+        Unread::HeadTooLarge { max, .. } => GatewayError::HeadTooLarge { max: *max },
+        Unread::TooManyHeaders { .. } => GatewayError::TooManyHeaders { max: Unread::HEADERS_MAX },
+        Unread::Malformed { .. } => GatewayError::Malformed,
+        Unread::Slow { within, .. } => GatewayError::HeadTimeout(*within),
+        Unread::NoBytesLeft { max, .. } => GatewayError::BytesFull { max: *max },
     };
     let about = About { format: format(head), action: "", id: RequestId::random() };
-    app.calls.refused(not_let_in(about.id, refusal.outcome(), refusal.code(), &refusal.to_string()), false);
+    app.note_refused(refused::noted_unread(about.id, &error), false);
     let host = header(head, b"host:");
-    let answer = about.refusal(&refusal, &String::from_utf8_lossy(host.get(..host.len().min(256)).unwrap_or_default()));
-    app.metrics.unread(answer.status());
+    let answer = about.refusal(&error, &String::from_utf8_lossy(host.get(..host.len().min(256)).unwrap_or_default()));
+    app.answered_unread(answer.status());
     answer
 }
 

@@ -112,7 +112,7 @@ impl Server {
         let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
-        let parts = thingcall_api::Parts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
+        let parts = thingcall_api::FrontParts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
         let front = Front::new(config.api.clone(), parts, metering)?;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;

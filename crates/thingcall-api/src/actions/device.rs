@@ -8,17 +8,17 @@ use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 use super::{status, target};
 use crate::answer::{Fields, Node, text};
 use crate::clock;
-use crate::error::Failure;
+use crate::error::ActionError;
 use crate::params::Params;
 
 /// The longest nickname. Source: Alibaba's reference says 4 to 64 characters.
 const NICKNAME_CHARACTERS_MAX: usize = 64;
 
 /// RegisterDevice. Without a `DeviceName` one is made up.
-pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let nickname = params.get("Nickname");
     if nickname.is_some_and(|name| name.chars().count() > NICKNAME_CHARACTERS_MAX) {
-        return Err(Failure::illegal(format!("Nickname is longer than {NICKNAME_CHARACTERS_MAX} characters")));
+        return Err(ActionError::illegal(format!("Nickname is longer than {NICKNAME_CHARACTERS_MAX} characters")));
     }
     let new = NewDevice {
         product: target::product(params)?,
@@ -32,7 +32,7 @@ pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> 
 }
 
 /// QueryDeviceDetail.
-pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let record = directory.device(&target::device(params)?).await?;
     let mut data = identity(&record);
     let product = directory.product(&record.device.key.product);
@@ -50,19 +50,25 @@ pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Re
     Ok(vec![("Data", Node::Object(data))])
 }
 
-/// DisableThing and EnableThing.
-pub(super) async fn set_enabled(directory: &dyn Directory, params: &Params<'_>, on: bool) -> Result<Fields, Failure> {
-    directory.set_enabled(&found(directory, params)?, on).await?;
+/// DisableThing.
+pub(super) async fn disable(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
+    directory.set_enabled(&found(directory, params)?, false).await?;
+    Ok(Fields::new())
+}
+
+/// EnableThing.
+pub(super) async fn enable(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
+    directory.set_enabled(&found(directory, params)?, true).await?;
     Ok(Fields::new())
 }
 
 /// DeleteDevice.
-pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     directory.remove(&found(directory, params)?).await?;
     Ok(Fields::new())
 }
 
-fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, Failure> {
+fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, ActionError> {
     let target = target::device(params)?;
     match (directory.find(&target), target) {
         (Some(found), _) => Ok(found.device.key.clone()),

@@ -8,17 +8,17 @@ use thingcall_tsl::{Directory, Product, ThingModel};
 
 use super::target;
 use crate::answer::{Fields, Node, text};
-use crate::error::Failure;
-use crate::gateway::Refusal;
+use crate::error::ActionError;
+use crate::gateway::GatewayError;
 use crate::params::Params;
 
 /// ImportThingModelTsl: the default module, or the custom one of `FunctionBlockId`. It is in force at once.
-pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
     let tsl = params.need("TslStr")?;
     let module = module(params)?;
     if module.is_some() && params.get("FunctionBlockName").is_none() {
-        return Err(Refusal::Missing("FunctionBlockName").into());
+        return Err(GatewayError::Missing("FunctionBlockName").into());
     }
     let product = product(directory, &key)?;
     let model = with_module(&product, module.as_ref(), tsl)?;
@@ -27,29 +27,29 @@ pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Re
 }
 
 /// QueryThingModel.
-pub(super) fn query(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
     let data = vec![("ThingModelJson", text(stored(directory, &key, params)?))];
     Ok(vec![("Data", Node::Object(data)), ("ProductKey", text(key.as_str()))])
 }
 
 /// GetThingModelTsl and GetThingModelTslPublished.
-pub(super) fn get_tsl(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn get_tsl(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
     Ok(vec![("Data", Node::Object(vec![("TslStr", text(stored(directory, &key, params)?))]))])
 }
 
-fn module(params: &Params<'_>) -> Result<Option<ModuleId>, Failure> {
+fn module(params: &Params<'_>) -> Result<Option<ModuleId>, ActionError> {
     let id = params.get("FunctionBlockId").map(ModuleId::try_from).transpose();
-    id.map_err(|why| Failure::illegal(format!("FunctionBlockId: {why}")))
+    id.map_err(|why| ActionError::illegal(format!("FunctionBlockId: {why}")))
 }
 
-fn product(directory: &dyn Directory, key: &ProductKey) -> Result<std::sync::Arc<Product>, Failure> {
+fn product(directory: &dyn Directory, key: &ProductKey) -> Result<std::sync::Arc<Product>, ActionError> {
     directory.product(key).ok_or_else(|| CallError::UnknownProduct(key.to_string()).into())
 }
 
 /// The product's model with this module in it, in place of the one of the same id.
-fn with_module(product: &Product, module: Option<&ModuleId>, tsl: &str) -> Result<ThingModel, Failure> {
+fn with_module(product: &Product, module: Option<&ModuleId>, tsl: &str) -> Result<ThingModel, ActionError> {
     let old = product.model.as_deref();
     let others = old.into_iter().flat_map(ThingModel::module_texts).filter(|(id, _)| Some(*id) != module);
     let mut modules: Vec<&str> = others.map(|(_, text)| text).collect();
@@ -60,9 +60,9 @@ fn with_module(product: &Product, module: Option<&ModuleId>, tsl: &str) -> Resul
     };
     modules.extend(module.map(|_| tsl));
     let model =
-        ThingModel::parse(main, &modules).map_err(|problems| Failure::illegal(format!("TslStr: {problems}")))?;
+        ThingModel::parse(main, &modules).map_err(|problems| ActionError::illegal(format!("TslStr: {problems}")))?;
     match module {
-        Some(id) if model.module_json(Some(id)).is_none() => Err(Failure::illegal(format!(
+        Some(id) if model.module_json(Some(id)).is_none() => Err(ActionError::illegal(format!(
             "FunctionBlockId is {id}, but TslStr does not have it as its functionBlockId"
         ))),
         _ => Ok(model),
@@ -77,16 +77,16 @@ fn empty(product: &ProductKey) -> String {
 }
 
 /// The text of the module that is asked for.
-fn stored(directory: &dyn Directory, key: &ProductKey, params: &Params<'_>) -> Result<String, Failure> {
+fn stored(directory: &dyn Directory, key: &ProductKey, params: &Params<'_>) -> Result<String, ActionError> {
     let product = product(directory, key)?;
     let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(key.to_string()))?;
     if let Some(wanted) = params.get("ModelVersion").filter(|wanted| model.version() != Some(wanted)) {
         let kept = model.version().unwrap_or("without a number");
-        return Err(Failure::illegal(format!("ModelVersion {wanted:?} is not kept; only the newest is: {kept}")));
+        return Err(ActionError::illegal(format!("ModelVersion {wanted:?} is not kept; only the newest is: {kept}")));
     }
     let module = module(params)?;
     model.module_json(module.as_ref()).map(str::to_owned).ok_or_else(|| {
         let ids: Vec<_> = model.module_texts().map(|(id, _)| id.as_str()).collect();
-        Failure::illegal(format!("FunctionBlockId does not exist; the model's modules are [{}]", ids.join(", ")))
+        ActionError::illegal(format!("FunctionBlockId does not exist; the model's modules are [{}]", ids.join(", ")))
     })
 }

@@ -6,21 +6,21 @@
 use thingcall_tsl::{DataFormat, Directory, NewProduct, ProductSettings, Validation};
 
 use crate::answer::{Fields, Node, text};
-use crate::error::Failure;
+use crate::error::ActionError;
 use crate::params::Params;
 
 /// The longest product name. Source: Alibaba's reference says 4 to 30 characters; shorter ones do no harm here.
 const NAME_CHARACTERS_MAX: usize = 30;
 
 /// CreateProduct.
-pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let name = params.need("ProductName")?;
     if name.chars().count() > NAME_CHARACTERS_MAX {
-        return Err(Failure::illegal(format!("ProductName is longer than {NAME_CHARACTERS_MAX} characters")));
+        return Err(ActionError::illegal(format!("ProductName is longer than {NAME_CHARACTERS_MAX} characters")));
     }
     let node_type = params.need("NodeType")?;
     if node_type != "0" {
-        return Err(Failure::illegal(format!(
+        return Err(ActionError::illegal(format!(
             "NodeType is {node_type:?}; right is 0, a device: gateways with sub-devices are not supported"
         )));
     }
@@ -52,12 +52,12 @@ pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Re
 }
 
 /// The value of one of two words; the first stands for an absent parameter too.
-fn choice<T: Copy>(params: &Params<'_>, name: &str, words: [(&str, T); 2]) -> Result<T, Failure> {
+fn choice<T: Copy>(params: &Params<'_>, name: &str, words: [(&str, T); 2]) -> Result<T, ActionError> {
     let [(first, default), (second, other)] = words;
     match params.get(name) {
         None => Ok(default),
         Some(word) if word == first => Ok(default),
         Some(word) if word == second => Ok(other),
-        Some(word) => Err(Failure::illegal(format!("{name} is {word:?}; right is {first} or {second}"))),
+        Some(word) => Err(ActionError::illegal(format!("{name} is {word:?}; right is {first} or {second}"))),
     }
 }

@@ -8,7 +8,7 @@ use thingcall_tsl::{DeviceRecord, Directory};
 use super::target;
 use crate::answer::{Fields, Node, text};
 use crate::clock;
-use crate::error::Failure;
+use crate::error::ActionError;
 use crate::params::Params;
 
 /// How many devices BatchGetDeviceState takes. Source: Alibaba's reference.
@@ -25,7 +25,7 @@ pub(super) fn word(record: &DeviceRecord) -> &'static str {
 }
 
 /// GetDeviceStatus.
-pub(super) async fn one(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn one(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let record = directory.device(&target::device(params)?).await?;
     let mut data = vec![("Status", text(word(&record)))];
     data.extend(changed(&record));
@@ -34,7 +34,7 @@ pub(super) async fn one(directory: &dyn Directory, params: &Params<'_>) -> Resul
 
 /// BatchGetDeviceState. A device that does not exist fails the whole request: an answer that leaves one out is easily
 /// misread.
-pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, Failure> {
+pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let mut states = Vec::new();
     for device in devices(params)? {
         states.push(Node::Object(state(&directory.device(&device).await?)));
@@ -43,20 +43,22 @@ pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> R
 }
 
 /// The devices of `IotId.N`, else of `ProductKey` and `DeviceName.N`.
-fn devices(params: &Params<'_>) -> Result<Vec<DeviceRef>, Failure> {
+fn devices(params: &Params<'_>) -> Result<Vec<DeviceRef>, ActionError> {
     let ids = params.list("IotId", DEVICES_MAX);
     let devices: Vec<DeviceRef> = if ids.is_empty() {
         let product = target::product(params)?;
         let names = params.list("DeviceName", DEVICES_MAX).into_iter();
         let key = |text| Ok(DeviceRef::Key(DeviceKey { product: product.clone(), name: target::device_name(text)? }));
-        names.map(key).collect::<Result<_, Failure>>()?
+        names.map(key).collect::<Result<_, ActionError>>()?
     } else {
         ids.into_iter().map(target::iot_id).collect::<Result<_, _>>()?
     };
     match devices.len() {
-        0 => Err(Failure::illegal("no device is named; give DeviceName.1, DeviceName.2, ... or IotId.1, IotId.2, ...")),
+        0 => Err(ActionError::illegal(
+            "no device is named; give DeviceName.1, DeviceName.2, ... or IotId.1, IotId.2, ...",
+        )),
         count if count > DEVICES_MAX => {
-            Err(Failure::illegal(format!("more than {DEVICES_MAX} devices are named; ask for fewer at a time")))
+            Err(ActionError::illegal(format!("more than {DEVICES_MAX} devices are named; ask for fewer at a time")))
         }
         _ => Ok(devices),
     }

@@ -4,11 +4,11 @@
 
 use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ErrorCode, IotId, Outcome, ProductKey};
 
-use crate::error::Failure;
+use crate::error::ActionError;
 use crate::params::Params;
 
 /// The device of `IotId`, else of `ProductKey` and `DeviceName`.
-pub(crate) fn device(params: &Params<'_>) -> Result<DeviceRef, Failure> {
+pub(super) fn device(params: &Params<'_>) -> Result<DeviceRef, ActionError> {
     if let Some(text) = params.get("IotId") {
         return iot_id(text);
     }
@@ -20,24 +20,24 @@ pub(crate) fn device(params: &Params<'_>) -> Result<DeviceRef, Failure> {
 }
 
 /// The product of `ProductKey`.
-pub(crate) fn product(params: &Params<'_>) -> Result<ProductKey, Failure> {
+pub(super) fn product(params: &Params<'_>) -> Result<ProductKey, ActionError> {
     let text = params.get("ProductKey").ok_or_else(|| {
         missing(ErrorCode::NullProductKey, "ProductKey is missing; a device may be given by IotId instead")
     })?;
-    ProductKey::try_from(text).map_err(|why| Failure::malformed(ErrorCode::InvalidFormattedProductKey, &why))
+    ProductKey::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidFormattedProductKey, &why))
 }
 
 /// A device's name.
-pub(crate) fn device_name(text: &str) -> Result<DeviceName, Failure> {
-    DeviceName::try_from(text).map_err(|why| Failure::malformed(ErrorCode::InvalidFormattedDeviceName, &why))
+pub(super) fn device_name(text: &str) -> Result<DeviceName, ActionError> {
+    DeviceName::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidFormattedDeviceName, &why))
 }
 
 /// A device by its IotId.
-pub(crate) fn iot_id(text: &str) -> Result<DeviceRef, Failure> {
-    let id = IotId::try_from(text).map_err(|why| Failure::malformed(ErrorCode::InvalidIotId, &why))?;
+pub(super) fn iot_id(text: &str) -> Result<DeviceRef, ActionError> {
+    let id = IotId::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidIotId, &why))?;
     Ok(DeviceRef::IotId(id))
 }
 
-fn missing(code: ErrorCode, text: &str) -> Failure {
-    Failure::service(code, Outcome::UnknownTarget, text)
+fn missing(code: ErrorCode, text: &str) -> ActionError {
+    ActionError::service(code, Outcome::UnknownTarget, text)
 }

@@ -7,10 +7,10 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName};
 use smallvec::SmallVec;
 
-use super::{Claim, Scheme};
-use crate::gateway::Refusal;
+use super::Claim;
+use crate::gateway::GatewayError;
+use crate::incoming::{Incoming, Scheme};
 use crate::params::Params;
-use crate::request::Incoming;
 use crate::{canonical, headers, sign};
 
 /// The headers that mean something and are in every request.
@@ -18,15 +18,15 @@ use crate::{canonical, headers, sign};
 static BELIEVED: [&HeaderName; 3] = [&headers::ACTION, &headers::VERSION, &HOST];
 
 /// What the headers claim.
-pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
+pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, GatewayError> {
     let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
     let signed: SignedHeaders<'_> = authorization.signed_headers.split(';').collect();
     let believed = |name: &HeaderName| {
         if !signed.contains(&name.as_str()) {
-            return Err(Refusal::IncompleteSignature(format!("the header {name} is not signed")));
+            return Err(GatewayError::IncompleteSignature(format!("the header {name} is not signed")));
         }
         let text = incoming.header(name).filter(|text| !text.is_empty());
-        text.ok_or_else(|| Refusal::IncompleteSignature(format!("the header {name} is missing")))
+        text.ok_or_else(|| GatewayError::IncompleteSignature(format!("the header {name} is missing")))
     };
     for name in BELIEVED {
         believed(name)?;
@@ -35,7 +35,7 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
     let hash = believed(&headers::CONTENT_HASH)?;
     let actual = sign::body_hash(incoming.body);
     if !hash.eq_ignore_ascii_case(&actual) {
-        return Err(Refusal::ContentHash(actual.into_owned()));
+        return Err(GatewayError::ContentHash(actual.into_owned()));
     }
     let request = canonical_request(incoming, &authorization, &signed, hash)?;
     Ok(Claim {
@@ -50,7 +50,7 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal
 }
 
 /// The key's id and the time, where they are there.
-pub(super) fn foreseen<'a>(incoming: &'a Incoming<'_>) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
+pub(super) fn foreseen<'a>(incoming: &'a Incoming<'_>) -> Result<(Option<&'a str>, Option<&'a str>), GatewayError> {
     let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
     Ok((Some(authorization.credential), incoming.header(&headers::DATE)))
 }
@@ -67,10 +67,10 @@ struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    fn read(text: &'a str) -> Result<Self, Refusal> {
+    fn read(text: &'a str) -> Result<Self, GatewayError> {
         let (algorithm, rest) = text.split_once(' ').unwrap_or((text, ""));
         if algorithm != sign::ACS3 {
-            return Err(Refusal::SignatureMethod(algorithm.chars().take(64).collect()));
+            return Err(GatewayError::SignatureMethod(algorithm.chars().take(64).collect()));
         }
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for (name, value) in rest.split(',').filter_map(|part| part.trim().split_once('=')) {
@@ -84,7 +84,7 @@ impl<'a> Authorization<'a> {
                 *place = Some(value);
             }
         }
-        let missing = |name: &str| Refusal::IncompleteSignature(format!("Authorization has no {name}"));
+        let missing = |name: &str| GatewayError::IncompleteSignature(format!("Authorization has no {name}"));
         Ok(Self {
             credential: credential.ok_or_else(|| missing("Credential"))?,
             signed_headers: signed_headers.ok_or_else(|| missing("SignedHeaders"))?,
@@ -98,7 +98,7 @@ fn canonical_request(
     authorization: &Authorization<'_>,
     signed: &SignedHeaders<'_>,
     hash: &str,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Vec<u8>, GatewayError> {
     let head = incoming.head;
     let mut out = String::with_capacity(1024);
     out.push_str(head.method.as_str());
@@ -124,9 +124,9 @@ fn canonical_request(
 }
 
 /// Appends `name:value` and a line feed; several headers of one name are one, with commas.
-fn push_header(out: &mut Vec<u8>, headers: &HeaderMap, name: &str) -> Result<(), Refusal> {
+fn push_header(out: &mut Vec<u8>, headers: &HeaderMap, name: &str) -> Result<(), GatewayError> {
     let mut values = headers.get_all(name).iter();
-    let missing = || Refusal::IncompleteSignature(format!("the header {name} is signed but was not sent"));
+    let missing = || GatewayError::IncompleteSignature(format!("the header {name} is signed but was not sent"));
     out.extend_from_slice(name.as_bytes());
     out.push(b':');
     out.extend_from_slice(values.next().ok_or_else(missing)?.as_bytes().trim_ascii());

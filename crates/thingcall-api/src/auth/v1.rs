@@ -1,21 +1,24 @@
 //! The older signature: system parameters among the others, `HMAC-SHA1` over the canonical parameters.
 
-use super::{Claim, Scheme};
-use crate::gateway::Refusal;
-use crate::request::Incoming;
+use super::Claim;
+use crate::gateway::GatewayError;
+use crate::incoming::{Incoming, Scheme};
 use crate::{canonical, headers, sign};
 
 /// What the parameters claim.
-pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Refusal> {
+pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, GatewayError> {
     let params = &incoming.params;
     refuse_other_methods(incoming)?;
     let key_id = params.need("AccessKeyId")?;
     let signature = params.need("Signature")?;
     let version = params.need("SignatureVersion")?;
     if version != "1.0" {
-        return Err(Refusal::Invalid { name: "SignatureVersion", problem: format!("it is {version:?}; right is 1.0") });
+        return Err(GatewayError::Invalid {
+            name: "SignatureVersion",
+            problem: format!("it is {version:?}; right is 1.0"),
+        });
     }
-    let time = time(incoming).ok_or(Refusal::Missing("Timestamp"))?;
+    let time = time(incoming).ok_or(GatewayError::Missing("Timestamp"))?;
     let query = canonical::query(params.without("Signature"));
     Ok(Claim {
         scheme: Scheme::V1,
@@ -40,15 +43,15 @@ fn time<'a>(incoming: &'a Incoming<'_>) -> Option<&'a str> {
 }
 
 /// Says it of what SDKs can be told to use and is not known here, before anything else is found missing.
-fn refuse_other_methods(incoming: &Incoming<'_>) -> Result<(), Refusal> {
+fn refuse_other_methods(incoming: &Incoming<'_>) -> Result<(), GatewayError> {
     let params = &incoming.params;
     if incoming.header(&headers::BEARER).is_some() || params.get("SignatureType") == Some("BEARERTOKEN") {
-        return Err(Refusal::SignatureMethod("BEARERTOKEN".to_owned()));
+        return Err(GatewayError::SignatureMethod("BEARERTOKEN".to_owned()));
     }
     match params.get("SignatureMethod") {
         Some("HMAC-SHA1") => Ok(()),
-        Some(other) => Err(Refusal::SignatureMethod(other.chars().take(64).collect())),
-        None if params.get("AccessKeyId").is_none() => Err(Refusal::Missing("AccessKeyId")),
-        None => Err(Refusal::Missing("SignatureMethod")),
+        Some(other) => Err(GatewayError::SignatureMethod(other.chars().take(64).collect())),
+        None if params.get("AccessKeyId").is_none() => Err(GatewayError::Missing("AccessKeyId")),
+        None => Err(GatewayError::Missing("SignatureMethod")),
     }
 }

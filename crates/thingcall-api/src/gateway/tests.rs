@@ -5,31 +5,31 @@ use super::*;
 #[test]
 fn every_status_is_counted_from_the_start() {
     for refusal in [
-        Refusal::Method(String::new()),
-        Refusal::KeyUnknown,
-        Refusal::KeyInactive,
-        Refusal::UriTooLong { bytes: 1, max: 0 },
-        Refusal::BodyTooLarge { max: 0 },
-        Refusal::BodyTimeout(Duration::ZERO),
-        Refusal::BodyType(String::new()),
-        Refusal::NonceUsed,
+        GatewayError::Method(String::new()),
+        GatewayError::KeyUnknown,
+        GatewayError::KeyInactive,
+        GatewayError::UriTooLong { bytes: 1, max: 0 },
+        GatewayError::BodyTooLarge { max: 0 },
+        GatewayError::BodyTimeout(Duration::ZERO),
+        GatewayError::BodyType(String::new()),
+        GatewayError::NonceUsed,
     ] {
-        assert!(Refusal::STATUSES.contains(&refusal.status()), "{refusal:?}");
+        assert!(GatewayError::STATUSES.contains(&refusal.status()), "{refusal:?}");
     }
 }
 
 #[test]
 fn throttling_says_when_to_come_again_in_whole_seconds() {
-    let throttled = |wait| Refusal::Throttled { calls_per_second_max: 1, wait }.retry_after();
+    let throttled = |wait| GatewayError::Throttled { calls_per_second_max: 1, wait }.retry_after();
     assert_eq!(throttled(Duration::from_millis(2)), Some(1));
     assert_eq!(throttled(Duration::from_secs(2)), Some(2));
     assert_eq!(throttled(Duration::from_millis(2001)), Some(3));
-    assert_eq!(Refusal::NonceUsed.retry_after(), None);
+    assert_eq!(GatewayError::NonceUsed.retry_after(), None);
 }
 
 #[test]
 fn sdks_find_their_own_string_after_the_first_colon() {
-    let text = Refusal::SignatureDoesNotMatch("POST&%2F&a".to_owned()).to_string();
+    let text = GatewayError::SignatureDoesNotMatch("POST&%2F&a".to_owned()).to_string();
     assert_eq!(text.split_once(':').unwrap().1, "POST&%2F&a");
     assert_eq!(text.split_once("string to sign is:").unwrap().1, "POST&%2F&a");
 }

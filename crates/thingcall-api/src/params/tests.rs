@@ -14,7 +14,7 @@ fn query_and_body_are_one() {
 #[test]
 fn a_name_given_twice_is_refused() {
     let params = Params::read("B=1&A=1", b"B=1");
-    assert_eq!(params.check(), Err(Refusal::Duplicate("B".to_owned())));
+    assert_eq!(params.check(), Err(GatewayError::Duplicate("B".to_owned())));
 }
 
 #[test]
@@ -28,5 +28,5 @@ fn lists_count_from_one_and_end_at_a_gap() {
 fn more_parameters_than_are_read_are_refused() {
     let many: String = (0..=Params::COUNT_MAX).map(|i| format!("p{i}=1&")).collect();
     let params = Params::read(&many, b"");
-    assert_eq!(params.check(), Err(Refusal::TooManyParameters { max: Params::COUNT_MAX }));
+    assert_eq!(params.check(), Err(GatewayError::TooManyParameters { max: Params::COUNT_MAX }));
 }

@@ -16,9 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::directory::MemoryDirectory;
-use crate::auth::Gate;
+use crate::auth::Authenticator;
+use crate::calls::Calls;
 use crate::config::Config;
-use crate::invoke::Calls;
 use crate::server::Front;
 use crate::sign::{self, Signer};
 
@@ -164,9 +164,9 @@ impl Setup {
         // It began a while before, so that requests may be older than it is.
         let (began, now) = (AtomicBool::new(false), self.now);
         let clock = move || if began.swap(true, Ordering::Relaxed) { now() } else { UnixMillis(now().0 - 900_000) };
-        let gate = Gate::new(keys, &self.config, Arc::new(clock));
+        let auth = Authenticator::new(keys, &self.config, Arc::new(clock));
         let registry = Registry::new();
-        let front = Front::assemble(self.config, engine.clone(), directory.clone(), gate, &registry).unwrap();
+        let front = Front::assemble(self.config, engine.clone(), directory.clone(), auth, &registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (drain, drained) = oneshot::channel();

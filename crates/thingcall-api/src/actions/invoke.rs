@@ -1,93 +1,39 @@
 //! InvokeThingService: parameters to a [`Request`], the engine's answer to `Data`.
 //!
 //! **Invariant:** knows nothing of models and devices: what is not about the form of a parameter is the engine's to
-//! say. A failure found here is counted as a call that failed.
+//! say.
 
 use std::io::Write as _;
-use std::pin::Pin;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use thingcall_core::{
     AccessKey, Answer, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, ReplyBody, Request, ResultShape, ServiceId,
 };
-use thingcall_engine::{Engine, Invoked, Stage};
 
-use crate::actions::target;
+use super::target;
 use crate::answer::{Fields, Node, json, text};
-use crate::error::Failure;
-use crate::request::{App, Incoming};
+use crate::calls::CallDesk;
+use crate::error::ActionError;
+use crate::incoming::Incoming;
 
-/// What the front needs of the engine. A trait so that tests can say what comes back, and when.
-#[async_trait]
-pub(crate) trait Calls: Send + Sync {
-    /// Makes one call; dropping the future ends it.
-    async fn invoke(&self, request: Request) -> Result<Invoked, CallError>;
-    /// How long a synchronous caller waits.
-    fn reply_timeout(&self) -> Duration;
-    /// Counts a call that did not come to the engine.
-    fn count_refused(&self, outcome: Outcome);
-    /// Notes a request that was refused; `signed` says whether its caller is known.
-    fn refused(&self, failure: thingcall_core::Failure, signed: bool);
-    /// Counts the time from the request's head to here: parameters, signature, quota.
-    fn authenticated(&self, took: Duration);
-}
-
-#[async_trait]
-impl Calls for Engine {
-    // Written out, so that what waits holds the engine's state and not the request beside it.
-    fn invoke<'a, 'b>(
-        &'a self,
-        request: Request,
-    ) -> Pin<Box<dyn Future<Output = Result<Invoked, CallError>> + Send + 'b>>
-    where
-        'a: 'b,
-        Self: 'b,
-    {
-        Box::pin(Engine::invoke(self, request))
-    }
-
-    fn reply_timeout(&self) -> Duration {
-        Engine::reply_timeout(self)
-    }
-
-    fn count_refused(&self, outcome: Outcome) {
-        Engine::count_refused(self, outcome);
-    }
-
-    fn refused(&self, failure: thingcall_core::Failure, signed: bool) {
-        Engine::refused(self, failure, signed);
-    }
-
-    fn authenticated(&self, took: Duration) {
-        self.stage_took(Stage::Auth, took);
-    }
-}
-
-/// InvokeThingService: a call as the request asks for it.
-pub(crate) struct Call {
+/// A call as the request asks for it.
+pub(crate) struct Invocation {
     request: Request,
     /// What `Result` is to hold.
     shape: ResultShape,
 }
 
-impl Call {
-    /// Takes it from the account's quota and reads it.
-    pub(crate) fn read(app: &App, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Self, Failure> {
-        let shape = key.result.unwrap_or(app.config.result);
-        let request = app
-            .quota
-            .take(&key.account)
-            .map_err(Failure::from)
-            .and_then(|()| read(incoming, app.calls.reply_timeout(), shape))
-            .inspect_err(|failure| app.calls.count_refused(failure.outcome()))?;
-        app.calls.authenticated(incoming.received.elapsed());
-        Ok(Self { request, shape })
-    }
+/// InvokeThingService.
+pub(super) fn invoke(desk: &CallDesk, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Invocation, ActionError> {
+    desk.take(incoming, key, |reply_timeout, shape| {
+        Ok(Invocation { request: read(incoming, reply_timeout, shape)?, shape })
+    })
+}
 
-    /// Makes it.
-    pub(crate) async fn run(self, app: &App) -> Result<Fields, Failure> {
-        let invoked = app.calls.invoke(self.request).await?;
+impl Invocation {
+    /// Makes it; what it returns stands beside `RequestId` and `Success`.
+    pub(crate) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
+        let invoked = desk.make(self.request).await?;
         let mut data = vec![("MessageId", text(invoked.id.to_string()))];
         if let Answer::Replied(body) = invoked.answer {
             data.push(("Result", text(result(self.shape, invoked.id, body)?)));
@@ -96,7 +42,7 @@ impl Call {
     }
 }
 
-fn read(incoming: &Incoming<'_>, reply_timeout: Duration, shape: ResultShape) -> Result<Request, Failure> {
+fn read(incoming: &Incoming<'_>, reply_timeout: Duration, shape: ResultShape) -> Result<Request, ActionError> {
     let params = &incoming.params;
     let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
     Ok(Request {
@@ -111,15 +57,15 @@ fn read(incoming: &Incoming<'_>, reply_timeout: Duration, shape: ResultShape) ->
     })
 }
 
-fn service(identifier: &str) -> Result<ServiceId, Failure> {
+fn service(identifier: &str) -> Result<ServiceId, ActionError> {
     let code = ErrorCode::InvokeThingServiceFailed;
     ServiceId::try_from(identifier).map_err(|why| match meant(identifier) {
-        Some(meant) => Failure::service(
+        Some(meant) => ActionError::service(
             code,
             Outcome::UnknownTarget,
             format!("Identifier {:?} is the service's method or topic; write {meant}", why.text),
         ),
-        None => Failure::malformed(code, &why),
+        None => ActionError::malformed(code, &why),
     })
 }
 
@@ -129,16 +75,16 @@ fn meant(identifier: &str) -> Option<ServiceId> {
     ServiceId::try_from(rest.strip_suffix("_reply").unwrap_or(rest)).ok()
 }
 
-fn qos(text: Option<&str>) -> Result<Qos, Failure> {
+fn qos(text: Option<&str>) -> Result<Qos, ActionError> {
     match text {
         None | Some("0") => Ok(Qos::AtMostOnce),
         Some("1") => Ok(Qos::AtLeastOnce),
-        Some(other) => Err(Failure::illegal(format!("Qos is {other:?}; right is 0 or 1"))),
+        Some(other) => Err(ActionError::illegal(format!("Qos is {other:?}; right is 0 or 1"))),
     }
 }
 
 /// The text in `Result`, itself JSON.
-fn result(shape: ResultShape, id: CallId, body: ReplyBody) -> Result<String, Failure> {
+fn result(shape: ResultShape, id: CallId, body: ReplyBody) -> Result<String, ActionError> {
     match shape {
         ResultShape::Envelope => Ok(envelope(id, &body)),
         ResultShape::Data if body.code == ReplyBody::SUCCESS => Ok(body.data),

@@ -31,7 +31,7 @@ fn bare_data_fails_where_the_device_did() {
     assert_eq!(result(ResultShape::Data, id, body(200, None)).unwrap(), r#"{"f":10.0}"#);
     let failure = result(ResultShape::Data, id, body(460, Some("too hot"))).unwrap_err();
     assert_eq!(failure.outcome(), Outcome::DeviceError);
-    let Failure::Service(failure) = failure else { panic!("{failure:?}") };
+    let ActionError::Service(failure) = failure else { panic!("{failure:?}") };
     assert_eq!(failure.code, ErrorCode::InvokeThingServiceFailed);
     assert!(failure.text.contains("460: too hot"), "{}", failure.text);
 }

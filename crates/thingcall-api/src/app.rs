@@ -1,0 +1,98 @@
+//! What requests are answered with, shared by all connections.
+//!
+//! **Invariant:** whoever is judged by its signature is counted, once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::http::request::Parts;
+use prometheus::Registry;
+use thingcall_core::{AccessKey, Failure};
+use thingcall_tsl::Directory;
+use tokio::time::Instant;
+
+use crate::actions::Action;
+use crate::auth::Authenticator;
+use crate::calls::{CallDesk, Calls};
+use crate::config::Config;
+use crate::gateway::GatewayError;
+use crate::incoming::Incoming;
+use crate::metrics::{Metrics, fullness};
+use crate::quota::{Accounts, Quota};
+
+/// The front, without its listener.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) desk: CallDesk,
+    pub(crate) directory: Arc<dyn Directory>,
+    auth: Authenticator,
+    metrics: Metrics,
+}
+
+impl App {
+    pub(crate) fn new(
+        config: Config,
+        calls: Arc<dyn Calls>,
+        directory: Arc<dyn Directory>,
+        auth: Authenticator,
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let accounts = Accounts::new();
+        show(&config, &auth, &accounts, registry)?;
+        let quota = Quota::new(config.calls_per_second_max, accounts);
+        let desk = CallDesk::new(calls, quota, config.result);
+        Ok(Self { desk, directory, auth, metrics: Metrics::register(registry)?, config })
+    }
+
+    /// The key that signed this request.
+    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, GatewayError> {
+        incoming
+            .params
+            .check()
+            .and_then(|()| self.auth.admit(incoming))
+            .inspect(|_| self.metrics.admitted())
+            .inspect_err(|why| self.metrics.refused(why))
+    }
+
+    /// Refuses a request whose head alone says already that it will be.
+    pub(crate) fn foresee(&self, head: &Parts) -> Result<(), GatewayError> {
+        let incoming = Incoming::read(Instant::now(), head, &[]);
+        self.auth.foresee(&incoming).inspect_err(|why| self.metrics.refused(why))
+    }
+
+    /// Notes a request that was refused; `signed` says whether its caller is known.
+    pub(crate) fn note_refused(&self, failure: Failure, signed: bool) {
+        self.desk.note_refused(failure, signed);
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn answered(&self, action: Option<Action>, status: StatusCode, took: Duration) {
+        self.metrics.answered(action, status, took);
+    }
+
+    /// Counts the answer to what could not be read as a request.
+    pub(crate) fn answered_unread(&self, status: StatusCode) {
+        self.metrics.unread(status);
+    }
+}
+
+/// Shows how much of its limits is used up.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn show(
+    config: &Config,
+    auth: &Authenticator,
+    accounts: &Accounts,
+    registry: &Registry,
+) -> Result<(), prometheus::Error> {
+    let fullest = auth.fullest();
+    let about = ("key_nonces", "Nonces remembered of the access key that has most");
+    fullness::register(registry, about, config.nonces_max.get(), move || fullest() as f64)?;
+    if config.calls_per_second_max == 0 {
+        return Ok(());
+    }
+    let (accounts, limit) = (accounts.clone(), config.calls_per_second_max as usize);
+    let about =
+        ("account_calls_per_second", "Calls a second of the account that made most, since they were last asked for");
+    fullness::register(registry, about, limit, move || accounts.calls_per_second())
+}

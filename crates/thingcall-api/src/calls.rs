@@ -1,0 +1,105 @@
+//! What calls are made with: the engine, as the front sees it, and the quota in front of it.
+//!
+//! **Invariant:** a call is taken from its account's quota before anything else is done for it. One that does not come
+//! to the engine is counted as a call that failed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thingcall_core::{AccessKey, CallError, Failure, Outcome, Request, ResultShape};
+use thingcall_engine::{Engine, Invoked, Stage};
+
+use crate::error::ActionError;
+use crate::incoming::Incoming;
+use crate::quota::Quota;
+
+/// What the front needs of the engine. A trait so that tests can say what comes back, and when.
+#[async_trait]
+pub(crate) trait Calls: Send + Sync {
+    /// Makes one call; dropping the future ends it.
+    async fn invoke(&self, request: Request) -> Result<Invoked, CallError>;
+    /// How long a synchronous caller waits.
+    fn reply_timeout(&self) -> Duration;
+    /// Counts a call that did not come to the engine.
+    fn count_refused(&self, outcome: Outcome);
+    /// Notes a request that was refused; `signed` says whether its caller is known.
+    fn refused(&self, failure: Failure, signed: bool);
+    /// Counts the time from the request's head to here: parameters, signature, quota.
+    fn authenticated(&self, took: Duration);
+}
+
+#[async_trait]
+impl Calls for Engine {
+    // Written out, so that what waits holds the engine's state and not the request beside it.
+    fn invoke<'a, 'b>(
+        &'a self,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Invoked, CallError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(Engine::invoke(self, request))
+    }
+
+    fn reply_timeout(&self) -> Duration {
+        Engine::reply_timeout(self)
+    }
+
+    fn count_refused(&self, outcome: Outcome) {
+        Engine::count_refused(self, outcome);
+    }
+
+    fn refused(&self, failure: Failure, signed: bool) {
+        Engine::refused(self, failure, signed);
+    }
+
+    fn authenticated(&self, took: Duration) {
+        self.stage_took(Stage::Auth, took);
+    }
+}
+
+/// Where calls are taken and made.
+pub(crate) struct CallDesk {
+    calls: Arc<dyn Calls>,
+    quota: Quota,
+    /// What `Result` holds, unless the key says otherwise.
+    result: ResultShape,
+}
+
+impl CallDesk {
+    pub(crate) fn new(calls: Arc<dyn Calls>, quota: Quota, result: ResultShape) -> Self {
+        Self { calls, quota, result }
+    }
+
+    /// Takes one call from the quota of the key's account and has it read, given how long a synchronous caller waits and
+    /// what the key's `Result` is to hold.
+    pub(crate) fn take<T>(
+        &self,
+        incoming: &Incoming<'_>,
+        key: &AccessKey,
+        read: impl FnOnce(Duration, ResultShape) -> Result<T, ActionError>,
+    ) -> Result<T, ActionError> {
+        let shape = key.result.unwrap_or(self.result);
+        let taken = self
+            .quota
+            .take(&key.account)
+            .map_err(ActionError::from)
+            .and_then(|()| read(self.calls.reply_timeout(), shape))
+            .inspect_err(|error| self.calls.count_refused(error.outcome()))?;
+        self.calls.authenticated(incoming.received.elapsed());
+        Ok(taken)
+    }
+
+    /// Makes one call; dropping the future ends it.
+    pub(crate) fn make(&self, request: Request) -> impl Future<Output = Result<Invoked, CallError>> + Send {
+        self.calls.invoke(request)
+    }
+
+    /// Notes a request that was refused; `signed` says whether its caller is known.
+    pub(crate) fn note_refused(&self, failure: Failure, signed: bool) {
+        self.calls.refused(failure, signed);
+    }
+}

@@ -1,0 +1,103 @@
+//! A request as it came.
+//!
+//! **Invariant:** what it says of itself; whether that is true is for `auth` to say.
+
+use hyper::header::{AUTHORIZATION, HeaderName};
+use hyper::http::request::Parts;
+use thingcall_core::RequestId;
+use tokio::time::Instant;
+
+use crate::answer::Format;
+use crate::gateway::GatewayError;
+use crate::params::Params;
+use crate::{headers, sign};
+
+/// A request, read.
+#[derive(Debug)]
+pub(crate) struct Incoming<'a> {
+    /// When its head was there.
+    pub(crate) received: Instant,
+    /// Names it in the answer and in logs.
+    pub(crate) id: RequestId,
+    /// Its head.
+    pub(crate) head: &'a Parts,
+    /// Its whole body.
+    pub(crate) body: &'a [u8],
+    /// Its parameters, of query and body.
+    pub(crate) params: Params<'a>,
+    /// How it is signed.
+    pub(crate) scheme: Scheme,
+}
+
+/// How a request is signed, and so where it says what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Everything in parameters, `HMAC-SHA1`.
+    V1,
+    /// System parameters in headers, `ACS3-HMAC-SHA256`.
+    Acs3,
+}
+
+impl<'a> Incoming<'a> {
+    pub(crate) fn read(received: Instant, head: &'a Parts, body: &'a [u8]) -> Self {
+        let params = Params::read(head.uri.query().unwrap_or_default(), body);
+        let mut incoming = Self { received, id: RequestId::random(), head, body, params, scheme: Scheme::V1 };
+        incoming.scheme = Scheme::of(&incoming);
+        incoming
+    }
+
+    /// The text of a header; `None` if it is absent or not text.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.head.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// The action's name.
+    pub(crate) fn action(&self) -> Option<&str> {
+        self.system(&headers::ACTION, "Action")
+    }
+
+    /// The API's version.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.system(&headers::VERSION, "Version")
+    }
+
+    /// A system parameter: in a header or among the parameters, as it is signed.
+    fn system(&self, header: &HeaderName, parameter: &str) -> Option<&str> {
+        match self.scheme {
+            Scheme::Acs3 => self.header(header),
+            Scheme::V1 => self.params.get(parameter),
+        }
+    }
+
+    /// The form in which it wants its answer.
+    pub(crate) fn format(&self) -> Result<Format, GatewayError> {
+        let default = match self.scheme {
+            Scheme::Acs3 => Format::Json,
+            Scheme::V1 => Format::Xml,
+        };
+        let Some(word) = self.params.get("Format") else { return Ok(default) };
+        Format::from_word(word).ok_or_else(|| GatewayError::Invalid {
+            name: "Format",
+            problem: format!("it is {:?}; right is JSON or XML", word.chars().take(64).collect::<String>()),
+        })
+    }
+}
+
+impl Scheme {
+    /// The scheme a request means to use: the header's only if it has the header.
+    fn of(incoming: &Incoming<'_>) -> Self {
+        if incoming.header(&AUTHORIZATION).is_some_and(|value| value.starts_with("ACS3-")) {
+            Self::Acs3
+        } else {
+            Self::V1
+        }
+    }
+
+    /// What a request with this string to sign has as its signature.
+    pub(crate) fn sign(self, string: &str, secret: &str) -> String {
+        match self {
+            Self::V1 => sign::v1_sign(string, secret),
+            Self::Acs3 => sign::acs3_sign(string, secret),
+        }
+    }
+}
