@@ -6,21 +6,33 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use thingcall_boundary::Generation;
+
 use crate::error::LoadError;
 use crate::files::Stamp;
-use crate::generation::Generation;
 use crate::kept::Record;
 use crate::lease::Idle;
+use crate::manifest::Manifest;
 use crate::report::{PluginState, PluginStatus};
 use crate::reserved::Reserved;
 use crate::routes::{Member, Wish};
 use crate::scan::FILES_MAX;
+
+/// What runs of an active plugin.
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    /// What its file says.
+    pub(crate) manifest: Manifest,
+    /// The SHA-256 of its file, hex.
+    pub(crate) sha256: String,
+}
 
 /// An active plugin.
 pub(crate) struct Active {
     pub(crate) file: PathBuf,
     pub(crate) number: u64,
     pub(crate) generation: Arc<Generation>,
+    pub(crate) image: Image,
     pub(crate) wish: Wish,
     pub(crate) member: Member,
     /// Ends when nobody can start a call on it any more, once [`Self::member`] is dropped.
@@ -169,7 +181,7 @@ impl Book {
     pub(crate) fn list(&self, reserved: &[Reserved]) -> Vec<PluginState> {
         let refusal = |file: &Path| self.files.get(file)?.refusal.as_ref();
         let active = self.active.values().map(|active| {
-            let image = active.generation.image();
+            let image = &active.image;
             PluginState {
                 file: active.file.clone(),
                 status: PluginStatus::Active,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use thingcall_boundary::{Execution, Fallback, Terms};
 
 /// `[loader]`: where plugins come from and what every one of them may.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -95,25 +96,22 @@ impl Default for PluginConfig {
     }
 }
 
+impl PluginConfig {
+    /// On what terms it runs, with what every plugin may.
+    pub(crate) const fn terms(&self, config: &Config) -> Terms {
+        Terms {
+            execution: self.execution,
+            threads: self.threads.get(),
+            fallback: self.fallback,
+            calls_in_flight_max: self.calls_in_flight_max.get(),
+            plugin_bytes_max: config.plugin_bytes_max.get(),
+            operations_per_call_max: config.operations_per_call_max.get(),
+            stall_warn: config.stall_warn,
+            stall_open: config.stall_open,
+            retire_timeout: config.retire_timeout,
+        }
+    }
+}
+
 /// The sections `[plugins.NAME]`.
 pub type PluginConfigs = BTreeMap<String, PluginConfig>;
-
-/// Where a plugin's code runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Execution {
-    /// On threads of its own: code that blocks stalls itself alone.
-    Pool,
-    /// On the server's threads: quicker, and code that blocks stalls the server.
-    Inline,
-}
-
-/// What happens to the calls of a plugin whose circuit is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fallback {
-    /// They fail at once.
-    Fail,
-    /// They go to the device as if the plugin were not there.
-    BuiltIn,
-}

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use thingcall_boundary::crash::signal_name;
 use tracing::warn;
 
-use crate::crash::{self, Note};
 use crate::error::LoadError;
 use crate::files::{self, FileError};
+use crate::lock::lock;
 use crate::manifest::is_name;
-use crate::slots::lock;
+use crate::note::{self, Note};
 
 /// A file that ended the server so often in a row while it was loaded is not loaded again by itself.
 pub(crate) const IN_A_ROW_MAX: u32 = 3;
@@ -72,7 +73,7 @@ impl Endings {
     /// last words.
     pub(crate) fn learn(folder: PathBuf, note: &Path) -> (Self, Learned) {
         let endings = Self::remembered(folder);
-        let note = crash::listen(note).unwrap_or_else(|error| {
+        let note = note::take(note).unwrap_or_else(|error| {
             warn!(file = %note.display(), %error, "a plugin that ends the server could not be named");
             None
         });
@@ -128,7 +129,7 @@ impl Endings {
             at_load_in_a_row: if at_load { in_a_row.saturating_add(1) } else { 0 },
             at: at.to_owned(),
             at_load,
-            by: signal.map(crash::name),
+            by: signal.map(signal_name),
             generation: *generation,
             message_id: call.map(|call| call.to_string()),
             file: file.into(),

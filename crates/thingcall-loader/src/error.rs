@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use thingcall_boundary::CreateError;
+
 use crate::claim::ClaimError;
 use crate::conflict::Conflict;
 use crate::files::FileError;
-use crate::generation::CreateError;
 use crate::image::ImageError;
 use crate::inspect::InspectError;
 use crate::manifest::ManifestError;

@@ -1,9 +1,9 @@
-//! Opens plugins, guards the boundary, swaps generations.
+//! Finds, checks, loads and swaps plugins.
 //!
-//! Two halves. *Loading* (`plugins`, `load`): a file is read once (`files`, `trust`), looked at without running it
-//! (`inspect`, `manifest`), given its claims (`candidate`), mapped (`image`) and put into the table (`routes`).
-//! *Running* (`generation`): one plugin, its threads and its calls. The seam between them is [`Image`] and
-//! [`Generation`].
+//! A file is read once (`files`, `trust`), looked at without running it (`inspect`, `manifest`), given its claims
+//! (`candidate`), mapped (`image`) and put into the table (`routes`). The seam to what guards its calls is
+//! `thingcall-boundary`'s `Generation`: `start` makes one of a mapped library, the table hands out its handler, and a swap
+//! retires it.
 //!
 //! **Invariants:** no code of a file runs before every check on it passed. A call is answered from a table that never
 //! changes; a swap is one store. What was mapped is never unmapped.
@@ -21,6 +21,7 @@ mod watch;
 
 mod candidate;
 mod files;
+mod folders;
 mod inspect;
 mod manifest;
 mod trust;
@@ -37,8 +38,8 @@ mod kept;
 mod reserved;
 
 // What stays of one that ended the server.
-mod crash;
 mod ended;
+mod note;
 
 mod chain;
 mod lease;
@@ -50,57 +51,26 @@ mod exit;
 mod look;
 mod report;
 
-// Running: one plugin and its calls.
-mod generation;
-mod instance;
-
-mod driver;
-
-mod call;
-
-mod answer;
-mod operation;
-mod request;
-
-mod background;
-mod codec;
-
-mod host;
-
-mod foreign;
-mod log_lines;
-mod out;
-mod own_metrics;
-
-mod slots;
-mod tokens;
-
-mod pool;
-mod watchdog;
-
+mod lock;
 mod metrics;
-
-#[cfg(test)]
-mod testbench;
 
 #[cfg(test)]
 mod testsite;
 
 pub use check::Sections;
 pub use claim::ClaimError;
-pub use config::{Config, Execution, Fallback, PluginConfig, PluginConfigs};
+pub use config::{Config, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;
 pub use ended::Ended;
 pub use error::{LoadError, LoadResult, StartError};
 pub use exit::exit_at_once;
 pub use files::FileError;
-pub use generation::{CreateError, Generation, Image};
 pub use image::ImageError;
 pub use inspect::{InspectError, Inspected, inspect};
 pub use load::Settings;
 pub use look::{Look, look, problems_of_folders};
 pub use manifest::{Manifest, ManifestError};
-pub use metrics::Metrics;
 pub use plugins::Plugins;
 pub use report::{Loaded, PluginState, PluginStatus};
+pub use thingcall_boundary::{CreateError, Execution, Fallback};
 pub use trust::UntrustedPath;

@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use thingcall_boundary::{Fallback, Generation};
 use tracing::{error, info, warn};
 
 use crate::book::{Active, FileNote, Known, Starting};
 use crate::candidate::Candidate;
-use crate::config::{Fallback, PluginConfig, PluginConfigs};
+use crate::config::{PluginConfig, PluginConfigs};
 use crate::error::{LoadError, LoadResult};
 use crate::files::{self, Stamp};
-use crate::generation::Generation;
 use crate::kept::Record;
 use crate::lease::{CodecLease, HandlerLease, Idle, in_use};
 use crate::metrics;
@@ -22,6 +22,7 @@ use crate::report::Loaded;
 use crate::reserved::takes_nothing_kept;
 use crate::routes::{Circuit, Member, Wish};
 use crate::scan::{FILES_MAX, Undecided};
+use crate::start::Created;
 
 /// Whether a file that holds what runs already is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,17 +206,16 @@ impl Inner {
         let Decided { candidate, wish, settings, number, rolled_back } = decided;
         let fallback = settings.fallback;
         let created = self.run(candidate, &wish, settings, number).await;
-        let (generation, bytes) = created.inspect_err(|_| {
+        let Created { generation, image, bytes } = created.inspect_err(|_| {
             let mut book = self.book();
             book.starting.remove(&wish.name);
             self.publish(&book);
         })?;
         let (member, idle) = member(&generation, &wish, fallback);
-        let image = generation.image();
         let mut record = Record::new(file, &image.manifest.version, &image.sha256, &wish);
         record.rolled_back = rolled_back;
         self.remember(&wish.name, record, bytes).await;
-        self.install(Active { file: file.to_owned(), number, generation, wish, member, idle }, section)
+        self.install(Active { file: file.to_owned(), number, generation, image, wish, member, idle }, section)
     }
 
     /// Reads a file and takes a place for its plugin, if its code shall run; else says what runs already.
@@ -285,8 +285,7 @@ impl Inner {
         let mut book = self.book();
         let [name] = replaced else { return None };
         let active = book.active.get_mut(name)?;
-        let image = active.generation.image();
-        if image.sha256 != candidate.read.sha256 {
+        if active.image.sha256 != candidate.read.sha256 {
             return None;
         }
         let before = std::mem::replace(&mut active.file, candidate.file.clone());
@@ -361,7 +360,7 @@ fn member(generation: &Arc<Generation>, wish: &Wish, fallback: Fallback) -> (Mem
 }
 
 fn loaded(active: &Active, changed: bool) -> Loaded {
-    let image = active.generation.image();
+    let image = &active.image;
     Loaded {
         name: active.wish.name.clone(),
         version: image.manifest.version.clone(),

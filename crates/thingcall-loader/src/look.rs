@@ -15,12 +15,12 @@ use crate::config::{Config, PluginConfigs};
 use crate::conflict::Conflict;
 use crate::ended::Endings;
 use crate::error::LoadError;
+use crate::folders::{folder, kept_folder, list};
 use crate::kept::Kept;
 use crate::load::host_can_load;
-use crate::plugins::{folder, kept_folder};
 use crate::reserved::takes_nothing_kept;
 use crate::routes::Wish;
-use crate::scan::{FILES_MAX, list};
+use crate::scan::FILES_MAX;
 
 /// What was found: the server starts without these plugins, and their calls fail.
 #[derive(Debug, Default)]

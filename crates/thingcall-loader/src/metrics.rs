@@ -1,86 +1,16 @@
-//! What the loader counts. A plugin's series exist from its first load on and stay, whatever becomes of it.
+//! What is counted of plugins' files and of what is loaded.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::error::LoadResult;
-use crate::own_metrics::OwnSeries;
-use crate::slots::lock;
-
-/// Bounds of a plugin's calls, in seconds, their devices' time included; one is the limit of a synchronous call.
-const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
-
-/// How a plugin's call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallResult {
-    /// Answered with code 200 or 202.
-    Ok,
-    /// Answered with another code.
-    Declined,
-    /// Answered with a bad status, or against the rules.
-    Error,
-    /// Not answered in time.
-    Timeout,
-    /// Its caller hung up.
-    Cancelled,
-    /// The plugin's code panicked.
-    Panic,
-    /// Turned away: too many calls, or the circuit is open.
-    Busy,
-}
-
-impl CallResult {
-    const ALL: [Self; 7] =
-        [Self::Ok, Self::Declined, Self::Error, Self::Timeout, Self::Cancelled, Self::Panic, Self::Busy];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Declined => "declined",
-            Self::Error => "error",
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Panic => "panic",
-            Self::Busy => "busy",
-        }
-    }
-}
 
 /// The loader's metrics.
 #[derive(Debug)]
-pub struct Metrics {
-    registry: Registry,
-    calls: IntCounterVec,
-    call_duration: HistogramVec,
-    in_flight: IntGaugeVec,
-    stalls: IntCounterVec,
-    circuit_open: IntGaugeVec,
-    stale: IntCounterVec,
+pub(crate) struct Metrics {
     ended_server: IntCounterVec,
     loads: IntCounterVec,
     images_resident: IntGauge,
     info: IntGaugeVec,
-    plugins: Mutex<BTreeMap<String, Arc<Series>>>,
-    own: Mutex<BTreeMap<String, OwnSeries>>,
-}
-
-/// The series of one plugin, shared by its generations.
-#[derive(Debug)]
-pub(crate) struct Series {
-    /// The plugin's name.
-    pub(crate) plugin: Arc<str>,
-    /// In the order of [`CallResult::ALL`].
-    calls: [IntCounter; 7],
-    pub(crate) call_duration: Histogram,
-    pub(crate) in_flight: IntGauge,
-    pub(crate) stalls: IntCounter,
-    pub(crate) circuit_open: IntGauge,
-    pub(crate) stale: IntCounter,
 }
 
 impl Metrics {
@@ -88,79 +18,51 @@ impl Metrics {
     ///
     /// # Errors
     /// If they are registered already.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
-        let gauge = |name: &str, help: &str, labels: &[&str]| IntGaugeVec::new(Opts::new(name, help), labels);
-        let duration =
-            HistogramOpts::new("thingcall_plugin_call_duration_seconds", "Time in a plugin, its devices' included")
-                .buckets(CALL_SECONDS.to_vec());
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
+        let info = Opts::new("thingcall_plugin_info", "1 for each active plugin");
         let metrics = Self {
-            registry: registry.clone(),
-            calls: counter(
-                "thingcall_plugin_calls_total",
-                "Calls of a plugin, by how they ended",
-                &["plugin", "result"],
-            )?,
-            call_duration: HistogramVec::new(duration, &["plugin"])?,
-            in_flight: gauge("thingcall_plugin_in_flight", "Calls of a plugin that have not ended", &["plugin"])?,
-            stalls: counter(
-                "thingcall_plugin_stalls_total",
-                "Times a plugin's code held its thread too long",
-                &["plugin"],
-            )?,
-            circuit_open: gauge("thingcall_plugin_circuit_open", "1 while a plugin's code blocks", &["plugin"])?,
-            stale: counter("thingcall_plugin_stale_total", "Answers of a plugin to calls that had ended", &["plugin"])?,
             ended_server: counter(
                 "thingcall_plugin_ended_server_total",
                 "Times a plugin ended the server, also in earlier processes",
-                &["plugin"],
+                "plugin",
             )?,
-            loads: counter("thingcall_plugin_loads_total", "Loads of plugins, by how they went", &["result"])?,
+            loads: counter("thingcall_plugin_loads_total", "Loads of plugins, by how they went", "result")?,
             images_resident: IntGauge::new(
                 "thingcall_plugin_images_resident",
                 "Mapped plugin files; none is ever unmapped",
             )?,
-            info: gauge("thingcall_plugin_info", "1 for each active plugin", &["plugin", "version", "abi"])?,
-            plugins: Mutex::default(),
-            own: Mutex::default(),
+            info: IntGaugeVec::new(info, &["plugin", "version", "abi"])?,
         };
         for result in LoadResult::ALL {
             drop(metrics.loads.with_label_values(&[result.as_str()]));
         }
-        for vec in [&metrics.calls, &metrics.stalls, &metrics.stale, &metrics.ended_server, &metrics.loads] {
-            registry.register(Box::new(vec.clone()))?;
-        }
-        for vec in [&metrics.in_flight, &metrics.circuit_open, &metrics.info] {
-            registry.register(Box::new(vec.clone()))?;
-        }
-        registry.register(Box::new(metrics.call_duration.clone()))?;
+        registry.register(Box::new(metrics.ended_server.clone()))?;
+        registry.register(Box::new(metrics.loads.clone()))?;
         registry.register(Box::new(metrics.images_resident.clone()))?;
+        registry.register(Box::new(metrics.info.clone()))?;
         Ok(metrics)
     }
 
     /// Counts a load.
-    pub fn load_counted(&self, result: LoadResult) {
+    pub(crate) fn load_counted(&self, result: LoadResult) {
         self.loads.with_label_values(&[result.as_str()]).inc();
     }
 
-    /// Counts how often a plugin ended the server before this start.
+    /// Counts how often a plugin ended the server before this start. From then on there is a series of it.
     pub(crate) fn ended_server(&self, plugin: &str, times: u64) {
         self.ended_server.with_label_values(&[plugin]).inc_by(times);
     }
 
-    /// Counts a file that was mapped and stays so.
-    pub fn image_mapped(&self) {
+    /// Counts a file that was mapped and stays so. Says how many are.
+    pub(crate) fn image_mapped(&self) -> u64 {
         self.images_resident.inc();
-    }
-
-    /// How many files are mapped.
-    pub fn images_resident(&self) -> u64 {
         u64::try_from(self.images_resident.get()).unwrap_or(0)
     }
 
     /// Says that a plugin is active; or, of the version before it, that it no longer is: its series goes, or there would
     /// be one more with each version.
-    pub fn set_active(&self, plugin: &str, version: &str, abi: (u16, u16), active: Active) {
+    pub(crate) fn set_active(&self, plugin: &str, version: &str, abi: (u16, u16), active: Active) {
         let abi = format!("{}.{}", abi.0, abi.1);
         let labels = [plugin, version, &abi];
         match active {
@@ -169,53 +71,13 @@ impl Metrics {
             Active::No => drop(self.info.remove_label_values(&labels)),
         }
     }
-
-    /// The series of a plugin.
-    pub(crate) fn series(&self, plugin: &str) -> Arc<Series> {
-        let mut plugins = lock(&self.plugins);
-        if let Some(series) = plugins.get(plugin) {
-            return series.clone();
-        }
-        self.ended_server(plugin, 0);
-        let series = Arc::new(Series {
-            plugin: plugin.into(),
-            calls: CallResult::ALL.map(|result| self.calls.with_label_values(&[plugin, result.as_str()])),
-            call_duration: self.call_duration.with_label_values(&[plugin]),
-            in_flight: self.in_flight.with_label_values(&[plugin]),
-            stalls: self.stalls.with_label_values(&[plugin]),
-            circuit_open: self.circuit_open.with_label_values(&[plugin]),
-            stale: self.stale.with_label_values(&[plugin]),
-        });
-        plugins.insert(plugin.to_owned(), series.clone());
-        series
-    }
-
-    /// Where plugins' own series are registered, and which there are by their full names.
-    pub(crate) fn own(&self) -> (&Registry, &Mutex<BTreeMap<String, OwnSeries>>) {
-        (&self.registry, &self.own)
-    }
 }
 
 /// Whether a version of a plugin takes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Active {
+pub(crate) enum Active {
     /// It does.
     Yes,
     /// It did.
     No,
-}
-
-impl Series {
-    /// Counts a call that got nowhere near the plugin's code.
-    pub(crate) fn refused(&self, result: CallResult) {
-        if let Some(counter) = self.calls.get(result as usize) {
-            counter.inc();
-        }
-    }
-
-    /// Counts the end of a call.
-    pub(crate) fn ended(&self, result: CallResult, took: Duration) {
-        self.refused(result);
-        self.call_duration.observe(took.as_secs_f64());
-    }
 }

@@ -23,6 +23,7 @@ use crate::config::{Config, PluginConfigs};
 use crate::ended::{Endings, Learned};
 use crate::error::{LoadError, StartError};
 use crate::files::Copies;
+use crate::folders::{absolute, folder, kept_folder};
 use crate::keep::ToKeep;
 use crate::kept::Kept;
 use crate::load::{How, Same, Settings};
@@ -30,7 +31,7 @@ use crate::metrics::{self, Metrics};
 use crate::report::{Loaded, PluginState};
 use crate::reserved::{Reserved, Told, reserved};
 use crate::routes::{Routes, Wish};
-use crate::scan::{Refused, absolute};
+use crate::scan::Refused;
 
 /// How long callers that found a handler may take to use it; longer than any synchronous call lasts.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) unkept: tokio::sync::Mutex<BTreeMap<String, ToKeep>>,
     pub(crate) endings: Arc<Endings>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What is counted of their calls.
+    pub(crate) calls: Arc<thingcall_boundary::Metrics>,
     routes: ArcSwap<Routes>,
     book: Mutex<Book>,
     /// Held while it is decided what becomes of a file. Never while its code runs, or a call is answered.
@@ -131,6 +134,7 @@ impl Plugins {
             folder: folder(&config, data),
             copies: Arc::new(Copies::new(absolute(data).join("plugin-images"))),
             metrics: Arc::new(Metrics::register(metering)?),
+            calls: Arc::new(thingcall_boundary::Metrics::register(metering)?),
             routes: ArcSwap::default(),
             book: Mutex::new(book),
             kept,
@@ -276,16 +280,6 @@ impl Plugins {
     }
 }
 
-/// Where the plugins' files are.
-pub(crate) fn folder(config: &Config, data: &Path) -> PathBuf {
-    absolute(&config.folder.clone().unwrap_or_else(|| data.join("plugins")))
-}
-
-/// Where is what is remembered of them.
-pub(crate) fn kept_folder(data: &Path) -> PathBuf {
-    absolute(data).join("plugin-kept")
-}
-
 impl Drop for Plugins {
     fn drop(&mut self) {
         self.inner.stop.cancel();
@@ -358,7 +352,7 @@ impl Inner {
 
     /// Says in metrics whether this version of a plugin is the active one.
     pub(crate) fn count_active(&self, plugin: &Active, active: metrics::Active) {
-        let manifest = &plugin.generation.image().manifest;
+        let manifest = &plugin.image.manifest;
         self.metrics.set_active(&manifest.name, &manifest.version, manifest.abi, active);
     }
 

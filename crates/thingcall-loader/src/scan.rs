@@ -12,11 +12,12 @@ use tracing::{info, warn};
 
 use crate::error::LoadError;
 use crate::files::Stamp;
+use crate::folders::{absolute, list};
 use crate::load::How;
+use crate::lock::lock;
 use crate::metrics;
 use crate::plugins::Inner;
 use crate::report::Loaded;
-use crate::slots::lock;
 
 /// How many files are looked at.
 pub(crate) const FILES_MAX: usize = 256;
@@ -143,23 +144,6 @@ impl Inner {
     fn is_busy(&self, file: &Path) -> bool {
         lock(&self.turns).get(file).is_some_and(|turn| turn.try_lock().is_err())
     }
-}
-
-/// The libraries in a folder, in the order of their names; hidden files are somebody's that is still writing.
-pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let is_library = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        name.ends_with(".so") && !name.starts_with('.')
-    };
-    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_library).collect();
-    files.sort();
-    files
-}
-
-/// A path that does not depend on where the process stands.
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

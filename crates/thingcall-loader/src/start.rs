@@ -6,27 +6,31 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use thingcall_boundary::{CreateError, Generation, Mapped, Whose, opening};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::book::Image;
 use crate::candidate::Candidate;
 use crate::config::{Config, PluginConfig};
-use crate::crash::{Note, Whose};
 use crate::ended::Endings;
 use crate::error::LoadError;
 use crate::files::Copies;
-use crate::generation::{Generation, Image};
 use crate::image::{self, ImageError};
 use crate::metrics::Metrics;
+use crate::note::Note;
 use crate::plugins::Inner;
 use crate::routes::Wish;
-use crate::watchdog;
 
 /// From so many mapped files on, each more is worth a word: 10 to 100 KiB stay of each.
 const IMAGES_WARN: u64 = 100;
 
-/// A generation that was created, and the bytes of its file.
-pub(crate) type Created = (Arc<Generation>, Vec<u8>);
+/// A generation that was created, and what is known of its file.
+pub(crate) struct Created {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) image: Image,
+    pub(crate) bytes: Vec<u8>,
+}
 
 impl Inner {
     /// Maps the library and creates the plugin, on a thread of its own.
@@ -44,6 +48,7 @@ impl Inner {
             config: self.config.clone(),
             copies: self.copies.clone(),
             metrics: self.metrics.clone(),
+            calls: self.calls.clone(),
             endings: self.endings.clone(),
         };
         let _alone = match self.one_by_one.load(Ordering::Relaxed) {
@@ -79,8 +84,8 @@ impl Inner {
                 result = thread => result,
                 () = inner.stop.cancelled() => return inner.note_stuck(),
             };
-            if let Ok(Ok((generation, _))) = result
-                && !generation.retire().await
+            if let Ok(Ok(created)) = result
+                && !created.generation.retire().await
             {
                 inner.note_stuck();
             }
@@ -96,6 +101,8 @@ struct Start {
     config: Config,
     copies: Arc<Copies>,
     metrics: Arc<Metrics>,
+    /// What is counted of its calls.
+    calls: Arc<thingcall_boundary::Metrics>,
     endings: Arc<Endings>,
 }
 
@@ -114,9 +121,9 @@ impl Start {
             call: None,
         };
         self.endings.entering(&note)?;
-        let whose = Whose::new(&note);
+        let whose = Whose::new(note.words());
         let opened = {
-            let _in_its_code = watchdog::opening(whose);
+            let _in_its_code = opening(whose);
             image::open(&path)
         };
         let table = match opened {
@@ -138,14 +145,21 @@ impl Start {
         if let Some((_, what, function)) = functions.into_iter().find(|(missing, ..)| *missing) {
             return Err(ImageError::NoFunction { what, function }.into());
         }
-        let image = Image { manifest: candidate.inspected.manifest, sha256: candidate.read.sha256, table, whose };
-        let generation = Generation::create(image, self.number, &self.config, &self.settings, &self.metrics)?;
-        Ok((generation, candidate.read.bytes))
+        let Candidate { read, inspected, .. } = candidate;
+        let generation = self.create(Mapped { name: self.wish.name.clone(), number: self.number, table, whose })?;
+        let image = Image { manifest: inspected.manifest, sha256: read.sha256 };
+        Ok(Created { generation, image, bytes: read.bytes })
+    }
+
+    fn create(&self, mapped: Mapped) -> Result<Arc<Generation>, CreateError> {
+        let configuration = serde_json::to_string(&self.settings.config);
+        let configuration = configuration.map_err(|error| CreateError::Host(error.to_string()))?;
+        self.metrics.ended_server(&self.wish.name, 0);
+        Generation::create(mapped, self.settings.terms(&self.config), &configuration, &self.calls)
     }
 
     fn count_image(&self) {
-        self.metrics.image_mapped();
-        let images = self.metrics.images_resident();
+        let images = self.metrics.image_mapped();
         if images >= IMAGES_WARN {
             warn!(images, "many plugin files are mapped, and none is ever unmapped: restart when there is time");
         }

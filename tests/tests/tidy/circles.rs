@@ -13,6 +13,7 @@ type Arrows = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 const STILL: &[&str] = &[
     "thingcall",
     "thingcall-amqp",
+    "thingcall-boundary",
     "thingcall-broker",
     "thingcall-engine",
     "thingcall-gate",

@@ -61,7 +61,9 @@ impl<S: Subscriber> Layer<S> for Logged {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         let least = match metadata.target() {
             target if target.starts_with("plugin") => self.level,
-            target if target.starts_with("thingcall_loader") => self.level.min(Level::WARN),
+            target if target.starts_with("thingcall_loader") || target.starts_with("thingcall_boundary") => {
+                self.level.min(Level::WARN)
+            }
             _ => return false,
         };
         *metadata.level() <= least
