@@ -1,45 +1,48 @@
-//! The actor of a call: a mailbox, and the one who works it off runs the plugin's code for this call.
+//! A plugin's call as the plugin sees it: an actor, whose mailbox says what of the plugin's code runs next.
 //!
-//! **Invariants:** `begin` first; then `done` (once for each operation) and `poll`; then `end`, once, if `begin` gave a
-//! state; nothing after it. Never two at once: who runs is marked by `scheduled`. The call is over for the plugin as soon
-//! as [`Mail::over`] is set, which happens once. No lock is held while plugin code runs or somebody is woken.
+//! A call is read from here to the plugin and back:
+//! 1. `driver` is the engine's side, one future. It makes the actor ([`CallActor::enter`]), has `begin` run
+//!    ([`CallActor::start`]), and again and again hands over what ended and takes what the plugin wants
+//!    ([`CallActor::exchange`]), until there is an answer.
+//! 2. [`CallActor::steps`] runs the plugin's code: on the driver's thread, or on one of the plugin's pool. Which function is
+//!    next, `mail` says.
+//! 3. `instance` calls that function.
+//! 4. `host` is what the plugin's code calls from there, or from any thread: it finds the actor by its token, and what it
+//!    asks for goes into the mail ([`CallActor::order`], [`CallActor::complete`], ...) and wakes the driver.
+//!
+//! **Invariants:** as the mail says; the token is stale as soon as the call is over. No lock is held while plugin code runs
+//! or somebody is woken.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
+use std::time::Duration;
 
-use smallvec::SmallVec;
 use thingcall_core::{Answer, Call, DeviceLink};
-use thingcall_plugin::abi::{DoneFn, E_INVAL, E_LIMIT, E_SHUTDOWN, E_STALE, E_UNSUPPORTED, OK, Token};
+use thingcall_plugin::abi::{DoneFn, Token};
 use tokio::time::Instant;
 
-use crate::instance::{Foreign, Instance, Permit, known_status};
-use crate::operation::{Operation, OperationEnd, Order, Ordered};
+use crate::fault::Fault;
+use crate::foreign::Foreign;
+use crate::instance::{Instance, Permit};
+use crate::mail::{Completion, Exchange, Mail, News, Poke, Step};
+use crate::metrics::Series;
+use crate::operation::{OperationEnd, Ordered};
 use crate::pool::{More, Work};
 use crate::request::CallRequest;
-use crate::slots::lock;
-use crate::tokens::{self, Named};
-
-mod mail;
-
-pub(crate) use mail::Exchange;
-use mail::{Mail, News, Poke, Step};
+use crate::scope::Scope;
+use crate::slots::{self, Slots, lock};
+use crate::terms::Execution;
 
 /// How many times in a row a call may run plugin code before others have their turn.
 const STEPS_MAX: u32 = 32;
 
-/// Most calls have one operation: it needs no memory of its own.
-pub(crate) type Few<T> = SmallVec<[T; 1]>;
+/// The calls of the process, by their tokens.
+static CALLS: Slots<Arc<CallActor>, Series> = Slots::new(slots::CALLS);
 
-/// What a plugin answered, or why it did not.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Completion {
-    /// Checked: `data` is a JSON object.
-    Answered { code: i32, message: Option<String>, data: String },
-    /// A status of the ABI's below 0, and the plugin's words.
-    Failed { status: i32, message: String },
-    /// It broke a rule; the words say which.
-    Broken(String),
+scoped_tls::scoped_thread_local! {
+    /// The call whose plugin code runs on this thread.
+    static RUNNING: Arc<CallActor>
 }
 
 /// One call of a plugin.
@@ -62,24 +65,49 @@ impl CallActor {
         permit: Permit,
         instance: &Arc<Instance>,
     ) -> Option<Arc<Self>> {
-        tokens::enter(&instance.series, |token| {
+        CALLS.insert(&instance.series, |token| {
             let (request, entered) = (CallRequest::new(call, device.deadline()), Instant::from_std(device.began()));
-            let (over, mail) = (AtomicBool::new(false), Mutex::new(Mail::new()));
+            let (over, mail) = (AtomicBool::new(false), Mutex::new(Mail::new(instance.terms.execution)));
             let actor = Arc::new(Self { permit, token, request, entered, over, mail });
-            (Named::Call(actor.clone()), actor)
+            (actor.clone(), actor)
         })
+    }
+
+    /// The call a token names.
+    pub(crate) fn named(token: Token) -> Option<Arc<Self>> {
+        CALLS.get(token)
+    }
+
+    /// Gives the call a token names to `then`. Most often it is the one that runs on this thread, which needs no look
+    /// into the table.
+    pub(crate) fn with<R>(token: Token, then: impl FnOnce(&Arc<Self>) -> R) -> Option<R> {
+        if RUNNING.is_set() && RUNNING.with(|running| running.token == token && !running.is_over()) {
+            return Some(RUNNING.with(then));
+        }
+        Self::named(token).map(|call| then(&call))
+    }
+
+    /// The plugin of the call that a token names, or named as far as that is remembered.
+    pub(crate) fn owner(token: Token) -> Option<Arc<Series>> {
+        CALLS.owner(token)
+    }
+
+    /// The calls of an instance that are not over.
+    pub(crate) fn all_of(instance: &Arc<Instance>) -> Vec<Arc<Self>> {
+        CALLS.filter(|call| Arc::ptr_eq(call.instance(), instance).then(|| call.clone()))
+    }
+
+    /// The id of the call whose plugin code runs on this thread. Only looks, so that a signal's handler may ask.
+    pub(crate) fn running() -> Option<u32> {
+        RUNNING.is_set().then(|| RUNNING.with(|running| running.request.id().as_u32()))
     }
 
     pub(crate) const fn instance(&self) -> &Arc<Instance> {
         self.permit.instance()
     }
 
-    pub(crate) const fn token(&self) -> Token {
-        self.token
-    }
-
     /// Whether its token is stale, or about to be.
-    pub(crate) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 
@@ -93,195 +121,81 @@ impl CallActor {
         self.entered
     }
 
-    fn inline(&self) -> bool {
-        self.instance().pool.is_none()
+    fn execution(&self) -> Execution {
+        self.instance().terms.execution
     }
 
-    // What the plugin asks for, from any thread.
-
-    /// Ends the call with the device's latest answer, if these bytes are its data, which was checked when it came.
-    pub(crate) fn complete_with_latest(self: &Arc<Self>, code: i32, message: &str, data: &[u8]) -> Option<i32> {
-        let mut mail = lock(&self.mail);
-        let data = mail.latest.take_if(|latest| latest.as_bytes() == data)?;
-        let message = if message.is_empty() { None } else { Some(message.to_owned()) };
-        Some(self.finish_with(mail, OK, Some(Completion::Answered { code, message, data })))
-    }
-
-    /// Ends the call with an answer; the first wins.
-    pub(crate) fn complete(self: &Arc<Self>, completion: Completion) -> i32 {
-        self.finish(OK, Some(completion))
-    }
-
-    /// Asks for a `poll`.
-    pub(crate) fn wake(self: &Arc<Self>) -> i32 {
-        if self.instance().table().poll.is_none() {
-            return E_UNSUPPORTED;
-        }
-        let poke = {
-            let mut mail = lock(&self.mail);
-            if mail.over.is_some() {
-                return E_STALE;
-            }
-            mail.woken = true;
-            mail.poke_runner(self.inline())
-        };
-        self.tell(poke);
-        OK
-    }
-
-    /// Starts an operation and says its number.
-    pub(crate) fn order(self: &Arc<Self>, what: Ordered, done: DoneFn, user: Foreign) -> i32 {
-        let (number, poke) = {
-            let mut mail = lock(&self.mail);
-            if mail.over.is_some() {
-                return E_STALE;
-            }
-            let Some(number) = mail.last_number.checked_add(1) else { return E_LIMIT };
-            if mail.operations.len() >= self.instance().terms.operations_per_call_max {
-                return E_LIMIT;
-            }
-            mail.last_number = number;
-            mail.operations.push(Operation { number, done, user });
-            mail.orders.push(Order { number, what });
-            (number, mail.poke_driver(self.inline()))
-        };
-        self.tell(poke);
-        number
-    }
-
-    /// Gives an operation up.
-    pub(crate) fn cancel(self: &Arc<Self>, number: i32) -> i32 {
-        let poke = {
-            let mut mail = lock(&self.mail);
-            if mail.over.is_some() {
-                return E_STALE;
-            }
-            if !mail.operations.iter().any(|operation| operation.number == number) {
-                return E_INVAL;
-            }
-            // A plugin may say it as often as it likes.
-            if !mail.given_up.contains(&number) {
-                mail.given_up.push(number);
-            }
-            mail.poke_driver(self.inline())
-        };
-        self.tell(poke);
-        OK
-    }
-
-    // What the engine's side does.
+    // What the driver does with it.
 
     /// Has `begin` run. In-line plugins run when their driver does.
     pub(crate) fn start(self: &Arc<Self>) {
-        if !self.inline() {
-            let poke = lock(&self.mail).poke_runner(false);
-            self.tell(poke);
+        match self.execution() {
+            Execution::Inline => {}
+            Execution::Pool => {
+                let poke = lock(&self.mail).start();
+                self.tell(poke);
+            }
         }
     }
 
-    /// An operation ended.
-    pub(crate) fn ended(self: &Arc<Self>, number: i32, end: OperationEnd) {
-        let poke = {
-            let mut mail = lock(&self.mail);
-            if mail.over.is_some() {
-                return;
+    /// Gives the plugin what ended and the driver what it has to do; where the plugin's code runs on the driver's thread,
+    /// runs it. Says whether there is more to run at once.
+    pub(crate) fn exchange(self: &Arc<Self>, driver: &mut Exchange) -> More {
+        match self.execution() {
+            Execution::Inline => {
+                let first = lock(&self.mail).enter(driver);
+                first.map_or(More::No, |first| RUNNING.set(self, || self.steps(first, Some(driver))))
             }
-            mail.ended.push((number, end));
-            mail.poke_runner(self.inline())
-        };
-        self.tell(poke);
-    }
-
-    /// Takes what the plugin has for the driver.
-    pub(crate) fn collect(&self, driver: &mut Exchange) {
-        lock(&self.mail).hand_over(driver);
+            Execution::Pool => {
+                let poke = {
+                    let mut mail = lock(&self.mail);
+                    let poke = mail.deliver(&mut driver.ended);
+                    mail.hand_over(driver);
+                    poke
+                };
+                self.tell(poke);
+                More::No
+            }
+        }
     }
 
     /// Has the driver woken when there is something for it. Says whether there is nothing now.
     pub(crate) fn park(&self, waker: &Waker) -> bool {
-        let inline = self.inline();
-        let mut mail = lock(&self.mail);
-        let to_run = inline && (mail.woken || !mail.ended.is_empty());
-        if to_run || mail.completion.is_some() || !mail.orders.is_empty() || !mail.given_up.is_empty() {
-            return false;
-        }
-        match &mut mail.driver {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
-        true
+        lock(&self.mail).park(waker)
+    }
+
+    /// Gives the plugin what ended, for its next run.
+    pub(crate) fn deliver(self: &Arc<Self>, driver: &mut Exchange) {
+        let poke = lock(&self.mail).deliver(&mut driver.ended);
+        self.tell(poke);
     }
 
     /// The caller waits no longer.
-    pub(crate) fn abandon(self: &Arc<Self>, reason: i32) {
-        drop(tokens::kill(self.token));
-        let _ = self.finish(reason, None);
+    pub(crate) fn abandon(self: &Arc<Self>, why: Fault) {
+        drop(CALLS.kill(self.token));
+        // Over already: it is as well.
+        let _over = self.finish(lock(&self.mail), Err(why), None);
+    }
+
+    /// Runs what is left where the plugin's code runs on the driver's thread, which goes now.
+    pub(crate) fn run_out(self: &Arc<Self>) {
+        match self.execution() {
+            Execution::Inline => {
+                let mut unheard = Exchange::default();
+                while self.exchange(&mut unheard) == More::Yes {}
+            }
+            Execution::Pool => {}
+        }
     }
 
     /// The generation must go: the call ends now.
     pub(crate) fn shut_down(self: &Arc<Self>) {
         let message = "it was replaced, and the time for its last calls is over".to_owned();
-        let _ = self.finish(E_SHUTDOWN, Some(Completion::Failed { status: E_SHUTDOWN, message }));
+        let failed = Completion::Failed { fault: Fault::Shutdown, message };
+        let _over = self.finish(lock(&self.mail), Err(Fault::Shutdown), Some(failed));
     }
 
-    /// The one place where a call ends.
-    fn finish(self: &Arc<Self>, reason: i32, completion: Option<Completion>) -> i32 {
-        self.finish_with(lock(&self.mail), reason, completion)
-    }
-
-    fn finish_with(
-        self: &Arc<Self>,
-        mut mail: MutexGuard<'_, Mail>,
-        reason: i32,
-        completion: Option<Completion>,
-    ) -> i32 {
-        if mail.over.is_some() {
-            return E_STALE;
-        }
-        mail.over = Some(reason);
-        self.over.store(true, Ordering::Release);
-        if completion.is_none() {
-            // The driver is going: it is the one who ends the call.
-            mail.driver = None;
-        }
-        mail.completion = completion;
-        mail.orders.clear();
-        mail.given_up.clear();
-        let runner = mail.poke_runner(self.inline());
-        let driver = mail.poke_driver(self.inline());
-        let pokes = Poke { pool: runner.pool, driver: runner.driver.or(driver.driver) };
-        drop(mail);
-        drop(tokens::kill(self.token));
-        self.tell(pokes);
-        OK
-    }
-
-    fn tell(self: &Arc<Self>, poke: Poke) {
-        if let (true, Some(pool)) = (poke.pool, &self.instance().pool) {
-            pool.push(self.clone());
-        }
-        if let Some(driver) = poke.driver {
-            driver.wake();
-        }
-    }
-
-    // Who runs the plugin's code.
-
-    /// Runs on the thread of the driver, and gives it what the plugin has for it.
-    pub(crate) fn run_inline(self: &Arc<Self>, driver: &mut Exchange) -> More {
-        let first = {
-            let mut mail = lock(&self.mail);
-            if mail.scheduled {
-                mail.hand_over(driver);
-                return More::No;
-            }
-            mail.scheduled = true;
-            // It runs now; nobody need wake it.
-            mail.driver = None;
-            mail.next(Some(driver))
-        };
-        tokens::running(self, || self.steps(first, Some(driver)))
-    }
+    // The one who runs the plugin's code.
 
     /// With `driver` on its thread.
     fn steps(self: &Arc<Self>, first: Step, mut driver: Option<&mut Exchange>) -> More {
@@ -307,8 +221,7 @@ impl CallActor {
             mail.take(news);
             if left == 0 {
                 if let Some(driver) = driver {
-                    mail.scheduled = false;
-                    mail.hand_over(driver);
+                    mail.leave(driver);
                 }
                 break;
             }
@@ -319,21 +232,97 @@ impl CallActor {
 
     fn begin(self: &Arc<Self>) -> Foreign {
         // On the server's threads it begins at once.
-        let now = if self.inline() { self.entered } else { Instant::now() };
+        let now = match self.execution() {
+            Execution::Inline => self.entered,
+            Execution::Pool => Instant::now(),
+        };
         let mut state = Foreign::NULL;
-        let status = self.instance().begin(self.token, &self.request, now, &mut state);
-        if status < OK {
-            let status = known_status(status);
-            let _ = self.finish(status, Some(Completion::Failed { status, message: String::new() }));
+        if let Err(fault) = self.instance().begin(self.token, &self.request, now, &mut state) {
+            let failed = Completion::Failed { fault, message: String::new() };
+            let _over = self.finish(lock(&self.mail), Err(fault), Some(failed));
         }
         state
+    }
+
+    // What the plugin asks for, from any thread.
+
+    /// Ends the call with the device's latest answer, if these bytes are its data, which was checked when it came.
+    pub(crate) fn complete_with_latest(
+        self: &Arc<Self>,
+        code: i32,
+        message: &str,
+        data: &[u8],
+    ) -> Option<Result<(), Fault>> {
+        let mut mail = lock(&self.mail);
+        let data = mail.take_latest(data)?;
+        let message = if message.is_empty() { None } else { Some(message.to_owned()) };
+        Some(self.finish(mail, Ok(()), Some(Completion::Answered { code, message, data })))
+    }
+
+    /// Ends the call with an answer; the first wins.
+    pub(crate) fn complete(self: &Arc<Self>, completion: Completion) -> Result<(), Fault> {
+        self.finish(lock(&self.mail), Ok(()), Some(completion))
+    }
+
+    /// Asks for a `poll`.
+    pub(crate) fn wake(self: &Arc<Self>) -> Result<(), Fault> {
+        if self.instance().table().poll.is_none() {
+            return Err(Fault::Unsupported);
+        }
+        let poke = lock(&self.mail).wake()?;
+        self.tell(poke);
+        Ok(())
+    }
+
+    /// Starts an operation and says its number.
+    pub(crate) fn order(self: &Arc<Self>, what: Ordered, done: DoneFn, user: Foreign) -> Result<i32, Fault> {
+        let operations_max = self.instance().terms.operations_per_call_max;
+        let (number, poke) = lock(&self.mail).order(what, done, user, operations_max)?;
+        self.tell(poke);
+        Ok(number)
+    }
+
+    /// The one place where a call ends.
+    fn finish(
+        self: &Arc<Self>,
+        mut mail: MutexGuard<'_, Mail>,
+        reason: Result<(), Fault>,
+        answer: Option<Completion>,
+    ) -> Result<(), Fault> {
+        let poke = mail.finish(reason, answer)?;
+        self.over.store(true, Ordering::Release);
+        drop(mail);
+        drop(CALLS.kill(self.token));
+        self.tell(poke);
+        Ok(())
+    }
+
+    fn tell(self: &Arc<Self>, poke: Poke) {
+        if let (true, Some(pool)) = (poke.pool, &self.instance().pool) {
+            pool.push(self.clone());
+        }
+        if let Some(driver) = poke.driver {
+            driver.wake();
+        }
+    }
+}
+
+impl Scope for CallActor {
+    fn timer(self: Arc<Self>, wait: Duration, done: DoneFn, user: Foreign) -> Result<i32, Fault> {
+        self.order(Ordered::Timer(wait), done, user)
+    }
+
+    fn cancel(self: Arc<Self>, number: i32) -> Result<(), Fault> {
+        let poke = lock(&self.mail).cancel(number)?;
+        self.tell(poke);
+        Ok(())
     }
 }
 
 impl Work for CallActor {
     fn run(self: Arc<Self>) -> More {
         let first = lock(&self.mail).next(None);
-        tokens::running(&self, || self.steps(first, None))
+        RUNNING.set(&self, || self.steps(first, None))
     }
 }
 

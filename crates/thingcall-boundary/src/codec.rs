@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_alink as alink;
 use thingcall_core::{CallId, Codec, CodecError, Delivery, DeviceKey, RawReply, Reply};
-use thingcall_plugin::abi::{CodecRequest, OK};
+use thingcall_plugin::abi::CodecRequest;
 use tokio::sync::oneshot;
 
-use crate::answer::words;
 use crate::foreign::size32;
-use crate::instance::{Direction, Instance, NotAdmitted, Permit, known_status};
+use crate::instance::{Direction, Instance, NotAdmitted, Permit};
 use crate::out::OutPlace;
 use crate::pool::{More, Work};
 use crate::request::of;
@@ -103,12 +102,12 @@ impl Translation {
             input: thingcall_plugin::abi::Bytes::of(&self.input),
         };
         let translate = || instance.translate(self.direction, &request, out.handle());
-        let status = translating(self.call, translate);
+        let ended = translating(self.call, translate);
         let written = out.take();
-        if status < OK {
+        if let Err(fault) = ended {
             let mut text = String::from_utf8_lossy(&written.unwrap_or_default()).into_owned();
             text.truncate(text.floor_char_boundary(WORDS_BYTES_MAX));
-            let words = words(known_status(status));
+            let words = fault.words();
             return Err(if text.is_empty() { words.to_owned() } else { format!("{words}: {text}") });
         }
         written.ok_or_else(|| format!("it gave more than {bytes_max} bytes (plugin_bytes_max)"))
@@ -118,10 +117,11 @@ impl Translation {
 /// A translation in the pool's queue.
 struct Job {
     instance: Arc<Instance>,
-    todo: Mutex<Option<(Translation, Permit, Answer)>>,
+    todo: Mutex<Option<(Translation, Permit, Translated)>>,
 }
 
-type Answer = oneshot::Sender<Result<Vec<u8>, String>>;
+/// Where a translation is waited for.
+type Translated = oneshot::Sender<Result<Vec<u8>, String>>;
 
 impl Work for Job {
     fn run(self: Arc<Self>) -> More {

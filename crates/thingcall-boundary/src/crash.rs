@@ -13,7 +13,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Once, OnceLock};
 
-use crate::tokens;
+use crate::call::CallActor;
 use crate::whose::{translated, whose};
 
 /// What code that went wrong ends a process with.
@@ -126,7 +126,7 @@ fn leave_note(signal: c_int) {
     put(note, whose.words().as_bytes());
     put(note, b",\"signal\":");
     put_number(note, signal.unsigned_abs());
-    if let Some(call) = translated().or_else(tokens::running_call) {
+    if let Some(call) = translated().or_else(CallActor::running) {
         put(note, b",\"call\":");
         put_number(note, call);
     }

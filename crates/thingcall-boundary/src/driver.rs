@@ -11,13 +11,14 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use futures_util::stream::{FuturesUnordered, Stream};
 use thingcall_core::{Answer, Call, CallError, Command, DeviceLink, Executed, Handler};
-use thingcall_plugin::abi::{E_CANCELLED, E_TIMEOUT};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::{Tally, answer};
-use crate::call::{CallActor, Completion, Exchange};
+use crate::call::CallActor;
+use crate::fault::Fault;
 use crate::instance::{Instance, NotAdmitted};
-use crate::metrics::CallResult;
+use crate::mail::{Completion, Exchange};
+use crate::metrics::CallEnd;
 use crate::operation::{OperationEnd, Order, Ordered};
 use crate::pool::More;
 use crate::terms::Fallback;
@@ -47,7 +48,7 @@ impl Handler for PluginHandler {
 async fn blocked(instance: &Instance, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
     match instance.terms.fallback {
         Fallback::Fail => {
-            instance.series.refused(CallResult::Busy);
+            instance.series.refused(CallEnd::Busy);
             let why = format!("plugin {} is stuck: its code blocks; reload it", instance.plugin());
             Err(CallError::Plugin { why, executed: Executed::No })
         }
@@ -107,7 +108,7 @@ impl<'a> Driver<'a> {
     fn new(instance: &Arc<Instance>, call: &'a Call, device: &'a dyn DeviceLink) -> Result<Self, CallError> {
         let plugin = instance.plugin();
         let overloaded = |why| {
-            instance.series.refused(CallResult::Busy);
+            instance.series.refused(CallEnd::Busy);
             CallError::Overloaded(why)
         };
         let permit = instance.admit().map_err(|why| match why {
@@ -132,10 +133,6 @@ impl<'a> Driver<'a> {
         })
     }
 
-    fn inline(&self) -> bool {
-        self.actor.instance().pool.is_none()
-    }
-
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, CallError>> {
         // Not kept from one poll to the next: less to hold for a call that waits.
         let mut exchange = Exchange::default();
@@ -146,7 +143,8 @@ impl<'a> Driver<'a> {
             self.actor.start();
         }
         for _ in 0..ROUNDS_MAX {
-            let mut moved = self.run(&mut exchange) == More::Yes;
+            let mut moved = self.actor.exchange(&mut exchange) == More::Yes;
+            self.finished = exchange.finished;
             if let Some(completion) = exchange.completion.take() {
                 return Poll::Ready(self.conclude(completion));
             }
@@ -158,20 +156,9 @@ impl<'a> Driver<'a> {
                 return Poll::Pending;
             }
         }
-        exchange.ended.drain(..).for_each(|(number, end)| self.actor.ended(number, end));
+        self.actor.deliver(&mut exchange);
         context.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    /// Runs the plugin's code where that is done here, and takes what it has for the driver.
-    fn run(&mut self, exchange: &mut Exchange) -> More {
-        if self.inline() {
-            let more = self.actor.run_inline(exchange);
-            self.finished = exchange.finished;
-            return more;
-        }
-        self.actor.collect(exchange);
-        More::No
     }
 
     fn conclude(&mut self, completion: Completion) -> Result<Answer, CallError> {
@@ -253,11 +240,7 @@ impl<'a> Driver<'a> {
         if let OperationEnd::Answered(end) = &end {
             self.tally.note(end);
         }
-        if self.inline() {
-            exchange.ended.push((number, end));
-        } else {
-            self.actor.ended(number, end);
-        }
+        exchange.ended.push((number, end));
     }
 }
 
@@ -272,14 +255,13 @@ impl Drop for Driver<'_> {
         self.others = None;
         if !self.answered {
             let late = Instant::now().into_std() >= self.actor.request().deadline().instant();
-            let (reason, result) =
-                if late { (E_TIMEOUT, CallResult::Timeout) } else { (E_CANCELLED, CallResult::Cancelled) };
-            self.actor.abandon(reason);
+            let (why, result) =
+                if late { (Fault::Timeout, CallEnd::Timeout) } else { (Fault::Cancelled, CallEnd::Cancelled) };
+            self.actor.abandon(why);
             self.actor.instance().series.ended(result, self.actor.entered().elapsed());
         }
-        if self.inline() && !self.finished {
-            let mut unheard = Exchange::default();
-            while self.actor.run_inline(&mut unheard) == More::Yes {}
+        if !self.finished {
+            self.actor.run_out();
         }
     }
 }

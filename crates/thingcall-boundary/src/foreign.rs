@@ -3,9 +3,23 @@
 //! **Invariant:** of a struct no more is read than it says it has.
 #![expect(unsafe_code, reason = "reads memory that a plugin points at")]
 
+use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-use thingcall_plugin::abi::{Bytes, CallResult, E_INVAL, E_LIMIT, Forward};
+use thingcall_plugin::abi::{Bytes, CallResult, Forward};
+
+use crate::fault::Fault;
+
+/// A pointer of the plugin's, which it alone follows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Foreign(pub(crate) *mut c_void);
+
+impl Foreign {
+    pub(crate) const NULL: Self = Self(std::ptr::null_mut());
+}
+
+// SAFETY: it is handed back to the plugin, never followed; the header tells authors that threads differ.
+unsafe impl Send for Foreign {}
 
 /// A struct of the ABI that begins with its size.
 ///
@@ -58,15 +72,15 @@ pub(crate) unsafe fn read_sized<T: Sized32>(from: *const T) -> Option<T> {
     Some(unsafe { copy.assume_init() })
 }
 
-/// The bytes, at most `max` of them: `E_INVAL` for null with a length, `E_LIMIT` for more.
+/// The bytes, at most `max` of them: none for null with a length, nor more.
 ///
 /// # Safety
 /// `bytes` is what it says for as long as `'a`, unless its pointer is null.
-pub(crate) unsafe fn bytes<'a>(bytes: Bytes, max: usize) -> Result<&'a [u8], i32> {
+pub(crate) unsafe fn bytes<'a>(bytes: Bytes, max: usize) -> Result<&'a [u8], Fault> {
     match (bytes.ptr.is_null(), bytes.len) {
-        (_, len) if len > max && !bytes.ptr.is_null() => Err(E_LIMIT),
+        (_, len) if len > max && !bytes.ptr.is_null() => Err(Fault::Limit),
         (_, 0) => Ok(&[]),
-        (true, _) => Err(E_INVAL),
+        (true, _) => Err(Fault::Invalid),
         // SAFETY: the caller vouches for them, and `max` is far below `isize::MAX`.
         (false, len) => Ok(unsafe { std::slice::from_raw_parts(bytes.ptr, len) }),
     }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::background::Background;
+use crate::call::CallActor;
 use crate::codec::PluginCodec;
 use crate::driver::PluginHandler;
 use crate::host::HOST;
@@ -20,7 +21,6 @@ use crate::metrics::Metrics;
 use crate::out::OutPlace;
 use crate::own_metrics::OwnMetrics;
 use crate::terms::Terms;
-use crate::tokens;
 use crate::watchdog::Watched;
 use crate::whose::Whose;
 
@@ -151,7 +151,7 @@ impl Generation {
     async fn end_calls(&self) -> bool {
         let ended = async {
             while !self.instance.close() {
-                tokens::calls_of(&self.instance).iter().for_each(|call| call.shut_down());
+                CallActor::all_of(&self.instance).iter().for_each(|call| call.shut_down());
                 // A call that comes in between is ended by the next round.
                 let _ = timeout(Duration::from_millis(100), self.instance.idle()).await;
             }
@@ -186,7 +186,7 @@ impl Generation {
 impl Drop for Generation {
     /// Without `retire` the plugin is not destroyed; its threads end when what they do has ended.
     fn drop(&mut self) {
-        drop(tokens::kill(self.background.token()));
+        self.background.leave();
         self.close_pool();
     }
 }

@@ -8,27 +8,18 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use thingcall_plugin::abi::{self, CallResult, CodecRequest, DoneFn, E_UNSUPPORTED, OK, Out, Token};
+use thingcall_plugin::abi::{self, CallResult, CodecRequest, DoneFn, E_UNSUPPORTED, Out, Token};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::fault::{Fault, status_of};
+use crate::foreign::Foreign;
 use crate::metrics::Series;
 use crate::own_metrics::OwnMetrics;
 use crate::pool::Pool;
 use crate::request::CallRequest;
 use crate::terms::{Execution, Terms};
 use crate::watchdog::Watched;
-
-/// A pointer of the plugin's, which it alone follows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Foreign(pub(crate) *mut c_void);
-
-impl Foreign {
-    pub(crate) const NULL: Self = Self(std::ptr::null_mut());
-}
-
-// SAFETY: it is handed back to the plugin, never followed; the header tells authors that threads differ.
-unsafe impl Send for Foreign {}
 
 /// The instance.
 #[derive(Debug)]
@@ -76,7 +67,7 @@ impl Instance {
         &self.table
     }
 
-    /// Runs `create`.
+    /// Runs `create`. Says its status as it is, to be quoted.
     pub(crate) fn create(&self, host: &'static abi::HostApi, token: Token, config: &str, err: *mut Out) -> i32 {
         let Some(create) = self.table.create else { return E_UNSUPPORTED };
         let _in_plugin = self.watched.enter();
@@ -94,11 +85,20 @@ impl Instance {
     }
 
     /// Runs `begin`, once for a call. Its request stays where it is, and outlives the call's `end`.
-    pub(crate) fn begin(&self, token: Token, request: &CallRequest, now: Instant, state: &mut Foreign) -> i32 {
-        let Some(begin) = self.table.begin else { return E_UNSUPPORTED };
+    ///
+    /// # Errors
+    /// As it says. A state that it made all the same is there.
+    pub(crate) fn begin(
+        &self,
+        token: Token,
+        request: &CallRequest,
+        now: Instant,
+        state: &mut Foreign,
+    ) -> Result<(), Fault> {
+        let begin = self.table.begin.ok_or(Fault::Unsupported)?;
         let _in_plugin = self.watched.enter();
         // SAFETY: created and not destroyed; the call's actor runs this once and holds the request, behind an `Arc`.
-        unsafe { begin(self.this(), token, request.begin(now), &raw mut state.0) }
+        Fault::said(unsafe { begin(self.this(), token, request.begin(now), &raw mut state.0) })
     }
 
     /// Runs `poll`.
@@ -111,11 +111,11 @@ impl Instance {
     }
 
     /// Runs `end`.
-    pub(crate) fn end(&self, token: Token, state: Foreign, reason: i32) {
+    pub(crate) fn end(&self, token: Token, state: Foreign, reason: Result<(), Fault>) {
         if let Some(end) = self.table.end {
             let _in_plugin = self.watched.enter();
             // SAFETY: created and not destroyed; the state is what `begin` gave, and this is the last use of it.
-            unsafe { end(self.this(), token, state.0, reason) };
+            unsafe { end(self.this(), token, state.0, status_of(reason)) };
         }
     }
 
@@ -127,15 +127,18 @@ impl Instance {
     }
 
     /// Runs `encode` or `decode`.
-    pub(crate) fn translate(&self, direction: Direction, request: &CodecRequest, out: *mut Out) -> i32 {
+    ///
+    /// # Errors
+    /// As it says.
+    pub(crate) fn translate(&self, direction: Direction, request: &CodecRequest, out: *mut Out) -> Result<(), Fault> {
         let function = match direction {
             Direction::Encode => self.table.encode,
             Direction::Decode => self.table.decode,
         };
-        let Some(function) = function else { return E_UNSUPPORTED };
+        let function = function.ok_or(Fault::Unsupported)?;
         let _in_plugin = self.watched.enter();
         // SAFETY: created and not destroyed; the request's bytes live until it returns, `out` is never followed.
-        unsafe { function(self.this(), request, out) }
+        Fault::said(unsafe { function(self.this(), request, out) })
     }
 
     /// Runs `destroy`.
@@ -235,9 +238,4 @@ impl Drop for Permit {
             self.0.returned.notify_waiters();
         }
     }
-}
-
-/// A status that a plugin gave, where it is one of the ABI's; else `E_INTERNAL`.
-pub(crate) const fn known_status(status: i32) -> i32 {
-    if status <= OK && status >= abi::E_SHUTDOWN { status } else { abi::E_INTERNAL }
 }

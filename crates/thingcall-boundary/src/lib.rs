@@ -13,24 +13,29 @@ mod generation;
 mod driver;
 
 mod call;
+mod mail;
 
-mod answer;
 mod instance;
-mod operation;
-mod request;
 
 mod host;
 
+// Beside calls: timers of the plugin's own, and translations.
 mod background;
 mod codec;
 
+// What passes: what a plugin gets and what it gives.
+mod answer;
+mod operation;
+mod request;
+
+mod fault;
 mod foreign;
 mod log_lines;
 mod out;
 mod own_metrics;
 
+mod scope;
 mod slots;
-mod tokens;
 
 // Who runs a plugin's code, and who looks that it comes back.
 mod pool;

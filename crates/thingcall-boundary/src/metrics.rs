@@ -16,7 +16,7 @@ const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 
 /// How a plugin's call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallResult {
+pub(crate) enum CallEnd {
     /// Answered with code 200 or 202.
     Ok,
     /// Answered with another code.
@@ -33,7 +33,7 @@ pub(crate) enum CallResult {
     Busy,
 }
 
-impl CallResult {
+impl CallEnd {
     const ALL: [Self; 7] =
         [Self::Ok, Self::Declined, Self::Error, Self::Timeout, Self::Cancelled, Self::Panic, Self::Busy];
 
@@ -68,7 +68,7 @@ pub struct Metrics {
 pub(crate) struct Series {
     /// The plugin's name.
     pub(crate) plugin: Arc<str>,
-    /// In the order of [`CallResult::ALL`].
+    /// In the order of [`CallEnd::ALL`].
     calls: [IntCounter; 7],
     pub(crate) call_duration: Histogram,
     pub(crate) in_flight: IntGauge,
@@ -124,7 +124,7 @@ impl Metrics {
         }
         let series = Arc::new(Series {
             plugin: plugin.into(),
-            calls: CallResult::ALL.map(|result| self.calls.with_label_values(&[plugin, result.as_str()])),
+            calls: CallEnd::ALL.map(|result| self.calls.with_label_values(&[plugin, result.as_str()])),
             call_duration: self.call_duration.with_label_values(&[plugin]),
             in_flight: self.in_flight.with_label_values(&[plugin]),
             stalls: self.stalls.with_label_values(&[plugin]),
@@ -143,14 +143,14 @@ impl Metrics {
 
 impl Series {
     /// Counts a call that got nowhere near the plugin's code.
-    pub(crate) fn refused(&self, result: CallResult) {
+    pub(crate) fn refused(&self, result: CallEnd) {
         if let Some(counter) = self.calls.get(result as usize) {
             counter.inc();
         }
     }
 
     /// Counts the end of a call.
-    pub(crate) fn ended(&self, result: CallResult, took: Duration) {
+    pub(crate) fn ended(&self, result: CallEnd, took: Duration) {
         self.refused(result);
         self.call_duration.observe(took.as_secs_f64());
     }

@@ -3,16 +3,18 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-use thingcall_plugin::abi::{E_LIMIT, E_STALE, OK, Out, Token};
+use thingcall_plugin::abi::{Out, Token};
 
-use crate::slots::{Slots, lock};
+use crate::fault::Fault;
+use crate::slots::{self, Slots, lock};
 
-static OUTS: Slots<Arc<Mutex<Written>>, ()> = Slots::new();
+static OUTS: Slots<Arc<Mutex<OutBytes>>, ()> = Slots::new(slots::OUTS);
 /// Who owns a place is not asked.
 static NOBODY: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
 
+/// What was written to a place.
 #[derive(Default)]
-struct Written {
+struct OutBytes {
     bytes: Vec<u8>,
     bytes_max: usize,
     overflowed: bool,
@@ -21,13 +23,13 @@ struct Written {
 /// A place to write to, as long as it lives.
 pub(crate) struct OutPlace {
     token: Token,
-    written: Arc<Mutex<Written>>,
+    written: Arc<Mutex<OutBytes>>,
 }
 
 impl OutPlace {
     /// A place for so many bytes; `None` if there are too many places.
     pub(crate) fn new(bytes_max: usize) -> Option<Self> {
-        let written = Arc::new(Mutex::new(Written { bytes_max, ..Written::default() }));
+        let written = Arc::new(Mutex::new(OutBytes { bytes_max, ..OutBytes::default() }));
         OUTS.insert(&NOBODY, |token| (written.clone(), token)).map(|token| Self { token, written })
     }
 
@@ -49,19 +51,18 @@ impl Drop for OutPlace {
     }
 }
 
-/// Appends `len` bytes to a place. `E_LIMIT` if that is more than allowed: nothing of them is looked at then.
-pub(crate) fn write<'a>(out: *mut Out, len: usize, bytes: impl FnOnce() -> Result<&'a [u8], i32>) -> i32 {
-    let Some(place) = OUTS.get(out.addr() as Token) else { return E_STALE };
+/// Appends `len` bytes to a place. If that is more than allowed, nothing of them is looked at.
+pub(crate) fn write<'a>(
+    out: *mut Out,
+    len: usize,
+    bytes: impl FnOnce() -> Result<&'a [u8], Fault>,
+) -> Result<(), Fault> {
+    let place = OUTS.get(out.addr() as Token).ok_or(Fault::Stale)?;
     let mut written = lock(&place);
     if len > written.bytes_max.saturating_sub(written.bytes.len()) {
         written.overflowed = true;
-        return E_LIMIT;
+        return Err(Fault::Limit);
     }
-    match bytes() {
-        Ok(bytes) => {
-            written.bytes.extend_from_slice(bytes);
-            OK
-        }
-        Err(status) => status,
-    }
+    written.bytes.extend_from_slice(bytes()?);
+    Ok(())
 }

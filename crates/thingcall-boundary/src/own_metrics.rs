@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use prometheus::{Counter, Gauge, Histogram, HistogramOpts, Registry};
-use thingcall_plugin::abi::{E_INVAL, E_LIMIT, E_STALE, METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, OK};
+use thingcall_plugin::abi::{METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM};
 
+use crate::fault::Fault;
 use crate::slots::lock;
 
 /// How many metrics a plugin may define.
@@ -72,15 +73,15 @@ impl Own {
         registry.register(collector).ok().map(|()| own)
     }
 
-    fn record(&self, value: f64) -> i32 {
+    fn record(&self, value: f64) -> Result<(), Fault> {
         match self {
-            _ if !value.is_finite() => return E_INVAL,
-            Self::Counter(_) if value < 0.0 => return E_INVAL,
+            _ if !value.is_finite() => return Err(Fault::Invalid),
+            Self::Counter(_) if value < 0.0 => return Err(Fault::Invalid),
             Self::Counter(counter) => counter.inc_by(value),
             Self::Gauge(gauge) => gauge.set(value),
             Self::Histogram(histogram) => histogram.observe(value),
         }
-        OK
+        Ok(())
     }
 }
 
@@ -119,39 +120,39 @@ impl OwnMetrics {
     /// Defines a metric, or finds the one that an earlier generation defined.
     ///
     /// # Errors
-    /// The status the plugin gets.
-    pub(crate) fn define(&self, wanted: &Definition) -> Result<u32, i32> {
+    /// What the plugin is told.
+    pub(crate) fn define(&self, wanted: &Definition) -> Result<u32, Fault> {
         let (Definition { kind, name, help }, plugin) = (wanted, &self.plugin);
         if self.frozen.load(Ordering::Acquire) {
-            return Err(E_STALE);
+            return Err(Fault::Stale);
         }
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return Err(E_INVAL);
+            return Err(Fault::Invalid);
         }
         let name = format!("thingcall_plugin_{}_{}", sanitised(plugin), sanitised(name));
         let mut all = lock(&self.names.all);
         let own = match all.get(&name) {
             Some(known) if known.plugin == *plugin && known.what.kind() == *kind => known.what.clone(),
-            Some(_) => return Err(E_INVAL),
+            Some(_) => return Err(Fault::Invalid),
             None if all.values().filter(|known| known.plugin == *plugin).count() >= METRICS_PER_PLUGIN_MAX => {
-                return Err(E_LIMIT);
+                return Err(Fault::Limit);
             }
             None => {
-                let what = Own::register(*kind, &name, help, &self.names.registry).ok_or(E_INVAL)?;
+                let what = Own::register(*kind, &name, help, &self.names.registry).ok_or(Fault::Invalid)?;
                 all.insert(name, OwnSeries { plugin: plugin.clone(), what: what.clone() });
                 what
             }
         };
         // Under the lock of all names, so one place is taken once.
-        let place = self.defined.iter().position(|place| place.get().is_none()).ok_or(E_LIMIT)?;
-        drop(self.defined.get(place).ok_or(E_LIMIT)?.set(own));
-        u32::try_from(place).map_err(|_| E_LIMIT)
+        let place = self.defined.iter().position(|place| place.get().is_none()).ok_or(Fault::Limit)?;
+        drop(self.defined.get(place).ok_or(Fault::Limit)?.set(own));
+        u32::try_from(place).map_err(|_| Fault::Limit)
     }
 
     /// Records a value; counters take what is added to them, gauges what they are.
-    pub(crate) fn record(&self, id: u32, value: f64) -> i32 {
+    pub(crate) fn record(&self, id: u32, value: f64) -> Result<(), Fault> {
         let place = usize::try_from(id).ok().and_then(|id| self.defined.get(id));
-        place.and_then(OnceLock::get).map_or(E_INVAL, |own| own.record(value))
+        place.and_then(OnceLock::get).ok_or(Fault::Invalid)?.record(value)
     }
 }
 

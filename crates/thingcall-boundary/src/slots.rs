@@ -15,6 +15,15 @@ const GENERATION_MAX: u64 = u64::MAX >> INDEX_BITS;
 const CHUNK_SLOTS: usize = 1024;
 const CHUNKS_MAX: usize = (1 << INDEX_BITS) / CHUNK_SLOTS;
 
+/// The first generation of a table of calls.
+pub(crate) const CALLS: u64 = 1;
+/// As [`CALLS`], for plugin instances.
+pub(crate) const PLUGINS: u64 = 2;
+/// As [`CALLS`], for places to write to.
+pub(crate) const OUTS: u64 = 3;
+/// From one generation of a slot to the next: a token of one of these tables is of no other.
+const STEP: u64 = 4;
+
 /// Locks a mutex; what it guards stays whole where a holder panicked, since nothing under these locks can.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -25,6 +34,7 @@ pub(crate) struct Slots<T, O> {
     /// Slots are never freed, so that any number may be looked up.
     chunks: [OnceLock<Chunk<T, O>>; CHUNKS_MAX],
     free: Mutex<Free>,
+    first: u64,
 }
 
 type Chunk<T, O> = Box<[Slot<T, O>]>;
@@ -54,10 +64,12 @@ const fn generation_of(token: Token) -> u64 {
 }
 
 impl<T: Clone, O> Slots<T, O> {
-    pub(crate) const fn new() -> Self {
+    /// An empty table whose slots begin with this generation: [`CALLS`] or one that follows it.
+    pub(crate) const fn new(first: u64) -> Self {
         Self {
             chunks: [const { OnceLock::new() }; CHUNKS_MAX],
             free: Mutex::new(Free { tokens: VecDeque::new(), chunks: 0 }),
+            first,
         }
     }
 
@@ -85,9 +97,10 @@ impl<T: Clone, O> Slots<T, O> {
         let mut free = lock(&self.free);
         if free.tokens.is_empty() {
             let chunk = free.chunks;
-            let _slots = self.chunks.get(chunk)?.get_or_init(|| (0..CHUNK_SLOTS).map(|_| Slot::empty()).collect());
+            let _slots =
+                self.chunks.get(chunk)?.get_or_init(|| (0..CHUNK_SLOTS).map(|_| Slot::empty(self.first)).collect());
             free.chunks += 1;
-            free.tokens.extend((0..CHUNK_SLOTS).map(|slot| token_of(chunk * CHUNK_SLOTS + slot, 1)));
+            free.tokens.extend((0..CHUNK_SLOTS).map(|slot| token_of(chunk * CHUNK_SLOTS + slot, self.first)));
         }
         free.tokens.pop_front()
     }
@@ -106,7 +119,7 @@ impl<T: Clone, O> Slots<T, O> {
                 return None;
             }
             let taken = entry.live.take()?;
-            entry.generation += 1;
+            entry.generation += STEP;
             (taken, entry.generation)
         };
         if next <= GENERATION_MAX {
@@ -122,7 +135,7 @@ impl<T: Clone, O> Slots<T, O> {
         let generation = generation_of(token);
         let known = match &entry.live {
             Some(_) => entry.generation == generation,
-            None => entry.generation == generation.saturating_add(1),
+            None => entry.generation == generation.saturating_add(STEP),
         };
         if known { entry.owner.clone() } else { None }
     }
@@ -135,8 +148,8 @@ impl<T: Clone, O> Slots<T, O> {
 }
 
 impl<T, O> Slot<T, O> {
-    fn empty() -> Self {
-        Self(Mutex::new(Entry { generation: 1, live: None, owner: None }))
+    fn empty(generation: u64) -> Self {
+        Self(Mutex::new(Entry { generation, live: None, owner: None }))
     }
 }
 

@@ -13,7 +13,6 @@ type Arrows = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 const STILL: &[&str] = &[
     "thingcall",
     "thingcall-amqp",
-    "thingcall-boundary",
     "thingcall-broker",
     "thingcall-engine",
     "thingcall-gate",

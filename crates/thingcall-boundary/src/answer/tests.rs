@@ -1,7 +1,5 @@
 //! What the caller is told.
 
-use thingcall_plugin::abi::OK;
-
 use super::*;
 
 fn tally(forwards: u32, accepted: u32, failures: &[CallError]) -> Tally {
@@ -58,14 +56,14 @@ fn code_202_without_a_command_on_its_way_is_a_fault_of_the_plugin() {
 fn a_status_passed_on_is_the_very_error_of_the_device() {
     let offline = CallError::Offline("pk/dn".to_owned());
     let timeout = CallError::Timeout { device: "pk/dn".to_owned(), waited_ms: 5, hint: None };
-    let failed = |status| Completion::Failed { status, message: "x".to_owned() };
+    let failed = |fault| Completion::Failed { fault, message: "x".to_owned() };
     let mut twice = Tally { forwards: 2, ..Tally::default() };
     twice.note(&Err(offline.clone()));
     twice.note(&Err(offline.clone()));
-    assert_eq!(answer("p", CallMode::Sync, &mut twice, failed(E_OFFLINE)).0, Err(offline.clone()));
-    assert_eq!(told(CallMode::Sync, tally(2, 0, &[offline, timeout.clone()]), failed(E_TIMEOUT)), Err(timeout));
-    assert_eq!(executed(&told(CallMode::Sync, tally(2, 0, &[]), failed(E_OFFLINE))), Executed::Maybe);
-    assert_eq!(executed(&told(CallMode::Sync, tally(0, 0, &[]), failed(E_OFFLINE))), Executed::No);
+    assert_eq!(answer("p", CallMode::Sync, &mut twice, failed(Fault::Offline)).0, Err(offline.clone()));
+    assert_eq!(told(CallMode::Sync, tally(2, 0, &[offline, timeout.clone()]), failed(Fault::Timeout)), Err(timeout));
+    assert_eq!(executed(&told(CallMode::Sync, tally(2, 0, &[]), failed(Fault::Offline))), Executed::Maybe);
+    assert_eq!(executed(&told(CallMode::Sync, tally(0, 0, &[]), failed(Fault::Offline))), Executed::No);
 }
 
 #[test]
@@ -78,7 +76,7 @@ fn nobody_is_told_that_nothing_was_sent_while_another_command_was() {
         if let Some(other) = other {
             tally.note(&other);
         }
-        let failed = Completion::Failed { status: E_OFFLINE, message: String::new() };
+        let failed = Completion::Failed { fault: Fault::Offline, message: String::new() };
         assert_eq!(executed(&answer("p", CallMode::Sync, &mut tally, failed).0), Executed::Maybe);
     }
 }
@@ -88,7 +86,7 @@ fn of_two_failures_with_one_status_the_last_counts() {
     let mut tally = Tally::default();
     tally.note(&Err(CallError::Offline("first".to_owned())));
     tally.note(&Err(CallError::WentOffline("last".to_owned())));
-    let failed = Completion::Failed { status: E_OFFLINE, message: String::new() };
+    let failed = Completion::Failed { fault: Fault::Offline, message: String::new() };
     let told = answer("p", CallMode::Sync, &mut tally, failed).0;
     assert_eq!(told, Err(CallError::WentOffline("last".to_owned())));
 }
@@ -96,19 +94,11 @@ fn of_two_failures_with_one_status_the_last_counts() {
 #[test]
 fn ends_are_counted_as_what_they_are() {
     let counted = |completion| answer("p", CallMode::Sync, &mut Tally::default(), completion).1;
-    let failed = |status| Completion::Failed { status, message: String::new() };
-    assert_eq!(counted(answered(200)), CallResult::Ok);
-    assert_eq!(counted(answered(460)), CallResult::Declined);
-    assert_eq!(counted(answered(202)), CallResult::Error);
-    assert_eq!(counted(failed(E_PANIC)), CallResult::Panic);
-    assert_eq!(counted(failed(E_INTERNAL)), CallResult::Error);
-    assert_eq!(counted(Completion::Broken("x".to_owned())), CallResult::Error);
-}
-
-#[test]
-fn every_status_has_words_of_its_own() {
-    let statuses = -10..0;
-    let all: std::collections::BTreeSet<_> = statuses.clone().map(words).collect();
-    assert_eq!(all.len(), statuses.count());
-    assert_eq!(words(OK), words(-77));
+    let failed = |fault| Completion::Failed { fault, message: String::new() };
+    assert_eq!(counted(answered(200)), CallEnd::Ok);
+    assert_eq!(counted(answered(460)), CallEnd::Declined);
+    assert_eq!(counted(answered(202)), CallEnd::Error);
+    assert_eq!(counted(failed(Fault::Panic)), CallEnd::Panic);
+    assert_eq!(counted(failed(Fault::Internal)), CallEnd::Error);
+    assert_eq!(counted(Completion::Broken("x".to_owned())), CallEnd::Error);
 }

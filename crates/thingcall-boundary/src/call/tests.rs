@@ -7,7 +7,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use thingcall_core::{Answer, CallError};
-use thingcall_plugin::abi::{CallResult, E_CANCELLED, E_OFFLINE, E_PANIC, E_TIMEOUT};
+use thingcall_plugin::abi::{CallResult, E_CANCELLED, E_INVAL, E_LIMIT, E_OFFLINE, E_PANIC, E_STALE, E_TIMEOUT, OK};
 
 use super::*;
 use crate::terms::Terms;
@@ -304,7 +304,7 @@ async fn errors_of_the_device_reach_the_plugin_as_statuses_and_the_caller_unchan
 fn held(bench: &Bench, driver: Pin<&mut (dyn Future<Output = Result<Answer, CallError>> + Send)>) -> Arc<CallActor> {
     assert!(driver.poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let Some(Event::Begin(token)) = bench.script.events().last().cloned() else { panic!("not begun") };
-    tokens::call(token).unwrap()
+    CallActor::named(token).unwrap()
 }
 
 #[tokio::test]
@@ -314,12 +314,13 @@ async fn who_found_the_call_before_its_end_finds_it_over() {
     let mut driver = pin!(bench.call(&device));
     let actor = held(&bench, driver.as_mut());
     let answer = || Completion::Answered { code: 200, message: None, data: "{}".to_owned() };
-    assert_eq!([actor.complete(answer()), actor.complete(answer()), actor.wake()], [OK, E_STALE, E_STALE]);
+    let stale = Err(Fault::Stale);
+    assert_eq!([actor.complete(answer()), actor.complete(answer()), actor.wake()], [Ok(()), stale, stale]);
     extern "C" fn never(_: *mut c_void, _: *const CallResult) {
         std::process::abort();
     }
     let order = actor.order(Ordered::Timer(Duration::ZERO), never, Foreign::NULL);
-    assert_eq!((order, actor.cancel(1)), (E_STALE, E_STALE));
+    assert_eq!((order, actor.clone().cancel(1)), (Err(Fault::Stale), stale));
     actor.shut_down();
     assert_eq!(driver.await, Ok(replied(200, "{}")));
     assert_eq!(told(&bench), ["begin", "end 0"]);
@@ -333,23 +334,24 @@ async fn what_comes_in_before_the_driver_waits_keeps_it_awake() {
     let actor = held(&bench, driver.as_mut());
     let waits = || actor.park(Waker::noop());
     assert!(waits());
-    assert_eq!(actor.wake(), OK);
+    assert_eq!(actor.wake(), Ok(()));
     assert!(!waits(), "a poll is asked for");
     let mut out = Exchange::default();
-    assert_eq!(actor.run_inline(&mut out), More::No);
+    assert_eq!(actor.exchange(&mut out), More::No);
     assert!(waits());
-    actor.ended(77, OperationEnd::Fired);
+    out.ended.push((77, OperationEnd::Fired));
+    actor.deliver(&mut out);
     assert!(!waits(), "an end is to be told");
-    assert_eq!(actor.run_inline(&mut out), More::No);
+    assert_eq!(actor.exchange(&mut out), More::No);
     let Some(Event::Poll(token)) = bench.script.events().last().cloned() else { panic!("not polled") };
     bench.script.timer(token, 60_000, 1, |_, _| {});
     assert!(!waits(), "a timer is to be started");
-    actor.collect(&mut out);
+    assert_eq!(actor.exchange(&mut out), More::No);
     assert!(out.completion.is_none() && out.orders.len() == 1 && waits());
     assert_eq!((bench.script.cancel(token, 1), bench.script.cancel(token, 1)), (OK, OK));
     assert!(!waits(), "a timer is given up");
     out.orders.clear();
-    actor.collect(&mut out);
+    assert_eq!(actor.exchange(&mut out), More::No);
     assert!(out.completion.is_none() && out.given_up.as_slice() == [1] && waits());
     bench.script.complete(token, OK, 200, "");
     assert!(!waits(), "there is an answer");

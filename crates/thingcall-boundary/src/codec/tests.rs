@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "plays a plugin")]
 
 use thingcall_core::{Args, CallId, CallMode, MalformedReply, Qos, ReplyBody, TransportKind};
-use thingcall_plugin::abi::{E_INVAL, E_LIMIT, E_STALE, Out};
+use thingcall_plugin::abi::{E_INVAL, E_LIMIT, E_STALE, OK, Out};
 
 use super::*;
 use crate::host::HOST;

@@ -34,11 +34,11 @@ fn bytes_are_taken_with_their_length_or_refused_unseen() {
         assert_eq!(bytes(at(3), 3), Ok(&given[..]));
         assert_eq!(bytes(at(0), 3), Ok(&[][..]));
         assert_eq!(bytes(null(0), 3), Ok(&[][..]));
-        assert_eq!(bytes(null(3), 3), Err(E_INVAL));
-        assert_eq!(bytes(null(1 << 60), 3), Err(E_INVAL));
-        assert_eq!(bytes(at(3), 2), Err(E_LIMIT));
-        assert_eq!(bytes(at(1 << 60), 3), Err(E_LIMIT));
-        assert_eq!(bytes(at(usize::MAX), 3), Err(E_LIMIT));
+        assert_eq!(bytes(null(3), 3), Err(Fault::Invalid));
+        assert_eq!(bytes(null(1 << 60), 3), Err(Fault::Invalid));
+        assert_eq!(bytes(at(3), 2), Err(Fault::Limit));
+        assert_eq!(bytes(at(1 << 60), 3), Err(Fault::Limit));
+        assert_eq!(bytes(at(usize::MAX), 3), Err(Fault::Limit));
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ptr::null;
 
 use thingcall_core::{Answer, CallError, CallMode, Executed};
-use thingcall_plugin::abi::{E_CANCELLED, E_PANIC, FORMAT_RAW};
+use thingcall_plugin::abi::{E_CANCELLED, E_INVAL, E_LIMIT, E_PANIC, E_STALE, E_UNSUPPORTED, FORMAT_RAW};
 
 use super::*;
 use crate::testbench::{BEGUN, FakeDevice, Script, bench, inline, replied, result, script, text};

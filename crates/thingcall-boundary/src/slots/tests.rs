@@ -30,7 +30,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 proptest! {
     #[test]
     fn a_token_names_what_was_entered_until_it_is_killed(acts in acts()) {
-        let (slots, owner): (Slots<u32, u32>, _) = (Slots::new(), Arc::new(0));
+        let (slots, owner): (Slots<u32, u32>, _) = (Slots::new(CALLS), Arc::new(0));
         let (mut live, mut seen) = (HashMap::new(), Vec::new());
         for act in acts {
             match act {
@@ -62,15 +62,28 @@ proptest! {
 
 #[test]
 fn nothing_is_found_under_zero_and_under_numbers_never_given_out() {
-    let slots: Slots<u8, ()> = Slots::new();
+    let slots: Slots<u8, ()> = Slots::new(CALLS);
     for token in [0, 1, u64::MAX, 1 << INDEX_BITS, u64::MAX << INDEX_BITS] {
         assert_eq!((slots.get(token), slots.kill(token), slots.owner(token)), (None, None, None));
     }
 }
 
 #[test]
+fn a_token_of_one_table_is_of_no_other() {
+    let (calls, plugins, owner) = (Slots::new(CALLS), Slots::new(PLUGINS), Arc::new(()));
+    for n in 0..3 * CHUNK_SLOTS {
+        let call = calls.insert(&owner, |token| (n, token)).unwrap();
+        let plugin = plugins.insert(&owner, |token| (n, token)).unwrap();
+        assert_eq!((plugins.get(call), plugins.kill(call), plugins.owner(call)), (None, None, None));
+        assert_eq!((calls.get(plugin), calls.owner(plugin)), (None, None));
+        assert_eq!((calls.kill(call), plugins.kill(plugin)), (Some(n), Some(n)));
+        assert_eq!((plugins.owner(call), calls.owner(plugin)), (None, None));
+    }
+}
+
+#[test]
 fn the_owner_of_a_stale_token_is_known_until_its_slot_is_used_again() {
-    let slots: Slots<u8, &str> = Slots::new();
+    let slots: Slots<u8, &str> = Slots::new(CALLS);
     let [a, b, c] = ["a", "b", "c"].map(Arc::new);
     let first = slots.insert(&a, |token| (1, token)).unwrap();
     assert_eq!(slots.owner(first), Some(a.clone()));
@@ -88,7 +101,7 @@ fn the_owner_of_a_stale_token_is_known_until_its_slot_is_used_again() {
 
 #[test]
 fn a_full_table_says_so_and_takes_more_when_one_is_freed() {
-    let slots: Slots<(), ()> = Slots::new();
+    let slots: Slots<(), ()> = Slots::new(CALLS);
     let tokens: Vec<Token> = std::iter::from_fn(|| slots.insert(&Arc::new(()), |token| ((), token))).collect();
     assert_eq!(tokens.len(), 1 << INDEX_BITS);
     slots.kill(tokens[5]).unwrap();
@@ -98,7 +111,7 @@ fn a_full_table_says_so_and_takes_more_when_one_is_freed() {
 
 #[test]
 fn a_slot_whose_generations_are_used_up_is_not_used_again() {
-    let slots: Slots<(), ()> = Slots::new();
+    let slots: Slots<(), ()> = Slots::new(CALLS);
     let token = slots.insert(&Arc::new(()), |token| ((), token)).unwrap();
     lock(&slots.slot(token).unwrap().0).generation = GENERATION_MAX;
     let last = (GENERATION_MAX << INDEX_BITS) | (token & ((1 << INDEX_BITS) - 1));
