@@ -35,6 +35,8 @@ mod access;
 mod handler;
 mod journal;
 mod results;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod transport;
 mod transport_name;
 

@@ -1,14 +1,14 @@
 //! An engine on a bench: a small model, a device of which each test says what it does, a journal in memory.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use thingcall_core::testing::{self, MemoryJournal};
 use thingcall_core::{
-    BuiltInOnly, CallId, Completion, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
-    Journal, JournalEntry, JournalError, Outcome, Presence, ProductKey, Qos, Record, RecordState, Repairs, Reply,
-    ReplyBody, ReplySink, Request, RequestId, Sent, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
+    BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId, Outcome,
+    Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, SyncTopic, Transport,
+    TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel};
 use tokio::sync::Notify;
@@ -126,80 +126,9 @@ impl Registry for OneDevice {
     }
 }
 
-/// The journal's state for each id: open, or how it ended.
-#[derive(Default)]
-pub(crate) struct Pages(pub(crate) Mutex<HashMap<CallId, Option<Outcome>>>, pub(crate) Mutex<Vec<Record>>);
-
-fn record(entry: JournalEntry) -> Record {
-    let JournalEntry { delivery, request_id, accepted_at } = entry;
-    Record {
-        id: delivery.id,
-        request_id: request_id.to_string(),
-        device: (*delivery.device).clone(),
-        service: delivery.service,
-        params: delivery.params.as_str().to_owned(),
-        qos: delivery.qos.level(),
-        state: RecordState::Queued,
-        outcome: None,
-        transport: None,
-        code: None,
-        message: None,
-        data: None,
-        accepted_at,
-        sent_at: None,
-        acked_at: None,
-        ended_at: None,
-    }
-}
-
-#[async_trait]
-impl Journal for Pages {
-    async fn open(&self, entry: JournalEntry) -> Result<(), JournalError> {
-        let mut pages = self.0.lock().unwrap();
-        if pages.contains_key(&entry.delivery.id) {
-            return Err(JournalError::IdInUse);
-        }
-        pages.insert(entry.delivery.id, None);
-        self.1.lock().unwrap().push(record(entry));
-        Ok(())
-    }
-    fn sent(&self, _: &DeviceKey, id: CallId, _: TransportKind, _: Sent) {
-        for record in self.1.lock().unwrap().iter_mut().filter(|record| record.id == id) {
-            (record.state, record.sent_at) = (RecordState::Sent, Some(UnixMillis::now()));
-        }
-    }
-    fn failed(&self, _: &DeviceKey, id: CallId, outcome: Outcome, _: &str) {
-        self.0.lock().unwrap().insert(id, Some(outcome));
-    }
-    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
-        let mut pages = self.0.lock().unwrap();
-        Ok(replies
-            .iter()
-            .map(|reply| match pages.get_mut(&reply.id().unwrap()) {
-                Some(page @ None) => {
-                    let outcome = if reply.body.is_ok() { Outcome::Ok } else { Outcome::InvalidReply };
-                    *page = Some(outcome);
-                    let service = "SetScene".parse().unwrap();
-                    Completion::Matched { outcome, service, transport: reply.transport }
-                }
-                Some(Some(_)) => Completion::Duplicate,
-                None => Completion::Unknown,
-            })
-            .collect())
-    }
-    async fn find(&self, _: CallId) -> Result<Vec<Record>, JournalError> {
-        Ok(Vec::new())
-    }
-    async fn open_calls(&self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, JournalError> {
-        let (pages, records) = (self.0.lock().unwrap(), self.1.lock().unwrap());
-        let open = records.iter().filter(|record| record.device.key == *device && pages.get(&record.id) == Some(&None));
-        Ok(open.take(max).cloned().collect())
-    }
-}
-
 pub(crate) struct Bench {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) journal: Arc<Pages>,
+    pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) delivered: Arc<Mutex<Vec<CallId>>>,
     /// Notified when a command reaches the transport.
     pub(crate) arrived: Arc<Notify>,
@@ -221,6 +150,11 @@ pub(crate) fn reply(from: &str, id: CallId, data: &str) -> Reply {
         body: Ok(ReplyBody { code: 200, message: None, data: data.to_owned() }),
         bytes: data.len(),
     }
+}
+
+/// The device of the bench, as it is registered.
+fn registered() -> Device {
+    Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true, transport: None }
 }
 
 pub(crate) fn bench_with(
@@ -245,10 +179,9 @@ pub(crate) fn bench_handled(
         created_at: UnixMillis(0),
         silence: Arc::default(),
     };
-    let one = Device { key: device("dev1"), iot_id: IotId::try_from("iot1").unwrap(), enabled: true, transport: None };
-    let found = Found { device: Arc::new(one), product: Arc::new(product) };
+    let found = Found { device: Arc::new(registered()), product: Arc::new(product) };
     let registry = Arc::new(OneDevice(Mutex::new(found), Mutex::default()));
-    let journal = Arc::new(Pages::default());
+    let journal = Arc::new(MemoryJournal::default());
     let metering = prometheus::Registry::new();
     let engine = Engine::new(config, Parts { registry, journal: journal.clone(), handlers }, &metering).unwrap();
     let answering = Arc::new(Answering { engine: Mutex::new(Arc::downgrade(&engine)) });
@@ -276,6 +209,17 @@ pub(crate) fn answers_after(
 }
 
 impl Bench {
+    /// How the calls on record ended, in the order in which they were accepted.
+    pub(crate) fn pages(&self) -> Vec<(CallId, Option<Outcome>)> {
+        self.journal.records().iter().map(|record| (record.id, record.outcome)).collect()
+    }
+
+    /// An open call from before a restart.
+    pub(crate) fn keep(&self, id: CallId) {
+        let service = "SetScene".parse().unwrap();
+        self.journal.put(testing::entry(&Arc::new(registered()), id, &service, Qos::AtMostOnce)).unwrap();
+    }
+
     /// A request as a front makes it.
     pub(crate) fn request(&self, service: &str, args: &str) -> Request {
         Request {

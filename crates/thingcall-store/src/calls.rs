@@ -68,12 +68,15 @@ pub(crate) struct Called {
 }
 
 impl Progress {
-    /// Adds what was noted later: the first time of each kind counts, and the first end.
+    /// Adds what was noted later: the first time of each kind counts, and nothing after the end.
     pub(crate) fn join(&mut self, later: Self) {
+        if self.end.is_some() {
+            return;
+        }
         self.transport = later.transport.or(self.transport);
         self.sent_at = self.sent_at.or(later.sent_at);
         self.acked_at = self.acked_at.or(later.acked_at);
-        self.end = self.end.take().or(later.end);
+        self.end = later.end;
     }
 
     /// Whether the command waits no more, see [`Waiting`].

@@ -1,5 +1,6 @@
 //! Facts about a whole store, on a file in a scratch folder. Everything waits for the store's own answers and events.
 
+mod contract;
 mod directory;
 mod failing_disk;
 mod full;

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** tests wait for events, each at most `PATIENCE`; no test sleeps a guessed time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prometheus::Registry;
 use thingcall_alink as alink;
+use thingcall_core::testing::MemoryJournal;
 use thingcall_core::{
-    Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalError, Outbox,
-    PresenceSink, Qos, RawReply, Reply, ReplySink, Secret, TransportName, UnixMillis,
+    Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalEntry,
+    JournalError, Outbox, PresenceSink, Qos, RawReply, Reply, ReplySink, RequestId, Secret, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -38,21 +39,27 @@ pub(crate) enum Event {
 /// The surroundings.
 pub(crate) struct Surroundings {
     devices: Mutex<HashMap<DeviceKey, bool>>,
-    outbox: Mutex<Vec<Delivery>>,
-    acked: Mutex<HashSet<(DeviceKey, CallId)>>,
+    pub(crate) journal: Arc<MemoryJournal>,
     /// The store is slow: acknowledgements stay invisible.
     pub(crate) forgetful: AtomicBool,
     events: UnboundedSender<Event>,
 }
 
 impl Surroundings {
+    pub(crate) fn new() -> (Arc<Self>, UnboundedReceiver<Event>) {
+        let (events, told) = unbounded_channel();
+        let (devices, journal, forgetful) = (Mutex::default(), Arc::default(), AtomicBool::new(false));
+        (Arc::new(Self { devices, journal, forgetful, events }), told)
+    }
+
     fn tell(&self, event: Event) {
         self.events.send(event).ok();
     }
 
     /// Puts a command into the outbox.
     pub(crate) fn keep(&self, delivery: &Delivery) {
-        self.outbox.lock().unwrap().push(delivery.clone());
+        let (delivery, request_id) = (delivery.clone(), RequestId::random());
+        self.journal.put(JournalEntry { delivery, request_id, accepted_at: UnixMillis(1) }).unwrap();
     }
 
     pub(crate) fn enable(&self, device: &DeviceKey, enabled: bool) {
@@ -75,16 +82,12 @@ impl Outbox for Surroundings {
         after: Option<CallId>,
         max: usize,
     ) -> Result<Vec<Delivery>, JournalError> {
-        let outbox = self.outbox.lock().unwrap();
-        let acked = self.acked.lock().unwrap();
-        let start = after.map_or(0, |id| outbox.iter().position(|kept| kept.id == id).unwrap() + 1);
-        let waits = |kept: &&Delivery| kept.device.key == *device && !acked.contains(&(device.clone(), kept.id));
-        Ok(outbox.iter().skip(start).filter(waits).take(max).cloned().collect())
+        self.journal.unacknowledged(device, after, max).await
     }
 
     fn acknowledged(&self, device: &DeviceKey, id: CallId) {
         if !self.forgetful.load(Ordering::SeqCst) {
-            self.acked.lock().unwrap().insert((device.clone(), id));
+            self.journal.acknowledged(device, id);
         }
         self.tell(Event::Acked(id));
     }
@@ -143,14 +146,7 @@ impl Bench {
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
         set(&mut config);
-        let (told, events) = unbounded_channel();
-        let around = Arc::new(Surroundings {
-            devices: Mutex::default(),
-            outbox: Mutex::default(),
-            acked: Mutex::default(),
-            forgetful: AtomicBool::new(false),
-            events: told,
-        });
+        let (around, events) = Surroundings::new();
         let registry = Registry::new();
         let broker = Broker::start(config, parts(&around), &registry).await.unwrap();
         Self { broker, around, registry, events }

@@ -3,9 +3,10 @@
 use std::num::NonZeroU16;
 use std::sync::atomic::Ordering;
 
+use thingcall_core::testing::{UnderTest, assert_journal};
 use thingcall_core::{CallMode, Delivery, DeviceKey, Qos, Sent, Transport};
 
-use super::bench::{Bench, delivery, login_as};
+use super::bench::{Bench, Surroundings, delivery, key, login_as};
 use super::client::Client;
 
 fn command(device: &DeviceKey, id: u32) -> Delivery {
@@ -23,6 +24,16 @@ async fn send(bench: &Bench, device: &DeviceKey, id: u32) -> Sent {
 async fn nothing_more(bench: &Bench, device: &DeviceKey, client: &mut Client) {
     bench.broker.deliver(&delivery(device, 999, CallMode::Sync, Qos::AtMostOnce)).await.unwrap();
     assert_eq!(client.message().await.id(), 999, "nothing before the marker");
+}
+
+#[tokio::test]
+async fn the_outbox_of_these_tests_keeps_the_contract() {
+    let make = async || {
+        let (around, events) = Surroundings::new();
+        let devices = ["devA", "devB"].map(|name| delivery(&key(name), 1, CallMode::Async, Qos::AtMostOnce).device);
+        UnderTest { journal: around.journal.clone(), outbox: around, devices, keeps: Box::new(events) }
+    };
+    Box::pin(assert_journal(make)).await;
 }
 
 #[tokio::test]

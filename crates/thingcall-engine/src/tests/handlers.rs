@@ -116,7 +116,7 @@ async fn an_asynchronous_answer_that_does_not_fit_leaves_no_record() {
     let bench = bench(Does::Answers(200, "[]"));
     let refused = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
     assert_eq!((refused.executed(), refused.outcome()), (Executed::No, Outcome::PluginFailed));
-    assert!(bench.journal.0.lock().unwrap().is_empty());
+    assert!(bench.pages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,10 +126,8 @@ async fn an_answer_in_place_of_a_command_that_failed_has_a_record_of_its_own() {
     let bench = bench_handled(settings, handlers, |_, _| Err(DeliverError::Down));
     let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap();
     assert_eq!(invoked.answer, Answer::Accepted);
-    let pages = bench.journal.0.lock().unwrap().clone();
-    assert_eq!((pages.len(), pages[&invoked.id]), (2, Some(Outcome::Ok)));
     let failed = bench.delivered.lock().unwrap()[0];
-    assert_eq!(pages[&failed], Some(Outcome::TransportDown));
+    assert_eq!(bench.pages(), [(failed, Some(Outcome::TransportDown)), (invoked.id, Some(Outcome::Ok))]);
     assert_eq!(by_plugin(&bench, "async", "ok"), 1.0);
 }
 
@@ -139,8 +137,7 @@ async fn a_command_that_is_on_its_way_has_the_only_record() {
     let handlers = Arc::new(One(Does::AnswersForOneThatIsAway));
     let bench = bench_handled(settings, handlers, |_, _| Ok(Sent::Sent));
     let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap();
-    let pages = bench.journal.0.lock().unwrap().clone();
-    assert_eq!(pages.into_iter().collect::<Vec<_>>(), [(invoked.id, None)]);
+    assert_eq!(bench.pages(), [(invoked.id, None)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,8 +145,7 @@ async fn an_asynchronous_answer_is_on_record_before_the_caller_is_told() {
     let bench = bench(Does::Answers(200, "{}"));
     let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap();
     assert_eq!((invoked.mode, invoked.answer), (CallMode::Async, Answer::Accepted));
-    let pages = bench.journal.0.lock().unwrap().clone();
-    assert_eq!(pages.into_iter().collect::<Vec<_>>(), [(invoked.id, Some(Outcome::Ok))]);
+    assert_eq!(bench.pages(), [(invoked.id, Some(Outcome::Ok))]);
     assert_eq!(by_plugin(&bench, "async", "ok"), 1.0);
     assert!(bench.delivered.lock().unwrap().is_empty());
 }
@@ -160,7 +156,7 @@ async fn a_refused_asynchronous_call_leaves_no_record() {
     let refused = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
     let message = Some("its own".to_owned());
     assert_eq!(refused, CallError::Refused { code: 460, message, executed: Executed::No });
-    assert!(bench.journal.0.lock().unwrap().is_empty());
+    assert!(bench.pages().is_empty());
     assert_eq!(by_plugin(&bench, "async", "denied"), 1.0);
 }
 

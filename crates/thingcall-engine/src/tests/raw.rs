@@ -206,7 +206,7 @@ async fn an_id_that_changes_changes_the_bytes() {
     let bench = bench(move |delivery, _| seen.lock().unwrap().push((delivery.id, delivery.raw.clone().unwrap())));
     let first = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap().id;
     let next = CallId::new(first.slot(), first.as_u32() + 1);
-    bench.journal.0.lock().unwrap().insert(next, None);
+    bench.keep(next);
     let second = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap().id;
     let sent = sent.lock().unwrap().clone();
     assert_eq!(sent[1], (second, Bytes::from(format!("{second}={{}}"))));

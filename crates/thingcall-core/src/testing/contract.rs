@@ -1,0 +1,258 @@
+//! What every [`Journal`] and every [`Outbox`] must do, whatever it keeps its records in.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::{entry, reply};
+use crate::{
+    CallId, Completion, Device, Journal, JournalError, MalformedReply, Outbox, Outcome, Qos, Record, RecordState,
+    Reply, Sent, ServiceId, TransportKind,
+};
+
+/// An empty journal, and the two devices that are registered where it looks for them.
+pub struct UnderTest {
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// Its outbox.
+    pub outbox: Arc<dyn Outbox>,
+    /// The devices.
+    pub devices: [Arc<Device>; 2],
+    /// What must live as long.
+    pub keeps: Box<dyn Any + Send>,
+}
+
+/// Holds a journal to all that is asked of one; each fact gets one of its own.
+///
+/// # Panics
+/// Where it breaks a fact.
+pub async fn assert_journal(make: impl AsyncFn() -> UnderTest) {
+    a_call_is_on_record_when_it_was_opened(make().await).await;
+    an_id_is_taken_while_its_call_is_open(make().await).await;
+    a_state_only_grows(make().await).await;
+    a_call_ends_once(make().await).await;
+    a_reply_ends_the_open_call_of_its_device(make().await).await;
+    the_first_of_two_replies_counts(make().await).await;
+    a_reply_after_the_end_is_kept_beside_it(make().await).await;
+    notes_on_calls_that_are_not_open_do_nothing(make().await).await;
+    open_calls_are_told_oldest_first(make().await).await;
+    the_outbox_tells_what_waits_in_order(make().await).await;
+    a_command_waits_until_it_is_taken_or_over(make().await).await;
+}
+
+const EMBEDDED: TransportKind = TransportKind::Embedded;
+
+const fn id(number: u32) -> CallId {
+    CallId::from_u32(number)
+}
+
+impl UnderTest {
+    fn device(&self) -> &Arc<Device> {
+        let [first, _] = &self.devices;
+        first
+    }
+
+    fn other(&self) -> &Arc<Device> {
+        let [_, second] = &self.devices;
+        second
+    }
+
+    async fn open(&self, device: &Arc<Device>, number: u32, qos: Qos) -> Result<(), JournalError> {
+        self.journal.open(entry(device, id(number), &service(), qos)).await
+    }
+
+    async fn opened(&self, numbers: &[u32], qos: Qos) {
+        for number in numbers {
+            assert_eq!(self.open(self.device(), *number, qos).await, Ok(()));
+        }
+    }
+
+    /// The newest record, with all that was handed over before.
+    async fn record(&self, number: u32) -> Record {
+        let _in_order = self.open_ids(usize::MAX).await;
+        self.journal.find(id(number)).await.ok().and_then(|found| found.into_iter().next()).expect("a record")
+    }
+
+    async fn open_ids(&self, max: usize) -> Vec<u32> {
+        let open = self.journal.open_calls(&self.device().key, max).await.expect("it can be read");
+        open.iter().map(|record| record.id.as_u32()).collect()
+    }
+
+    async fn waiting(&self, after: Option<u32>, max: usize) -> Vec<u32> {
+        let found = self.outbox.unacknowledged(&self.device().key, after.map(id), max).await.expect("it can be read");
+        found.iter().map(|delivery| delivery.id.as_u32()).collect()
+    }
+
+    fn sent(&self, number: u32, transport: TransportKind, how: Sent) {
+        self.journal.sent(&self.device().key, id(number), transport, how);
+    }
+
+    fn failed(&self, number: u32, outcome: Outcome, why: &str) {
+        self.journal.failed(&self.device().key, id(number), outcome, why);
+    }
+
+    async fn replied(&self, replies: Vec<Reply>) -> Vec<Completion> {
+        self.journal.complete(replies).await.expect("it can be written")
+    }
+}
+
+fn service() -> ServiceId {
+    "testFb:SetScene".try_into().expect("a service")
+}
+
+fn matched(outcome: Outcome) -> Completion {
+    Completion::Matched { outcome, service: service(), transport: EMBEDDED }
+}
+
+async fn a_call_is_on_record_when_it_was_opened(at: UnderTest) {
+    let entry = entry(at.device(), id(u32::MAX), &service(), Qos::AtLeastOnce);
+    let asked = (entry.request_id.to_string(), entry.delivery.params.as_str().to_owned(), entry.accepted_at);
+    assert_eq!(at.journal.open(entry).await, Ok(()));
+
+    let record = at.journal.find(id(u32::MAX)).await.expect("it can be read").pop().expect("a record");
+
+    assert_eq!((record.request_id, record.params, record.accepted_at), asked);
+    assert_eq!((record.id, &record.device, record.service), (id(u32::MAX), &**at.device(), service()));
+    assert_eq!((record.qos, record.state, record.outcome, record.transport), (1, RecordState::Queued, None, None));
+    assert!(at.journal.find(id(7)).await.expect("it can be read").is_empty());
+}
+
+async fn an_id_is_taken_while_its_call_is_open(at: UnderTest) {
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+        let number = u32::from(qos.level());
+        at.opened(&[number], qos).await;
+        for again in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+            assert_eq!(at.open(at.device(), number, again).await, Err(JournalError::IdInUse));
+        }
+        assert_eq!(at.open(at.other(), number, qos).await, Ok(()));
+        at.failed(number, Outcome::Offline, "gone");
+        assert_eq!(at.open(at.device(), number, qos).await, Ok(()));
+        let found = at.journal.find(id(number)).await.expect("it can be read");
+        let of: Vec<_> = found.iter().map(|record| (&record.device.key, record.outcome)).collect();
+        let newest_first =
+            [(&at.device().key, None), (&at.other().key, None), (&at.device().key, Some(Outcome::Offline))];
+        assert_eq!(of, newest_first);
+    }
+}
+
+async fn a_state_only_grows(at: UnderTest) {
+    at.opened(&[1], Qos::AtLeastOnce).await;
+    at.sent(1, EMBEDDED, Sent::Kept);
+    let kept = at.record(1).await;
+    assert_eq!((kept.state, kept.transport, kept.sent_at), (RecordState::Queued, Some(EMBEDDED), None));
+    at.sent(1, EMBEDDED, Sent::Sent);
+    let sent = at.record(1).await;
+    assert_eq!((sent.state, sent.sent_at.is_some(), sent.acked_at), (RecordState::Sent, true, None));
+    at.outbox.acknowledged(&at.device().key, id(1));
+    let acked = at.record(1).await;
+    assert_eq!((acked.state, acked.sent_at, acked.acked_at.is_some()), (RecordState::Acked, sent.sent_at, true));
+    at.sent(1, EMBEDDED, Sent::Sent);
+    let still = at.record(1).await;
+    assert_eq!((still.state, still.sent_at, still.acked_at), (RecordState::Acked, sent.sent_at, acked.acked_at));
+}
+
+async fn a_call_ends_once(at: UnderTest) {
+    at.opened(&[1], Qos::AtMostOnce).await;
+    at.failed(1, Outcome::TransportDown, "broken");
+    at.failed(1, Outcome::Offline, "later");
+    at.sent(1, EMBEDDED, Sent::Acked);
+    let record = at.record(1).await;
+    assert_eq!((record.state, record.outcome), (RecordState::Ended, Some(Outcome::TransportDown)));
+    assert_eq!((record.message.as_deref(), record.code, record.sent_at), (Some("broken"), None, None));
+    assert!(record.ended_at.is_some());
+}
+
+async fn a_reply_ends_the_open_call_of_its_device(at: UnderTest) {
+    at.opened(&[1, 2, 3], Qos::AtMostOnce).await;
+    at.sent(3, TransportKind::Mqtt, Sent::Sent);
+    assert_eq!(at.replied(vec![reply(at.other(), id(1), 200)]).await, [Completion::WrongDevice]);
+    assert_eq!(at.record(1).await.state, RecordState::Queued);
+    let unreadable = Err(MalformedReply::NotJson("at 1".to_owned()));
+    let by_topic = Reply { payload_id: None, topic_id: Some(id(2)), body: unreadable, ..reply(at.device(), id(9), 0) };
+    let nameless = Reply { topic_id: None, ..by_topic.clone() };
+    let device = at.device();
+    let did = at.replied(vec![
+        reply(device, id(1), 200),
+        nameless,
+        by_topic,
+        reply(device, id(3), 460),
+        reply(device, id(9), 200),
+    ]);
+    let over_mqtt =
+        Completion::Matched { outcome: Outcome::DeviceError, service: service(), transport: TransportKind::Mqtt };
+    let expected =
+        [matched(Outcome::Ok), Completion::Unknown, matched(Outcome::InvalidReply), over_mqtt, Completion::Unknown];
+    assert_eq!(did.await, expected);
+    let record = at.record(3).await;
+    assert_eq!((record.state, record.outcome), (RecordState::Ended, Some(Outcome::DeviceError)));
+    assert_eq!((record.code, record.message.as_deref()), (Some(460), Some("said")));
+    assert_eq!((record.data.as_deref(), record.ended_at.is_some()), (Some(r#"{"y":1}"#), true));
+}
+
+async fn the_first_of_two_replies_counts(at: UnderTest) {
+    at.opened(&[1], Qos::AtMostOnce).await;
+    let both = vec![reply(at.device(), id(1), 200), reply(at.device(), id(1), 460)];
+    assert_eq!(at.replied(both).await, [matched(Outcome::Ok), Completion::Duplicate]);
+    assert_eq!(at.replied(vec![reply(at.device(), id(1), 1)]).await, [Completion::Duplicate]);
+    assert_eq!(at.record(1).await.code, Some(200));
+    // The id's next call has an answer of its own.
+    at.opened(&[1], Qos::AtMostOnce).await;
+    assert_eq!(at.replied(vec![reply(at.device(), id(1), 460)]).await, [matched(Outcome::DeviceError)]);
+}
+
+async fn a_reply_after_the_end_is_kept_beside_it(at: UnderTest) {
+    at.opened(&[1], Qos::AtMostOnce).await;
+    at.failed(1, Outcome::TransportDown, "broken");
+    let late = vec![reply(at.device(), id(1), 200), reply(at.device(), id(1), 460)];
+    assert_eq!(at.replied(late).await, [Completion::Late, Completion::Late]);
+    let record = at.record(1).await;
+    assert_eq!((record.outcome, record.message.as_deref()), (Some(Outcome::TransportDown), Some("broken")));
+    assert_eq!((record.code, record.data.as_deref()), (Some(200), Some(r#"{"y":1}"#)));
+}
+
+async fn notes_on_calls_that_are_not_open_do_nothing(at: UnderTest) {
+    at.sent(1, EMBEDDED, Sent::Sent);
+    at.failed(2, Outcome::Offline, "gone");
+    at.outbox.acknowledged(&at.device().key, id(3));
+    at.opened(&[1, 2, 3], Qos::AtLeastOnce).await;
+    for number in [1, 2, 3] {
+        let record = at.record(number).await;
+        assert_eq!((record.state, record.sent_at, record.outcome), (RecordState::Queued, None, None));
+    }
+    assert_eq!(at.waiting(None, 9).await, [1, 2, 3]);
+}
+
+async fn open_calls_are_told_oldest_first(at: UnderTest) {
+    at.opened(&[9, 3, 5, 7], Qos::AtLeastOnce).await;
+    assert_eq!(at.open(at.other(), 1, Qos::AtLeastOnce).await, Ok(()));
+    // Handed over, and not written yet perhaps.
+    at.failed(3, Outcome::Offline, "away");
+    at.sent(7, TransportKind::Plugin, Sent::Sent);
+    assert_eq!(at.open_ids(10).await, [9, 5]);
+    assert_eq!(at.open_ids(1).await, [9]);
+}
+
+async fn the_outbox_tells_what_waits_in_order(at: UnderTest) {
+    at.opened(&[7, 3, 5], Qos::AtLeastOnce).await;
+    at.opened(&[4], Qos::AtMostOnce).await;
+    assert_eq!(at.open(at.other(), 8, Qos::AtLeastOnce).await, Ok(()));
+    assert_eq!(at.waiting(None, 9).await, [7, 3, 5]);
+    assert_eq!((at.waiting(Some(7), 1).await, at.waiting(Some(3), 9).await), (vec![3], vec![5]));
+    // One that is not known any more: nothing is left out.
+    assert_eq!(at.waiting(Some(99), 9).await, [7, 3, 5]);
+    let first = at.outbox.unacknowledged(&at.device().key, None, 1).await.expect("it can be read").remove(0);
+    assert_eq!((&first.device, first.service, first.params.as_str()), (at.device(), service(), r#"{"x":10.0}"#));
+    assert_eq!((first.qos, first.deadline.is_none()), (Qos::AtLeastOnce, true));
+}
+
+async fn a_command_waits_until_it_is_taken_or_over(at: UnderTest) {
+    at.opened(&[1, 2, 3, 4, 5, 6], Qos::AtLeastOnce).await;
+    at.sent(1, EMBEDDED, Sent::Kept);
+    at.sent(5, EMBEDDED, Sent::Sent);
+    at.outbox.acknowledged(&at.device().key, id(2));
+    assert_eq!(at.waiting(None, 9).await, [1, 3, 4, 5, 6]);
+    let ended = at.replied(vec![reply(at.device(), id(3), 200)]).await;
+    assert_eq!(ended, [matched(Outcome::Ok)]);
+    at.failed(4, Outcome::TooLarge, "too large");
+    at.sent(6, TransportKind::Mqtt, Sent::Sent);
+    assert_eq!(at.waiting(None, 9).await, [1, 5]);
+}

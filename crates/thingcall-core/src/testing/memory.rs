@@ -1,0 +1,206 @@
+//! A journal that forgets everything when it is dropped, and never waits.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::{
+    CallId, Completion, Delivery, DeviceKey, Journal, JournalEntry, JournalError, Outbox, Outcome, Qos, Record,
+    RecordState, Reply, ReplyBody, Sent, TransportKind, UnixMillis,
+};
+
+/// The journal.
+#[derive(Debug, Default)]
+pub struct MemoryJournal(Mutex<Vec<Page>>);
+
+#[derive(Debug)]
+struct Page {
+    record: Record,
+    delivery: Delivery,
+}
+
+impl MemoryJournal {
+    /// Everything on record, in the order in which it was accepted.
+    pub fn records(&self) -> Vec<Record> {
+        self.pages().iter().map(|page| page.record.clone()).collect()
+    }
+
+    /// Writes a call down.
+    ///
+    /// # Errors
+    /// [`JournalError::IdInUse`] if an open call of this device has this id.
+    pub fn put(&self, entry: JournalEntry) -> Result<(), JournalError> {
+        let mut pages = self.pages();
+        if pages.iter().any(|page| page.is_open(&entry.delivery.device.key, entry.delivery.id)) {
+            return Err(JournalError::IdInUse);
+        }
+        pages.push(Page::new(entry));
+        Ok(())
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Vec<Page>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, device: &DeviceKey, id: CallId, change: impl FnOnce(&mut Record)) {
+        if let Some(page) = self.pages().iter_mut().find(|page| page.is_open(device, id)) {
+            change(&mut page.record);
+        }
+    }
+}
+
+impl Page {
+    fn new(entry: JournalEntry) -> Self {
+        let JournalEntry { delivery, request_id, accepted_at } = entry;
+        let record = Record {
+            id: delivery.id,
+            request_id: request_id.to_string(),
+            device: (*delivery.device).clone(),
+            service: delivery.service.clone(),
+            params: delivery.params.as_str().to_owned(),
+            qos: delivery.qos.level(),
+            state: RecordState::Queued,
+            outcome: None,
+            transport: None,
+            code: None,
+            message: None,
+            data: None,
+            accepted_at,
+            sent_at: None,
+            acked_at: None,
+            ended_at: None,
+        };
+        Self { record, delivery }
+    }
+
+    fn is_of(&self, device: &DeviceKey, id: CallId) -> bool {
+        self.record.id == id && self.record.device.key == *device
+    }
+
+    fn is_open(&self, device: &DeviceKey, id: CallId) -> bool {
+        self.record.state != RecordState::Ended && self.is_of(device, id)
+    }
+
+    fn waits_for(&self, device: &DeviceKey) -> bool {
+        let Record { state, transport, .. } = &self.record;
+        self.record.device.key == *device
+            && self.delivery.qos == Qos::AtLeastOnce
+            && matches!(state, RecordState::Queued | RecordState::Sent)
+            && matches!(transport, None | Some(TransportKind::Embedded))
+    }
+}
+
+/// Ends a record as this reply says.
+fn answer(record: &mut Record, reply: &Reply) -> Outcome {
+    let outcome = match &reply.body {
+        Ok(body) if body.code == ReplyBody::SUCCESS => Outcome::Ok,
+        Ok(_) => Outcome::DeviceError,
+        Err(_) => Outcome::InvalidReply,
+    };
+    end(record, outcome);
+    match &reply.body {
+        Ok(ReplyBody { code, message, data }) => {
+            (record.code, record.message, record.data) = (Some(*code), message.clone(), Some(data.clone()));
+        }
+        Err(malformed) => record.message = Some(malformed.to_string()),
+    }
+    outcome
+}
+
+fn end(record: &mut Record, outcome: Outcome) {
+    (record.state, record.outcome, record.ended_at) = (RecordState::Ended, Some(outcome), Some(UnixMillis::now()));
+}
+
+fn judge(pages: &mut [Page], reply: &Reply) -> Completion {
+    let Some(id) = reply.id() else { return Completion::Unknown };
+    if let Some(page) = pages.iter_mut().find(|page| page.is_open(&reply.device, id)) {
+        let outcome = answer(&mut page.record, reply);
+        let Record { service, transport, .. } = &page.record;
+        return Completion::Matched {
+            outcome,
+            service: service.clone(),
+            transport: transport.unwrap_or(reply.transport),
+        };
+    }
+    let another = pages.iter().any(|page| page.record.id == id);
+    match pages.iter_mut().rfind(|page| page.is_of(&reply.device, id)) {
+        Some(Page { record, .. }) => match record.outcome {
+            Some(Outcome::Ok | Outcome::DeviceError | Outcome::InvalidReply) => Completion::Duplicate,
+            _ => {
+                if let (None, Ok(body)) = (record.code, &reply.body) {
+                    (record.code, record.data) = (Some(body.code), Some(body.data.clone()));
+                }
+                Completion::Late
+            }
+        },
+        None if another => Completion::WrongDevice,
+        None => Completion::Unknown,
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn open(&self, entry: JournalEntry) -> Result<(), JournalError> {
+        self.put(entry)
+    }
+
+    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
+        self.change(device, id, |record| {
+            record.transport = Some(transport);
+            if how == Sent::Kept {
+                return;
+            }
+            record.sent_at = record.sent_at.or(Some(UnixMillis::now()));
+            if record.state == RecordState::Queued {
+                record.state = RecordState::Sent;
+            }
+            if how == Sent::Acked {
+                (record.state, record.acked_at) = (RecordState::Acked, record.acked_at.or(record.sent_at));
+            }
+        });
+    }
+
+    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str) {
+        self.change(device, id, |record| {
+            end(record, outcome);
+            record.message = Some(why.to_owned());
+        });
+    }
+
+    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
+        let mut pages = self.pages();
+        Ok(replies.iter().map(|reply| judge(&mut pages, reply)).collect())
+    }
+
+    async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError> {
+        Ok(self.pages().iter().rev().filter(|page| page.record.id == id).map(|page| page.record.clone()).collect())
+    }
+
+    async fn open_calls(&self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, JournalError> {
+        let pages = self.pages();
+        let open = pages.iter().filter(|page| page.is_open(device, page.record.id));
+        let open = open.filter(|page| page.record.transport != Some(TransportKind::Plugin));
+        Ok(open.take(max).map(|page| page.record.clone()).collect())
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryJournal {
+    async fn unacknowledged(
+        &self,
+        device: &DeviceKey,
+        after: Option<CallId>,
+        max: usize,
+    ) -> Result<Vec<Delivery>, JournalError> {
+        let pages = self.pages();
+        let start = after.and_then(|id| pages.iter().rposition(|page| page.is_of(device, id))).map_or(0, |at| at + 1);
+        let waiting = pages.iter().skip(start).filter(|page| page.waits_for(device));
+        Ok(waiting.take(max).map(|page| page.delivery.clone()).collect())
+    }
+
+    fn acknowledged(&self, device: &DeviceKey, id: CallId) {
+        self.change(device, id, |record| {
+            (record.state, record.acked_at) = (RecordState::Acked, record.acked_at.or(Some(UnixMillis::now())));
+        });
+    }
+}
