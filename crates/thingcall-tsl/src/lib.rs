@@ -23,12 +23,14 @@ mod sample;
 mod words;
 
 mod directory;
+mod in_memory;
 mod registry;
 mod settings;
 mod silence;
 
 pub use data_type::{Bounds, DataType, Field};
 pub use directory::{DeviceRecord, Directory, DirectoryError, NewDevice, NewProduct};
+pub use in_memory::InMemoryRegistry;
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{Found, Product, Registry, Route};

@@ -1,0 +1,68 @@
+//! Products and devices in memory alone: for a program that embeds the engine and keeps them elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, ProductKey};
+
+use crate::{Found, Product, Registry};
+
+/// A [`Registry`] that is what was put into it. Nothing of it outlives the program, and nothing bounds it but who fills it.
+#[derive(Debug, Default)]
+pub struct InMemoryRegistry(RwLock<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    products: HashMap<ProductKey, Arc<Product>>,
+    devices: HashMap<DeviceKey, Arc<Device>>,
+    keys: HashMap<IotId, DeviceKey>,
+}
+
+impl InMemoryRegistry {
+    /// Puts a product in, in place of one with its key.
+    pub fn put_product(&self, product: Product) {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        entries.products.insert(product.key.clone(), Arc::new(product));
+    }
+
+    /// Puts a device in, in place of one with its name. It is found once its product is there too.
+    pub fn put_device(&self, device: Device) {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&device.key);
+        entries.keys.insert(device.iot_id.clone(), device.key.clone());
+        entries.devices.insert(device.key.clone(), Arc::new(device));
+    }
+
+    /// Takes a device out.
+    pub fn remove_device(&self, device: &DeviceKey) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(device);
+    }
+}
+
+impl Entries {
+    fn remove(&mut self, device: &DeviceKey) {
+        if let Some(device) = self.devices.remove(device) {
+            self.keys.remove(&device.iot_id);
+        }
+    }
+}
+
+impl Registry for InMemoryRegistry {
+    fn find(&self, target: &DeviceRef) -> Option<Found> {
+        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let key = match target {
+            DeviceRef::Key(key) => key,
+            DeviceRef::IotId(id) => entries.keys.get(id)?,
+        };
+        let device = entries.devices.get(key)?.clone();
+        let product = entries.products.get(&key.product)?.clone();
+        Some(Found { device, product })
+    }
+
+    fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).products.get(key).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests;
