@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 use crate::output::Output;
 use crate::serve::Signals;
 use crate::tool::Place;

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::Config;
+use crate::draining;
 use crate::readiness::Readiness;
-use crate::server::told;
 
 /// What runs.
 pub(crate) struct Brokers {
@@ -158,7 +158,7 @@ impl Parts<'_> {
         let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
         let address = listener.local_addr()?;
         let (drain, draining) = watch::channel(false);
-        let task = tokio::spawn(async move { gate.serve(listener, told(draining)).await });
+        let task = tokio::spawn(async move { gate.serve(listener, draining::begun(draining)).await });
         Ok(Asked { address, drain, task })
     }
 }

@@ -8,8 +8,8 @@ use thingcall_api::sign::Signer;
 use thingcall_core::{DeviceRef, Secret};
 
 use crate::addresses::Addresses;
-use crate::cli::WrongUse;
 use crate::client::{Answered, Body, Client};
+use crate::exit::WrongUse;
 use crate::output::{self, Output};
 use crate::tool::{Place, device_ref};
 

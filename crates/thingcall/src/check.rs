@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::config::{self, Found};
+use crate::config::Found;
 use crate::models::Files;
 use crate::output::{self, Output};
 use crate::preflight::{Asks, Preflight, preflight};
@@ -32,8 +32,8 @@ pub(crate) struct Args {
     output: Output,
 }
 
-/// Runs `thingcall check`.
-pub(crate) async fn run(args: &Args) -> ExitCode {
+/// Runs `thingcall check`. `strangers` are variables that look like ours.
+pub(crate) async fn run(args: &Args, strangers: &[Found]) -> ExitCode {
     let mut problems: Vec<(String, Value)> = Vec::new();
     let (wrong, doubts) = configuration(args).await;
     if wrong.is_empty() && doubts.is_empty() {
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &Args) -> ExitCode {
             }
         }
     }
-    for stranger in config::strangers::told(config::strangers::environment()) {
+    for stranger in strangers {
         let mut json = stranger.json();
         json.remove("problem");
         json.extend([("warning".to_owned(), json!(stranger.to_string()))]);

@@ -6,9 +6,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{bench, call, check, demo, device, explain, key, output, plugin, product, serve};
+use crate::config::Found;
+use crate::exit::WrongUse;
+use crate::{bench, call, check, demo, device, explain, key, output, plugin, product, serve, strangers};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -86,9 +88,9 @@ impl Cli {
     /// Why it failed; [`exit_of`] tells the exit status.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Serve(args) => Box::pin(serve::run(args)).await,
+            Command::Serve(args) => Box::pin(serve::run(args, &strangers())).await,
             Command::Demo(args) => demo::run(args).await,
-            Command::Check(args) => Ok(check::run(&args).await),
+            Command::Check(args) => Ok(check::run(&args, &strangers()).await),
             Command::Call(args) => call::run(args).await,
             Command::Product(command) => product::run(command).await.map(success),
             Command::Device(command) => device::run(command).await.map(success),
@@ -100,18 +102,13 @@ impl Cli {
     }
 }
 
-fn success((): ()) -> ExitCode {
-    ExitCode::SUCCESS
+/// What of this process's environment looks like ours and is not.
+fn strangers() -> Vec<Found> {
+    strangers::among(strangers::environment(), &Cli::command())
 }
 
-/// The command was used wrongly: exit status 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct WrongUse(pub(crate) String);
-
-/// The exit status that goes with a failure.
-pub(crate) fn exit_of(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(if error.is::<WrongUse>() { 2 } else { 1 })
+fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]

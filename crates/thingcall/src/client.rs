@@ -16,7 +16,7 @@ use thingcall_core::UnixMillis;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 
 /// Longer than the 8 s a synchronous call may take, and than the network's share of it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);

@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::config::{Config, Log, LogFormat};
-use crate::logs;
+use crate::config::Config;
+use crate::logs::{self, Log, LogFormat};
 use crate::output::{self, Paint};
 use crate::plugin;
 use crate::preflight;

@@ -14,11 +14,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use thingcall_core::Problem;
 
-use crate::config::{Log, LogFormat};
-
+pub(crate) use config::{Log, LogFormat};
 use limit::Limit;
 use lines::Lines;
 
+mod config;
 mod limit;
 mod lines;
 

@@ -3,12 +3,14 @@
 //! In reading order: `cli` (every command), `config` (every key), `serve` and `server` (the wiring), then the commands.
 
 mod cli;
+mod exit;
 
 mod config;
 mod logs;
 mod observe;
 mod output;
 mod readiness;
+mod strangers;
 
 mod addresses;
 mod files;
@@ -36,6 +38,7 @@ mod client;
 mod bench;
 mod brokers;
 mod demo;
+mod draining;
 
 mod plugin;
 
@@ -55,6 +58,6 @@ async fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         output::failure(&format!("{error:#}"));
-        cli::exit_of(&error)
+        exit::exit_of(&error)
     })
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thingcall_core::ProductKey;
 use thingcall_tsl::{ModelProblem, ModelProblems, ThingModel};
 
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 
 mod encoding;
 

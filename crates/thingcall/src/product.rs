@@ -12,8 +12,8 @@ use thingcall_tsl::{
     ThingModel, Validation,
 };
 
-use crate::cli::WrongUse;
 use crate::device;
+use crate::exit::WrongUse;
 use crate::models::Files;
 use crate::output::{self, Output, day, moment};
 use crate::tool::{self, Place, word};

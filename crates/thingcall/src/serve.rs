@@ -11,12 +11,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::addresses::Addresses;
-use crate::cli::WrongUse;
-use crate::config::{Flag, Shutdown};
+use crate::config::{Flag, Found, Shutdown};
+use crate::exit::WrongUse;
 use crate::preflight::{Asks, preflight};
 use crate::server::Server;
 use crate::tool::Place;
-use crate::{config, files, logs, output};
+use crate::{files, logs, output};
 
 /// What a server listens on.
 #[derive(Debug, clap::Args)]
@@ -64,8 +64,8 @@ impl Listening {
     }
 }
 
-/// Runs `thingcall serve` until a signal ends it.
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+/// Runs `thingcall serve` until a signal ends it. `strangers` are variables that look like ours.
+pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitCode> {
     let reading = args.place.read(args.listening.flags());
     let wrong = !reading.problems.0.is_empty();
     let (mut config, listeners, doubts) = match preflight(reading, Asks::Server).await.ready() {
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for doubt in &doubts.0 {
         warn!("{doubt}");
     }
-    for stranger in config::strangers::told(config::strangers::environment()) {
+    for stranger in strangers {
         warn!("{stranger}");
     }
     let mut signals = Signals::new()?;

@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
+use crate::draining;
 use crate::observe::Observed;
 use crate::operator;
 use crate::output;
@@ -129,7 +130,7 @@ impl Server {
         readiness.serves();
         Ok(Self {
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
-            front: tokio::spawn(front.serve(api, told(drain))),
+            front: tokio::spawn(front.serve(api, draining::begun(drain))),
             metrics: observed.serve(
                 metrics,
                 &config.metrics,
@@ -252,12 +253,6 @@ fn observe(
         plugins.refresh_metrics();
     };
     Observed::new(metering.clone(), readiness, Box::new(refresh))
-}
-
-/// Ends when the program begins to drain.
-pub(crate) async fn told(mut drain: watch::Receiver<bool>) {
-    // An error means that the server was dropped, which ends it just as well.
-    let _ended = drain.wait_for(|draining| *draining).await;
 }
 
 /// Closes the connections of devices that may not be connected any more, whoever changed that.

@@ -11,7 +11,7 @@ use thingcall_tsl::{DeviceRecord, Directory, DirectoryError, NewDevice, Registry
 use tokio::task::JoinSet;
 
 use crate::addresses::Addresses;
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 use crate::output;
 use crate::serve::Signals;
 use crate::tool::{self, Place, device_ref};

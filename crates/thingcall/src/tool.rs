@@ -11,8 +11,8 @@ use thingcall_core::{DeviceKey, DeviceRef};
 use thingcall_store::{Known, Store, is_served};
 
 use crate::addresses::Addresses;
-use crate::cli::WrongUse;
 use crate::config::{self, Config, Flag, Reading};
+use crate::exit::WrongUse;
 use crate::output;
 
 /// Which store a command works on.

@@ -6,7 +6,7 @@ use anyhow::bail;
 use thingcall_store::Store;
 
 use super::{Args, Broker, device, target};
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 use crate::output;
 use crate::simulate::Device;
 use crate::tool::scratch;

@@ -378,13 +378,3 @@ fn external_broker_at_an_address_of_this_machine_is_our_own_where_we_listen_ever
     assert!(!with("[::1]:7001", "localhost") && !with("0.0.0.0:7001", "localhost"));
     assert!(with("0.0.0.0:7001", "203.0.113.77") && with("0.0.0.0:7002", &own));
 }
-
-#[test]
-fn variable_that_looks_like_ours_and_is_none_is_named() {
-    let names = ["THINGCALL_API__LISTEN", "THINGCALL__API__LISTEN", "THINGCALL_CONFIG", "THINGCALL_KEY_ID", "PATH"];
-    let told = super::strangers::told(names.iter().map(ToString::to_string));
-    assert_eq!(told.len(), 1, "{told:?}");
-    let right = "environment variable THINGCALL_API__LISTEN: is no key and no option; right is THINGCALL__SECTION__KEY, \
-                 with two underscores";
-    assert_eq!(told[0].to_string(), right);
-}

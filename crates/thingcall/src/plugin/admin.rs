@@ -9,7 +9,7 @@ use anyhow::bail;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 use crate::operator::FORCE;
 use crate::output::{self, Output};
 use crate::running::{Running, ask, ended_in_words};

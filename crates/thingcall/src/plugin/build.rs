@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::inspect;
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 use crate::output::{self, Output};
 
 /// What to build.

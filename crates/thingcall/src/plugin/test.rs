@@ -19,7 +19,7 @@ use thingcall_loader::{Config, Inspected, PluginConfig, PluginConfigs, Plugins};
 use tokio::time::{Instant, timeout_at};
 use tracing::Level;
 
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 use crate::output::Output;
 use crate::server::Stopped;
 use crate::tool::scratch;

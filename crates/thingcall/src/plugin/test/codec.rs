@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::steps::{Steps, milliseconds};
 use super::{Args, Loaded, device_of, raw};
-use crate::cli::WrongUse;
+use crate::exit::WrongUse;
 
 /// An Alink request, as far as it matters.
 #[derive(Deserialize)]

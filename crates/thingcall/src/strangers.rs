@@ -1,16 +1,15 @@
 //! Environment variables that look like ours and are none: a key that was meant to be set, and is not.
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use thingcall_core::Problem;
 
-use super::sources::{Found, Place};
-use crate::cli::Cli;
+use crate::config::{Found, Place};
 
-/// Each of these variables that looks like ours and is none.
+/// Each of these variables that looks like ours and is none, neither a key nor an option of this command or those below it.
 ///
 /// They are told and no more: the variables of a container platform may begin like ours by themselves.
-pub(crate) fn told(names: impl Iterator<Item = String>) -> Vec<Found> {
-    let ours = variables(&Cli::command());
+pub(crate) fn among(names: impl Iterator<Item = String>, command: &Command) -> Vec<Found> {
+    let ours = variables(command);
     let looks_like_ours = |name: &String| name.starts_with("THINGCALL_") && !name.starts_with("THINGCALL__");
     let mut strangers: Vec<_> = names.filter(|name| looks_like_ours(name) && !ours.contains(name)).collect();
     strangers.sort();
@@ -29,3 +28,6 @@ fn variables(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
     own.chain(command.get_subcommands().flat_map(variables)).collect()
 }
+
+#[cfg(test)]
+mod tests;
