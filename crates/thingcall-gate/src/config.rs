@@ -9,8 +9,6 @@ use std::time::Duration;
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Secret, Section, TransportName};
 
-use crate::endpoint::Broker;
-
 /// The `[gate]` section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,17 +149,6 @@ impl Default for Rabbitmq {
             commands_exchange: "thingcall.commands".to_owned(),
             replies_exchange: "thingcall.replies".to_owned(),
             queue_prefix: "thingcall.device.".to_owned(),
-        }
-    }
-}
-
-impl Config {
-    /// The transport that reaches the devices of a broker.
-    pub(crate) fn transport(&self, broker: Broker) -> TransportName {
-        match broker {
-            Broker::Rabbitmq => self.rabbitmq.transport,
-            Broker::Emqx => self.emqx.transport,
-            Broker::Mosquitto => self.mosquitto.transport,
         }
     }
 }

@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use thingcall_alink as alink;
-use thingcall_core::{DeviceKey, UnixMillis};
+use thingcall_core::DeviceKey;
 
-use crate::endpoint::Broker;
-use crate::fields::Fields;
-use crate::request;
-use crate::who::{App, Attempt, Refused, Who};
+use crate::broker::{self, BrokersQuestion};
+use crate::denial::Denial;
+use crate::fields::{Fields, Form};
+use crate::who::{Attempt, ClientId, Doorkeeper, Who};
 
 /// What EMQX asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,43 +29,65 @@ pub(crate) enum Question {
 const NOT_FOR_DEVICES: [&str; 8] =
     ["#", "$SYS/#", "$delayed/#", "$events/#", "$exclusive/#", "$file/#", "$queue/#", "$share/#"];
 
-pub(crate) fn decide<'a>(app: &'a App, question: Question, fields: &Fields) -> Result<Who<'a>, Refused> {
-    match question {
-        Question::Authn => app.login(&Attempt {
-            broker: Broker::Emqx,
-            username: fields.need("username")?,
-            password: fields.get("password").unwrap_or_default(),
-            client_id: Some(fields.need("clientid")?),
-            address: fields.get("peerhost"),
-        }),
-        Question::Authz => authz(app, fields),
+impl BrokersQuestion for Question {
+    const BROKER: &'static str = "emqx";
+    const ALL: &'static [Self] = &[Self::Authn, Self::Authz];
+    const HAS_OTHER_BACKENDS: bool = true;
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Authn => "authn",
+            Self::Authz => "authz",
+        }
+    }
+
+    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+        match self {
+            Self::Authn => keeper.login(&Attempt {
+                transport: keeper.config.emqx.transport,
+                username: fields.need("username")?,
+                password: fields.get("password").unwrap_or_default(),
+                client_id: Some(client_id(keeper, fields)?),
+                address: fields.get("peerhost"),
+            }),
+            Self::Authz => authz(keeper, fields),
+        }
+    }
+
+    fn answer(self, keeper: &Doorkeeper, _: Form, decided: &Result<Who<'_>, Denial>) -> Response {
+        let answer = match (self, decided) {
+            (_, Err(Denial::NotOurs)) => json!({"result": "ignore"}),
+            (_, Err(_)) => json!({"result": "deny"}),
+            (Self::Authz, Ok(_)) => json!({"result": "allow"}),
+            (Self::Authn, Ok(Who::User(_))) => json!({"result": "allow", "is_superuser": true}),
+            (Self::Authn, Ok(Who::Device(device))) => admit(device, keeper.config.emqx.client_id_override),
+        };
+        broker::json(StatusCode::OK, &answer)
     }
 }
 
-fn authz<'a>(app: &'a App, fields: &Fields) -> Result<Who<'a>, Refused> {
-    let who = app.who(fields.need("username")?)?;
-    let (client_id, topic) = (fields.need("clientid")?, fields.need("topic")?);
+fn client_id<'a>(keeper: &Doorkeeper, fields: &'a Fields) -> Result<ClientId<'a>, Denial> {
+    let client_id = fields.need("clientid")?;
+    Ok(if keeper.config.emqx.client_id_override {
+        ClientId::Replaced(client_id)
+    } else {
+        ClientId::OfSession(client_id)
+    })
+}
+
+fn authz<'a>(keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+    let who = keeper.who(fields.need("username")?)?;
+    let (client_id, topic) = (client_id(keeper, fields)?, fields.need("topic")?);
     let Who::Device(device) = &who else { return Ok(who) };
-    app.own_client_id(Broker::Emqx, client_id, device)?;
+    keeper.own_client_id(client_id, device)?;
     match fields.need("action")? {
         "publish" if alink::may_publish(device, topic) => {
-            app.presence.seen(device, app.config.emqx.transport, UnixMillis::now())
+            keeper.published(device, keeper.config.emqx.transport);
         }
         "subscribe" if alink::may_subscribe(device, topic) => {}
-        _ => return Err(Refused::Topic),
+        _ => return Err(Denial::Topic),
     }
     Ok(who)
-}
-
-pub(crate) fn answer(app: &App, question: Question, decided: &Result<Who<'_>, Refused>) -> Response {
-    let answer = match (question, decided) {
-        (_, Err(Refused::NotOurs)) => json!({"result": "ignore"}),
-        (_, Err(_)) => json!({"result": "deny"}),
-        (Question::Authz, Ok(_)) => json!({"result": "allow"}),
-        (Question::Authn, Ok(Who::User(_))) => json!({"result": "allow", "is_superuser": true}),
-        (Question::Authn, Ok(Who::Device(device))) => admit(device, app.config.emqx.client_id_override),
-    };
-    request::json(StatusCode::OK, &answer)
 }
 
 fn admit(device: &DeviceKey, client_id_override: bool) -> Value {

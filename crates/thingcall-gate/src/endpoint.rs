@@ -1,87 +1,80 @@
-//! What brokers ask.
+//! What brokers ask, and where.
 //!
 //! **Invariant:** a closed list; paths and metric labels come from it alone.
 
-/// The kinds of brokers that ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Broker {
-    /// RabbitMQ with `rabbitmq_auth_backend_http`.
-    Rabbitmq,
-    /// EMQX with its HTTP authentication and authorisation.
-    Emqx,
-    /// Mosquitto with go-auth.
-    Mosquitto,
-}
+use axum::response::Response;
 
-impl Broker {
-    /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Rabbitmq, Self::Emqx, Self::Mosquitto];
+use crate::broker::BrokersQuestion;
+use crate::denial::Denial;
+use crate::fields::{Fields, Form};
+use crate::who::{Doorkeeper, Who};
+use crate::{emqx, mosquitto, rabbitmq};
 
-    /// The word in paths, metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rabbitmq => "rabbitmq",
-            Self::Emqx => "emqx",
-            Self::Mosquitto => "mosquitto",
+/// Makes the type of all questions from the brokers that ask them.
+macro_rules! endpoints {
+    ($($(#[$doc:meta])* $broker:ident: $question:ty,)*) => {
+        /// A question, answered at `/{broker}/{word}`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Endpoint { $($(#[$doc])* $broker($question)),* }
+
+        impl Endpoint {
+            /// The broker and the word of each.
+            pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+                let of = [$(words_of::<$question>()),*];
+                of.into_iter().flatten()
+            }
+
+            /// The endpoint of a path such as `rabbitmq/user`.
+            pub(crate) fn at(path: &str) -> Option<Self> {
+                let (broker, word) = path.split_once('/')?;
+                $(if broker == <$question>::BROKER {
+                    return <$question>::ALL.iter().find(|question| question.word() == word).copied().map(Self::$broker);
+                })*
+                None
+            }
+
+            /// Who asks.
+            pub(crate) const fn broker(self) -> &'static str {
+                match self { $(Self::$broker(_) => <$question>::BROKER),* }
+            }
+
+            /// Whether the broker lets its other backends decide about a user that nobody knows here.
+            pub(crate) const fn has_other_backends(self) -> bool {
+                match self { $(Self::$broker(_) => <$question>::HAS_OTHER_BACKENDS),* }
+            }
+
+            /// The word in the path and in metrics.
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Self::$broker(question) => question.word()),* }
+            }
+
+            /// Who asks here, if that one may do what it wants to.
+            pub(crate) fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+                match self { $(Self::$broker(question) => question.decide(keeper, fields)),* }
+            }
+
+            /// Says so to the broker.
+            pub(crate) fn answer(
+                self,
+                keeper: &Doorkeeper,
+                form: Form,
+                decided: &Result<Who<'_>, Denial>,
+            ) -> Response {
+                match self { $(Self::$broker(question) => question.answer(keeper, form, decided)),* }
+            }
         }
-    }
-}
-
-/// A question, answered at `/{broker}/{word}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    /// RabbitMQ's.
-    Rabbitmq(crate::rabbitmq::Question),
-    /// EMQX's.
-    Emqx(crate::emqx::Question),
-    /// go-auth's.
-    Mosquitto(crate::mosquitto::Question),
-}
-
-impl Endpoint {
-    /// All of them.
-    pub(crate) const ALL: [Self; 9] = {
-        use crate::{emqx, mosquitto, rabbitmq};
-        [
-            Self::Rabbitmq(rabbitmq::Question::User),
-            Self::Rabbitmq(rabbitmq::Question::Vhost),
-            Self::Rabbitmq(rabbitmq::Question::Resource),
-            Self::Rabbitmq(rabbitmq::Question::Topic),
-            Self::Emqx(emqx::Question::Authn),
-            Self::Emqx(emqx::Question::Authz),
-            Self::Mosquitto(mosquitto::Question::User),
-            Self::Mosquitto(mosquitto::Question::Acl),
-            Self::Mosquitto(mosquitto::Question::Superuser),
-        ]
     };
+}
 
-    /// The endpoint of a path such as `rabbitmq/user`.
-    pub(crate) fn at(path: &str) -> Option<Self> {
-        let (broker, word) = path.split_once('/')?;
-        Self::ALL.into_iter().find(|endpoint| endpoint.broker().as_str() == broker && endpoint.word() == word)
-    }
+endpoints! {
+    /// RabbitMQ with `rabbitmq_auth_backend_http`.
+    Rabbitmq: rabbitmq::Question,
+    /// EMQX with its HTTP authentication and authorisation.
+    Emqx: emqx::Question,
+    /// Mosquitto with go-auth.
+    Mosquitto: mosquitto::Question,
+}
 
-    /// Who asks.
-    pub(crate) const fn broker(self) -> Broker {
-        match self {
-            Self::Rabbitmq(_) => Broker::Rabbitmq,
-            Self::Emqx(_) => Broker::Emqx,
-            Self::Mosquitto(_) => Broker::Mosquitto,
-        }
-    }
-
-    /// The word in the path and in metrics.
-    pub(crate) const fn word(self) -> &'static str {
-        use crate::{emqx, mosquitto, rabbitmq};
-        match self {
-            Self::Rabbitmq(rabbitmq::Question::User) | Self::Mosquitto(mosquitto::Question::User) => "user",
-            Self::Rabbitmq(rabbitmq::Question::Vhost) => "vhost",
-            Self::Rabbitmq(rabbitmq::Question::Resource) => "resource",
-            Self::Rabbitmq(rabbitmq::Question::Topic) => "topic",
-            Self::Emqx(emqx::Question::Authn) => "authn",
-            Self::Emqx(emqx::Question::Authz) => "authz",
-            Self::Mosquitto(mosquitto::Question::Acl) => "acl",
-            Self::Mosquitto(mosquitto::Question::Superuser) => "superuser",
-        }
-    }
+fn words_of<Q: BrokersQuestion>() -> Vec<(&'static str, &'static str)> {
+    Q::ALL.iter().map(|question| (Q::BROKER, question.word())).collect()
 }

@@ -14,6 +14,15 @@ const FIELDS_MAX: usize = 32;
 /// Stands in decoded text where the bytes were none.
 const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
 
+/// How a question is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A form, or a query.
+    Text,
+    /// A JSON object.
+    Json,
+}
+
 /// Why a question cannot be read; for the log and the asker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreadable {

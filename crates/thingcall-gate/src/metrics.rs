@@ -2,10 +2,9 @@
 //!
 //! **Invariant:** labels come from closed lists; every series is there from the start, at zero.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::endpoint::{Broker, Endpoint};
-use crate::who::Refused;
+use crate::denial::Denial;
 
 /// How a question ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,20 +21,33 @@ pub(crate) enum Decision {
 
 impl Decision {
     const WORDS: [&str; 4] = ["allow", "deny", "ignore", "error"];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Ignore => "ignore",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// The gate's counters.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    decisions: Vec<(Endpoint, Vec<IntCounter>)>,
+    decisions: IntCounterVec,
     refusals: IntCounterVec,
     /// Client ids of free text that are remembered.
     pub(crate) client_ids: IntGauge,
 }
 
 impl Metrics {
-    /// Registers everything at zero.
-    pub(crate) fn register(registry: &Registry, client_ids_max: usize) -> Result<Self, prometheus::Error> {
+    /// Registers everything at zero: that of each endpoint, by its broker and its word, too.
+    pub(crate) fn register(
+        registry: &Registry,
+        client_ids_max: usize,
+        endpoints: impl Iterator<Item = (&'static str, &'static str)>,
+    ) -> Result<Self, prometheus::Error> {
         let decisions = IntCounterVec::new(
             Opts::new("thingcall_gate_decisions_total", "Questions of brokers about devices, by their answer"),
             &["broker", "endpoint", "result"],
@@ -54,29 +66,24 @@ impl Metrics {
         registry.register(Box::new(client_ids.clone()))?;
         registry.register(Box::new(limit.clone()))?;
         limit.set(i64::try_from(client_ids_max).unwrap_or(i64::MAX));
-        for broker in Broker::ALL {
-            for word in Refused::WORDS {
-                refusals.get_metric_with_label_values(&[broker.as_str(), word])?;
+        for (broker, endpoint) in endpoints {
+            for result in Decision::WORDS {
+                decisions.get_metric_with_label_values(&[broker, endpoint, result])?;
+            }
+            for reason in Denial::WORDS {
+                refusals.get_metric_with_label_values(&[broker, reason])?;
             }
         }
-        let of = |endpoint: Endpoint| -> Result<_, prometheus::Error> {
-            let labels = Decision::WORDS.iter().map(|word| [endpoint.broker().as_str(), endpoint.word(), *word]);
-            let counters = labels.map(|labels| decisions.get_metric_with_label_values(&labels));
-            Ok((endpoint, counters.collect::<Result<_, _>>()?))
-        };
-        Ok(Self { decisions: Endpoint::ALL.into_iter().map(of).collect::<Result<_, _>>()?, refusals, client_ids })
+        Ok(Self { decisions, refusals, client_ids })
     }
 
     /// Counts an answer.
-    pub(crate) fn decided(&self, endpoint: Endpoint, decision: Decision) {
-        let row = self.decisions.iter().find(|(known, _)| *known == endpoint);
-        if let Some(counter) = row.and_then(|(_, counters)| counters.get(decision as usize)) {
-            counter.inc();
-        }
+    pub(crate) fn decided(&self, broker: &str, endpoint: &str, decision: Decision) {
+        self.decisions.with_label_values(&[broker, endpoint, decision.word()]).inc();
     }
 
     /// Counts a no.
-    pub(crate) fn refused(&self, broker: Broker, refused: &Refused) {
-        self.refusals.with_label_values(&[broker.as_str(), refused.word()]).inc();
+    pub(crate) fn denied(&self, broker: &str, denial: &Denial) {
+        self.refusals.with_label_values(&[broker, denial.word()]).inc();
     }
 }

@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use thingcall_alink as alink;
-use thingcall_core::{DeviceKey, UnixMillis};
+use thingcall_core::DeviceKey;
 
-use crate::endpoint::Broker;
-use crate::fields::Fields;
-use crate::request::{self, Form};
-use crate::who::{App, Attempt, Refused, Who};
+use crate::broker::{self, BrokersQuestion};
+use crate::denial::Denial;
+use crate::fields::{Fields, Form};
+use crate::who::{Attempt, ClientId, Doorkeeper, Who};
 
 /// What go-auth asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,29 +23,51 @@ pub(crate) enum Question {
     Superuser,
 }
 
-pub(crate) fn decide<'a>(app: &'a App, question: Question, fields: &Fields) -> Result<Who<'a>, Refused> {
-    let username = fields.need("username")?;
-    match question {
-        Question::User => app.login(&Attempt {
-            broker: Broker::Mosquitto,
-            username,
-            password: fields.get("password").unwrap_or_default(),
-            client_id: Some(fields.need("clientid")?),
-            address: None,
-        }),
-        Question::Superuser => app.user(username).map(Who::User).ok_or(Refused::Superuser),
-        Question::Acl => {
-            let who = app.who(username)?;
-            if let Who::Device(device) = &who {
-                app.own_client_id(Broker::Mosquitto, fields.need("clientid")?, device)?;
-                acl(app, device, fields)?;
+impl BrokersQuestion for Question {
+    const BROKER: &'static str = "mosquitto";
+    const ALL: &'static [Self] = &[Self::User, Self::Acl, Self::Superuser];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Acl => "acl",
+            Self::Superuser => "superuser",
+        }
+    }
+
+    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+        let username = fields.need("username")?;
+        match self {
+            Self::User => keeper.login(&Attempt {
+                transport: keeper.config.mosquitto.transport,
+                username,
+                password: fields.get("password").unwrap_or_default(),
+                client_id: Some(ClientId::OfSession(fields.need("clientid")?)),
+                address: None,
+            }),
+            Self::Superuser => keeper.user(username).map(Who::User).ok_or(Denial::Superuser),
+            Self::Acl => {
+                let who = keeper.who(username)?;
+                if let Who::Device(device) = &who {
+                    keeper.own_client_id(ClientId::OfSession(fields.need("clientid")?), device)?;
+                    acl(keeper, device, fields)?;
+                }
+                Ok(who)
             }
-            Ok(who)
+        }
+    }
+
+    fn answer(self, _: &Doorkeeper, form: Form, decided: &Result<Who<'_>, Denial>) -> Response {
+        let ok = decided.is_ok();
+        let status = if ok { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        match form {
+            Form::Json => broker::json(status, &json!({"ok": ok, "error": if ok { "" } else { "deny" }})),
+            Form::Text => (status, if ok { "ok" } else { "deny" }).into_response(),
         }
     }
 }
 
-fn acl(app: &App, device: &DeviceKey, fields: &Fields) -> Result<(), Refused> {
+fn acl(keeper: &Doorkeeper, device: &DeviceKey, fields: &Fields) -> Result<(), Denial> {
     let topic = fields.need("topic")?;
     let allowed = match fields.need("acc")? {
         // A message on its way to the device.
@@ -57,21 +79,12 @@ fn acl(app: &App, device: &DeviceKey, fields: &Fields) -> Result<(), Refused> {
         _ => false,
     };
     if !allowed {
-        return Err(Refused::Topic);
+        return Err(Denial::Topic);
     }
     if fields.get("acc") == Some("2") {
-        app.presence.seen(device, app.config.mosquitto.transport, UnixMillis::now());
+        keeper.published(device, keeper.config.mosquitto.transport);
     }
     Ok(())
-}
-
-pub(crate) fn answer(form: Form, decided: &Result<Who<'_>, Refused>) -> Response {
-    let ok = decided.is_ok();
-    let status = if ok { StatusCode::OK } else { StatusCode::FORBIDDEN };
-    match form {
-        Form::Json => request::json(status, &json!({"ok": ok, "error": if ok { "" } else { "deny" }})),
-        Form::Text => (status, if ok { "ok" } else { "deny" }).into_response(),
-    }
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@
 
 use axum::response::{IntoResponse, Response};
 use thingcall_alink as alink;
-use thingcall_core::{DeviceKey, UnixMillis};
+use thingcall_core::DeviceKey;
 
+use crate::broker::BrokersQuestion;
 use crate::config::Rabbitmq;
-use crate::endpoint::Broker;
-use crate::fields::Fields;
-use crate::who::{App, Attempt, Refused, Who, without_line_ends};
+use crate::denial::Denial;
+use crate::fields::{Fields, Form};
+use crate::who::{Attempt, ClientId, Doorkeeper, Who, without_line_ends};
 
 /// What RabbitMQ asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,60 +32,74 @@ pub(crate) enum Question {
     Topic,
 }
 
-pub(crate) fn decide<'a>(app: &'a App, question: Question, fields: &Fields) -> Result<Who<'a>, Refused> {
-    let who = match question {
-        Question::User => user(app, fields)?,
-        Question::Vhost | Question::Resource | Question::Topic => {
-            let (username, vhost) = (fields.need("username")?, fields.need("vhost")?);
-            let who = app.who(username)?;
-            if !app.config.rabbitmq.vhosts.iter().any(|known| known == vhost) {
-                return Err(Refused::Vhost);
-            }
-            who
+impl BrokersQuestion for Question {
+    const BROKER: &'static str = "rabbitmq";
+    const ALL: &'static [Self] = &[Self::User, Self::Vhost, Self::Resource, Self::Topic];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Vhost => "vhost",
+            Self::Resource => "resource",
+            Self::Topic => "topic",
         }
-    };
-    let Who::Device(device) = &who else { return Ok(who) };
-    if device.name.as_str().contains('.') {
-        return Err(Refused::Dotted);
     }
-    let client_id = fields.get("client_id").or_else(|| fields.get("variable_map.client_id"));
-    if let Some(client_id) = client_id
-        && question != Question::User
-    {
-        app.own_client_id(Broker::Rabbitmq, client_id, device)?;
+
+    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+        let who = match self {
+            Self::User => user(keeper, fields)?,
+            Self::Vhost | Self::Resource | Self::Topic => {
+                let (username, vhost) = (fields.need("username")?, fields.need("vhost")?);
+                let who = keeper.who(username)?;
+                if !keeper.config.rabbitmq.vhosts.iter().any(|known| known == vhost) {
+                    return Err(Denial::Vhost);
+                }
+                who
+            }
+        };
+        let Who::Device(device) = &who else { return Ok(who) };
+        if device.name.as_str().contains('.') {
+            return Err(Denial::Dotted);
+        }
+        let client_id = fields.get("client_id").or_else(|| fields.get("variable_map.client_id"));
+        if let Some(client_id) = client_id
+            && self != Self::User
+        {
+            keeper.own_client_id(ClientId::OfSession(client_id), device)?;
+        }
+        let session = Session { names: &keeper.config.rabbitmq, device, client_id };
+        match self {
+            Self::User | Self::Vhost => {}
+            Self::Resource => session.resource(fields)?,
+            Self::Topic => session.topic(keeper, fields)?,
+        }
+        Ok(who)
     }
-    let session = Session { names: &app.config.rabbitmq, device, client_id };
-    match question {
-        Question::User | Question::Vhost => {}
-        Question::Resource => session.resource(fields)?,
-        Question::Topic => session.topic(app, fields)?,
+
+    fn answer(self, _: &Doorkeeper, _: Form, decided: &Result<Who<'_>, Denial>) -> Response {
+        match (self, decided) {
+            (Self::User, Ok(Who::User(user))) if !user.tags.is_empty() => format!("allow {}", user.tags.join(" ")),
+            (_, Ok(_)) => "allow".to_owned(),
+            (_, Err(_)) => "deny".to_owned(),
+        }
+        .into_response()
     }
-    Ok(who)
 }
 
-fn user<'a>(app: &'a App, fields: &Fields) -> Result<Who<'a>, Refused> {
+fn user<'a>(keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
     let username = fields.need("username")?;
     // A name with a dot would be let in to find nothing allowed.
     if alink::device_of(username).is_some_and(|device| device.name.as_str().contains('.')) {
-        return Err(Refused::Dotted);
+        return Err(Denial::Dotted);
     }
-    app.login(&Attempt {
-        broker: Broker::Rabbitmq,
+    keeper.login(&Attempt {
+        transport: keeper.config.rabbitmq.transport,
         username,
         // Absent where another backend has let the user in and only asks whether it is known.
         password: fields.get("password").unwrap_or_default(),
-        client_id: fields.get("client_id"),
+        client_id: fields.get("client_id").map(ClientId::OfSession),
         address: None,
     })
-}
-
-pub(crate) fn answer(question: Question, decided: &Result<Who<'_>, Refused>) -> Response {
-    match (question, decided) {
-        (Question::User, Ok(Who::User(user))) if !user.tags.is_empty() => format!("allow {}", user.tags.join(" ")),
-        (_, Ok(_)) => "allow".to_owned(),
-        (_, Err(_)) => "deny".to_owned(),
-    }
-    .into_response()
 }
 
 /// A device's connection.
@@ -96,19 +111,19 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn resource(&self, fields: &Fields) -> Result<(), Refused> {
+    fn resource(&self, fields: &Fields) -> Result<(), Denial> {
         let (name, permission) = (fields.need("name")?, fields.need("permission")?);
         let allowed = match fields.need("resource")? {
             "queue" => self.owns_queue(name) && ["configure", "read", "write"].contains(&permission),
             "exchange" => self.may_use(name, permission),
             _ => false,
         };
-        if allowed { Ok(()) } else { Err(Refused::Resource) }
+        if allowed { Ok(()) } else { Err(Denial::Resource) }
     }
 
-    fn topic(&self, app: &App, fields: &Fields) -> Result<(), Refused> {
+    fn topic(&self, keeper: &Doorkeeper, fields: &Fields) -> Result<(), Denial> {
         let (name, permission) = (fields.need("name")?, fields.need("permission")?);
-        let topic = topic_of(fields.need("routing_key")?).ok_or(Refused::Topic)?;
+        let topic = topic_of(fields.need("routing_key")?).ok_or(Denial::Topic)?;
         let allowed = self.may_use(name, permission)
             && match permission {
                 "write" => alink::may_publish(self.device, &topic),
@@ -116,10 +131,10 @@ impl Session<'_> {
                 _ => false,
             };
         if !allowed {
-            return Err(Refused::Topic);
+            return Err(Denial::Topic);
         }
         if permission == "write" {
-            app.presence.seen(self.device, app.config.rabbitmq.transport, UnixMillis::now());
+            keeper.published(self.device, self.names.transport);
         }
         Ok(())
     }

@@ -17,25 +17,11 @@ use thingcall_listen::Caller;
 use tokio::time::timeout;
 use tracing::field::display;
 
+use crate::denial::Denial;
 use crate::endpoint::Endpoint;
-use crate::fields::{Fields, Unreadable};
+use crate::fields::{Fields, Form, Unreadable};
 use crate::metrics::Decision;
-use crate::who::{App, Refused, Who};
-use crate::{emqx, mosquitto, rabbitmq};
-
-/// How a question is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// A form, or a query.
-    Text,
-    /// A JSON object.
-    Json,
-}
-
-/// An answer in JSON.
-pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
-}
+use crate::who::{Doorkeeper, Who};
 
 /// Why a question is not heard; for the log and the asker.
 #[derive(Debug, thiserror::Error)]
@@ -70,28 +56,21 @@ impl Unheard {
 }
 
 /// Answers a question.
-pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+pub(crate) async fn handle(State(keeper): State<Arc<Doorkeeper>>, request: Request) -> Response {
     let (shown, endpoint) = place(request.uri().path());
     let Some(endpoint) = endpoint else { return StatusCode::NOT_FOUND.into_response() };
-    let heard = if shows(&app, shown, request.headers()) { read(&app, request).await } else { Err(Unheard::Secret) };
+    let heard =
+        if shows(&keeper, shown, request.headers()) { read(&keeper, request).await } else { Err(Unheard::Secret) };
     let (form, fields) = match heard {
         Ok(heard) => heard,
-        Err(unheard) => return not_heard(&app, endpoint, &unheard),
+        Err(unheard) => return not_heard(&keeper, endpoint, &unheard),
     };
-    let decided = match endpoint {
-        Endpoint::Rabbitmq(question) => rabbitmq::decide(&app, question, &fields),
-        Endpoint::Emqx(question) => emqx::decide(&app, question, &fields),
-        Endpoint::Mosquitto(question) => mosquitto::decide(&app, question, &fields),
-    };
-    if let Err(Refused::Unreadable(unreadable)) = decided {
-        return not_heard(&app, endpoint, &unreadable.into());
+    let decided = endpoint.decide(&keeper, &fields);
+    if let Err(Denial::Unreadable(unreadable)) = decided {
+        return not_heard(&keeper, endpoint, &unreadable.into());
     }
-    note(&app, endpoint, &fields, &decided);
-    match endpoint {
-        Endpoint::Rabbitmq(question) => rabbitmq::answer(question, &decided),
-        Endpoint::Emqx(question) => emqx::answer(&app, question, &decided),
-        Endpoint::Mosquitto(_) => mosquitto::answer(form, &decided),
-    }
+    note(&keeper, endpoint, &fields, &decided);
+    endpoint.answer(&keeper, form, &decided)
 }
 
 /// The secret that a path shows, and its endpoint.
@@ -104,15 +83,15 @@ fn place(path: &str) -> (Option<&str>, Option<Endpoint>) {
 }
 
 /// Whether a question shows the secret, if there is one; a path must not show one if there is none.
-fn shows(app: &App, in_path: Option<&str>, headers: &HeaderMap) -> bool {
-    let Some(secret) = &app.config.secret else { return in_path.is_none() };
+fn shows(keeper: &Doorkeeper, in_path: Option<&str>, headers: &HeaderMap) -> bool {
+    let Some(secret) = &keeper.config.secret else { return in_path.is_none() };
     let header = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let shown = header.or(in_path.map(str::as_bytes)).unwrap_or_default();
     secret.expose().as_bytes().ct_eq(shown).into()
 }
 
-async fn read(app: &App, request: Request) -> Result<(Form, Fields), Unheard> {
-    let max = app.config.body_bytes_max.get();
+async fn read(keeper: &Doorkeeper, request: Request) -> Result<(Form, Fields), Unheard> {
+    let max = keeper.config.body_bytes_max.get();
     if request.method() == Method::GET {
         let query = request.uri().query().unwrap_or_default().as_bytes();
         if query.len() > max {
@@ -125,7 +104,7 @@ async fn read(app: &App, request: Request) -> Result<(Form, Fields), Unheard> {
     }
     let json = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let caller = request.extensions().get::<Caller>().cloned();
-    let collected = timeout(app.config.body_read_timeout, Limited::new(request.into_body(), max).collect()).await;
+    let collected = timeout(keeper.config.body_read_timeout, Limited::new(request.into_body(), max).collect()).await;
     // Where nothing more is read, the answer must be told before the connection is reset.
     if let (Some(caller), Err(_) | Ok(Err(_))) = (&caller, &collected) {
         caller.cut_short();
@@ -140,29 +119,29 @@ async fn read(app: &App, request: Request) -> Result<(Form, Fields), Unheard> {
     if json { Ok((Form::Json, Fields::of_json(&body)?)) } else { Ok((Form::Text, Fields::of_form(&body)?)) }
 }
 
-fn not_heard(app: &App, endpoint: Endpoint, unheard: &Unheard) -> Response {
-    app.metrics.decided(endpoint, Decision::Error);
-    let (broker, endpoint) = (endpoint.broker().as_str(), endpoint.word());
+fn not_heard(keeper: &Doorkeeper, endpoint: Endpoint, unheard: &Unheard) -> Response {
+    let (broker, endpoint) = (endpoint.broker(), endpoint.word());
+    keeper.metrics.decided(broker, endpoint, Decision::Error);
     tracing::warn!(broker, endpoint, reason = %unheard, "question not understood");
     (unheard.status(), unheard.to_string()).into_response()
 }
 
-fn note(app: &App, endpoint: Endpoint, fields: &Fields, decided: &Result<Who<'_>, Refused>) {
+fn note(keeper: &Doorkeeper, endpoint: Endpoint, fields: &Fields, decided: &Result<Who<'_>, Denial>) {
     let decision = match decided {
         Ok(_) => Decision::Allow,
-        Err(Refused::NotOurs) if matches!(endpoint, Endpoint::Emqx(_)) => Decision::Ignore,
+        Err(Denial::NotOurs) if endpoint.has_other_backends() => Decision::Ignore,
         Err(_) => Decision::Deny,
     };
-    app.metrics.decided(endpoint, decision);
-    let Err(refused) = decided else { return };
+    let (broker, question) = (endpoint.broker(), endpoint.word());
+    keeper.metrics.decided(broker, question, decision);
+    let Err(denial) = decided else { return };
     // Asked about everybody before the question that counts, and what is another backend's to say.
-    if decision == Decision::Ignore || matches!(refused, Refused::Superuser) {
+    if decision == Decision::Ignore || matches!(denial, Denial::Superuser) {
         return;
     }
-    app.metrics.refused(endpoint.broker(), refused);
+    keeper.metrics.denied(broker, denial);
     let text = |name| fields.get(name).map(|text| display(PeerText::new(text)));
     let client_id = ["clientid", "client_id", "variable_map.client_id"].into_iter().find_map(text);
     let about = ["topic", "routing_key", "name"].into_iter().find_map(text);
-    let (broker, question) = (endpoint.broker().as_str(), endpoint.word());
-    tracing::info!(broker, question, device = text("username"), client_id, about, reason = %refused, "refused");
+    tracing::info!(broker, question, device = text("username"), client_id, about, reason = %denial, "refused");
 }

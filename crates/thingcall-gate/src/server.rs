@@ -11,14 +11,14 @@ use thingcall_core::{Credentials, PresenceSink};
 use thingcall_listen::{Figures, Limits, Plain};
 use tokio::net::TcpListener;
 
-use crate::client_ids::ClientIds;
 use crate::config::Config;
+use crate::endpoint::Endpoint;
 use crate::metrics::Metrics;
 use crate::request;
-use crate::who::App;
+use crate::who::Doorkeeper;
 
 /// What the gate works with.
-pub struct Parts {
+pub struct GateParts {
     /// What devices must prove.
     pub credentials: Arc<dyn Credentials>,
     /// Takes note of devices that connect or publish.
@@ -27,7 +27,7 @@ pub struct Parts {
 
 /// Answers brokers' questions about devices.
 pub struct Gate {
-    pub(crate) app: Arc<App>,
+    pub(crate) keeper: Arc<Doorkeeper>,
     pub(crate) figures: Figures,
 }
 
@@ -39,26 +39,21 @@ impl Gate {
     ///
     /// # Errors
     /// If its metrics are registered already.
-    pub fn new(config: Config, parts: Parts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let app = App {
-            credentials: parts.credentials,
-            presence: parts.presence,
-            client_ids: ClientIds::new(config.client_ids_max.get(), config.client_id_hold),
-            metrics: Metrics::register(registry, config.client_ids_max.get())?,
-            config,
-        };
-        Ok(Self { app: Arc::new(app), figures: Figures::register("gate", registry)? })
+    pub fn new(config: Config, parts: GateParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Metrics::register(registry, config.client_ids_max.get(), Endpoint::all())?;
+        let keeper = Doorkeeper::new(config, parts.credentials, parts.presence, metrics);
+        Ok(Self { keeper: Arc::new(keeper), figures: Figures::register("gate", registry)? })
     }
 
     /// All its paths, to be served with others.
     pub fn router(&self) -> Router {
-        Router::new().fallback(request::handle).with_state(self.app.clone())
+        Router::new().fallback(request::handle).with_state(self.keeper.clone())
     }
 
     /// Serves until `drain` resolves; then takes no new connections and returns when running questions have their
     /// answers. Dropping the future cuts all connections.
     pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) {
-        let config = &self.app.config;
+        let config = &self.keeper.config;
         let limits = Limits {
             connections_max: config.connections_max.get(),
             head_bytes_max: HEAD_BYTES.saturating_add(config.body_bytes_max.get()),

@@ -154,7 +154,7 @@ impl Parts<'_> {
     }
 
     fn gate(&self, listener: TcpListener) -> anyhow::Result<Asked> {
-        let parts = thingcall_gate::Parts { credentials: self.store.clone(), presence: self.store.clone() };
+        let parts = thingcall_gate::GateParts { credentials: self.store.clone(), presence: self.store.clone() };
         let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
         let address = listener.local_addr()?;
         let (drain, draining) = watch::channel(false);

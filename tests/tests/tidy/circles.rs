@@ -15,7 +15,6 @@ const STILL: &[&str] = &[
     "thingcall-amqp",
     "thingcall-broker",
     "thingcall-engine",
-    "thingcall-gate",
     "thingcall-loader",
     "thingcall-mqtt",
     "thingcall-store",

@@ -15,7 +15,7 @@ use thingcall_core::{
 
 use crate::request;
 use crate::server::Gate;
-use crate::{Config, Parts, User};
+use crate::{Config, GateParts, User};
 
 /// A login as it was noted: the device, the transport, its topic for synchronous calls, and its address.
 pub(crate) type Noted = (DeviceKey, TransportName, Option<SyncTopic>, Option<String>);
@@ -102,7 +102,7 @@ impl Bench {
         let devices = Arc::new(Devices::default());
         devices.put(&device("devA"), true);
         devices.put(&device("devB"), true);
-        let parts = Parts { credentials: devices.clone(), presence: devices.clone() };
+        let parts = GateParts { credentials: devices.clone(), presence: devices.clone() };
         let registry = Registry::new();
         Self { gate: Gate::new(config, parts, &registry).unwrap(), devices, registry }
     }
@@ -133,7 +133,7 @@ impl Bench {
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
-        let answer = request::handle(State(self.gate.app.clone()), request).await;
+        let answer = request::handle(State(self.gate.keeper.clone()), request).await;
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

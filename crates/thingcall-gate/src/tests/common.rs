@@ -143,8 +143,8 @@ fn sample_configurations_ask_at_every_path_there_is() {
         include_str!("../../../../deploy/mosquitto/go-auth.conf"),
     ];
     let settings: Vec<_> = samples.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#')).collect();
-    for endpoint in Endpoint::ALL {
-        let path = format!("/{}/{}", endpoint.broker().as_str(), endpoint.word());
+    for (broker, word) in Endpoint::all() {
+        let path = format!("/{broker}/{word}");
         assert!(settings.iter().any(|line| line.trim_end_matches('"').ends_with(&path)), "{path}");
     }
 }

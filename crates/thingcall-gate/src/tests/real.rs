@@ -97,7 +97,7 @@ async fn a_device_behind_rabbitmq_reaches_its_own_topics_and_no_others() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (drain, drained) = oneshot::channel::<()>();
-    let gate = crate::Gate { app: bench.gate.app.clone(), figures: bench.gate.figures.clone() };
+    let gate = crate::Gate { keeper: bench.gate.keeper.clone(), figures: bench.gate.figures.clone() };
     let serving = tokio::spawn(gate.serve(listener, async { drop(drained.await) }));
     let rabbit = tokio::task::spawn_blocking(move || Rabbit::start(address)).await.unwrap();
 
