@@ -6,10 +6,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::future::OptionFuture;
 use prometheus::Registry;
 use thingcall_core::{
-    Credentials, DeviceKey, Outbox, PresenceSink, Problem, Problems, ReplySink, TransportName, UnixMillis,
+    DeliverError, Delivery, DeviceKey, Presence, Problem, Problems, Sent, Transport, TransportKind, TransportName,
+    UnixMillis,
 };
 use thingcall_transport::TransportMetrics;
 use tokio::net::TcpListener;
@@ -17,27 +19,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{Around, Listener, Places, Strangers, sockets_max};
+use crate::accept::{Around, Listener};
 use crate::connection::Ended;
+use crate::hub::{BrokerParts, Hub};
+use crate::lobby::{Lobby, sockets_max};
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
-use crate::{Config, tls};
+use crate::{Config, deliver, tls};
 
 /// Devices whose outbox is read at the same time, when many connect at once.
 const OUTBOX_READS_MAX: usize = 16;
-
-/// What the broker works with.
-#[derive(Clone)]
-pub struct Parts {
-    /// Whom to believe.
-    pub credentials: Arc<dyn Credentials>,
-    /// QoS 1 commands that wait for devices.
-    pub outbox: Arc<dyn Outbox>,
-    /// Who is told of devices coming and going.
-    pub presence: Arc<dyn PresenceSink>,
-    /// Who takes what devices answer.
-    pub replies: Arc<dyn ReplySink>,
-}
 
 /// Why the broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,23 +43,8 @@ pub enum StartError {
 
 /// The embedded broker. Devices connect to it; calls go straight into their sessions.
 pub struct Broker {
-    inner: Arc<Inner>,
+    hub: Arc<Hub>,
     addresses: Addresses,
-}
-
-/// What connections, deliveries and tasks share.
-pub(crate) struct Inner {
-    pub(crate) config: Config,
-    pub(crate) parts: Parts,
-    pub(crate) sessions: Sessions,
-    pub(crate) metrics: TransportMetrics,
-    pub(crate) own_metrics: Metrics,
-    pub(crate) places: Places,
-    pub(crate) strangers: Strangers,
-    pub(crate) outbox_reads: Semaphore,
-    pub(crate) tasks: TaskTracker,
-    /// Cancelled when the broker stops: nobody else is let in.
-    pub(crate) stopping: CancellationToken,
 }
 
 /// The sockets of its listeners, as the configuration names them.
@@ -93,7 +69,7 @@ impl Broker {
     ///
     /// # Errors
     /// If a listener cannot be bound, or its certificate cannot be used.
-    pub async fn start(config: Config, parts: Parts, registry: &Registry) -> Result<Arc<Self>, StartError> {
+    pub async fn start(config: Config, parts: BrokerParts, registry: &Registry) -> Result<Arc<Self>, StartError> {
         let sockets = Sockets::bind(&config).await?;
         Self::start_on(sockets, config, parts, registry)
     }
@@ -105,7 +81,7 @@ impl Broker {
     pub fn start_on(
         sockets: Sockets,
         config: Config,
-        parts: Parts,
+        parts: BrokerParts,
         registry: &Registry,
     ) -> Result<Arc<Self>, StartError> {
         let (listeners, addresses) = listeners(&config, sockets)?;
@@ -113,10 +89,9 @@ impl Broker {
         let sessions_max = usize::try_from(config.sessions_max.get()).unwrap_or(usize::MAX);
         let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
         let own_metrics = Metrics::register(registry, sockets_max, sessions_max)?;
-        let inner = Arc::new(Inner {
+        let hub = Arc::new(Hub {
             sessions: Sessions::new(parts.presence.clone(), sessions_max),
-            places: Places::new(sockets_max),
-            strangers: Strangers::default(),
+            lobby: Lobby::new(sockets_max, own_metrics.sockets.clone()),
             outbox_reads: Semaphore::new(OUTBOX_READS_MAX),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -125,11 +100,11 @@ impl Broker {
             metrics,
             own_metrics,
         });
-        inner.announce(&addresses, sockets_max);
+        announce(&hub, &addresses, sockets_max);
         for listener in listeners {
-            inner.tasks.spawn(listener.accept(inner.clone()));
+            hub.tasks.spawn(listener.accept(hub.clone()));
         }
-        Ok(Arc::new(Self { inner, addresses }))
+        Ok(Arc::new(Self { hub, addresses }))
     }
 
     /// Where devices connect in plain text.
@@ -149,54 +124,76 @@ impl Broker {
 
     /// How many devices are connected.
     pub fn connected_devices(&self) -> usize {
-        self.inner.sessions.count()
+        self.hub.sessions.count()
     }
 
     /// Disconnects a device, after DisableThing or DeleteDevice. It counts as offline at once.
     pub async fn kick(&self, device: &DeviceKey) {
-        if let Some(connection) = self.inner.sessions.of_device(device) {
-            self.inner.ended(&connection);
+        if let Some(connection) = self.hub.sessions.of_device(device) {
+            deliver::ended(&self.hub, &connection);
             connection.close(Ended::Kicked);
         }
     }
 
     /// Lets nobody in, closes every connection and waits for them to end, at most for the configured send timeout.
     pub async fn shutdown(&self) {
-        self.inner.sessions.close();
-        self.inner.stopping.cancel();
-        for connection in self.inner.sessions.all() {
-            self.inner.ended(&connection);
+        self.hub.sessions.close();
+        self.hub.stopping.cancel();
+        for connection in self.hub.sessions.all() {
+            deliver::ended(&self.hub, &connection);
             connection.close(Ended::Shutdown);
         }
-        self.inner.tasks.close();
-        if tokio::time::timeout(self.inner.config.send_timeout, self.inner.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.inner.tasks.len(), "connections did not end in time");
+        self.hub.tasks.close();
+        if tokio::time::timeout(self.hub.config.send_timeout, self.hub.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.hub.tasks.len(), "connections did not end in time");
         }
-        self.inner.metrics.up.set(0);
+        self.hub.metrics.up.set(0);
         tracing::info!("broker stopped");
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.inner.stopping.cancel();
+        self.hub.stopping.cancel();
     }
 }
 
-impl Inner {
-    fn announce(&self, addresses: &Addresses, sockets_max: usize) {
-        self.metrics.up.set(1);
-        self.metrics.last_connect.set(UnixMillis::now().0 / 1000);
-        let limit = i64::from(self.config.sessions_max.get()) * i64::from(self.config.session_queue_messages_max.get());
-        self.metrics.send_queue_limit.set(limit);
-        let shown = |address: Option<SocketAddr>| address.map(|address| address.to_string());
-        let (tls, websocket) = (shown(addresses.tls), shown(addresses.websocket));
-        tracing::info!(address = %addresses.tcp, tls, websocket, sockets_max, "broker started");
+#[async_trait]
+impl Transport for Broker {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Embedded
     }
+
+    fn name(&self) -> TransportName {
+        TransportName::EMBEDDED
+    }
+
+    fn presence(&self, device: &DeviceKey) -> Presence {
+        match self.hub.sessions.of_device(device) {
+            Some(_) => Presence::Online,
+            None => Presence::Offline,
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.hub.sessions.is_open()
+    }
+
+    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        deliver::deliver(&self.hub, delivery)
+    }
+}
+
+/// Says that it is there.
+fn announce(hub: &Hub, addresses: &Addresses, sockets_max: usize) {
+    hub.metrics.up.set(1);
+    hub.metrics.last_connect.set(UnixMillis::now().0 / 1000);
+    let config = &hub.config;
+    let limit = i64::from(config.sessions_max.get()) * i64::from(config.session_queue_messages_max.get());
+    hub.metrics.send_queue_limit.set(limit);
+    let shown = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    let (tls, websocket) = (shown(addresses.tls), shown(addresses.websocket));
+    tracing::info!(address = %addresses.tcp, tls, websocket, sockets_max, "broker started");
 }
 
 impl Sockets {
@@ -218,7 +215,8 @@ fn listeners(config: &Config, sockets: Sockets) -> Result<(Vec<Listener>, Addres
     let mut addresses = Addresses { tcp: tcp.address, tls: None, websocket: None };
     let mut listeners = vec![tcp];
     if let Some((tls, socket)) = config.tls.as_ref().zip(sockets.tls) {
-        let listener = on("tls.listen", socket, Around::Tls(tls::acceptor(tls).map_err(Problems)?))?;
+        let listener =
+            on("tls.listen", socket, Around::Tls(tls::acceptor(&tls.cert_file, &tls.key_file).map_err(Problems)?))?;
         addresses.tls = Some(listener.address);
         listeners.push(listener);
     }

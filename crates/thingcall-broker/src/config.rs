@@ -107,6 +107,6 @@ impl Section for Config {
 
     fn problems_of_files(&self) -> Vec<Problem> {
         let tls = self.tls.as_ref().filter(|_| self.enabled);
-        tls.and_then(|tls| crate::tls::acceptor(tls).err()).unwrap_or_default()
+        tls.and_then(|tls| crate::tls::acceptor(&tls.cert_file, &tls.key_file).err()).unwrap_or_default()
     }
 }

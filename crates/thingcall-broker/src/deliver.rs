@@ -7,19 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use rmqtt_codec::types::{Publish, QoS};
 use thingcall_alink as alink;
-use thingcall_core::{
-    CallMode, DeliverError, Delivery, DeviceKey, Presence, Qos, Sent, SyncTopic, Transport, TransportKind,
-    TransportName,
-};
+use thingcall_core::{CallMode, DeliverError, Delivery, Qos, Sent, SyncTopic, TransportName};
 use thingcall_transport::PublishResult;
 use tokio::time::Instant;
 
-use crate::broker::{Broker, Inner};
 use crate::connection::{Connection, Outgoing, Waits};
 use crate::flush::{Offer, Take};
+use crate::hub::Hub;
 
 /// Entries read from the outbox at once.
 const PAGE_MESSAGES: usize = 64;
@@ -28,204 +24,177 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The most that a PUBLISH adds to topic and payload: fixed header, topic length, packet id, properties.
 const HEADER_BYTES: usize = 32;
 
-#[async_trait]
-impl Transport for Broker {
-    fn kind(&self) -> TransportKind {
-        TransportKind::Embedded
-    }
-
-    fn name(&self) -> TransportName {
-        TransportName::EMBEDDED
-    }
-
-    fn presence(&self, device: &DeviceKey) -> Presence {
-        match self.inner().sessions.of_device(device) {
-            Some(_) => Presence::Online,
-            None => Presence::Offline,
+/// Sends a call on its way.
+pub(crate) fn deliver(hub: &Arc<Hub>, delivery: &Delivery) -> Result<Sent, DeliverError> {
+    let kept = delivery.mode == CallMode::Async && delivery.qos == Qos::AtLeastOnce;
+    let Some(connection) = hub.sessions.of_device(&delivery.device.key) else {
+        if kept {
+            return Ok(Sent::Kept);
         }
+        hub.metrics.published(PublishResult::Returned);
+        return Err(DeliverError::Offline);
+    };
+    if !kept {
+        let message = composed(hub, &connection, delivery)?;
+        return push(hub, &connection, message).map(|()| Sent::Sent);
     }
-
-    fn ready(&self) -> bool {
-        self.inner().sessions.is_open()
-    }
-
-    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
-        self.inner().deliver(delivery)
+    let offer = connection.flush().offer(delivery.id, Instant::now());
+    match offer {
+        Offer::Send => push_kept(hub, &connection, delivery),
+        Offer::Sent => Ok(Sent::Sent),
+        Offer::Later => Ok(Sent::Kept),
+        Offer::LaterAndFlush => {
+            start_flush(hub, connection);
+            Ok(Sent::Kept)
+        }
     }
 }
 
-impl Inner {
-    fn deliver(self: &Arc<Self>, delivery: &Delivery) -> Result<Sent, DeliverError> {
-        let kept = delivery.mode == CallMode::Async && delivery.qos == Qos::AtLeastOnce;
-        let Some(connection) = self.sessions.of_device(&delivery.device.key) else {
-            if kept {
-                return Ok(Sent::Kept);
+/// Hands a command of the outbox to the session. Whatever hinders that, it is counted when the device has it.
+fn push_kept(hub: &Hub, connection: &Connection, delivery: &Delivery) -> Result<Sent, DeliverError> {
+    let message = composed(hub, connection, delivery).inspect_err(|_| connection.flush().gave_up(delivery.id))?;
+    Ok(if hand_over(hub, connection, message, Waits::Kept) == Handed::Over { Sent::Sent } else { Sent::Kept })
+}
+
+/// Hands any other message to the session, unless too many wait there already.
+fn push(hub: &Hub, connection: &Connection, message: Outgoing) -> Result<(), DeliverError> {
+    let max = usize::from(hub.config.session_queue_messages_max.get());
+    match hand_over(hub, connection, message, Waits::OneOf(max)) {
+        Handed::Over => Ok(()),
+        Handed::NoPlace => {
+            hub.metrics.published(PublishResult::Blocked);
+            Err(DeliverError::QueueFull(max))
+        }
+        Handed::Ended { counted } => {
+            if !counted {
+                hub.metrics.published(PublishResult::Returned);
             }
-            self.metrics.published(PublishResult::Returned);
-            return Err(DeliverError::Offline);
+            Err(DeliverError::Offline)
+        }
+        // Whoever forgot or wrote it has counted it.
+        Handed::OverTooLate => Err(DeliverError::Lost),
+    }
+}
+
+fn hand_over(hub: &Hub, connection: &Connection, message: Outgoing, waits: Waits) -> Handed {
+    if !connection.reserve(waits) {
+        return Handed::NoPlace;
+    }
+    // Counted before it is handed over: the session may write it at once.
+    hub.metrics.send_queue_length.inc();
+    if !connection.send(message) {
+        let ours = connection.release(waits == Waits::Kept);
+        if ours {
+            hub.metrics.send_queue_length.dec();
+        }
+        return Handed::Ended { counted: !ours };
+    }
+    if connection.gone.is_cancelled() {
+        // It ended while this was handed over, maybe before its calls were ended; nobody else tells this one.
+        forget_waiting(hub, connection);
+        return Handed::OverTooLate;
+    }
+    Handed::Over
+}
+
+fn composed(hub: &Hub, connection: &Connection, delivery: &Delivery) -> Result<Outgoing, DeliverError> {
+    compose(connection, delivery).inspect_err(|_| hub.metrics.published(PublishResult::Failed))
+}
+
+/// Starts the task that sends what the outbox holds for the device. It ends when the device has it all, or with
+/// the connection.
+pub(crate) fn start_flush(hub: &Arc<Hub>, connection: Arc<Connection>) {
+    let own = hub.clone();
+    hub.tasks.spawn(async move {
+        let gone = connection.gone.clone();
+        gone.run_until_cancelled(flush(&own, &connection)).await;
+    });
+}
+
+async fn flush(hub: &Hub, connection: &Connection) {
+    let mut after = None;
+    loop {
+        let Ok(turn) = hub.outbox_reads.acquire().await else { return };
+        let page = match hub.parts.outbox.unacknowledged(&connection.device, after, PAGE_MESSAGES).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(device = %connection.device, %error, "outbox cannot be read");
+                drop(turn);
+                tokio::time::sleep(READ_AGAIN_AFTER).await;
+                continue;
+            }
         };
-        if !kept {
-            let message = self.composed(&connection, delivery)?;
-            return self.push(&connection, message).map(|()| Sent::Sent);
+        drop(turn);
+        for delivery in &page {
+            flush_one(hub, connection, delivery).await;
         }
-        let offer = connection.flush().offer(delivery.id, Instant::now());
-        match offer {
-            Offer::Send => self.push_kept(&connection, delivery),
-            Offer::Sent => Ok(Sent::Sent),
-            Offer::Later => Ok(Sent::Kept),
-            Offer::LaterAndFlush => {
-                self.start_flush(connection);
-                Ok(Sent::Kept)
-            }
+        if page.len() >= PAGE_MESSAGES {
+            after = page.last().map(|delivery| delivery.id);
+        } else if connection.flush().settle() {
+            return;
+        } else {
+            after = None;
         }
     }
+}
 
-    /// Hands a command of the outbox to the session. Whatever hinders that, it is counted when the device has it.
-    fn push_kept(&self, connection: &Connection, delivery: &Delivery) -> Result<Sent, DeliverError> {
-        let message = self.composed(connection, delivery).inspect_err(|_| connection.flush().gave_up(delivery.id))?;
-        Ok(if self.hand_over(connection, message, Waits::Kept) == Handed::Over { Sent::Sent } else { Sent::Kept })
-    }
-
-    /// Hands any other message to the session, unless too many wait there already.
-    fn push(&self, connection: &Connection, message: Outgoing) -> Result<(), DeliverError> {
-        let max = usize::from(self.config.session_queue_messages_max.get());
-        match self.hand_over(connection, message, Waits::OneOf(max)) {
-            Handed::Over => Ok(()),
-            Handed::NoPlace => {
-                self.metrics.published(PublishResult::Blocked);
-                Err(DeliverError::QueueFull(max))
-            }
-            Handed::Ended { counted } => {
-                if !counted {
-                    self.metrics.published(PublishResult::Returned);
+/// Sends one command of the outbox as soon as the window lets it.
+async fn flush_one(hub: &Hub, connection: &Connection, delivery: &Delivery) {
+    loop {
+        let take = connection.flush().take(delivery.id, Instant::now());
+        match take {
+            Take::Skip => return,
+            Take::Full => connection.room.notified().await,
+            Take::Send => {
+                if let Err(error) = push_kept(hub, connection, delivery) {
+                    tracing::warn!(device = %connection.device, id = %delivery.id, %error, "command not sent");
                 }
-                Err(DeliverError::Offline)
-            }
-            // Whoever forgot or wrote it has counted it.
-            Handed::OverTooLate => Err(DeliverError::Lost),
-        }
-    }
-
-    fn hand_over(&self, connection: &Connection, message: Outgoing, waits: Waits) -> Handed {
-        if !connection.reserve(waits) {
-            return Handed::NoPlace;
-        }
-        // Counted before it is handed over: the session may write it at once.
-        self.metrics.send_queue_length.inc();
-        if !connection.send(message) {
-            let ours = connection.release(waits == Waits::Kept);
-            if ours {
-                self.metrics.send_queue_length.dec();
-            }
-            return Handed::Ended { counted: !ours };
-        }
-        if connection.gone.is_cancelled() {
-            // It ended while this was handed over, maybe before its calls were ended; nobody else tells this one.
-            self.forget_waiting(connection);
-            return Handed::OverTooLate;
-        }
-        Handed::Over
-    }
-
-    fn composed(&self, connection: &Connection, delivery: &Delivery) -> Result<Outgoing, DeliverError> {
-        compose(connection, delivery).inspect_err(|_| self.metrics.published(PublishResult::Failed))
-    }
-
-    /// Starts the task that sends what the outbox holds for the device. It ends when the device has it all, or with
-    /// the connection.
-    pub(crate) fn start_flush(self: &Arc<Self>, connection: Arc<Connection>) {
-        let inner = self.clone();
-        self.tasks.spawn(async move {
-            let gone = connection.gone.clone();
-            gone.run_until_cancelled(inner.flush(&connection)).await;
-        });
-    }
-
-    async fn flush(&self, connection: &Connection) {
-        let mut after = None;
-        loop {
-            let Ok(turn) = self.outbox_reads.acquire().await else { return };
-            let page = match self.parts.outbox.unacknowledged(&connection.device, after, PAGE_MESSAGES).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::warn!(device = %connection.device, %error, "outbox cannot be read");
-                    drop(turn);
-                    tokio::time::sleep(READ_AGAIN_AFTER).await;
-                    continue;
-                }
-            };
-            drop(turn);
-            for delivery in &page {
-                self.flush_one(connection, delivery).await;
-            }
-            if page.len() >= PAGE_MESSAGES {
-                after = page.last().map(|delivery| delivery.id);
-            } else if connection.flush().settle() {
                 return;
-            } else {
-                after = None;
             }
         }
     }
+}
 
-    /// Sends one command of the outbox as soon as the window lets it.
-    async fn flush_one(&self, connection: &Connection, delivery: &Delivery) {
-        loop {
-            let take = connection.flush().take(delivery.id, Instant::now());
-            match take {
-                Take::Skip => return,
-                Take::Full => connection.room.notified().await,
-                Take::Send => {
-                    if let Err(error) = self.push_kept(connection, delivery) {
-                        tracing::warn!(device = %connection.device, id = %delivery.id, %error, "command not sent");
-                    }
-                    return;
-                }
-            }
-        }
+/// The session puts a message on the wire. One that the outbox keeps counts when the device acknowledges it.
+pub(crate) fn written(hub: &Hub, connection: &Connection, kept: bool) {
+    if !kept {
+        hub.metrics.published(PublishResult::Sent);
     }
-
-    /// The session puts a message on the wire. One that the outbox keeps counts when the device acknowledges it.
-    pub(crate) fn written(&self, connection: &Connection, kept: bool) {
-        if !kept {
-            self.metrics.published(PublishResult::Sent);
-        }
-        if connection.release(kept) {
-            self.metrics.send_queue_length.dec();
-        }
+    if connection.release(kept) {
+        hub.metrics.send_queue_length.dec();
     }
+}
 
-    /// The session drops a message: nobody waits for it any more.
-    pub(crate) fn dropped(&self, connection: &Connection, message: &Outgoing) {
-        if connection.release(message.kept()) {
-            self.metrics.send_queue_length.dec();
-            self.metrics.published(PublishResult::Failed);
-        }
-        if let Some(id) = message.command {
-            connection.flush().gave_up(id);
-            connection.room.notify_one();
-        }
+/// The session drops a message: nobody waits for it any more.
+pub(crate) fn dropped(hub: &Hub, connection: &Connection, message: &Outgoing) {
+    if connection.release(message.kept()) {
+        hub.metrics.send_queue_length.dec();
+        hub.metrics.published(PublishResult::Failed);
     }
-
-    /// A connection is over. If the device is offline by that, its calls end.
-    pub(crate) fn ended(&self, connection: &Arc<Connection>) {
-        let offline = self.sessions.leave(connection);
-        self.forget_waiting(connection);
-        if offline {
-            self.own_metrics.sessions.dec();
-            self.parts.replies.device_gone(&connection.device, TransportName::EMBEDDED);
-        }
+    if let Some(id) = message.command {
+        connection.flush().gave_up(id);
+        connection.room.notify_one();
     }
+}
 
-    /// Its waiting messages will not be written. What the outbox keeps is not lost by that.
-    pub(crate) fn forget_waiting(&self, connection: &Connection) {
-        let (lost, kept) = connection.release_all();
-        for _ in 0..lost {
-            self.metrics.published(PublishResult::Failed);
-        }
-        for _ in 0..lost + kept {
-            self.metrics.send_queue_length.dec();
-        }
+/// A connection is over. If the device is offline by that, its calls end.
+pub(crate) fn ended(hub: &Hub, connection: &Arc<Connection>) {
+    let offline = hub.sessions.leave(connection);
+    forget_waiting(hub, connection);
+    if offline {
+        hub.own_metrics.sessions.dec();
+        hub.parts.replies.device_gone(&connection.device, TransportName::EMBEDDED);
+    }
+}
+
+/// Its waiting messages will not be written. What the outbox keeps is not lost by that.
+pub(crate) fn forget_waiting(hub: &Hub, connection: &Connection) {
+    let (lost, kept) = connection.release_all();
+    for _ in 0..lost {
+        hub.metrics.published(PublishResult::Failed);
+    }
+    for _ in 0..lost + kept {
+        hub.metrics.send_queue_length.dec();
     }
 }
 

@@ -1,9 +1,10 @@
 //! The embedded MQTT broker, and the transport straight into it.
 //!
-//! Read in this order: [`Config`], [`Broker`] (start and stop), `accept` (connections before their CONNECT), `login` (who
-//! may connect), `sessions` (who is connected), `session` (one of them), `uplink` (what devices say), `deliver` (what
-//! devices are told), `flush` (QoS 1 commands that waited for a device). `wire` and `packet` are MQTT's bytes and words,
-//! read and written by the codec of `rmqtt`; `websocket` is another way to them.
+//! Read in this order: [`Config`], [`Broker`] (start and stop), `accept` (connections before their CONNECT), `lobby` (how
+//! many there may be), `login` (who may connect), `sessions` (who is connected), `session` (one of them), `uplink` (what
+//! devices say), `deliver` (what devices are told), `flush` (QoS 1 commands that waited for a device). All of these share
+//! the `hub`. `wire` and `packet` are MQTT's bytes and words, read and written by the codec of `rmqtt`; `websocket` is
+//! another way to them.
 //!
 //! **Invariants:** one connection per device, whatever client id it sends. A device speaks and hears under its own topics
 //! alone; nothing a device publishes reaches another client. What it is told goes straight into its session, whether it
@@ -17,14 +18,18 @@ mod metrics;
 
 mod accept;
 mod login;
-mod sessions;
 mod tls;
 
 mod session;
 mod uplink;
 
-mod connection;
 mod deliver;
+
+mod hub;
+mod lobby;
+mod sessions;
+
+mod connection;
 mod flush;
 
 mod packet;
@@ -34,5 +39,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Parts, Sockets, StartError};
+pub use broker::{Broker, Sockets, StartError};
 pub use config::{Config, Tls, WebSocket};
+pub use hub::BrokerParts;

@@ -7,7 +7,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Why a connection came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum NoSession {
     /// All sockets that may be open are.
     SocketsMax,
     /// All devices that may be connected are.
@@ -28,7 +28,7 @@ pub(crate) enum Refused {
     Will,
 }
 
-impl Refused {
+impl NoSession {
     const WORDS: [&str; 9] = [
         "sockets_max",
         "sessions_max",
@@ -89,7 +89,7 @@ impl Metrics {
                 "Filters of devices that match no topic of their own",
             )?,
             takeovers: counter("takeovers_total", "Connections closed because their device logged in again")?,
-            refusals: Refused::WORDS
+            refusals: NoSession::WORDS
                 .iter()
                 .map(|word| refusals.get_metric_with_label_values(&[word]))
                 .collect::<Result<_, _>>()?,
@@ -97,7 +97,7 @@ impl Metrics {
     }
 
     /// Counts a connection that came to nothing.
-    pub(crate) fn refused(&self, refused: Refused) {
+    pub(crate) fn refused(&self, refused: NoSession) {
         if let Some(counter) = self.refusals.get(refused as usize) {
             counter.inc();
         }

@@ -54,7 +54,7 @@ pub(crate) enum Said {
 
 /// An answer to a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum ConnackReason {
     /// It cannot prove who it is.
     Credentials,
     /// It may not.
@@ -161,15 +161,15 @@ impl Version {
         }
     }
 
-    pub(crate) fn refused(self, refusal: Refusal) -> MqttPacket {
+    pub(crate) fn refused(self, refusal: ConnackReason) -> MqttPacket {
         use v3::ConnectAckReason as V3;
         use v5::ConnectAckReason as V5;
         let (v3, v5) = match refusal {
-            Refusal::Credentials => (V3::BadUserNameOrPassword, V5::BadUserNameOrPassword),
-            Refusal::NotAuthorized => (V3::NotAuthorized, V5::NotAuthorized),
-            Refusal::ClientId => (V3::IdentifierRejected, V5::ClientIdentifierNotValid),
-            Refusal::AuthMethod => (V3::NotAuthorized, V5::BadAuthenticationMethod),
-            Refusal::Unavailable => (V3::ServiceUnavailable, V5::ServerBusy),
+            ConnackReason::Credentials => (V3::BadUserNameOrPassword, V5::BadUserNameOrPassword),
+            ConnackReason::NotAuthorized => (V3::NotAuthorized, V5::NotAuthorized),
+            ConnackReason::ClientId => (V3::IdentifierRejected, V5::ClientIdentifierNotValid),
+            ConnackReason::AuthMethod => (V3::NotAuthorized, V5::BadAuthenticationMethod),
+            ConnackReason::Unavailable => (V3::ServiceUnavailable, V5::ServerBusy),
         };
         match self {
             Self::V3 => connack_v3(v3),

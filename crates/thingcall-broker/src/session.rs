@@ -19,10 +19,11 @@ use thingcall_core::{CallId, DropReason, Dropped, PeerText, TransportKind};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::broker::Inner;
 use crate::connection::{Connection, Ended, Order, Outgoing};
+use crate::hub::Hub;
 use crate::packet::{Said, Version};
 use crate::wire::{Broken, Socket, Wire};
+use crate::{deliver, uplink};
 
 /// Why a session is over.
 #[derive(Debug, thiserror::Error)]
@@ -52,26 +53,24 @@ impl Over {
     }
 }
 
-impl Inner {
-    /// A device that sent what cannot be read is told of; others come and go.
-    fn tell_end(&self, connection: &Connection, over: &Over) {
-        let device = &connection.device;
-        let (Over::Broken(Broken::Malformed(error)), false) = (over, over.is_io()) else {
-            return tracing::debug!(%device, reason = %over, "disconnected");
-        };
-        let words = over.to_string();
-        tracing::info!(%device, reason = %PeerText::new(&words), "connection closed: what the device sent cannot be read");
-        if let DecodeError::MaxSizeExceeded { size, .. } = error {
-            let (transport, reason, bytes) = (TransportKind::Embedded, DropReason::TooLarge, *size as usize);
-            let device = Some(device);
-            self.parts.replies.dropped(Dropped { device, transport, reason, topic: "", bytes, problem: None });
-        }
+/// A device that sent what cannot be read is told of; others come and go.
+fn tell_end(hub: &Hub, connection: &Connection, over: &Over) {
+    let device = &connection.device;
+    let (Over::Broken(Broken::Malformed(error)), false) = (over, over.is_io()) else {
+        return tracing::debug!(%device, reason = %over, "disconnected");
+    };
+    let words = over.to_string();
+    tracing::info!(%device, reason = %PeerText::new(&words), "connection closed: what the device sent cannot be read");
+    if let DecodeError::MaxSizeExceeded { size, .. } = error {
+        let (transport, reason, bytes) = (TransportKind::Embedded, DropReason::TooLarge, *size as usize);
+        let device = Some(device);
+        hub.parts.replies.dropped(Dropped { device, transport, reason, topic: "", bytes, problem: None });
     }
 }
 
 /// What a session begins with.
 pub(crate) struct Begun<S> {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     pub(crate) wire: Wire<S>,
@@ -105,11 +104,11 @@ enum Next {
 }
 
 /// Ends the connection with the task, also where that was cut short.
-struct Current(Arc<Inner>, Arc<Connection>);
+struct Current(Arc<Hub>, Arc<Connection>);
 
 impl Drop for Current {
     fn drop(&mut self) {
-        self.0.ended(&self.1);
+        deliver::ended(&self.0, &self.1);
     }
 }
 
@@ -128,14 +127,14 @@ impl<S: Socket> Session<S> {
 
     /// Runs until either side ends it. What was put on the wire before leaves first.
     pub(crate) async fn run(mut self) {
-        let _current = Current(self.begun.inner.clone(), self.begun.connection.clone());
+        let _current = Current(self.begun.hub.clone(), self.begun.connection.clone());
         let over = match self.talk().await {
             Ok(never) => match never {},
             Err(over) => over,
         };
-        let Begun { inner, connection, mut wire, version, .. } = self.begun;
-        inner.tell_end(&connection, &over);
-        inner.ended(&connection);
+        let Begun { hub, connection, mut wire, version, .. } = self.begun;
+        tell_end(&hub, &connection, &over);
+        deliver::ended(&hub, &connection);
         if let Some(bye) = over.told().and_then(|reason| version.bye(reason))
             && let Err(error) = wire.put(bye)
         {
@@ -201,9 +200,10 @@ impl<S: Socket> Session<S> {
             }
             Said::Released(packet_id) => version.completed(packet_id, self.unreleased.remove(&packet_id)),
             Said::Subscribe(packet_id, filters) => {
-                let Begun { inner, connection, .. } = &self.begun;
+                let Begun { hub, connection, .. } = &self.begun;
                 let asked = filters.into_iter();
-                let granted = asked.map(|(filter, qos)| inner.granted(&connection.device, &filter).then_some(qos));
+                let granted =
+                    asked.map(|(filter, qos)| uplink::granted(hub, &connection.device, &filter).then_some(qos));
                 version.subscribed(packet_id, granted)
             }
             Said::Unsubscribe(packet_id, filters) => version.unsubscribed(packet_id, filters),
@@ -215,19 +215,19 @@ impl<S: Socket> Session<S> {
     }
 
     fn published(&mut self, publish: &Publish) -> Result<(), Over> {
-        let Begun { inner, connection, version, .. } = &self.begun;
+        let Begun { hub, connection, version, .. } = &self.begun;
         let answer = match (publish.qos, publish.packet_id) {
             (QoS::AtLeastOnce, Some(packet_id)) => {
-                version.acknowledged(packet_id, inner.published(connection, publish))
+                version.acknowledged(packet_id, uplink::published(hub, connection, publish))
             }
             (QoS::ExactlyOnce, Some(packet_id)) if self.unreleased.contains(&packet_id) => {
                 version.received(packet_id, true)
             }
             (QoS::ExactlyOnce, Some(packet_id)) => {
-                if self.unreleased.len() >= inner.receive_max().get().into() {
+                if self.unreleased.len() >= hub.receive_max().get().into() {
                     return Err(Ended::TooMany.into());
                 }
-                let allowed = inner.published(connection, publish);
+                let allowed = uplink::published(hub, connection, publish);
                 // MQTT 5 ends the matter with a refusal; MQTT 3 cannot be told of one.
                 if allowed || *version == Version::V3 {
                     self.unreleased.insert(packet_id);
@@ -235,7 +235,7 @@ impl<S: Socket> Session<S> {
                 version.received(packet_id, allowed)
             }
             (QoS::AtMostOnce | QoS::AtLeastOnce | QoS::ExactlyOnce, _) => {
-                inner.published(connection, publish);
+                uplink::published(hub, connection, publish);
                 return Ok(());
             }
         };
@@ -244,7 +244,7 @@ impl<S: Socket> Session<S> {
 
     fn acked(&mut self, command: Option<CallId>) -> Result<(), Over> {
         if let Some(id) = command {
-            self.begun.inner.acked(&self.begun.connection, id);
+            uplink::acked(&self.begun.hub, &self.begun.connection, id);
         }
         while self.unacked.len() < self.begun.window
             && let Some(message) = self.held.pop_front()
@@ -272,7 +272,7 @@ impl<S: Socket> Session<S> {
     fn write(&mut self, message: Outgoing) -> Result<(), Over> {
         let left = message.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
         if left.is_some_and(|left| left.is_zero()) {
-            self.begun.inner.dropped(&self.begun.connection, &message);
+            deliver::dropped(&self.begun.hub, &self.begun.connection, &message);
             return Ok(());
         }
         let kept = message.kept();
@@ -284,7 +284,7 @@ impl<S: Socket> Session<S> {
                 self.unacked.insert(packet_id, command);
             }
         }
-        let Begun { inner, connection, wire, version, .. } = &mut self.begun;
+        let Begun { hub, connection, wire, version, .. } = &mut self.begun;
         if *version == Version::V5 && (left.is_some() || correlation.is_some()) {
             publish.properties = Some(PublishProperties {
                 message_expiry_interval: left.and_then(whole_seconds),
@@ -292,7 +292,7 @@ impl<S: Socket> Session<S> {
                 ..PublishProperties::default()
             });
         }
-        inner.written(connection, kept);
+        deliver::written(hub, connection, kept);
         self.answers_due = self.answers_due.saturating_add(1);
         Ok(wire.put(version.publish(publish))?)
     }

@@ -1,5 +1,6 @@
 //! The certificate that devices are shown.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use thingcall_core::Problem;
@@ -8,14 +9,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{Error, ServerConfig};
 
-use crate::Tls;
-
 /// Reads it and its key.
 ///
 /// # Errors
 /// All that is wrong with them, by keys within the broker's section.
-pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Vec<Problem>> {
-    let Tls { cert_file, key_file, .. } = tls;
+pub(crate) fn acceptor(cert_file: &Path, key_file: &Path) -> Result<TlsAcceptor, Vec<Problem>> {
     let chain = certificates("tls.cert_file", cert_file);
     let key = private_key("tls.key_file", key_file);
     let (chain, key) = match (chain, key) {

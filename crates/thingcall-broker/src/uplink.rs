@@ -9,74 +9,72 @@ use thingcall_core::{CallId, DeviceKey, DropReason, Dropped, PeerText, Transport
 use thingcall_transport::{PublishResult, ReceivedKind};
 use tokio::time::Instant;
 
-use crate::broker::Inner;
 use crate::connection::Connection;
+use crate::hub::Hub;
 
-impl Inner {
-    /// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
-    /// authorized; MQTT 3 has no word for it, so the PUBACK is a plain one) and dropped.
-    pub(crate) fn published(&self, connection: &Connection, publish: &Publish) -> bool {
-        if connection.gone.is_cancelled() {
-            // Taken over or disabled: its session is about to end.
-            return false;
-        }
-        let (device, replies) = (&connection.device, &self.parts.replies);
-        let dropped = |reason| {
-            let (topic, bytes) = (&*publish.topic, publish.payload.len());
-            let transport = TransportKind::Embedded;
-            replies.dropped(Dropped { device: Some(device), transport, reason, topic, bytes, problem: None });
-        };
-        if !alink::may_publish(device, &publish.topic) {
-            dropped(match alink::device_of_topic(&publish.topic) {
-                Some(named) if named != *device => DropReason::OtherDevicesTopic,
-                Some(_) | None => DropReason::ForeignTopic,
-            });
-            return false;
-        }
-        let now = UnixMillis::now();
-        if connection.seen(now) {
-            self.parts.presence.seen(device, TransportName::EMBEDDED, now);
-        }
-        let bytes_max = self.config.message_bytes_max as usize;
-        let speaks_raw = |_: &_| replies.speaks_raw(device);
-        match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max, speaks_raw) {
-            Uplink::Reply(mut reply) => {
-                reply.device.clone_from(device);
-                self.metrics.received(ReceivedKind::Reply);
-                replies.accept(reply, &publish.topic);
-            }
-            Uplink::Raw(mut raw) => {
-                raw.device.clone_from(device);
-                self.metrics.received(ReceivedKind::Reply);
-                replies.accept_raw(raw, &publish.topic);
-            }
-            // What a device may publish is none of ours where it is no answer: its reports, its application's topics.
-            Uplink::Other(_) | Uplink::Dropped(None, _) => self.metrics.received(ReceivedKind::Other),
-            Uplink::Dropped(Some(_), reason) => {
-                self.metrics.received(ReceivedKind::Other);
-                dropped(reason);
-            }
-        }
-        true
+/// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
+/// authorized; MQTT 3 has no word for it, so the PUBACK is a plain one) and dropped.
+pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish) -> bool {
+    if connection.gone.is_cancelled() {
+        // Taken over or disabled: its session is about to end.
+        return false;
     }
+    let (device, replies) = (&connection.device, &hub.parts.replies);
+    let dropped = |reason| {
+        let (topic, bytes) = (&*publish.topic, publish.payload.len());
+        let transport = TransportKind::Embedded;
+        replies.dropped(Dropped { device: Some(device), transport, reason, topic, bytes, problem: None });
+    };
+    if !alink::may_publish(device, &publish.topic) {
+        dropped(match alink::device_of_topic(&publish.topic) {
+            Some(named) if named != *device => DropReason::OtherDevicesTopic,
+            Some(_) | None => DropReason::ForeignTopic,
+        });
+        return false;
+    }
+    let now = UnixMillis::now();
+    if connection.seen(now) {
+        hub.parts.presence.seen(device, TransportName::EMBEDDED, now);
+    }
+    let bytes_max = hub.config.message_bytes_max as usize;
+    let speaks_raw = |_: &_| replies.speaks_raw(device);
+    match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max, speaks_raw) {
+        Uplink::Reply(mut reply) => {
+            reply.device.clone_from(device);
+            hub.metrics.received(ReceivedKind::Reply);
+            replies.accept(reply, &publish.topic);
+        }
+        Uplink::Raw(mut raw) => {
+            raw.device.clone_from(device);
+            hub.metrics.received(ReceivedKind::Reply);
+            replies.accept_raw(raw, &publish.topic);
+        }
+        // What a device may publish is none of ours where it is no answer: its reports, its application's topics.
+        Uplink::Other(_) | Uplink::Dropped(None, _) => hub.metrics.received(ReceivedKind::Other),
+        Uplink::Dropped(Some(_), reason) => {
+            hub.metrics.received(ReceivedKind::Other);
+            dropped(reason);
+        }
+    }
+    true
+}
 
-    /// Decides about one filter of a SUBSCRIBE: granted where the device's own topics are among what it matches, 0x80
-    /// otherwise. Nothing depends on it: a device gets its messages, and no other's, whether it subscribed or not.
-    pub(crate) fn granted(&self, device: &DeviceKey, filter: &str) -> bool {
-        let granted = alink::may_ask_for(device, filter);
-        if !granted {
-            self.own_metrics.subscriptions_refused.inc();
-            tracing::info!(%device, filter = %PeerText::new(filter), "subscription refused: no topic of the device's own");
-        }
-        granted
+/// Decides about one filter of a SUBSCRIBE: granted where the device's own topics are among what it matches, 0x80
+/// otherwise. Nothing depends on it: a device gets its messages, and no other's, whether it subscribed or not.
+pub(crate) fn granted(hub: &Hub, device: &DeviceKey, filter: &str) -> bool {
+    let granted = alink::may_ask_for(device, filter);
+    if !granted {
+        hub.own_metrics.subscriptions_refused.inc();
+        tracing::info!(%device, filter = %PeerText::new(filter), "subscription refused: no topic of the device's own");
     }
+    granted
+}
 
-    /// The device acknowledged a command of the outbox.
-    pub(crate) fn acked(&self, connection: &Connection, id: CallId) {
-        let Some(took) = connection.flush().acked(id, Instant::now()) else { return };
-        self.parts.outbox.acknowledged(&connection.device, id);
-        self.metrics.published(PublishResult::Acked);
-        self.metrics.publish_ack_seconds.observe(took.as_secs_f64());
-        connection.room.notify_one();
-    }
+/// The device acknowledged a command of the outbox.
+pub(crate) fn acked(hub: &Hub, connection: &Connection, id: CallId) {
+    let Some(took) = connection.flush().acked(id, Instant::now()) else { return };
+    hub.parts.outbox.acknowledged(&connection.device, id);
+    hub.metrics.published(PublishResult::Acked);
+    hub.metrics.publish_ack_seconds.observe(took.as_secs_f64());
+    connection.room.notify_one();
 }

@@ -120,7 +120,7 @@ impl Brokers {
 
 impl Parts<'_> {
     fn embedded(&self, sockets: Sockets) -> anyhow::Result<Arc<Broker>> {
-        let parts = thingcall_broker::Parts {
+        let parts = thingcall_broker::BrokerParts {
             credentials: self.store.clone(),
             outbox: self.store.clone(),
             presence: self.store.clone(),

@@ -18,7 +18,7 @@ use thingcall_core::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::{Client, Login};
-use crate::{Broker, Config, Parts};
+use crate::{Broker, BrokerParts, Config};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const SECRET: &str = "a device secret";
@@ -153,7 +153,7 @@ impl Bench {
     }
 
     /// The same surroundings for another broker.
-    pub(crate) fn parts(&self) -> Parts {
+    pub(crate) fn parts(&self) -> BrokerParts {
         parts(&self.around)
     }
 
@@ -257,8 +257,13 @@ impl Bench {
     }
 }
 
-fn parts(around: &Arc<Surroundings>) -> Parts {
-    Parts { credentials: around.clone(), outbox: around.clone(), presence: around.clone(), replies: around.clone() }
+fn parts(around: &Arc<Surroundings>) -> BrokerParts {
+    BrokerParts {
+        credentials: around.clone(),
+        outbox: around.clone(),
+        presence: around.clone(),
+        replies: around.clone(),
+    }
 }
 
 pub(crate) fn key(name: &str) -> DeviceKey {

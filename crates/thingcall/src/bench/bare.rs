@@ -139,7 +139,7 @@ fn called(device: &Device) -> anyhow::Result<Arc<Called>> {
 }
 
 async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<(Way, Option<Address>)> {
-    let parts = thingcall_broker::Parts {
+    let parts = thingcall_broker::BrokerParts {
         credentials: store.clone(),
         outbox: store.clone(),
         presence: store.clone(),
