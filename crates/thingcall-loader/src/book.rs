@@ -13,10 +13,10 @@ use crate::files::Stamp;
 use crate::kept::Record;
 use crate::lease::Idle;
 use crate::manifest::Manifest;
-use crate::report::{PluginState, PluginStatus};
-use crate::reserved::Reserved;
 use crate::routes::{Member, Wish};
-use crate::scan::FILES_MAX;
+
+/// How many files are looked at.
+pub(crate) const FILES_MAX: usize = 256;
 
 /// What runs of an active plugin.
 #[derive(Debug, Clone)]
@@ -45,12 +45,12 @@ pub(crate) struct FileNote {
     /// What was there; `None` if that could not be told.
     pub(crate) stamp: Option<Stamp>,
     /// Why it was not loaded, where it was not.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<NotLoaded>,
 }
 
 /// A file that was not loaded.
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal {
+pub(crate) struct NotLoaded {
     pub(crate) error: LoadError,
     /// As much of the plugin as was known by then.
     pub(crate) known: Option<Known>,
@@ -134,12 +134,12 @@ impl Book {
     }
 
     /// A refusal, with what is in the way by now.
-    pub(crate) fn refusal(&self, error: &LoadError, known: Option<Known>) -> Refusal {
+    pub(crate) fn refusal(&self, error: &LoadError, known: Option<Known>) -> NotLoaded {
         // 0 is nobody's: what was in the way is not loaded, or gone already.
         let generation = |name: &str| (name.to_owned(), self.in_the_way(name).next().unwrap_or(0));
         let conflict = if let LoadError::Conflict(conflict) = error { Some(conflict) } else { None };
         let in_the_way = conflict.map(|conflict| generation(conflict.active()));
-        Refusal { error: error.clone(), known, in_the_way }
+        NotLoaded { error: error.clone(), known, in_the_way }
     }
 
     /// The generations of this name that take claims from others.
@@ -175,91 +175,5 @@ impl Book {
     /// The rows of the active ones.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.active.values().map(|active| &active.member)
-    }
-
-    /// What an operator is shown: active plugins by name, then the files that are not, then plugins without a file.
-    pub(crate) fn list(&self, reserved: &[Reserved]) -> Vec<PluginState> {
-        let refusal = |file: &Path| self.files.get(file)?.refusal.as_ref();
-        let active = self.active.values().map(|active| {
-            let image = &active.image;
-            PluginState {
-                file: active.file.clone(),
-                status: PluginStatus::Active,
-                name: Some(active.wish.name.clone()),
-                version: Some(image.manifest.version.clone()),
-                generation: Some(active.number),
-                sha256: Some(image.sha256.clone()),
-                claims: active.wish.claims.iter().map(ToString::to_string).collect(),
-                codecs: active.wish.codecs.iter().map(ToString::to_string).collect(),
-                order: active.wish.order,
-                calls_in_flight: active.generation.calls_in_flight(),
-                circuit_open: active.generation.circuit_open(),
-                ended_server: None,
-                error: refusal(&active.file).map(|refusal| refusal.error.to_string()),
-            }
-        });
-        let others = self.files.iter().filter(|(file, _)| self.names_in(file).is_empty());
-        let others = others.filter_map(|(file, note)| {
-            let mut state = refused(file, note.refusal.as_ref()?);
-            state.name = state.name.or_else(|| self.owner_of(file, None));
-            Some(state)
-        });
-        let mut all: Vec<_> = active.chain(others).collect();
-        for Reserved { wish, why, .. } in reserved {
-            let at = all.iter().position(|state| state.name.as_ref() == Some(&wish.name));
-            let file = || self.file_of(&wish.name).unwrap_or_default();
-            let mut state = match at {
-                Some(at) => all.remove(at),
-                None => absent(file(), &wish.name, why),
-            };
-            if let Some(starting) = self.starting.get(&wish.name) {
-                (state.status, state.error) = (PluginStatus::Starting, None);
-                (state.file, state.generation) = (starting.file.clone(), Some(starting.number));
-            }
-            state.claims = wish.claims.iter().map(ToString::to_string).collect();
-            state.codecs = wish.codecs.iter().map(ToString::to_string).collect();
-            state.order = wish.order;
-            all.insert(at.unwrap_or(all.len()), state);
-        }
-        all
-    }
-}
-
-fn refused(file: &Path, refusal: &Refusal) -> PluginState {
-    let known = refusal.known.as_ref();
-    let disabled = matches!(refusal.error, LoadError::Disabled(_));
-    PluginState {
-        file: file.to_owned(),
-        status: if disabled { PluginStatus::Disabled } else { PluginStatus::Refused },
-        name: known.map(|known| known.name.clone()),
-        version: known.map(|known| known.version.clone()),
-        generation: None,
-        sha256: known.map(|known| known.sha256.clone()),
-        claims: Vec::new(),
-        codecs: Vec::new(),
-        order: None,
-        calls_in_flight: 0,
-        circuit_open: false,
-        ended_server: None,
-        error: Some(refusal.error.to_string()),
-    }
-}
-
-/// A plugin that has claims and no file.
-fn absent(file: PathBuf, name: &str, why: &str) -> PluginState {
-    PluginState {
-        file,
-        status: PluginStatus::Refused,
-        name: Some(name.to_owned()),
-        version: None,
-        generation: None,
-        sha256: None,
-        claims: Vec::new(),
-        codecs: Vec::new(),
-        order: None,
-        calls_in_flight: 0,
-        circuit_open: false,
-        ended_server: None,
-        error: Some(why.to_owned()),
     }
 }

@@ -113,3 +113,8 @@ impl Candidate {
         Ok(replaced)
     }
 }
+
+/// A static program has no system's loader in it, or one that fits by luck.
+pub(crate) fn host_can_load(statically_linked: bool) -> Result<(), LoadError> {
+    if statically_linked { Err(LoadError::StaticHost) } else { Ok(()) }
+}

@@ -10,6 +10,7 @@ use crate::files::FileError;
 use crate::image::ImageError;
 use crate::inspect::InspectError;
 use crate::manifest::ManifestError;
+use crate::metrics::LoadResult;
 
 /// Why a plugin was not loaded. What was active before still is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,51 +113,6 @@ pub enum LoadError {
     /// A fault of ours.
     #[error("internal fault: {0}")]
     Internal(String),
-}
-
-/// How a load ended, as metrics count it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoadResult {
-    /// The plugin takes calls.
-    Ok,
-    /// Another major version of the ABI.
-    AbiMismatch,
-    /// No manifest, no entry or no table.
-    SymbolMissing,
-    /// The manifest, or the configuration in its place, breaks a rule.
-    BadManifest,
-    /// A name, a claim or a product is taken.
-    DuplicateModule,
-    /// `create` failed.
-    InitFailed,
-    /// The file cannot be read, may not be used, or the system cannot open it.
-    Io,
-}
-
-impl LoadResult {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::AbiMismatch,
-        Self::SymbolMissing,
-        Self::BadManifest,
-        Self::DuplicateModule,
-        Self::InitFailed,
-        Self::Io,
-    ];
-
-    /// The word in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::AbiMismatch => "abi_mismatch",
-            Self::SymbolMissing => "symbol_missing",
-            Self::BadManifest => "bad_manifest",
-            Self::DuplicateModule => "duplicate_module",
-            Self::InitFailed => "init_failed",
-            Self::Io => "io",
-        }
-    }
 }
 
 impl LoadError {

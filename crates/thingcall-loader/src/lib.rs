@@ -1,24 +1,43 @@
 //! Finds, checks, loads and swaps plugins.
 //!
 //! A file is read once (`files`, `trust`), looked at without running it (`inspect`, `manifest`), given its claims
-//! (`candidate`), mapped (`image`) and put into the table (`routes`). The seam to what guards its calls is
-//! `thingcall-boundary`'s `Generation`: `start` makes one of a mapped library, the table hands out its handler, and a swap
-//! retires it.
+//! (`candidate`, `decide`), mapped (`image`, `start`) and put into the table (`roster`, `routes`). The seam to what guards
+//! its calls is `thingcall-boundary`'s `Generation`: `start` makes one of a mapped library, the table hands out its handler,
+//! and a swap retires it.
 //!
 //! **Invariants:** no code of a file runs before every check on it passed. A call is answered from a table that never
 //! changes; a swap is one store. What was mapped is never unmapped.
 
 mod config;
 
-// Loading: from a file to a plugin that takes calls.
 mod plugins;
 
-mod load;
+// Which files there are, and loading them.
 mod scan;
 mod settle;
-mod start;
 mod watch;
 
+mod decide;
+mod load;
+mod start;
+mod turns;
+
+// What was decided: who is active, who takes a call.
+mod roster;
+mod tasks;
+
+mod book;
+mod listing;
+mod report;
+
+mod claim;
+mod conflict;
+mod routes;
+
+mod chain;
+mod lease;
+
+// From a file to a library.
 mod candidate;
 mod files;
 mod folders;
@@ -27,10 +46,6 @@ mod manifest;
 mod trust;
 
 mod image;
-
-mod claim;
-mod conflict;
-mod routes;
 
 // What stays of a plugin that is not loaded.
 mod keep;
@@ -41,15 +56,10 @@ mod reserved;
 mod ended;
 mod note;
 
-mod chain;
-mod lease;
-
-mod book;
 mod check;
 mod error;
 mod exit;
 mod look;
-mod report;
 
 mod lock;
 mod metrics;
@@ -61,15 +71,16 @@ pub use check::Sections;
 pub use claim::ClaimError;
 pub use config::{Config, PluginConfig, PluginConfigs};
 pub use conflict::Conflict;
+pub use decide::Settings;
 pub use ended::Ended;
-pub use error::{LoadError, LoadResult, StartError};
+pub use error::{LoadError, StartError};
 pub use exit::exit_at_once;
 pub use files::FileError;
 pub use image::ImageError;
 pub use inspect::{InspectError, Inspected, inspect};
-pub use load::Settings;
 pub use look::{Look, look, problems_of_folders};
 pub use manifest::{Manifest, ManifestError};
+pub use metrics::LoadResult;
 pub use plugins::Plugins;
 pub use report::{Loaded, PluginState, PluginStatus};
 pub use thingcall_boundary::{CreateError, Execution, Fallback};

@@ -9,18 +9,16 @@ use std::path::{Path, PathBuf};
 
 use thingcall_core::Problem;
 
-use crate::book::Book;
-use crate::candidate::Candidate;
+use crate::book::{Book, FILES_MAX};
+use crate::candidate::{Candidate, host_can_load};
 use crate::config::{Config, PluginConfigs};
 use crate::conflict::Conflict;
 use crate::ended::Endings;
 use crate::error::LoadError;
 use crate::folders::{folder, kept_folder, list};
 use crate::kept::Kept;
-use crate::load::host_can_load;
 use crate::reserved::takes_nothing_kept;
 use crate::routes::Wish;
-use crate::scan::FILES_MAX;
 
 /// What was found: the server starts without these plugins, and their calls fail.
 #[derive(Debug, Default)]

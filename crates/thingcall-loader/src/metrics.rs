@@ -2,7 +2,50 @@
 
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::error::LoadResult;
+/// How a load ended, as metrics count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadResult {
+    /// The plugin takes calls.
+    Ok,
+    /// Another major version of the ABI.
+    AbiMismatch,
+    /// No manifest, no entry or no table.
+    SymbolMissing,
+    /// The manifest, or the configuration in its place, breaks a rule.
+    BadManifest,
+    /// A name, a claim or a product is taken.
+    DuplicateModule,
+    /// `create` failed.
+    InitFailed,
+    /// The file cannot be read, may not be used, or the system cannot open it.
+    Io,
+}
+
+impl LoadResult {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::AbiMismatch,
+        Self::SymbolMissing,
+        Self::BadManifest,
+        Self::DuplicateModule,
+        Self::InitFailed,
+        Self::Io,
+    ];
+
+    /// The word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::AbiMismatch => "abi_mismatch",
+            Self::SymbolMissing => "symbol_missing",
+            Self::BadManifest => "bad_manifest",
+            Self::DuplicateModule => "duplicate_module",
+            Self::InitFailed => "init_failed",
+            Self::Io => "io",
+        }
+    }
+}
 
 /// The loader's metrics.
 #[derive(Debug)]
@@ -11,6 +54,8 @@ pub(crate) struct Metrics {
     loads: IntCounterVec,
     images_resident: IntGauge,
     info: IntGaugeVec,
+    files_refused: IntGauge,
+    refused: IntGaugeVec,
 }
 
 impl Metrics {
@@ -20,7 +65,7 @@ impl Metrics {
     /// If they are registered already.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
-        let info = Opts::new("thingcall_plugin_info", "1 for each active plugin");
+        let gauge = |name: &str, help: &str, labels: &[&str]| IntGaugeVec::new(Opts::new(name, help), labels);
         let metrics = Self {
             ended_server: counter(
                 "thingcall_plugin_ended_server_total",
@@ -32,7 +77,16 @@ impl Metrics {
                 "thingcall_plugin_images_resident",
                 "Mapped plugin files; none is ever unmapped",
             )?,
-            info: IntGaugeVec::new(info, &["plugin", "version", "abi"])?,
+            info: gauge("thingcall_plugin_info", "1 for each active plugin", &["plugin", "version", "abi"])?,
+            files_refused: IntGauge::new(
+                "thingcall_plugin_files_refused",
+                "Plugin files that are refused as they are now",
+            )?,
+            refused: gauge(
+                "thingcall_plugin_refused",
+                "1 while a plugin with claims is not loaded: its calls fail",
+                &["plugin"],
+            )?,
         };
         for result in LoadResult::ALL {
             drop(metrics.loads.with_label_values(&[result.as_str()]));
@@ -41,7 +95,24 @@ impl Metrics {
         registry.register(Box::new(metrics.loads.clone()))?;
         registry.register(Box::new(metrics.images_resident.clone()))?;
         registry.register(Box::new(metrics.info.clone()))?;
+        registry.register(Box::new(metrics.files_refused.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
         Ok(metrics)
+    }
+
+    /// Says how many files are refused.
+    pub(crate) fn set_files_refused(&self, files: usize) {
+        self.files_refused.set(i64::try_from(files).unwrap_or(i64::MAX));
+    }
+
+    /// Says whether a plugin with claims is not loaded.
+    pub(crate) fn set_refused(&self, plugin: &str, refused: bool) {
+        self.refused.with_label_values(&[plugin]).set(refused.into());
+    }
+
+    /// Nobody claims by this name any more.
+    pub(crate) fn claims_gone(&self, plugin: &str) {
+        drop(self.refused.remove_label_values(&[plugin]));
     }
 
     /// Counts a load.

@@ -4,78 +4,45 @@
 //! calls nor other loads wait for it. A generation that leaves the table is retired by a task that [`Plugins::shutdown`]
 //! waits for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::Registry;
 use thingcall_core::{Call, Codec, Conditions, Handler, Handlers, ProductKey};
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, warn};
 
-use crate::book::{Active, Book};
+use crate::book::Book;
 use crate::config::{Config, PluginConfigs};
-use crate::ended::{Endings, Learned};
+use crate::decide::{Decider, How, Same, Settings};
+use crate::ended::Endings;
 use crate::error::{LoadError, StartError};
 use crate::files::Copies;
 use crate::folders::{absolute, folder, kept_folder};
-use crate::keep::ToKeep;
+use crate::keep::Keeper;
 use crate::kept::Kept;
-use crate::load::{How, Same, Settings};
-use crate::metrics::{self, Metrics};
+use crate::load::Loader;
+use crate::metrics::Metrics;
 use crate::report::{Loaded, PluginState};
-use crate::reserved::{Reserved, Told, reserved};
-use crate::routes::{Routes, Wish};
-use crate::scan::Refused;
-
-/// How long callers that found a handler may take to use it; longer than any synchronous call lasts.
-const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a plugin's constructors and its `create` may take.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::reserved::Told;
+use crate::roster::Roster;
+use crate::scan::{Folder, StillRefused};
+use crate::start::{START_TIMEOUT, Starter};
+use crate::tasks::Tasks;
 
 /// The plugins of a server.
 pub struct Plugins {
-    pub(crate) inner: Arc<Inner>,
+    roster: Arc<Roster>,
+    keeper: Arc<Keeper>,
+    loader: Arc<Loader>,
+    folder: Arc<Folder>,
+    endings: Arc<Endings>,
+    metrics: Arc<Metrics>,
+    tasks: Tasks,
     /// Whether every file that was there at the start has been loaded or refused.
     settled: watch::Receiver<bool>,
-}
-
-/// What tasks share.
-pub(crate) struct Inner {
-    pub(crate) config: Config,
-    pub(crate) configs: ArcSwap<PluginConfigs>,
-    /// The plugin folder.
-    pub(crate) folder: PathBuf,
-    pub(crate) copies: Arc<Copies>,
-    pub(crate) kept: Arc<Kept>,
-    /// What could not be written down yet, by plugin. Held while something is written.
-    pub(crate) unkept: tokio::sync::Mutex<BTreeMap<String, ToKeep>>,
-    pub(crate) endings: Arc<Endings>,
-    pub(crate) metrics: Arc<Metrics>,
-    /// What is counted of their calls.
-    pub(crate) calls: Arc<thingcall_boundary::Metrics>,
-    routes: ArcSwap<Routes>,
-    book: Mutex<Book>,
-    /// Held while it is decided what becomes of a file. Never while its code runs, or a call is answered.
-    pub(crate) deciding: tokio::sync::Mutex<()>,
-    /// Held, by file, by those who do something with it.
-    pub(crate) turns: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
-    /// Whether one of several plugins ended the server while they were loaded: then `alone` finds out which.
-    pub(crate) one_by_one: AtomicBool,
-    pub(crate) alone: tokio::sync::Mutex<()>,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stop: CancellationToken,
-    stuck: AtomicBool,
-    /// Whether it was said that there are more files than are looked at.
-    pub(crate) too_many_said: AtomicBool,
-    pub(crate) start_timeout: Duration,
-    refused: IntGauge,
-    pub(crate) told: Mutex<Told>,
 }
 
 impl Plugins {
@@ -120,49 +87,46 @@ impl Plugins {
         conditions: &Conditions,
         metering: &Registry,
     ) -> Result<Arc<Self>, StartError> {
-        let refused = IntGauge::new("thingcall_plugin_files_refused", "Plugin files that are refused as they are now")?;
-        metering.register(Box::new(refused.clone()))?;
-        let absent =
-            Opts::new("thingcall_plugin_refused", "1 while a plugin with claims is not loaded: its calls fail");
-        let absent = IntGaugeVec::new(absent, &["plugin"])?;
-        metering.register(Box::new(absent.clone()))?;
-        let keeping = kept_folder(data);
-        let kept = Arc::new(Kept::new(keeping.clone()));
+        let (keeping, tasks) = (kept_folder(data), Tasks::default());
+        let metrics = Arc::new(Metrics::register(metering)?);
+        let calls = thingcall_boundary::Metrics::register(metering)?;
+        let kept = Kept::new(keeping.clone());
         let (endings, learned) = Endings::learn(keeping, &absolute(data).join("plugin-crash"));
-        let book = Book::remembering(kept.records()?);
-        let inner = Arc::new(Inner {
-            folder: folder(&config, data),
-            copies: Arc::new(Copies::new(absolute(data).join("plugin-images"))),
-            metrics: Arc::new(Metrics::register(metering)?),
-            calls: Arc::new(thingcall_boundary::Metrics::register(metering)?),
-            routes: ArcSwap::default(),
-            book: Mutex::new(book),
-            kept,
-            unkept: tokio::sync::Mutex::default(),
-            endings: Arc::new(endings),
-            told: Mutex::new(Told::new(conditions.clone(), absent)),
-            deciding: tokio::sync::Mutex::default(),
-            turns: Mutex::default(),
-            one_by_one: AtomicBool::new(learned == Learned::OneOfSeveral),
-            alone: tokio::sync::Mutex::default(),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            stuck: AtomicBool::new(false),
-            too_many_said: AtomicBool::new(false),
-            start_timeout,
-            refused,
-            config,
-            configs: ArcSwap::from_pointee(plugins),
+        let endings = Arc::new(endings);
+        endings.times().iter().for_each(|(name, times)| metrics.ended_server(name, *times));
+        let (book, told) = (Book::remembering(kept.records()?), Told::new(conditions.clone(), metrics.clone()));
+        let roster = Arc::new(Roster::new(book, plugins, told, metrics.clone(), tasks.clone()));
+        let keeper = Keeper::new(kept, endings.clone(), roster.clone(), tasks.clone());
+        let decider = Decider::new(config.clone(), keeper.clone(), endings.clone(), tasks.clone());
+        let copies = Copies::new(absolute(data).join("plugin-images"));
+        let learned = (endings.clone(), learned);
+        let starter = Starter::new(config.clone(), copies, learned, (metrics.clone(), calls), tasks.clone());
+        let starter = starter.within(start_timeout);
+        let loader = Loader::new(keeper.clone(), decider, starter, metrics.clone(), tasks.clone());
+        let folder = Folder::new(folder(&config, data), roster.clone(), loader.clone());
+        let (done, settled) = watch::channel(false);
+        let plugins = Arc::new(Self { roster, keeper, loader, folder, endings, metrics, tasks, settled });
+        plugins.load_all(done).await;
+        if config.watch {
+            let folder = plugins.folder.clone();
+            plugins.tasks.spawn(crate::watch::run(folder, plugins.tasks.clone()));
+        }
+        Ok(plugins)
+    }
+
+    /// Loads what is there at the start. Returns when it is decided about each file, and tells when all is done.
+    async fn load_all(&self, done: watch::Sender<bool>) {
+        let (undecided, mut decided) = mpsc::channel(1);
+        let (folder, loader, roster) = (self.folder.clone(), self.loader.clone(), self.roster.clone());
+        self.tasks.spawn(async move {
+            let differing = folder.look(StillRefused::TryAgain);
+            folder.apply(differing.into_keys().collect(), Some(undecided)).await;
+            loader.several_at_once();
+            warn_of_sections_without_plugin(&roster, folder.path());
+            done.send_replace(true);
         });
-        inner.endings.times().iter().for_each(|(name, times)| inner.metrics.ended_server(name, *times));
-        if let Err(error) = inner.copies.clean() {
-            warn!(%error, "copies of plugins that an earlier process left cannot be removed");
-        }
-        let settled = inner.load_all().await;
-        if inner.config.watch {
-            inner.tasks.spawn(crate::watch::run(inner.clone()));
-        }
-        Ok(Arc::new(Self { inner, settled }))
+        let _none = decided.recv().await;
+        self.roster.publish(&self.roster.book());
     }
 
     /// Waits until every file that was there at the start is loaded or refused.
@@ -177,12 +141,8 @@ impl Plugins {
     /// # Errors
     /// Why it is refused. What was active before still is.
     pub async fn load_file(&self, file: &Path) -> Result<Loaded, LoadError> {
-        let file = file.to_owned();
-        self.owned(|inner| async move {
-            let file = inner.path_of(&file);
-            inner.load(&file, How::by_itself(), None).await
-        })
-        .await?
+        let (file, loader) = (self.folder.path_of(file), self.loader.clone());
+        self.owned(async move { loader.load(&file, How::by_itself(), None).await }).await?
     }
 
     /// Loads a plugin's file again, also if it holds the same, with these settings; with `force`, also if it ended the
@@ -191,20 +151,17 @@ impl Plugins {
     /// # Errors
     /// Why it is refused. What was active before still is, with the settings that it had.
     pub async fn reload(&self, name: &str, settings: Settings, force: bool) -> Result<Loaded, LoadError> {
-        let name = name.to_owned();
-        self.owned(|inner| async move {
-            let file = inner.book().file_of(&name);
-            let how = How { same: Same::Reload, force, settings };
-            inner.load(&file.ok_or(LoadError::UnknownPlugin(name))?, how, None).await
-        })
-        .await?
+        let file = self.roster.book().file_of(name).ok_or_else(|| LoadError::UnknownPlugin(name.to_owned()))?;
+        let (how, loader) = (How { same: Same::Reload, force, settings }, self.loader.clone());
+        self.owned(async move { loader.load(&file, how, None).await }).await?
     }
 
     /// Looks at all files again: loads what is new or changed, tries what was refused, retires what is gone.
     pub async fn rescan(&self) -> Vec<(PathBuf, Result<Loaded, LoadError>)> {
-        let scan = |inner: Arc<Inner>| async move {
-            let differing = inner.look(Refused::TryAgain);
-            inner.apply(differing.into_keys().collect(), None).await
+        let folder = self.folder.clone();
+        let scan = async move {
+            let differing = folder.look(StillRefused::TryAgain);
+            folder.apply(differing.into_keys().collect(), None).await
         };
         self.owned(scan).await.unwrap_or_default()
     }
@@ -215,8 +172,8 @@ impl Plugins {
     /// # Errors
     /// If there is none, or why it is refused. What was active before still is.
     pub async fn rollback(&self, name: &str) -> Result<Loaded, LoadError> {
-        let name = name.to_owned();
-        self.owned(|inner| async move { inner.load_before(&name).await }).await?
+        let (name, loader) = (name.to_owned(), self.loader.clone());
+        self.owned(async move { loader.load_before(&name).await }).await?
     }
 
     /// Frees the claims of a plugin that is not loaded, and removes what is kept of it. Plugins that were refused for
@@ -225,11 +182,11 @@ impl Plugins {
     /// # Errors
     /// If it is loaded, the configuration claims for it, or nobody has that name.
     pub async fn forget(&self, name: &str) -> Result<(), LoadError> {
-        let name = name.to_owned();
-        self.owned(|inner| async move {
-            inner.keep_no_longer(&name).await;
-            inner.forget(&name)?;
-            inner.apply(BTreeSet::new(), None).await;
+        let (name, keeper, folder) = (name.to_owned(), self.keeper.clone(), self.folder.clone());
+        self.owned(async move {
+            keeper.keep_no_longer(&name).await;
+            keeper.forget(&name)?;
+            folder.apply(BTreeSet::new(), None).await;
             Ok(())
         })
         .await?
@@ -237,156 +194,69 @@ impl Plugins {
 
     /// The active plugins by name, then the files that were refused, then plugins whose files are gone.
     pub fn list(&self) -> Vec<PluginState> {
-        let book = self.inner.book();
-        let mut list = book.list(&reserved(&book, &self.inner.configs.load()));
+        let mut list = self.roster.list();
         for state in &mut list {
-            state.ended_server = state.name.as_ref().and_then(|name| self.inner.endings.of(name));
+            state.ended_server = state.name.as_ref().and_then(|name| self.endings.of(name));
         }
         list
     }
 
     /// Brings gauges up to date, before they are read.
     pub fn refresh_metrics(&self) {
-        let refused = self.inner.book().refused();
-        self.inner.refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+        self.metrics.set_files_refused(self.roster.book().refused());
     }
 
     /// Retires all plugins. `false` if one did not let go: its threads may still run, so end the process by `_exit`.
     pub async fn shutdown(&self) -> bool {
-        let inner = &self.inner;
-        inner.stop.cancel();
-        {
-            let all = std::mem::take(&mut inner.book().active);
-            inner.routes.store(Arc::default());
-            // What is being created finds out by `stop`, under the lock of the book.
-            for active in all.into_values() {
-                inner.count_active(&active, metrics::Active::No);
-                inner.retire(active);
-            }
-        }
-        inner.tasks.close();
-        inner.tasks.wait().await;
-        !inner.stuck.load(Ordering::Relaxed)
+        self.tasks.stop();
+        self.roster.leave();
+        self.tasks.wait().await
     }
 
     /// Runs work to its end even if nobody waits for it any more: half a load would leave a plugin that nobody ends.
-    async fn owned<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, LoadError>
+    async fn owned<F>(&self, work: F) -> Result<F::Output, LoadError>
     where
-        T: Send + 'static,
-        F: Future<Output = T> + Send + 'static,
+        F: Future<Output: Send + 'static> + Send + 'static,
     {
-        let work = work(self.inner.clone());
-        self.inner.tasks.spawn(work.in_current_span()).await.map_err(|error| LoadError::Internal(error.to_string()))
+        self.tasks.spawn(work.in_current_span()).await.map_err(|error| LoadError::Internal(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+impl Plugins {
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+}
+
+fn warn_of_sections_without_plugin(roster: &Roster, folder: &Path) {
+    let book = roster.book();
+    for name in roster.configs().keys().filter(|name| book.file_of(name).is_none()) {
+        warn!(plugin = name, folder = %folder.display(), "there is a section for a plugin that is not there");
     }
 }
 
 impl Drop for Plugins {
     fn drop(&mut self) {
-        self.inner.stop.cancel();
+        self.tasks.stop();
     }
 }
 
 impl Handlers for Plugins {
     fn find(&self, call: &Call) -> Option<Arc<dyn Handler>> {
-        self.inner.routes.load().find(call)
+        self.roster.find(call)
     }
 
     fn codec(&self, product: &ProductKey) -> Option<Arc<dyn Codec>> {
-        self.inner.routes.load().codec(product)
-    }
-}
-
-impl Inner {
-    /// The book. Never held across an await.
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts the book's plugins into the table, in one step, and what those claim that are not loaded.
-    pub(crate) fn publish(&self, book: &Book) {
-        if self.stop.is_cancelled() {
-            return;
-        }
-        let reserved = reserved(book, &self.configs.load());
-        let absent: Vec<_> = reserved.iter().map(Reserved::member).collect();
-        self.routes.store(Arc::new(Routes::of(book.members().chain(&absent))));
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).tell(book, &reserved);
-    }
-
-    /// Loads what is there at the start. Returns when it is decided about each file, and what tells when all is done.
-    async fn load_all(self: &Arc<Self>) -> watch::Receiver<bool> {
-        let (done, settled) = watch::channel(false);
-        let (undecided, mut decided) = mpsc::channel(1);
-        let inner = self.clone();
-        self.tasks.spawn(async move {
-            let differing = inner.look(Refused::TryAgain);
-            inner.apply(differing.into_keys().collect(), Some(undecided)).await;
-            inner.one_by_one.store(false, Ordering::Relaxed);
-            inner.warn_of_sections_without_plugin();
-            done.send_replace(true);
-        });
-        let _none = decided.recv().await;
-        self.publish(&self.book());
-        settled
-    }
-
-    /// Forgets a plugin that is not loaded.
-    fn forget(&self, name: &str) -> Result<(), LoadError> {
-        let mut book = self.book();
-        if book.active.contains_key(name) || book.starting.contains_key(name) {
-            return Err(LoadError::StillLoaded(name.to_owned()));
-        }
-        if self.configs.load().get(name).is_some_and(|section| section.claims.is_some() || section.codecs.is_some()) {
-            return Err(LoadError::Configured(name.to_owned()));
-        }
-        if !book.remembered.contains_key(name) {
-            return Err(LoadError::UnknownPlugin(name.to_owned()));
-        }
-        self.kept.forget(name)?;
-        self.endings.forget(name);
-        book.remembered.remove(name);
-        self.publish(&book);
-        info!(plugin = name, "plugin forgotten: its calls go to the device, or to a plugin with a wider claim");
-        Ok(())
-    }
-
-    /// Says in metrics whether this version of a plugin is the active one.
-    pub(crate) fn count_active(&self, plugin: &Active, active: metrics::Active) {
-        let manifest = &plugin.image.manifest;
-        self.metrics.set_active(&manifest.name, &manifest.version, manifest.abi, active);
-    }
-
-    /// Ends a generation that left the table.
-    pub(crate) fn retire(self: &Arc<Self>, old: Active) {
-        let inner = self.clone();
-        let Active { generation, wish: Wish { name, .. }, number, idle, member, .. } = old;
-        drop(member);
-        let span = info_span!("retire", plugin = name, generation = number);
-        let work = async move {
-            // Callers that found it in the table may only now begin.
-            if tokio::time::timeout(LEASE_TIMEOUT, idle).await.is_err() {
-                info!("calls of a replaced plugin go on");
-            }
-            if generation.retire().await {
-                info!("plugin retired");
-            } else {
-                error!("a plugin's destroy does not return");
-                inner.note_stuck();
-            }
-        };
-        self.tasks.spawn(work.instrument(span));
-    }
-
-    /// Some plugin's code does not come back.
-    pub(crate) fn note_stuck(&self) {
-        self.stuck.store(true, Ordering::Relaxed);
-    }
-
-    fn warn_of_sections_without_plugin(&self) {
-        let book = self.book();
-        for name in self.configs.load().keys().filter(|name| book.file_of(name).is_none()) {
-            warn!(plugin = name, folder = %self.folder.display(), "there is a section for a plugin that is not there");
-        }
+        self.roster.codec(product)
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use prometheus::IntGaugeVec;
 use thingcall_core::{
     Answer, Call, CallError, Codec, CodecError, Condition, Conditions, Delivery, DeviceLink, Executed, Handler,
     RawReply, Reply, Weight,
@@ -19,6 +18,7 @@ use crate::book::Book;
 use crate::claim;
 use crate::config::{PluginConfig, PluginConfigs};
 use crate::conflict::Conflict;
+use crate::metrics::Metrics;
 use crate::routes::{Member, Wish};
 
 /// A plugin that has claims and is not loaded.
@@ -160,12 +160,12 @@ pub(crate) struct Told {
     known: BTreeMap<String, Arc<Condition>>,
     /// Of plugins that are loaded, and of which that is not written down.
     unkept: BTreeMap<String, Arc<Condition>>,
-    gauge: IntGaugeVec,
+    metrics: Arc<Metrics>,
 }
 
 impl Told {
-    pub(crate) const fn new(conditions: Conditions, gauge: IntGaugeVec) -> Self {
-        Self { conditions, known: BTreeMap::new(), unkept: BTreeMap::new(), gauge }
+    pub(crate) const fn new(conditions: Conditions, metrics: Arc<Metrics>) -> Self {
+        Self { conditions, known: BTreeMap::new(), unkept: BTreeMap::new(), metrics }
     }
 
     /// What is known of a plugin is not written down, for this reason.
@@ -195,13 +195,13 @@ impl Told {
             if let Some(condition) = self.known.remove(&name) {
                 self.conditions.remove(&condition);
             }
-            drop(self.gauge.remove_label_values(&[&name]));
+            self.metrics.claims_gone(&name);
         }
         for (name, absent) in now {
             let conditions = &self.conditions;
             let add = || conditions.add(format!("plugin {name}"), Weight::Required);
             let condition = self.known.entry(name.clone()).or_insert_with(add);
-            self.gauge.with_label_values(&[name]).set(i64::from(absent.is_some()));
+            self.metrics.set_refused(name, absent.is_some());
             match absent {
                 None => condition.holds(),
                 Some(Reserved { starting: true, .. }) => {

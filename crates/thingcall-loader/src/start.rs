@@ -4,7 +4,8 @@
 //! takes no calls, but is destroyed as it should be.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use thingcall_boundary::{CreateError, Generation, Mapped, Whose, opening};
 use tokio::task::JoinHandle;
@@ -13,17 +14,20 @@ use tracing::{info, warn};
 use crate::book::Image;
 use crate::candidate::Candidate;
 use crate::config::{Config, PluginConfig};
-use crate::ended::Endings;
+use crate::ended::{Endings, Learned};
 use crate::error::LoadError;
 use crate::files::Copies;
 use crate::image::{self, ImageError};
 use crate::metrics::Metrics;
 use crate::note::Note;
-use crate::plugins::Inner;
 use crate::routes::Wish;
+use crate::tasks::Tasks;
 
 /// From so many mapped files on, each more is worth a word: 10 to 100 KiB stay of each.
 const IMAGES_WARN: u64 = 100;
+
+/// How long a plugin's constructors and its `create` may take.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A generation that was created, and what is known of its file.
 pub(crate) struct Created {
@@ -32,10 +36,60 @@ pub(crate) struct Created {
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Inner {
+/// Who starts plugins.
+pub(crate) struct Starter {
+    config: Config,
+    copies: Arc<Copies>,
+    metrics: Arc<Metrics>,
+    /// What is counted of calls.
+    calls: Arc<thingcall_boundary::Metrics>,
+    endings: Arc<Endings>,
+    /// How long a plugin's constructors and its `create` may take.
+    timeout: Duration,
+    /// Whether one of several plugins ended the server while they were loaded: then `alone` finds out which.
+    one_by_one: AtomicBool,
+    alone: tokio::sync::Mutex<()>,
+    tasks: Tasks,
+}
+
+impl Starter {
+    /// For a server whose last process left word of how plugins ended it.
+    pub(crate) fn new(
+        config: Config,
+        copies: Copies,
+        (endings, learned): (Arc<Endings>, Learned),
+        (metrics, calls): (Arc<Metrics>, thingcall_boundary::Metrics),
+        tasks: Tasks,
+    ) -> Self {
+        if let Err(error) = copies.clean() {
+            warn!(%error, "copies of plugins that an earlier process left cannot be removed");
+        }
+        Self {
+            config,
+            copies: Arc::new(copies),
+            metrics,
+            calls: Arc::new(calls),
+            endings,
+            timeout: START_TIMEOUT,
+            one_by_one: AtomicBool::new(learned == Learned::OneOfSeveral),
+            alone: tokio::sync::Mutex::default(),
+            tasks,
+        }
+    }
+
+    /// With another time for constructors and `create`.
+    pub(crate) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// From now on plugins are created beside each other.
+    pub(crate) fn several_at_once(&self) {
+        self.one_by_one.store(false, Ordering::Relaxed);
+    }
+
     /// Maps the library and creates the plugin, on a thread of its own.
-    pub(crate) async fn run(
-        self: &Arc<Self>,
+    pub(crate) async fn start(
+        &self,
         candidate: Candidate,
         wish: &Wish,
         settings: PluginConfig,
@@ -57,7 +111,7 @@ impl Inner {
         };
         let mut thread = tokio::task::spawn_blocking(move || start.run(candidate));
         let result = tokio::select! {
-            ended = tokio::time::timeout(self.start_timeout, &mut thread) => match ended {
+            ended = tokio::time::timeout(self.timeout, &mut thread) => match ended {
                 Ok(Ok(result)) => {
                     self.endings.returned(&wish.name);
                     result
@@ -65,7 +119,7 @@ impl Inner {
                 Ok(Err(error)) => Err(LoadError::Internal(error.to_string())),
                 Err(_) => Err(LoadError::Stuck),
             },
-            () = self.stop.cancelled() => Err(LoadError::ShutDown),
+            () = self.tasks.stopped() => Err(LoadError::ShutDown),
         };
         // What comes later is not the load's, nor is what ends a server that is told to end.
         self.endings.entered(&wish.name);
@@ -76,18 +130,18 @@ impl Inner {
     }
 
     /// A plugin that came too late takes no calls, but is destroyed as it should be.
-    fn retire_when_it_comes(self: &Arc<Self>, thread: JoinHandle<Result<Created, LoadError>>) {
-        let inner = self.clone();
+    fn retire_when_it_comes(&self, thread: JoinHandle<Result<Created, LoadError>>) {
+        let tasks = self.tasks.clone();
         self.tasks.spawn(async move {
             let result = tokio::select! {
                 biased;
                 result = thread => result,
-                () = inner.stop.cancelled() => return inner.note_stuck(),
+                () = tasks.stopped() => return tasks.note_stuck(),
             };
             if let Ok(Ok(created)) = result
                 && !created.generation.retire().await
             {
-                inner.note_stuck();
+                tasks.note_stuck();
             }
         });
     }

@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::plugins::Inner;
-use crate::scan::Refused;
+use crate::scan::{Folder, StillRefused};
 use crate::settle::{SETTLE, Settling};
+use crate::tasks::Tasks;
 
 /// How often is looked without being told.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -32,16 +32,16 @@ enum Change {
 }
 
 /// Watches until the plugins shut down.
-pub(crate) async fn run(inner: Arc<Inner>) {
+pub(crate) async fn run(folder: Arc<Folder>, tasks: Tasks) {
     let (changes, mut incoming) = mpsc::channel(CHANGES_MAX);
-    let mut eye = Eye { folder: inner.folder.clone(), changes, open: None, blind: false };
+    let mut eye = Eye { folder: folder.path().to_owned(), changes, open: None, blind: false };
     let mut settling = Settling::default();
     loop {
         eye.open();
         let mut renamed = BTreeSet::new();
         let wait = if settling.is_empty() { LOOK_INTERVAL } else { SETTLE / 2 };
         tokio::select! {
-            () = inner.stop.cancelled() => return,
+            () = tasks.stopped() => return,
             () = tokio::time::sleep(wait) => {}
             Some(change) = incoming.recv() => if let Change::Renamed(files) = change {
                 renamed.extend(files);
@@ -55,12 +55,12 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 renamed.extend(files);
             }
         }
-        let looking = inner.clone();
-        let looked = tokio::task::spawn_blocking(move || looking.look(Refused::Leave)).await;
+        let looking = folder.clone();
+        let looked = tokio::task::spawn_blocking(move || looking.look(StillRefused::Leave)).await;
         let due = settling.look(Instant::now(), looked.unwrap_or_default(), &renamed);
         if !due.is_empty() {
-            let inner = inner.clone();
-            inner.tasks.clone().spawn(async move { inner.apply(due, None).await });
+            let folder = folder.clone();
+            tasks.spawn(async move { folder.apply(due, None).await });
         }
     }
 }

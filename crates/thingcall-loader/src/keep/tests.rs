@@ -37,6 +37,6 @@ async fn what_is_forgotten_is_not_written_later() {
     std::fs::remove_file(site.file("a.so")).unwrap();
     plugins.rescan().await;
     plugins.forget("a").await.unwrap();
-    assert!(plugins.inner.unkept.lock().await.is_empty());
+    assert!(!plugins.keeper().waits().await);
     assert!(!kept.join("a.json").exists());
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::PluginConfig;
+use crate::candidate::host_can_load;
 use crate::plugins::Plugins;
 use crate::testsite::{Site, active, answered_by, answering, call, compile, text, until};
 
@@ -230,9 +231,9 @@ async fn create_that_does_not_return_is_told_and_is_retired_when_it_does() {
     plugins.settled().await;
     assert_eq!(error(&plugins, &site), "its constructors or its create do not return");
     assert_eq!(site.loads("init_failed"), 1);
-    until("the load's end", async || plugins.inner.tasks.len() == 1).await;
+    until("the load's end", async || plugins.tasks().count() == 1).await;
     write(&awaited, "").unwrap();
-    until("its end", async || plugins.inner.tasks.is_empty()).await;
+    until("its end", async || plugins.tasks().count() == 0).await;
     assert!(active(&plugins).is_empty() && plugins.shutdown().await);
 }
 

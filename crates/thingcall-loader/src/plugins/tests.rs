@@ -3,6 +3,8 @@
 use std::fs::{hard_link, remove_file, write};
 use std::os::unix::fs::symlink;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 use crate::PluginConfig;
 use crate::testsite::{Echo, Site, active, answered_by, answering, call, error_of, marking, until};
@@ -216,10 +218,10 @@ async fn caller_that_found_a_handler_before_a_swap_may_use_it_after() {
     plugins.reload("a", Settings::AsBefore, false).await.unwrap();
     // Once the other's is gone, which left later, this one would be too, had nobody found it.
     plugins.reload("b", Settings::AsBefore, false).await.unwrap();
-    until("the other generation's end", async || plugins.inner.tasks.len() == 1).await;
+    until("the other generation's end", async || plugins.tasks.count() == 1).await;
     assert!(found.handle(&call, &device).await.is_ok());
     drop(found);
-    until("the generation's end", async || plugins.inner.tasks.is_empty()).await;
+    until("the generation's end", async || plugins.tasks.count() == 0).await;
 }
 
 #[tokio::test]
