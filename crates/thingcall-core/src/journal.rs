@@ -1,31 +1,31 @@
 //! The seam between the engine and the record of asynchronous calls.
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 use crate::{
-    CallId, Delivery, Device, DeviceKey, Outcome, Reply, RequestId, Sent, ServiceId, TransportKind, UnixMillis,
+    CallId, Delivery, Device, DeviceKey, Outcome, Reply, ReplyBody, RequestId, Sent, ServiceId, TransportKind,
+    UnixMillis,
 };
 
 /// Keeps the asynchronous calls: what was asked, how far it came, what the device answered.
+///
+/// What is handed over takes effect in the order in which it was, and what cannot be written now is written later, in one
+/// go with whatever waits by then.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Writes a call down. When it returns, the call survives a crash.
+    /// Writes a call down, with its end where it has one. When it returns, the call survives a crash.
     ///
     /// # Errors
     /// [`JournalError::IdInUse`] if an open call of this device has this id: take another.
     async fn open(&self, entry: JournalEntry) -> Result<(), JournalError>;
 
     /// Notes how far an open call came, and the way it went. Does not wait for the disk.
-    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent);
+    fn note(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent);
 
-    /// Ends an open call that cannot reach its device. Does not wait for the disk.
-    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str);
-
-    /// Ends the calls these replies answer; one result for each reply, in their order.
-    ///
-    /// # Errors
-    /// When nothing was written.
-    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError>;
+    /// Ends an open call. Does not wait for the disk.
+    fn end(&self, ending: Ending);
 
     /// The records with this id, newest first.
     ///
@@ -65,15 +65,53 @@ pub trait Outbox: Send + Sync {
 pub struct JournalEntry {
     /// The command.
     pub delivery: Delivery,
+    /// What a handler answered in the device's place: the call has ended so, and its command goes nowhere.
+    pub answer: Option<ReplyBody>,
     /// The request it came from.
     pub request_id: RequestId,
     /// When it was accepted.
     pub accepted_at: UnixMillis,
 }
 
+/// How an open call ends.
+#[derive(Debug)]
+pub enum Ending {
+    /// It cannot reach its device, or is given up.
+    Failed {
+        /// The device.
+        device: DeviceKey,
+        /// The call.
+        id: CallId,
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, for its record.
+        why: String,
+    },
+    /// A device answered.
+    Replied(Box<dyn UnwrittenReply>),
+}
+
+/// A device's answer on its way into the journal. It is kept until it is written, so whoever hands replies over bounds how
+/// many are on their way; dropped without a word, it was not written when the journal closed.
+pub trait UnwrittenReply: Send + Sync {
+    /// The answer.
+    fn reply(&self) -> &Reply;
+
+    /// It is written; this is what it did. Called once, by whoever writes: it must not wait.
+    fn told(self: Box<Self>, did: Completion);
+}
+
+impl fmt::Debug for dyn UnwrittenReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.reply(), f)
+    }
+}
+
 /// What a reply did in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completion {
+    /// Nothing: there was no room for it, and it is written nowhere.
+    NotKept,
     /// It ended this call.
     Matched {
         /// How the call ended: `ok` or `device_error`, or `invalid_reply`.

@@ -52,7 +52,9 @@ pub use error::{CallError, ErrorCode};
 pub use failure::{FailedAt, Failure};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
-pub use journal::{Completion, Journal, JournalEntry, JournalError, Outbox, Record, RecordState};
+pub use journal::{
+    Completion, Ending, Journal, JournalEntry, JournalError, Outbox, Record, RecordState, UnwrittenReply,
+};
 pub use malformed::MalformedReply;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};

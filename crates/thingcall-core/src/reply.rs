@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{CallId, DeviceKey, MalformedReply, Repairs, ServiceId, TransportKind};
+use crate::{CallId, DeviceKey, MalformedReply, Outcome, Repairs, ServiceId, TransportKind};
 
 /// A device's answer, as a transport read it off the wire.
 #[derive(Debug, Clone)]
@@ -30,6 +30,11 @@ impl Reply {
     /// The id it answers: the body's, else the topic's.
     pub fn id(&self) -> Option<CallId> {
         self.payload_id.or(self.topic_id)
+    }
+
+    /// How a call ends that it answers.
+    pub fn outcome(&self) -> Outcome {
+        self.body.as_ref().map_or(Outcome::InvalidReply, ReplyBody::outcome)
     }
 }
 
@@ -62,6 +67,11 @@ pub struct ReplyBody {
 impl ReplyBody {
     /// Alink's code of success.
     pub const SUCCESS: i64 = 200;
+
+    /// How a call ends that was answered so.
+    pub const fn outcome(&self) -> Outcome {
+        if self.code == Self::SUCCESS { Outcome::Ok } else { Outcome::DeviceError }
+    }
 }
 
 impl fmt::Debug for ReplyBody {

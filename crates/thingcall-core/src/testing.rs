@@ -5,14 +5,14 @@
 mod contract;
 mod memory;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 pub use contract::{UnderTest, assert_journal};
 pub use memory::MemoryJournal;
 
 use crate::{
-    Args, CallId, CallMode, Delivery, Device, JournalEntry, Qos, Repairs, Reply, ReplyBody, RequestId, ServiceId,
-    TransportKind, UnixMillis,
+    Args, CallId, CallMode, Completion, Delivery, Device, Ending, Journal, JournalEntry, Qos, Repairs, Reply,
+    ReplyBody, RequestId, ServiceId, TransportKind, UnixMillis, UnwrittenReply,
 };
 
 /// An asynchronous call of this service, to be written down.
@@ -28,7 +28,7 @@ pub fn entry(device: &Arc<Device>, id: CallId, service: &ServiceId, qos: Qos) ->
         deadline: None,
         sync_topic: None,
     };
-    JournalEntry { delivery, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
+    JournalEntry { delivery, answer: None, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
 }
 
 /// A device's answer with this code, as the embedded broker hands it over.
@@ -42,6 +42,28 @@ pub fn reply(device: &Device, id: CallId, code: i64) -> Reply {
         body: Ok(ReplyBody { code, message: Some("said".to_owned()), data: r#"{"y":1}"#.to_owned() }),
         bytes: 40,
     }
+}
+
+/// A reply on its way into a journal; what it did is told here.
+pub struct Asking(pub Reply, pub mpsc::Sender<Completion>);
+
+impl UnwrittenReply for Asking {
+    fn reply(&self) -> &Reply {
+        &self.0
+    }
+
+    fn told(self: Box<Self>, did: Completion) {
+        let _gone = self.1.send(did);
+    }
+}
+
+/// Hands replies over; what they did comes when they are written.
+pub fn end_all(journal: &dyn Journal, replies: Vec<Reply>) -> mpsc::Receiver<Completion> {
+    let (told, did) = mpsc::channel();
+    for reply in replies {
+        journal.end(Ending::Replied(Box::new(Asking(reply, told.clone()))));
+    }
+    did
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use hashlink::LruCache;
 use prometheus::{IntCounter, IntGauge};
-use thingcall_core::{DeviceKey, DropReason, Dropped, PeerText, TransportKind, UnixMillis};
+use thingcall_core::{DeviceKey, DropReason, Dropped, PeerText, Reply, TransportKind, UnixMillis};
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::metrics::{Maker, bump, gauge_of};
+use crate::metrics::{Maker, ReplyResult, bump, gauge_of};
 
 /// How long a device's line stands for what it sends after.
 const LINE_PAUSE: Duration = Duration::from_secs(60);
@@ -149,6 +149,32 @@ impl Noted {
 
     fn told(&self) -> Option<LastDropped> {
         self.last.as_ref().map(|(_, last)| LastDropped { times: self.times, ..last.clone() })
+    }
+}
+
+/// A reply, as one that is for no call.
+pub(crate) fn of_reply<'a>(reply: &'a Reply, topic: &'a str, reason: DropReason) -> Dropped<'a> {
+    let Reply { device, transport, bytes, body, .. } = reply;
+    let problem = body.as_ref().err();
+    Dropped { device: Some(device), transport: *transport, reason, topic, bytes: *bytes, problem }
+}
+
+/// How a reply that was dropped counts.
+pub(crate) const fn result_of(reason: DropReason) -> ReplyResult {
+    match reason {
+        DropReason::UnknownId => ReplyResult::Unknown,
+        DropReason::OtherInstance => ReplyResult::Foreign,
+        DropReason::OtherDevicesCall | DropReason::OtherDevicesTopic => ReplyResult::WrongDevice,
+        DropReason::Overloaded => ReplyResult::Overloaded,
+        DropReason::WithoutId
+        | DropReason::Unreadable
+        | DropReason::TooLarge
+        | DropReason::Untranslated
+        | DropReason::RrpcWithoutId
+        | DropReason::RequestTopic
+        | DropReason::NoReplySuffix
+        | DropReason::Echo
+        | DropReason::ForeignTopic => ReplyResult::Malformed,
     }
 }
 

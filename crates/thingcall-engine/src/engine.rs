@@ -1,6 +1,6 @@
 //! The engine: its parts, and how it starts and stops.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
@@ -12,13 +12,13 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
 use crate::ids::IdSource;
-use crate::late::{LateReplies, Told};
-use crate::link::Turns;
+use crate::late::{LateReplies, Surroundings};
 use crate::metrics::{Maker, Metrics, gauge_of};
 use crate::pending::PendingCalls;
-use crate::raw::RawReplies;
 use crate::router::Router;
+use crate::translations::Translations;
 use crate::transports::Transports;
+use crate::turns::Turns;
 use crate::{Config, Stage};
 
 /// How long calls that were cut off may take to tell their callers.
@@ -35,17 +35,19 @@ pub struct Engine {
     pub(crate) ids: IdSource,
     pub(crate) pending: PendingCalls,
     pub(crate) late: LateReplies,
-    pub(crate) raw: RawReplies,
+    pub(crate) raw: Translations,
     pub(crate) turns: Turns,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
+    /// Itself, for what outlives the function that began it.
+    pub(crate) me: Weak<Self>,
     /// Holds a token for each call that runs; closed when no new ones are taken.
     running: TaskTracker,
 }
 
 /// What an engine works with.
-pub struct Parts {
+pub struct EngineParts {
     /// Finds devices, products and models.
     pub registry: Arc<dyn Registry>,
     /// Keeps asynchronous calls.
@@ -55,26 +57,33 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// Starts an engine; it reaches devices once transports are attached. Needs a running tokio.
+    /// Makes an engine; it reaches devices once transports are attached. What it does then needs a running tokio.
     ///
     /// # Errors
     /// If its metrics are registered already.
-    pub fn new(config: Config, parts: Parts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
+    pub fn new(config: Config, parts: EngineParts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
         let metrics = Arc::new(Metrics::register(metering, &config)?);
         let make = Maker { registry: metering };
         let dropped = Arc::new(DroppedMessages::register(&make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(&make, config.recent_failures_max.get())?);
-        let told = Told { metrics: metrics.clone(), dropped: dropped.clone(), failures: failures.clone() };
-        let late = LateReplies::start(config.late_replies_max.get(), &parts, told);
+        let EngineParts { registry, journal, handlers } = parts;
+        let around = Surroundings {
+            journal: journal.clone(),
+            registry: registry.clone(),
+            metrics: metrics.clone(),
+            dropped: dropped.clone(),
+            failures: failures.clone(),
+        };
         Ok(Arc::new_cyclic(|engine| Self {
-            raw: RawReplies::new(engine.clone(), config.raw_replies_max.get()),
-            registry: parts.registry,
-            journal: parts.journal,
-            router: Router::new(parts.handlers),
+            me: engine.clone(),
+            raw: Translations::new(config.raw_replies_max.get()),
+            registry,
+            journal,
+            router: Router::new(handlers),
             transports: Transports::new(config.default_transport),
             ids: IdSource::new(config.instance_slot),
             pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
-            late,
+            late: LateReplies::new(config.late_replies_max.get(), around),
             turns: Turns::default(),
             metrics,
             dropped,

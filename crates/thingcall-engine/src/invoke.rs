@@ -9,9 +9,8 @@ use tokio_util::either::Either;
 use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::admit::{Admitted, Begun};
-use crate::link::Link;
+use crate::link::{Link, Settled};
 use crate::metrics::Checked;
-use crate::own_answer::Settled;
 use crate::router::Router;
 use crate::{Engine, Stage};
 

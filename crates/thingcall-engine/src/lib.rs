@@ -19,9 +19,9 @@ mod admit;
 mod at_device;
 mod forward;
 mod link;
-mod own_answer;
 mod router;
 mod transports;
+mod turns;
 
 mod ids;
 mod of_devices;
@@ -29,10 +29,12 @@ mod pending;
 mod recent;
 
 mod dropped;
+mod ended;
 mod failures;
 mod late;
 mod raw;
 mod replies;
+mod translations;
 
 #[cfg(test)]
 mod testbench;
@@ -41,6 +43,6 @@ mod tests;
 
 pub use config::Config;
 pub use dropped::LastDropped;
-pub use engine::{Engine, Parts};
+pub use engine::{Engine, EngineParts};
 pub use invoke::Invoked;
 pub use metrics::Stage;

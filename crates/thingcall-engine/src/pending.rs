@@ -21,7 +21,7 @@ use crate::recent::{Recent, Remembered};
 #[derive(Debug)]
 pub(crate) struct PendingCalls {
     /// Its keys are ids of our own making, so a quick hash will do.
-    waiting: DashMap<CallId, Waiting, RandomState>,
+    waiting: DashMap<CallId, Waiter, RandomState>,
     /// How many guards there are. The map's own length would need a lock on every shard.
     open: AtomicUsize,
     max: usize,
@@ -32,7 +32,7 @@ pub(crate) struct PendingCalls {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiter {
     generation: u64,
     device: Arc<Device>,
     transport: TransportName,
@@ -113,7 +113,7 @@ impl PendingCalls {
             }
             dashmap::Entry::Vacant(vacant) => {
                 let waiting =
-                    Waiting { generation, device: device.clone(), transport, opened_at: now, service: None, end };
+                    Waiter { generation, device: device.clone(), transport, opened_at: now, service: None, end };
                 let _entry = vacant.insert(waiting);
             }
         }
@@ -191,7 +191,7 @@ impl PendingCalls {
 
     /// Ends the calls that a device cannot answer any more.
     pub(crate) fn device_gone(&self, device: &DeviceKey, transport: TransportName) {
-        let ended = |waiting: &Waiting| waiting.transport == transport && waiting.device.key == *device;
+        let ended = |waiting: &Waiter| waiting.transport == transport && waiting.device.key == *device;
         for id in self.of_devices.near(device) {
             self.end(id, ended, End::DeviceGone);
         }
@@ -207,14 +207,14 @@ impl PendingCalls {
         self.end_all(|_| true, || End::CutOff);
     }
 
-    fn end_all(&self, ended: impl Fn(&Waiting) -> bool, end: impl Fn() -> End) {
+    fn end_all(&self, ended: impl Fn(&Waiter) -> bool, end: impl Fn() -> End) {
         let ids: Vec<CallId> = self.waiting.iter().filter(|entry| ended(entry)).map(|entry| *entry.key()).collect();
         for id in ids {
             self.end(id, &ended, end());
         }
     }
 
-    fn end(&self, id: CallId, ended: impl Fn(&Waiting) -> bool, end: End) {
+    fn end(&self, id: CallId, ended: impl Fn(&Waiter) -> bool, end: End) {
         if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
             self.recent.note(id, waiting.device, false);
             // Nobody waits any more: the call ended at this moment by itself.

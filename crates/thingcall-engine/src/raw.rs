@@ -5,44 +5,16 @@
 //! Where answers are in order, one without an id is for the oldest asynchronous call of its device, as the journal has it
 //! before the translation.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use thingcall_core::{
     CallId, Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Repairs, Reply, ReplySink,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::debug;
 
 use crate::Engine;
-use crate::replies::result_of;
-
-/// The translations under way.
-pub(crate) struct RawReplies {
-    engine: Weak<Engine>,
-    room: Arc<Semaphore>,
-    running: TaskTracker,
-}
-
-impl RawReplies {
-    pub(crate) fn new(engine: Weak<Engine>, replies_max: usize) -> Self {
-        Self { engine, room: Arc::new(Semaphore::new(replies_max)), running: TaskTracker::new() }
-    }
-
-    /// How many are under way.
-    pub(crate) fn under_way(&self) -> usize {
-        self.running.len()
-    }
-
-    /// Waits for those under way, at most `within`.
-    pub(crate) async fn finish(&self, within: Duration) {
-        self.running.close();
-        if tokio::time::timeout(within, self.running.wait()).await.is_err() {
-            warn!(replies = self.running.len(), "replies were not translated in time");
-        }
-    }
-}
+use crate::dropped::result_of;
 
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
@@ -53,11 +25,11 @@ impl Engine {
         let Some(codec) = self.router.codec(&raw.device.product) else {
             return self.matched(untranslated(&raw, "no plugin translates for this product"), topic);
         };
-        let (Some(engine), Ok(room)) = (self.raw.engine.upgrade(), self.raw.room.clone().try_acquire_owned()) else {
+        let (Some(engine), Some(room)) = (self.me.upgrade(), self.raw.room()) else {
             return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
         raw.service = self.pending.asked(&raw.device, raw.topic_id);
-        drop(self.raw.running.spawn(translated(engine, codec, (raw, topic.into()), room)));
+        self.raw.spawn(translated(engine, codec, (raw, topic.into()), room));
     }
 
     /// The call that a message without an id is for, and what that asked.

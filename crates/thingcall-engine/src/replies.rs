@@ -7,6 +7,7 @@ use thingcall_tsl::{DataFormat, ReplyCheck};
 use tracing::debug;
 
 use crate::Engine;
+use crate::dropped::{of_reply, result_of};
 use crate::metrics::ReplyResult;
 use crate::pending::Met;
 
@@ -128,33 +129,8 @@ impl Engine {
 
     /// Notes a reply that is for no call, and says how it counts.
     pub(crate) fn drop_reply(&self, reply: &Reply, topic: &str, reason: DropReason) -> ReplyResult {
-        self.dropped(dropped(reply, topic, reason));
+        self.dropped(of_reply(reply, topic, reason));
         result_of(reason)
-    }
-}
-
-/// A reply, as one that is for no call.
-pub(crate) fn dropped<'a>(reply: &'a Reply, topic: &'a str, reason: DropReason) -> Dropped<'a> {
-    let Reply { device, transport, bytes, body, .. } = reply;
-    let problem = body.as_ref().err();
-    Dropped { device: Some(device), transport: *transport, reason, topic, bytes: *bytes, problem }
-}
-
-pub(crate) const fn result_of(reason: DropReason) -> ReplyResult {
-    match reason {
-        DropReason::UnknownId => ReplyResult::Unknown,
-        DropReason::OtherInstance => ReplyResult::Foreign,
-        DropReason::OtherDevicesCall | DropReason::OtherDevicesTopic => ReplyResult::WrongDevice,
-        DropReason::Overloaded => ReplyResult::Overloaded,
-        DropReason::WithoutId
-        | DropReason::Unreadable
-        | DropReason::TooLarge
-        | DropReason::Untranslated
-        | DropReason::RrpcWithoutId
-        | DropReason::RequestTopic
-        | DropReason::NoReplySuffix
-        | DropReason::Echo
-        | DropReason::ForeignTopic => ReplyResult::Malformed,
     }
 }
 

@@ -14,7 +14,7 @@ use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::{Config, Engine, Parts};
+use crate::{Config, Engine, EngineParts};
 
 /// The topic on which devices answer here.
 pub(crate) const TOPIC: &str = "/sys/pk1/dev1/thing/service/x_reply";
@@ -36,14 +36,14 @@ const MODEL: &str = r#"{
 }"#;
 
 /// What the device does with a command.
-pub(crate) type Behaviour = Box<dyn Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync>;
+pub(crate) type Behaviour = Box<dyn Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync>;
 
 /// How a behaviour answers: at once, or after a while.
-pub(crate) struct Answering {
+pub(crate) struct Replier {
     engine: Mutex<Weak<Engine>>,
 }
 
-impl Answering {
+impl Replier {
     pub(crate) fn now(&self, reply: Reply) {
         if let Some(engine) = self.engine.lock().unwrap().upgrade() {
             engine.accept(reply, TOPIC);
@@ -69,7 +69,7 @@ impl Answering {
 
 struct Wire {
     behaviour: Behaviour,
-    answering: Arc<Answering>,
+    answering: Arc<Replier>,
     delivered: Arc<Mutex<Vec<CallId>>>,
     arrived: Arc<Notify>,
 }
@@ -160,7 +160,7 @@ fn registered() -> Device {
 pub(crate) fn bench_with(
     config: Config,
     settings: ProductSettings,
-    behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+    behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
 ) -> Bench {
     bench_handled((config, settings), Arc::new(BuiltInOnly), behaviour)
 }
@@ -169,7 +169,7 @@ pub(crate) fn bench_with(
 pub(crate) fn bench_handled(
     (config, settings): (Config, ProductSettings),
     handlers: Arc<dyn Handlers>,
-    behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+    behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
 ) -> Bench {
     let product = Product {
         key: "pk1".parse().unwrap(),
@@ -183,8 +183,8 @@ pub(crate) fn bench_handled(
     let registry = Arc::new(OneDevice(Mutex::new(found), Mutex::default()));
     let journal = Arc::new(MemoryJournal::default());
     let metering = prometheus::Registry::new();
-    let engine = Engine::new(config, Parts { registry, journal: journal.clone(), handlers }, &metering).unwrap();
-    let answering = Arc::new(Answering { engine: Mutex::new(Arc::downgrade(&engine)) });
+    let engine = Engine::new(config, EngineParts { registry, journal: journal.clone(), handlers }, &metering).unwrap();
+    let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     let behaviour = Box::new(behaviour);
     engine.attach(Arc::new(Wire { behaviour, answering, delivered: delivered.clone(), arrived: arrived.clone() }));
@@ -192,7 +192,7 @@ pub(crate) fn bench_handled(
 }
 
 pub(crate) fn bench(
-    behaviour: impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+    behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
 ) -> Bench {
     bench_with(Config::default(), ProductSettings::default(), behaviour)
 }
@@ -201,7 +201,7 @@ pub(crate) fn bench(
 pub(crate) fn answers_after(
     delay: Duration,
     data: &'static str,
-) -> impl Fn(&Delivery, &Answering) -> Result<Sent, DeliverError> {
+) -> impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> {
     move |delivery, answering| {
         answering.after(delay, reply("dev1", delivery.id, data));
         Ok(Sent::Sent)

@@ -2,22 +2,33 @@
 //!
 //! **Invariant:** a record's state only grows, and a record that ended is changed no more, but for a late reply.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-use thingcall_core::{CallId, Device, JournalEntry, Outcome, Qos, RecordState, ServiceId, TransportKind, UnixMillis};
+use sqlx::SqliteConnection;
+use thingcall_core::{
+    Device, JournalEntry, Outcome, Qos, RecordState, ReplyBody, ServiceId, TransportKind, UnixMillis,
+};
 
+use crate::columns::{self, CallKey, rank};
 use crate::many::{Many, Statement};
-use crate::waiting::{CallKey, Waiting};
-use crate::{records, rows};
+use crate::outbox::{waiting, waits};
 
 /// Writes new records, except where an open call has their id.
 static INSERT: LazyLock<Many> = LazyLock::new(|| {
     let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
                   state, accepted_at) SELECT * FROM (VALUES ";
     Many::new(before, 12, ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING")
+});
+/// Writes records of calls that have ended, by the same rule.
+static INSERT_ENDED: LazyLock<Many> = LazyLock::new(|| {
+    let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
+                  state, accepted_at, transport, sent_at, outcome, code, message, data, ended_at, due) \
+                  SELECT v.*, (SELECT wanted FROM publishing) FROM (VALUES ";
+    let after = ") AS v WHERE column1 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.product = v.column3 \
+                 AND calls.device = v.column4 AND calls.call_id = v.column1 AND calls.state < 3)";
+    Many::new(before, 19, after)
 });
 /// Adds progress to open records.
 static ADVANCE: LazyLock<Many> = LazyLock::new(|| advancing(""));
@@ -43,21 +54,32 @@ fn advancing(returning: &str) -> Many {
 
 /// How far a call came, to be added to its record.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
     pub(crate) transport: Option<TransportKind>,
     pub(crate) sent_at: Option<UnixMillis>,
     pub(crate) acked_at: Option<UnixMillis>,
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<End<'a>>,
 }
 
 /// How a call ended.
 #[derive(Debug, Clone)]
-pub(crate) struct End {
+pub(crate) struct End<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) at: UnixMillis,
     pub(crate) code: Option<i64>,
-    pub(crate) message: Option<String>,
-    pub(crate) data: Option<String>,
+    pub(crate) message: Option<Cow<'a, str>>,
+    pub(crate) data: Option<&'a str>,
+}
+
+/// What is noted of a call until it is written.
+pub(crate) type Noted = Progress<'static>;
+
+impl<'a> End<'a> {
+    /// By an answer.
+    pub(crate) fn answered(body: &'a ReplyBody, at: UnixMillis) -> Self {
+        let message = body.message.as_deref().map(Cow::Borrowed);
+        Self { outcome: body.outcome(), at, code: Some(body.code), message, data: Some(&body.data) }
+    }
 }
 
 /// What a record says of its call.
@@ -67,7 +89,7 @@ pub(crate) struct Called {
     pub(crate) transport: Option<TransportKind>,
 }
 
-impl Progress {
+impl Progress<'_> {
     /// Adds what was noted later: the first time of each kind counts, and nothing after the end.
     pub(crate) fn join(&mut self, later: Self) {
         if self.end.is_some() {
@@ -79,11 +101,9 @@ impl Progress {
         self.end = later.end;
     }
 
-    /// Whether the command waits no more, see [`Waiting`].
-    pub(crate) fn leaves_outbox(&self) -> bool {
-        self.end.is_some()
-            || self.acked_at.is_some()
-            || self.transport.is_some_and(|transport| transport != TransportKind::Embedded)
+    /// Whether a command that waited does so no more.
+    pub(crate) const fn leaves_outbox(&self) -> bool {
+        !waits(Qos::AtLeastOnce, self.state(), self.transport)
     }
 
     const fn state(&self) -> RecordState {
@@ -96,44 +116,37 @@ impl Progress {
     }
 }
 
-/// A state as rows hold it.
-const fn rank(state: RecordState) -> i64 {
-    match state {
-        RecordState::Queued => 0,
-        RecordState::Sent => 1,
-        RecordState::Acked => 2,
-        RecordState::Ended => 3,
+/// Writes new records. Those that were not written, since an open call has their id, are returned.
+pub(crate) async fn insert(
+    conn: &mut SqliteConnection,
+    entries: impl Iterator<Item = &JournalEntry>,
+    now: UnixMillis,
+) -> Result<HashSet<CallKey>, sqlx::Error> {
+    let (ended, open): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.answer.is_some());
+    let mut refused = HashSet::new();
+    for (statement, entries) in INSERT.statements(&open, |statement, entry| bind_new(statement, entry)) {
+        let written = statement.execute(&mut *conn).await?.rows_affected();
+        refused.extend(unwritten(conn, entries, written).await?);
     }
+    let bind = |statement, entry: &&JournalEntry| bind_ended(bind_new(statement, entry), entry, now);
+    for (statement, entries) in INSERT_ENDED.statements(&ended, bind) {
+        let written = statement.execute(&mut *conn).await?.rows_affected();
+        refused.extend(unwritten(conn, entries, written).await?);
+    }
+    Ok(refused)
 }
 
-/// The state of a row; one that is unknown is an open call's.
-pub(crate) const fn state_of(rank: i64) -> RecordState {
-    match rank {
-        0 => RecordState::Queued,
-        1 => RecordState::Sent,
-        2 => RecordState::Acked,
-        _ => RecordState::Ended,
+/// Those of a statement's entries that are not among the so many it wrote.
+async fn unwritten(
+    conn: &mut SqliteConnection,
+    entries: &[&JournalEntry],
+    written: u64,
+) -> Result<Vec<CallKey>, sqlx::Error> {
+    if usize::try_from(written) == Ok(entries.len()) {
+        return Ok(Vec::new());
     }
-}
-
-/// The key of an entry's record.
-pub(crate) fn key_of(entry: &JournalEntry) -> CallKey {
-    (entry.delivery.device.key.clone(), entry.delivery.id)
-}
-
-/// Writes new records; says of each whether it was written, which it is not if an open call has its id.
-pub(crate) async fn insert(conn: &mut SqliteConnection, entries: &[&JournalEntry]) -> Result<Vec<bool>, sqlx::Error> {
-    let mut written = Vec::with_capacity(entries.len());
-    for (statement, entries) in INSERT.statements(entries, |statement, entry| bind_new(statement, entry)) {
-        let done = statement.execute(&mut *conn).await?;
-        if usize::try_from(done.rows_affected()) == Ok(entries.len()) {
-            written.extend(entries.iter().map(|_| true));
-        } else {
-            let last = newest(conn, done.rows_affected()).await?;
-            written.extend(entries.iter().map(|entry| last.contains(&key_of(entry))));
-        }
-    }
-    Ok(written)
+    let newest = newest(conn, written).await?;
+    Ok(entries.iter().map(|entry| columns::key_of(entry)).filter(|key| !newest.contains(key)).collect())
 }
 
 fn bind_new(statement: Statement, entry: &JournalEntry) -> Statement {
@@ -149,8 +162,14 @@ fn bind_new(statement: Statement, entry: &JournalEntry) -> Statement {
         .bind(delivery.params.as_str())
         .bind(delivery.raw.as_deref())
         .bind(i64::from(delivery.qos.level()))
-        .bind(rank(RecordState::Queued))
+        .bind(rank(if entry.answer.is_some() { RecordState::Ended } else { RecordState::Queued }))
         .bind(entry.accepted_at.0)
+}
+
+/// The rest of a record that a handler ended.
+fn bind_ended(statement: Statement, entry: &JournalEntry, now: UnixMillis) -> Statement {
+    let end = entry.answer.as_ref().map(|body| End::answered(body, now));
+    bind_end(statement.bind(TransportKind::Plugin.as_str()).bind(now.0), end.as_ref())
 }
 
 /// The keys of the newest records: those just written, since the write lock is held.
@@ -159,24 +178,13 @@ async fn newest(conn: &mut SqliteConnection, count: u64) -> Result<Vec<CallKey>,
         .bind(i64::try_from(count).unwrap_or(i64::MAX))
         .fetch_all(conn)
         .await?;
-    rows.iter().map(key_in).collect()
-}
-
-/// The call a row is about.
-fn key_in(row: &SqliteRow) -> Result<CallKey, sqlx::Error> {
-    let device = rows::device_key(row.try_get("product")?, row.try_get("device")?)?;
-    Ok((device, call_id(row.try_get("call_id")?)))
-}
-
-/// An id as rows hold it.
-pub(crate) fn call_id(number: i64) -> CallId {
-    CallId::from_u32(u32::try_from(number).unwrap_or(u32::MAX))
+    rows.iter().map(columns::call_key).collect()
 }
 
 /// Adds to open records what was noted about them; records that ended stay as they are.
 pub(crate) async fn advance(
     conn: &mut SqliteConnection,
-    progress: &[(&CallKey, &Progress)],
+    progress: &[(&CallKey, &Progress<'_>)],
 ) -> Result<(), sqlx::Error> {
     for (statement, _) in ADVANCE.statements(progress, |statement, (key, noted)| bind_progress(statement, key, noted)) {
         statement.execute(&mut *conn).await?;
@@ -187,32 +195,36 @@ pub(crate) async fn advance(
 /// As `advance`; what the records that were open say of their calls.
 pub(crate) async fn end(
     conn: &mut SqliteConnection,
-    ends: &[(&CallKey, &Progress)],
+    ends: &[(&CallKey, &Progress<'_>)],
 ) -> Result<HashMap<CallKey, Called>, sqlx::Error> {
     let mut ended = HashMap::with_capacity(ends.len());
     for (statement, _) in END.statements(ends, |statement, (key, end)| bind_progress(statement, key, end)) {
         for row in statement.fetch_all(&mut *conn).await? {
-            let called = Called { service: records::service(&row)?, transport: records::transport(&row)? };
-            ended.insert(key_in(&row)?, called);
+            let called = Called { service: columns::service(&row)?, transport: columns::transport(&row)? };
+            ended.insert(columns::call_key(&row)?, called);
         }
     }
     Ok(ended)
 }
 
-fn bind_progress(statement: Statement, (device, id): &CallKey, progress: &Progress) -> Statement {
-    let end = progress.end.as_ref();
-    statement
+fn bind_progress(statement: Statement, (device, id): &CallKey, progress: &Progress<'_>) -> Statement {
+    let statement = statement
         .bind(device.product.as_str())
         .bind(device.name.as_str())
         .bind(i64::from(id.as_u32()))
         .bind(rank(progress.state()))
         .bind(progress.transport.map(TransportKind::as_str))
         .bind(progress.sent_at.map(|at| at.0))
-        .bind(progress.acked_at.map(|at| at.0))
+        .bind(progress.acked_at.map(|at| at.0));
+    bind_end(statement, progress.end.as_ref())
+}
+
+fn bind_end(statement: Statement, end: Option<&End<'_>>) -> Statement {
+    statement
         .bind(end.map(|end| end.outcome.as_str()))
         .bind(end.and_then(|end| end.code))
         .bind(end.and_then(|end| end.message.as_deref()))
-        .bind(end.and_then(|end| end.data.as_deref()))
+        .bind(end.and_then(|end| end.data))
         .bind(end.map(|end| end.at.0))
 }
 
@@ -236,10 +248,11 @@ pub(crate) async fn end_all(conn: &mut SqliteConnection, device: &Device, at: Un
 /// Drops up to `count` of the oldest records that wait for no device, beginning after the record `after`. Returns how
 /// many were dropped and where to begin next.
 pub(crate) async fn prune(conn: &mut SqliteConnection, after: i64, count: u64) -> Result<(u64, i64), sqlx::Error> {
-    let seqs: Vec<i64> = sqlx::query_scalar(
-        "SELECT seq FROM calls WHERE seq > ? AND due = 0 \
-         AND NOT (qos = 1 AND state < 2 AND COALESCE(transport, 'embedded') = 'embedded') ORDER BY seq LIMIT ?",
-    )
+    let seqs: Vec<i64> = sqlx::query_scalar(concat!(
+        "SELECT seq FROM calls WHERE seq > ? AND due = 0 AND NOT (",
+        waiting!(),
+        ") ORDER BY seq LIMIT ?"
+    ))
     .bind(after)
     .bind(i64::try_from(count).unwrap_or(i64::MAX))
     .fetch_all(&mut *conn)
@@ -257,22 +270,4 @@ pub(crate) async fn prune(conn: &mut SqliteConnection, after: i64, count: u64) -
 pub(crate) async fn count(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM calls").fetch_one(conn).await?;
     Ok(u64::try_from(count).unwrap_or(0))
-}
-
-/// Fills the outbox's size from the file.
-pub(crate) async fn load_waiting(conn: &mut SqliteConnection, waiting: &mut Waiting) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT product, device, call_id FROM calls \
-         WHERE qos = 1 AND state < 2 AND COALESCE(transport, 'embedded') = 'embedded'",
-    );
-    for row in rows.fetch_all(conn).await? {
-        let (device, id) = key_in(&row)?;
-        waiting.insert(device, id);
-    }
-    Ok(())
-}
-
-/// Whether a command is of the kind that waits for its device.
-pub(crate) fn waits(entry: &JournalEntry) -> bool {
-    entry.delivery.qos == Qos::AtLeastOnce
 }

@@ -154,7 +154,7 @@ async fn take_over(
             }
         }
         ("device", Some(name)) => {
-            let key = rows::device_key(subject, name)?;
+            let key = crate::columns::device_key(subject, name)?;
             let entry = rows::device(side.conn.read().await?, &key).await?;
             put_device(shared, side, &key, entry);
         }

@@ -7,15 +7,16 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Completion, Delivery, DeviceKey, Journal, JournalEntry, JournalError, Outbox, Outcome, Record, Reply, Sent,
+    CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outbox, Record, Sent,
     TransportKind, UnixMillis,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use crate::calls::{End, Progress};
-use crate::writer::{Answering, Listing, Opening, Reading, Write};
+use crate::calls::{End, Noted};
+use crate::columns::CallKey;
+use crate::writer::{Listing, Opening, Reading, Write};
 use crate::{Store, records};
 
 #[async_trait]
@@ -33,26 +34,27 @@ impl Journal for Store {
         }
     }
 
-    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
+    fn note(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
         let now = Some(UnixMillis::now());
         let (sent_at, acked_at) = match how {
             Sent::Kept => (None, None),
             Sent::Sent => (now, None),
             Sent::Acked => (now, now),
         };
-        self.note(device, id, Progress { transport: Some(transport), sent_at, acked_at, end: None });
+        self.hand_over((device.clone(), id), Noted { transport: Some(transport), sent_at, acked_at, end: None });
     }
 
-    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str) {
-        let at = UnixMillis::now();
-        let end = End { outcome, at, code: None, message: Some(why.to_owned()), data: None };
-        self.note(device, id, Progress { end: Some(end), ..Progress::default() });
-    }
-
-    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
-        let (done, written) = oneshot::channel();
-        self.queue().send(Write::Complete(Answering { replies, done })).await.map_err(|_| closed())?;
-        written.await.unwrap_or_else(|_| Err(closed()))
+    fn end(&self, ending: Ending) {
+        match ending {
+            Ending::Failed { device, id, outcome, why } => {
+                let end = End { outcome, at: UnixMillis::now(), code: None, message: Some(why.into()), data: None };
+                self.hand_over((device, id), Noted { end: Some(end), ..Noted::default() });
+            }
+            Ending::Replied(reply) => match self.queue().try_reserve() {
+                Ok(room) => room.send(Write::Reply(reply)),
+                Err(_) => reply.told(Completion::NotKept),
+            },
+        }
     }
 
     async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError> {
@@ -97,15 +99,15 @@ impl Outbox for Store {
 
     fn acknowledged(&self, device: &DeviceKey, id: CallId) {
         let acked_at = Some(UnixMillis::now());
-        self.note(device, id, Progress { acked_at, ..Progress::default() });
+        self.hand_over((device.clone(), id), Noted { acked_at, ..Noted::default() });
     }
 }
 
 impl Store {
     /// Hands over what became of a call. Half of the queue is kept free of new calls for this, so it is full only when
     /// the disk stands still; what is lost then is counted, and told in the log ever more rarely.
-    fn note(&self, device: &DeviceKey, id: CallId, progress: Progress) {
-        if self.queue().try_send(Write::Note((device.clone(), id), Box::new(progress))).is_err() {
+    fn hand_over(&self, call: CallKey, noted: Noted) {
+        if self.queue().try_send(Write::Note(call, Box::new(noted))).is_err() {
             self.shared().lose_notes(1, "the store is closed or its write queue is full");
         }
     }

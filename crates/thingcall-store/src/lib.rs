@@ -30,12 +30,13 @@ mod presence;
 mod random;
 
 mod calls;
+mod columns;
 mod journal;
 mod many;
+mod outbox;
 mod records;
 mod replies;
 mod results;
-mod waiting;
 mod writer;
 
 pub use changes::Change;

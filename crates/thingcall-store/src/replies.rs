@@ -6,12 +6,11 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sqlx::{Row, SqliteConnection};
-use thingcall_core::{CallId, Completion, DeviceKey, Outcome, Reply, ReplyBody, UnixMillis};
+use thingcall_core::{CallId, Completion, DeviceKey, Outcome, Reply, UnixMillis};
 
-use crate::calls::{self, Called, End, Progress};
+use crate::calls::{self, Called, End, Noted, Progress};
+use crate::columns::{self, CallKey};
 use crate::many::Many;
-use crate::waiting::CallKey;
-use crate::{records, rows};
 
 static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
     let before = "SELECT seq, call_id, product, device, outcome FROM calls WHERE call_id IN (VALUES ";
@@ -35,10 +34,10 @@ struct Candidate {
 
 /// The ends that replies make, if their calls are open: of each call, that of its first reply.
 #[derive(Debug)]
-pub(crate) struct Ends(HashMap<CallKey, Progress>);
+pub(crate) struct Ends<'a>(HashMap<CallKey, Progress<'a>>);
 
-impl Ends {
-    pub(crate) fn of<'a>(replies: impl Iterator<Item = &'a Reply>, now: UnixMillis) -> Self {
+impl<'a> Ends<'a> {
+    pub(crate) fn of(replies: &[&'a Reply], now: UnixMillis) -> Self {
         let mut ends = HashMap::new();
         for reply in replies {
             if let Some(key) = key_of(reply) {
@@ -49,25 +48,21 @@ impl Ends {
     }
 
     /// Takes in what was noted before of a call that ends here, so that its record is written once.
-    pub(crate) fn take(&mut self, key: &CallKey, noted: &Progress) -> bool {
+    pub(crate) fn take(&mut self, key: &CallKey, noted: &Noted) -> bool {
         let Some(ends) = self.0.get_mut(key).filter(|_| noted.end.is_none()) else { return false };
-        let mut progress = noted.clone();
+        let mut progress: Progress<'a> = noted.clone();
         progress.join(std::mem::take(ends));
         *ends = progress;
         true
     }
 
     /// Ends the calls these replies answer, as part of a transaction.
-    pub(crate) async fn write(
-        self,
-        conn: &mut SqliteConnection,
-        replies: impl Iterator<Item = &Reply> + Clone,
-    ) -> Result<Verdicts, sqlx::Error> {
-        let ends: Vec<(&CallKey, &Progress)> = self.0.iter().collect();
+    pub(crate) async fn write(self, conn: &mut SqliteConnection, replies: &[&Reply]) -> Result<Verdicts, sqlx::Error> {
+        let ends: Vec<(&CallKey, &Progress<'_>)> = self.0.iter().collect();
         let mut open = calls::end(conn, &ends).await?;
         let ended = open.keys().cloned().collect();
         // The first reply to each of them is taken, and the others are for calls that ended before, or for none.
-        let others = replies.clone().map(|reply| (reply, key_of(reply).and_then(|key| open.remove(&key))));
+        let others = replies.iter().map(|reply| (*reply, key_of(reply).and_then(|key| open.remove(&key))));
         let others: Vec<_> = others.collect();
         let ids: Vec<_> =
             others.iter().filter(|(_, call)| call.is_none()).filter_map(|(reply, _)| reply.id()).collect();
@@ -83,12 +78,13 @@ impl Ends {
     }
 }
 
-fn key_of(reply: &Reply) -> Option<CallKey> {
+/// The open call that a reply may end.
+pub(crate) fn key_of(reply: &Reply) -> Option<CallKey> {
     Some((reply.device.clone(), reply.id()?))
 }
 
 fn matched(reply: &Reply, Called { service, transport }: Called) -> Completion {
-    Completion::Matched { outcome: outcome(reply), service, transport: transport.unwrap_or(reply.transport) }
+    Completion::Matched { outcome: reply.outcome(), service, transport: transport.unwrap_or(reply.transport) }
 }
 
 /// What a reply is that ends no call.
@@ -113,25 +109,11 @@ impl Candidate {
     }
 }
 
-fn outcome(reply: &Reply) -> Outcome {
+fn end(reply: &Reply, at: UnixMillis) -> End<'_> {
     match &reply.body {
-        Ok(body) if body.code == ReplyBody::SUCCESS => Outcome::Ok,
-        Ok(_) => Outcome::DeviceError,
-        Err(_) => Outcome::InvalidReply,
-    }
-}
-
-fn end(reply: &Reply, at: UnixMillis) -> End {
-    match &reply.body {
-        Ok(body) => End {
-            outcome: outcome(reply),
-            at,
-            code: Some(body.code),
-            message: body.message.clone(),
-            data: Some(body.data.clone()),
-        },
+        Ok(body) => End::answered(body, at),
         Err(malformed) => {
-            End { outcome: outcome(reply), at, code: None, message: Some(malformed.to_string()), data: None }
+            End { outcome: reply.outcome(), at, code: None, message: Some(malformed.to_string().into()), data: None }
         }
     }
 }
@@ -160,10 +142,10 @@ async fn candidates(
         for row in statement.fetch_all(&mut *conn).await? {
             let candidate = Candidate {
                 seq: row.try_get("seq")?,
-                device: rows::device_key(row.try_get("product")?, row.try_get("device")?)?,
-                outcome: records::outcome(&row)?,
+                device: columns::device_key(row.try_get("product")?, row.try_get("device")?)?,
+                outcome: columns::outcome(&row)?,
             };
-            found.entry(calls::call_id(row.try_get("call_id")?)).or_default().push(candidate);
+            found.entry(columns::call_id(row.try_get("call_id")?)).or_default().push(candidate);
         }
     }
     Ok(found)

@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::many::Many;
 use crate::store::WriteSide;
 use crate::trouble::Stop;
-use crate::{Store, calls, records, rows};
+use crate::{Store, columns};
 
 static PUBLISHED: LazyLock<Many> =
     LazyLock::new(|| Many::new("UPDATE calls SET due = 0 WHERE seq IN (VALUES ", 1, ")"));
@@ -93,17 +93,17 @@ async fn give_up_oldest(side: &mut WriteSide, max: i64) -> Result<Backlog, sqlx:
 }
 
 fn result(row: &SqliteRow) -> Result<CallResult, sqlx::Error> {
-    let outcome = records::outcome(row)?.unwrap_or(Outcome::NotDelivered);
+    let outcome = columns::outcome(row)?.unwrap_or(Outcome::NotDelivered);
     // A reply that came after the end is kept in the record alone: whether it did before the result was published is
     // chance, and a result that is published twice must say the same twice.
     let answered = matches!(outcome, Outcome::Ok | Outcome::DeviceError);
     Ok(CallResult {
         place: row.try_get("seq")?,
         at: UnixMillis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
-        id: calls::call_id(row.try_get("call_id")?),
-        device: rows::device_key(row.try_get("product")?, row.try_get("device")?)?,
-        iot_id: IotId::try_from(row.try_get::<&str, _>("iot_id")?).map_err(rows::decode)?,
-        service: records::service(row)?,
+        id: columns::call_id(row.try_get("call_id")?),
+        device: columns::device_key(row.try_get("product")?, row.try_get("device")?)?,
+        iot_id: IotId::try_from(row.try_get::<&str, _>("iot_id")?).map_err(columns::decode)?,
+        service: columns::service(row)?,
         outcome,
         code: row.try_get::<Option<_>, _>("code")?.filter(|_| answered),
         message: row.try_get("message")?,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use thingcall_core::{
-    AccessKey, Device, DeviceKey, DeviceName, InvalidId, IotId, ProductKey, ResultShape, Secret, SyncTopic,
-    TransportName, UnixMillis,
+    AccessKey, Device, DeviceKey, IotId, ProductKey, ResultShape, Secret, SyncTopic, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
+use crate::columns::{decode, device_key};
 use crate::memory::{DeviceEntry, Memory};
 use crate::presence::{Live, Seen};
 
@@ -53,19 +53,6 @@ pub(crate) async fn device(conn: &mut SqliteConnection, key: &DeviceKey) -> Resu
 pub(crate) async fn key(conn: &mut SqliteConnection, id: &str) -> Result<Option<AccessKey>, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM access_keys WHERE id = ?").bind(id).fetch_optional(conn).await?;
     row.as_ref().map(key_of).transpose()
-}
-
-/// A name and its product, as rows hold them.
-pub(crate) fn device_key(product: &str, name: &str) -> Result<DeviceKey, sqlx::Error> {
-    Ok(DeviceKey {
-        product: ProductKey::try_from(product).map_err(decode)?,
-        name: DeviceName::try_from(name).map_err(decode)?,
-    })
-}
-
-/// An id in a row that is none: somebody else wrote into the file.
-pub(crate) fn decode(error: InvalidId) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
 }
 
 /// What cannot be read of settings or model is logged and left at its default: one bad product must not stop the rest.

@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
 use sqlx::sqlite::SqlitePool;
-use thingcall_core::{Conditions, Device, UnixMillis, Weight};
+use thingcall_core::{Conditions, Device, UnixMillis, UnwrittenReply, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use crate::calls::Progress;
+use crate::calls::Noted;
 use crate::claim::{Before, Claim};
+use crate::columns::CallKey;
 use crate::connection::WriteConnection;
 use crate::dismissed::Dismissed;
 use crate::health::Health;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, Sizes};
 use crate::open::{self, OpenError};
+use crate::outbox::{self, WaitingCommands};
 use crate::presence::Marked;
 use crate::trouble::{SaysTrouble, Stop, Trouble};
-use crate::waiting::{CallKey, Waiting};
 use crate::writer::{self, Write};
 use crate::{Change, Config, calls, changes, rows};
 
@@ -70,15 +71,32 @@ pub(crate) struct WriteSide {
     pub(crate) conn: WriteConnection,
     /// The last row of `changes` that memory has.
     pub(crate) last_change: i64,
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: WaitingCommands,
     /// How many records the journal holds.
     pub(crate) records: u64,
     /// Where the next search for a record to drop begins.
     pub(crate) prune_after: i64,
     /// What became of calls, and could not be written yet.
-    pub(crate) unwritten: HashMap<CallKey, Progress>,
+    pub(crate) unwritten: Unwritten,
     /// Devices that are gone, and whose open calls could not be ended yet.
     pub(crate) gone: Vec<Arc<Device>>,
+}
+
+/// Notes and replies that wait until they can be written. Whoever hands replies over bounds them.
+#[derive(Debug, Default)]
+pub(crate) struct Unwritten {
+    pub(crate) notes: HashMap<CallKey, Noted>,
+    pub(crate) replies: Vec<Box<dyn UnwrittenReply>>,
+}
+
+impl Unwritten {
+    pub(crate) fn len(&self) -> usize {
+        self.notes.len() + self.replies.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// How full the store is.
@@ -110,8 +128,9 @@ impl Store {
         let last_change = changes::last(&mut conn).await.map_err(failed)?;
         let memory = Memory::default();
         rows::load(&mut conn, &memory).await.map_err(failed)?;
-        let mut waiting = Waiting::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
-        calls::load_waiting(&mut conn, &mut waiting).await.map_err(failed)?;
+        let mut waiting =
+            WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
+        outbox::load(&mut conn, &mut waiting).await.map_err(failed)?;
         let records = calls::count(&mut conn).await.map_err(failed)?;
         info!(path = %path.display(), devices = memory.counts().1, records, waiting = waiting.len(), "store opened");
         let side = WriteSide {
@@ -120,7 +139,7 @@ impl Store {
             waiting,
             records,
             prune_after: 0,
-            unwritten: HashMap::new(),
+            unwritten: Unwritten::default(),
             gone: Vec::new(),
         };
         Ok(Arc::new(Self::start(Shared {

@@ -19,9 +19,11 @@ mod results;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use thingcall_core::testing::end_all;
 use thingcall_core::{
-    Args, CallId, CallMode, Conditions, Delivery, Device, DeviceKey, DeviceRef, Journal, JournalEntry, JournalError,
-    Outbox, Outcome, Qos, Record, Repairs, Reply, ReplyBody, RequestId, TransportKind, UnixMillis,
+    Args, CallId, CallMode, Completion, Conditions, Delivery, Device, DeviceKey, DeviceRef, Ending, Journal,
+    JournalEntry, JournalError, Outbox, Outcome, Qos, Record, Repairs, Reply, ReplyBody, RequestId, Sent,
+    TransportKind, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry};
 
@@ -81,6 +83,12 @@ impl Bench {
         self.store.find_records(id).await.remove(0)
     }
 
+    /// A statement behind the store's back.
+    async fn run(&self, statement: &'static str) {
+        let mut side = self.store.shared().write.lock().await;
+        sqlx::query(statement).execute(side.conn.read().await.unwrap()).await.unwrap();
+    }
+
     /// The ids that wait for a device.
     async fn waiting(&self, device: &str) -> Vec<u32> {
         let waiting = self.store.unacknowledged(&key(device), None, 1000).await.unwrap();
@@ -88,7 +96,23 @@ impl Bench {
     }
 }
 
+/// In a test's words.
 impl Store {
+    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
+        self.note(device, id, transport, how);
+    }
+
+    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str) {
+        self.end(Ending::Failed { device: device.clone(), id, outcome, why: why.to_owned() });
+    }
+
+    /// What these replies did.
+    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
+        let did = end_all(self, replies);
+        self.flush().await;
+        Ok(did.try_iter().collect())
+    }
+
     async fn find_records(&self, id: u32) -> Vec<Record> {
         Journal::find(self, CallId::from_u32(id)).await.unwrap()
     }
@@ -119,7 +143,7 @@ fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
         deadline: None,
         sync_topic: None,
     };
-    JournalEntry { delivery, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
+    JournalEntry { delivery, answer: None, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
 }
 
 fn reply(device: &str, id: u32, code: i64) -> Reply {

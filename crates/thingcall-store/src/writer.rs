@@ -1,30 +1,31 @@
 //! The one task that makes the journal durable: it takes what waits, writes it in one transaction, and answers each.
 //!
 //! **Invariants:** nobody is answered before the commit. Within a batch new calls are written first, then notes, then
-//! replies; where that order would differ from the queue's in what it does, the batch ends before.
+//! replies; where that order would differ from the queue's in what it does, the batch ends before. Notes and replies that
+//! cannot be written are kept and go into the next batch.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::{CallId, Delivery, DeviceKey, JournalEntry, JournalError, UnixMillis};
+use thingcall_core::{CallId, Delivery, DeviceKey, JournalError, Reply, UnixMillis, UnwrittenReply};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tracing::debug;
 
-use crate::calls::{self, Progress};
+use crate::calls::{self, Noted};
 use crate::changes;
-use crate::records;
-use crate::replies::{Ends, Verdicts};
-use crate::store::{self, Shared, WriteSide};
+use crate::columns::{self, CallKey};
+use crate::outbox;
+use crate::replies::{self, Ends, Verdicts};
+use crate::store::{self, Shared, Unwritten, WriteSide};
 use crate::trouble::{SaysTrouble, Stop, Trouble};
-use crate::waiting::CallKey;
 
 mod asked;
 mod log;
 pub(crate) mod room;
 
-pub(crate) use asked::{Answering, Listing, Opening, Reading, Write};
+pub(crate) use asked::{Listing, Opening, Reading, Write};
 
 /// How many writes share a transaction at most.
 const BATCH_WRITES_MAX: usize = 1024;
@@ -139,23 +140,24 @@ async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
 struct Batch {
     writes: usize,
     openings: Vec<Opening>,
-    notes: HashMap<CallKey, Progress>,
-    answers: Vec<Answering>,
+    notes: HashMap<CallKey, Noted>,
+    replies: Vec<Box<dyn UnwrittenReply>>,
     reads: Vec<Reading>,
     lists: Vec<Listing>,
     flushes: Vec<oneshot::Sender<()>>,
-    /// Calls whose notes come from a batch that could not be written.
+    /// Calls that an earlier batch was about, which could not be written.
     carried: HashSet<CallKey>,
-    /// Every call this batch is about.
+    /// Calls that are opened or noted here.
     touched: HashSet<CallKey>,
-    /// Those among them that a reply is for.
+    /// Those that a reply is for.
     replied: HashSet<CallKey>,
 }
 
 /// What a transaction did.
-#[derive(Debug)]
-struct Written {
-    opened: Vec<bool>,
+#[derive(Debug, Default)]
+struct Committed {
+    /// New calls whose id is an open call's.
+    refused: HashSet<CallKey>,
     verdicts: Verdicts,
     pruned: u64,
     prune_after: i64,
@@ -164,9 +166,10 @@ struct Written {
 impl Batch {
     /// A batch with what earlier ones could not write.
     fn begin(side: &mut WriteSide) -> Self {
-        let notes = std::mem::take(&mut side.unwritten);
-        let carried: HashSet<_> = notes.keys().cloned().collect();
-        Self { touched: carried.clone(), carried, notes, ..Self::default() }
+        let Unwritten { notes, replies } = std::mem::take(&mut side.unwritten);
+        let replied: HashSet<_> = replies.iter().filter_map(|reply| replies::key_of(reply.reply())).collect();
+        let carried = notes.keys().chain(&replied).cloned().collect();
+        Self { touched: notes.keys().cloned().collect(), carried, notes, replies, replied, ..Self::default() }
     }
 
     /// Takes a write in, or gives it back if this batch must be written before.
@@ -174,30 +177,23 @@ impl Batch {
         self.writes += 1;
         match write {
             Write::Open(opening) => {
-                let key = calls::key_of(&opening.entry);
+                let key = columns::key_of(&opening.entry);
                 // A note in this batch would be for an older call of this id, and must not reach this one.
                 if self.carried.contains(&key) {
                     answer(opening.done, Err(JournalError::IdInUse));
                     return None;
                 }
-                if self.touched.contains(&key) {
+                if self.touched.contains(&key) || self.replied.contains(&key) {
                     return Some(Write::Open(opening));
                 }
                 self.open(key, *opening, shared, side);
             }
-            Write::Note(key, progress) => {
-                // Only ends compete with replies: the first one counts.
-                if progress.end.is_some() && self.replied.contains(&key) {
-                    return Some(Write::Note(key, progress));
-                }
-                self.note(key, *progress, side);
-            }
-            Write::Complete(answering) => {
-                for key in answering.replies.iter().filter_map(|reply| Some((reply.device.clone(), reply.id()?))) {
-                    self.touched.insert(key.clone());
-                    self.replied.insert(key);
-                }
-                self.answers.push(answering);
+            // The reply before it ends the call if it is open, and the first end counts.
+            Write::Note(key, noted) if noted.end.is_some() && self.replied.contains(&key) => {}
+            Write::Note(key, noted) => self.note(key, *noted, side),
+            Write::Reply(reply) => {
+                self.replied.extend(replies::key_of(reply.reply()));
+                self.replies.push(reply);
             }
             Write::Read(reading) => self.reads.push(reading),
             Write::List(listing) => self.lists.push(listing),
@@ -214,7 +210,7 @@ impl Batch {
             Err(JournalError::says(Trouble::Log, false))
         } else if !known {
             Err(JournalError::Store(format!("device {} is not registered any more", device.key)))
-        } else if calls::waits(&opening.entry) {
+        } else if outbox::is_kept(&opening.entry) {
             side.waiting.admit(&key)
         } else {
             Ok(())
@@ -229,12 +225,12 @@ impl Batch {
     }
 
     /// Takes a note in. The outbox has room for the next call at once.
-    fn note(&mut self, key: CallKey, progress: Progress, side: &mut WriteSide) {
-        if progress.leaves_outbox() {
+    fn note(&mut self, key: CallKey, noted: Noted, side: &mut WriteSide) {
+        if noted.leaves_outbox() {
             side.waiting.leave(&key);
         }
         self.touched.insert(key.clone());
-        self.notes.entry(key).or_default().join(progress);
+        self.notes.entry(key).or_default().join(noted);
     }
 
     /// Writes the batch and answers everybody in it.
@@ -247,18 +243,20 @@ impl Batch {
                 written = self.transact(shared, side).await;
             }
         }
-        let Self { openings, notes, answers, reads, lists, flushes, .. } = self;
+        let Self { openings, notes, replies, reads, lists, flushes, .. } = self;
         match written {
             Ok(written) => {
-                if !notes.is_empty() || !answers.is_empty() {
+                let answered = openings.iter().any(|opening| opening.entry.answer.is_some());
+                if answered || !notes.is_empty() || !replies.is_empty() {
                     shared.results.notify_one();
                 }
-                settle(side, openings, answers, written);
+                settle(side, openings, replies, written);
             }
             Err(problem) => {
                 let trouble = shared.failed(side, &problem);
+                side.unwritten.replies = replies;
                 keep(shared, side, notes);
-                refuse(side, openings, answers, &JournalError::says(trouble, false));
+                refuse(side, openings, &JournalError::says(trouble, false));
             }
         }
         for reading in reads {
@@ -275,67 +273,65 @@ impl Batch {
         }
     }
 
-    async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Written, sqlx::Error> {
-        let nothing =
-            Written { opened: Vec::new(), verdicts: Verdicts::default(), pruned: 0, prune_after: side.prune_after };
-        if self.openings.is_empty() && self.notes.is_empty() && self.answers.is_empty() {
-            return Ok(nothing);
+    async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Committed, sqlx::Error> {
+        let mut committed = Committed { prune_after: side.prune_after, ..Committed::default() };
+        if self.openings.is_empty() && self.notes.is_empty() && self.replies.is_empty() {
+            return Ok(committed);
         }
+        let now = UnixMillis::now();
         let mut tx = side.conn.begin().await?;
-        let entries: Vec<&JournalEntry> = self.openings.iter().map(|opening| &opening.entry).collect();
-        let opened = calls::insert(&mut tx, &entries).await?;
-        let replies = self.answers.iter().flat_map(|answering| &answering.replies);
-        let mut ends = Ends::of(replies.clone(), UnixMillis::now());
+        committed.refused = calls::insert(&mut tx, self.openings.iter().map(|opening| &opening.entry), now).await?;
+        let replies: Vec<&Reply> = self.replies.iter().map(|reply| reply.reply()).collect();
+        let mut ends = Ends::of(&replies, now);
         let notes: Vec<_> = self.notes.iter().filter(|(key, noted)| !ends.take(key, noted)).collect();
         calls::advance(&mut tx, &notes).await?;
-        let verdicts = ends.write(&mut tx, replies).await?;
-        let new = u64::try_from(opened.len()).unwrap_or(u64::MAX);
+        committed.verdicts = ends.write(&mut tx, &replies).await?;
+        let new = u64::try_from(self.openings.len()).unwrap_or(u64::MAX);
         let max = u64::try_from(shared.config.journal_records_max.get()).unwrap_or(u64::MAX);
         let excess = (side.records + new).saturating_sub(max).min(new * 2 + PRUNE_RECORDS_MIN);
-        let (pruned, prune_after) = match excess {
-            0 => (0, side.prune_after),
-            excess => calls::prune(&mut tx, side.prune_after, excess).await?,
-        };
+        if excess > 0 {
+            (committed.pruned, committed.prune_after) = calls::prune(&mut tx, side.prune_after, excess).await?;
+        }
         tx.commit().await?;
-        debug!(
-            opened = opened.len(),
-            notes = self.notes.len(),
-            replies = verdicts.completions.len(),
-            pruned,
-            "batch written"
-        );
-        Ok(Written { opened, verdicts, pruned, prune_after })
+        let (opened, pruned) = (self.openings.len(), committed.pruned);
+        debug!(opened, notes = self.notes.len(), replies = replies.len(), pruned, "batch written");
+        Ok(committed)
     }
 }
 
 /// Brings memory to what was committed, and answers.
-fn settle(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>, written: Written) {
-    side.prune_after = written.prune_after;
-    side.records = side.records.saturating_sub(written.pruned);
-    for (opening, opened) in openings.into_iter().zip(written.opened) {
-        if opened {
+fn settle(
+    side: &mut WriteSide,
+    openings: Vec<Opening>,
+    replies: Vec<Box<dyn UnwrittenReply>>,
+    Committed { refused, verdicts, pruned, prune_after }: Committed,
+) {
+    side.prune_after = prune_after;
+    side.records = side.records.saturating_sub(pruned);
+    for opening in openings {
+        let key = (!refused.is_empty()).then(|| columns::key_of(&opening.entry));
+        if let Some(key) = key.filter(|key| refused.contains(key)) {
+            side.waiting.leave(&key);
+            answer(opening.done, Err(JournalError::IdInUse));
+        } else {
             side.records += 1;
             answer(opening.done, Ok(()));
-        } else {
-            side.waiting.leave(&calls::key_of(&opening.entry));
-            answer(opening.done, Err(JournalError::IdInUse));
         }
     }
-    for key in &written.verdicts.ended {
+    for key in &verdicts.ended {
         side.waiting.leave(key);
     }
-    let mut completions = written.verdicts.completions.into_iter();
-    for Answering { replies, done } in answers {
-        answer(done, Ok(completions.by_ref().take(replies.len()).collect()));
+    for (reply, did) in replies.into_iter().zip(verdicts.completions) {
+        reply.told(did);
     }
 }
 
 /// Keeps notes until they can be written, as many as may wait for it.
-fn keep(shared: &Shared, side: &mut WriteSide, notes: HashMap<CallKey, Progress>) {
+fn keep(shared: &Shared, side: &mut WriteSide, notes: HashMap<CallKey, Noted>) {
     let mut lost = 0;
-    for (key, progress) in notes {
-        if side.unwritten.len() < shared.config.write_queue_records_max.get() {
-            side.unwritten.insert(key, progress);
+    for (key, noted) in notes {
+        if side.unwritten.notes.len() < shared.config.write_queue_records_max.get() {
+            side.unwritten.notes.insert(key, noted);
         } else {
             lost += 1;
         }
@@ -345,16 +341,13 @@ fn keep(shared: &Shared, side: &mut WriteSide, notes: HashMap<CallKey, Progress>
     }
 }
 
-/// Tells everybody that nothing was written.
-fn refuse(side: &mut WriteSide, openings: Vec<Opening>, answers: Vec<Answering>, why: &JournalError) {
+/// Tells whoever waits that nothing was written.
+fn refuse(side: &mut WriteSide, openings: Vec<Opening>, why: &JournalError) {
     for opening in openings {
-        if calls::waits(&opening.entry) {
-            side.waiting.leave(&calls::key_of(&opening.entry));
+        if outbox::is_kept(&opening.entry) {
+            side.waiting.leave(&columns::key_of(&opening.entry));
         }
         answer(opening.done, Err(why.clone()));
-    }
-    for answering in answers {
-        answer(answering.done, Err(why.clone()));
     }
 }
 
@@ -375,7 +368,7 @@ async fn waiting_for(
     after: Option<CallId>,
     max: usize,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
-    records::unacknowledged(side.conn.read().await?, &shared.memory, device, after, max).await
+    outbox::unacknowledged(side.conn.read().await?, &shared.memory, device, after, max).await
 }
 
 /// Who asked may have gone; what was done stays done.

@@ -107,7 +107,7 @@ impl Server {
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
         let handlers = plugins.clone();
-        let parts = thingcall_engine::Parts { registry: store.clone(), journal: store.clone(), handlers };
+        let parts = thingcall_engine::EngineParts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
         let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };

@@ -45,8 +45,11 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
     let site = Site::new()?;
     let wire = Arc::new(Wire::answering(OnceLock::new()));
     let metering = Metering::new();
-    let parts =
-        thingcall_engine::Parts { registry: site.clone(), journal: site.clone(), handlers: Arc::new(BuiltInOnly) };
+    let parts = thingcall_engine::EngineParts {
+        registry: site.clone(),
+        journal: site.clone(),
+        handlers: Arc::new(BuiltInOnly),
+    };
     let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
     wire.engine.get_or_init(|| Arc::downgrade(&engine));
     engine.attach(wire);

@@ -30,8 +30,11 @@ pub(crate) fn bytes_each<A: GlobalAlloc>(region: &Region<'_, A>, calls: usize) -
     let site = Site::new()?;
     // A wire without an engine at its end: commands leave, and nothing comes back.
     let wire = Arc::new(Wire::silent(OnceLock::new()));
-    let parts =
-        thingcall_engine::Parts { registry: site.clone(), journal: site.clone(), handlers: Arc::new(BuiltInOnly) };
+    let parts = thingcall_engine::EngineParts {
+        registry: site.clone(),
+        journal: site.clone(),
+        handlers: Arc::new(BuiltInOnly),
+    };
     let config = Config { pending_calls_max: NonZeroUsize::MIN.saturating_add(calls), ..Config::default() };
     let engine = Engine::new(config, parts, &Metering::new())?;
     engine.attach(wire);

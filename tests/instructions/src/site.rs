@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_alink::{Uplink, payload, request_topic, uplink};
 use thingcall_core::{
-    AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, Journal, JournalEntry,
-    JournalError, Keys, Outcome, Presence, ProductKey, Record, Reply, ReplySink, Secret, Sent, SyncTopic, Transport,
+    AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Ending, IotId, Journal,
+    JournalEntry, JournalError, Keys, Presence, ProductKey, Record, ReplySink, Secret, Sent, SyncTopic, Transport,
     TransportKind, TransportName, UnixMillis,
 };
 use thingcall_engine::Engine;
@@ -73,16 +73,17 @@ impl Keys for Site {
     }
 }
 
-/// Takes everything at once.
+/// Takes everything at once and keeps nothing: what is counted is the engine's part alone.
 #[async_trait]
 impl Journal for Site {
     async fn open(&self, _: JournalEntry) -> Result<(), JournalError> {
         Ok(())
     }
-    fn sent(&self, _: &DeviceKey, _: CallId, _: TransportKind, _: Sent) {}
-    fn failed(&self, _: &DeviceKey, _: CallId, _: Outcome, _: &str) {}
-    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
-        Ok(replies.iter().map(|_| Completion::Unknown).collect())
+    fn note(&self, _: &DeviceKey, _: CallId, _: TransportKind, _: Sent) {}
+    fn end(&self, ending: Ending) {
+        if let Ending::Replied(reply) = ending {
+            reply.told(Completion::Unknown);
+        }
     }
     async fn find(&self, _: CallId) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())

@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::{entry, reply};
+use super::{end_all, entry, reply};
 use crate::{
-    CallId, Completion, Device, Journal, JournalError, MalformedReply, Outbox, Outcome, Qos, Record, RecordState,
-    Reply, Sent, ServiceId, TransportKind,
+    CallId, Completion, Device, Ending, Journal, JournalEntry, JournalError, MalformedReply, Outbox, Outcome, Qos,
+    Record, RecordState, Reply, Sent, ServiceId, TransportKind,
 };
 
 /// An empty journal, and the two devices that are registered where it looks for them.
@@ -32,6 +32,7 @@ pub async fn assert_journal(make: impl AsyncFn() -> UnderTest) {
     a_call_ends_once(make().await).await;
     a_reply_ends_the_open_call_of_its_device(make().await).await;
     the_first_of_two_replies_counts(make().await).await;
+    a_call_that_has_its_answer_is_written_down_ended(make().await).await;
     a_reply_after_the_end_is_kept_beside_it(make().await).await;
     notes_on_calls_that_are_not_open_do_nothing(make().await).await;
     open_calls_are_told_oldest_first(make().await).await;
@@ -83,15 +84,19 @@ impl UnderTest {
     }
 
     fn sent(&self, number: u32, transport: TransportKind, how: Sent) {
-        self.journal.sent(&self.device().key, id(number), transport, how);
+        self.journal.note(&self.device().key, id(number), transport, how);
     }
 
     fn failed(&self, number: u32, outcome: Outcome, why: &str) {
-        self.journal.failed(&self.device().key, id(number), outcome, why);
+        let (device, why) = (self.device().key.clone(), why.to_owned());
+        self.journal.end(Ending::Failed { device, id: id(number), outcome, why });
     }
 
     async fn replied(&self, replies: Vec<Reply>) -> Vec<Completion> {
-        self.journal.complete(replies).await.expect("it can be written")
+        let did = end_all(&*self.journal, replies);
+        // What was handed over before is written before it is answered, and told.
+        let _in_order = self.open_ids(usize::MAX).await;
+        did.try_iter().collect()
     }
 }
 
@@ -197,6 +202,27 @@ async fn the_first_of_two_replies_counts(at: UnderTest) {
     // The id's next call has an answer of its own.
     at.opened(&[1], Qos::AtMostOnce).await;
     assert_eq!(at.replied(vec![reply(at.device(), id(1), 460)]).await, [matched(Outcome::DeviceError)]);
+}
+
+async fn a_call_that_has_its_answer_is_written_down_ended(at: UnderTest) {
+    let answered = |number, code| {
+        let answer = reply(at.device(), id(number), code).body.ok();
+        at.journal.open(JournalEntry { answer, ..entry(at.device(), id(number), &service(), Qos::AtLeastOnce) })
+    };
+    assert_eq!((answered(1, 200).await, answered(2, 460).await), (Ok(()), Ok(())));
+    let [ok, refused] = [at.record(1).await, at.record(2).await];
+    assert_eq!(
+        (ok.state, ok.outcome, ok.transport),
+        (RecordState::Ended, Some(Outcome::Ok), Some(TransportKind::Plugin))
+    );
+    assert_eq!((ok.code, ok.message.as_deref(), ok.data.as_deref()), (Some(200), Some("said"), Some(r#"{"y":1}"#)));
+    assert!(ok.ended_at.is_some() && ok.sent_at == ok.ended_at && ok.acked_at.is_none());
+    assert_eq!((refused.outcome, refused.code), (Some(Outcome::DeviceError), Some(460)));
+    assert!(at.open_ids(9).await.is_empty() && at.waiting(None, 9).await.is_empty());
+    assert_eq!(at.replied(vec![reply(at.device(), id(1), 460)]).await, [Completion::Duplicate]);
+    // Its id is no open call's, and it does not take one that is.
+    at.opened(&[1, 3], Qos::AtMostOnce).await;
+    assert_eq!((answered(3, 200).await, answered(4, 200).await), (Err(JournalError::IdInUse), Ok(())));
 }
 
 async fn a_reply_after_the_end_is_kept_beside_it(at: UnderTest) {

@@ -5,13 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::{
-    CallId, Completion, Delivery, DeviceKey, Journal, JournalEntry, JournalError, Outbox, Outcome, Qos, Record,
-    RecordState, Reply, ReplyBody, Sent, TransportKind, UnixMillis,
+    CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outbox, Outcome, Qos, Record,
+    RecordState, Reply, ReplyBody, Sent, TransportKind, UnixMillis, UnwrittenReply,
 };
 
 /// The journal.
 #[derive(Debug, Default)]
-pub struct MemoryJournal(Mutex<Vec<Page>>);
+pub struct MemoryJournal {
+    pages: Mutex<Vec<Page>>,
+    /// The replies that wait while it stands still.
+    held: Mutex<Option<Vec<Box<dyn UnwrittenReply>>>>,
+}
 
 #[derive(Debug)]
 struct Page {
@@ -38,8 +42,23 @@ impl MemoryJournal {
         Ok(())
     }
 
+    /// From now on replies wait, as those of a store that cannot be written do.
+    pub fn stand_still(&self) {
+        self.held().get_or_insert_default();
+    }
+
+    /// Takes what waits, and goes on.
+    pub fn go_on(&self) {
+        let held = self.held().take();
+        held.into_iter().flatten().for_each(|reply| self.end(Ending::Replied(reply)));
+    }
+
     fn pages(&self) -> MutexGuard<'_, Vec<Page>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Box<dyn UnwrittenReply>>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, device: &DeviceKey, id: CallId, change: impl FnOnce(&mut Record)) {
@@ -51,8 +70,8 @@ impl MemoryJournal {
 
 impl Page {
     fn new(entry: JournalEntry) -> Self {
-        let JournalEntry { delivery, request_id, accepted_at } = entry;
-        let record = Record {
+        let JournalEntry { delivery, answer, request_id, accepted_at } = entry;
+        let mut record = Record {
             id: delivery.id,
             request_id: request_id.to_string(),
             device: (*delivery.device).clone(),
@@ -70,6 +89,11 @@ impl Page {
             acked_at: None,
             ended_at: None,
         };
+        if let Some(body) = answer {
+            end(&mut record, body.outcome());
+            (record.transport, record.sent_at) = (Some(TransportKind::Plugin), record.ended_at);
+            (record.code, record.message, record.data) = (Some(body.code), body.message, Some(body.data));
+        }
         Self { record, delivery }
     }
 
@@ -92,11 +116,7 @@ impl Page {
 
 /// Ends a record as this reply says.
 fn answer(record: &mut Record, reply: &Reply) -> Outcome {
-    let outcome = match &reply.body {
-        Ok(body) if body.code == ReplyBody::SUCCESS => Outcome::Ok,
-        Ok(_) => Outcome::DeviceError,
-        Err(_) => Outcome::InvalidReply,
-    };
+    let outcome = reply.outcome();
     end(record, outcome);
     match &reply.body {
         Ok(ReplyBody { code, message, data }) => {
@@ -144,7 +164,7 @@ impl Journal for MemoryJournal {
         self.put(entry)
     }
 
-    fn sent(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
+    fn note(&self, device: &DeviceKey, id: CallId, transport: TransportKind, how: Sent) {
         self.change(device, id, |record| {
             record.transport = Some(transport);
             if how == Sent::Kept {
@@ -160,16 +180,20 @@ impl Journal for MemoryJournal {
         });
     }
 
-    fn failed(&self, device: &DeviceKey, id: CallId, outcome: Outcome, why: &str) {
-        self.change(device, id, |record| {
-            end(record, outcome);
-            record.message = Some(why.to_owned());
-        });
-    }
-
-    async fn complete(&self, replies: Vec<Reply>) -> Result<Vec<Completion>, JournalError> {
-        let mut pages = self.pages();
-        Ok(replies.iter().map(|reply| judge(&mut pages, reply)).collect())
+    fn end(&self, ending: Ending) {
+        match ending {
+            Ending::Failed { device, id, outcome, why } => self.change(&device, id, |record| {
+                end(record, outcome);
+                record.message = Some(why);
+            }),
+            Ending::Replied(reply) => {
+                if let Some(held) = &mut *self.held() {
+                    return held.push(reply);
+                }
+                let did = judge(&mut self.pages(), reply.reply());
+                reply.told(did);
+            }
+        }
     }
 
     async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError> {

@@ -68,7 +68,7 @@ impl Link<'_> {
 }
 
 /// Why a command could not be made durable, for the caller.
-pub(crate) fn not_recorded(error: JournalError) -> CallError {
+pub(super) fn not_recorded(error: JournalError) -> CallError {
     match error {
         JournalError::DeviceFull(waiting) => {
             CallError::Overloaded(format!("{waiting} commands wait for the device already"))

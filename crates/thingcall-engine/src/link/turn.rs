@@ -3,40 +3,12 @@
 //! **Invariant:** of such a device at most one asynchronous call is open in the journal, so an answer has one meaning.
 //! Whoever has the turn is the only one that looks and writes; it ends once the command is written down.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use thingcall_core::{CallError, CallMode, Ending, Outcome, Qos, Record, RecordState, TransportKind, UnixMillis};
 
-use thingcall_core::{CallError, CallMode, DeviceKey, Outcome, Qos, Record, RecordState, TransportKind, UnixMillis};
-
-use super::{Link, not_recorded};
+use super::Link;
+use super::failures::not_recorded;
 use crate::failures::of_record;
-
-/// The devices for which a command is being written down.
-#[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<HashSet<DeviceKey>>);
-
-/// The right to write a command down. Dropping it lets the next one try.
-#[derive(Debug)]
-pub(crate) struct Turn<'a> {
-    turns: &'a Turns,
-    device: &'a DeviceKey,
-}
-
-impl Turns {
-    fn take<'a>(&'a self, device: &'a DeviceKey) -> Option<Turn<'a>> {
-        self.devices().insert(device.clone()).then_some(Turn { turns: self, device })
-    }
-
-    fn devices(&self) -> MutexGuard<'_, HashSet<DeviceKey>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.turns.devices().remove(self.device);
-    }
-}
+use crate::turns::Turn;
 
 impl Link<'_> {
     /// The device's turn, where its answers are in order and none is outstanding. An outstanding command that was not
@@ -81,7 +53,8 @@ impl Link<'_> {
     fn give_up(&self, record: &Record) {
         let timeout = self.engine.config.raw_answer_timeout;
         let why = format!("no answer within {timeout:?} (raw_answer_timeout); a newer command took its turn");
-        self.engine.journal.failed(&record.device.key, record.id, Outcome::Timeout, &why);
+        let (device, id, outcome) = (record.device.key.clone(), record.id, Outcome::Timeout);
+        self.engine.journal.end(Ending::Failed { device, id, outcome, why: why.clone() });
         self.engine.metrics.call_ended(Some(CallMode::Async), record.transport, Outcome::Timeout);
         let ended = Record { message: Some(why), ended_at: Some(UnixMillis::now()), ..record.clone() };
         self.engine.failures.ended(of_record(&ended, Outcome::Timeout));

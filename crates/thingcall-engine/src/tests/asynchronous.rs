@@ -3,7 +3,7 @@
 use thingcall_core::{
     Answer, CallError, CallId, CallMode, DeliverError, DropReason, MalformedReply, Outcome, Reply, ReplySink, Sent,
 };
-use thingcall_tsl::{ProductSettings, Validation};
+use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
 use crate::Config;
 use crate::testbench::{Bench, SECOND, TOPIC, bench, bench_with, device, reply};
@@ -114,10 +114,37 @@ async fn each_reply_for_no_call_has_its_reason_and_stays_in_mind() {
 async fn overload_is_neither_unknown_nor_malformed() {
     let config = Config { late_replies_max: std::num::NonZeroUsize::MIN, ..Config::default() };
     let bench = bench_with(config, ProductSettings::default(), |_, _| Ok(Sent::Sent));
+    bench.journal.stand_still();
     for _ in 0..3 {
         bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC);
     }
     assert_eq!((bench.replies("overloaded"), bench.dropped("overloaded")), (2.0, 2.0));
+    bench.journal.go_on();
     bench.engine.drain(SECOND).await;
     assert_eq!((bench.replies("unknown"), bench.replies("malformed")), (1.0, 0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_waits_for_the_journal_however_long_that_stands_still() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let id = set_scene(&bench).await.unwrap();
+    bench.journal.stand_still();
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
+    tokio::time::sleep(3600 * SECOND).await;
+    bench.engine.refresh_metrics();
+    assert_eq!((bench.metric("thingcall_late_replies"), page(&bench, id)), (1.0, None));
+    let (left, ()) = tokio::join!(bench.engine.drain(SECOND), async { bench.journal.go_on() });
+    assert_eq!((left, page(&bench, id), bench.calls("async", "ok")), (0, Some(Outcome::Ok), 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_does_not_fit_is_rejected_before_the_journal_has_it() {
+    let settings =
+        ProductSettings { reply_check: ReplyCheck::Reject, validation: Validation::Free, ..ProductSettings::default() };
+    let bench = bench_with(Config::default(), settings, |_, _| Ok(Sent::Sent));
+    let id = bench.engine.invoke(bench.request("Measure", "{}")).await.unwrap().id;
+    bench.engine.accept(reply("dev1", id, r#"{"mean":"seven"}"#), TOPIC);
+    bench.engine.drain(SECOND).await;
+    assert_eq!((page(&bench, id), bench.replies("malformed")), (Some(Outcome::InvalidReply), 1.0));
+    assert_eq!(bench.engine.failures(&id.to_string()).len(), 1, "its failure is told");
 }

@@ -12,7 +12,7 @@ use thingcall_tsl::{DataFormat, ProductSettings};
 use tokio::sync::Semaphore;
 
 use crate::Config;
-use crate::testbench::{Answering, Bench, SECOND, TOPIC, bench_handled, device};
+use crate::testbench::{Bench, Replier, SECOND, TOPIC, bench_handled, device};
 
 /// A codec whose bytes are the id and the text; `bad` cannot be translated, and `slow` waits for a permit.
 #[derive(Clone)]
@@ -90,11 +90,11 @@ fn said(delivery: &Delivery, text: &str, topic_id: Option<CallId>) -> RawReply {
     }
 }
 
-fn bench(behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> Bench {
+fn bench(behaviour: impl Fn(&Delivery, &Replier) + Send + Sync + 'static) -> Bench {
     bench_by(Codecs::new(), behaviour)
 }
 
-fn bench_by(codecs: Codecs, behaviour: impl Fn(&Delivery, &Answering) + Send + Sync + 'static) -> Bench {
+fn bench_by(codecs: Codecs, behaviour: impl Fn(&Delivery, &Replier) + Send + Sync + 'static) -> Bench {
     let settings = ProductSettings { data_format: DataFormat::Custom, ..ProductSettings::default() };
     let config = Config { raw_replies_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() };
     bench_handled((config, settings), Arc::new(codecs), move |delivery, answering| {

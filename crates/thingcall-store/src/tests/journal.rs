@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use thingcall_core::{Outcome, RecordState, Sent};
+use thingcall_core::RecordState;
 use tokio::task::JoinSet;
 
 use super::*;

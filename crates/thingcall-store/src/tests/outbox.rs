@@ -1,7 +1,5 @@
 //! QoS 1 commands that wait for their device.
 
-use thingcall_core::{Outcome, Sent};
-
 use super::*;
 
 #[tokio::test]

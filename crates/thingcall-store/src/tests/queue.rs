@@ -1,6 +1,5 @@
 //! The write queue when the disk stands still, and its end.
 
-use thingcall_core::Outcome;
 use tokio::task::JoinSet;
 
 use super::*;

@@ -1,6 +1,8 @@
 //! Which call a reply ends.
 
-use thingcall_core::{Completion, MalformedReply, Outcome, RecordState, Sent};
+use std::sync::mpsc::TryRecvError;
+
+use thingcall_core::{MalformedReply, RecordState};
 
 use super::*;
 
@@ -90,4 +92,39 @@ async fn a_note_that_comes_after_the_reply_does_not_undo_it() {
 async fn no_replies_have_no_verdicts() {
     let bench = bench().await;
     assert!(bench.store.complete(Vec::new()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_written_is_kept_until_it_can() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
+    bench.run("CREATE TRIGGER planted BEFORE UPDATE ON calls BEGIN SELECT RAISE(ABORT, 'planted'); END").await;
+    let did = end_all(&*bench.store, vec![reply("d1", 1, 200), reply("d1", 9, 200)]);
+    for _ in 0..12 {
+        // Each finds the store failing, and takes the replies along.
+        bench.store.flush().await;
+        assert_eq!(did.try_recv(), Err(TryRecvError::Empty), "neither written nor lost");
+    }
+    // Their calls are theirs meanwhile.
+    assert_eq!(bench.open("d1", 1, Qos::AtMostOnce).await, Err(JournalError::IdInUse));
+    bench.run("DROP TRIGGER planted").await;
+    bench.store.flush().await;
+    assert_eq!(did.try_iter().collect::<Vec<_>>(), [matched(Outcome::Ok), Completion::Unknown]);
+    assert_eq!((bench.record(1).await.code, bench.store.stats().notes_lost), (Some(200), 0));
+}
+
+#[tokio::test]
+async fn replies_that_find_the_queue_full_are_told_so() {
+    let bench =
+        bench_with(Config { write_queue_records_max: std::num::NonZeroUsize::new(2).unwrap(), ..Config::default() })
+            .await;
+    let bench = bench.with_devices(&["d1"]).await;
+    let stalled = bench.store.shared().write.lock().await;
+    let did = end_all(&*bench.store, (0..10).map(|id| reply("d1", id, 200)).collect());
+    let refused = did.try_iter().inspect(|did| assert_eq!(*did, Completion::NotKept)).count();
+    drop(stalled);
+    bench.store.flush().await;
+    let rest: Vec<_> = did.try_iter().collect();
+    assert!((5..=6).contains(&refused) && rest.len() == 10 - refused, "{refused} and {}", rest.len());
+    assert!(rest.iter().all(|did| *did == Completion::Unknown));
 }

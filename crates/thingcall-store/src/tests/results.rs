@@ -1,6 +1,6 @@
 //! Results until they are published.
 
-use thingcall_core::{Backlog, Completion, ResultsOutbox};
+use thingcall_core::{Backlog, ResultsOutbox};
 
 use super::*;
 
@@ -43,6 +43,12 @@ async fn an_end_wakes_who_waits_for_results() {
     bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
     let (changed, completed) = tokio::join!(bench.store.changed(), bench.store.complete(vec![reply("d1", 1, 200)]));
     assert_eq!((changed, completed.unwrap().len()), ((), 1));
+    // So does a call that is written down with its end.
+    let answer = reply("d1", 2, 200).body.ok();
+    let ended = JournalEntry { answer, ..entry(&bench.device("d1"), 2, Qos::AtMostOnce) };
+    let (changed, opened) = tokio::join!(bench.store.changed(), bench.store.open(ended));
+    assert_eq!((changed, opened), ((), Ok(())));
+    assert_eq!(due(&bench.store).await, [1, 2]);
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! What the writer is asked to do, and who waits for it.
 
-use thingcall_core::{CallId, Completion, Delivery, DeviceKey, JournalEntry, JournalError, Record, Reply};
+use thingcall_core::{CallId, Delivery, DeviceKey, JournalEntry, JournalError, Record, UnwrittenReply};
 use tokio::sync::oneshot;
 
-use crate::calls::Progress;
+use crate::calls::Noted;
+use crate::columns::CallKey;
 use crate::records;
 use crate::store::{Shared, WriteSide};
 use crate::trouble::Stop;
-use crate::waiting::CallKey;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub(crate) enum Write {
     /// Write a new call down.
     Open(Box<Opening>),
     /// Add to a call's record.
-    Note(CallKey, Box<Progress>),
-    /// End the calls these replies answer.
-    Complete(Answering),
+    Note(CallKey, Box<Noted>),
+    /// End the call this reply answers.
+    Reply(Box<dyn UnwrittenReply>),
     /// Say which commands wait.
     Read(Reading),
     /// Say which calls have not ended.
@@ -31,13 +31,6 @@ pub(crate) enum Write {
 pub(crate) struct Opening {
     pub(crate) entry: JournalEntry,
     pub(crate) done: oneshot::Sender<Result<(), JournalError>>,
-}
-
-/// Replies, and who waits for what they do.
-#[derive(Debug)]
-pub(crate) struct Answering {
-    pub(crate) replies: Vec<Reply>,
-    pub(crate) done: oneshot::Sender<Result<Vec<Completion>, JournalError>>,
 }
 
 /// A question for a device's waiting commands, and who asks.

@@ -122,7 +122,8 @@ impl Bench {
     }
 
     fn row(&self, name: &'static str, handlers: Arc<dyn Handlers>, at_once: u32) -> anyhow::Result<Row> {
-        let parts = thingcall_engine::Parts { registry: self.store.clone(), journal: self.store.clone(), handlers };
+        let parts =
+            thingcall_engine::EngineParts { registry: self.store.clone(), journal: self.store.clone(), handlers };
         let engine = Engine::new(thingcall_engine::Config::default(), parts, &Metering::new())?;
         let sink: Weak<Engine> = Arc::downgrade(&engine);
         let wire = Arc::new(Wire { engine: OnceLock::from(sink) });

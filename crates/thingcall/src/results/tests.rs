@@ -4,13 +4,18 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use thingcall_core::{
-    Args, CallId, CallMode, Delivery, Device, Journal, JournalEntry, JournalError, Outcome, Qos, RequestId, UnixMillis,
+    Args, CallId, CallMode, Delivery, Device, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outcome, Qos,
+    RequestId, UnixMillis,
 };
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
 use tokio::sync::Notify;
 
 use super::*;
+
+fn failed(device: &DeviceKey, id: u32, outcome: Outcome, why: &str) -> Ending {
+    Ending::Failed { device: device.clone(), id: CallId::from_u32(id), outcome, why: why.to_owned() }
+}
 
 /// An outbox, and a broker that does what is planned and then takes everything.
 #[derive(Default)]
@@ -236,7 +241,8 @@ async fn open(store: &Store, device: &Arc<Device>, id: u32) {
         deadline: None,
         sync_topic: None,
     };
-    let entry = JournalEntry { delivery, request_id: RequestId::random(), accepted_at: UnixMillis::now() };
+    let entry =
+        JournalEntry { delivery, answer: None, request_id: RequestId::random(), accepted_at: UnixMillis::now() };
     store.open(entry).await.unwrap();
 }
 
@@ -245,15 +251,15 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
     let folder = tempfile::tempdir().unwrap();
     let (store, device) = store(folder.path()).await;
     open(&store, &device, 1).await;
-    store.failed(&device.key, CallId::from_u32(1), Outcome::Offline, "before anybody asked");
+    store.end(failed(&device.key, 1, Outcome::Offline, "before anybody asked"));
     store.flush().await;
     let sink = Arc::new(Both { plan: Mutex::new([Published::NotYet("away".to_owned())].into()), ..Both::default() });
     let publishing = start(store.clone(), sink.clone(), &Metering::new()).await.unwrap();
     for id in 2..=4 {
         open(&store, &device, id).await;
     }
-    store.failed(&device.key, CallId::from_u32(2), Outcome::Offline, "away");
-    store.failed(&device.key, CallId::from_u32(3), Outcome::TransportDown, "broken");
+    store.end(failed(&device.key, 2, Outcome::Offline, "away"));
+    store.end(failed(&device.key, 3, Outcome::TransportDown, "broken"));
     store.flush().await;
     // Ends the last one.
     store.remove(&device.key).await.unwrap();

@@ -3,11 +3,9 @@
 //! **Invariant:** an asynchronous caller is told that the call is on its way only when a command is, or when its record
 //! holds the answer already. A refused call has no record of its own.
 
-use thingcall_core::{
-    Answer, CallError, CallMode, Completion, Delivery, Executed, Qos, Repairs, Reply, ReplyBody, Sent, TransportKind,
-};
+use thingcall_core::{Answer, CallError, CallMode, Command, Delivery, Executed, Qos, ReplyBody, TransportKind};
 
-use crate::link::{Link, Written, not_recorded};
+use super::Link;
 
 /// What a handler's answer comes to.
 pub(crate) enum Settled {
@@ -45,34 +43,12 @@ impl Link<'_> {
 
     /// Records an asynchronous call together with its answer. Nothing is sent, so nothing is kept for the device.
     pub(crate) async fn record(&self, body: ReplyBody) -> Result<Answer, CallError> {
-        let mut delivery = self.own_delivery();
-        delivery.qos = Qos::AtMostOnce;
-        let mut written = Written::answered(self, delivery);
-        self.write_down(&mut written).await.inspect_err(|_| written.settled())?;
-        let Delivery { id, device, .. } = written.delivery();
+        let own = Command { service: self.call.service.clone(), params: self.call.args.clone() };
+        let mut delivery = Delivery { qos: Qos::AtMostOnce, ..self.delivery(own) };
+        self.write_down(&mut delivery, Some(&body)).await?;
         // Another one than the call's where that one names a command that failed.
-        self.recorded_as(*id);
-        let reply = Reply {
-            device: device.key.clone(),
-            transport: TransportKind::Plugin,
-            payload_id: Some(*id),
-            topic_id: None,
-            repairs: Repairs::NONE,
-            bytes: body.data.len(),
-            body: Ok(body),
-        };
-        let journal = &self.engine.journal;
-        journal.sent(&device.key, *id, TransportKind::Plugin, Sent::Sent);
-        let completions = journal.complete(vec![reply]).await.map_err(not_recorded)?;
-        written.settled();
-        let outcome = match completions.first() {
-            Some(Completion::Matched { outcome, .. }) => *outcome,
-            // It was opened a moment ago under an id of its own.
-            Some(Completion::Duplicate | Completion::Late | Completion::WrongDevice | Completion::Unknown) | None => {
-                return Err(CallError::Internal("the call could not be recorded".to_owned()));
-            }
-        };
-        self.engine.metrics.call_ended(Some(CallMode::Async), Some(TransportKind::Plugin), outcome);
+        self.recorded_as(delivery.id);
+        self.engine.metrics.call_ended(Some(CallMode::Async), Some(TransportKind::Plugin), body.outcome());
         Ok(Answer::Accepted)
     }
 }

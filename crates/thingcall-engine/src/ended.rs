@@ -1,0 +1,139 @@
+//! What the engine tells of a call that failed, was slow or was not let in.
+
+use std::time::Duration;
+
+use thingcall_core::{
+    Answer, Call, CallError, Executed, FailedAt, Failure, Outcome, ReplyBody, Request, TransportKind, UnixMillis,
+};
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::Engine;
+use crate::failures::{Came, millis};
+
+impl Engine {
+    /// Failed and slow calls with this RequestId or MessageId, newest first, as far as they are remembered.
+    pub fn failures(&self, id: &str) -> Vec<Failure> {
+        self.failures.find(id)
+    }
+
+    /// Notes a request that a front refused. `signed` says whether it knew the caller: lines of such requests are told
+    /// though others flood the log.
+    pub fn refused(&self, failure: Failure, signed: bool) {
+        self.failures.refused(failure, signed);
+    }
+
+    /// A request that did not become a call.
+    #[cold]
+    pub(crate) fn not_admitted(&self, request: &Request, error: &CallError, elapsed: Duration) {
+        self.metrics.call_ended(None, None, error.outcome());
+        self.failures.ended(Failure {
+            at: UnixMillis::now(),
+            request_id: request.request_id.to_string(),
+            call_id: None,
+            device: request.target.to_string(),
+            service: request.service.to_string(),
+            outcome: error.outcome(),
+            code: Some(error.code().as_str().into()),
+            executed: error.executed(),
+            stage: FailedAt::of(error, false),
+            text: error.to_string(),
+            hint: None,
+            elapsed,
+            transport: None,
+            plugin: None,
+        });
+    }
+
+    /// A call that failed, or took long.
+    #[cold]
+    pub(crate) fn note_end(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) {
+        let (executed, sent) = (came.sent, came.sent != Executed::No);
+        // A plugin may answer though the device did not.
+        let device_did =
+            if sent && (came.answered || self.router.find(call).is_none()) { Executed::Yes } else { executed };
+        let (outcome, code, executed, stage, text) = match result {
+            Err(error) => {
+                (error.outcome(), Some(error.code()), error.executed(), FailedAt::of(error, sent), error.to_string())
+            }
+            Ok(Answer::Replied(body)) if body.code != ReplyBody::SUCCESS => {
+                let error = CallError::Device { code: body.code, message: body.message.clone() };
+                let code = came.fails_by_code.then(|| error.code());
+                (Outcome::DeviceError, code, device_did, FailedAt::Answer, error.to_string())
+            }
+            Ok(Answer::Replied(_)) => {
+                (Outcome::Ok, None, device_did, FailedAt::Answer, "answered, and late".to_owned())
+            }
+            Ok(Answer::Accepted) => (Outcome::Ok, None, executed, FailedAt::Send, "accepted, and late".to_owned()),
+        };
+        self.failures.ended(Failure {
+            outcome,
+            code: code.map(|code| code.as_str().into()),
+            executed,
+            stage,
+            text,
+            hint: self.hint(call, came, result),
+            ..self.bare(call, came)
+        });
+    }
+
+    /// An asynchronous call whose caller was told that it is on its way, and whose device was away.
+    #[cold]
+    pub(crate) fn note_not_kept(&self, call: &Call, came: &Came, why: &str) {
+        self.failures.ended(Failure { outcome: Outcome::Offline, text: why.to_owned(), ..self.bare(call, came) });
+    }
+
+    /// A call whose caller hung up.
+    #[cold]
+    pub(crate) fn note_cancelled(&self, call: &Call, came: &Came) {
+        let stage = if came.sent == Executed::No { FailedAt::Send } else { FailedAt::Device };
+        let text = "the caller hung up before the call ended".to_owned();
+        self.failures.ended(Failure { stage, text, ..self.bare(call, came) });
+    }
+
+    fn bare(&self, call: &Call, came: &Came) -> Failure {
+        Failure {
+            at: UnixMillis::now(),
+            request_id: call.request_id.to_string(),
+            call_id: Some(came.id),
+            device: call.device.key.to_string(),
+            service: call.service.to_string(),
+            outcome: Outcome::Cancelled,
+            code: None,
+            executed: came.sent,
+            stage: FailedAt::Send,
+            text: String::new(),
+            hint: None,
+            elapsed: came.elapsed,
+            transport: came.transport,
+            plugin: self.router.find(call).and_then(|handler| handler.plugin()),
+        }
+    }
+
+    /// What to check where the text does not say it.
+    fn hint(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) -> Option<String> {
+        let Err(CallError::Timeout { hint: None, .. }) = result else { return None };
+        if let Some(last) = self.dropped.last_since(&call.device.key, Instant::now().checked_sub(came.elapsed)?) {
+            return Some(format!("while the call waited, the device sent for nobody: {}", last.in_words()));
+        }
+        let kind = came.transport?;
+        if let Some((name, why)) = self.transports.failure(kind) {
+            return Some(format!("transport {name} is not ready: {why}"));
+        }
+        (kind == TransportKind::Mqtt).then(|| UNSEEN.to_owned())
+    }
+
+    /// Tells a call that succeeded, where the configuration asks for it.
+    pub(crate) fn log_success(call: &Call, came: &Came) {
+        info!(
+            request = %call.request_id, id = %came.id, device = %call.device.key, service = %call.service,
+            outcome = Outcome::Ok.as_str(), elapsed_ms = millis(came.elapsed),
+            transport = came.transport.map(TransportKind::as_str), "call succeeded"
+        );
+    }
+}
+
+/// What a silent device behind an external broker may have done. Neither topic is read there: on the first each command of
+/// ours would come back.
+const UNSEEN: &str = "where the device is called by rrpc, an answer on the request's own topic (.../rrpc/request/{id}), or on .../rrpc/response without the id, \
+    is not seen behind an external broker; deploy/topics.md has the right ones";

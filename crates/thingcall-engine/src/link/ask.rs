@@ -1,0 +1,85 @@
+//! A synchronous command: opened in the map, delivered, waited for.
+
+use std::time::Duration;
+
+use thingcall_core::{Answer, CallError, Command};
+use tokio::time::Instant;
+
+use super::Link;
+use crate::metrics::PendingGauge;
+use crate::pending::{End, PendingCall};
+
+/// How far a synchronous command came.
+enum HandedOn {
+    /// Its call has ended already.
+    Ended(End),
+    /// It left, then.
+    Left(Instant),
+}
+
+impl<'a> Link<'a> {
+    /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
+    pub(super) fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, CallError>> + Send + '_ {
+        let handing_on = Box::pin(self.hand_on(command));
+        async move {
+            let asked = self.at_device.ask();
+            let (handed_on, mut pending, _gauge) = handing_on.await?;
+            let end = match handed_on {
+                HandedOn::Ended(end) => end,
+                HandedOn::Left(at) => {
+                    let end = pending.wait().await;
+                    let came = Instant::now();
+                    self.device_took(came - at);
+                    asked.came(came);
+                    end
+                }
+            };
+            self.read(end)
+        }
+    }
+
+    fn device_took(&self, took: Duration) {
+        if let Some(transport) = self.transport.get() {
+            self.engine.metrics.device_took(*transport, took);
+        }
+    }
+
+    /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
+    /// answers: then the end is known.
+    async fn hand_on(&self, command: Command) -> Result<(HandedOn, PendingCall<'a>, PendingGauge<'a>), CallError> {
+        let mut delivery = self.delivery(command);
+        self.encode(&mut delivery).await?;
+        let transport = self.choose()?;
+        delivery.sync_topic = self.sync_topic(&*transport);
+        let now = Instant::now();
+        let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
+        let mut pending = opened.map_err(|e| self.not_opened(e))?;
+        if delivery.raw.is_some() {
+            self.engine.pending.asks(delivery.id, &delivery.service);
+        }
+        let mut gauge = self.engine.metrics.pending();
+        let handed_on = tokio::select! {
+            biased;
+            end = pending.wait() => HandedOn::Ended(end),
+            sent = self.deliver(&*transport, &delivery, now) => {
+                let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
+                gauge.sent(sent);
+                HandedOn::Left(at)
+            }
+        };
+        Ok((handed_on, pending, gauge))
+    }
+
+    fn read(&self, end: End) -> Result<Answer, CallError> {
+        if let End::Replied(_) = &end {
+            self.device_answered();
+        }
+        match end {
+            End::Replied(Ok(body)) => Ok(Answer::Replied(body)),
+            End::Replied(Err(malformed)) => Err(CallError::InvalidReply(malformed.to_string())),
+            End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
+            End::TransportLost => Err(CallError::TransportLost),
+            End::CutOff => Err(CallError::CutOff(self.call.device.key.to_string())),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! An asynchronous command: durable in the journal, then delivered.
+
+use std::sync::atomic::Ordering;
+
+use thingcall_core::{
+    Answer, CallError, CallMode, Command, DeliverError, Delivery, Ending, Executed, JournalEntry, JournalError,
+    Outcome, Qos, ReplyBody, Sent, TransportKind, UnixMillis,
+};
+use tokio::time::Instant;
+
+use super::Link;
+use super::failures::not_recorded;
+use crate::failures::Came;
+
+impl Link<'_> {
+    /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
+    pub(super) async fn post(&self, command: Command) -> Result<Answer, CallError> {
+        let _asked = self.at_device.ask();
+        let turn = if self.settings().answers_in_order() { Some(Box::pin(self.turn()).await?) } else { None };
+        let delivery = self.delivery(command);
+        let mut record = OpenRecord { link: self, delivery, settled: false };
+        self.write_down(&mut record.delivery, None).await.inspect_err(|_| record.settled = true)?;
+        drop(turn);
+        let transport = self.choose().inspect_err(|e| record.failed(e.outcome(), &e.to_string()))?;
+        match self.deliver(&*transport, &record.delivery, Instant::now()).await {
+            Ok((how, _)) => record.sent(transport.kind(), how),
+            Err(DeliverError::Offline) => {
+                let (outcome, why) = (Outcome::Offline, self.not_kept());
+                record.failed(outcome, why);
+                let came = self.came(self.begun.started.elapsed());
+                let sent = if self.is_on_its_way() { came.sent } else { Executed::No };
+                self.engine.note_not_kept(self.call, &Came { sent, ..came }, why);
+                self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
+            }
+            Err(error) => {
+                let error = self.not_delivered(error);
+                record.failed(error.outcome(), &error.to_string());
+                return Err(error);
+            }
+        }
+        self.accepted.store(true, Ordering::Relaxed);
+        Ok(Answer::Accepted)
+    }
+
+    fn not_kept(&self) -> &'static str {
+        match self.call.qos {
+            Qos::AtMostOnce => "the device was offline, and at QoS 0 nothing is kept for it",
+            Qos::AtLeastOnce => "the broker has nobody to give it to, and keeps nothing",
+        }
+    }
+
+    /// Makes a call durable, under another id where a call before a restart still has this one; with its `answer`, it goes
+    /// to no device.
+    pub(super) async fn write_down(
+        &self,
+        delivery: &mut Delivery,
+        answer: Option<&ReplyBody>,
+    ) -> Result<(), CallError> {
+        let (request_id, accepted_at) = (self.call.request_id, UnixMillis::now());
+        loop {
+            if answer.is_none() {
+                self.encode(delivery).await?;
+                // From here on the command may be in the outbox of a device that connects this very moment.
+                self.left.store(true, Ordering::Relaxed);
+            }
+            let entry = JournalEntry { delivery: delivery.clone(), answer: answer.cloned(), request_id, accepted_at };
+            self.recording.store(true, Ordering::Relaxed);
+            let opened = self.engine.journal.open(entry).await;
+            self.recording.store(false, Ordering::Relaxed);
+            match opened {
+                Err(JournalError::IdInUse) => {
+                    let next = self.next_id();
+                    if delivery.id == self.call.id {
+                        self.recorded_as(next);
+                    }
+                    delivery.id = next;
+                }
+                opened => return opened.map_err(not_recorded),
+            }
+        }
+    }
+}
+
+/// A command on its way into the journal and to its device. Dropped so, its record is closed: nobody was told that it is
+/// on its way, so it must not be sent later.
+struct OpenRecord<'a> {
+    link: &'a Link<'a>,
+    delivery: Delivery,
+    /// There is no record to close.
+    settled: bool,
+}
+
+impl OpenRecord<'_> {
+    fn sent(&mut self, transport: TransportKind, how: Sent) {
+        self.settled = true;
+        if how != Sent::Kept {
+            self.link.engine.journal.note(&self.delivery.device.key, self.delivery.id, transport, how);
+        }
+    }
+
+    fn failed(&mut self, outcome: Outcome, why: &str) {
+        self.settled = true;
+        let (device, id, why) = (self.delivery.device.key.clone(), self.delivery.id, why.to_owned());
+        self.link.engine.journal.end(Ending::Failed { device, id, outcome, why });
+    }
+}
+
+impl Drop for OpenRecord<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.failed(Outcome::Cancelled, "the caller hung up, or its time was over, while the command was sent");
+        }
+    }
+}

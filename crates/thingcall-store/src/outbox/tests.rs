@@ -1,0 +1,24 @@
+//! The condition in SQL and the one in memory are the same.
+
+use sqlx::Connection;
+
+use super::*;
+
+#[tokio::test]
+async fn sql_and_memory_say_the_same_of_every_command() {
+    let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    sqlx::query("CREATE TABLE calls (qos INTEGER, state INTEGER, transport TEXT)").execute(&mut conn).await.unwrap();
+    let states = [RecordState::Queued, RecordState::Sent, RecordState::Acked, RecordState::Ended];
+    let transports = || TransportKind::ALL.into_iter().map(Some).chain([None]);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+        for (state, transport) in states.into_iter().flat_map(|state| transports().map(move |of| (state, of))) {
+            sqlx::query("DELETE FROM calls").execute(&mut conn).await.unwrap();
+            let insert = sqlx::query("INSERT INTO calls VALUES (?, ?, ?)").bind(i64::from(qos.level()));
+            let insert = insert.bind(columns::rank(state)).bind(transport.map(TransportKind::as_str));
+            insert.execute(&mut conn).await.unwrap();
+            let count = concat!("SELECT COUNT(*) FROM calls WHERE ", waiting!());
+            let found: i64 = sqlx::query_scalar(count).fetch_one(&mut conn).await.unwrap();
+            assert_eq!(found == 1, waits(qos, state, transport), "{qos:?} {state:?} {transport:?}");
+        }
+    }
+}
