@@ -29,7 +29,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-loader", &["thingcall-boundary", "thingcall-plugin", "thingcall-core"]),
     ("test-fb", &["thingcall-plugin"]),
     ("virtual-device", &["thingcall-plugin"]),
-    ("instructions", &["thingcall-core", "thingcall-tsl", "thingcall-alink", "thingcall-engine", "thingcall-api"]),
+    (
+        "instructions",
+        &[
+            "thingcall-core",
+            "thingcall-tsl",
+            "thingcall-alink",
+            "thingcall-engine",
+            "thingcall-api",
+            "thingcall-listen",
+        ],
+    ),
     ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),

@@ -2,12 +2,11 @@
 //!
 //! **Invariant:** how connections come, are bounded and end is `thingcall-listen`'s; this file says with which limits.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use thingcall_core::{Keys, UnixMillis};
 use thingcall_engine::Engine;
-use thingcall_listen::{Figures, Limits};
+use thingcall_listen::{Figures, Limits, Serving};
 use thingcall_tsl::Directory;
 use tokio::net::TcpListener;
 
@@ -53,9 +52,8 @@ impl Front {
         Ok(Self { app, figures: Figures::register("api", registry)? })
     }
 
-    /// Serves until `drain` resolves; then takes no new connections, closes idle ones, and returns when the running
-    /// requests have their answers. Dropping the future cuts all connections.
-    pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) {
+    /// Serves on this listener.
+    pub fn serve(self, listener: TcpListener) -> Serving {
         let config = &self.app.config;
         let limits = Limits {
             connections_max: config.connections_max.get(),
@@ -64,6 +62,6 @@ impl Front {
             write_timeout: config.write_timeout,
             unauthenticated_bytes_max: config.unauthenticated_bytes_max,
         };
-        thingcall_listen::serve(listener, limits, self.figures, self.app, drain).await;
+        thingcall_listen::serve(listener, limits, self.figures, self.app)
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! **Invariant:** how connections come, are bounded and end is `thingcall-listen`'s; this file says with which limits.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use thingcall_core::{Credentials, PresenceSink};
-use thingcall_listen::{Figures, Limits, Plain};
+use thingcall_listen::{Figures, Limits, Plain, Serving};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -45,14 +44,8 @@ impl Gate {
         Ok(Self { keeper: Arc::new(keeper), figures: Figures::register("gate", registry)? })
     }
 
-    /// All its paths, to be served with others.
-    pub fn router(&self) -> Router {
-        Router::new().fallback(request::handle).with_state(self.keeper.clone())
-    }
-
-    /// Serves until `drain` resolves; then takes no new connections and returns when running questions have their
-    /// answers. Dropping the future cuts all connections.
-    pub async fn serve(self, listener: TcpListener, drain: impl Future<Output = ()>) {
+    /// Serves on this listener.
+    pub fn serve(self, listener: TcpListener) -> Serving {
         let config = &self.keeper.config;
         let limits = Limits {
             connections_max: config.connections_max.get(),
@@ -61,7 +54,7 @@ impl Gate {
             write_timeout: config.write_timeout,
             unauthenticated_bytes_max: config.unauthenticated_bytes_max.get(),
         };
-        let router = Plain(TowerToHyperService::new(self.router()));
-        thingcall_listen::serve(listener, limits, self.figures, router, drain).await;
+        let router = Router::new().fallback(request::handle).with_state(self.keeper);
+        thingcall_listen::serve(listener, limits, self.figures, Plain(TowerToHyperService::new(router)))
     }
 }

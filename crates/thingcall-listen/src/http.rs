@@ -6,7 +6,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,14 +193,14 @@ struct Listener<S> {
     draining: CancellationToken,
 }
 
-/// Serves until `drain` resolves; then takes no new connections, closes idle ones, and returns when the running requests
-/// have their answers. Dropping the future cuts all connections.
-pub async fn serve<S: Serve>(
+/// Serves until `draining` is cancelled; then takes no new connections, closes idle ones, and returns when the running
+/// requests have their answers. Dropping the future cuts all connections.
+pub(crate) async fn run<S: Serve>(
     listener: TcpListener,
     limits: Limits,
     figures: Figures,
     serve: S,
-    drain: impl Future<Output = ()>,
+    draining: CancellationToken,
 ) {
     figures.limits(limits.connections_max, limits.unauthenticated_bytes_max);
     let shared = Arc::new(Listener {
@@ -210,22 +209,20 @@ pub async fn serve<S: Serve>(
         budget: Budget::new(limits.unauthenticated_bytes_max, figures.unauthenticated.clone()),
         figures: figures.clone(),
         serve: Arc::new(serve),
-        draining: CancellationToken::new(),
+        draining,
     });
     let mut door = Door::new(listener, limits.connections_max, figures);
     let mut connections = JoinSet::new();
-    let mut drain = pin!(drain);
     loop {
         tokio::select! {
             (stream, _, place) = door.next() => {
                 connections.spawn(shared.clone().converse(stream, place));
             }
-            () = &mut drain => break,
+            () = shared.draining.cancelled() => break,
             Some(_) = connections.join_next() => {}
         }
     }
     drop(door);
-    shared.draining.cancel();
     while connections.join_next().await.is_some() {}
 }
 

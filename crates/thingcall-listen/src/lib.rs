@@ -1,7 +1,8 @@
 //! Listeners: connections accepted, counted, bounded and ended, the same for every port of the program.
 //!
 //! [`Door`] accepts for any protocol: no more connections than there is room for, with file descriptors in reserve, and
-//! one that was silent longest gives way to one that comes. [`serve`] speaks HTTP/1.1 behind such a door.
+//! one that was silent longest gives way to one that comes. [`serve`] speaks HTTP/1.1 behind such a door: the one way in which
+//! this program accepts and serves HTTP.
 //!
 //! **Invariant:** what nobody has vouched for yet cannot grow: neither connections, nor the bytes they sent, nor the
 //! time they take to send or to read. No listener takes another's descriptors for long, and none ends or spins because
@@ -13,6 +14,7 @@ mod door;
 mod figures;
 mod http;
 mod reserve;
+mod serving;
 mod socket;
 
 #[cfg(test)]
@@ -22,5 +24,6 @@ pub use budget::Budget;
 pub use caller::Caller;
 pub use door::{Door, Place};
 pub use figures::Figures;
-pub use http::{Limits, Plain, Serve, Unread, serve};
+pub use http::{Limits, Plain, Serve, Unread};
 pub use reserve::{Reserve, raise_open_files};
+pub use serving::{NotEnded, Serving, serve};

@@ -11,17 +11,14 @@ use thingcall_amqp::{AmqpTransport, Results};
 use thingcall_broker::{Broker, Sockets};
 use thingcall_core::{Transport, TransportName, Weight};
 use thingcall_engine::Engine;
-use thingcall_gate::Gate;
+use thingcall_gate::{Gate, GateParts};
+use thingcall_listen::Serving;
 use thingcall_mqtt::MqttTransport;
 use thingcall_store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::Config;
-use crate::draining;
 use crate::readiness::Readiness;
 
 /// What runs.
@@ -29,14 +26,8 @@ pub(crate) struct Brokers {
     embedded: Option<Arc<Broker>>,
     mqtt: Vec<Arc<MqttTransport>>,
     amqp: Vec<Arc<AmqpTransport>>,
-    gate: Option<Asked>,
-}
-
-/// The gate, as it runs.
-struct Asked {
-    address: SocketAddr,
-    drain: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    /// Where brokers ask for credentials.
+    gate: Option<(SocketAddr, Serving)>,
 }
 
 /// What they need.
@@ -88,7 +79,7 @@ impl Brokers {
 
     /// Where brokers ask for credentials.
     pub(crate) fn gate_address(&self) -> Option<SocketAddr> {
-        self.gate.as_ref().map(|gate| gate.address)
+        self.gate.as_ref().map(|(address, _)| *address)
     }
 
     /// Who publishes results of asynchronous calls.
@@ -109,11 +100,9 @@ impl Brokers {
         join_all(self.mqtt.iter().map(|mqtt| mqtt.shutdown(within))).await;
         join_all(self.amqp.iter().map(|amqp| amqp.shutdown(within))).await;
         // Last of all: other devices of those brokers may log in meanwhile.
-        if let Some(mut gate) = self.gate {
-            gate.drain.send_replace(true);
-            if timeout(within, &mut gate.task).await.is_err() {
-                gate.task.abort();
-            }
+        if let Some((_, gate)) = self.gate {
+            // What has not ended by then is cut.
+            gate.stop(within).await.ok();
         }
     }
 }
@@ -153,12 +142,9 @@ impl Parts<'_> {
         self.engine.attach(transport);
     }
 
-    fn gate(&self, listener: TcpListener) -> anyhow::Result<Asked> {
-        let parts = thingcall_gate::GateParts { credentials: self.store.clone(), presence: self.store.clone() };
+    fn gate(&self, listener: TcpListener) -> anyhow::Result<(SocketAddr, Serving)> {
+        let parts = GateParts { credentials: self.store.clone(), presence: self.store.clone() };
         let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
-        let address = listener.local_addr()?;
-        let (drain, draining) = watch::channel(false);
-        let task = tokio::spawn(async move { gate.serve(listener, draining::begun(draining)).await });
-        Ok(Asked { address, drain, task })
+        Ok((listener.local_addr()?, gate.serve(listener)))
     }
 }

@@ -38,7 +38,6 @@ mod client;
 mod bench;
 mod brokers;
 mod demo;
-mod draining;
 
 mod plugin;
 

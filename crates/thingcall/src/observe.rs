@@ -12,9 +12,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
-use thingcall_listen::{Figures, Limits, Plain};
+use thingcall_listen::{Figures, Limits, Plain, Serving};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use crate::config::Metrics;
 use crate::readiness::Readiness;
@@ -57,8 +56,8 @@ impl Observed {
         self.draining.set(1);
     }
 
-    /// Answers on this listener, these other questions too, until the handle is aborted.
-    pub(crate) fn serve(&self, listener: TcpListener, config: &Metrics, other: Router) -> JoinHandle<()> {
+    /// Answers on this listener, these other questions too.
+    pub(crate) fn serve(&self, listener: TcpListener, config: &Metrics, other: Router) -> Serving {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -74,7 +73,7 @@ impl Observed {
             unauthenticated_bytes_max: config.connections_max.get().saturating_mul(HEAD_BYTES),
         };
         let router = Plain(TowerToHyperService::new(router));
-        tokio::spawn(thingcall_listen::serve(listener, limits, self.figures.clone(), router, std::future::pending()))
+        thingcall_listen::serve(listener, limits, self.figures.clone(), router)
     }
 }
 

@@ -12,10 +12,10 @@ use thingcall_api::Front;
 use thingcall_broker::Broker;
 use thingcall_core::{AccessKey, ResultsOutbox, UnixMillis};
 use thingcall_engine::Engine;
+use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
 use thingcall_store::{Before, Store};
 
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
@@ -23,7 +23,6 @@ use tracing::{debug, info, warn};
 use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
-use crate::draining;
 use crate::observe::Observed;
 use crate::operator;
 use crate::output;
@@ -56,10 +55,8 @@ pub(crate) struct Server {
     brokers: Brokers,
     publishing: Option<Publishing>,
     observed: Observed,
-    /// Tells the front to finish.
-    draining: watch::Sender<bool>,
-    front: JoinHandle<()>,
-    metrics: JoinHandle<()>,
+    front: Serving,
+    metrics: Serving,
     kicker: JoinHandle<()>,
 }
 
@@ -117,7 +114,6 @@ impl Server {
         let front = Front::new(config.api.clone(), parts, metering)?;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
-        let (draining, drain) = watch::channel(false);
         let addresses = Addresses {
             api: api.local_addr()?,
             mqtt: brokers.mqtt_address(),
@@ -130,7 +126,7 @@ impl Server {
         readiness.serves();
         Ok(Self {
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
-            front: tokio::spawn(front.serve(api, draining::begun(drain))),
+            front: front.serve(api),
             metrics: observed.serve(
                 metrics,
                 &config.metrics,
@@ -146,7 +142,6 @@ impl Server {
             brokers,
             publishing,
             observed,
-            draining,
         })
     }
 
@@ -157,21 +152,18 @@ impl Server {
 
     /// Says that it ends and takes calls for `ready_pause` more; then takes none, lets those that wait have their answer
     /// for at most `within`, and closes everything.
-    pub(crate) async fn stop(mut self, ready_pause: Duration, within: Duration) -> Stopped {
+    pub(crate) async fn stop(self, ready_pause: Duration, within: Duration) -> Stopped {
         self.observed.drain();
         sleep(ready_pause).await;
-        self.draining.send_replace(true);
+        self.front.drain();
         let left = self.engine.drain(within).await;
         if left > 0 {
             warn!(calls = left, "calls had no answer in time; they were ended");
         }
-        match timeout(CLOSE_TIMEOUT, &mut self.front).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "the front failed"),
-            Err(_) => {
-                self.front.abort();
-                warn!("callers kept their connections open; they were closed");
-            }
+        match self.front.stop(CLOSE_TIMEOUT).await {
+            Ok(()) => {}
+            Err(NotEnded::Failed(error)) => warn!(%error, "the front failed"),
+            Err(NotEnded::Cut(_)) => warn!("callers kept their connections open; they were closed"),
         }
         self.kicker.abort();
         if let Some(publishing) = self.publishing {
@@ -182,7 +174,7 @@ impl Server {
         // Before the store, whose lock keeps the next server away.
         drop(self.left);
         self.store.close().await;
-        self.metrics.abort();
+        drop(self.metrics);
         info!("stopped");
         if destroyed { Stopped::Wholly } else { Stopped::PluginsRun }
     }

@@ -15,6 +15,7 @@ use thingcall_core::{
     UnixMillis,
 };
 use thingcall_engine::Engine;
+use thingcall_listen::Serving;
 use thingcall_tsl::ArgsCheck;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,8 +29,8 @@ const ARGS: &str = r#"{"param1":7}"#;
 
 /// Everything that one part needs.
 pub(crate) enum Ready {
-    /// Signed requests, the next one last, and a connection to the front.
-    Http { requests: Vec<String>, stream: TcpStream },
+    /// Signed requests, the next one last, and a connection to the front, which serves as long as it is kept.
+    Http { requests: Vec<String>, stream: TcpStream, _front: Serving },
     /// Requests as the front makes them.
     Engine { engine: Arc<Engine>, requests: Vec<Request> },
     /// The check of a call's arguments against the model.
@@ -56,9 +57,9 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
     Ok(match part {
         "http-acs3" | "http-v1" => {
             // The front first: it refuses what was signed before it began.
-            let stream = front(&site, engine, &metering).await?;
+            let (front, stream) = front(&site, engine, &metering).await?;
             let requests = (0..runs).map(|_| signed(&site, part == "http-acs3")).collect();
-            Ready::Http { requests, stream }
+            Ready::Http { requests, stream, _front: front }
         }
         "engine-sync" | "engine-async" => {
             let service = if part == "engine-sync" { SYNC } else { ASYNC };
@@ -80,7 +81,7 @@ impl Ready {
     /// Runs it so often.
     pub(crate) async fn run(&mut self, calls: usize) -> anyhow::Result<()> {
         match self {
-            Self::Http { requests, stream } => {
+            Self::Http { requests, stream, .. } => {
                 let mut answer = vec![0; 4096];
                 for request in requests.drain(requests.len().saturating_sub(calls)..) {
                     stream.write_all(request.as_bytes()).await?;
@@ -122,15 +123,15 @@ impl Ready {
 }
 
 /// A front on this thread, and a connection to it.
-async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> anyhow::Result<TcpStream> {
+async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> anyhow::Result<(Serving, TcpStream)> {
     let config = thingcall_api::Config { calls_per_second_max: 0, ..thingcall_api::Config::default() };
     let parts = thingcall_api::FrontParts { engine, directory: site.clone(), keys: site.clone() };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(Front::new(config, parts, metering)?.serve(listener, std::future::pending()));
+    let serving = Front::new(config, parts, metering)?.serve(listener);
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok((serving, stream))
 }
 
 /// A request of the benchmark, as it stands on the wire.

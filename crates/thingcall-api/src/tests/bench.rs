@@ -10,10 +10,10 @@ use thingcall_core::{
     AccessKey, Answer, CallError, CallId, CallMode, Keys, Outcome, ReplyBody, Request, Secret, UnixMillis,
 };
 use thingcall_engine::Invoked;
+use thingcall_listen::Serving;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 
 use super::directory::MemoryDirectory;
 use crate::auth::Authenticator;
@@ -136,15 +136,8 @@ pub(super) struct Server {
     pub(super) directory: Arc<MemoryDirectory>,
     pub(super) calls_started: mpsc::UnboundedReceiver<()>,
     pub(super) calls_dropped: mpsc::UnboundedReceiver<()>,
-    pub(super) drain: Option<oneshot::Sender<()>>,
-    pub(super) serving: JoinHandle<()>,
+    pub(super) serving: Serving,
     registry: Registry,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
 }
 
 impl Setup {
@@ -169,10 +162,8 @@ impl Setup {
         let front = Front::assemble(self.config, engine.clone(), directory.clone(), auth, &registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (drain, drained) = oneshot::channel();
-        let serving = tokio::spawn(front.serve(listener, async { drained.await.unwrap_or_default() }));
-        let drain = Some(drain);
-        Server { address, engine, directory, calls_started, calls_dropped, drain, serving, registry }
+        let serving = front.serve(listener);
+        Server { address, engine, directory, calls_started, calls_dropped, serving, registry }
     }
 }
 

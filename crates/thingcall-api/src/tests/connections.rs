@@ -51,16 +51,17 @@ async fn a_drain_lets_running_calls_end_and_closes_idle_connections() {
     used.write_all(call().as_bytes()).await.unwrap();
     assert_eq!(receive(&mut used).await.unwrap().status, 200);
     server.calls_started.recv().await.unwrap();
+    server.calls_dropped.recv().await.unwrap();
     let waits = acs3("InvokeThingService", &[CALL[0], CALL[1], ("Identifier", "Waits"), CALL[3]], &signer());
     running.write_all(waits.as_bytes()).await.unwrap();
     server.calls_started.recv().await.unwrap();
-    server.drain.take().unwrap().send(()).unwrap();
+    server.serving.drain();
     assert!(soon(receive(&mut used)).await.is_none(), "closed");
     assert!(soon(receive(&mut silent)).await.is_none(), "closed before its first request");
-    assert!(!server.serving.is_finished(), "a call still runs");
+    assert!(server.calls_dropped.try_recv().is_err(), "a call still runs");
     assert!(tokio::net::TcpStream::connect(server.address).await.is_err(), "nobody listens");
     drop(running);
-    soon(&mut server.serving).await.unwrap();
+    server.serving.stop(Duration::from_secs(10)).await.unwrap();
 }
 
 #[tokio::test]

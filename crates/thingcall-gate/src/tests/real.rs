@@ -8,7 +8,6 @@ use rumqttc_v4::{
 use thingcall_alink as alink;
 use thingcall_core::{SyncTopic, TransportName};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::amqp::{ACCESS_REFUSED, Amqp, Refused};
@@ -96,9 +95,8 @@ async fn a_device_behind_rabbitmq_reaches_its_own_topics_and_no_others() {
     let bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (drain, drained) = oneshot::channel::<()>();
     let gate = crate::Gate { keeper: bench.gate.keeper.clone(), figures: bench.gate.figures.clone() };
-    let serving = tokio::spawn(gate.serve(listener, async { drop(drained.await) }));
+    let serving = gate.serve(listener);
     let rabbit = tokio::task::spawn_blocking(move || Rabbit::start(address)).await.unwrap();
 
     only_who_proves_to_be_a_device_gets_in(&bench, &rabbit).await;
@@ -107,8 +105,7 @@ async fn a_device_behind_rabbitmq_reaches_its_own_topics_and_no_others() {
     a_device_that_speaks_amqp_is_confined_too(&rabbit).await;
 
     drop(rabbit);
-    drain.send(()).unwrap();
-    timeout(PATIENCE, serving).await.expect("idle connections are closed").unwrap();
+    serving.stop(PATIENCE).await.expect("idle connections are closed");
 }
 
 async fn only_who_proves_to_be_a_device_gets_in(bench: &Bench, rabbit: &Rabbit) {

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::{Caller, Figures, Limits, Plain, serve};
+use crate::{Caller, Figures, Limits, Plain, Serving, serve};
 
 const LIMITS: Limits = Limits {
     connections_max: 10,
@@ -38,13 +38,14 @@ async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infal
     Ok(Response::new(Full::new(answer)))
 }
 
-async fn start(limits: Limits) -> (SocketAddr, Registry) {
+/// A listener, as long as its handle is kept.
+async fn start(limits: Limits) -> (SocketAddr, Registry, Serving) {
     let registry = Registry::new();
     let figures = Figures::register("test", &registry).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, limits, figures, Plain(service_fn(echo)), std::future::pending()));
-    (address, registry)
+    let serving = serve(listener, limits, figures, Plain(service_fn(echo)));
+    (address, registry, serving)
 }
 
 fn metrics(registry: &Registry) -> String {
@@ -71,7 +72,7 @@ async fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
 
 #[tokio::test]
 async fn every_request_that_cannot_be_read_is_answered_with_a_body() {
-    let (address, registry) = start(LIMITS).await;
+    let (address, registry, _serving) = start(LIMITS).await;
     let target = format!("GET /?{} HTTP/1.1\r\nHost: here\r\n\r\n", "a".repeat(70_000));
     let head = format!("GET / HTTP/1.1\r\nHost: here\r\nA: {}\r\n\r\n", "a".repeat(300_000));
     for (request, status, says) in [
@@ -93,14 +94,14 @@ async fn every_request_that_cannot_be_read_is_answered_with_a_body() {
 
 #[tokio::test]
 async fn an_answer_before_an_unreadable_request_is_not_lost() {
-    let (address, _) = start(LIMITS).await;
+    let (address, _, _serving) = start(LIMITS).await;
     let answer = ask(address, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nfirstnonsense\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\n\r\nfirstHTTP/1.1 400 Bad"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_head_that_is_not_ended_in_time_is_told_so_and_silence_is_not() {
-    let (address, _) = start(Limits { head_timeout: Duration::from_millis(50), ..LIMITS }).await;
+    let (address, _, _serving) = start(Limits { head_timeout: Duration::from_millis(50), ..LIMITS }).await;
     let answer = ask(address, "GET / HT").await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("50ms"), "{answer}");
     assert_eq!(ask(address, "").await, "");
@@ -108,7 +109,7 @@ async fn a_head_that_is_not_ended_in_time_is_told_so_and_silence_is_not() {
 
 #[tokio::test]
 async fn a_caller_that_does_not_read_loses_its_connection() {
-    let (address, registry) = start(Limits { write_timeout: Duration::from_millis(100), ..LIMITS }).await;
+    let (address, registry, _serving) = start(Limits { write_timeout: Duration::from_millis(100), ..LIMITS }).await;
     let mut stream = connect(address).await;
     stream.write_all(b"GET /large HTTP/1.1\r\n\r\n").await.unwrap();
     let cut = r#"thingcall_listener_connections_cut_total{listener="test",reason="slow_to_read"} 1"#;
@@ -123,7 +124,7 @@ async fn a_caller_that_does_not_read_loses_its_connection() {
 
 #[tokio::test]
 async fn bytes_that_nobody_vouched_for_are_bounded_over_all_connections() {
-    let (address, registry) = start(LIMITS).await;
+    let (address, registry, _serving) = start(LIMITS).await;
     let gauge = |bytes: usize| format!("thingcall_listener_unauthenticated_bytes{{listener=\"test\"}} {bytes}\n");
     let mut held = Vec::new();
     for _ in 0..3 {
@@ -163,4 +164,21 @@ async fn bytes_that_nobody_vouched_for_are_bounded_over_all_connections() {
     })
     .await
     .expect("all of it comes back");
+}
+
+#[tokio::test]
+async fn connections_are_cut_with_the_handle_of_their_listener() {
+    let (address, registry, serving) = start(LIMITS).await;
+    let mut stream = connect(address).await;
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let open = |connections: u8| format!("thingcall_listener_connections{{listener=\"test\"}} {connections}\n");
+    assert!(metrics(&registry).contains(&open(1)));
+
+    drop(serving);
+    rest(stream).await;
+    assert!(metrics(&registry).contains(&open(0)), "{}", metrics(&registry));
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }
