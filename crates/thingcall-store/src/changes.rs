@@ -14,9 +14,10 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
+use crate::change::Change;
 use crate::connection::Tx;
 use crate::memory::{DeviceEntry, Memory, Swap};
-use crate::store::{self, Shared, WriteSide};
+use crate::shared::{self, Shared, WriteSide};
 use crate::trouble::Stop;
 use crate::{calls, rows};
 
@@ -24,23 +25,6 @@ use crate::{calls, rows};
 const CHANGES_KEPT: i64 = 10_000;
 /// Rows read at a time.
 const CHANGES_AT_ONCE: i64 = 500;
-
-/// What was changed, whichever process changed it. Memory has it already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A product was made, or its settings or model were changed.
-    Product(ProductKey),
-    /// A device was registered.
-    DeviceAdded(DeviceKey),
-    /// It may connect again.
-    DeviceEnabled(DeviceKey),
-    /// It may not be connected any more.
-    DeviceDisabled(DeviceKey),
-    /// It is forgotten, or another one has its name: it may not be connected any more.
-    DeviceRemoved(DeviceKey),
-    /// The access key with this id was made or changed.
-    Key(String),
-}
 
 /// What a row of `changes` names.
 #[derive(Debug, Clone, Copy)]
@@ -236,7 +220,7 @@ pub(crate) async fn poll(shared: Arc<Shared>, every: Duration, mut closing: watc
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = store::closed(&mut closing) => return,
+            () = shared::closed(&mut closing) => return,
             _ = tick.tick() => {}
         }
         // The lock is let go in between: others write while many changes are taken over.

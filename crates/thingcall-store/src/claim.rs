@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use crate::open::OpenError;
-use crate::{Config, Store, owner};
+use crate::{Config, owner};
 
 /// Who only looks whether there is a server holds the lock for a moment.
 const LOOKERS_TIME: Duration = Duration::from_millis(300);
@@ -86,27 +86,23 @@ pub fn is_served(config: &Config, folder: &Path) -> bool {
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-impl Store {
-    /// Whether a running server knows all that this process has changed; waits for it.
-    pub async fn known_to_server(&self) -> Known {
-        let path = path(&self.shared().path);
-        let change = self.shared().write.lock().await.last_change;
-        let until = Instant::now() + SERVER_TIME + self.shared().config.change_poll * 2;
-        // Without a file there never was a server.
-        let Ok(file) = File::open(path) else { return Known::NoServer };
-        loop {
-            if file.try_lock_shared().is_ok() {
-                drop(file.unlock());
-                return Known::NoServer;
-            }
-            if taken_over(&file) >= change {
-                return Known::Yes;
-            }
-            if Instant::now() >= until {
-                return Known::NotYet;
-            }
-            sleep(PAUSE).await;
+/// Whether a server that runs on this store knows the change; waits for it.
+pub(crate) async fn known(store: &Path, change: i64, change_poll: Duration) -> Known {
+    let until = Instant::now() + SERVER_TIME + change_poll * 2;
+    // Without a file there never was a server.
+    let Ok(file) = File::open(path(store)) else { return Known::NoServer };
+    loop {
+        if file.try_lock_shared().is_ok() {
+            drop(file.unlock());
+            return Known::NoServer;
         }
+        if taken_over(&file) >= change {
+            return Known::Yes;
+        }
+        if Instant::now() >= until {
+            return Known::NotYet;
+        }
+        sleep(PAUSE).await;
     }
 }
 

@@ -18,7 +18,7 @@ use thingcall_tsl::{
 
 use crate::changes::{self, Subject};
 use crate::random::{self, NoRandomness};
-use crate::store::WriteSide;
+use crate::shared::WriteSide;
 use crate::trouble::Stop;
 use crate::{Store, calls, rows};
 

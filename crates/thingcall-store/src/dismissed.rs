@@ -8,8 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use thingcall_core::DeviceKey;
 use tokio::sync::Notify;
 
-use crate::Store;
-
 /// The devices.
 #[derive(Debug, Default)]
 pub(crate) struct Dismissed {
@@ -24,22 +22,18 @@ impl Dismissed {
         self.told.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<DeviceKey>> {
-        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store {
-    /// The devices that were disabled or removed since the last time, by this process or another; waits for one. Only of
-    /// a store that was claimed, and for one caller.
-    pub async fn dismissed(&self) -> Vec<DeviceKey> {
-        let Dismissed { told, .. } = &self.shared().dismissed;
+    /// Takes those there are; waits for one.
+    pub(crate) async fn next(&self) -> Vec<DeviceKey> {
         loop {
-            let devices = std::mem::take(&mut *self.shared().dismissed.lock());
+            let devices = std::mem::take(&mut *self.lock());
             if !devices.is_empty() {
                 return devices.into_iter().collect();
             }
-            told.notified().await;
+            self.told.notified().await;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<DeviceKey>> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,8 +3,6 @@
 //! **Invariant:** nothing here touches the file but `find`. What is handed over is written in the order it was handed over
 //! in, as far as the order matters.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
 use thingcall_core::{
     CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outbox, Record, Sent,
@@ -12,7 +10,6 @@ use thingcall_core::{
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
-use tracing::warn;
 
 use crate::calls::{End, Noted};
 use crate::columns::CallKey;
@@ -109,17 +106,6 @@ impl Store {
     fn hand_over(&self, call: CallKey, noted: Noted) {
         if self.queue().try_send(Write::Note(call, Box::new(noted))).is_err() {
             self.shared().lose_notes(1, "the store is closed or its write queue is full");
-        }
-    }
-}
-
-impl crate::store::Shared {
-    /// Counts and tells notes that are not written.
-    pub(crate) fn lose_notes(&self, count: u64, why: &str) {
-        let before = self.notes_lost.fetch_add(count, Ordering::Relaxed);
-        let lost = before + count;
-        if before.checked_ilog2() != lost.checked_ilog2() {
-            warn!(lost, why, "what became of calls is not written down; a command may be sent again");
         }
     }
 }

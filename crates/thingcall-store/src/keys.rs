@@ -5,8 +5,8 @@ use std::sync::Arc;
 use thingcall_core::{AccessKey, Keys, ResultShape, Secret, UnixMillis};
 
 use crate::changes::{self, Subject};
-use crate::store::WriteSide;
-use crate::trouble::Stop;
+use crate::shared::WriteSide;
+use crate::trouble::{SaysTrouble, Stop, Trouble, in_words};
 use crate::{Store, random, rows};
 
 /// Longest id of an access key.
@@ -159,6 +159,12 @@ fn checked(id: String) -> Result<String, KeyError> {
 fn taken(problem: sqlx::Error, id: &str) -> Stop<KeyError> {
     let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
     if unique { Stop::Refused(KeyError::Exists(id.to_owned())) } else { Stop::Failed(problem) }
+}
+
+impl SaysTrouble for KeyError {
+    fn says(trouble: Trouble, written: bool) -> Self {
+        Self::Unwritable(in_words(trouble, written))
+    }
 }
 
 fn no_randomness(problem: random::NoRandomness) -> KeyError {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, DeviceRef, IotId, ProductKey, Secret, UnixMillis};
 use thingcall_tsl::{DeviceRecord, Found, Product, Route};
 
-use crate::presence::Live;
+use crate::live::Live;
 
 /// A registered device.
 #[derive(Debug, Clone)]

@@ -4,61 +4,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::store::{Shared, WriteSide};
+use crate::Config;
+use crate::shared::Shared;
+use crate::sizes::wide;
 use crate::trouble::Trouble;
-use crate::{Config, Store};
 
-/// What only the holder of the write lock knows, as it was when it let go.
-#[derive(Debug, Default)]
-pub(crate) struct Sizes {
-    records: AtomicU64,
-    outbox: AtomicU64,
-    unwritten: AtomicU64,
-    pub(crate) log_bytes: AtomicU64,
-}
-
-impl Sizes {
-    /// Takes them over.
-    pub(crate) fn measure(&self, side: &WriteSide) {
-        self.records.store(side.records, Ordering::Relaxed);
-        self.outbox.store(wide(side.waiting.len()), Ordering::Relaxed);
-        self.unwritten.store(wide(side.unwritten.len()), Ordering::Relaxed);
-    }
-}
-
-/// A gauge and where its value comes from.
-type Read = fn(&Store) -> u64;
+/// A gauge and where its value comes from: what is shared, and how many writes wait.
+type Read = fn(&Shared, usize) -> u64;
 /// And its limit.
 type Limit = fn(&Config) -> u64;
 
 const GAUGES: &[(&str, &str, Read, Limit)] = &[
-    ("products", "Products", |s| wide(s.shared().memory.counts().0), |c| wide(c.products_max.get())),
-    ("devices", "Devices", |s| wide(s.shared().memory.counts().1), |c| wide(c.devices_max.get())),
-    ("keys", "Access keys", |s| wide(s.shared().memory.counts().2), |c| wide(c.keys_max.get())),
-    (
-        "records",
-        "Records of asynchronous calls",
-        |s| size(&s.shared().sizes.records),
-        |c| wide(c.journal_records_max.get()),
-    ),
+    ("products", "Products", |s, _| wide(s.memory.counts().0), |c| wide(c.products_max.get())),
+    ("devices", "Devices", |s, _| wide(s.memory.counts().1), |c| wide(c.devices_max.get())),
+    ("keys", "Access keys", |s, _| wide(s.memory.counts().2), |c| wide(c.keys_max.get())),
+    ("records", "Records of asynchronous calls", |s, _| size(&s.sizes.records), |c| wide(c.journal_records_max.get())),
     (
         "outbox_calls",
         "QoS 1 commands that wait for their devices",
-        |s| size(&s.shared().sizes.outbox),
+        |s, _| size(&s.sizes.outbox),
         |c| wide(c.journal_records_max.get()),
     ),
     (
         "write_queue_records",
         "Writes that wait for the disk; new calls are refused at the limit, and notes on calls at twice the limit",
-        |s| wide(s.queued()) + size(&s.shared().sizes.unwritten),
+        |s, queued| wide(queued) + size(&s.sizes.unwritten),
         |c| wide(c.write_queue_records_max.get()),
     ),
-    (
-        "log_bytes",
-        "Length of the store's write-ahead log",
-        |s| size(&s.shared().sizes.log_bytes),
-        |c| c.log_bytes_max.get(),
-    ),
+    ("log_bytes", "Length of the store's write-ahead log", |s, _| size(&s.sizes.log_bytes), |c| c.log_bytes_max.get()),
 ];
 
 /// The series of one store.
@@ -97,34 +70,15 @@ impl Metrics {
         Ok(Self { gauges, writable, notes_lost, failures })
     }
 
-    fn refresh(&self, store: &Store) {
+    pub(crate) fn refresh(&self, shared: &Shared, queued: usize) {
         for (gauge, read) in &self.gauges {
-            gauge.set(signed(read(store)));
+            gauge.set(signed(read(shared, queued)));
         }
-        let Shared { health, notes_lost, .. } = store.shared();
+        let Shared { health, notes_lost, .. } = shared;
         self.writable.set(i64::from(health.trouble().is_none()));
         up_to(&self.notes_lost, notes_lost.load(Ordering::Relaxed));
         for (counter, trouble) in &self.failures {
             up_to(counter, health.failures(*trouble));
-        }
-    }
-}
-
-impl Store {
-    /// Shows how full the store is in this registry, from the next refresh on.
-    ///
-    /// # Errors
-    /// If the metrics are registered already.
-    pub fn show_metrics(&self, registry: &Registry) -> Result<(), prometheus::Error> {
-        let metrics = Metrics::register(&self.shared().config, registry)?;
-        let _shown_once = self.shared().metrics.set(metrics);
-        Ok(())
-    }
-
-    /// Brings the metrics up to date.
-    pub fn refresh_metrics(&self) {
-        if let Some(metrics) = self.shared().metrics.get() {
-            metrics.refresh(self);
         }
     }
 }
@@ -135,10 +89,6 @@ fn up_to(counter: &IntCounter, value: u64) {
 
 fn size(of: &AtomicU64) -> u64 {
     of.load(Ordering::Relaxed)
-}
-
-fn wide(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn signed(number: u64) -> i64 {

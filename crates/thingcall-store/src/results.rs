@@ -12,7 +12,7 @@ use thingcall_core::{Backlog, CallResult, IotId, JournalError, Outcome, ResultsO
 use tracing::warn;
 
 use crate::many::Many;
-use crate::store::WriteSide;
+use crate::shared::WriteSide;
 use crate::trouble::Stop;
 use crate::{Store, columns};
 

@@ -11,8 +11,8 @@ use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
 use crate::columns::{decode, device_key};
+use crate::live::{Live, Seen};
 use crate::memory::{DeviceEntry, Memory};
-use crate::presence::{Live, Seen};
 
 /// Fills an empty memory.
 pub(crate) async fn load(conn: &mut SqliteConnection, memory: &Memory) -> Result<(), sqlx::Error> {

@@ -1,30 +1,28 @@
 //! One open file: its memory, its connections, its two tasks (the writer, and the poller of changes).
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
-use sqlx::sqlite::SqlitePool;
-use thingcall_core::{Conditions, Device, UnixMillis, UnwrittenReply, Weight};
+use thingcall_core::{Conditions, DeviceKey, UnixMillis, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use crate::calls::Noted;
-use crate::claim::{Before, Claim};
-use crate::columns::CallKey;
+use crate::change::Change;
+use crate::claim::{self, Before, Claim, Known};
 use crate::connection::WriteConnection;
 use crate::dismissed::Dismissed;
 use crate::health::Health;
+use crate::marked::Marked;
 use crate::memory::Memory;
-use crate::metrics::{Metrics, Sizes};
+use crate::metrics::Metrics;
 use crate::open::{self, OpenError};
 use crate::outbox::{self, WaitingCommands};
-use crate::presence::Marked;
-use crate::trouble::{SaysTrouble, Stop, Trouble};
+use crate::shared::{Shared, Unwritten, WriteSide};
+use crate::sizes::Sizes;
 use crate::writer::{self, Write};
-use crate::{Change, Config, calls, changes, rows};
+use crate::{Config, calls, changes, rows};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -39,64 +37,8 @@ pub struct Store {
     /// Ends both tasks; so does dropping it.
     closing: watch::Sender<bool>,
     tasks: StdMutex<Vec<JoinHandle<()>>>,
-}
-
-/// What the store and its tasks share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) path: PathBuf,
-    pub(crate) health: Health,
-    pub(crate) sizes: Sizes,
-    pub(crate) metrics: OnceLock<Metrics>,
-    pub(crate) memory: Memory,
-    /// Devices whose presence is to be written.
-    pub(crate) marked: Marked,
-    pub(crate) reads: SqlitePool,
-    /// The one write lock of the process. Fair, which SQLite's own is not.
-    pub(crate) write: Mutex<WriteSide>,
-    /// Notes that found the write queue full.
-    pub(crate) notes_lost: AtomicU64,
-    /// Told when a result may have become due.
-    pub(crate) results: Notify,
-    pub(crate) dismissed: Dismissed,
-    changes: broadcast::Sender<Change>,
-    /// Held by the one server of the data folder.
-    claim: StdMutex<Option<Claim>>,
-}
-
-/// What only the holder of the write lock touches.
-#[derive(Debug)]
-pub(crate) struct WriteSide {
-    pub(crate) conn: WriteConnection,
-    /// The last row of `changes` that memory has.
-    pub(crate) last_change: i64,
-    pub(crate) waiting: WaitingCommands,
-    /// How many records the journal holds.
-    pub(crate) records: u64,
-    /// Where the next search for a record to drop begins.
-    pub(crate) prune_after: i64,
-    /// What became of calls, and could not be written yet.
-    pub(crate) unwritten: Unwritten,
-    /// Devices that are gone, and whose open calls could not be ended yet.
-    pub(crate) gone: Vec<Arc<Device>>,
-}
-
-/// Notes and replies that wait until they can be written. Whoever hands replies over bounds them.
-#[derive(Debug, Default)]
-pub(crate) struct Unwritten {
-    pub(crate) notes: HashMap<CallKey, Noted>,
-    pub(crate) replies: Vec<Box<dyn UnwrittenReply>>,
-}
-
-impl Unwritten {
-    pub(crate) fn len(&self) -> usize {
-        self.notes.len() + self.replies.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    /// Once they are shown.
+    metrics: OnceLock<Metrics>,
 }
 
 /// How full the store is.
@@ -146,7 +88,6 @@ impl Store {
             config,
             health: Health::new(path.clone()),
             sizes: Sizes::default(),
-            metrics: OnceLock::new(),
             path,
             memory,
             marked: Marked::default(),
@@ -181,7 +122,7 @@ impl Store {
         let poll = changes::poll(shared.clone(), shared.config.change_poll, closing.subscribe());
         let write = writer::run(shared.clone(), writes, closing.subscribe());
         let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll)]);
-        Self { shared, queue, closing, tasks }
+        Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
     }
 
     /// Makes this process the server of the data folder: no other one can be, and no device is online yet. From now on
@@ -237,6 +178,35 @@ impl Store {
         info!(path = %self.shared.path.display(), "store closed");
     }
 
+    /// The devices that were disabled or removed since the last time, by this process or another; waits for one. Only of
+    /// a store that was claimed, and for one caller.
+    pub async fn dismissed(&self) -> Vec<DeviceKey> {
+        self.shared.dismissed.next().await
+    }
+
+    /// Whether a running server knows all that this process has changed; waits for it.
+    pub async fn known_to_server(&self) -> Known {
+        let change = self.shared.write.lock().await.last_change;
+        claim::known(&self.shared.path, change, self.shared.config.change_poll).await
+    }
+
+    /// Shows how full the store is in this registry, from the next refresh on.
+    ///
+    /// # Errors
+    /// If the metrics are registered already.
+    pub fn show_metrics(&self, registry: &prometheus::Registry) -> Result<(), prometheus::Error> {
+        let metrics = Metrics::register(&self.shared.config, registry)?;
+        let _shown_once = self.metrics.set(metrics);
+        Ok(())
+    }
+
+    /// Brings the metrics up to date.
+    pub fn refresh_metrics(&self) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.refresh(&self.shared, self.queued());
+        }
+    }
+
     /// What is changed from now on, by this process or another; seen within `change_poll`. A listener that falls more
     /// than 1024 changes behind is told `Lagged` and must look at what it keeps anew; [`Registry`] is never behind.
     ///
@@ -273,50 +243,6 @@ impl Store {
     }
 }
 
-impl Shared {
-    /// The claim of the data folder, if this process has it.
-    fn claimed(&self) -> MutexGuard<'_, Option<Claim>> {
-        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Commands that wait for the server to know a change may go on.
-    pub(crate) fn taken_over(&self, change: i64) {
-        if let Some(claim) = &*self.claimed() {
-            claim.note(change);
-        }
-    }
-
-    /// What a piece of work on the write connection comes to for whoever asked for it.
-    pub(crate) fn ended<T, E: SaysTrouble>(&self, side: &mut WriteSide, result: Result<T, Stop<E>>) -> Result<T, E> {
-        result.map_err(|stop| match stop {
-            Stop::Refused(why) => why,
-            Stop::Failed(problem) => E::says(self.failed(side, &problem), false),
-            Stop::Unread(problem) => E::says(self.failed(side, &problem), true),
-        })
-    }
-
-    /// Something failed on the write connection: it is not used as it is, and all are told.
-    pub(crate) fn failed(&self, side: &mut WriteSide, problem: &sqlx::Error) -> Trouble {
-        side.conn.failed();
-        self.health.fails(problem)
-    }
-
-    /// Tells whoever listens; nobody need. What a server must act on is kept until it has.
-    pub(crate) fn announce(&self, change: Change) {
-        if let Change::DeviceDisabled(device) | Change::DeviceRemoved(device) = &change
-            && self.claimed().is_some()
-        {
-            self.dismissed.put(device);
-        }
-        let _listeners = self.changes.send(change);
-    }
-}
-
 async fn fold(conn: &mut WriteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn.read().await?).await.map(drop)
-}
-
-/// Returns when the store closes or is dropped.
-pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
-    drop(closing.wait_for(|closing| *closing).await);
 }

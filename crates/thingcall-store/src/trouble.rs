@@ -5,8 +5,6 @@ use std::fmt;
 use thingcall_core::JournalError;
 use thingcall_tsl::DirectoryError;
 
-use crate::KeyError;
-
 /// What SQLite says when the index of the write-ahead log cannot grow: that file system is full, too.
 const IOERR_SHMSIZE: u32 = 4874;
 
@@ -140,13 +138,8 @@ impl SaysTrouble for DirectoryError {
     }
 }
 
-impl SaysTrouble for KeyError {
-    fn says(trouble: Trouble, written: bool) -> Self {
-        Self::Unwritable(in_words(trouble, written))
-    }
-}
-
-fn in_words(trouble: Trouble, written: bool) -> String {
+/// The same for people who change something.
+pub(crate) fn in_words(trouble: Trouble, written: bool) -> String {
     if written {
         format!("{trouble}: the change is written, and is taken over once it can be read")
     } else {

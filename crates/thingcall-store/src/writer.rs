@@ -18,7 +18,7 @@ use crate::changes;
 use crate::columns::{self, CallKey};
 use crate::outbox;
 use crate::replies::{self, Ends, Verdicts};
-use crate::store::{self, Shared, Unwritten, WriteSide};
+use crate::shared::{self, Shared, Unwritten, WriteSide};
 use crate::trouble::{SaysTrouble, Stop, Trouble};
 
 mod asked;
@@ -68,9 +68,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                 }
                 look_after(&shared, &mut side).await;
                 log.look_after(&shared, &mut side).await;
-                shared.sizes.measure(&side);
+                shared.measure(&side);
             }
-            () = store::closed(&mut closing), if !queue.is_closed() => queue.close(),
+            () = shared::closed(&mut closing), if !queue.is_closed() => queue.close(),
         }
     }
     let mut side = shared.write.lock().await;
@@ -125,7 +125,7 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
         }
         batch.write(shared, &mut side).await;
     }
-    shared.sizes.measure(&side);
+    shared.measure(&side);
 }
 
 async fn flush_presence(shared: &Shared, side: &mut WriteSide) {

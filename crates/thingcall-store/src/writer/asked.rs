@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use crate::calls::Noted;
 use crate::columns::CallKey;
 use crate::records;
-use crate::store::{Shared, WriteSide};
+use crate::shared::{Shared, WriteSide};
 use crate::trouble::Stop;
 
 /// What the writer is asked to do.

@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::open::LOG_BYTES_MAX;
-use crate::store::{Shared, WriteSide};
+use crate::shared::{Shared, WriteSide};
 
 /// How often it is asked for where readers are in the way, which takes the time below.
 const EVERY: Duration = Duration::from_secs(5);

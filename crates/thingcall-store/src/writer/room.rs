@@ -1,6 +1,6 @@
 //! Whether there is room: after trouble, a write as large as a call's tells, and not the next caller.
 
-use crate::store::WriteSide;
+use crate::shared::WriteSide;
 
 /// More than most calls take.
 const ROOM_BYTES: i64 = 65_536;

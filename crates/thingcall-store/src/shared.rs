@@ -1,0 +1,142 @@
+//! What the store, its two tasks and all that is written by them share. Whoever is above this room knows it; it knows none
+//! of them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+
+use sqlx::sqlite::SqlitePool;
+use thingcall_core::{Device, UnwrittenReply};
+use tokio::sync::{Mutex, Notify, broadcast, watch};
+use tracing::warn;
+
+use crate::Config;
+use crate::calls::Noted;
+use crate::change::Change;
+use crate::claim::Claim;
+use crate::columns::CallKey;
+use crate::connection::WriteConnection;
+use crate::dismissed::Dismissed;
+use crate::health::Health;
+use crate::marked::Marked;
+use crate::memory::Memory;
+use crate::outbox::WaitingCommands;
+use crate::sizes::Sizes;
+use crate::trouble::{SaysTrouble, Stop, Trouble};
+
+/// What the store and its tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) path: PathBuf,
+    pub(crate) health: Health,
+    pub(crate) sizes: Sizes,
+    pub(crate) memory: Memory,
+    /// Devices whose presence is to be written.
+    pub(crate) marked: Marked,
+    pub(crate) reads: SqlitePool,
+    /// The one write lock of the process. Fair, which SQLite's own is not.
+    pub(crate) write: Mutex<WriteSide>,
+    /// Notes that found the write queue full.
+    pub(crate) notes_lost: AtomicU64,
+    /// Told when a result may have become due.
+    pub(crate) results: Notify,
+    pub(crate) dismissed: Dismissed,
+    pub(crate) changes: broadcast::Sender<Change>,
+    /// Held by the one server of the data folder.
+    pub(crate) claim: StdMutex<Option<Claim>>,
+}
+
+/// What only the holder of the write lock touches.
+#[derive(Debug)]
+pub(crate) struct WriteSide {
+    pub(crate) conn: WriteConnection,
+    /// The last row of `changes` that memory has.
+    pub(crate) last_change: i64,
+    pub(crate) waiting: WaitingCommands,
+    /// How many records the journal holds.
+    pub(crate) records: u64,
+    /// Where the next search for a record to drop begins.
+    pub(crate) prune_after: i64,
+    /// What became of calls, and could not be written yet.
+    pub(crate) unwritten: Unwritten,
+    /// Devices that are gone, and whose open calls could not be ended yet.
+    pub(crate) gone: Vec<Arc<Device>>,
+}
+
+/// Notes and replies that wait until they can be written. Whoever hands replies over bounds them.
+#[derive(Debug, Default)]
+pub(crate) struct Unwritten {
+    pub(crate) notes: HashMap<CallKey, Noted>,
+    pub(crate) replies: Vec<Box<dyn UnwrittenReply>>,
+}
+
+impl Unwritten {
+    pub(crate) fn len(&self) -> usize {
+        self.notes.len() + self.replies.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Shared {
+    /// The claim of the data folder, if this process has it.
+    pub(crate) fn claimed(&self) -> MutexGuard<'_, Option<Claim>> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commands that wait for the server to know a change may go on.
+    pub(crate) fn taken_over(&self, change: i64) {
+        if let Some(claim) = &*self.claimed() {
+            claim.note(change);
+        }
+    }
+
+    /// What a piece of work on the write connection comes to for whoever asked for it.
+    pub(crate) fn ended<T, E: SaysTrouble>(&self, side: &mut WriteSide, result: Result<T, Stop<E>>) -> Result<T, E> {
+        result.map_err(|stop| match stop {
+            Stop::Refused(why) => why,
+            Stop::Failed(problem) => E::says(self.failed(side, &problem), false),
+            Stop::Unread(problem) => E::says(self.failed(side, &problem), true),
+        })
+    }
+
+    /// Something failed on the write connection: it is not used as it is, and all are told.
+    pub(crate) fn failed(&self, side: &mut WriteSide, problem: &sqlx::Error) -> Trouble {
+        side.conn.failed();
+        self.health.fails(problem)
+    }
+
+    /// Tells whoever listens; nobody need. What a server must act on is kept until it has.
+    pub(crate) fn announce(&self, change: Change) {
+        if let Change::DeviceDisabled(device) | Change::DeviceRemoved(device) = &change
+            && self.claimed().is_some()
+        {
+            self.dismissed.put(device);
+        }
+        let _listeners = self.changes.send(change);
+    }
+
+    /// Counts and tells notes that are not written.
+    pub(crate) fn lose_notes(&self, count: u64, why: &str) {
+        let before = self.notes_lost.fetch_add(count, Ordering::Relaxed);
+        let lost = before + count;
+        if before.checked_ilog2() != lost.checked_ilog2() {
+            warn!(lost, why, "what became of calls is not written down; a command may be sent again");
+        }
+    }
+
+    /// Takes over the figures that only the holder of the write lock knows.
+    pub(crate) fn measure(&self, side: &WriteSide) {
+        let WriteSide { records, waiting, unwritten, .. } = side;
+        self.sizes.measure(*records, waiting.len(), unwritten.len());
+    }
+}
+
+/// Returns when the store closes or is dropped.
+pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
+    drop(closing.wait_for(|closing| *closing).await);
+}
