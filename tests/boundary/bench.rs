@@ -97,11 +97,6 @@ pub(crate) fn deadline() -> Deadline {
     Deadline::at((Instant::now() + PATIENCE).into_std())
 }
 
-/// Now.
-pub(crate) fn began() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
 /// A device's answer.
 pub(crate) fn replied(data: &str) -> Answer {
     Answer::Replied(ReplyBody { code: ReplyBody::SUCCESS, message: None, data: data.to_owned() })

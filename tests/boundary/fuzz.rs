@@ -19,7 +19,7 @@ use thingcall_tests::c_plugin;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::bench::{Bench, began, call, deadline, replied};
+use crate::bench::{Bench, call, deadline, replied};
 
 const CALLS: u32 = 5_000;
 const SEED: u64 = 424_242;
@@ -240,10 +240,6 @@ impl DeviceLink for Device {
             CallMode::Sync => Ok(replied(r#"{"of":"the device"}"#)),
             CallMode::Async => Ok(Answer::Accepted),
         }
-    }
-
-    fn began(&self) -> std::time::Instant {
-        began()
     }
 
     fn deadline(&self) -> Deadline {

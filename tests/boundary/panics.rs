@@ -13,7 +13,7 @@ use thingcall_core::{
 use thingcall_loader::{Execution, PluginConfig};
 use thingcall_tests::rust_plugin;
 
-use crate::bench::{Bench, began, call, deadline, device, replied};
+use crate::bench::{Bench, call, deadline, device, replied};
 
 /// Answers `{}`.
 struct Agreeing;
@@ -22,10 +22,6 @@ struct Agreeing;
 impl DeviceLink for Agreeing {
     async fn call(&self, _command: Command) -> Result<Answer, CallError> {
         Ok(replied("{}"))
-    }
-
-    fn began(&self) -> std::time::Instant {
-        began()
     }
 
     fn deadline(&self) -> Deadline {

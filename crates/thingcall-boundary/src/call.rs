@@ -66,7 +66,7 @@ impl CallActor {
         instance: &Arc<Instance>,
     ) -> Option<Arc<Self>> {
         CALLS.insert(&instance.series, |token| {
-            let (request, entered) = (CallRequest::new(call, device.deadline()), Instant::from_std(device.began()));
+            let (request, entered) = (CallRequest::new(call, device.deadline()), Instant::now());
             let (over, mail) = (AtomicBool::new(false), Mutex::new(Mail::new(instance.terms.execution)));
             let actor = Arc::new(Self { permit, token, request, entered, over, mail });
             (actor.clone(), actor)

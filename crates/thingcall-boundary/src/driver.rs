@@ -166,7 +166,6 @@ impl<'a> Driver<'a> {
         let instance = self.actor.instance();
         let (answer, result) = answer(instance.plugin(), self.call.mode, &mut self.tally, completion);
         let now = Instant::now();
-        self.device.answered(now.into_std());
         instance.series.ended(result, now - self.actor.entered());
         answer
     }

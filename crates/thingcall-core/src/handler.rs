@@ -1,7 +1,6 @@
 //! The seam between the engine and what decides about a call: the built-in path or a plugin.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,15 +35,8 @@ pub trait DeviceLink: Send + Sync {
     /// Why there is no reply, and whether the device may have executed the command.
     async fn call(&self, command: Command) -> Result<Answer, CallError>;
 
-    /// When the handler was given the call.
-    fn began(&self) -> Instant;
-
     /// When the handler is dropped: its caller waits no longer, in an asynchronous call either.
     fn deadline(&self) -> Deadline;
-
-    /// The handler has its answer, and it is this late: who made the link need not ask the clock again. It is a service,
-    /// not a duty.
-    fn answered(&self, _at: Instant) {}
 }
 
 /// Who handles what beside the built-in path. Answers from memory: it stands on the path of every call.

@@ -1,4 +1,4 @@
-//! How long a call has waited for its device, and when its handler had its answer.
+//! How long a call has waited for its device.
 //!
 //! **Invariant:** a moment counts once, however many commands are under way in it. One task polls a call's handler and
 //! with it all of its commands, so nothing here is changed by two at once: the atomics are for `Sync` alone.
@@ -23,23 +23,21 @@ pub(crate) struct AtDevice {
     came_ns: AtomicU64,
     /// Whether the wait for an answer was given up.
     unanswered: AtomicBool,
-    /// When the handler said that it had its answer; 0 = it did not.
-    answered_ns: AtomicU64,
 }
 
 impl AtDevice {
     /// None so far; `from` is before the first.
     pub(crate) const fn new(from: Instant) -> Self {
-        let [since_ns, total_ns, came_ns, answered_ns] = [const { AtomicU64::new(0) }; 4];
+        let [since_ns, total_ns, came_ns] = [const { AtomicU64::new(0) }; 3];
         let unanswered = AtomicBool::new(false);
-        Self { from, commands: AtomicU32::new(0), since_ns, total_ns, came_ns, unanswered, answered_ns }
+        Self { from, commands: AtomicU32::new(0), since_ns, total_ns, came_ns, unanswered }
     }
 
-    /// Counts a command as under way until the guard is dropped.
-    pub(crate) fn ask(&self) -> Asked<'_> {
+    /// Counts a command as under way from `now` on until the guard is dropped.
+    pub(crate) fn ask(&self, now: Instant) -> Asked<'_> {
         let before = self.commands.load(Relaxed);
         if before == 0 {
-            self.since_ns.store(self.ns(Instant::now()), Relaxed);
+            self.since_ns.store(self.ns(now), Relaxed);
         }
         self.commands.store(before + 1, Relaxed);
         Asked { at_device: self, ended: None }
@@ -54,27 +52,13 @@ impl AtDevice {
 
     /// When the device's latest answer came.
     pub(crate) fn came(&self) -> Option<Instant> {
-        self.at(&self.came_ns)
+        let ns = self.came_ns.load(Relaxed);
+        (ns > 0).then(|| self.from + Duration::from_nanos(ns))
     }
 
     /// Whether a command's answer was waited for until the call ended.
     pub(crate) fn unanswered(&self) -> bool {
         self.unanswered.load(Relaxed)
-    }
-
-    /// The handler has its answer.
-    pub(crate) fn handler_answered(&self, at: Instant) {
-        self.answered_ns.store(self.ns(at), Relaxed);
-    }
-
-    /// When the handler had its answer, if it said so.
-    pub(crate) fn answered(&self) -> Option<Instant> {
-        self.at(&self.answered_ns)
-    }
-
-    fn at(&self, ns: &AtomicU64) -> Option<Instant> {
-        let ns = ns.load(Relaxed);
-        (ns > 0).then(|| self.from + Duration::from_nanos(ns))
     }
 
     fn ns(&self, at: Instant) -> u64 {

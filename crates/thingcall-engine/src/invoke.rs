@@ -25,6 +25,9 @@ pub struct Invoked {
     pub answer: Answer,
 }
 
+/// How a call ended, and when, if that is known.
+type Ended = (Result<Answer, CallError>, Option<Instant>);
+
 impl Engine {
     /// Makes one call: checks it now, and runs it in the future. Dropping that ends the call: nothing of it stays, and the
     /// device is not called again.
@@ -63,11 +66,11 @@ impl Engine {
         async move {
             let link = Link::new(self, &begun);
             let until = Instant::from_std(begun.deadline.instant());
-            let result = match timeout_at(until, self.handle(&begun, &link)).await {
-                Ok(result) => result,
-                Err(_) => Err(link.timed_out()),
+            let (result, at) = match timeout_at(until, self.handle(&begun, &link)).await {
+                Ok(ended) => ended,
+                Err(_) => (Err(link.timed_out()), None),
             };
-            let (outcome, elapsed) = (outcome(&result), begun.started.elapsed());
+            let (outcome, elapsed) = (outcome(&result), at.unwrap_or_else(Instant::now) - begun.started);
             debug!(%outcome, elapsed_ms = elapsed.as_millis(), "call ended");
             if outcome != Outcome::Ok || elapsed >= self.config.slow_call {
                 self.note_end(link.call, &link.came(elapsed), &result);
@@ -81,35 +84,40 @@ impl Engine {
     }
 
     /// Runs the handler, and takes its answer as what it is: the device's, or the handler's own.
-    async fn handle(&self, begun: &Begun, link: &Link<'_>) -> Result<Answer, CallError> {
+    async fn handle(&self, begun: &Begun, link: &Link<'_>) -> Ended {
         let admitted = &begun.admitted;
         let call = &admitted.call;
         let Some(handler) = self.router.find(call) else {
-            let answer = Router::built_in().handle(call, link).await?;
-            return self.check_answer(answer, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
+            let answered = Router::built_in().handle(call, link).await;
+            return self.check_answer(answered, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
         };
         let within = InHandler { link, began: begun.validated, ended: None };
         let answered = handler.handle(call, link).await;
         let ended = within.end();
-        match link.settle(self.check_answer(answered?, admitted, || ended)) {
-            Settled::Now(result) => result,
+        if answered.is_err() {
+            return (answered, None);
+        }
+        let (checked, at) = self.check_answer(answered, admitted, || ended);
+        match link.settle(checked) {
+            Settled::Now(result) => (result, at),
             // By itself: its state would be kept free in every call.
-            Settled::ToRecord(body) => Box::pin(link.record(body)).await,
+            Settled::ToRecord(body) => (Box::pin(link.record(body)).await, None),
         }
     }
 
     /// Checks a device's answer, which came just now, as the product asks for.
     fn check_answer(
         &self,
-        answer: Answer,
+        answered: Result<Answer, CallError>,
         admitted: &Admitted,
         came: impl FnOnce() -> Instant,
-    ) -> Result<Answer, CallError> {
-        let Answer::Replied(body) = &answer else { return Ok(answer) };
+    ) -> Ended {
+        let Ok(Answer::Replied(body)) = &answered else { return (answered, None) };
         let came = came();
         let fits = self.check_body(body, &admitted.call, &admitted.product);
-        self.metrics.stage_took(Stage::Decode, came.elapsed());
-        fits.map(|()| answer)
+        let checked = Instant::now();
+        self.metrics.stage_took(Stage::Decode, checked - came);
+        (fits.and(answered), Some(checked))
     }
 
     fn check_body(&self, body: &ReplyBody, call: &Call, product: &Product) -> Result<(), CallError> {
@@ -139,7 +147,7 @@ struct InHandler<'a> {
 impl InHandler<'_> {
     /// It answered now.
     fn end(mut self) -> Instant {
-        *self.ended.insert(self.link.at_device.answered().unwrap_or_else(Instant::now))
+        *self.ended.insert(Instant::now())
     }
 }
 

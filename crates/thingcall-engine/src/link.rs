@@ -192,16 +192,8 @@ impl DeviceLink for Link<'_> {
         }
     }
 
-    fn began(&self) -> std::time::Instant {
-        self.begun.validated.into_std()
-    }
-
     fn deadline(&self) -> Deadline {
         self.begun.deadline
-    }
-
-    fn answered(&self, at: std::time::Instant) {
-        self.at_device.handler_answered(Instant::from_std(at));
     }
 }
 

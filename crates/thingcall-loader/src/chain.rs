@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{Answer, Call, CallError, Command, Deadline, DeviceLink, Handler};
-use tokio::time::Instant;
 
 /// At least two handlers.
 pub(crate) struct Chain {
@@ -29,7 +28,7 @@ impl Chain {
 #[async_trait]
 impl Handler for Chain {
     async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
-        self.first.handle(call, &Next { call, rest: &self.rest, device, began: device.began() }).await
+        self.first.handle(call, &Next { call, rest: &self.rest, device }).await
     }
 
     /// All of them, in their order: which one holds a call is not known from outside.
@@ -44,7 +43,6 @@ struct Next<'a> {
     call: &'a Call,
     rest: &'a [Arc<dyn Handler>],
     device: &'a dyn DeviceLink,
-    began: std::time::Instant,
 }
 
 #[async_trait]
@@ -54,12 +52,7 @@ impl DeviceLink for Next<'_> {
             return self.device.call(command).await;
         };
         let call = Call { service: command.service, args: command.params, ..self.call.clone() };
-        let began = Instant::now().into_std();
-        next.handle(&call, &Next { call: &call, rest, device: self.device, began }).await
-    }
-
-    fn began(&self) -> std::time::Instant {
-        self.began
+        next.handle(&call, &Next { call: &call, rest, device: self.device }).await
     }
 
     fn deadline(&self) -> Deadline {

@@ -166,10 +166,6 @@ impl DeviceLink for Echo {
         Ok(Answer::Replied(ReplyBody { code: 200, message: None, data: r#"{"by":"device"}"#.to_owned() }))
     }
 
-    fn began(&self) -> std::time::Instant {
-        Instant::now().into_std()
-    }
-
     fn deadline(&self) -> Deadline {
         deadline()
     }

@@ -61,10 +61,6 @@ impl DeviceLink for FakeDevice {
         (self.answering)(command).await
     }
 
-    fn began(&self) -> std::time::Instant {
-        Instant::now().into_std()
-    }
-
     fn deadline(&self) -> Deadline {
         self.deadline
     }

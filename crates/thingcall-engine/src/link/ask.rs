@@ -6,6 +6,7 @@ use thingcall_core::{Answer, CallError, Command};
 use tokio::time::Instant;
 
 use super::Link;
+use crate::at_device::Asked;
 use crate::metrics::PendingGauge;
 use crate::pending::{End, PendingCall};
 
@@ -17,13 +18,15 @@ enum HandedOn {
     Left(Instant),
 }
 
-impl<'a> Link<'a> {
+/// A command that was handed on, and what ends with the wait for its answer.
+type OnItsWay<'a> = (HandedOn, Asked<'a>, PendingCall<'a>, PendingGauge<'a>);
+
+impl Link<'_> {
     /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
     pub(super) fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, CallError>> + Send + '_ {
         let handing_on = Box::pin(self.hand_on(command));
         async move {
-            let asked = self.at_device.ask();
-            let (handed_on, mut pending, _gauge) = handing_on.await?;
+            let (handed_on, asked, mut pending, _gauge) = handing_on.await?;
             let end = match handed_on {
                 HandedOn::Ended(end) => end,
                 HandedOn::Left(at) => {
@@ -46,12 +49,15 @@ impl<'a> Link<'a> {
 
     /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
     /// answers: then the end is known.
-    async fn hand_on(&self, command: Command) -> Result<(HandedOn, PendingCall<'a>, PendingGauge<'a>), CallError> {
+    async fn hand_on(&self, command: Command) -> Result<OnItsWay<'_>, CallError> {
+        let began = Instant::now();
+        let asked = self.at_device.ask(began);
         let mut delivery = self.delivery(command);
         self.encode(&mut delivery).await?;
         let transport = self.choose()?;
         delivery.sync_topic = self.sync_topic(&*transport);
-        let now = Instant::now();
+        // A codec takes its time.
+        let now = if delivery.raw.is_some() { Instant::now() } else { began };
         let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
         if delivery.raw.is_some() {
@@ -67,7 +73,7 @@ impl<'a> Link<'a> {
                 HandedOn::Left(at)
             }
         };
-        Ok((handed_on, pending, gauge))
+        Ok((handed_on, asked, pending, gauge))
     }
 
     fn read(&self, end: End) -> Result<Answer, CallError> {

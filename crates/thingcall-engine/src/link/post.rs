@@ -15,7 +15,7 @@ use crate::failures::Came;
 impl Link<'_> {
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
     pub(super) async fn post(&self, command: Command) -> Result<Answer, CallError> {
-        let _asked = self.at_device.ask();
+        let _asked = self.at_device.ask(Instant::now());
         let turn = if self.settings().answers_in_order() { Some(Box::pin(self.turn()).await?) } else { None };
         let delivery = self.delivery(command);
         let mut record = OpenRecord { link: self, delivery, settled: false };

@@ -60,7 +60,6 @@ pub(super) struct Scripted {
     steps: Arc<Steps>,
     device: String,
     mode: CallMode,
-    began: std::time::Instant,
     until: Instant,
     state: Mutex<State>,
 }
@@ -75,8 +74,7 @@ impl Scripted {
     /// A device that answers these.
     pub(super) fn new(steps: Arc<Steps>, call: &Call, until: Instant, replies: Vec<Reply>) -> Self {
         let state = Mutex::new(State { replies: replies.into(), asked: 0, unscripted: 0 });
-        let began = Instant::now().into_std();
-        Self { steps, device: call.device.key.to_string(), mode: call.mode, began, until, state }
+        Self { steps, device: call.device.key.to_string(), mode: call.mode, until, state }
     }
 
     /// What did not go as `--reply` says, if anything.
@@ -140,10 +138,6 @@ impl DeviceLink for Scripted {
         };
         self.steps.step("answers", &text, members);
         answer
-    }
-
-    fn began(&self) -> std::time::Instant {
-        self.began
     }
 
     fn deadline(&self) -> Deadline {
