@@ -11,7 +11,7 @@ use thingcall_core::{DeviceKey, DropReason, RawReply, Reply, TransportKind};
 
 use crate::config::{Config, Voucher};
 use crate::keys::{topic_of, topic_of_reply};
-use crate::outgoing::{COMMAND, RAW};
+use crate::outgoing::{COMMAND, PROBE, RAW};
 
 /// The header that RabbitMQ puts on what leaves a queue by its dead-letter exchange.
 const DEAD_LETTER: &str = "x-death";
@@ -96,6 +96,11 @@ fn forged(said: Uplink) -> Uplink {
         }
         said @ (Uplink::Other(_) | Uplink::Dropped(..)) => said,
     }
+}
+
+/// Whether what came out of our queue is a probe. Only who knows the queue's name can put one there.
+pub(crate) fn is_probe(exchange: &str, properties: &BasicProperties) -> bool {
+    exchange.is_empty() && properties.content_type().as_ref().is_some_and(|said| said.as_str() == PROBE)
 }
 
 #[cfg(test)]

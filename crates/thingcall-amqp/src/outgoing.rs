@@ -2,6 +2,9 @@
 //!
 //! **Invariant:** every command carries the header [`COMMAND`], by which we know our own where they come back to us.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use thingcall_alink::{payload, request_topic};
@@ -17,6 +20,8 @@ pub(crate) const COMMAND: &str = "thingcall-command";
 /// The content type of messages in a device's own bytes.
 pub(crate) const RAW: &str = "application/octet-stream";
 const JSON: &str = "application/json";
+/// The content type by which a probe is known among replies.
+pub(crate) const PROBE: &str = "application/vnd.thingcall.probe";
 
 /// By what means a device is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +80,13 @@ pub(crate) fn command(
         payload,
         until: deadline,
     })
+}
+
+/// To our queue, by the exchange that has every queue under its name.
+pub(crate) fn probe(payload: Bytes, queue: &ShortString, timeout: Duration) -> Outgoing {
+    let properties = BasicProperties::default().with_content_type(PROBE.into());
+    let until = Some(Instant::now() + timeout);
+    Outgoing { exchange: "".into(), routing_key: queue.clone(), properties, payload, until }
 }
 
 /// AMQP's short texts have 255 bytes at most. None of ours comes near.

@@ -16,9 +16,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use thingcall_core::{CallId, Device, DeviceKey, ServiceId, UnixMillis};
 
+use crate::amqp::Amqp;
 use crate::outgoing::text;
 use crate::publisher::{Confirmed, NotConfirmed, Outgoing};
-use crate::transport::Shared;
+use crate::transport::AmqpTransport;
 
 /// How an asynchronous call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub enum NotDelivered {
 /// Publishes results. Clones share one connection.
 #[derive(Clone)]
 pub struct Results {
-    shared: Arc<Shared>,
+    amqp: Arc<Amqp>,
     exchange: ShortString,
 }
 
@@ -91,9 +92,11 @@ struct Body<'a> {
 }
 
 impl Results {
-    pub(crate) fn of(shared: Arc<Shared>) -> Option<Self> {
-        let exchange = shared.config.results_exchange.as_deref()?.into();
-        Some(Self { shared, exchange })
+    /// What publishes through this broker; `None` unless `results_exchange` is set.
+    pub fn of(transport: &AmqpTransport) -> Option<Self> {
+        let amqp = transport.protocol().clone();
+        let exchange = amqp.config.results_exchange.as_deref()?.into();
+        Some(Self { amqp, exchange })
     }
 
     /// Publishes one, and waits until the broker has it on disk where a durable queue takes it.
@@ -102,8 +105,8 @@ impl Results {
     /// Why it is not published, or may not be.
     pub async fn publish(&self, message: &ResultMessage) -> Result<Delivered, NotDelivered> {
         let message = self.outgoing(message)?;
-        let publisher = self.shared.present().ok_or(NotDelivered::Down)?.publisher;
-        match publisher.publish(message, self.shared.config.publish_ack_timeout).await {
+        let links = self.amqp.contact.present().ok_or(NotDelivered::Down)?;
+        match links.publisher.publish(message, self.amqp.config.publish_ack_timeout).await {
             Ok(Confirmed::Routed) => Ok(Delivered::Queued),
             Ok(Confirmed::Unroutable) => Ok(Delivered::Nobody),
             Err(NotConfirmed::Down | NotConfirmed::Blocked) => Err(NotDelivered::Down),

@@ -2,7 +2,7 @@
 
 use lapin::tcp::{RustlsConnector, RustlsConnectorConfig};
 use thingcall_core::Problem;
-use thingcall_transport::{BrokerTls, certificates, of_certificate, private_key};
+use thingcall_transport::{BrokerTls, certificates, no_authorities, of_certificate, private_key};
 
 /// Reads the files once, at start, so that a wrong one is told then and not at the first connection. A given `ca_file`
 /// takes the place of the system's authorities.
@@ -23,10 +23,7 @@ pub(crate) fn load(tls: &BrokerTls) -> Result<RustlsConnector, Vec<Problem>> {
     }
     let trust = match ca {
         Some(certificates) => RustlsConnectorConfig::default().with_parsable_certificates(certificates),
-        None => RustlsConnectorConfig::new_with_native_certs().map_err(|error| {
-            let value = format!("missing, and the system's authorities cannot be read ({error})");
-            vec![Problem::new("tls.ca_file", value, "a file with the broker's authority")]
-        })?,
+        None => RustlsConnectorConfig::new_with_native_certs().map_err(|error| vec![no_authorities(error)])?,
     };
     // First what tells of the authorities alone: the other error does not say which of both it is about.
     let connector = trust.clone().connector_with_no_client_auth().map_err(|error| match &tls.ca_file {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rumqttc_v4::{NetworkOptions, TlsConfiguration};
 use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{DeliverError, Qos};
-use thingcall_transport::{BrokerAddress, ConnectResult};
+use thingcall_transport::{BrokerAddress, ConnectResult, Ended};
 
 use crate::config::{Config, Version};
 
@@ -96,20 +96,10 @@ pub(crate) enum Event {
     Nothing,
 }
 
-/// Why a connection ended, for the counter and the log.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) result: ConnectResult,
-    pub(crate) why: String,
-}
-
-impl Ended {
-    /// Why there is no connection, and where the right login belongs.
-    fn connecting(result: ConnectResult, error: &dyn std::fmt::Display) -> Self {
-        let login =
-            if result == ConnectResult::Auth { ": look at `username` and `password` in its section" } else { "" };
-        Self { result, why: format!("{error}{login}") }
-    }
+/// Why there is no connection, and where the right login belongs.
+fn not_connected(result: ConnectResult, error: &dyn std::fmt::Display) -> Ended {
+    let login = if result == ConnectResult::Auth { ": look at `username` and `password` in its section" } else { "" };
+    Ended::new(result, format_args!("{error}{login}"))
 }
 
 /// A message to send.
@@ -156,7 +146,7 @@ impl Client {
             Self::V4(client) => v4::subscribe(client, REPLY_FILTERS),
             Self::V5(client) => v5::subscribe(client, REPLY_FILTERS, true),
         };
-        asked.map_err(|why| Ended { result: ConnectResult::Refused, why })
+        asked.map_err(Ended::refused)
     }
 
     /// Asks for our own messages on this topic. `false` if there is no room to ask.

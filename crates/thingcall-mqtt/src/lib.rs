@@ -1,26 +1,22 @@
 //! Transport over rumqttc to any external MQTT broker (3.1.1 and 5).
 //!
-//! One task owns the connection and builds a new client for each: nothing that was queued for a broken connection can
-//! leave on the next one, long after its caller was told. While there is no connection, nothing is taken.
+//! The kit's supervisor makes a new client for each connection: nothing that was queued for a broken one can leave on the
+//! next, long after its caller was told. While there is no connection, nothing is taken.
 //!
 //! **Invariants:** the receive loop awaits nothing but the socket. Deliveries are taken only while connected *and*
-//! subscribed. When a connection ends, the engine is told after the last delivery was taken on it.
+//! subscribed.
 
 mod config;
-
-mod transport;
-
-mod connection;
-
-mod echoes;
-
-mod client;
-
 mod tls;
 
-mod watch;
-
+mod client;
+mod echoes;
 mod unacked;
+
+mod connection;
+mod mqtt;
+
+mod transport;
 
 pub use config::{Config, Version};
 pub use transport::MqttTransport;

@@ -6,7 +6,7 @@ use rumqttc_v4::TlsConfiguration;
 use rumqttc_v4::tokio_rustls::rustls::crypto::aws_lc_rs;
 use rumqttc_v4::tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
 use thingcall_core::Problem;
-use thingcall_transport::{BrokerTls, certificates, of_certificate, private_key};
+use thingcall_transport::{BrokerTls, certificates, no_authorities, of_certificate, private_key};
 
 /// Reads the files once, at start, so that a wrong one is told then and not at the first connection.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn load(tls: &BrokerTls) -> Result<TlsConfiguration, Vec<Problem>> {
         .client()
         .map(|(cert, key)| (cert, certificates("tls.client_cert_file", cert), private_key("tls.client_key_file", key)));
     let Some((file, authorities)) = ca else {
-        return TlsConfiguration::try_default_rustls().map_err(|error| vec![no_authorities(&error)]);
+        return TlsConfiguration::try_default_rustls().map_err(|error| vec![no_authorities(error)]);
     };
     let mut problems = Vec::new();
     let mut keep = |problem| problems.push(problem);
@@ -37,7 +37,7 @@ pub(crate) fn load(tls: &BrokerTls) -> Result<TlsConfiguration, Vec<Problem>> {
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| vec![no_authorities(&error)])?
+        .map_err(|error| vec![no_authorities(error)])?
         .with_root_certificates(roots);
     let config = match client {
         None => config.with_no_client_auth(),
@@ -46,11 +46,6 @@ pub(crate) fn load(tls: &BrokerTls) -> Result<TlsConfiguration, Vec<Problem>> {
             .map_err(|error| vec![of_certificate("tls.client_cert_file", file, words(&error))])?,
     };
     Ok(TlsConfiguration::Rustls(Arc::new(config)))
-}
-
-fn no_authorities(error: &dyn std::fmt::Display) -> Problem {
-    let value = format!("missing, and the system's authorities cannot be read ({error})");
-    Problem::new("tls.ca_file", value, "a file with the broker's authority")
 }
 
 fn words(error: &Error) -> String {

@@ -7,43 +7,42 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use thingcall_transport::Unacknowledged;
+use prometheus::IntGauge;
 use tokio::time::{Duration, Instant};
 
-/// What all connections of one transport show of it.
+/// When the oldest of the present connection was sent.
 #[derive(Debug)]
-pub(crate) struct Shown {
-    metrics: Unacknowledged,
+pub(crate) struct Oldest {
     began: Instant,
-    /// When the oldest was sent, in milliseconds since `began`, and one more; 0 if there is none.
-    oldest_millis: AtomicU64,
+    /// In milliseconds since `began`, and one more; 0 if there is none.
+    millis: AtomicU64,
 }
 
-impl Shown {
-    pub(crate) fn new(metrics: Unacknowledged) -> Self {
-        Self { metrics, began: Instant::now(), oldest_millis: AtomicU64::new(0) }
+impl Oldest {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), millis: AtomicU64::new(0) }
     }
 
-    /// How old the oldest is, which the metric shows from now on.
-    pub(crate) fn oldest(&self, now: Instant) -> Duration {
-        let age = match self.oldest_millis.load(Ordering::Relaxed) {
+    /// How old it is; zero if there is none.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        match self.millis.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
             millis => now.saturating_duration_since(self.began + Duration::from_millis(millis - 1)),
-        };
-        self.metrics.oldest_seconds.set(age.as_secs_f64());
-        age
+        }
     }
 }
 
 /// Those of one connection. A broker acknowledges in the order in which it was sent to.
 pub(crate) struct Unacked {
-    shown: Arc<Shown>,
+    oldest: Arc<Oldest>,
+    /// How many there are, as metrics have it.
+    length: IntGauge,
     waiting: VecDeque<(u16, Instant)>,
 }
 
 impl Unacked {
-    pub(crate) fn new(shown: Arc<Shown>) -> Self {
-        Self { shown, waiting: VecDeque::new() }
+    pub(crate) fn new(oldest: Arc<Oldest>, length: IntGauge) -> Self {
+        Self { oldest, length, waiting: VecDeque::new() }
     }
 
     /// A message was written; those of QoS 0 have no packet id.
@@ -52,7 +51,7 @@ impl Unacked {
             return;
         }
         self.waiting.push_back((packet, Instant::now()));
-        self.shown.metrics.length.inc();
+        self.length.inc();
         if self.waiting.len() == 1 {
             self.show();
         }
@@ -62,16 +61,16 @@ impl Unacked {
     pub(crate) fn acked(&mut self, packet: u16) {
         let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == packet) else { return };
         self.waiting.remove(at);
-        self.shown.metrics.length.dec();
+        self.length.dec();
         if at == 0 {
             self.show();
         }
     }
 
     fn show(&self) {
-        let since = self.waiting.front().map(|(_, sent)| sent.saturating_duration_since(self.shown.began).as_millis());
+        let since = self.waiting.front().map(|(_, sent)| sent.saturating_duration_since(self.oldest.began).as_millis());
         let millis = since.map_or(0, |since| u64::try_from(since).unwrap_or(u64::MAX - 1) + 1);
-        self.shown.oldest_millis.store(millis, Ordering::Relaxed);
+        self.oldest.millis.store(millis, Ordering::Relaxed);
     }
 }
 
@@ -79,8 +78,6 @@ impl Drop for Unacked {
     /// With its connection, what was not acknowledged is lost.
     fn drop(&mut self) {
         self.waiting.clear();
-        self.shown.metrics.length.set(0);
-        self.shown.metrics.oldest_seconds.set(0.0);
         self.show();
     }
 }

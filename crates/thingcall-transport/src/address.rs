@@ -1,20 +1,16 @@
-//! Where an external broker is and how it is trusted, in the words that all transports to one share.
+//! Where an external broker is, read from a URL.
 
-use std::path::{Path, PathBuf};
+use thingcall_core::Problem;
 
-use serde::Deserialize;
-use thingcall_core::{Problem, Section};
-
-/// Certificates, as PEM files.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BrokerTls {
-    /// Who may vouch for the broker; the system's authorities if not given.
-    pub ca_file: Option<PathBuf>,
-    /// Our own certificate, where the broker asks for one.
-    pub client_cert_file: Option<PathBuf>,
-    /// The key that goes with it.
-    pub client_key_file: Option<PathBuf>,
+/// How a URL begins, and what that says.
+#[derive(Debug, Clone, Copy)]
+pub struct Scheme {
+    /// What stands before `://`.
+    pub name: &'static str,
+    /// Whether it is spoken to by TLS.
+    pub tls: bool,
+    /// The port where the URL has none.
+    pub port: u16,
 }
 
 /// A host and a port, read from a URL.
@@ -28,45 +24,37 @@ pub struct BrokerAddress {
     pub port: u16,
 }
 
-impl BrokerTls {
-    /// Whether no file is named.
-    pub fn is_empty(&self) -> bool {
-        self.ca_file.is_none() && self.client_cert_file.is_none() && self.client_key_file.is_none()
+impl Scheme {
+    /// A scheme without TLS.
+    pub const fn plain(name: &'static str, port: u16) -> Self {
+        Self { name, tls: false, port }
     }
 
-    /// Our certificate and its key; `None` unless both are named.
-    pub fn client(&self) -> Option<(&Path, &Path)> {
-        Some((self.client_cert_file.as_deref()?, self.client_key_file.as_deref()?))
-    }
-}
-
-impl Section for BrokerTls {
-    fn problems(&self) -> Vec<Problem> {
-        match (&self.client_cert_file, &self.client_key_file) {
-            (Some(_), None) => vec![Problem::new("client_key_file", "missing", "the key of client_cert_file")],
-            (None, Some(_)) => vec![Problem::new("client_cert_file", "missing", "the certificate of client_key_file")],
-            (Some(_), Some(_)) | (None, None) => Vec::new(),
-        }
+    /// A scheme with TLS.
+    pub const fn tls(name: &'static str, port: u16) -> Self {
+        Self { name, tls: true, port }
     }
 }
 
 impl BrokerAddress {
-    /// Reads `scheme://host:port`, the port being the scheme's where it is left out. `schemes` are those that are known,
-    /// whether each is TLS, and its port; `right` is what the error says.
+    /// Reads `scheme://host:port`, the port being the scheme's where it is left out. Of `schemes`, the first of each kind
+    /// is what the error recommends.
     ///
     /// # Errors
     /// If it is none.
-    pub fn read(url: &str, schemes: &[(&str, bool, u16)], right: &str) -> Result<Self, Problem> {
+    pub fn read(url: &str, schemes: &[Scheme]) -> Result<Self, Problem> {
         Self::parse(url, schemes).ok_or_else(|| {
             // A password does not belong into a URL, and even less into an error.
             let shown = if url.contains('@') { "(not shown: it holds an @)".to_owned() } else { format!("{url:?}") };
-            Problem::new("url", shown, right)
+            let first = |tls| schemes.iter().find(|scheme| scheme.tls == tls);
+            let right: Vec<_> = [first(false), first(true)].into_iter().flatten().map(example).collect();
+            Problem::new("url", shown, right.join(" or "))
         })
     }
 
-    fn parse(url: &str, schemes: &[(&str, bool, u16)]) -> Option<Self> {
+    fn parse(url: &str, schemes: &[Scheme]) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
-        let (_, tls, default_port) = *schemes.iter().find(|(known, ..)| *known == scheme)?;
+        let Scheme { tls, port: default_port, .. } = *schemes.iter().find(|known| known.name == scheme)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match rest.rsplit_once(':') {
             // The colons of a bare IPv6 address are not a port's.
@@ -77,4 +65,8 @@ impl BrokerAddress {
         let named = !host.is_empty() && !host.contains(['/', '@', ' ']);
         named.then(|| Self { tls, host: host.trim_matches(['[', ']']).to_owned(), port })
     }
+}
+
+fn example(scheme: &Scheme) -> String {
+    format!("{}://host:port", scheme.name)
 }

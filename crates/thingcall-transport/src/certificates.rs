@@ -1,10 +1,45 @@
-//! Certificates and keys from files, in PEM form, each fault as a [`Problem`].
+//! Certificates and keys from files, in PEM form, each fault as a [`Problem`]; and which files a broker needs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{Error, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use thingcall_core::Problem;
+use serde::Deserialize;
+use thingcall_core::{Problem, Section};
+
+/// Certificates, as PEM files.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrokerTls {
+    /// Who may vouch for the broker; the system's authorities if not given.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, where the broker asks for one.
+    pub client_cert_file: Option<PathBuf>,
+    /// The key that goes with it.
+    pub client_key_file: Option<PathBuf>,
+}
+
+impl BrokerTls {
+    /// Whether no file is named.
+    pub fn is_empty(&self) -> bool {
+        self.ca_file.is_none() && self.client_cert_file.is_none() && self.client_key_file.is_none()
+    }
+
+    /// Our certificate and its key; `None` unless both are named.
+    pub fn client(&self) -> Option<(&Path, &Path)> {
+        Some((self.client_cert_file.as_deref()?, self.client_key_file.as_deref()?))
+    }
+}
+
+impl Section for BrokerTls {
+    fn problems(&self) -> Vec<Problem> {
+        match (&self.client_cert_file, &self.client_key_file) {
+            (Some(_), None) => vec![Problem::new("client_key_file", "missing", "the key of client_cert_file")],
+            (None, Some(_)) => vec![Problem::new("client_cert_file", "missing", "the certificate of client_key_file")],
+            (Some(_), Some(_)) | (None, None) => Vec::new(),
+        }
+    }
+}
 
 /// The certificates in a file: one or more.
 ///
@@ -35,6 +70,12 @@ pub fn of_certificate(key: &str, file: &Path, why: impl std::fmt::Display) -> Pr
 /// What is wrong with a file of a private key.
 pub fn of_private_key(key: &str, file: &Path, why: impl std::fmt::Display) -> Problem {
     Problem::file(key, file, why, "a file with a private key in PEM form that this user can read")
+}
+
+/// No `ca_file` is given, and this is why nothing takes its place.
+pub fn no_authorities(why: impl std::fmt::Display) -> Problem {
+    let value = format!("missing, and the system's authorities cannot be read ({why})");
+    Problem::new("tls.ca_file", value, "a file with the broker's authority")
 }
 
 /// Never what the file holds: it may be a secret.

@@ -1,17 +1,35 @@
-//! What transports to devices have in common: where an external broker is and how it is trusted, whether it carries
-//! messages, and what every transport counts.
+//! A kit for transports: whoever brings a client and its topics gets the rest. `README.md` beside this crate walks through
+//! a small one.
+//!
+//! Read in this order: the common part of a section of the configuration ([`broker_section!`], [`Keys`]), what a transport
+//! brings ([`Protocol`], its connections' [`Session`]), what it works with ([`Contact`]), and what it becomes: a
+//! [`BrokerTransport`], which connects, runs, closes and connects again. One that probes its broker is [`Probed`], and has
+//! a [`Watch`] on each connection.
+//!
+//! **Invariants:** deliveries are taken only between a session's beginning and its end. The engine is told of an end once,
+//! after deliveries are refused and the session, with all that was queued on it, is gone.
 
 mod address;
 mod certificates;
+mod section;
 
 mod metrics;
 mod probe;
 mod standing;
-mod start;
 
-pub use address::{BrokerAddress, BrokerTls};
-pub use certificates::{certificates, of_certificate, of_private_key, private_key};
+mod contact;
+mod protocol;
+mod supervisor;
+mod transport;
+mod watch;
+
+pub use address::{BrokerAddress, Scheme};
+pub use certificates::{BrokerTls, certificates, no_authorities, of_certificate, of_private_key, private_key};
+pub use contact::{Contact, Found};
 pub use metrics::{ConnectResult, PublishResult, Publishing, ReceivedKind, TransportMetrics, Unacknowledged};
 pub use probe::{Probe, Verdict};
+pub use protocol::{Ended, NotSent, Protocol, Session};
+pub use section::{BrokerSection, Keys};
 pub use standing::Standing;
-pub use start::BrokerStartError;
+pub use transport::{BrokerStartError, BrokerTransport};
+pub use watch::{Probed, Said, Watch};

@@ -84,7 +84,7 @@ impl Brokers {
 
     /// Who publishes results of asynchronous calls.
     pub(crate) fn results(&self) -> Option<Results> {
-        self.amqp.iter().find_map(|amqp| amqp.results())
+        self.amqp.iter().find_map(|amqp| Results::of(amqp))
     }
 
     /// The broker whose connections we can close. Others cannot be told to: what a device does there, the gate checks.

@@ -251,7 +251,7 @@ async fn a_broker_that_refuses_the_probe_is_ready_and_probed_once() {
     let mut device = Device::start(&rabbit, &names, "d1").await;
     bench.deliver(&delivery(1, "d1", Qos::AtMostOnce)).await.unwrap();
     device.command().await;
-    assert!(!bench.transport.shared.probes(), "it would cost the broker a channel each time");
+    assert!(!bench.transport.protocol().is_probed(), "it would cost the broker a channel each time");
     assert_eq!((failure(&bench), bench.metric("connects_total", "ok")), (String::new(), 1.0));
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::device::{connect, queue};
 use super::rabbit::{faulty, shared};
 use super::{Bench, Names, PATIENCE, key};
-use crate::{Delivered, NotDelivered, ResultMessage};
+use crate::{Delivered, NotDelivered, ResultMessage, Results};
 
 fn result(id: u32, name: &str, service: &str) -> ResultMessage {
     ResultMessage {
@@ -34,7 +34,7 @@ async fn next(consumer: &mut lapin::Consumer) -> Delivery {
 async fn consumers_choose_product_device_and_module() {
     let (rabbit, names) = (shared(), Names::new());
     let bench = Bench::ready(rabbit.amqp, &names, |_| {}).await;
-    let results = bench.transport.results().unwrap();
+    let results = Results::of(&bench.transport).unwrap();
     assert_eq!(results.publish(&result(1, "d1", "Set")).await, Ok(Delivered::Nobody));
     let (_connection, channel) = connect(&rabbit, "guest", "guest").await;
     let mut consumers = Vec::new();
@@ -70,7 +70,7 @@ async fn a_consumer_that_is_away_finds_its_messages_also_after_a_restart() {
     let mut rabbit = faulty().lock().await;
     let names = Names::new();
     let bench = Bench::ready(rabbit.amqp, &names, |_| {}).await;
-    let results = bench.transport.results().unwrap();
+    let results = Results::of(&bench.transport).unwrap();
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let queue = {
         let (_connection, channel) = connect(&rabbit, "guest", "guest").await;
@@ -102,9 +102,9 @@ async fn a_consumer_that_is_away_finds_its_messages_also_after_a_restart() {
 async fn a_result_that_is_no_json_is_told() {
     let (rabbit, names) = (shared(), Names::new());
     let bench = Bench::ready(rabbit.amqp, &names, |_| {}).await;
-    let results = bench.transport.results().unwrap();
+    let results = Results::of(&bench.transport).unwrap();
     let broken = ResultMessage { data: r#"{"y":}"#.to_owned(), ..result(1, "d1", "Set") };
     assert!(matches!(results.publish(&broken).await, Err(NotDelivered::Unwritable(_))));
     let bench = Bench::ready(rabbit.amqp, &names, |config| config.results_exchange = None).await;
-    assert!(bench.transport.results().is_none());
+    assert!(Results::of(&bench.transport).is_none());
 }

@@ -5,9 +5,11 @@ use rumqttc_v4::{
     Outgoing as Wrote, Packet, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
 use thingcall_core::Qos;
-use thingcall_transport::ConnectResult;
+use thingcall_transport::{ConnectResult, Ended};
 
-use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
+use super::{
+    Acknowledgement, Client, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, not_connected, socket,
+};
 
 pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let config = target.config;
@@ -75,5 +77,5 @@ pub(super) fn ended(error: &ConnectionError) -> Ended {
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => ConnectResult::Timeout,
         _ => ConnectResult::Refused,
     };
-    Ended::connecting(result, error)
+    not_connected(result, error)
 }

@@ -8,9 +8,11 @@ use rumqttc_v5::{
     SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
 use thingcall_core::{DeliverError, Qos};
-use thingcall_transport::ConnectResult;
+use thingcall_transport::{ConnectResult, Ended};
 
-use super::{Acknowledgement, Client, Ended, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, socket};
+use super::{
+    Acknowledgement, Client, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, not_connected, socket,
+};
 
 pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let config = target.config;
@@ -113,7 +115,7 @@ pub(super) fn ended(error: &ConnectionError) -> Ended {
         ConnectionError::Timeout(_) => ConnectResult::Timeout,
         _ => ConnectResult::Refused,
     };
-    Ended::connecting(result, error)
+    not_connected(result, error)
 }
 
 #[cfg(test)]

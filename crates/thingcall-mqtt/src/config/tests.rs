@@ -1,5 +1,7 @@
 //! Which configurations are taken.
 
+use thingcall_transport::BrokerTls;
+
 use super::*;
 
 fn with_url(url: &str) -> Config {
@@ -47,7 +49,7 @@ fn each_value_out_of_its_range_is_refused_by_its_key() {
     assert_eq!(key(|c| c.reconnect_pause_max = Duration::from_millis(99)), "reconnect_pause_max");
     assert_eq!(key(|c| c.probe_topic = "a/#".to_owned()), "probe_topic");
     assert_eq!(key(|c| c.message_bytes_max = 1023), "message_bytes_max");
-    assert_eq!(key(|c| c.message_bytes_max = MESSAGE_BYTES_LIMIT + 1), "message_bytes_max");
+    assert_eq!(key(|c| c.message_bytes_max = 128 * 1024 * 1024 + 1), "message_bytes_max");
     assert_eq!(key(|c| c.password = Some(Secret::new("p"))), "username");
     assert_eq!(key(|c| c.tls.ca_file = Some("ca.pem".into())), "url");
     assert_eq!(key(|c| (c.url, c.tls) = own_certificate(None)), "tls.ca_file");

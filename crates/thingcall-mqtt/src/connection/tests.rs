@@ -1,16 +1,8 @@
-//! The pause between attempts.
+//! What leaves together.
 
 use tokio::sync::{broadcast, mpsc};
 
 use super::*;
-
-#[test]
-fn a_pause_is_half_to_all_of_what_it_may_be() {
-    let pause = Duration::from_secs(1);
-    let pauses: Vec<_> = (0..1000).map(|_| jittered(pause)).collect();
-    assert!(pauses.iter().all(|p| (pause / 2..=pause).contains(p)));
-    assert!(pauses.iter().any(|p| *p < pause * 6 / 10) && pauses.iter().any(|p| *p > pause * 9 / 10));
-}
 
 /// What a connection that is busy for so long writes at a time of what ten tasks queue that become ready together. They run
 /// on one worker, where who is woken runs next.

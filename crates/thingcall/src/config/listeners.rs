@@ -3,19 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use thingcall_core::Problem;
-use thingcall_transport::BrokerAddress;
+use thingcall_transport::{BrokerAddress, BrokerSection};
 
 use super::Config;
-
-/// Schemes of all external brokers, and their ports.
-const SCHEMES: &[(&str, bool, u16)] = &[
-    ("mqtt", false, 1883),
-    ("tcp", false, 1883),
-    ("mqtts", true, 8883),
-    ("ssl", true, 8883),
-    ("amqp", false, 5672),
-    ("amqps", true, 5671),
-];
 
 /// All that is wrong.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
@@ -56,7 +46,8 @@ fn meet(one: SocketAddr, other: SocketAddr) -> bool {
 
 /// Whether a connection to this URL would end at this listener, as far as its text tells: names are not looked up.
 fn leads_to(url: &str, listener: SocketAddr) -> bool {
-    let Ok(broker) = BrokerAddress::read(url, SCHEMES, "") else { return false };
+    let schemes = [thingcall_mqtt::Config::SCHEMES, thingcall_amqp::Config::SCHEMES].concat();
+    let Ok(broker) = BrokerAddress::read(url, &schemes) else { return false };
     let addresses = match &*broker.host {
         "localhost" | "0.0.0.0" | "::" => vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
         host => host.parse().into_iter().collect(),

@@ -12,25 +12,23 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Consumer, ErrorKind, ExchangeKind, runtime};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_transport::ConnectResult;
+use thingcall_transport::{ConnectResult, Ended};
 use tokio::net::lookup_host;
 
-use super::{Ended, Link};
+use super::Connections;
+use crate::amqp::{Amqp, Links};
 use crate::bindings::Bindings;
 use crate::keys::{pattern_of, replies_to};
 use crate::publisher::Publisher;
 use crate::socket::Socket;
-use crate::transport::{Open, Shared};
 
-impl From<lapin::Error> for Ended {
-    fn from(error: lapin::Error) -> Self {
-        Self { result: result_of(&error), why: error.to_string() }
-    }
+fn ended(error: lapin::Error) -> Ended {
+    Ended::new(result_of(&error), error)
 }
 
 /// Why the broker does not let us in, and where the right login belongs.
 fn not_let_in(error: lapin::Error) -> Ended {
-    let Ended { result, why } = error.into();
+    let Ended { result, why } = ended(error);
     match result {
         ConnectResult::Auth => {
             Ended { result, why: format!("{why}: look at `username`, `password` and `vhost` in its section") }
@@ -52,51 +50,49 @@ fn result_of(error: &lapin::Error) -> ConnectResult {
 }
 
 /// Opens both connections and declares all that is needed.
-pub(super) async fn open(shared: &Shared) -> Result<Link, Ended> {
+pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
     let ((reader, reader_socket), (writer, writer_socket)) =
-        tokio::try_join!(connect(shared, "replies"), connect(shared, "requests"))?;
-    let config = &shared.config;
-    let channel = reader.create_channel().await?;
-    declare_exchanges(shared, &channel).await?;
+        tokio::try_join!(connect(amqp, "replies"), connect(amqp, "requests"))?;
+    let config = &amqp.config;
+    let channel = reader.create_channel().await.map_err(ended)?;
+    declare_exchanges(amqp, &channel).await?;
     // A name of its own for each connection: a queue of one that broke may be locked until the broker notices.
-    let queue = format!("thingcall.replies.{}.{:08x}", shared.instance, fastrand::u32(..));
+    let queue = format!("thingcall.replies.{}.{:08x}", amqp.instance, fastrand::u32(..));
     let queue = ShortString::try_new(queue).map_err(Ended::refused)?;
-    let consumer = consume(shared, &channel, &queue).await?;
+    let consumer = consume(amqp, &channel, &queue).await?;
     let bindings = if config.mqtt_devices {
         let bindings = Bindings {
-            channel: reader.create_channel().await?,
+            channel: reader.create_channel().await.map_err(ended)?,
             queue: queue.clone(),
             exchange: config.mqtt_exchange.as_str().into(),
             bound: Mutex::default(),
         };
-        for pattern in shared.wanted.all() {
-            bindings.bind(pattern).await?;
+        for pattern in amqp.wanted.all() {
+            bindings.bind(pattern).await.map_err(ended)?;
         }
-        Some(Arc::new(bindings))
+        Some(bindings)
     } else {
         None
     };
     let writer_events = writer.events_listener().boxed();
-    let gauge = shared.metrics.send_queue_length.clone();
+    let gauge = amqp.contact.metrics.send_queue_length.clone();
     let publisher =
         Publisher::new(writer, config.publish_channels_max.get(), config.send_queue_messages_max.get(), gauge);
     let ender = publisher.ender();
-    let open = Open { publisher, bindings };
-    Ok(Link { open, consumer, queue, reader, writer_events, _ender: ender, _sockets: [reader_socket, writer_socket] })
+    let links = Arc::new(Links { publisher, bindings, queue });
+    let (amqp, sockets) = (amqp.clone(), [reader_socket, writer_socket]);
+    Ok(Connections { amqp, links, consumer, reader, writer_events, _ender: ender, _sockets: sockets })
 }
 
-async fn connect(shared: &Shared, what: &str) -> Result<(Connection, Socket), Ended> {
-    let (address, config) = (&shared.address, &shared.config);
-    let runtime = runtime::default_runtime()?;
+async fn connect(amqp: &Amqp, what: &str) -> Result<(Connection, Socket), Ended> {
+    let (address, config) = (&amqp.address, &amqp.config);
+    let runtime = runtime::default_runtime().map_err(ended)?;
     let addresses: Vec<_> = lookup_host((address.host.as_str(), address.port)).await.map_err(Ended::refused)?.collect();
     let stream = AsyncTcpStream::connect(&runtime, addresses).await.map_err(Ended::refused)?;
     let AsyncTcpStream::Plain(plain) = &stream else { return Err(Ended::refused("no plain connection")) };
     let socket = Socket::of(plain.get_ref()).map_err(Ended::refused)?;
-    let stream = match &shared.tls {
-        Some(tls) => stream
-            .into_rustls(tls, &address.host)
-            .await
-            .map_err(|e| Ended { result: ConnectResult::Tls, why: e.to_string() })?,
+    let stream = match &amqp.tls {
+        Some(tls) => stream.into_rustls(tls, &address.host).await.map_err(|e| Ended::new(ConnectResult::Tls, e))?,
         None => stream,
     };
     let uri = AMQPUri {
@@ -112,7 +108,7 @@ async fn connect(shared: &Shared, what: &str) -> Result<(Connection, Socket), En
             ..AMQPQueryString::default()
         },
     };
-    let name = format!("thingcall {} ({what})", shared.instance);
+    let name = format!("thingcall {} ({what})", amqp.instance);
     let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
     // lapin asks for a connection once, since its own recovery is off.
     let stream = Mutex::new(Some(stream));
@@ -124,36 +120,39 @@ async fn connect(shared: &Shared, what: &str) -> Result<(Connection, Socket), En
     Ok((connection.map_err(not_let_in)?, socket))
 }
 
-async fn declare_exchanges(shared: &Shared, channel: &Channel) -> Result<(), Ended> {
-    let config = &shared.config;
+async fn declare_exchanges(amqp: &Amqp, channel: &Channel) -> Result<(), Ended> {
+    let config = &amqp.config;
     let of_amqp = config.amqp_devices.then_some([&config.commands_exchange, &config.replies_exchange]);
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     for exchange in of_amqp.into_iter().flatten().chain(&config.results_exchange) {
         channel
             .exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, durable, FieldTable::default())
             .await
-            .map_err(|e| Ended { result: result_of(&e), why: format!("exchange {exchange}: {e}") })?;
+            .map_err(|e| Ended::new(result_of(&e), format_args!("exchange {exchange}: {e}")))?;
     }
     Ok(())
 }
 
 /// Declares our queue, binds it to what AMQP devices say, and consumes it.
-async fn consume(shared: &Shared, channel: &Channel, queue: &ShortString) -> Result<Consumer, Ended> {
-    let config = &shared.config;
+async fn consume(amqp: &Amqp, channel: &Channel, queue: &ShortString) -> Result<Consumer, Ended> {
+    let config = &amqp.config;
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongUInt(config.reply_queue_messages_max.get()));
     let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.clone(), own, arguments).await?;
+    channel.queue_declare(queue.clone(), own, arguments).await.map_err(ended)?;
     if config.amqp_devices {
         // Gateways that carry topics over as they are answer on these.
         let topics = REPLY_FILTERS.iter().map(|filter| pattern_of(filter));
-        for pattern in std::iter::once(replies_to(&shared.instance)).chain(topics) {
+        for pattern in std::iter::once(replies_to(&amqp.instance)).chain(topics) {
             let (queue, exchange) = (queue.clone(), config.replies_exchange.as_str().into());
             let pattern = ShortString::try_new(pattern).map_err(Ended::refused)?;
-            channel.queue_bind(queue, exchange, pattern, QueueBindOptions::default(), FieldTable::default()).await?;
+            channel
+                .queue_bind(queue, exchange, pattern, QueueBindOptions::default(), FieldTable::default())
+                .await
+                .map_err(ended)?;
         }
     }
-    channel.basic_qos(config.prefetch_messages_max.get(), BasicQosOptions::default()).await?;
+    channel.basic_qos(config.prefetch_messages_max.get(), BasicQosOptions::default()).await.map_err(ended)?;
     let alone = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
-    Ok(channel.basic_consume(queue.clone(), "replies".into(), alone, FieldTable::default()).await?)
+    channel.basic_consume(queue.clone(), "replies".into(), alone, FieldTable::default()).await.map_err(ended)
 }

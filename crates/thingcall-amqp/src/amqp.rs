@@ -1,0 +1,205 @@
+//! What all connections to one RabbitMQ share: what is sent, what comes in, and how the broker is found.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lapin::Acker;
+use lapin::message::Delivery as Message;
+use lapin::tcp::RustlsConnector;
+use lapin::types::ShortString;
+use thingcall_core::{DeliverError, Delivery, PeerText, Problems, Qos, Sent};
+use thingcall_transport::{
+    BrokerAddress, BrokerSection, Contact, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
+};
+use tokio::time::{Instant, timeout};
+
+use crate::bindings::{Bindings, Wanted};
+use crate::config::Config;
+use crate::inbound::{Incoming, Read, Reader, is_probe};
+use crate::outgoing::{Way, command};
+use crate::publisher::{Confirmed, NotConfirmed, Publisher};
+use crate::tls;
+
+/// One RabbitMQ.
+pub struct Amqp {
+    pub(crate) config: Config,
+    pub(crate) contact: Contact<Arc<Links>>,
+    pub(crate) instance: String,
+    pub(crate) address: BrokerAddress,
+    pub(crate) tls: Option<RustlsConnector>,
+    pub(crate) wanted: Wanted,
+    told: Mutex<Told>,
+}
+
+/// Connections that take deliveries.
+pub struct Links {
+    pub(crate) publisher: Arc<Publisher>,
+    /// `None` unless MQTT devices are served.
+    pub(crate) bindings: Option<Bindings>,
+    /// Where replies come to.
+    pub(crate) queue: ShortString,
+}
+
+/// What the broker said of itself on the present connections.
+#[derive(Debug, Default)]
+struct Told {
+    /// Why it takes no messages, in its own words.
+    blocked: Option<String>,
+    /// It refused the probe, so none is sent any more.
+    probe_refused: bool,
+}
+
+impl Amqp {
+    pub(crate) fn with(config: Config, contact: Contact<Arc<Links>>) -> Result<Self, Problems> {
+        let address = config.address().map_err(Problems::from)?;
+        let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
+        let instance = config.instance.clone().unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
+        let (wanted, told) = (Wanted::default(), Mutex::default());
+        Ok(Self { config, contact, instance, address, tls, wanted, told })
+    }
+
+    /// New connections: nothing was said on them.
+    pub(crate) fn begins(&self) {
+        *self.told() = Told::default();
+    }
+
+    /// The broker said that it takes no messages.
+    pub(crate) fn blocked(&self, why: &str) {
+        self.told().blocked = Some(PeerText::new(why).to_string());
+        self.look();
+    }
+
+    /// It takes them again. What became of a probe meanwhile says nothing.
+    pub(crate) fn unblocked(&self) {
+        self.told().blocked = None;
+        self.contact.probe.begin();
+        self.look();
+    }
+
+    /// The broker refused a probe: another would cost it a channel.
+    pub(crate) fn probe_refused_for_good(&self) {
+        self.told().probe_refused = true;
+    }
+
+    /// Whether the broker is probed.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.config.probe && !self.told().probe_refused
+    }
+
+    /// Sends the command by the first way on which the device has a queue.
+    pub(crate) async fn send(&self, delivery: &Delivery) -> Result<Sent, NotSent> {
+        let links = self.contact.present().ok_or_else(NotSent::down)?;
+        let began = Instant::now();
+        let left = delivery.deadline.map(|deadline| deadline.left(began.into_std()));
+        let deadline = left.map(|left| began + left);
+        for way in Way::all(&self.config) {
+            let message = command(delivery, way, &self.config, &self.instance, deadline);
+            let message = message.map_err(|error| NotSent { error, result: PublishResult::Failed })?;
+            let patience = left.unwrap_or(self.config.publish_ack_timeout);
+            if let (Way::Mqtt, Some(bindings)) = (way, &links.bindings) {
+                let sync_topic = delivery.sync_topic.unwrap_or(self.config.sync_topic);
+                let expected = timeout(patience, bindings.expect(&self.wanted, delivery, sync_topic)).await;
+                expected.map_err(|_| NotSent::down())?.map_err(|_| NotSent::down())?;
+            }
+            let patience = patience.saturating_sub(began.elapsed());
+            match links.publisher.publish(message, patience).await? {
+                Confirmed::Routed => {
+                    self.contact.metrics.publish_ack_seconds.observe(began.elapsed().as_secs_f64());
+                    return Ok(match delivery.qos {
+                        Qos::AtMostOnce => Sent::Sent,
+                        Qos::AtLeastOnce => Sent::Acked,
+                    });
+                }
+                // It is in no queue, so it may be sent by another way.
+                Confirmed::Unroutable => {}
+            }
+        }
+        Err(DeliverError::Offline.into())
+    }
+
+    /// Hands a message on, and returns what acknowledges it. Nothing here waits.
+    pub(crate) fn take(&self, message: Message) -> Acker {
+        let Message { exchange, routing_key, properties, data, acker, .. } = message;
+        let payload = Bytes::from(data);
+        if is_probe(exchange.as_str(), &properties) {
+            self.probe_came(&payload);
+            return acker;
+        }
+        let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
+        let reader = Reader { config: &self.config, instance: &self.instance };
+        let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
+        let Read { said, topic } = reader.read(message, |device| self.contact.replies.speaks_raw(device));
+        self.contact.take(said, topic.as_deref().unwrap_or(routing_key), payload.len());
+        acker
+    }
+
+    /// How the broker is, and why it does not carry messages.
+    pub(crate) fn look_at(&self, publisher: &Publisher) -> (Found, Option<String>) {
+        let now = Instant::now();
+        let (unconfirmed, oldest) = publisher.owed(now);
+        self.contact.unacknowledged.length.set(i64::try_from(unconfirmed).unwrap_or(i64::MAX));
+        self.contact.unacknowledged.oldest_seconds.set(oldest.as_secs_f64());
+        let found = self.found_now(publisher.blocked(), now, oldest);
+        (found, self.failure_of(found, oldest))
+    }
+
+    fn found_now(&self, blocked: bool, now: Instant, oldest: Duration) -> Found {
+        let verdict = if self.is_probed() { self.contact.probe.verdict(now.into_std()) } else { Verdict::Carries };
+        match verdict {
+            _ if blocked => Found::Blocked,
+            Verdict::Silent => Found::Silent,
+            Verdict::Forbids => Found::ProbeLost,
+            Verdict::Begun | Verdict::Carries if oldest > self.config.publish_ack_timeout => Found::Unacknowledged,
+            Verdict::Begun => Found::Begun,
+            // It lives: it confirms, and says of each message what it refuses.
+            Verdict::Carries if self.config.probe && !self.is_probed() => Found::WellWithoutProbe,
+            Verdict::Carries => Found::Well,
+        }
+    }
+
+    fn failure_of(&self, found: Found, oldest: Duration) -> Option<String> {
+        let url = &self.config.url;
+        match found {
+            Found::Well | Found::WellWithoutProbe => None,
+            Found::Begun => Some(format!("{url} let us in; the first probe is on its way")),
+            Found::Blocked => {
+                let said = self.told().blocked.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                Some(format!(
+                    "{url} takes no messages{said}: look at its memory and disk, `rabbitmq-diagnostics alarms` says which"
+                ))
+            }
+            Found::Silent => {
+                Some(format!("{url} holds our connection and answers no probe: look whether it hangs or is overloaded"))
+            }
+            Found::ProbeLost => Some(format!(
+                "{url} takes a message to our own queue and does not bring it within {:?}: look whether queue \
+                 thingcall.replies.{}.* is long, and its consumer slow",
+                self.config.probe_timeout, self.instance
+            )),
+            Found::Unacknowledged => Some(format!(
+                "{url} has not confirmed a message for {} s: look whether it is overloaded, or its disk is slow or full",
+                oldest.as_secs()
+            )),
+        }
+    }
+
+    /// Nothing that is done under this lock can panic half way.
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<NotConfirmed> for NotSent {
+    fn from(why: NotConfirmed) -> Self {
+        match why {
+            NotConfirmed::Down => Self::down(),
+            NotConfirmed::Blocked => Self { error: DeliverError::Down, result: PublishResult::Blocked },
+            NotConfirmed::Full(max) => DeliverError::QueueFull(max).into(),
+            NotConfirmed::Refused(why) => {
+                DeliverError::Refused(format!("the devices' broker refused it: {why}")).into()
+            }
+            NotConfirmed::Lost => DeliverError::Lost.into(),
+        }
+    }
+}

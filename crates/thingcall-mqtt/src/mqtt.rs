@@ -1,0 +1,213 @@
+//! What all connections to one broker share: what is sent, what comes in, and how the broker is found.
+//!
+//! **Invariant:** nothing here waits but for the broker's acknowledgement of one message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumqttc_v4::TlsConfiguration;
+use thingcall_alink::{Uplink, payload, request_topic, uplink};
+use thingcall_core::{CallMode, DeliverError, Delivery, Problems, Qos, Sent, SyncTopic, TransportKind};
+use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, Verdict};
+use tokio::time::{Instant, timeout};
+
+use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
+use crate::config::{Config, Version};
+use crate::echoes::Echoes;
+use crate::tls;
+use crate::unacked::{Oldest, Unacked};
+
+/// One external MQTT broker.
+pub struct Mqtt {
+    pub(crate) config: Config,
+    pub(crate) contact: Contact<Open>,
+    pub(crate) client_id: String,
+    address: BrokerAddress,
+    tls: Option<TlsConfiguration>,
+    /// Our own raw messages that this broker brings back.
+    echoes: Echoes,
+    /// When the oldest message was sent that the broker has not acknowledged.
+    oldest: Arc<Oldest>,
+    /// A device's message came on this connection.
+    heard: AtomicBool,
+}
+
+/// A connection that takes deliveries.
+#[derive(Clone)]
+pub struct Open {
+    pub(crate) client: Client,
+    /// The largest packet the broker takes.
+    pub(crate) packet_bytes_max: usize,
+}
+
+impl Mqtt {
+    pub(crate) fn with(config: Config, contact: Contact<Open>) -> Result<Self, Problems> {
+        let address = config.address().map_err(Problems::from)?;
+        let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
+        let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
+        let (echoes, oldest) = (Echoes::default(), Arc::new(Oldest::new()));
+        Ok(Self { config, contact, client_id, address, tls, echoes, oldest, heard: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { config: &self.config, address: &self.address, client_id: &self.client_id, tls: self.tls.as_ref() }
+    }
+
+    /// Whom the broker's access rules must let do what we need.
+    pub(crate) fn user(&self) -> String {
+        self.config.username.as_ref().map_or_else(|| "clients without a user name".to_owned(), |n| format!("user {n}"))
+    }
+
+    /// What a new connection has not acknowledged.
+    pub(crate) fn unacked(&self) -> Unacked {
+        Unacked::new(self.oldest.clone(), self.contact.unacknowledged.length.clone())
+    }
+
+    /// A connection is there, and nothing was said on it.
+    pub(crate) fn begins(&self) {
+        self.contact.metrics.send_queue_length.set(0);
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// A connection and what was queued on it are gone.
+    pub(crate) fn ends(&self) {
+        self.contact.metrics.send_queue_length.set(0);
+        self.echoes.forget_all();
+    }
+
+    /// Sends a command.
+    pub(crate) async fn send(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        match self.publish(delivery)? {
+            None => Ok(Sent::Sent),
+            Some(acknowledgement) => self.acknowledged(delivery, acknowledgement).await,
+        }
+    }
+
+    /// Queues the message.
+    fn publish(&self, delivery: &Delivery) -> Result<Option<Acknowledgement>, DeliverError> {
+        let payload = payload(delivery);
+        let (bytes, max) = (payload.len(), self.config.message_bytes_max);
+        if bytes > max {
+            return Err(DeliverError::TooLarge { bytes, max });
+        }
+        let sync_topic = delivery.sync_topic.unwrap_or(self.config.sync_topic);
+        let topic = request_topic(delivery, sync_topic);
+        let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
+        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after };
+        let Open { client, packet_bytes_max } = self.contact.present().ok_or(DeliverError::Down)?;
+        // A packet over the broker's limit would end the connection.
+        let excess = message.packet_bytes().saturating_sub(packet_bytes_max);
+        if excess > 0 {
+            return Err(DeliverError::TooLarge { bytes, max: bytes.saturating_sub(excess) });
+        }
+        // Before it leaves: the broker may bring it back at once.
+        let expected = self.comes_back(delivery, sync_topic).then(|| self.echoes.expect(delivery.id, &message.payload));
+        self.contact.metrics.send_queue_length.inc();
+        client.publish(message).map_err(|error| {
+            self.contact.metrics.send_queue_length.dec();
+            if expected.is_some() {
+                self.echoes.forget(delivery.id);
+            }
+            match error {
+                NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max.get()),
+                NotQueued::Ended => DeliverError::Down,
+            }
+        })
+    }
+
+    /// Whether the broker brings us this message back, as one that does not say whose it is. In MQTT 5 we ask it not to.
+    fn comes_back(&self, delivery: &Delivery, sync_topic: SyncTopic) -> bool {
+        let shared_topic = delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext;
+        delivery.raw.is_some() && shared_topic && self.config.version == Version::V4
+    }
+
+    /// Waits for the broker to take a QoS 1 message.
+    async fn acknowledged(&self, delivery: &Delivery, acknowledgement: Acknowledgement) -> Result<Sent, DeliverError> {
+        let began = Instant::now();
+        let patience = delivery.deadline.map(|deadline| deadline.left(began.into_std()));
+        let waited = timeout(patience.unwrap_or(self.config.publish_ack_timeout), acknowledgement.wait()).await;
+        waited.unwrap_or(Err(DeliverError::Lost))?;
+        self.contact.metrics.publish_ack_seconds.observe(began.elapsed().as_secs_f64());
+        Ok(Sent::Acked)
+    }
+
+    /// Queues a probe.
+    pub(crate) fn publish_probe(&self, client: &Client, payload: Bytes) -> Option<Acknowledgement> {
+        let expires_after = Some(self.config.probe_timeout);
+        let topic = self.config.probe_topic.clone();
+        self.contact.metrics.send_queue_length.inc();
+        let sent = client.publish(Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after });
+        if sent.is_err() {
+            // It counts as sent all the same: a full queue carries no messages.
+            self.contact.metrics.send_queue_length.dec();
+        }
+        sent.ok().flatten()
+    }
+
+    /// Hands a message on. Nothing here waits.
+    pub(crate) fn take(&self, topic: &Bytes, payload: &Bytes) {
+        let Ok(topic) = std::str::from_utf8(topic) else { return };
+        if topic == self.config.probe_topic {
+            return self.probe_came(payload);
+        }
+        let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
+        let said = uplink(TransportKind::Mqtt, topic, payload, self.config.message_bytes_max, speaks_raw);
+        match &said {
+            Uplink::Raw(raw) if self.echoes.take(raw) => return,
+            // The broker carries those.
+            Uplink::Reply(_) | Uplink::Raw(_) => self.heard.store(true, Ordering::Relaxed),
+            Uplink::Other(_) | Uplink::Dropped(..) => {}
+        }
+        self.contact.take(said, topic, payload.len());
+    }
+
+    /// How the broker is, and why it does not carry messages.
+    pub(crate) fn look_at(&self, before: Found) -> (Found, Option<String>) {
+        let now = Instant::now();
+        let oldest = self.oldest.age(now);
+        self.contact.unacknowledged.oldest_seconds.set(oldest.as_secs_f64());
+        let found = self.found_now(before, now, oldest);
+        (found, self.failure_of(found, oldest))
+    }
+
+    fn found_now(&self, before: Found, now: Instant, oldest: Duration) -> Found {
+        let verdict = if self.config.probe { self.contact.probe.verdict(now.into_std()) } else { Verdict::Carries };
+        let was_forbidden = matches!(before, Found::ProbeLost | Found::WellWithoutProbe);
+        match verdict {
+            Verdict::Silent => Found::Silent,
+            // What a device said before the rules were changed says nothing of them.
+            Verdict::Forbids if !was_forbidden => {
+                self.heard.store(false, Ordering::Relaxed);
+                Found::ProbeLost
+            }
+            Verdict::Forbids if self.heard.load(Ordering::Relaxed) => Found::WellWithoutProbe,
+            Verdict::Forbids => Found::ProbeLost,
+            Verdict::Begun | Verdict::Carries if oldest > self.config.publish_ack_timeout => Found::Unacknowledged,
+            Verdict::Begun => Found::Begun,
+            Verdict::Carries => Found::Well,
+        }
+    }
+
+    fn failure_of(&self, found: Found, oldest: Duration) -> Option<String> {
+        let (url, topic, user) = (&self.config.url, &self.config.probe_topic, self.user());
+        match found {
+            // MQTT has no word for a broker that takes no messages.
+            Found::Well | Found::WellWithoutProbe | Found::Blocked => None,
+            Found::Begun => Some(format!("{url} let us in; the first probe is on its way")),
+            Found::Silent => {
+                Some(format!("{url} holds our connection and answers no probe: look whether it hangs or is overloaded"))
+            }
+            Found::ProbeLost => Some(format!(
+                "{url} is alive and does not bring back what we publish: its access rules must let {user} publish and \
+                 read {topic}, as /sys/+/+/thing/service/+ for calls; if they forbid this topic alone, set another by \
+                 `probe_topic`, or `probe = false`"
+            )),
+            Found::Unacknowledged => Some(format!(
+                "{url} has not acknowledged a message for {} s: look whether it is overloaded, or its disk is full",
+                oldest.as_secs()
+            )),
+        }
+    }
+}

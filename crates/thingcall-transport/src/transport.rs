@@ -1,0 +1,121 @@
+//! The transport: deliveries while there is a connection.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prometheus::Registry;
+use thingcall_core::{
+    DeliverError, Delivery, DeviceKey, Presence, PresenceSink, Problems, ReplySink, Section, Sent, SyncTopic,
+    Transport, TransportKind, TransportName,
+};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
+
+use crate::contact::{Contact, Which};
+use crate::metrics::PublishResult;
+use crate::protocol::{NotSent, Protocol};
+use crate::section::BrokerSection;
+use crate::supervisor::{lost, supervise};
+
+/// The way to devices through an external broker.
+pub struct BrokerTransport<P> {
+    protocol: Arc<P>,
+    stop: CancellationToken,
+    /// Gone with this value.
+    task: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// Why a transport to an external broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerStartError {
+    /// Its section cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
+    /// The metrics are registered already.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl<P: Protocol> BrokerTransport<P> {
+    /// Starts to connect, and keeps connecting in a task of its own. Needs a running tokio.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used. A broker that is away is no error: it may come.
+    pub fn start(
+        name: TransportName,
+        config: P::Config,
+        replies: Arc<dyn ReplySink>,
+        presence: Arc<dyn PresenceSink>,
+        metering: &Registry,
+    ) -> Result<Arc<Self>, BrokerStartError> {
+        config.check()?;
+        let which = Which { kind: P::KIND, name, unacknowledged_max: P::unacknowledged_max(&config) };
+        let contact = Contact::register(which, config.keys(), replies, presence, metering)?;
+        let protocol = Arc::new(P::new(config, contact)?);
+        let stop = CancellationToken::new();
+        let task = AbortOnDropHandle::new(tokio::spawn(supervise(protocol.clone(), stop.clone())));
+        Ok(Arc::new(Self { protocol, stop, task: Mutex::new(Some(task)) }))
+    }
+
+    /// What all its connections share.
+    pub fn protocol(&self) -> &Arc<P> {
+        &self.protocol
+    }
+
+    /// Says goodbye to the broker and ends; at most `within`.
+    pub async fn shutdown(&self, within: Duration) {
+        self.stop.cancel();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut task) = task else { return };
+        if timeout(within, &mut task).await.is_err() {
+            warn!("the broker did not close the connection in time");
+            task.abort();
+            // It holds the connection, and what is queued may still be sent, until it is gone.
+            let _cancelled = task.await;
+            self.protocol.contact().close("shutting down");
+            lost(&*self.protocol);
+        }
+    }
+}
+
+#[async_trait]
+impl<P: Protocol> Transport for BrokerTransport<P> {
+    fn kind(&self) -> TransportKind {
+        P::KIND
+    }
+
+    fn name(&self) -> TransportName {
+        self.protocol.contact().name
+    }
+
+    fn presence(&self, _: &DeviceKey) -> Presence {
+        Presence::Unknown
+    }
+
+    fn ready(&self) -> bool {
+        self.protocol.contact().standing().holds()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.protocol.contact().standing().failure()
+    }
+
+    fn sync_topic(&self) -> Option<SyncTopic> {
+        self.protocol.sync_topic()
+    }
+
+    async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
+        // Nobody waits any more where the device's answer comes first: then it was sent.
+        let mut counted = self.protocol.contact().metrics.publishing(PublishResult::Sent);
+        let sent = self.protocol.deliver(delivery).await;
+        counted.ends(match &sent {
+            Ok(Sent::Acked) => PublishResult::Acked,
+            Ok(Sent::Sent | Sent::Kept) => PublishResult::Sent,
+            Err(NotSent { result, .. }) => *result,
+        });
+        sent.map_err(|NotSent { error, .. }| error)
+    }
+}
