@@ -133,7 +133,7 @@ impl<O: Clone> Contact<O> {
         self.replies.transport_lost(self.name);
     }
 
-    /// Why deliveries do not arrive; `None` if they do.
+    /// Whether deliveries arrive, and why they do not.
     pub(crate) fn standing(&self) -> &Standing {
         &self.standing
     }

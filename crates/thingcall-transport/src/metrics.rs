@@ -163,7 +163,7 @@ impl TransportMetrics {
 
     /// Begins to publish a message, and counts it when the value is dropped: as what became of it, or where nobody waits
     /// for that any more, as `left`.
-    pub fn publishing(&self, left: PublishResult) -> Publishing<'_> {
+    pub(crate) fn publishing(&self, left: PublishResult) -> Publishing<'_> {
         Publishing { metrics: self, result: left }
     }
 
@@ -189,14 +189,14 @@ impl PublishResult {
 
 /// A message that is being published.
 #[derive(Debug)]
-pub struct Publishing<'a> {
+pub(crate) struct Publishing<'a> {
     metrics: &'a TransportMetrics,
     result: PublishResult,
 }
 
 impl Publishing<'_> {
     /// This became of it.
-    pub fn ends(&mut self, result: PublishResult) {
+    pub(crate) fn ends(&mut self, result: PublishResult) {
         self.result = result;
     }
 }

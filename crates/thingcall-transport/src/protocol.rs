@@ -12,6 +12,92 @@ use crate::metrics::{ConnectResult, PublishResult};
 use crate::section::BrokerSection;
 
 /// How one kind of broker is spoken to. The value is what all connections of one transport share.
+///
+/// What there must be at least, for a broker that keeps commands in a queue of its own and answers nothing:
+///
+/// ```
+/// use std::sync::Arc;
+/// use thingcall_alink::{payload, request_topic};
+/// use thingcall_core::{Check, DeliverError, Delivery, Problem, Problems, Section, Sent, TransportKind};
+/// use thingcall_transport::{
+///     BrokerTransport, Contact, Ended, NotSent, Protocol, BrokerSection, Scheme, Session, broker_section,
+/// };
+/// use tokio::sync::mpsc;
+/// use tokio_util::sync::CancellationToken;
+///
+/// broker_section! {
+///     /// One section of the configuration.
+///     pub struct Config(&[Scheme::plain("queue", 7000)]);
+///     /// `queue://host:port`.
+///     url = "queue://127.0.0.1:7000";
+/// }
+///
+/// impl Section for Config {
+///     fn problems(&self) -> Vec<Problem> {
+///         let mut check = Check::default();
+///         self.check_keys(&mut check);
+///         check.into_problems()
+///     }
+/// }
+///
+/// type Command = (String, bytes::Bytes);
+///
+/// pub struct Queue {
+///     config: Config,
+///     contact: Contact<mpsc::Sender<Command>>,
+/// }
+///
+/// impl Protocol for Queue {
+///     type Config = Config;
+///     type Open = mpsc::Sender<Command>;
+///     type Session = Connection;
+///     const KIND: TransportKind = TransportKind::Mqtt;
+///
+///     fn new(config: Config, contact: Contact<Self::Open>) -> Result<Self, Problems> {
+///         Ok(Self { config, contact })
+///     }
+///     fn config(&self) -> &Config {
+///         &self.config
+///     }
+///     fn contact(&self) -> &Contact<Self::Open> {
+///         &self.contact
+///     }
+///     async fn connect(self: &Arc<Self>) -> Result<Connection, Ended> {
+///         let (queue, queued) = mpsc::channel(self.config.send_queue_messages_max.get());
+///         Ok(Connection { queue, queued })
+///     }
+///     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, NotSent> {
+///         let command = (request_topic(delivery, self.config.sync_topic), payload(delivery));
+///         let queue = self.contact.present().ok_or_else(NotSent::down)?;
+///         queue.try_send(command).map_err(|_| DeliverError::QueueFull(queue.max_capacity()))?;
+///         Ok(Sent::Sent)
+///     }
+/// }
+///
+/// pub struct Connection {
+///     queue: mpsc::Sender<Command>,
+///     queued: mpsc::Receiver<Command>,
+/// }
+///
+/// impl Session for Connection {
+///     type Open = mpsc::Sender<Command>;
+///
+///     fn open(&self) -> Self::Open {
+///         self.queue.clone()
+///     }
+///     async fn run(&mut self, stop: &CancellationToken) -> Ended {
+///         loop {
+///             tokio::select! {
+///                 Some((topic, _payload)) = self.queued.recv() => println!("{topic}"),
+///                 () = stop.cancelled() => return Ended::stopping(),
+///             }
+///         }
+///     }
+/// }
+///
+/// /// To be started with `QueueTransport::start`, and given to `Engine::attach`.
+/// pub type QueueTransport = BrokerTransport<Queue>;
+/// ```
 pub trait Protocol: Send + Sync + Sized + 'static {
     /// Its section of the configuration.
     type Config: BrokerSection;

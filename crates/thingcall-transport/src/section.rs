@@ -89,7 +89,7 @@ pub trait BrokerSection: Section {
 macro_rules! broker_section {
     (
         $(#[$doc:meta])*
-        pub struct $name:ident($schemes:expr);
+        $vis:vis struct $name:ident($schemes:expr);
         $(#[$url_doc:meta])*
         url = $url:expr;
         $(after url { $($(#[$a_doc:meta])* $a:ident: $a_type:ty = $a_default:expr,)* })?
@@ -101,42 +101,42 @@ macro_rules! broker_section {
         $(#[$doc])*
         #[derive(Debug, Clone, ::serde::Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub struct $name {
+        $vis struct $name {
             $(#[$url_doc])*
-            pub url: ::std::string::String,
-            $($($(#[$a_doc])* pub $a: $a_type,)*)?
+            $vis url: ::std::string::String,
+            $($($(#[$a_doc])* $vis $a: $a_type,)*)?
             /// Certificates, where it is spoken to by TLS.
-            pub tls: $crate::BrokerTls,
-            $($($(#[$b_doc])* pub $b: $b_type,)*)?
+            $vis tls: $crate::BrokerTls,
+            $($($(#[$b_doc])* $vis $b: $b_type,)*)?
             /// The topic of synchronous calls, for products that do not say: `ext`, `rrpc` or `service`.
-            pub sync_topic: ::thingcall_core::SyncTopic,
-            $($($(#[$c_doc])* pub $c: $c_type,)*)?
+            $vis sync_topic: ::thingcall_core::SyncTopic,
+            $($($(#[$c_doc])* $vis $c: $c_type,)*)?
             /// How long an attempt to connect may take, with all that must be there before deliveries are taken.
             #[serde(with = "humantime_serde")]
-            pub connect_timeout: ::std::time::Duration,
+            $vis connect_timeout: ::std::time::Duration,
             /// The pause before the second attempt to connect; each further one is up to twice as long.
             #[serde(with = "humantime_serde")]
-            pub reconnect_pause_min: ::std::time::Duration,
+            $vis reconnect_pause_min: ::std::time::Duration,
             /// The longest pause between attempts.
             #[serde(with = "humantime_serde")]
-            pub reconnect_pause_max: ::std::time::Duration,
+            $vis reconnect_pause_max: ::std::time::Duration,
             /// How long a message without a deadline may wait for the broker's acknowledgement.
             #[serde(with = "humantime_serde")]
-            pub publish_ack_timeout: ::std::time::Duration,
+            $vis publish_ack_timeout: ::std::time::Duration,
             /// Whether the broker is probed: a message to ourselves, through it.
-            pub probe: bool,
-            $($($(#[$d_doc])* pub $d: $d_type,)*)?
+            $vis probe: bool,
+            $($($(#[$d_doc])* $vis $d: $d_type,)*)?
             /// How often the probe is sent.
             #[serde(with = "humantime_serde")]
-            pub probe_interval: ::std::time::Duration,
+            $vis probe_interval: ::std::time::Duration,
             /// How long it may take.
             #[serde(with = "humantime_serde")]
-            pub probe_timeout: ::std::time::Duration,
+            $vis probe_timeout: ::std::time::Duration,
             /// How many messages may wait to be sent; more are refused at once.
-            pub send_queue_messages_max: ::std::num::NonZeroUsize,
-            $($($(#[$e_doc])* pub $e: $e_type,)*)?
+            $vis send_queue_messages_max: ::std::num::NonZeroUsize,
+            $($($(#[$e_doc])* $vis $e: $e_type,)*)?
             /// The largest message, both ways.
-            pub message_bytes_max: usize,
+            $vis message_bytes_max: usize,
         }
 
         impl ::std::default::Default for $name {
