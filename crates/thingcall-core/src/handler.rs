@@ -11,6 +11,28 @@ use crate::{Args, Call, CallError, Deadline, Delivery, ProductKey, RawReply, Rep
 ///
 /// It may change the arguments, refuse, answer by itself, call the device none, one or several times, and change the
 /// result. It is dropped at the call's deadline or when the caller hangs up.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use thingcall_core::{Answer, Args, Call, CallError, Command, DeviceLink, Handler, ReplyBody};
+///
+/// /// Asks the device once more, and carefully, where it refuses.
+/// struct Careful;
+///
+/// #[async_trait]
+/// impl Handler for Careful {
+///     async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
+///         let command = Command { service: call.service.clone(), params: call.args.clone() };
+///         match device.call(command).await? {
+///             Answer::Replied(body) if body.code != ReplyBody::SUCCESS => {
+///                 let params = Args::checked(r#"{"careful":1}"#);
+///                 device.call(Command { service: call.service.clone(), params }).await
+///             }
+///             answer => Ok(answer),
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Handler: Send + Sync {
     /// Handles one checked call; `device` reaches the device the call names.

@@ -13,6 +13,42 @@ use crate::{
 ///
 /// What is handed over takes effect in the order in which it was, and what cannot be written now is written later, in one
 /// go with whatever waits by then.
+///
+/// ```
+/// use thingcall_core::{
+///     Completion, Delivery, Ending, Journal, JournalEntry, JournalError, Reply, RequestId, Sent, TransportKind,
+///     UnixMillis, UnwrittenReply,
+/// };
+///
+/// /// Written down before it leaves: from here on it survives a crash.
+/// async fn post(journal: &dyn Journal, delivery: Delivery) -> Result<(), JournalError> {
+///     let (device, id) = (delivery.device.key.clone(), delivery.id);
+///     let (request_id, accepted_at) = (RequestId::random(), UnixMillis::now());
+///     journal.open(JournalEntry { delivery, answer: None, request_id, accepted_at }).await?;
+///     // A transport takes it here.
+///     journal.note(&device, id, TransportKind::Embedded, Sent::Sent);
+///     Ok(())
+/// }
+///
+/// /// The device's answer, which ends the call once it is written.
+/// struct Answered(Reply);
+///
+/// impl UnwrittenReply for Answered {
+///     fn reply(&self) -> &Reply {
+///         &self.0
+///     }
+///
+///     fn told(self: Box<Self>, did: Completion) {
+///         assert_ne!(did, Completion::NotKept, "there was room");
+///     }
+/// }
+///
+/// fn accept(journal: &dyn Journal, reply: Reply) {
+///     journal.end(Ending::Replied(Box::new(Answered(reply))));
+/// }
+/// ```
+///
+/// A journal of one's own is held to all of this by `testing::assert_journal`, with the feature `testing`.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Writes a call down, with its end where it has one. When it returns, the call survives a crash.
