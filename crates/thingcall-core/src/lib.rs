@@ -62,7 +62,7 @@ pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody};
 pub use reply_sink::ReplySink;
-pub use results::{Backlog, CallResult, ResultsOutbox};
+pub use results::{Backlog, EndedCall, ResultsOutbox};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

@@ -8,7 +8,7 @@ use crate::{CallId, DeviceKey, IotId, JournalError, Outcome, ServiceId, UnixMill
 
 /// How an asynchronous call ended, for those who are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallResult {
+pub struct EndedCall {
     /// Its place in the journal: the same each time it is read, and another call's never.
     pub place: i64,
     /// When it ended.
@@ -54,7 +54,7 @@ pub trait ResultsOutbox: Send + Sync {
     ///
     /// # Errors
     /// If the store cannot be read.
-    async fn due(&self, max: usize) -> Result<Vec<CallResult>, JournalError>;
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, JournalError>;
 
     /// These are published, and due no more.
     ///

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use thingcall_core::{Backlog, CallResult, IotId, JournalError, Outcome, ResultsOutbox, UnixMillis};
+use thingcall_core::{Backlog, EndedCall, IotId, JournalError, Outcome, ResultsOutbox, UnixMillis};
 use tracing::warn;
 
 use crate::many::Many;
@@ -27,7 +27,7 @@ impl ResultsOutbox for Store {
         self.shared().ended(&mut side, set.map_err(Stop::Failed))
     }
 
-    async fn due(&self, max: usize) -> Result<Vec<CallResult>, JournalError> {
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, JournalError> {
         let rows = sqlx::query("SELECT * FROM calls WHERE due = 1 ORDER BY ended_at, seq LIMIT ?")
             .bind(i64::try_from(max).unwrap_or(i64::MAX))
             .fetch_all(&self.shared().reads)
@@ -92,12 +92,12 @@ async fn give_up_oldest(side: &mut WriteSide, max: i64) -> Result<Backlog, sqlx:
     Ok(Backlog { due: u64::try_from(due).unwrap_or(0).saturating_sub(given_up), given_up })
 }
 
-fn result(row: &SqliteRow) -> Result<CallResult, sqlx::Error> {
+fn result(row: &SqliteRow) -> Result<EndedCall, sqlx::Error> {
     let outcome = columns::outcome(row)?.unwrap_or(Outcome::NotDelivered);
     // A reply that came after the end is kept in the record alone: whether it did before the result was published is
     // chance, and a result that is published twice must say the same twice.
     let answered = matches!(outcome, Outcome::Ok | Outcome::DeviceError);
-    Ok(CallResult {
+    Ok(EndedCall {
         place: row.try_get("seq")?,
         at: UnixMillis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
         id: columns::call_id(row.try_get("call_id")?),

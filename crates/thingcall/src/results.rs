@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry as Metering};
-use thingcall_core::{Backlog, CallResult, DeviceKey, PeerText, ResultsOutbox};
+use thingcall_core::{Backlog, DeviceKey, EndedCall, PeerText, ResultsOutbox};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ const NOTE_TIME: Duration = Duration::from_secs(1);
 #[async_trait]
 pub(crate) trait ResultSink: Send + Sync {
     /// Returns when it is kept there.
-    async fn publish(&self, result: &CallResult) -> Published;
+    async fn publish(&self, result: &EndedCall) -> Published;
 }
 
 /// What became of a result.
@@ -178,7 +178,7 @@ impl Pump {
             return Round::Done;
         }
         let full = due.len() >= BATCH_RESULTS;
-        let mut devices: BTreeMap<DeviceKey, Vec<CallResult>> = BTreeMap::new();
+        let mut devices: BTreeMap<DeviceKey, Vec<EndedCall>> = BTreeMap::new();
         for result in due {
             devices.entry(result.device.clone()).or_default().push(result);
         }
@@ -227,7 +227,7 @@ impl Pump {
     /// One device's results, until one has to be tried again: says why. Those that need not be are put into `places`.
     async fn publish_in_order(
         &self,
-        results: Vec<CallResult>,
+        results: Vec<EndedCall>,
         places: &Mutex<Vec<i64>>,
         stop: &CancellationToken,
     ) -> Option<String> {

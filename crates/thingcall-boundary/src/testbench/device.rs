@@ -25,12 +25,12 @@ pub(crate) fn call(mode: CallMode, args: &str) -> Call {
     }
 }
 
-type Answering = dyn Fn(Command) -> BoxFuture<'static, Result<Answer, CallError>> + Send + Sync;
+type Behaviour = dyn Fn(Command) -> BoxFuture<'static, Result<Answer, CallError>> + Send + Sync;
 
 /// What a call finds in place of its device.
 pub(crate) struct FakeDevice {
     deadline: Deadline,
-    answering: Box<Answering>,
+    answering: Box<Behaviour>,
     pub(crate) asked: Mutex<Vec<String>>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_amqp::{Delivered, NotDelivered, ResultMessage, Results};
-use thingcall_core::{CallResult, Device, DeviceRef, Outcome};
+use thingcall_core::{Device, DeviceRef, EndedCall, Outcome};
 use thingcall_store::Store;
 use thingcall_tsl::Directory;
 
@@ -26,7 +26,7 @@ pub(crate) struct ToRabbit {
 
 #[async_trait]
 impl ResultSink for ToRabbit {
-    async fn publish(&self, result: &CallResult) -> Published {
+    async fn publish(&self, result: &EndedCall) -> Published {
         let mut activated = true;
         if result.outcome == Outcome::Offline {
             let record = self.store.device(&DeviceRef::Key(result.device.clone())).await;
@@ -46,8 +46,8 @@ impl ResultSink for ToRabbit {
     }
 }
 
-fn message(result: &CallResult, activated: bool) -> ResultMessage {
-    let CallResult { at, id, device, iot_id, service, outcome, code, message, data, .. } = result;
+fn message(result: &EndedCall, activated: bool) -> ResultMessage {
+    let EndedCall { at, id, device, iot_id, service, outcome, code, message, data, .. } = result;
     let code = code.unwrap_or(match (*outcome == Outcome::Offline, activated) {
         (true, true) => OFFLINE,
         (true, false) => NEVER_ACTIVATED,
@@ -78,8 +78,8 @@ mod tests {
 
     use super::*;
 
-    fn result(outcome: Outcome, code: Option<i64>, message: Option<&str>) -> CallResult {
-        CallResult {
+    fn result(outcome: Outcome, code: Option<i64>, message: Option<&str>) -> EndedCall {
+        EndedCall {
             place: 1,
             at: UnixMillis(5),
             id: CallId::from_u32(7),

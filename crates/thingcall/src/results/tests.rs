@@ -20,7 +20,7 @@ fn failed(device: &DeviceKey, id: u32, outcome: Outcome, why: &str) -> Ending {
 /// An outbox, and a broker that does what is planned and then takes everything.
 #[derive(Default)]
 struct Both {
-    due: Mutex<Vec<CallResult>>,
+    due: Mutex<Vec<EndedCall>>,
     plan: Mutex<VecDeque<Published>>,
     seen: Mutex<Vec<i64>>,
     changed: Notify,
@@ -40,7 +40,7 @@ impl ResultsOutbox for Both {
         Ok(())
     }
 
-    async fn due(&self, max: usize) -> Result<Vec<CallResult>, JournalError> {
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, JournalError> {
         Ok(self.due.lock().unwrap().iter().take(max).cloned().collect())
     }
 
@@ -69,7 +69,7 @@ impl ResultsOutbox for Both {
 
 #[async_trait]
 impl ResultSink for Both {
-    async fn publish(&self, result: &CallResult) -> Published {
+    async fn publish(&self, result: &EndedCall) -> Published {
         if result.device.name.as_str() == "never" {
             return std::future::pending().await;
         }
@@ -89,8 +89,8 @@ impl ResultSink for Both {
     }
 }
 
-fn result(place: i64, device: &str) -> CallResult {
-    CallResult {
+fn result(place: i64, device: &str) -> EndedCall {
+    EndedCall {
         place,
         at: UnixMillis(place),
         id: CallId::from_u32(u32::try_from(place).unwrap()),
@@ -104,7 +104,7 @@ fn result(place: i64, device: &str) -> CallResult {
     }
 }
 
-async fn started(due: Vec<CallResult>, plan: Vec<Published>) -> (Arc<Both>, Publishing) {
+async fn started(due: Vec<EndedCall>, plan: Vec<Published>) -> (Arc<Both>, Publishing) {
     started_with(Both { due: Mutex::new(due), plan: Mutex::new(plan.into()), ..Both::default() }).await
 }
 
