@@ -3,6 +3,8 @@
 //! **Invariant:** nothing here touches the file but `find`. What is handed over is written in the order it was handed over
 //! in, as far as the order matters.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use thingcall_core::{
     CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outbox, Record, Sent,
@@ -48,7 +50,10 @@ impl Journal for Store {
                 self.hand_over((device, id), Noted { end: Some(end), ..Noted::default() });
             }
             Ending::Replied(reply) => match self.queue().try_reserve() {
-                Ok(room) => room.send(Write::Reply(reply)),
+                Ok(room) => {
+                    self.shared().replies_queued.fetch_add(1, Ordering::Relaxed);
+                    room.send(Write::Reply(reply));
+                }
                 Err(_) => reply.told(Completion::NotKept),
             },
         }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
 use sqlx::sqlite::SqlitePool;
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.
     pub(crate) notes_lost: AtomicU64,
+    /// Replies in the write queue: nobody waits for them, so they are no crowd.
+    pub(crate) replies_queued: AtomicUsize,
     /// Told when a result may have become due.
     pub(crate) results: Notify,
     pub(crate) dismissed: Dismissed,

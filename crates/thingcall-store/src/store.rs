@@ -1,7 +1,7 @@
 //! One open file: its memory, its connections, its two tasks (the writer, and the poller of changes).
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
 use thingcall_core::{Conditions, DeviceKey, UnixMillis, Weight};
@@ -94,6 +94,7 @@ impl Store {
             reads,
             write: Mutex::new(side),
             notes_lost: AtomicU64::new(0),
+            replies_queued: AtomicUsize::new(0),
             results: Notify::new(),
             dismissed: Dismissed::default(),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use thingcall_core::{CallId, Delivery, DeviceKey, JournalError, Reply, UnixMillis, UnwrittenReply};
@@ -55,7 +56,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                 Some(write) => {
                     // Woken by the first, it would be the next to run, and would write that one alone.
                     tokio::task::yield_now().await;
-                    gather(&queue).await;
+                    gather(|| queue.len().saturating_sub(shared.replies_queued.load(Ordering::Relaxed))).await;
                     write_all(&shared, &mut queue, write).await;
                 }
                 None => break,
@@ -99,13 +100,13 @@ async fn look_after(shared: &Shared, side: &mut WriteSide) {
     flush_presence(shared, side).await;
 }
 
-/// Where a crowd waits, lets it grow. A disk that is quick would otherwise make many small transactions of it.
-async fn gather(queue: &mpsc::Receiver<Write>) {
-    if queue.len() < CROWD_WRITES_MIN {
+/// Where a crowd of those that somebody waits for, or that are notes, is there, lets it grow. A disk that is quick would otherwise make many small transactions of it.
+async fn gather(crowd: impl Fn() -> usize) {
+    if crowd() < CROWD_WRITES_MIN {
         return;
     }
     let until = Instant::now() + CROWD_TIME_MAX;
-    while queue.len() < CROWD_WRITES_MAX && Instant::now() < until {
+    while crowd() < CROWD_WRITES_MAX && Instant::now() < until {
         sleep(CROWD_LOOK).await;
     }
 }
@@ -192,6 +193,7 @@ impl Batch {
             Write::Note(key, noted) if noted.end.is_some() && self.replied.contains(&key) => {}
             Write::Note(key, noted) => self.note(key, *noted, side),
             Write::Reply(reply) => {
+                shared.replies_queued.fetch_sub(1, Ordering::Relaxed);
                 self.replied.extend(replies::key_of(reply.reply()));
                 self.replies.push(reply);
             }

@@ -1,5 +1,6 @@
 //! Which call a reply ends.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 
 use thingcall_core::{MalformedReply, RecordState};
@@ -122,9 +123,11 @@ async fn replies_that_find_the_queue_full_are_told_so() {
     let stalled = bench.store.shared().write.lock().await;
     let did = end_all(&*bench.store, (0..10).map(|id| reply("d1", id, 200)).collect());
     let refused = did.try_iter().inspect(|did| assert_eq!(*did, Completion::NotKept)).count();
+    let queued = || bench.store.shared().replies_queued.load(Ordering::Relaxed);
+    assert!((4..=5).contains(&queued()), "{}", queued());
     drop(stalled);
     bench.store.flush().await;
     let rest: Vec<_> = did.try_iter().collect();
     assert!((5..=6).contains(&refused) && rest.len() == 10 - refused, "{refused} and {}", rest.len());
-    assert!(rest.iter().all(|did| *did == Completion::Unknown));
+    assert!(rest.iter().all(|did| *did == Completion::Unknown) && queued() == 0);
 }
