@@ -7,9 +7,10 @@
 //! **Invariant:** a command is sent at most once on a connection, and one that was offered is sent or still in the
 //! outbox for a flush that runs. At most `window` commands are unacknowledged.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
+use hashlink::LruCache;
 use thingcall_core::CallId;
 use tokio::time::Instant;
 
@@ -28,9 +29,8 @@ pub(crate) struct Flush {
     offered: bool,
     /// Sent and not acknowledged, with the time of sending.
     unacked: HashMap<CallId, Instant>,
-    /// Sent and over, oldest first.
-    finished: VecDeque<CallId>,
-    finished_set: HashSet<CallId>,
+    /// Sent and over.
+    finished: LruCache<CallId, ()>,
 }
 
 /// What to do with a command that `deliver` offers.
@@ -65,8 +65,7 @@ impl Flush {
             behind: true,
             offered: false,
             unacked: HashMap::new(),
-            finished: VecDeque::new(),
-            finished_set: HashSet::new(),
+            finished: LruCache::new(FINISHED_MAX),
         }
     }
 
@@ -112,30 +111,19 @@ impl Flush {
     /// The device acknowledged a message. How long it took, if it was one of these commands.
     pub(crate) fn acked(&mut self, id: CallId, now: Instant) -> Option<Duration> {
         let sent_at = self.unacked.remove(&id)?;
-        self.finish(id);
+        self.finished.insert(id, ());
         Some(now.saturating_duration_since(sent_at))
     }
 
     /// The command will not be acknowledged on this connection, nor is it sent again on it.
     pub(crate) fn gave_up(&mut self, id: CallId) {
         if self.unacked.remove(&id).is_some() {
-            self.finish(id);
+            self.finished.insert(id, ());
         }
     }
 
     fn knows(&self, id: CallId) -> bool {
-        self.unacked.contains_key(&id) || self.finished_set.contains(&id)
-    }
-
-    fn finish(&mut self, id: CallId) {
-        if self.finished_set.insert(id) {
-            self.finished.push_back(id);
-        }
-        if self.finished.len() > FINISHED_MAX
-            && let Some(oldest) = self.finished.pop_front()
-        {
-            self.finished_set.remove(&oldest);
-        }
+        self.unacked.contains_key(&id) || self.finished.contains_key(&id)
     }
 }
 

@@ -6,18 +6,16 @@
 //! **Invariant:** an id has one device at a time, until it was not seen for `hold`; a device has at most
 //! [`PER_DEVICE_MAX`] of them, and gives up the one it used least recently; all together are at most `max`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hashlink::{LinkedHashMap, LinkedHashSet};
 use thingcall_core::DeviceKey;
 use tokio::time::Instant;
 
 /// Devices write time stamps into their ids, so a device has a new one at each connection.
 pub(crate) const PER_DEVICE_MAX: usize = 8;
-
-/// How often a full table is searched for ids that expired.
-const PURGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a client id is not given to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +33,11 @@ pub(crate) struct ClientIds {
     hold: Duration,
 }
 
+/// Both hold the least recently used first.
 #[derive(Default)]
 struct Held {
-    ids: HashMap<Arc<str>, Holder>,
-    /// The ids of each device, the most recently used last.
-    devices: HashMap<DeviceKey, VecDeque<Arc<str>>>,
-    next_purge: Option<Instant>,
+    ids: LinkedHashMap<Arc<str>, Holder>,
+    devices: HashMap<DeviceKey, LinkedHashSet<Arc<str>>>,
 }
 
 struct Holder {
@@ -56,10 +53,9 @@ impl ClientIds {
     /// Gives the id to the device, or notes that it still uses it. How many ids are held then.
     pub(crate) fn claim(&self, client_id: &str, device: &DeviceKey, now: Instant) -> Result<usize, NotFree> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.ids.get_mut(client_id) {
+        match held.ids.get(client_id) {
             Some(holder) if holder.device == *device => {
-                holder.used = now;
-                held.touch(client_id, device);
+                held.touch(client_id, device, now);
                 return Ok(held.ids.len());
             }
             Some(holder) if now < holder.used + self.hold => return Err(NotFree::Taken),
@@ -70,7 +66,7 @@ impl ClientIds {
             held.release_oldest(device);
         }
         if held.ids.len() >= self.max {
-            held.purge(now, self.hold);
+            held.release_expired(now, self.hold);
         }
         if held.ids.len() >= self.max {
             return Err(NotFree::Full);
@@ -82,43 +78,41 @@ impl ClientIds {
 
 impl Held {
     fn insert(&mut self, client_id: Arc<str>, device: &DeviceKey, now: Instant) {
-        self.devices.entry(device.clone()).or_default().push_back(client_id.clone());
+        self.devices.entry(device.clone()).or_default().insert(client_id.clone());
         self.ids.insert(client_id, Holder { device: device.clone(), used: now });
     }
 
-    fn touch(&mut self, client_id: &str, device: &DeviceKey) {
-        let Some(ids) = self.devices.get_mut(device) else { return };
-        if let Some(id) = ids.iter().position(|id| **id == *client_id).and_then(|at| ids.remove(at)) {
-            ids.push_back(id);
+    fn touch(&mut self, client_id: &str, device: &DeviceKey, now: Instant) {
+        if let Some(holder) = self.ids.to_back(client_id) {
+            holder.used = now;
+        }
+        if let Some(own) = self.devices.get_mut(device) {
+            own.to_back(client_id);
         }
     }
 
     fn release(&mut self, client_id: &str) {
         let Some(holder) = self.ids.remove(client_id) else { return };
-        let Some(ids) = self.devices.get_mut(&holder.device) else { return };
-        ids.retain(|id| **id != *client_id);
-        if ids.is_empty() {
+        let Some(own) = self.devices.get_mut(&holder.device) else { return };
+        own.remove(client_id);
+        if own.is_empty() {
             self.devices.remove(&holder.device);
         }
     }
 
     fn release_oldest(&mut self, device: &DeviceKey) {
-        if let Some(oldest) = self.devices.get(device).and_then(VecDeque::front).cloned() {
+        if let Some(oldest) = self.devices.get(device).and_then(LinkedHashSet::front).cloned() {
             self.release(&oldest);
         }
     }
 
-    fn purge(&mut self, now: Instant, hold: Duration) {
-        if self.next_purge.is_some_and(|next| now < next) {
-            return;
+    fn release_expired(&mut self, now: Instant, hold: Duration) {
+        while let Some((oldest, holder)) = self.ids.front()
+            && now >= holder.used + hold
+        {
+            let oldest = oldest.clone();
+            self.release(&oldest);
         }
-        self.next_purge = Some(now + PURGE_PAUSE);
-        self.ids.retain(|_, holder| now < holder.used + hold);
-        let ids = &self.ids;
-        self.devices.retain(|_, own| {
-            own.retain(|id| ids.contains_key(id));
-            !own.is_empty()
-        });
     }
 }
 

@@ -4,52 +4,45 @@
 //! **Invariant:** for each message that was sent one message of the same bytes under its id is taken for its echo, and no
 //! other. So a device that answers with the very bytes it got is heard too: its answer is the second one.
 
-use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hashlink::LruCache;
 use thingcall_core::{CallId, RawReply};
 
 /// How many of the latest messages are remembered. An echo comes back within one round trip to the broker, or never.
 const MESSAGES_MAX: usize = 32_768;
 
 /// The messages whose echo has not come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Echoes {
-    expected: Mutex<Expected>,
+    /// What each of them holds, as a hash.
+    expected: Mutex<LruCache<CallId, u64>>,
     /// Keyed by chance, so that nobody can make bytes that pass for others.
     hasher: RandomState,
 }
 
-#[derive(Debug, Default)]
-struct Expected {
-    hashes: HashMap<CallId, u64>,
-    /// The ids, oldest first, also of those that came.
-    order: VecDeque<CallId>,
+impl Default for Echoes {
+    fn default() -> Self {
+        Self { expected: Mutex::new(LruCache::new(MESSAGES_MAX)), hasher: RandomState::new() }
+    }
 }
 
 impl Echoes {
     /// A message is about to leave.
     pub(crate) fn expect(&self, id: CallId, payload: &[u8]) {
         let hash = self.hasher.hash_one(payload);
-        let mut expected = self.lock();
-        expected.hashes.insert(id, hash);
-        expected.order.push_back(id);
-        if expected.order.len() > MESSAGES_MAX
-            && let Some(oldest) = expected.order.pop_front()
-        {
-            expected.hashes.remove(&oldest);
-        }
+        self.lock().insert(id, hash);
     }
 
     /// The message did not leave.
     pub(crate) fn forget(&self, id: CallId) {
-        self.lock().hashes.remove(&id);
+        self.lock().remove(&id);
     }
 
     /// What was sent does not come back any more.
     pub(crate) fn forget_all(&self) {
-        *self.lock() = Expected::default();
+        self.lock().clear();
     }
 
     /// Whether this is an echo that was expected. The next one like it is not.
@@ -57,14 +50,14 @@ impl Echoes {
         let Some(id) = raw.topic_id else { return false };
         let hash = self.hasher.hash_one(&*raw.payload);
         let mut expected = self.lock();
-        let is_echo = expected.hashes.get(&id) == Some(&hash);
+        let is_echo = expected.peek(&id) == Some(&hash);
         if is_echo {
-            expected.hashes.remove(&id);
+            expected.remove(&id);
         }
         is_echo
     }
 
-    fn lock(&self) -> MutexGuard<'_, Expected> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<CallId, u64>> {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
