@@ -31,7 +31,7 @@ pub(crate) struct Brokers {
 }
 
 /// What they need.
-pub(crate) struct Parts<'a> {
+pub(crate) struct BrokerNeeds<'a> {
     pub config: &'a Config,
     pub store: &'a Arc<Store>,
     pub engine: &'a Arc<Engine>,
@@ -46,7 +46,7 @@ impl Brokers {
     /// # Errors
     /// What could not be started, and what to change.
     pub(crate) fn start(
-        parts: &Parts<'_>,
+        parts: &BrokerNeeds<'_>,
         gate: Option<TcpListener>,
         embedded: Option<Sockets>,
     ) -> anyhow::Result<Self> {
@@ -107,7 +107,7 @@ impl Brokers {
     }
 }
 
-impl Parts<'_> {
+impl BrokerNeeds<'_> {
     fn embedded(&self, sockets: Sockets) -> anyhow::Result<Arc<Broker>> {
         let parts = thingcall_broker::BrokerParts {
             credentials: self.store.clone(),

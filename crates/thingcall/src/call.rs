@@ -8,7 +8,7 @@ use thingcall_api::sign::Signer;
 use thingcall_core::{DeviceRef, Secret};
 
 use crate::addresses::Addresses;
-use crate::client::{Answered, Body, Client};
+use crate::client::{Body, Client, FrontAnswer};
 use crate::exit::WrongUse;
 use crate::output::{self, Output};
 use crate::tool::{Place, device_ref};
@@ -127,7 +127,7 @@ pub(crate) fn milliseconds(took: Duration) -> String {
     format!("{:.1} ms", took.as_secs_f64() * 1000.0)
 }
 
-fn as_text(answered: &Answered, body: &Body) -> String {
+fn as_text(answered: &FrontAnswer, body: &Body) -> String {
     let took = milliseconds(answered.took);
     if !body.success {
         let (code, words) = body.failure();
@@ -151,7 +151,7 @@ fn indented(text: &str) -> String {
     value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
 }
 
-fn as_json(answered: &Answered, body: &Body) -> Value {
+fn as_json(answered: &FrontAnswer, body: &Body) -> Value {
     let data = body.data.clone().unwrap_or_default();
     let result = data.result.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
     let all = [

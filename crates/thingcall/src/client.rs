@@ -52,7 +52,7 @@ pub(crate) struct Data {
 
 /// An answer and the time it took.
 #[derive(Debug, Clone)]
-pub(crate) struct Answered {
+pub(crate) struct FrontAnswer {
     /// The HTTP status.
     pub status: StatusCode,
     /// The body's text.
@@ -61,7 +61,7 @@ pub(crate) struct Answered {
     pub took: Duration,
 }
 
-impl Answered {
+impl FrontAnswer {
     /// The body, read.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Client {
     ///
     /// # Errors
     /// If the connection ends or no answer comes; a failure that the server answers is not an error here.
-    pub(crate) async fn ask(&mut self, action: &str, params: &[(&str, &str)]) -> anyhow::Result<Answered> {
+    pub(crate) async fn ask(&mut self, action: &str, params: &[(&str, &str)]) -> anyhow::Result<FrontAnswer> {
         let signed = sign::acs3_request(&self.host, action, params, &self.signer, UnixMillis::now());
         let mut request = Request::post(format!("/?{}", signed.query));
         for (name, value) in &signed.headers {
@@ -153,6 +153,6 @@ impl Client {
             .await
             .map_err(|_| anyhow::anyhow!("no answer within 20 s; the device may have executed the call"))?
             .context("the connection ended before the answer; the device may have executed the call")?;
-        Ok(Answered { status, text, took: started.elapsed() })
+        Ok(FrontAnswer { status, text, took: started.elapsed() })
     }
 }

@@ -28,7 +28,7 @@ use crate::plugin;
 use crate::preflight;
 use crate::serve::Signals;
 use crate::server::Server;
-use crate::simulate::{Address, Answered, Asked, Device, Listener, Said, simulated};
+use crate::simulate::{Address, Asked, Device, DeviceAnswer, Listener, Said, simulated};
 use crate::tool::scratch;
 
 mod next;
@@ -177,7 +177,7 @@ fn telling(show: &Show, online: mpsc::Sender<Result<(), String>>) -> Listener {
                 asked.fetch_add(1, Ordering::Relaxed);
                 return output::line(paint.faint(&format!("    {name} gets      {params} on {topic}")));
             }
-            Said::Answers(Answered { topic, payload }) => {
+            Said::Answers(DeviceAnswer { topic, payload }) => {
                 return output::line(paint.faint(&format!("    {name} answers   {payload} on {topic}")));
             }
         };

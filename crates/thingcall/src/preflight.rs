@@ -50,9 +50,9 @@ pub(crate) struct Listeners {
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) struct Refused(Problems);
+pub(crate) struct NotReady(Problems);
 
-impl fmt::Display for Refused {
+impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server cannot start{}", self.0)
     }
@@ -63,10 +63,10 @@ impl Preflight {
     ///
     /// # Errors
     /// Why it cannot start.
-    pub(crate) fn ready(self) -> Result<(Config, Listeners, Problems), Refused> {
+    pub(crate) fn ready(self) -> Result<(Config, Listeners, Problems), NotReady> {
         match self.ready {
             Some((config, listeners)) => Ok((config, listeners, self.doubts)),
-            None => Err(Refused(self.problems)),
+            None => Err(NotReady(self.problems)),
         }
     }
 }

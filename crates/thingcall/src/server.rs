@@ -107,7 +107,8 @@ impl Server {
         let parts = thingcall_engine::EngineParts { registry: store.clone(), journal: store.clone(), handlers };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
-        let parts = brokers::Parts { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
+        let parts =
+            brokers::BrokerNeeds { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::FrontParts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };

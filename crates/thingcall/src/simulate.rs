@@ -19,7 +19,7 @@ use crate::tool::{self, Place, device_ref};
 mod answers;
 mod device;
 
-pub(crate) use answers::{Answered, Asked, Behaviour};
+pub(crate) use answers::{Asked, Behaviour, DeviceAnswer};
 pub(crate) use device::{Address, Device, Listener, Said};
 
 /// More than one machine's ports and descriptors allow.
@@ -216,7 +216,7 @@ fn printing(quiet: bool) -> Listener {
         Said::Asked(Asked { topic, id, service, params }) if !quiet => {
             output::line(format_args!("{device}  < {service} {params}  (id {id}, {topic})"));
         }
-        Said::Answers(Answered { topic, payload }) if !quiet => {
+        Said::Answers(DeviceAnswer { topic, payload }) if !quiet => {
             output::line(format_args!("{device}  > {payload}  ({topic})"));
         }
         Said::Asked(_) | Said::Answers(_) => {}

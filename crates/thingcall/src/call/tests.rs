@@ -7,10 +7,10 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::{as_json, as_text};
-use crate::client::Answered;
+use crate::client::FrontAnswer;
 
-fn answered(text: &'static str) -> Answered {
-    Answered { status: StatusCode::OK, text: Bytes::from(text), took: Duration::from_micros(12_340) }
+fn answered(text: &'static str) -> FrontAnswer {
+    FrontAnswer { status: StatusCode::OK, text: Bytes::from(text), took: Duration::from_micros(12_340) }
 }
 
 #[test]

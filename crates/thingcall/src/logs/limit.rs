@@ -25,9 +25,9 @@ const TARGET: &str = "thingcall::logs::left_out";
 
 /// Lets lines pass, or not. Shared by the layer and the one that tells what was left out.
 #[derive(Clone)]
-pub(super) struct Limit(Arc<Inner>);
+pub(super) struct Limit(Arc<Kinds>);
 
-struct Inner {
+struct Kinds {
     lines_max: u32,
     kinds: Mutex<HashMap<u64, Kind>>,
     left_out: LeftOut,
@@ -60,7 +60,7 @@ impl Limit {
         registry.register(Box::new(family.clone()))?;
         let of = |level| family.get_metric_with_label_values(&[level]);
         let left_out = LeftOut { error: of("error")?, warn: of("warn")?, info: of("info")? };
-        Ok(Self(Arc::new(Inner { lines_max, kinds: Mutex::default(), left_out })))
+        Ok(Self(Arc::new(Kinds { lines_max, kinds: Mutex::default(), left_out })))
     }
 
     /// Tells, each second, what was left out, for as long as the program runs.

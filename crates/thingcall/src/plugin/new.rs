@@ -79,13 +79,13 @@ fn next(language: Language, folder: &Path) -> String {
 
 /// A file to write.
 #[derive(Debug, PartialEq, Eq)]
-struct Written {
+struct NewFile {
     path: PathBuf,
     text: String,
 }
 
 /// The files of a plugin of this name.
-fn written(language: Language, name: &str) -> Vec<Written> {
+fn written(language: Language, name: &str) -> Vec<NewFile> {
     let (own, shared): (_, &[&[File]]) = match language {
         Language::Rust => (files::RUST, &[files::SDK_MANIFEST, files::SDK]),
         Language::C => (files::C, &[files::HEADER]),
@@ -93,9 +93,9 @@ fn written(language: Language, name: &str) -> Vec<Written> {
     let (module, kind) = (joined(name, false), joined(name, true));
     let library = name.replace('-', "_");
     let name = Name { package: name, library: &library, module: &module, kind: &kind };
-    let own = own.iter().map(|File { path, text }| Written { path: name.put(path).into(), text: name.put(text) });
+    let own = own.iter().map(|File { path, text }| NewFile { path: name.put(path).into(), text: name.put(text) });
     let shared = shared.iter().copied().flatten();
-    let shared = shared.map(|File { path, text }| Written { path: path.into(), text: (*text).to_owned() });
+    let shared = shared.map(|File { path, text }| NewFile { path: path.into(), text: (*text).to_owned() });
     own.chain(shared).collect()
 }
 

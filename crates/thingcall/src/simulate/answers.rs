@@ -48,7 +48,7 @@ pub(crate) struct Asked {
 
 /// What the device publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answered {
+pub(crate) struct DeviceAnswer {
     /// The topic.
     pub topic: String,
     /// The Alink envelope.
@@ -80,13 +80,13 @@ pub(crate) fn asked(topic: &str, payload: &[u8]) -> Option<Asked> {
 
 /// The answer to a call: data that fits the model, with the inputs that are also outputs sent back where they fit the
 /// output. `seed` varies it.
-pub(crate) fn answer(asked: &Asked, model: Option<&Arc<ThingModel>>, behaviour: Behaviour, seed: u64) -> Answered {
+pub(crate) fn answer(asked: &Asked, model: Option<&Arc<ThingModel>>, behaviour: Behaviour, seed: u64) -> DeviceAnswer {
     let id = if behaviour.wrong_id { wrong(&asked.id) } else { asked.id.clone() };
     let data = if behaviour.code == SUCCESS { data(asked, model, seed) } else { "{}".to_owned() };
     let message = if behaviour.code == SUCCESS { "success" } else { "simulated failure" };
     let code = behaviour.code;
     let id = Value::String(id);
-    Answered {
+    DeviceAnswer {
         topic: reply_topic(&asked.topic),
         payload: format!(r#"{{"id":{id},"code":{code},"data":{data},"message":"{message}"}}"#),
     }

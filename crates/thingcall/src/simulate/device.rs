@@ -14,7 +14,7 @@ use thingcall_core::{DeviceKey, Secret, UnixMillis};
 use thingcall_tsl::ThingModel;
 use tokio::time::sleep;
 
-use super::answers::{self, Answered, Asked, Behaviour};
+use super::answers::{self, Asked, Behaviour, DeviceAnswer};
 
 /// Requests to its own connection that may wait; more are dropped, as a small device would.
 const SEND_QUEUE_MESSAGES_MAX: usize = 4096;
@@ -89,7 +89,7 @@ pub(crate) enum Said<'a> {
     /// It was called.
     Asked(&'a Asked),
     /// It answers.
-    Answers(&'a Answered),
+    Answers(&'a DeviceAnswer),
 }
 
 /// Hears what devices tell. Never blocks.
@@ -176,9 +176,9 @@ impl Device {
 }
 
 /// Replies travel at QoS 0, as those of all device SDKs do.
-fn publish(key: &DeviceKey, client: &AsyncClient, answered: Answered, listener: &Listener) {
+fn publish(key: &DeviceKey, client: &AsyncClient, answered: DeviceAnswer, listener: &Listener) {
     listener(key, Said::Answers(&answered));
-    let Answered { topic, payload } = answered;
+    let DeviceAnswer { topic, payload } = answered;
     if let Err(error) = client.try_publish(topic, payload, PublishOptions::new(QoS::AtMostOnce)) {
         listener(key, Said::Lost(error.to_string()));
     }
