@@ -2,8 +2,8 @@
 //!
 //! A call is read from here to the plugin and back:
 //! 1. `driver` is the engine's side, one future. It makes the actor ([`CallActor::enter`]), has `begin` run
-//!    ([`CallActor::start`]), and again and again hands over what ended and takes what the plugin wants
-//!    ([`CallActor::exchange`]), until there is an answer.
+//!    ([`CallActor::start`]), and again and again takes what the plugin wants ([`CallActor::exchange`]) and
+//!    says what ended ([`CallActor::ended`]), until there is an answer.
 //! 2. [`CallActor::steps`] runs the plugin's code: on the driver's thread, or on one of the plugin's pool. Which function is
 //!    next, `mail` says.
 //! 3. `instance` calls that function.
@@ -138,8 +138,8 @@ impl CallActor {
         }
     }
 
-    /// Gives the plugin what ended and the driver what it has to do; where the plugin's code runs on the driver's thread,
-    /// runs it. Says whether there is more to run at once.
+    /// Gives the driver what it has to do; where the plugin's code runs on the driver's thread, runs it before. Says whether
+    /// there is more to run at once.
     pub(crate) fn exchange(self: &Arc<Self>, driver: &mut Exchange) -> More {
         match self.execution() {
             Execution::Inline => {
@@ -147,13 +147,7 @@ impl CallActor {
                 first.map_or(More::No, |first| RUNNING.set(self, || self.steps(first, Some(driver))))
             }
             Execution::Pool => {
-                let poke = {
-                    let mut mail = lock(&self.mail);
-                    let poke = mail.deliver(&mut driver.ended);
-                    mail.hand_over(driver);
-                    poke
-                };
-                self.tell(poke);
+                lock(&self.mail).hand_over(driver);
                 More::No
             }
         }
@@ -164,9 +158,17 @@ impl CallActor {
         lock(&self.mail).park(waker)
     }
 
-    /// Gives the plugin what ended, for its next run.
-    pub(crate) fn deliver(self: &Arc<Self>, driver: &mut Exchange) {
-        let poke = lock(&self.mail).deliver(&mut driver.ended);
+    /// An operation ended: the plugin is told when its code runs next, which on the driver's thread is in this exchange.
+    pub(crate) fn ended(self: &Arc<Self>, driver: &mut Exchange, number: i32, end: OperationEnd) {
+        match self.execution() {
+            Execution::Inline => driver.ended.push((number, end)),
+            Execution::Pool => self.ended_later(number, end),
+        }
+    }
+
+    /// As [`Self::ended`], but not in this exchange.
+    pub(crate) fn ended_later(self: &Arc<Self>, number: i32, end: OperationEnd) {
+        let poke = lock(&self.mail).ended(number, end);
         self.tell(poke);
     }
 

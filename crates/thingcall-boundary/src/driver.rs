@@ -156,7 +156,7 @@ impl<'a> Driver<'a> {
                 return Poll::Pending;
             }
         }
-        self.actor.deliver(&mut exchange);
+        exchange.ended.drain(..).for_each(|(number, end)| self.actor.ended_later(number, end));
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -239,7 +239,7 @@ impl<'a> Driver<'a> {
         if let OperationEnd::Answered(end) = &end {
             self.tally.note(end);
         }
-        exchange.ended.push((number, end));
+        self.actor.ended(exchange, number, end);
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Mail {
 /// What passes between a plugin and its call's driver.
 #[derive(Default)]
 pub(crate) struct Exchange {
-    /// For the plugin: operations that ended.
+    /// For the plugin where its code runs on the driver's thread: operations that ended.
     pub(crate) ended: Few<(i32, OperationEnd)>,
     /// For the driver, as all that follows.
     pub(crate) orders: Few<Order>,
@@ -185,13 +185,12 @@ impl Mail {
         self.poke_runner()
     }
 
-    /// Operations that ended.
-    pub(crate) fn deliver(&mut self, ended: &mut Few<(i32, OperationEnd)>) -> Poke {
-        if self.over.is_some() || ended.is_empty() {
-            ended.clear();
+    /// An operation ended.
+    pub(crate) fn ended(&mut self, number: i32, end: OperationEnd) -> Poke {
+        if self.over.is_some() {
             return Poke { pool: false, driver: None };
         }
-        self.ended.extend(ended.drain(..));
+        self.ended.push((number, end));
         self.poke_runner()
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn list(book: &Book, reserved: &[Reserved]) -> Vec<PluginState> {
         let file = || book.file_of(&wish.name).unwrap_or_default();
         let mut state = match at {
             Some(at) => all.remove(at),
-            None => absent(file(), &wish.name, why),
+            None => absent(file(), Some(wish.name.clone()), why.clone()),
         };
         if let Some(starting) = book.starting.get(&wish.name) {
             (state.status, state.error) = (PluginStatus::Starting, None);
@@ -55,31 +55,22 @@ pub(crate) fn list(book: &Book, reserved: &[Reserved]) -> Vec<PluginState> {
 }
 
 fn refused(file: &Path, refusal: &NotLoaded) -> PluginState {
-    let known = refusal.known.as_ref();
+    let known = refusal.known.clone();
     let disabled = matches!(refusal.error, LoadError::Disabled(_));
     PluginState {
-        file: file.to_owned(),
         status: if disabled { PluginStatus::Disabled } else { PluginStatus::Refused },
-        name: known.map(|known| known.name.clone()),
-        version: known.map(|known| known.version.clone()),
-        generation: None,
-        sha256: known.map(|known| known.sha256.clone()),
-        claims: Vec::new(),
-        codecs: Vec::new(),
-        order: None,
-        calls_in_flight: 0,
-        circuit_open: false,
-        ended_server: None,
-        error: Some(refusal.error.to_string()),
+        version: known.as_ref().map(|known| known.version.clone()),
+        sha256: known.as_ref().map(|known| known.sha256.clone()),
+        ..absent(file.to_owned(), known.map(|known| known.name), refusal.error.to_string())
     }
 }
 
-/// A plugin that has claims and no file.
-fn absent(file: PathBuf, name: &str, why: &str) -> PluginState {
+/// A plugin of which there is no more than this.
+fn absent(file: PathBuf, name: Option<String>, why: String) -> PluginState {
     PluginState {
         file,
         status: PluginStatus::Refused,
-        name: Some(name.to_owned()),
+        name,
         version: None,
         generation: None,
         sha256: None,
@@ -89,6 +80,6 @@ fn absent(file: PathBuf, name: &str, why: &str) -> PluginState {
         calls_in_flight: 0,
         circuit_open: false,
         ended_server: None,
-        error: Some(why.to_owned()),
+        error: Some(why),
     }
 }

@@ -339,8 +339,7 @@ async fn what_comes_in_before_the_driver_waits_keeps_it_awake() {
     let mut out = Exchange::default();
     assert_eq!(actor.exchange(&mut out), More::No);
     assert!(waits());
-    out.ended.push((77, OperationEnd::Fired));
-    actor.deliver(&mut out);
+    actor.ended_later(77, OperationEnd::Fired);
     assert!(!waits(), "an end is to be told");
     assert_eq!(actor.exchange(&mut out), More::No);
     let Some(Event::Poll(token)) = bench.script.events().last().cloned() else { panic!("not polled") };
