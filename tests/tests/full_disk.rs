@@ -37,6 +37,25 @@ fn asynchronous_calls_on_a_full_disk_say_so_and_go_on_when_there_is_room() {
 }
 
 #[test]
+fn an_answer_that_comes_on_a_full_disk_is_kept_until_there_is_room() {
+    let (site, disk) = Site::on_small_disk(8);
+    let device = site.device("full-4");
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
+    let id = site.invoke(&device, SERVICE, ARGS).ok().message_id();
+    let asked = connected.next();
+    disk.fill();
+    eventually("a call is refused", || (!site.invoke(&device, SERVICE, ARGS).succeeded()).then_some(()));
+    connected.publish(&format!("{}_reply", asked.topic), &asked.answer(&serde_json::json!({})));
+    let on_their_way = || site.program.metrics().sum("thingcall_late_replies", &[]);
+    eventually("it waits", || (on_their_way() > 0.5).then_some(()));
+
+    disk.free();
+    site.is_ready();
+    eventually("it is written", || (on_their_way() < 0.5).then_some(()));
+    assert_eq!(site.command_json(&["explain", &id])["outcome"], "ok");
+}
+
+#[test]
 fn a_start_on_a_full_disk_says_so_and_all_is_well_when_there_is_room() {
     let (mut site, disk) = Site::on_small_disk(8);
     let device = site.device("full-0");

@@ -76,7 +76,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
     }
     let mut side = shared.write.lock().await;
     look_after(&shared, &mut side).await;
-    let left = u64::try_from(side.unwritten.len()).unwrap_or(u64::MAX);
+    // Replies hold on to whoever handed them over, and so to this store.
+    let left = u64::try_from(std::mem::take(&mut side.unwritten).len()).unwrap_or(u64::MAX);
     if left > 0 {
         shared.lose_notes(left, "the store closes and cannot be written");
     }
@@ -100,7 +101,7 @@ async fn look_after(shared: &Shared, side: &mut WriteSide) {
     flush_presence(shared, side).await;
 }
 
-/// Where a crowd of those that somebody waits for, or that are notes, is there, lets it grow. A disk that is quick would otherwise make many small transactions of it.
+/// Where a crowd waits, lets it grow. A disk that is quick would otherwise make many small transactions of it.
 async fn gather(crowd: impl Fn() -> usize) {
     if crowd() < CROWD_WRITES_MIN {
         return;
