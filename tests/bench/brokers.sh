@@ -1,6 +1,15 @@
-# Part of tests/bench/run: the brokers. Each has set_tcp_nodelay or its like on, and no disk in its way.
+# Part of tests/bench/run: the brokers. Each has set_tcp_nodelay or its like on, and no disk in its way. The process group
+# of a Mosquitto or NATS that was started last is in $broker, RabbitMQ's in $rabbit.
 
-# mosquitto NAME: its port is in $port.
+# takes_part NAME GROUP...: in turns of others than this contender or broker these process groups are stopped.
+with=()
+takes_part() {
+    local name="$1" IFS=,
+    shift
+    with+=(--with "$name=$*")
+}
+
+# mosquitto_for NAME: its port is in $port.
 mosquitto_for() {
     port="$(free_port)"
     cat >"$scratch/mosquitto-$1.conf" <<CONF
@@ -13,6 +22,8 @@ max_inflight_messages 0
 CONF
     start "mosquitto-$1" mosquitto -c "$scratch/mosquitto-$1.conf"
     until_it "mosquitto-$1" listens "$port"
+    broker="$started"
+    takes_part "mqtt://127.0.0.1:$port" "$broker"
 }
 
 # Node, name server and data of its own; its address is in $amqp. Not the program in the path, which changes to the user
@@ -34,6 +45,8 @@ rabbitmq() {
         RABBITMQ_MNESIA_BASE="$scratch/rabbit/mnesia" RABBITMQ_LOG_BASE="$scratch/rabbit/log" RABBITMQ_LOGS=- \
         RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" /usr/lib/rabbitmq/bin/rabbitmq-server
     until_it rabbitmq listens "$amqp_port"
+    rabbit="$started"
+    takes_part "amqp://127.0.0.1:$amqp_port" "$rabbit"
     amqp="amqp://guest:guest@127.0.0.1:$amqp_port"
 }
 
@@ -43,4 +56,5 @@ nats() {
     start nats nats-server -a 127.0.0.1 -p "$port"
     until_it nats listens "$port"
     nats_url="nats://127.0.0.1:$port"
+    broker="$started"
 }

@@ -8,7 +8,8 @@ answers() {
         grep -q '"param1": *7'
 }
 
-# peer NAME FOLDER COMMAND...: starts a front in its folder and waits until a device answers through it.
+# peer NAME FOLDER COMMAND...: starts a front in its folder and waits until a device answers through it. It takes its turns
+# together with $broker and its devices.
 peer() {
     local name="$1" folder="$2" port
     shift 2
@@ -16,6 +17,7 @@ peer() {
     start "$name" env -C "$peers/$folder" PORT="$port" "$@"
     until_it "$name" answers "$port"
     peer_options+=(--peer "$name=http://127.0.0.1:$port,$started")
+    takes_part "$name" "$started" "$broker" "$devices"
 }
 
 # devices_of NAME FOLDER COMMAND...: starts what plays its devices.
@@ -23,6 +25,7 @@ devices_of() {
     local name="$1" folder="$2"
     shift 2
     start "$name-devices" env -C "$peers/$folder" "$@"
+    devices="$started"
 }
 
 start_peers() {
@@ -32,6 +35,7 @@ start_peers() {
 
     nats
     devices_of nats nats NATS_URL="$nats_url" "$node" devices.js
+    nats_alone=("$broker" "$devices")
     peer nats-http nats NATS_URL="$nats_url" "$node" front.js
 
     mosquitto_for moleculer
@@ -39,6 +43,7 @@ start_peers() {
     peer moleculer-mqtt moleculer MQTT_URL="mqtt://127.0.0.1:$port" "$node" front.js
 
     rabbitmq
+    broker="$rabbit"
     devices_of moleculer-amqp moleculer TRANSPORTER=amqp AMQP_URL="$amqp" "$node" devices.js
     peer moleculer-amqp moleculer TRANSPORTER=amqp AMQP_URL="$amqp" "$node" front.js
 
@@ -47,12 +52,12 @@ start_peers() {
     peer nestjs nestjs MQTT_URL="mqtt://127.0.0.1:$port" "$node" built/front.js
 
     mosquitto_for fastapi
-    devices_of fastapi . "$program" bench devices --broker "mqtt://127.0.0.1:$port"
+    devices_of fastapi . "$bench" devices --broker "mqtt://127.0.0.1:$port"
     peer fastapi fastapi MQTT_PORT="$port" sh -c 'exec venv/bin/uvicorn app:app --host 127.0.0.1 --port "$PORT" \
         --loop uvloop --http httptools --no-access-log --log-level warning --timeout-keep-alive 65 --backlog 4096'
 
     mosquitto_for node-red
-    devices_of node-red . "$program" bench devices --broker "mqtt://127.0.0.1:$port"
+    devices_of node-red . "$bench" devices --broker "mqtt://127.0.0.1:$port"
     peer node-red node-red MQTT_PORT="$port" "$node" node_modules/node-red/red.js \
         -s settings.cjs -u "$scratch/node-red" flows.json
 }

@@ -16,6 +16,8 @@ end_all() {
     trap - EXIT INT TERM
     kill $(jobs -p) 2>/dev/null || true
     for group in "${groups[@]}"; do kill -TERM -- "-$group" 2>/dev/null || true; done
+    # One that is stopped hears it when it goes on.
+    go_on
     for _ in $(seq 50); do
         alive=0
         for group in "${groups[@]}"; do kill -0 -- "-$group" 2>/dev/null && alive=1; done
@@ -35,6 +37,16 @@ start() {
     setsid "$@" </dev/null >"$scratch/$name.log" 2>&1 &
     started=$!
     groups+=("$started")
+}
+
+# alone GROUP...: stops all others that were started here, until go_on.
+alone() {
+    for group in "${groups[@]}"; do
+        [[ " $* " == *" $group "* ]] || kill -STOP -- "-$group" 2>/dev/null || true
+    done
+}
+go_on() {
+    for group in "${groups[@]}"; do kill -CONT -- "-$group" 2>/dev/null || true; done
 }
 
 # until_it NAME COMMAND...: waits until the command succeeds, for a minute.

@@ -13,22 +13,22 @@ figures() {
     sed "s/^{/{\"row\":\"$row\",/" "$scratch/figures" | tee -a "$results" | python3 "$here/line.py"
 }
 
-# bench ROW ARGUMENTS...: all rounds of one comparison.
-bench() { once "$@" --rounds "$rounds"; }
+# in_turns ROW ARGUMENTS...: all rounds of one comparison.
+in_turns() { once "$@" --rounds "$rounds"; }
 
 # once ROW ARGUMENTS...: one round, where the turns are taken here.
 once() {
     local row="$1"
     shift
-    figures "$row" "$program" bench "$@" --seconds "$seconds" --json
+    figures "$row" "$bench" "$@" --program "$program" "${with[@]}" --seconds "$seconds" --json
 }
 
 mosquitto_for thingcall
 mosquitto="mqtt://127.0.0.1:$port"
 
-if wanted acs3; then bench acs3 calls reference echo --broker "$mosquitto"; fi
-if wanted v1; then bench v1 calls reference echo --broker "$mosquitto" --signature v1; fi
-if wanted embedded; then bench embedded calls reference --reference-broker "$mosquitto"; fi
+if wanted acs3; then in_turns acs3 calls reference echo --broker "$mosquitto"; fi
+if wanted v1; then in_turns v1 calls reference echo --broker "$mosquitto" --signature v1; fi
+if wanted embedded; then in_turns embedded calls reference --reference-broker "$mosquitto"; fi
 if wanted sdk-qos; then
     for _ in $(seq "$rounds"); do
         # 50 ms between two calls of a device: after a longer rest its TCP would begin anew, without the delay.
@@ -37,9 +37,9 @@ if wanted sdk-qos; then
         once sdk-qos-1-mosquitto calls --like-sdk --devices 4 --rate 80 --qos 1 --broker "$mosquitto"
     done
 fi
-if wanted async; then bench async calls reference --async --qos 1 --broker "$mosquitto"; fi
+if wanted async; then in_turns async calls reference --async --qos 1 --broker "$mosquitto"; fi
 for rate in 500 2000; do
-    if wanted "rate-$rate"; then bench "rate-$rate" calls reference --rate "$rate" --broker "$mosquitto"; fi
+    if wanted "rate-$rate"; then in_turns "rate-$rate" calls reference --rate "$rate" --broker "$mosquitto"; fi
 done
 if wanted many; then
     for _ in $(seq "$rounds"); do
@@ -48,10 +48,10 @@ if wanted many; then
         once many-devices calls --broker "$mosquitto" --devices 1000
     done
 fi
-if wanted plugin; then bench plugin calls --plugin "$plugin" --inline --broker "$mosquitto"; fi
+if wanted plugin; then in_turns plugin calls --plugin "$plugin" --inline --broker "$mosquitto"; fi
 if wanted amqp; then
     rabbitmq
-    bench amqp calls reference --broker "$amqp"
+    in_turns amqp calls reference --broker "$amqp"
 fi
 
 # peers_row ROW IN_FLIGHT RATE OPTIONS...
@@ -61,8 +61,10 @@ peers_row() {
     start_peers
     for _ in $(seq "$rounds"); do
         once "$row" calls reference peers --broker "$mosquitto" "${peer_options[@]}" "$@"
+        alone "${nats_alone[@]}"
         figures "$row" env -C "$peers/nats" NATS_URL="$nats_url" IN_FLIGHT="$in_flight" RATE="$rate" \
             SECONDS="$seconds" "$node" bare.js
+        go_on
     done
 }
 if wanted peers; then peers_row peers 256 0; fi

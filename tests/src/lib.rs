@@ -7,6 +7,7 @@
 
 mod amqp;
 mod app;
+mod bench;
 mod device;
 mod disk;
 mod http;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
+pub use bench::{Peer, bench, bench_in_background};
 pub use device::{Credential, MqttDevice, Seen};
 pub use disk::SmallDisk;
 pub use http::{HttpAnswer, HttpCall};

@@ -147,7 +147,7 @@ pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished 
 
 /// A command of the program that runs.
 #[derive(Debug)]
-pub struct Running(Child);
+pub struct Running(pub(crate) Child);
 
 /// Starts a command of the program.
 ///
@@ -160,6 +160,15 @@ pub fn command_in_background(arguments: &[&str]) -> Running {
 }
 
 impl Running {
+    /// Asks it to end.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").arg(self.0.id().to_string()).status();
+        assert!(status.is_ok_and(|status| status.success()), "it runs");
+    }
+
     /// How it ended, once it has.
     ///
     /// # Panics
@@ -170,7 +179,7 @@ impl Running {
 }
 
 impl Finished {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -191,8 +200,13 @@ pub fn run_ok<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String
 
 /// The program, with as many file descriptors as the system allows and nothing of the caller's configuration.
 fn command() -> Command {
+    command_of(&program())
+}
+
+/// The same for another program of this workspace.
+pub(crate) fn command_of(program: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#, "sh"]).arg(program());
+    command.args(["-c", r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#, "sh"]).arg(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("THINGCALL") || name == "RUST_LOG" {
             command.env_remove(name);

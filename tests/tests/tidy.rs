@@ -40,11 +40,24 @@ const ARROWS: &[(&str, &[&str])] = &[
             "thingcall-listen",
         ],
     ),
+    ("bench", BENCH),
     ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),
     ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),
     ("thingcall-api", &["thingcall-listen", "thingcall-engine", "thingcall-tsl", "thingcall-core"]),
+];
+
+/// What the benchmark measures and compares, and what it registers and signs with.
+const BENCH: &[&str] = &[
+    "thingcall-core",
+    "thingcall-tsl",
+    "thingcall-alink",
+    "thingcall-engine",
+    "thingcall-loader",
+    "thingcall-broker",
+    "thingcall-store",
+    "thingcall-api",
 ];
 
 /// What may stand at the top, beside files whose names begin with a dot.

@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Found;
 use crate::exit::WrongUse;
-use crate::{bench, call, check, demo, device, explain, key, output, plugin, product, serve, strangers};
+use crate::{call, check, demo, device, explain, key, output, plugin, product, serve, strangers};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -48,8 +48,6 @@ enum Command {
     Plugin(plugin::Command),
     /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
-    /// Measure calls a second and how long they take
-    Bench(bench::Args),
 }
 
 /// Reads the command line. Help and the version are printed, and end the program.
@@ -97,7 +95,6 @@ impl Cli {
             Command::Key(command) => key::run(command).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
             Command::Explain(args) => explain::run(args).await,
-            Command::Bench(args) => bench::run(args).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A signing client for one connection: what `call`, `demo` and `bench` speak to the API with.
+//! A signing client for one connection: what `call` and `demo` speak to the API with.
 //!
 //! It signs with `thingcall_api::sign`, whose text was checked against Alibaba's own SDKs.
 
@@ -86,7 +86,7 @@ impl Body {
 ///
 /// # Errors
 /// If it is none, or holds a user: a password does not belong into a URL, and even less into an error.
-pub(crate) fn server_url(url: &str) -> anyhow::Result<Uri> {
+fn server_url(url: &str) -> anyhow::Result<Uri> {
     if url.contains('@') {
         bail!(WrongUse("a server's URL holds no user (it is not shown); right is http://127.0.0.1:8080".to_owned()));
     }

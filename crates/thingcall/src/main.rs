@@ -35,7 +35,6 @@ mod simulate;
 mod call;
 mod client;
 
-mod bench;
 mod brokers;
 mod demo;
 

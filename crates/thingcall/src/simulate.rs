@@ -176,7 +176,7 @@ pub(crate) fn simulated(store: &Store, record: &DeviceRecord) -> Device {
 }
 
 /// The name of the simulated device of this number.
-pub(crate) fn name(number: u32) -> String {
+fn name(number: u32) -> String {
     format!("sim-{number:04}")
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn name(number: u32) -> String {
 ///
 /// # Errors
 /// Why one could not be.
-pub(crate) async fn registered(store: &Store, product: &ProductKey, count: u32) -> anyhow::Result<Vec<DeviceRecord>> {
+async fn registered(store: &Store, product: &ProductKey, count: u32) -> anyhow::Result<Vec<DeviceRecord>> {
     let mut records = Vec::new();
     let mut missing = Vec::new();
     for number in 1..=count {

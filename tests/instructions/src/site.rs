@@ -18,7 +18,7 @@ use thingcall_tsl::{
 
 /// The model of the benchmark.
 const MODEL: &str = include_str!("../../../crates/thingcall/models/lamp.json");
-const MODULE: &str = include_str!("../../../crates/thingcall/models/bench.json");
+const MODULE: &str = include_str!("../../bench/model.json");
 pub(crate) const PRODUCT: &str = "a1BenchLamp";
 pub(crate) const DEVICE: &str = "sim-0001";
 

@@ -32,7 +32,6 @@ fn what_others_script_parses() {
         "key list",
         "key disable i",
         "explain 17",
-        "bench --data d --rate 500",
         "plugin new meter",
         "plugin new meter --lang c --path d",
         "plugin build meter",

@@ -1,5 +1,5 @@
 // Requests and replies without HTTP: IN_FLIGHT at once for SECONDS, or RATE a second; one line of figures as
-// `thingcall bench --json` prints them.
+// `bench --json` prints them.
 import { connect } from "@nats-io/transport-node";
 import { devices } from "../http.js";
 

@@ -5,25 +5,22 @@
 use anyhow::bail;
 use thingcall_store::Store;
 
-use super::{Args, Broker, device, target};
-use crate::exit::WrongUse;
-use crate::output;
-use crate::simulate::Device;
-use crate::tool::scratch;
+use crate::args::Args;
+use crate::broker::Broker;
+use crate::registered::{self, scratch};
+use crate::{device, output};
 
 /// Connects them, says so in one line, and answers until the future is dropped.
 ///
 /// # Errors
 /// If they cannot connect.
-pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let Broker::At(address) = &args.broker else {
-        bail!(WrongUse("devices by themselves need --broker mqtt://HOST:PORT".to_owned()));
+        bail!("devices by themselves need --broker mqtt://HOST:PORT");
     };
-    let folder = scratch("thingcall-bench-")?;
+    let folder = scratch()?;
     let store = Store::open(thingcall_store::Config::default(), folder.path()).await?;
-    let product = target::product(&store).await?;
-    let devices = target::devices(&store, &product, args.devices).await?;
-    let devices = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
+    let devices = registered::devices(&store, args.devices, false).await?;
     let mut running = device::connect(devices, address, args.habit()).await?;
     output::line(format_args!("ready devices={}", args.devices));
     while running.join_next().await.is_some() {}

@@ -16,8 +16,8 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProper
 use thingcall_core::DeviceKey;
 use tokio::task::JoinSet;
 
-use super::bare::Waiting;
-use super::target::IDENTIFIER;
+use crate::registered::IDENTIFIER;
+use crate::unanswered::Unanswered;
 
 /// As the transport names them where the configuration does not.
 const COMMANDS: &str = "thingcall.commands";
@@ -33,7 +33,7 @@ const INSTANCE: &str = "bench-reference";
 ///
 /// # Errors
 /// If the broker refuses something.
-pub(super) async fn connect(url: &str, devices: &[DeviceKey]) -> anyhow::Result<JoinSet<()>> {
+pub(crate) async fn connect(url: &str, devices: &[DeviceKey]) -> anyhow::Result<JoinSet<()>> {
     let mut running = JoinSet::new();
     for gateway in devices.chunks(devices.len().div_ceil(GATEWAYS).max(1)) {
         let connection = connection(url).await?;
@@ -78,7 +78,7 @@ struct Request<'a> {
 
 /// Bare lapin: one channel with confirms for all requests, one queue of its own for the replies.
 #[derive(Clone)]
-pub(super) struct Bare {
+pub(crate) struct Bare {
     channel: Channel,
     _connection: Arc<Connection>,
 }
@@ -88,7 +88,7 @@ impl Bare {
     ///
     /// # Errors
     /// If the broker refuses something.
-    pub(super) async fn start(url: &str, waiting: &Arc<Waiting>, tasks: &mut JoinSet<()>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(url: &str, waiting: &Arc<Unanswered>, tasks: &mut JoinSet<()>) -> anyhow::Result<Self> {
         let connection = connection(url).await?;
         let replies = connection.create_channel().await?;
         declare(&replies).await?;
@@ -114,7 +114,7 @@ impl Bare {
     ///
     /// # Errors
     /// If it is not confirmed, or no device takes it.
-    pub(super) async fn send(&self, id: u32, device: &DeviceKey, param: u64) -> anyhow::Result<()> {
+    pub(crate) async fn send(&self, id: u32, device: &DeviceKey, param: u64) -> anyhow::Result<()> {
         let DeviceKey { product, name } = device;
         let key: ShortString = format!(".sys.{product}.{name}.thing.service.{IDENTIFIER}").into();
         let payload = format!(

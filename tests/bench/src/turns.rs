@@ -1,17 +1,18 @@
 //! Contenders that are measured in turns, so that what else the machine does is shared out.
 //!
-//! **Invariant:** each is started for its turn and ended after it, so nobody else's process runs, and no broker carries
-//! an answer to somebody who did not ask.
+//! **Invariant:** each is started for its turn and ended after it, or stopped while others have theirs, so nobody else's
+//! process runs, and no broker carries an answer to somebody who did not ask.
 
 use serde_json::{Value, json};
 use thingcall_loader::Execution;
 
-use super::pace::Plan;
-use super::peer::Peer;
-use super::report::{Report, median};
-use super::through::Through;
-use super::{Args, What, bare, echo, target};
-use crate::output;
+use crate::args::{Args, What};
+use crate::pace::Plan;
+use crate::peer::Peer;
+use crate::report::{Report, median};
+use crate::rest::Resting;
+use crate::through::Through;
+use crate::{bare, echo, output, target};
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +27,14 @@ enum Contender<'a> {
 ///
 /// # Errors
 /// What could not be started or measured.
-pub(super) async fn run(args: &Args, what: &[What], plan: Plan) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args, what: &[What]) -> anyhow::Result<()> {
+    let (plan, resting) = (args.plan(), Resting(&args.taking));
     let contenders = contenders(args, what);
     let mut found: Vec<Vec<Report>> = vec![Vec::new(); contenders.len()];
     for _ in 0..args.rounds {
         for (contender, found) in contenders.iter().zip(&mut found) {
+            let broker = contender.broker(args);
+            resting.turn_of(&[contender.name(), broker.as_deref().unwrap_or_default()])?;
             let report = contender.turn(args, plan).await?;
             print(args, contender, plan, &report);
             found.push(report);
@@ -86,14 +90,14 @@ impl Contender<'_> {
             Self::Calls(through) => target::turn(args, *through, plan).await,
             Self::Reference => bare::turn(args, plan).await,
             Self::Echo => echo::turn(args, plan).await,
-            Self::Peer(peer) => peer.turn(args, plan).await,
+            Self::Peer(peer) => peer.turn(args.devices, plan).await,
         }
     }
 }
 
 fn print(args: &Args, contender: &Contender<'_>, plan: Plan, report: &Report) {
     let broker = contender.broker(args);
-    if !args.output.json {
+    if !args.json {
         return output::line(report.text(contender.name(), broker.as_deref().unwrap_or("-")));
     }
     let mut object = report.json();
@@ -108,7 +112,7 @@ fn print(args: &Args, contender: &Contender<'_>, plan: Plan, report: &Report) {
         ("signature", json!(format!("{:?}", args.signature).to_lowercase())),
     ];
     object.extend(about.map(|(name, value)| (name.to_owned(), value)));
-    output::object(Value::Object(object));
+    output::object(object);
 }
 
 /// The medians of each, and of its share of another's calls in the same round: the reference's where there is one, else
@@ -123,7 +127,7 @@ fn compare(args: &Args, contenders: &[Contender<'_>], found: &[Vec<Report>]) {
         let shares = reports.iter().map(Report::per_second).zip(&theirs).map(|(own, theirs)| own / theirs).collect();
         let share = median(shares);
         let mut medians = Report::medians(reports);
-        if args.output.json {
+        if args.json {
             let about = [
                 ("what", json!("median")),
                 ("of", json!(name)),
@@ -132,7 +136,7 @@ fn compare(args: &Args, contenders: &[Contender<'_>], found: &[Vec<Report>]) {
                 ("shareOf", json!(against)),
             ];
             medians.extend(about.map(|(name, value)| (name.to_owned(), value)));
-            output::object(Value::Object(medians));
+            output::object(medians);
         } else {
             let calls = medians.get("callsPerSecond").and_then(Value::as_f64).unwrap_or_default();
             output::line(format_args!("{name:<9}  median {calls:.0} calls/s, {:.1} % of {against}", share * 100.0));

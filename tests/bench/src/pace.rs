@@ -8,16 +8,27 @@ use tokio::time::Instant;
 
 /// The plan of one measurement.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
-    pub(super) in_flight: u32,
-    pub(super) rate: Option<u32>,
-    pub(super) warm_up: Duration,
-    pub(super) measured: Duration,
+pub(crate) struct Plan {
+    pub(crate) in_flight: u32,
+    pub(crate) rate: Option<u32>,
+    /// How many calls a second of a closed loop are prepared for.
+    pub(crate) signed_per_second: u32,
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
+}
+
+impl Plan {
+    /// More calls than this are not prepared for.
+    pub(crate) fn calls_max(self) -> usize {
+        let per_second = u128::from(self.rate.unwrap_or(self.signed_per_second));
+        let calls = (self.warm_up + self.measured).as_millis() * per_second / 1000 + u128::from(self.in_flight);
+        usize::try_from(calls).unwrap_or(usize::MAX)
+    }
 }
 
 /// The clock of one measurement.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     start: Instant,
     counted_from: Instant,
     end: Instant,
@@ -27,7 +38,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// From now on.
-    pub(super) fn new(plan: Plan) -> Arc<Self> {
+    pub(crate) fn new(plan: Plan) -> Arc<Self> {
         let start = Instant::now();
         let counted_from = start + plan.warm_up;
         let end = counted_from + plan.measured;
@@ -38,7 +49,7 @@ impl Pace {
     ///
     /// A call that was due before somebody was free to make it counts from when it was due: queueing is part of what
     /// is measured, the coarse timer of this process is not.
-    pub(super) async fn next(&self) -> Option<(u64, Instant)> {
+    pub(crate) async fn next(&self) -> Option<(u64, Instant)> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         let at = match self.rate {
@@ -64,24 +75,24 @@ impl Pace {
     ///
     /// In a closed loop what ends within the time is what was achieved in it, whenever it began: else the more wait, the
     /// fewer would count. In an open loop a call belongs to the moment it was due.
-    pub(super) fn counts(&self, due: Instant, ended: Instant) -> bool {
+    pub(crate) fn counts(&self, due: Instant, ended: Instant) -> bool {
         let of = if self.rate.is_none() { ended } else { due };
         of >= self.counted_from && ended <= self.end
     }
 
     /// Whether a call that failed at this moment is: one that was due in the warm-up, or failed after the end, was lost all
     /// the same.
-    pub(super) fn counts_failure(&self, ended: Instant) -> bool {
+    pub(crate) fn counts_failure(&self, ended: Instant) -> bool {
         ended >= self.counted_from
     }
 
     /// From when on calls count.
-    pub(super) const fn counted_from(&self) -> Instant {
+    pub(crate) const fn counted_from(&self) -> Instant {
         self.counted_from
     }
 
     /// Until when.
-    pub(super) const fn end(&self) -> Instant {
+    pub(crate) const fn end(&self) -> Instant {
         self.end
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(10);
 
 /// What these processes have used so far, in user and kernel mode together; `None` if one of them is gone.
-pub(super) fn used(pids: &[u32]) -> Option<Duration> {
+pub(crate) fn used(pids: &[u32]) -> Option<Duration> {
     pids.iter().map(|pid| of_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)).sum()
 }
 

@@ -11,11 +11,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use tokio::net::TcpListener;
 
-use super::child::Child;
-use super::load::{Calls, Expected, Form, Service};
-use super::target::{IDENTIFIER, PRODUCT, names};
-use super::{Args, Plan, load, report::Report};
+use crate::args::Args;
+use crate::child::Child;
+use crate::load::{self, Expected};
 use crate::output;
+use crate::pace::Plan;
+use crate::registered::{IDENTIFIER, PRODUCT, names};
+use crate::report::Report;
+use crate::requests::{Form, Requests, Service};
+use crate::wire;
 
 /// An answer of the server to a call of the benchmark.
 const ANSWER: &str = r#"{"RequestId":"0E6D4B4C-6E0D-4B52-9E55-6C2D8D5A4F1B","Success":true,"Data":{"MessageId":"1234567890","Result":"{\"code\":200,\"data\":{\"param1\":500},\"id\":\"1234567890\",\"message\":\"success\",\"version\":\"1.0\"}"}}"#;
@@ -24,7 +28,7 @@ const ANSWER: &str = r#"{"RequestId":"0E6D4B4C-6E0D-4B52-9E55-6C2D8D5A4F1B","Suc
 ///
 /// # Errors
 /// If no port is free.
-pub(super) async fn serve() -> anyhow::Result<()> {
+pub(crate) async fn serve() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     output::line(format_args!("ready echo={}", listener.local_addr()?));
     let routes = Router::new().route("/", post(answer));
@@ -40,8 +44,8 @@ async fn answer(_read: Bytes) -> impl axum::response::IntoResponse {
 ///
 /// # Errors
 /// If it cannot be started or asked.
-pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
-    let child = Child::start(["bench", "echo-server"]).await?;
+pub(crate) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
+    let child = Child::start(&std::env::current_exe()?, ["echo-server"]).await?;
     let service = Service {
         signer: thingcall_api::sign::Signer {
             key_id: "LTAIbenchbenchbenchbench".to_owned(),
@@ -49,14 +53,13 @@ pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
             security_token: None,
         },
         signature: args.signature,
-        product: PRODUCT.to_owned(),
+        product: PRODUCT,
         identifier: IDENTIFIER,
         qos: args.qos,
-        expected: Expected::Success,
     };
-    let url = format!("http://{}", child.said("echo")?);
-    let calls = Calls { url, devices: names(args.devices), form: Form::Service(service) };
-    let measured = load::measure(&calls, plan, &child.id()).await;
+    let address = wire::address_of(&format!("http://{}", child.said("echo")?))?;
+    let requests = Requests::repeated(&Form::Service(service), &address, &names(args.devices), plan)?;
+    let measured = load::measure(&address, (requests, Expected::Success), plan, &child.id()).await;
     child.stop().await;
     measured
 }

@@ -1,9 +1,10 @@
-//! A process of this program's own: what is measured runs apart from the load, so that it is what a user runs, and its
+//! A process of the benchmark's own: what is measured runs apart from the load, so that it is what a user runs, and its
 //! processor time is its own.
 //!
 //! **Invariant:** it ends with this value.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The process.
-pub(super) struct Child {
+pub(crate) struct Child {
     process: Process,
     /// Kept open, so that it may go on writing.
     _stdout: Lines<BufReader<ChildStdout>>,
@@ -23,20 +24,23 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts this program with these arguments and waits for its line `ready NAME=VALUE ...`. Nothing in the
+    /// Starts a program with these arguments and waits for its line `ready NAME=VALUE ...`. Nothing in the
     /// environment configures it.
     ///
     /// # Errors
     /// If it ends before, or takes longer than a minute.
-    pub(super) async fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    pub(crate) async fn start<S: AsRef<OsStr>>(
+        program: &Path,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"THINGCALL") {
                 command.env_remove(name);
             }
         }
-        let mut process = command.spawn()?;
+        let mut process = command.spawn().with_context(|| format!("{} cannot be started", program.display()))?;
         let mut stdout = BufReader::new(process.stdout.take().context("its output")?).lines();
         let ready = async {
             while let Some(line) = stdout.next_line().await? {
@@ -54,18 +58,18 @@ impl Child {
     ///
     /// # Errors
     /// If it said none.
-    pub(super) fn said(&self, name: &str) -> anyhow::Result<&str> {
+    pub(crate) fn said(&self, name: &str) -> anyhow::Result<&str> {
         let mut words = self.ready.split(' ').filter_map(|word| word.split_once('='));
         words.find(|(said, _)| *said == name).map(|(_, value)| value).with_context(|| format!("no {name} in its line"))
     }
 
     /// Its id, while it runs.
-    pub(super) fn id(&self) -> Vec<u32> {
+    pub(crate) fn id(&self) -> Vec<u32> {
         self.process.id().into_iter().collect()
     }
 
     /// Ends it at once: what it keeps is in a scratch folder.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         // Already ended.
         drop(self.process.kill().await);
     }

@@ -3,7 +3,6 @@
 //! It shares two cores with the server it measures, so it does what a request needs and no more: a general client costs
 //! more here than the server does. One write for a request, and what comes is read into the same memory.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,18 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::server_url;
-
 /// More than the head or the body of any answer here.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 const HEADERS_MAX: usize = 32;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One connection, for one request at a time.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
-    host: String,
-    request: String,
     answer: Vec<u8>,
 }
 
@@ -32,46 +27,37 @@ struct Head {
     body: std::ops::Range<usize>,
 }
 
+/// `HOST:PORT` of a server's URL, as the `host` header says it too.
+///
+/// # Errors
+/// If the URL is of another kind.
+pub(crate) fn address_of(url: &str) -> anyhow::Result<String> {
+    let address = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let address =
+        address.filter(|address| address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()));
+    Ok(address.with_context(|| format!("{url:?} is no server; right is http://HOST:PORT"))?.to_owned())
+}
+
 impl Wire {
-    /// Connects to the server of `http://HOST:PORT`.
+    /// Connects to `HOST:PORT`.
     ///
     /// # Errors
     /// If nobody listens there.
-    pub(super) async fn connect(url: &str) -> anyhow::Result<Self> {
-        let uri = server_url(url)?;
-        let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http"));
-        let host = authority.with_context(|| format!("{url:?}: only http:// is spoken here"))?.to_string();
-        let address = if uri.port_u16().is_some() { host.clone() } else { format!("{host}:80") };
-        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(&address)).await;
+    pub(crate) async fn connect(address: &str) -> anyhow::Result<Self> {
+        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
         let stream = connected
             .with_context(|| format!("{address} did not take the connection within 5 s"))?
-            .with_context(|| format!("cannot connect to {address}; is `thingcall serve` running there?"))?;
+            .with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, host, request: String::with_capacity(1024), answer: Vec::with_capacity(4096) })
+        Ok(Self { stream, answer: Vec::with_capacity(4096) })
     }
 
-    /// The host as the `host` header says it.
-    pub(super) fn host(&self) -> String {
-        self.host.clone()
-    }
-
-    /// Sends a POST, and gives the answer's status and body. `host` must be among the headers.
+    /// Sends a request, and gives the answer's status and body.
     ///
     /// # Errors
     /// If the connection ends, or what comes is no HTTP answer with a length.
-    pub(super) async fn post(
-        &mut self,
-        path: &str,
-        headers: &[(&str, String)],
-        body: &str,
-    ) -> anyhow::Result<(u16, &[u8])> {
-        self.request.clear();
-        write!(self.request, "POST {path} HTTP/1.1\r\n")?;
-        for (name, value) in headers {
-            write!(self.request, "{name}: {value}\r\n")?;
-        }
-        write!(self.request, "content-length: {}\r\n\r\n{body}", body.len())?;
-        self.stream.write_all(self.request.as_bytes()).await?;
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<(u16, &[u8])> {
+        self.stream.write_all(request).await?;
         self.answer.clear();
         let head = loop {
             if let Some(head) = read_head(&self.answer)? {

@@ -4,79 +4,33 @@
 //! RabbitMQ one bare lapin connection that waits for its confirms too; on the embedded broker, whose devices nobody else
 //! can reach, deliveries go straight into it.
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use prometheus::Registry as Metering;
 use rumqttc_v4::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOptions, QoS};
 use thingcall_broker::Broker as Embedded;
-use thingcall_core::{
-    Args as Arguments, CallId, CallMode, Delivery, Device as Called, DeviceKey, Qos, Reply, ReplySink, Transport,
-    TransportName,
-};
+use thingcall_core::{Args as Arguments, CallId, CallMode, Delivery, Device as Called, DeviceKey, Qos, Transport};
 use thingcall_store::Store;
-use thingcall_tsl::{Directory, NewProduct, ProductSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::amqp::{self, Bare};
-use super::device;
-use super::pace::{Pace, Plan};
-use super::report::Report;
-use super::target::{self, IDENTIFIER};
-use super::{Args, Broker};
-use crate::simulate::{Address, Device};
-use crate::tool::scratch;
+use crate::amqp::{self, Bare};
+use crate::args::Args;
+use crate::broker::{Address, Broker};
+use crate::device::{self, Device};
+use crate::pace::{Pace, Plan};
+use crate::registered::{self, IDENTIFIER, scratch};
+use crate::report::Report;
+use crate::unanswered::Unanswered;
 
 const REPLY_TIMEOUT: Duration = Duration::from_secs(8);
 const REQUESTS_MAX: usize = 20_000;
 /// Requests at QoS 1 under way to the broker, as many as may be in flight: the reference must not wait for itself.
 const UNACKNOWLEDGED_MAX: u16 = 10_000;
-
-/// Requests that wait for their answer.
-#[derive(Default)]
-pub(super) struct Waiting(Mutex<HashMap<u32, oneshot::Sender<()>>>);
-
-impl Waiting {
-    fn open(&self, id: u32) -> oneshot::Receiver<()> {
-        let (sender, receiver) = oneshot::channel();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
-        receiver
-    }
-
-    /// The answer to this request came.
-    pub(super) fn answered(&self, id: u32) {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        if let Some(sender) = waiting {
-            // Nobody waits any more after the time-out.
-            let _gone = sender.send(());
-        }
-    }
-}
-
-impl ReplySink for Waiting {
-    fn speaks_raw(&self, _device: &DeviceKey) -> bool {
-        false
-    }
-
-    fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str) {}
-
-    fn dropped(&self, _dropped: thingcall_core::Dropped<'_>) {}
-
-    fn accept(&self, reply: Reply, _topic: &str) {
-        if let Some(id) = reply.id() {
-            self.answered(id.as_u32());
-        }
-    }
-
-    fn device_gone(&self, _: &DeviceKey, _: TransportName) {}
-
-    fn transport_lost(&self, _: TransportName) {}
-}
 
 /// How a request leaves.
 #[derive(Clone)]
@@ -90,12 +44,10 @@ enum Way {
 ///
 /// # Errors
 /// If broker or devices cannot be reached.
-pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
-    let folder = scratch("thingcall-bench-")?;
+pub(crate) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
+    let folder = scratch()?;
     let store = Store::open(thingcall_store::Config::default(), folder.path()).await?;
-    let new = NewProduct { key: None, name: "bench".to_owned(), settings: ProductSettings::default() };
-    let product = store.create_product(new).await?.key.clone();
-    let waiting = Arc::new(Waiting::default());
+    let waiting = Arc::new(Unanswered::default());
     let mut tasks = JoinSet::new();
     let broker = args.reference_broker();
     let (way, place) = match broker {
@@ -103,8 +55,7 @@ pub(super) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
         Broker::At(address) => (mqtt(address, &waiting, &mut tasks).await?, Some(address.clone())),
         Broker::Amqp(rabbit) => (Way::Amqp(Bare::start(&rabbit.uri(), &waiting, &mut tasks).await?), None),
     };
-    let devices = target::devices(&store, &product, args.devices).await?;
-    let devices: Vec<Device> = devices.into_iter().map(|device| Device { ext: false, ..device }).collect();
+    let devices = registered::devices(&store, args.devices, false).await?;
     let called: Arc<[Arc<Called>]> = devices.iter().map(called).collect::<anyhow::Result<Vec<_>>>()?.into();
     let running = match (place, broker) {
         (None, Broker::Amqp(rabbit)) => {
@@ -138,7 +89,7 @@ fn called(device: &Device) -> anyhow::Result<Arc<Called>> {
     Ok(Arc::new(Called { key: device.key.clone(), iot_id: "bench".try_into()?, enabled: true, transport: None }))
 }
 
-async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<(Way, Option<Address>)> {
+async fn embedded(store: &Arc<Store>, waiting: &Arc<Unanswered>) -> anyhow::Result<(Way, Option<Address>)> {
     let parts = thingcall_broker::BrokerParts {
         credentials: store.clone(),
         outbox: store.clone(),
@@ -153,7 +104,7 @@ async fn embedded(store: &Arc<Store>, waiting: &Arc<Waiting>) -> anyhow::Result<
 }
 
 /// Connects and subscribes; the connection's loop runs in `tasks`.
-async fn mqtt(address: &Address, waiting: &Arc<Waiting>, tasks: &mut JoinSet<()>) -> anyhow::Result<Way> {
+async fn mqtt(address: &Address, waiting: &Arc<Unanswered>, tasks: &mut JoinSet<()>) -> anyhow::Result<Way> {
     let id = format!("thingcall-bench-{}", std::process::id());
     let mut options = MqttOptions::new(id, rumqttc_v4::Broker::tcp(address.host.as_str(), address.port));
     options.set_keep_alive(60);
@@ -173,7 +124,7 @@ async fn mqtt(address: &Address, waiting: &Arc<Waiting>, tasks: &mut JoinSet<()>
     Ok(Way::Mqtt(client))
 }
 
-async fn receive(mut events: EventLoop, waiting: Arc<Waiting>, ready: oneshot::Sender<()>) {
+async fn receive(mut events: EventLoop, waiting: Arc<Unanswered>, ready: oneshot::Sender<()>) {
     let mut ready = Some(ready);
     loop {
         match events.poll().await {
@@ -192,7 +143,7 @@ async fn receive(mut events: EventLoop, waiting: Arc<Waiting>, ready: oneshot::S
 /// One of those who ask.
 struct Asker {
     way: Way,
-    waiting: Arc<Waiting>,
+    waiting: Arc<Unanswered>,
     devices: Arc<[Arc<Called>]>,
     pace: Arc<Pace>,
     qos: Qos,

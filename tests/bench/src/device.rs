@@ -11,23 +11,32 @@ use rumqttc_v4::mqttbytes::{self, v4::Publish};
 use rumqttc_v4::{Connect, ConnectReturnCode, Packet, PubAck, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thingcall_core::UnixMillis;
+use thingcall_core::{DeviceKey, Secret, UnixMillis};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout_at};
 
-use crate::simulate::{Address, Device};
+use crate::broker::Address;
 
 const PACKET_BYTES_MAX: usize = 512 * 1024;
 const KEEP_ALIVE_S: u16 = 60;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Who a device is.
+pub(crate) struct Device {
+    pub(crate) key: DeviceKey,
+    /// What it proves itself with.
+    pub(crate) secret: Secret,
+    /// Whether it says `ext` at its connect, and so takes synchronous calls on `/ext/rrpc/...`.
+    pub(crate) ext: bool,
+}
+
 /// How devices treat their socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Habit {
+pub(crate) enum Habit {
     /// One write for all that one read brought, and it leaves at once.
     Quick,
     /// A write for each packet, and Nagle's algorithm on, as SDKs do.
@@ -38,7 +47,7 @@ pub(super) enum Habit {
 ///
 /// # Errors
 /// If one of them is not connected and subscribed within a minute.
-pub(super) async fn connect(devices: Vec<Device>, broker: &Address, habit: Habit) -> anyhow::Result<JoinSet<()>> {
+pub(crate) async fn connect(devices: Vec<Device>, broker: &Address, habit: Habit) -> anyhow::Result<JoinSet<()>> {
     let (ready, mut came) = mpsc::channel(devices.len().max(1));
     let mut running = JoinSet::new();
     for device in devices {

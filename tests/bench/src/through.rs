@@ -1,23 +1,20 @@
 //! What handles the calls of a measured server: the built-in path, or a plugin.
 
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
-use hyper::header::HOST;
 use serde_json::Value;
-use thingcall_loader::{Execution, PluginConfig};
+use thingcall_loader::Execution;
 
-use super::target::IDENTIFIER;
-use crate::client::connection;
-use crate::config::Config;
-use crate::plugin;
+use crate::registered::IDENTIFIER;
+use crate::wire::Wire;
 
 /// What handles the calls.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Through<'a> {
+pub(crate) enum Through<'a> {
     /// The built-in path.
     BuiltIn,
     /// This plugin.
@@ -25,7 +22,7 @@ pub(super) enum Through<'a> {
 }
 
 impl Through<'_> {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::BuiltIn => "calls",
             Self::Plugin(_, Execution::Pool) => "plugin",
@@ -37,11 +34,15 @@ impl Through<'_> {
     ///
     /// # Errors
     /// If the file is no plugin.
-    pub(super) fn install(self, data: &Path) -> anyhow::Result<String> {
+    pub(crate) fn install(self, data: &Path) -> anyhow::Result<String> {
         let Self::Plugin(file, execution) = self else { return Ok(String::new()) };
-        let mut config = Config { data: data.to_owned(), ..Config::default() };
-        plugin::install(&mut config, file, PluginConfig::default())?;
-        let name = config.plugins.keys().next().context("the plugin has no name")?;
+        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let name = thingcall_loader::inspect(&bytes).with_context(|| file.display().to_string())?.manifest.name;
+        // As the loader wants it: writable by nobody else, whatever the umask says.
+        let plugins = data.join("plugins");
+        DirBuilder::new().recursive(true).mode(0o700).create(&plugins)?;
+        let copy = plugins.join(file.file_name().unwrap_or_default());
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy)?.write_all(&bytes)?;
         let execution = match execution {
             Execution::Pool => "pool",
             Execution::Inline => "inline",
@@ -53,11 +54,12 @@ impl Through<'_> {
     ///
     /// # Errors
     /// Why it did not.
-    pub(super) async fn check(self, operator: &str) -> anyhow::Result<()> {
+    pub(crate) async fn check(self, operator: &str) -> anyhow::Result<()> {
         let Self::Plugin(file, _) = self else { return Ok(()) };
-        let request = Request::get("/plugins").header(HOST, operator).body(Empty::<Bytes>::new())?;
-        let answer = connection(operator).await?.send_request(request).await?.into_body().collect().await?;
-        let listed: Vec<Value> = serde_json::from_slice(&answer.to_bytes())?;
+        let request = format!("GET /plugins HTTP/1.1\r\nhost: {operator}\r\n\r\n");
+        let mut wire = Wire::connect(operator).await?;
+        let (_, body) = wire.ask(request.as_bytes()).await?;
+        let listed: Vec<Value> = serde_json::from_slice(body)?;
         match listed.first() {
             Some(plugin) if plugin.get("status").is_some_and(|status| status == "active") => Ok(()),
             Some(refused) => bail!("{} is not loaded: {refused}", file.display()),

@@ -6,16 +6,16 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use crate::output::{columns, folded};
-
 /// The latencies of successful calls in microseconds, and the codes of failed ones.
 #[derive(Debug, Clone)]
-pub(super) struct Report {
+pub(crate) struct Report {
     latencies: Histogram<u64>,
     failures: BTreeMap<String, u64>,
     measured: Duration,
     /// The processor time that the measured process took.
     cpu: Option<Duration>,
+    /// The same of the load and its devices, which share the processors with it.
+    load_cpu: Option<Duration>,
 }
 
 /// Codes told apart; further ones are counted together.
@@ -26,28 +26,29 @@ impl Report {
     ///
     /// # Errors
     /// Never: the bounds are right.
-    pub(super) fn new(measured: Duration) -> anyhow::Result<Self> {
+    pub(crate) fn new(measured: Duration) -> anyhow::Result<Self> {
         Ok(Self {
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)?,
             failures: BTreeMap::new(),
             measured,
             cpu: None,
+            load_cpu: None,
         })
     }
 
     /// Counts a call.
-    pub(super) fn took(&mut self, took: Duration) {
+    pub(crate) fn took(&mut self, took: Duration) {
         self.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Counts a call that failed.
-    pub(super) fn failed(&mut self, code: &str) {
+    pub(crate) fn failed(&mut self, code: &str) {
         let code = if self.failures.len() < CODES_MAX { code } else { "other" };
         *self.failures.entry(code.to_owned()).or_default() += 1;
     }
 
     /// Adds what another one found in the same time.
-    pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.latencies.add(&other.latencies)?;
         for (code, count) in &other.failures {
             *self.failures.entry(code.clone()).or_default() += count;
@@ -55,21 +56,26 @@ impl Report {
         Ok(())
     }
 
-    /// Notes the processor time that all of it took.
-    pub(super) const fn used(&mut self, cpu: Duration) {
-        self.cpu = Some(cpu);
+    /// Notes the processor time that the measured process and the load took.
+    pub(crate) const fn used(&mut self, cpu: Option<Duration>, load: Option<Duration>) {
+        self.cpu = cpu;
+        self.load_cpu = load;
     }
 
     /// Microseconds of processor time a successful call; `None` if the process is not known, or answered none.
-    #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
     fn cpu_micros(&self) -> Option<f64> {
+        self.micros_a_call(self.cpu)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
+    fn micros_a_call(&self, cpu: Option<Duration>) -> Option<f64> {
         let calls = self.latencies.len();
-        self.cpu.filter(|_| calls > 0).map(|cpu| cpu.as_secs_f64() * 1e6 / calls as f64)
+        cpu.filter(|_| calls > 0).map(|cpu| cpu.as_secs_f64() * 1e6 / calls as f64)
     }
 
     /// Successful calls a second.
     #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
-    pub(super) fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.measured.as_secs_f64()
     }
 
@@ -79,12 +85,13 @@ impl Report {
     }
 
     /// For eyes.
-    pub(super) fn text(&self, what: &str, broker: &str) -> String {
+    pub(crate) fn text(&self, what: &str, broker: &str) -> String {
         let mut parts = vec![format!("{what:<9}"), broker.to_owned(), format!("{:.0} calls/s", self.per_second())];
         let quantiles = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
         parts.extend(quantiles.map(|(name, quantile)| format!("{name} {:.2} ms", self.milliseconds(quantile))));
         parts.extend(self.cpu_micros().map(|cpu| format!("cpu {cpu:.1} us/call")));
-        let mut text = folded(parts.iter().map(String::as_str), "  ", columns(), 11);
+        parts.extend(self.micros_a_call(self.load_cpu).map(|cpu| format!("load {cpu:.1} us/call")));
+        let mut text = parts.join("  ");
         for (code, count) in &self.failures {
             text.push_str(&format!("\n           {count} failed: {code}"));
         }
@@ -92,7 +99,7 @@ impl Report {
     }
 
     /// For scripts.
-    pub(super) fn json(&self) -> Map<String, Value> {
+    pub(crate) fn json(&self) -> Map<String, Value> {
         let figures = [
             ("callsPerSecond", json!(self.per_second())),
             ("calls", json!(self.latencies.len())),
@@ -103,12 +110,13 @@ impl Report {
             ("p999Ms", json!(self.milliseconds(0.999))),
             ("maxMs", json!(self.milliseconds(1.0))),
             ("cpuMicrosPerCall", json!(self.cpu_micros())),
+            ("loadCpuMicrosPerCall", json!(self.micros_a_call(self.load_cpu))),
         ];
         figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The median of each figure, and all failures.
-    pub(super) fn medians(reports: &[Self]) -> Map<String, Value> {
+    pub(crate) fn medians(reports: &[Self]) -> Map<String, Value> {
         let of = |figure: &dyn Fn(&Self) -> Option<f64>| {
             let figures: Vec<f64> = reports.iter().filter_map(figure).collect();
             if figures.is_empty() { Value::Null } else { json!(median(figures)) }
@@ -126,7 +134,7 @@ impl Report {
 }
 
 /// The middle one, or half-way between the two in the middle.
-pub(super) fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let at = |index: usize| figures.get(index).copied().unwrap_or_default();
     f64::midpoint(at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2))

@@ -24,8 +24,8 @@ use thingcall_store::Store;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::target;
-use crate::output::{self, Output};
+use crate::output;
+use crate::registered::{self, scratch};
 
 /// Calls in a batch, and how many batches each row gets.
 const BATCH_CALLS: u32 = 2_000;
@@ -46,8 +46,8 @@ struct Row {
 ///
 /// # Errors
 /// If the plugin cannot be loaded.
-pub(super) async fn run(plugin: &Path, output: &Output) -> anyhow::Result<()> {
-    let folder = tempfile::Builder::new().prefix("thingcall-bench-").tempdir()?;
+pub(crate) async fn run(plugin: &Path, json: bool) -> anyhow::Result<()> {
+    let folder = scratch()?;
     let bench = Bench::new(&folder).await?;
     let inline = bench.plugins(plugin, Execution::Inline).await?;
     let pool = bench.plugins(plugin, Execution::Pool).await?;
@@ -71,7 +71,7 @@ pub(super) async fn run(plugin: &Path, output: &Output) -> anyhow::Result<()> {
     })
     .await??;
     for row in &rows {
-        row.print(output);
+        row.print(json);
     }
     inline.shutdown().await;
     pool.shutdown().await;
@@ -79,12 +79,12 @@ pub(super) async fn run(plugin: &Path, output: &Output) -> anyhow::Result<()> {
 }
 
 impl Row {
-    fn print(&self, output: &Output) {
+    fn print(&self, json: bool) {
         let mut sorted = self.nanos.clone();
         sorted.sort_by(f64::total_cmp);
         let (least, median) = (sorted.first().copied(), sorted.get(sorted.len() / 2).copied());
         let (least, median) = (least.unwrap_or_default(), median.unwrap_or_default());
-        if output.json {
+        if json {
             output::line(json!({ "what": "handlers", "row": self.name, "medianNs": median, "leastNs": least }));
         } else {
             output::line(format!("{:<28} median {median:>7.0} ns/call   least {least:>7.0} ns/call", self.name));
@@ -102,8 +102,7 @@ struct Bench {
 impl Bench {
     async fn new(folder: &TempDir) -> anyhow::Result<Self> {
         let store = Store::open(thingcall_store::Config::default(), &folder.path().join("data")).await?;
-        let product = target::product(&store).await?;
-        let devices = target::devices(&store, &product, 1).await?;
+        let devices = registered::devices(&store, 1, true).await?;
         let device = devices.first().context("a device")?.key.clone();
         Ok(Self { folder: folder.path().to_owned(), store, device })
     }
@@ -153,7 +152,7 @@ impl Bench {
         Request {
             request_id: RequestId::random(),
             target: DeviceRef::Key(self.device.clone()),
-            service: target::IDENTIFIER.parse().unwrap_or_else(|_| unreachable!()),
+            service: registered::IDENTIFIER.parse().unwrap_or_else(|_| unreachable!()),
             args: r#"{"param1":7}"#.to_owned(),
             qos: Qos::AtMostOnce,
             deadline: Deadline::at((Instant::now() + Duration::from_secs(8)).into_std()),

@@ -1,0 +1,143 @@
+//! A server that is measured, its own or a given one, and devices that answer at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tempfile::TempDir;
+use thingcall_api::sign::Signer;
+use thingcall_store::Store;
+
+use crate::args::Args;
+use crate::broker::Broker;
+use crate::child::Child;
+use crate::device::Device;
+use crate::load::{self, Expected};
+use crate::pace::Plan;
+use crate::registered::{IDENTIFIER, IDENTIFIER_ASYNC, PRODUCT, devices, names, scratch};
+use crate::report::Report;
+use crate::requests::{Form, Requests, Service};
+use crate::through::Through;
+use crate::{amqp, device, wire};
+
+/// Starts the server or finds the one of `--url`, connects its devices, and measures.
+///
+/// # Errors
+/// What could not be done.
+pub(crate) async fn turn(args: &Args, through: Through<'_>, plan: Plan) -> anyhow::Result<Report> {
+    let folder = scratch()?;
+    let data = args.data.clone().unwrap_or_else(|| folder.path().join("data"));
+    // Before the server starts, so that it knows them from the beginning.
+    let store = Store::open(thingcall_store::Config::default(), &data).await?;
+    let registered = Registered::new(args, &store).await;
+    store.close().await;
+    let registered = registered?;
+    if let Some(url) = &args.url {
+        let pids = args.server_pid.into_iter().collect();
+        return registered.measure(args, plan, Target { url: url.clone(), embedded: None, pids }).await;
+    }
+    let child = serve(args, through, (&folder, &data)).await?;
+    let url = format!("http://{}", child.said("api")?);
+    let target = Target { url, embedded: child.said("mqtt").ok().map(str::to_owned), pids: child.id() };
+    let measured = registered.measure(args, plan, target).await;
+    child.stop().await;
+    measured
+}
+
+/// The server that is measured.
+struct Target {
+    url: String,
+    /// Where its own broker listens.
+    embedded: Option<String>,
+    /// Its process, where it is known.
+    pids: Vec<u32>,
+}
+
+/// What is registered with the server, and the key to call it with.
+struct Registered {
+    signer: Signer,
+    devices: Vec<Device>,
+}
+
+impl Registered {
+    async fn new(args: &Args, store: &Arc<Store>) -> anyhow::Result<Self> {
+        store.first_key().await?;
+        let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
+        let devices = devices(store, args.devices, true).await?;
+        let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
+        Ok(Self { signer, devices })
+    }
+
+    async fn measure(self, args: &Args, plan: Plan, target: Target) -> anyhow::Result<Report> {
+        let service = Service {
+            signer: self.signer,
+            signature: args.signature,
+            product: PRODUCT,
+            identifier: if args.asynchronous { IDENTIFIER_ASYNC } else { IDENTIFIER },
+            qos: args.qos,
+        };
+        let address = wire::address_of(&target.url)?;
+        let requests = Requests::once_each(&Form::Service(service), &address, &names(args.devices), plan)?;
+        let mut running = match &args.broker {
+            Broker::At(address) => device::connect(self.devices, address, args.habit()).await?,
+            Broker::Embedded => {
+                let embedded =
+                    target.embedded.context("--url needs --broker too: where the server's devices connect")?;
+                device::connect(self.devices, &embedded.parse().map_err(anyhow::Error::msg)?, args.habit()).await?
+            }
+            Broker::Amqp(rabbit) => {
+                let names: Vec<_> = self.devices.into_iter().map(|device| device.key).collect();
+                amqp::connect(&rabbit.uri(), &names).await?
+            }
+        };
+        let expected = if args.asynchronous { Expected::MessageId } else { Expected::Result };
+        let measured = load::measure(&address, (requests, expected), plan, &target.pids).await;
+        running.shutdown().await;
+        measured
+    }
+}
+
+/// Starts a server on free ports, without a quota.
+async fn serve(args: &Args, through: Through<'_>, (folder, data): (&TempDir, &Path)) -> anyhow::Result<Child> {
+    let file = folder.path().join("bench.toml");
+    let treated = through.install(data)?;
+    std::fs::write(&file, configuration(&args.broker) + &treated)?;
+    let free = "127.0.0.1:0";
+    let mut arguments = ["serve", "--api", free, "--mqtt", free, "--metrics", free].map(Into::into).to_vec();
+    arguments.extend(["--config".into(), file.into_os_string(), "--data".into(), data.as_os_str().to_owned()]);
+    let child = Child::start(&program(args)?, arguments).await?;
+    through.check(child.said("metrics")?).await?;
+    Ok(child)
+}
+
+/// The thingcall that is measured.
+fn program(args: &Args) -> anyhow::Result<PathBuf> {
+    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("thingcall"));
+    let program = args.program.clone().map_or_else(beside, Ok)?;
+    anyhow::ensure!(
+        program.is_file(),
+        "{} is not there: build the package thingcall, or give --program",
+        program.display()
+    );
+    Ok(program)
+}
+
+/// JSON's quoting is TOML's.
+fn configuration(broker: &Broker) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let enabled = *broker == Broker::Embedded;
+    let mut text = format!(
+        "[api]\ncalls_per_second_max = 0\nnonces_max = 100000000\n[broker]\nenabled = {enabled}\n[log]\nlevel = \"warn\"\n"
+    );
+    match broker {
+        Broker::Embedded => {}
+        Broker::At(address) => text.push_str(&format!("[mqtt]\nurl = {}\n", quoted(&address.to_string()))),
+        Broker::Amqp(rabbit) => text.push_str(&format!(
+            "[amqp]\nurl = {}\nusername = {}\npassword = {}\n",
+            quoted(&rabbit.url()),
+            quoted(&rabbit.username),
+            quoted(&rabbit.password)
+        )),
+    }
+    text
+}
