@@ -76,11 +76,10 @@ pub(crate) struct Starting {
 /// All plugins and files.
 #[derive(Default)]
 pub(crate) struct Book {
-    pub(crate) active: BTreeMap<String, Active>,
-    pub(crate) starting: BTreeMap<String, Starting>,
-    pub(crate) files: BTreeMap<PathBuf, FileNote>,
-    /// Those that were loaded once, in an earlier process too, and were not forgotten.
-    pub(crate) remembered: BTreeMap<String, Record>,
+    active: BTreeMap<String, Active>,
+    starting: BTreeMap<String, Starting>,
+    files: BTreeMap<PathBuf, FileNote>,
+    remembered: BTreeMap<String, Record>,
     numbers: BTreeMap<String, u64>,
 }
 
@@ -88,6 +87,94 @@ impl Book {
     /// A book of a new process, that knows what was loaded before it.
     pub(crate) fn remembering(remembered: BTreeMap<String, Record>) -> Self {
         Self { remembered, ..Self::default() }
+    }
+
+    /// The plugins that take calls, by name.
+    pub(crate) const fn active(&self) -> &BTreeMap<String, Active> {
+        &self.active
+    }
+
+    /// Those whose code runs for the first time, by name.
+    pub(crate) const fn starting(&self) -> &BTreeMap<String, Starting> {
+        &self.starting
+    }
+
+    /// The files that were seen.
+    pub(crate) const fn files(&self) -> &BTreeMap<PathBuf, FileNote> {
+        &self.files
+    }
+
+    /// Those that were loaded once, in an earlier process too, and were not forgotten.
+    pub(crate) const fn remembered(&self) -> &BTreeMap<String, Record> {
+        &self.remembered
+    }
+
+    /// This was there when a file was about to be read, if there is room for it.
+    pub(crate) fn see(&mut self, file: &Path, stamp: Stamp) {
+        if self.has_room_for(file) {
+            self.files.entry(file.to_owned()).or_default().stamp = Some(stamp);
+        }
+    }
+
+    /// What became of a file.
+    pub(crate) fn note(&mut self, file: &Path, note: FileNote) {
+        self.files.insert(file.to_owned(), note);
+    }
+
+    /// A plugin's code is about to run. Where its file was renamed, what runs of it goes with it.
+    pub(crate) fn start(&mut self, starting: Starting) {
+        let name = &starting.wish.name;
+        if let Some(active) = self.active.get_mut(name) {
+            active.file.clone_from(&starting.file);
+        }
+        self.starting.insert(name.clone(), starting);
+    }
+
+    /// It ran.
+    pub(crate) fn started(&mut self, name: &str) {
+        self.starting.remove(name);
+    }
+
+    /// A plugin is active in place of those of its name and its file, which are given back.
+    pub(crate) fn install(&mut self, new: Active) -> Vec<Active> {
+        let mut replaced = self.names_in(&new.file);
+        replaced.push(new.wish.name.clone());
+        let old: Vec<_> = replaced.iter().filter_map(|name| self.active.remove(name)).collect();
+        for old in old.iter().filter(|old| old.file != new.file) {
+            self.files.remove(&old.file);
+        }
+        self.active.insert(new.wish.name.clone(), new);
+        old
+    }
+
+    /// What runs of a plugin is in this file.
+    pub(crate) fn found_in(&mut self, name: &str, file: &Path) {
+        let Some(active) = self.active.get_mut(name) else { return };
+        let before = std::mem::replace(&mut active.file, file.to_owned());
+        if before != file {
+            self.files.remove(&before);
+        }
+    }
+
+    /// A file is gone, and with it what was active from it.
+    pub(crate) fn lose(&mut self, file: &Path) -> Vec<Active> {
+        self.files.remove(file);
+        self.names_in(file).iter().filter_map(|name| self.active.remove(name)).collect()
+    }
+
+    /// None is active any more.
+    pub(crate) fn lose_all(&mut self) -> impl Iterator<Item = Active> + use<> {
+        std::mem::take(&mut self.active).into_values()
+    }
+
+    /// What was known before of a plugin that was just loaded.
+    pub(crate) fn remember(&mut self, name: &str, record: Record) -> Option<Record> {
+        self.remembered.insert(name.to_owned(), record)
+    }
+
+    /// Its claims are free.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.remembered.remove(name);
     }
 
     /// The next generation's number of a plugin.

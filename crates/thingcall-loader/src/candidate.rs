@@ -89,7 +89,7 @@ impl Candidate {
     /// If it gets into the way of a plugin that it would not replace.
     pub(crate) fn replaces(&self, wish: &Wish, book: &Book) -> Result<Vec<String>, Conflict> {
         let mut replaced = book.names_in(&self.file);
-        if let Some(active) = book.active.get(&wish.name) {
+        if let Some(active) = book.active().get(&wish.name) {
             // Not there any more: it was renamed, and this is it.
             let moved = matches!(Stamp::of(&active.file), Ok(None));
             if active.file != self.file && !moved {
@@ -100,10 +100,10 @@ impl Candidate {
                 replaced.push(wish.name.clone());
             }
         }
-        for (_, other) in book.active.iter().filter(|(name, _)| !replaced.contains(name)) {
+        for (_, other) in book.active().iter().filter(|(name, _)| !replaced.contains(name)) {
             wish.beside(&other.wish)?;
         }
-        for (name, other) in &book.starting {
+        for (name, other) in book.starting() {
             if *name == wish.name {
                 let (name, active, new) = (name.clone(), other.file.clone(), self.file.clone());
                 return Err(Conflict::Name { name, active, new });

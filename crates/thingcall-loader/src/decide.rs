@@ -146,12 +146,7 @@ impl Decider {
         }
         let mut book = self.roster.book();
         let number = book.next_number(&wish.name);
-        // Where it was renamed, what runs goes with it.
-        if let Some(active) = book.active.get_mut(&wish.name) {
-            active.file.clone_from(&candidate.file);
-        }
-        let starting = Starting { file: candidate.file.clone(), number, wish: wish.clone() };
-        book.starting.insert(wish.name.clone(), starting);
+        book.start(Starting { file: candidate.file.clone(), number, wish: wish.clone() });
         self.roster.publish(&book);
         Ok(Ok(Decided { candidate, wish, settings, number, rolled_back }))
     }
@@ -165,7 +160,7 @@ impl Decider {
     /// The kept file that is loaded in place of one that the operator went back from.
     fn rolled_back_to(&self, candidate: &Candidate) -> Option<PathBuf> {
         let name = &candidate.manifest().name;
-        let rolled_back = self.roster.book().remembered.get(name)?.rolled_back.clone()?;
+        let rolled_back = self.roster.book().remembered().get(name)?.rolled_back.clone()?;
         (rolled_back == candidate.read.sha256).then(|| {
             let [last, _] = self.keeper.files_of(name);
             last
@@ -176,16 +171,11 @@ impl Decider {
     fn already_there(&self, candidate: &Candidate, replaced: &[String]) -> Option<Loaded> {
         let mut book = self.roster.book();
         let [name] = replaced else { return None };
-        let active = book.active.get_mut(name)?;
-        if active.image.sha256 != candidate.read.sha256 {
+        if book.active().get(name)?.image.sha256 != candidate.read.sha256 {
             return None;
         }
-        let before = std::mem::replace(&mut active.file, candidate.file.clone());
-        let loaded = loaded(active, false);
-        if before != candidate.file {
-            book.files.remove(&before);
-        }
-        Some(loaded)
+        book.found_in(name, &candidate.file);
+        book.active().get(name).map(|active| loaded(active, false))
     }
 }
 

@@ -55,7 +55,7 @@ impl Keeper {
     /// Keeps what is known of a plugin that was just loaded.
     pub(crate) async fn remember(self: &Arc<Self>, name: &str, record: Record, bytes: Vec<u8>) {
         let mut unkept = self.unkept.lock().await;
-        let before = self.roster.book().remembered.insert(name.to_owned(), record.clone());
+        let before = self.roster.book().remember(name, record.clone());
         let waiting = unkept.remove(name);
         if waiting.is_none() && before.as_ref() == Some(&record) {
             return;
@@ -80,7 +80,7 @@ impl Keeper {
     /// What waits to be written need not be.
     pub(crate) async fn keep_no_longer(&self, name: &str) {
         let mut unkept = self.unkept.lock().await;
-        if unkept.contains_key(name) && !self.roster.book().active.contains_key(name) {
+        if unkept.contains_key(name) && !self.roster.book().active().contains_key(name) {
             unkept.remove(name);
             self.roster.tell(|told| told.kept(name));
         }
@@ -122,18 +122,18 @@ impl Keeper {
     /// If it is, its section claims for it, or nobody has that name.
     pub(crate) fn forget(&self, name: &str) -> Result<(), LoadError> {
         let mut book = self.roster.book();
-        if book.active.contains_key(name) || book.starting.contains_key(name) {
+        if book.active().contains_key(name) || book.starting().contains_key(name) {
             return Err(LoadError::StillLoaded(name.to_owned()));
         }
         if self.roster.configs().get(name).is_some_and(|section| section.claims.is_some() || section.codecs.is_some()) {
             return Err(LoadError::Configured(name.to_owned()));
         }
-        if !book.remembered.contains_key(name) {
+        if !book.remembered().contains_key(name) {
             return Err(LoadError::UnknownPlugin(name.to_owned()));
         }
         self.kept.forget(name)?;
         self.endings.forget(name);
-        book.remembered.remove(name);
+        book.forget(name);
         self.roster.publish(&book);
         info!(plugin = name, "plugin forgotten: its calls go to the device, or to a plugin with a wider claim");
         Ok(())

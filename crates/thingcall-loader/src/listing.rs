@@ -9,8 +9,8 @@ use crate::reserved::Reserved;
 
 /// Active plugins by name, then the files that are not, then plugins without a file.
 pub(crate) fn list(book: &Book, reserved: &[Reserved]) -> Vec<PluginState> {
-    let refusal = |file: &Path| book.files.get(file)?.refusal.as_ref();
-    let active = book.active.values().map(|active| {
+    let refusal = |file: &Path| book.files().get(file)?.refusal.as_ref();
+    let active = book.active().values().map(|active| {
         let image = &active.image;
         PluginState {
             file: active.file.clone(),
@@ -28,7 +28,7 @@ pub(crate) fn list(book: &Book, reserved: &[Reserved]) -> Vec<PluginState> {
             error: refusal(&active.file).map(|refusal| refusal.error.to_string()),
         }
     });
-    let others = book.files.iter().filter(|(file, _)| book.names_in(file).is_empty());
+    let others = book.files().iter().filter(|(file, _)| book.names_in(file).is_empty());
     let others = others.filter_map(|(file, note)| {
         let mut state = refused(file, note.refusal.as_ref()?);
         state.name = state.name.or_else(|| book.owner_of(file, None));
@@ -42,7 +42,7 @@ pub(crate) fn list(book: &Book, reserved: &[Reserved]) -> Vec<PluginState> {
             Some(at) => all.remove(at),
             None => absent(file(), Some(wish.name.clone()), why.clone()),
         };
-        if let Some(starting) = book.starting.get(&wish.name) {
+        if let Some(starting) = book.starting().get(&wish.name) {
             (state.status, state.error) = (PluginStatus::Starting, None);
             (state.file, state.generation) = (starting.file.clone(), Some(starting.number));
         }

@@ -73,8 +73,8 @@ impl Loader {
         let _turn = self.turns.of(file).await;
         // Before it is read: what changes meanwhile is seen as a change.
         let stamp = Stamp::of(file).ok().flatten();
-        if stamp.is_some() && self.roster.book().has_room_for(file) {
-            self.roster.book().files.entry(file.to_owned()).or_default().stamp = stamp;
+        if let Some(stamp) = stamp {
+            self.roster.book().see(file, stamp);
         }
         let mut known = None;
         let attempt = Attempt { from: file, file, how, rolled_back: None, undecided: &mut undecided };
@@ -87,7 +87,7 @@ impl Loader {
         if stamp.is_some() && !matches!(result, Err(LoadError::ShutDown | LoadError::TooMany { .. })) {
             let mut book = self.roster.book();
             let refusal = result.as_ref().err().map(|error| book.refusal(error, known));
-            book.files.insert(file.to_owned(), FileNote { stamp, refusal });
+            book.note(file, FileNote { stamp, refusal });
         }
         self.roster.publish(&self.roster.book());
         result
@@ -107,8 +107,8 @@ impl Loader {
         }
         let (name, rolled_back) = {
             let book = self.roster.book();
-            let name = book.owner_of(file, known).filter(|name| !book.active.contains_key(name));
-            let Some((name, record)) = name.and_then(|name| Some((name.clone(), book.remembered.get(&name)?))) else {
+            let name = book.owner_of(file, known).filter(|name| !book.active().contains_key(name));
+            let Some((name, record)) = name.and_then(|name| Some((name.clone(), book.remembered().get(&name)?))) else {
                 return;
             };
             (name, record.rolled_back.clone())
@@ -179,7 +179,7 @@ impl Loader {
         let created = self.starter.start(candidate, &wish, settings, number).await;
         let Created { generation, image, bytes } = created.inspect_err(|_| {
             let mut book = self.roster.book();
-            book.starting.remove(&wish.name);
+            book.started(&wish.name);
             self.roster.publish(&book);
         })?;
         let (member, idle) = member(&generation, &wish, fallback);
@@ -193,7 +193,7 @@ impl Loader {
     fn install(&self, new: Active, section: Settings) -> Result<Loaded, LoadError> {
         let loaded = loaded(&new, true);
         let mut book = self.roster.book();
-        book.starting.remove(&loaded.name);
+        book.started(&loaded.name);
         // Looked at under the book's lock: a shutdown that comes later finds it there.
         if self.tasks.stopping() {
             drop(book);
@@ -203,17 +203,11 @@ impl Loader {
         if let Settings::Now(section) = section {
             self.roster.set_section(&loaded.name, section);
         }
-        let mut replaced = book.names_in(&new.file);
-        replaced.push(loaded.name.clone());
-        let old: Vec<_> = replaced.iter().filter_map(|name| book.active.remove(name)).collect();
-        for old in &old {
-            self.roster.count_active(old, metrics::Active::No);
-            if old.file != new.file {
-                book.files.remove(&old.file);
-            }
+        let old = book.install(new);
+        old.iter().for_each(|old| self.roster.count_active(old, metrics::Active::No));
+        if let Some(new) = book.active().get(&loaded.name) {
+            self.roster.count_active(new, metrics::Active::Yes);
         }
-        self.roster.count_active(&new, metrics::Active::Yes);
-        book.active.insert(loaded.name.clone(), new);
         self.roster.publish(&book);
         drop(book);
         for old in old {
@@ -227,9 +221,7 @@ impl Loader {
         let _turn = self.turns.of(file).await;
         let _paused = self.decider.pause().await;
         let mut book = self.roster.book();
-        book.files.remove(file);
-        let names = book.names_in(file);
-        let old: Vec<_> = names.iter().filter_map(|name| book.active.remove(name)).collect();
+        let old = book.lose(file);
         self.roster.publish(&book);
         drop(book);
         for old in old {

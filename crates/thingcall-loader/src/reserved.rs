@@ -83,16 +83,16 @@ impl Reserved {
 
 /// The plugins that have claims and are not loaded, by name.
 pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
-    let names = book.remembered.keys().chain(configs.keys()).chain(book.starting.keys());
+    let names = book.remembered().keys().chain(configs.keys()).chain(book.starting().keys());
     let mut all: BTreeMap<&String, Wish> = BTreeMap::new();
-    for name in names.filter(|name| !book.active.contains_key(*name)) {
+    for name in names.filter(|name| !book.active().contains_key(*name)) {
         let section = configs.get(name);
         if section.is_none_or(|section| section.enabled) {
             all.entry(name).or_insert_with(|| wish(name, section, book));
         }
     }
     let taken = |mut wish: Wish| {
-        for other in book.active.values().map(|active| &active.wish) {
+        for other in book.active().values().map(|active| &active.wish) {
             wish.claims.retain(|claim| other.order != wish.order || !other.claims.contains(claim));
             wish.codecs.retain(|codec| !other.codecs.contains(codec));
         }
@@ -100,7 +100,7 @@ pub(crate) fn reserved(book: &Book, configs: &PluginConfigs) -> Vec<Reserved> {
     };
     let held = all.into_iter().map(|(name, wish)| (name, taken(wish)));
     let held = held.filter(|(_, wish)| !wish.claims.is_empty() || !wish.codecs.is_empty());
-    let starting = |name| book.starting.contains_key(name);
+    let starting = |name| book.starting().contains_key(name);
     held.map(|(name, wish)| Reserved { why: book.why_not(name), starting: starting(name), wish }).collect()
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn takes_nothing_kept(
     there: impl Fn(&str) -> bool,
 ) -> Result<(), Conflict> {
     let mut new = wish.clone();
-    if let Some(had) = book.remembered.get(&wish.name).map(|record| record.wish(&wish.name)) {
+    if let Some(had) = book.remembered().get(&wish.name).map(|record| record.wish(&wish.name)) {
         new.claims.retain(|claim| !had.claims.contains(claim));
         new.codecs.retain(|codec| !had.codecs.contains(codec));
     }
@@ -128,7 +128,7 @@ pub(crate) fn takes_nothing_kept(
 /// What it is about to handle, and what its section says it handles, else what it handled when it was last loaded.
 fn wish(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
     let mut wish = wish_of_absent(name, section, book);
-    if let Some(starting) = book.starting.get(name) {
+    if let Some(starting) = book.starting().get(name) {
         let more =
             starting.wish.claims.iter().filter(|claim| !wish.claims.contains(claim)).cloned().collect::<Vec<_>>();
         wish.claims.extend(more);
@@ -141,7 +141,7 @@ fn wish(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
 }
 
 fn wish_of_absent(name: &str, section: Option<&PluginConfig>, book: &Book) -> Wish {
-    let before = book.remembered.get(name).map(|record| record.wish(name));
+    let before = book.remembered().get(name).map(|record| record.wish(name));
     let before = before.unwrap_or_else(|| Wish { name: name.to_owned(), claims: vec![], codecs: vec![], order: None });
     let Some(section) = section else { return before };
     let claims = section.claims.as_ref().and_then(|claims| claim::parse_all(claims).ok());
@@ -187,7 +187,7 @@ impl Told {
 
     /// Brings both up to date.
     pub(crate) fn tell(&mut self, book: &Book, reserved: &[Reserved]) {
-        let loaded = book.active.keys().map(|name| (name, None));
+        let loaded = book.active().keys().map(|name| (name, None));
         let absent = reserved.iter().map(|reserved| (&reserved.wish.name, Some(reserved)));
         let now: BTreeMap<&String, Option<&Reserved>> = loaded.chain(absent).collect();
         let gone: Vec<_> = self.known.keys().filter(|name| !now.contains_key(name)).cloned().collect();

@@ -94,10 +94,10 @@ impl Roster {
 
     /// Retires all plugins.
     pub(crate) fn leave(&self) {
-        let all = std::mem::take(&mut self.book().active);
+        let all = self.book().lose_all();
         self.routes.store(Arc::default());
         // What is being created finds out that all stops under the lock of the book.
-        for active in all.into_values() {
+        for active in all {
             self.count_active(&active, metrics::Active::No);
             self.tasks.retire(active);
         }

@@ -64,7 +64,7 @@ impl Folder {
     pub(crate) fn look(&self, refused: StillRefused) -> BTreeMap<PathBuf, Option<Stamp>> {
         let listed = list(&self.path);
         let book = self.roster.book();
-        let mut files: BTreeSet<_> = book.files.keys().cloned().collect();
+        let mut files: BTreeSet<_> = book.files().keys().cloned().collect();
         for file in listed {
             if files.len() < FILES_MAX || files.contains(&file) {
                 files.insert(file);
@@ -80,7 +80,7 @@ impl Folder {
             }
             // What cannot be looked at may be there as ever.
             let Ok(stamp) = Stamp::of(&file) else { continue };
-            let note = book.files.get(&file);
+            let note = book.files().get(&file);
             let again = refused == StillRefused::TryAgain && note.is_some_and(|note| note.refusal.is_some());
             if again || stamp != note.and_then(|note| note.stamp) {
                 differing.insert(file, stamp);

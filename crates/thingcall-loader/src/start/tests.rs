@@ -85,7 +85,7 @@ fn what_runs_goes_on_while_its_successor_is_created() {
         std::fs::remove_file(&awaited).unwrap();
         let reloaded = plugins.clone();
         let reload = tokio::spawn(async move { reloaded.reload("slow", Settings::AsBefore, false).await });
-        until("it is being created", async || plugins.roster().book().starting.contains_key("slow")).await;
+        until("it is being created", async || plugins.roster().book().starting().contains_key("slow")).await;
         assert_eq!((by(&plugins, "fb:set").await.as_str(), condition(&site, "plugin slow")), ("slow", None));
         go_on(&awaited);
         assert_eq!(reload.await.unwrap().unwrap().generation, 2);

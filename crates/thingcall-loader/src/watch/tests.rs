@@ -83,7 +83,7 @@ async fn same_bytes_written_again_are_no_swap() {
     let plugins = site.start().await;
     write(&file, std::fs::read(&file).unwrap()).unwrap();
     let stamp = Stamp::of(&file).unwrap();
-    until("a look", async || plugins.roster().book().files[&file].stamp == stamp).await;
+    until("a look", async || plugins.roster().book().files()[&file].stamp == stamp).await;
     assert_eq!((active(&plugins)[0].generation, site.loads("ok")), (Some(1), 1));
 }
 
