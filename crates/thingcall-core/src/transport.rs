@@ -40,6 +40,38 @@ impl TransportKind {
 /// A way to devices. It puts a delivery into the device's words and hands what comes back to a [`crate::ReplySink`].
 ///
 /// **Invariant:** a transport never waits for the engine, and never awaits its own send queue in its receive loop.
+///
+/// A way to devices through an external broker is a `Protocol` of `thingcall-transport`, whose kit makes it a transport.
+/// One of another kind is written down like this one, behind which devices are said to be offline:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use thingcall_core::{
+///     DeliverError, Delivery, DeviceKey, Presence, Sent, Transport, TransportKind, TransportName,
+/// };
+///
+/// struct Nowhere;
+///
+/// #[async_trait]
+/// impl Transport for Nowhere {
+///     fn kind(&self) -> TransportKind {
+///         TransportKind::Embedded
+///     }
+///     fn name(&self) -> TransportName {
+///         TransportName::EMBEDDED
+///     }
+///     fn presence(&self, _: &DeviceKey) -> Presence {
+///         Presence::Offline
+///     }
+///     fn ready(&self) -> bool {
+///         true
+///     }
+///     async fn deliver(&self, _: &Delivery) -> Result<Sent, DeliverError> {
+///         // Nothing was sent, so the caller may be told that nothing was executed.
+///         Err(DeliverError::Offline)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Which way it is.

@@ -15,6 +15,7 @@ use thingcall_gate::{Gate, GateParts};
 use thingcall_listen::Serving;
 use thingcall_mqtt::MqttTransport;
 use thingcall_store::Store;
+use thingcall_transport::{BrokerTransport, Protocol};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -60,8 +61,8 @@ impl Brokers {
         let amqp = amqp.chain(config.amqp_brokers.iter().map(|(name, amqp)| (*name, amqp)));
         let brokers = Self {
             embedded,
-            mqtt: mqtt.map(|(name, config)| parts.mqtt(name, config.clone())).collect::<Result<_, _>>()?,
-            amqp: amqp.map(|(name, config)| parts.amqp(name, config.clone())).collect::<Result<_, _>>()?,
+            mqtt: mqtt.map(|(name, config)| parts.external("MQTT", name, config.clone())).collect::<Result<_, _>>()?,
+            amqp: amqp.map(|(name, config)| parts.external("AMQP", name, config.clone())).collect::<Result<_, _>>()?,
             gate,
         };
         if brokers.embedded.is_none() && brokers.mqtt.is_empty() && brokers.amqp.is_empty() {
@@ -121,18 +122,16 @@ impl BrokerNeeds<'_> {
         Ok(broker)
     }
 
-    fn mqtt(&self, name: TransportName, config: thingcall_mqtt::Config) -> anyhow::Result<Arc<MqttTransport>> {
+    /// Starts one external broker's transport; `what` it is, for errors.
+    fn external<P: Protocol>(
+        &self,
+        what: &str,
+        name: TransportName,
+        config: P::Config,
+    ) -> anyhow::Result<Arc<BrokerTransport<P>>> {
         let (replies, presence) = (self.engine.clone(), self.store.clone());
-        let transport = MqttTransport::start(name, config, replies, presence, self.metering)
-            .with_context(|| format!("the MQTT broker {name}"))?;
-        self.attach(transport.clone());
-        Ok(transport)
-    }
-
-    fn amqp(&self, name: TransportName, config: thingcall_amqp::Config) -> anyhow::Result<Arc<AmqpTransport>> {
-        let (replies, presence) = (self.engine.clone(), self.store.clone());
-        let transport = AmqpTransport::start(name, config, replies, presence, self.metering)
-            .with_context(|| format!("the AMQP broker {name}"))?;
+        let transport = BrokerTransport::start(name, config, replies, presence, self.metering)
+            .with_context(|| format!("the {what} broker {name}"))?;
         self.attach(transport.clone());
         Ok(transport)
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section, TransportName};
 use thingcall_loader::Sections;
+use thingcall_transport::BrokerSection;
 
 use crate::logs::Log;
 
@@ -88,22 +89,33 @@ impl Config {
             ("metrics".to_owned(), &self.metrics),
             ("log".to_owned(), &self.log),
         ];
-        let mqtt = self.mqtt.iter().map(|mqtt| ("mqtt".to_owned(), mqtt));
-        let named = self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}"), mqtt));
-        all.extend(mqtt.chain(named).map(|(name, mqtt)| (name, mqtt as &dyn Section)));
-        let amqp = self.amqp.iter().map(|amqp| ("amqp".to_owned(), amqp));
-        let named = self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}"), amqp));
-        all.extend(amqp.chain(named).map(|(name, amqp)| (name, amqp as &dyn Section)));
+        all.extend(self.external().into_iter().map(|(key, section, _)| (key, section)));
         all
     }
 
     /// The addresses of external brokers, by key.
     fn broker_urls(&self) -> Vec<(String, &str)> {
-        let mut all: Vec<(String, &str)> = Vec::new();
-        all.extend(self.mqtt.iter().map(|mqtt| ("mqtt.url".to_owned(), mqtt.url.as_str())));
-        all.extend(self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}.url"), &*mqtt.url)));
-        all.extend(self.amqp.iter().map(|amqp| ("amqp.url".to_owned(), amqp.url.as_str())));
-        all.extend(self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}.url"), &*amqp.url)));
+        self.external().into_iter().map(|(key, _, url)| (format!("{key}.url"), url)).collect()
+    }
+
+    /// The sections of external brokers, by key, with their addresses.
+    fn external(&self) -> Vec<(String, &dyn Section, &str)> {
+        fn add<'a, S: BrokerSection>(
+            all: &mut Vec<(String, &'a dyn Section, &'a str)>,
+            kind: &str,
+            one: Option<&'a S>,
+            named: &'a BTreeMap<TransportName, S>,
+        ) {
+            let one = one.map(|section| (kind.to_owned(), section));
+            let named = named.iter().map(|(name, section)| (format!("{kind}_brokers.{name}"), section));
+            all.extend(one.into_iter().chain(named).map(|(key, section)| {
+                let url = section.keys().url;
+                (key, section as &dyn Section, url)
+            }));
+        }
+        let mut all = Vec::new();
+        add(&mut all, "mqtt", self.mqtt.as_ref(), &self.mqtt_brokers);
+        add(&mut all, "amqp", self.amqp.as_ref(), &self.amqp_brokers);
         all
     }
 
