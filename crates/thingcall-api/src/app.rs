@@ -3,16 +3,13 @@
 //! **Invariant:** whoever is judged by its signature is counted, once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::StatusCode;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, Failure};
+use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 
-use crate::actions::Action;
 use crate::auth::Authenticator;
 use crate::calls::{CallDesk, Calls};
 use crate::config::Config;
@@ -26,8 +23,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) desk: CallDesk,
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) metrics: Metrics,
     auth: Authenticator,
-    metrics: Metrics,
 }
 
 impl App {
@@ -59,21 +56,6 @@ impl App {
     pub(crate) fn foresee(&self, head: &Parts) -> Result<(), GatewayError> {
         let incoming = Incoming::read(Instant::now(), head, &[]);
         self.auth.foresee(&incoming).inspect_err(|why| self.metrics.refused(why))
-    }
-
-    /// Notes a request that was refused; `signed` says whether its caller is known.
-    pub(crate) fn note_refused(&self, failure: Failure, signed: bool) {
-        self.desk.note_refused(failure, signed);
-    }
-
-    /// Counts an answered request.
-    pub(crate) fn answered(&self, action: Option<Action>, status: StatusCode, took: Duration) {
-        self.metrics.answered(action, status, took);
-    }
-
-    /// Counts the answer to what could not be read as a request.
-    pub(crate) fn answered_unread(&self, status: StatusCode) {
-        self.metrics.unread(status);
     }
 }
 

@@ -90,7 +90,7 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
             about.failure(&echoed(&app.config, error, &caller), &host)
         }
     };
-    app.answered(action, response.status(), received.elapsed());
+    app.metrics.answered(action, response.status(), received.elapsed());
     response
 }
 
@@ -118,7 +118,7 @@ fn judge(
 
 /// Notes a request that was refused.
 fn note_refused(app: &App, incoming: &Incoming<'_>, caller: &Caller, error: ActionError) -> ActionError {
-    app.note_refused(refused::noted(incoming, &error), caller.is_vouched());
+    app.desk.note_refused(refused::noted(incoming, &error), caller.is_vouched());
     error
 }
 

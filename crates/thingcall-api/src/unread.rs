@@ -24,10 +24,10 @@ pub(crate) fn refuse(unread: &Unread<'_>, app: &App) -> HttpAnswer {
         Unread::NoBytesLeft { max, .. } => GatewayError::BytesFull { max: *max },
     };
     let about = About { format: format(head), action: "", id: RequestId::random() };
-    app.note_refused(refused::noted_unread(about.id, &error), false);
+    app.desk.note_refused(refused::noted_unread(about.id, &error), false);
     let host = header(head, b"host:");
     let answer = about.refusal(&error, &String::from_utf8_lossy(host.get(..host.len().min(256)).unwrap_or_default()));
-    app.answered_unread(answer.status());
+    app.metrics.unread(answer.status());
     answer
 }
 
