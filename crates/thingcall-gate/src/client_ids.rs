@@ -7,6 +7,7 @@
 //! [`PER_DEVICE_MAX`] of them, and gives up the one it used least recently; all together are at most `max`.
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub(crate) struct ClientIds {
 /// Both hold the least recently used first.
 #[derive(Default)]
 struct Held {
-    ids: LinkedHashMap<Arc<str>, Holder>,
+    /// Hashed with a random key: devices choose them.
+    ids: LinkedHashMap<Arc<str>, Holder, RandomState>,
     devices: HashMap<DeviceKey, LinkedHashSet<Arc<str>>>,
 }
 

@@ -46,3 +46,14 @@ fn a_full_table_takes_no_new_id_until_old_ones_expire() {
     assert_eq!(ids.claim("z", &device("c"), start + HOLD * 3 / 2), Ok(1), "both had expired");
     assert!(!ids.held.lock().unwrap().devices.contains_key(&device("a")));
 }
+
+#[test]
+fn an_id_that_is_used_does_not_hide_older_ones_that_expired() {
+    let ids = ClientIds::new(2, HOLD);
+    let start = Instant::now();
+    assert_eq!(ids.claim("x", &device("a"), start), Ok(1));
+    assert_eq!(ids.claim("y", &device("b"), start), Ok(2));
+    assert_eq!(ids.claim("x", &device("a"), start + HOLD / 2), Ok(2));
+    assert_eq!(ids.claim("z", &device("c"), start + HOLD), Ok(2), "in the place of y");
+    assert_eq!(ids.claim("x", &device("b"), start + HOLD), Err(NotFree::Taken));
+}
