@@ -166,7 +166,25 @@ fn zero_bytes_elsewhere_are_no_end() {
 proptest! {
     #[test]
     fn no_bytes_are_too_odd(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _read = read(&payload);
-        let _id = request_id(&payload);
+        prop_assert_eq!(request_id(&payload), None);
+        prop_assert!(!matches!(read(&payload), Envelope::Reply(_, Ok(_), _)), "few bytes at random are no reply");
+    }
+
+    /// Whole but for some bytes, so that it is read far: bytes at random hardly ever begin with `{`.
+    #[test]
+    fn an_envelope_with_other_bytes_in_it_is_read_or_refused(
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let whole = br#"{"id":"7","code":200,"data":{"a":[1,2.50,null]},"message":"\u00e9"}"#;
+        let mut payload = whole.to_vec();
+        for (at, byte) in &changes {
+            payload[at.index(whole.len())] = *byte;
+        }
+        if let Envelope::Reply(id, Ok(body), _) = read(&payload) {
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&body.data).is_ok(), "{}", body.data);
+            prop_assert!(payload != whole || id == Some(CallId::from_u32(7)) && request_id(&payload) == id);
+        } else {
+            prop_assert!(payload != whole);
+        }
     }
 }

@@ -1,21 +1,60 @@
 //! What the refusals say.
 
+use std::collections::BTreeSet;
+
 use super::*;
+
+/// One of each, by its pattern: a new one does not compile until it stands here too.
+macro_rules! every {
+    ($($name:ident $fields:tt),* $(,)?) => {{
+        let _none_is_left_out = |error: GatewayError| match error {
+            $(GatewayError::$name { .. } => {})*
+        };
+        [$(every!(@ $name $fields)),*]
+    }};
+    (@ $name:ident {}) => { GatewayError::$name };
+    (@ $name:ident $fields:tt) => { GatewayError::$name $fields };
+}
 
 #[test]
 fn every_status_is_counted_from_the_start() {
-    for refusal in [
-        GatewayError::Method(String::new()),
-        GatewayError::KeyUnknown,
-        GatewayError::KeyInactive,
-        GatewayError::UriTooLong { bytes: 1, max: 0 },
-        GatewayError::BodyTooLarge { max: 0 },
-        GatewayError::BodyTimeout(Duration::ZERO),
-        GatewayError::BodyType(String::new()),
-        GatewayError::NonceUsed,
-    ] {
-        assert!(GatewayError::STATUSES.contains(&refusal.status()), "{refusal:?}");
-    }
+    let (max, text) = (0, String::new);
+    let all = every![
+        Method { 0: text() },
+        Path { 0: text() },
+        Action { 0: text() },
+        UriTooLong { bytes: 1, max },
+        HeadTooLarge { max },
+        TooManyHeaders { max },
+        HeadTimeout { 0: Duration::ZERO },
+        Malformed {},
+        BytesFull { max },
+        BodyTooLarge { max },
+        BodyTimeout { 0: Duration::ZERO },
+        BodyUnreadable {},
+        BodyType { 0: text() },
+        TooManyParameters { max },
+        Duplicate { 0: text() },
+        Missing { 0: "" },
+        Invalid { name: "", problem: text() },
+        Version { 0: text() },
+        KeyUnknown {},
+        KeyInactive {},
+        SignatureDoesNotMatch { 0: text() },
+        IncompleteSignature { 0: text() },
+        SignatureMethod { 0: text() },
+        ContentHash { 0: text() },
+        NonceUsed {},
+        Expired { off_seconds: 1, max_seconds: 0 },
+        BeforeStart { seconds: 1 },
+        TimeFormat { 0: text() },
+        TokenMismatch {},
+        Throttled { calls_per_second_max: 1, wait: Duration::ZERO },
+        NoncesFull { nonces_max: 1, wait: Duration::ZERO },
+    ];
+    let given: BTreeSet<_> = all.iter().map(|error| error.status().as_u16()).collect();
+    let counted: BTreeSet<_> = GatewayError::STATUSES.iter().map(StatusCode::as_u16).collect();
+    assert_eq!(given, counted);
 }
 
 #[test]
