@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output};
 
 use crate::http::HttpCall;
 use crate::metrics::Metrics;
@@ -148,16 +148,6 @@ pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished 
 /// A command of the program that runs.
 #[derive(Debug)]
 pub struct Running(pub(crate) Child);
-
-/// Starts a command of the program.
-///
-/// # Panics
-/// If it cannot be started.
-pub fn command_in_background(arguments: &[&str]) -> Running {
-    let mut command = command();
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Running(command.spawn().expect("the program starts"))
-}
 
 impl Running {
     /// Asks it to end.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thingcall_tests::{Site, c_plugin, command_in_background, eventually, install};
+use thingcall_tests::{Site, bench_in_background, c_plugin, eventually, install};
 
 const SERVICE: &str = "testFb:testService";
 
@@ -45,10 +45,15 @@ fn hundred_swaps_under_load_lose_no_call_and_answer_none_twice() {
     let builds = Builds::new();
     let (one, two) = (builds.build("1.0.0", &["ALWAYS=0"]), builds.build("2.0.0", &["ALWAYS=0"]));
     let site = Site::with_plugins("[api]\ncalls_per_second_max = 0\n", &[&one]);
-    let data = site.plugin_folder().parent().expect("the data folder").to_str().expect("a plain name").to_owned();
-    let load = ["bench", "--data", &data, "--devices", "20", "--json"];
-    let load =
-        command_in_background(&[&load[..], &["--rate", "2000", "--in-flight", "64", "--seconds", "20"]].concat());
+    let data = site.data().to_str().expect("a plain name");
+    let (url, broker) = (format!("http://{}", site.program.addresses.api), format!("mqtt://{}", site.broker()));
+    let load = bench_in_background(
+        [
+            ["--url", &url, "--data", data, "--broker", &broker, "--devices", "20"],
+            ["--rate", "2000", "--in-flight", "64", "--seconds", "20", "--json", "calls"],
+        ]
+        .concat(),
+    );
     let calls =
         || site.program.metrics().sum("thingcall_plugin_calls_total", &[r#"plugin="script""#, r#"result="ok""#]);
     eventually("the load runs", || (calls() > 100.0).then_some(()));
