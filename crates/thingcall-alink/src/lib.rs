@@ -1,7 +1,7 @@
 //! The device side's words: topics, envelopes, device credentials, client-id extensions.
 //!
-//! **Invariant:** pure functions of text and bytes: no I/O, no clock, nothing that blocks. The only crate that knows
-//! topics and envelopes.
+//! **Invariant:** pure functions of text and bytes: no I/O, no clock, nothing that blocks. Topics and envelopes are read
+//! and written here; `thingcall-amqp` alone has topics in another form, as routing keys.
 
 mod credential;
 mod envelope;

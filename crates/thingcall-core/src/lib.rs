@@ -8,7 +8,7 @@
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
 //!
-//! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs.
+//! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs by itself.
 
 mod ids;
 mod time;

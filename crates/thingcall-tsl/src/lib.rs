@@ -4,7 +4,7 @@
 //! Read in this order: [`ThingModel`] and [`Service`], what users of this crate hold; `read`, which makes them from
 //! files; `check`, which holds values against [`DataType`]s; `json`, the reader below both.
 //!
-//! **Invariant:** no I/O, and nothing that blocks. No text, however long or deep, makes it panic or use up the stack.
+//! **Invariant:** no I/O, and nothing that waits, but for a lock held for a few instructions (`silence`). No text, however long or deep, makes it panic or use up the stack.
 
 pub mod limits;
 
