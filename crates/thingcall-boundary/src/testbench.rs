@@ -69,6 +69,8 @@ pub(crate) struct Told {
 static SCRIPTS: LazyLock<Mutex<HashMap<u64, Arc<Script>>>> = LazyLock::new(Mutex::default);
 /// Instances, for as long as the process lives: most are never destroyed, and a checker of leaks looks for the host's.
 static KEPT: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
+/// Their names in a crash, which nobody frees either.
+static NAMED: Mutex<Vec<&'static Whose>> = Mutex::new(Vec::new());
 static NEXT_SCRIPT: AtomicU64 = AtomicU64::new(1);
 
 /// A plugin that begins its calls so.
@@ -309,7 +311,9 @@ pub(crate) fn create_with(
     let script = Arc::new(script);
     let id = NEXT_SCRIPT.fetch_add(1, Ordering::Relaxed);
     SCRIPTS.lock().unwrap().insert(id, script.clone());
-    let mapped = Mapped { name: name.to_owned(), number: 1, table: TABLE, whose: Whose::new("{".to_owned()) };
+    let whose = Whose::new("{".to_owned());
+    NAMED.lock().unwrap().push(whose);
+    let mapped = Mapped { name: name.to_owned(), number: 1, table: TABLE, whose };
     let generation = Generation::create(mapped, terms, &format!("{{\"script\":{id}}}"), &metrics)?;
     Ok(Bench { generation, script, metering, metrics })
 }
