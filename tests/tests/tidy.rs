@@ -16,18 +16,19 @@ const LINES_MAX: usize = 400;
 /// Whom each crate may know; the program and these tests may know all. `crates/README.md` draws it.
 const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-core", &[]),
+    ("thingcall-metrics", &[]),
     ("thingcall-tsl", &["thingcall-core"]),
     ("thingcall-alink", &["thingcall-core"]),
-    ("thingcall-engine", &["thingcall-tsl", "thingcall-core"]),
-    ("thingcall-transport", &["thingcall-alink", "thingcall-core"]),
+    ("thingcall-engine", &["thingcall-tsl", "thingcall-core", "thingcall-metrics"]),
+    ("thingcall-transport", &["thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-mqtt", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
     ("thingcall-amqp", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
-    ("thingcall-broker", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
-    ("thingcall-listen", &[]),
-    ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core"]),
+    ("thingcall-broker", &["thingcall-transport", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
+    ("thingcall-listen", &["thingcall-metrics"]),
+    ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-plugin", &[]),
-    ("thingcall-boundary", &["thingcall-plugin", "thingcall-alink", "thingcall-core"]),
-    ("thingcall-loader", &["thingcall-boundary", "thingcall-plugin", "thingcall-core"]),
+    ("thingcall-boundary", &["thingcall-plugin", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
+    ("thingcall-loader", &["thingcall-boundary", "thingcall-plugin", "thingcall-core", "thingcall-metrics"]),
     ("test-fb", &["thingcall-plugin"]),
     ("virtual-device", &["thingcall-plugin"]),
     (
@@ -45,8 +46,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),
-    ("thingcall-store", &["thingcall-tsl", "thingcall-core"]),
-    ("thingcall-api", &["thingcall-listen", "thingcall-engine", "thingcall-tsl", "thingcall-core"]),
+    ("thingcall-store", &["thingcall-tsl", "thingcall-core", "thingcall-metrics"]),
+    (
+        "thingcall-api",
+        &["thingcall-listen", "thingcall-engine", "thingcall-tsl", "thingcall-core", "thingcall-metrics"],
+    ),
 ];
 
 /// What the benchmark measures and compares, and what it registers and signs with.

@@ -11,6 +11,8 @@ mod product;
 mod status;
 mod target;
 
+use enum_map::Enum;
+use strum::{EnumString, IntoStaticStr};
 use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
 
@@ -29,7 +31,7 @@ macro_rules! actions {
         directory { $($(#[$directory_doc:meta])* $directory:ident => $run:path),* $(,)? }
     ) => {
         /// An action of the API, as requests name it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr, EnumString)]
         pub(crate) enum Action {
             $($(#[$device_doc])* $device,)*
             $($(#[$directory_doc])* $directory,)*
@@ -44,24 +46,9 @@ macro_rules! actions {
         pub(crate) enum DirectoryAction { $($(#[$directory_doc])* $directory),* }
 
         impl Action {
-            /// All of them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$device,)* $(Self::$directory),*];
-
             /// Its name.
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$device => stringify!($device),)*
-                    $(Self::$directory => stringify!($directory)),*
-                }
-            }
-
-            /// The action of this name.
-            pub(crate) fn from_name(name: &str) -> Option<Self> {
-                match name {
-                    $(stringify!($device) => Some(Self::$device),)*
-                    $(stringify!($directory) => Some(Self::$directory),)*
-                    _ => None,
-                }
+            pub(crate) fn as_str(self) -> &'static str {
+                self.into()
             }
 
             /// Whom it asks.

@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
+use enum_map::{Enum, EnumMap};
 use hyper::StatusCode;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, IntCounter, Registry};
+use strum::IntoStaticStr;
 use thingcall_core::Outcome;
+use thingcall_metrics::Maker;
 
 use crate::actions::Action;
 use crate::gateway::GatewayError;
@@ -14,13 +17,11 @@ use crate::gateway::GatewayError;
 pub(crate) mod fullness;
 
 /// Seconds; one bound is exactly the time a synchronous call may take.
-const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
-
-/// The route of requests that name no action there is.
-const OTHER: &str = "other";
+const BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
 
 /// What became of a request at the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 enum AuthResult {
     /// Let in.
     Ok,
@@ -32,60 +33,62 @@ enum AuthResult {
     Throttled,
 }
 
-impl AuthResult {
-    const WORDS: [&str; 4] = ["ok", "denied", "error", "throttled"];
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+enum Route {
+    #[strum(transparent)]
+    To(Action),
+    /// It names no action there is.
+    #[strum(serialize = "other")]
+    Other,
 }
 
 /// The front's counters.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    routes: Vec<Route>,
-    auth: Vec<IntCounter>,
-}
-
-#[derive(Debug)]
-struct Route {
-    seconds: Histogram,
-    by_status: Vec<(StatusCode, IntCounter)>,
+    requests: EnumMap<Route, Vec<(StatusCode, IntCounter)>>,
+    seconds: EnumMap<Route, Histogram>,
+    auth: EnumMap<AuthResult, IntCounter>,
 }
 
 impl Metrics {
     /// Registers everything at zero.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let requests = IntCounterVec::new(
-            Opts::new("thingcall_http_requests_total", "Requests answered, by action and HTTP status"),
-            &["route", "code"],
+        let make = Maker::new(registry);
+        let requests = make.counter_family(
+            "http_requests_total",
+            "Requests answered, by action and HTTP status",
+            ["route", "code"],
         )?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new("thingcall_http_request_duration_seconds", "From a request's head to its answer")
-                .buckets(BUCKETS.to_vec()),
-            &["route"],
-        )?;
-        let auth =
-            IntCounterVec::new(Opts::new("thingcall_auth_total", "Requests judged by their signature"), &["result"])?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
-        registry.register(Box::new(auth.clone()))?;
-        let names = Action::ALL.iter().map(|action| action.as_str()).chain([OTHER]);
-        let routes = names.map(|name| Route::new(name, &requests, &seconds)).collect::<Result<_, _>>()?;
-        let auth = AuthResult::WORDS.iter().map(|word| auth.get_metric_with_label_values(&[word]));
-        Ok(Self { routes, auth: auth.collect::<Result<_, _>>()? })
+        let statuses = || std::iter::once(StatusCode::OK).chain(GatewayError::STATUSES);
+        let by_status =
+            |route: Route| statuses().map(|of| (of, requests.series([route.into(), of.as_str()]))).collect();
+        Ok(Self {
+            requests: EnumMap::from_fn(by_status),
+            seconds: make.histograms(
+                "http_request_duration_seconds",
+                "From a request's head to its answer",
+                BUCKETS,
+                ["route"],
+            )?,
+            auth: make.counters("auth_total", "Requests judged by their signature", ["result"])?,
+        })
     }
 
     /// Counts an answered request.
     pub(crate) fn answered(&self, action: Option<Action>, status: StatusCode, took: Duration) {
-        let index = action.map_or(Action::ALL.len(), |action| action as usize);
-        let Some(route) = self.routes.get(index) else { return };
-        route.seconds.observe(took.as_secs_f64());
-        if let Some((_, counter)) = route.by_status.iter().find(|(code, _)| *code == status) {
-            counter.inc();
-        }
+        let route = action.map_or(Route::Other, Route::To);
+        self.seconds[route].observe(took.as_secs_f64());
+        self.count(route, status);
     }
 
     /// Counts what could not be read as a request. How long it took is not known.
     pub(crate) fn unread(&self, status: StatusCode) {
-        let counted = self.routes.last().and_then(|other| other.by_status.iter().find(|(code, _)| *code == status));
-        if let Some((_, counter)) = counted {
+        self.count(Route::Other, status);
+    }
+
+    fn count(&self, route: Route, status: StatusCode) {
+        if let Some((_, counter)) = self.requests[route].iter().find(|(code, _)| *code == status) {
             counter.inc();
         }
     }
@@ -109,20 +112,6 @@ impl Metrics {
     }
 
     fn judged(&self, result: AuthResult) {
-        if let Some(counter) = self.auth.get(result as usize) {
-            counter.inc();
-        }
-    }
-}
-
-impl Route {
-    fn new(name: &str, requests: &IntCounterVec, seconds: &HistogramVec) -> Result<Self, prometheus::Error> {
-        let by_status = std::iter::once(StatusCode::OK)
-            .chain(GatewayError::STATUSES)
-            .map(|status| Ok((status, requests.get_metric_with_label_values(&[name, status.as_str()])?)));
-        Ok(Self {
-            seconds: seconds.get_metric_with_label_values(&[name])?,
-            by_status: by_status.collect::<Result<_, prometheus::Error>>()?,
-        })
+        self.auth[result].inc();
     }
 }

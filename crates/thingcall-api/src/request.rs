@@ -58,7 +58,7 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
     let (body, unread) = body.map_or_else(|why| (Bytes::new(), Some(why)), |body| (body, None));
     let incoming = Incoming::read(received, &head, &body);
     let name = incoming.action();
-    let action = name.and_then(Action::from_name);
+    let action = name.and_then(|name| name.parse::<Action>().ok());
     let format = incoming.format();
     let about = About {
         format: *format.as_ref().unwrap_or(&Format::Json),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use enum_map::{Enum, EnumMap};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use strum::IntoStaticStr;
+use thingcall_metrics::{Family, Maker};
 
 use crate::own_metrics::OwnNames;
 use crate::slots::lock;
@@ -15,7 +16,8 @@ use crate::slots::lock;
 const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
 
 /// How a plugin's call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum CallEnd {
     /// Answered with code 200 or 202.
     Ok,
@@ -33,32 +35,15 @@ pub(crate) enum CallEnd {
     Busy,
 }
 
-impl CallEnd {
-    const ALL: [Self; 7] =
-        [Self::Ok, Self::Declined, Self::Error, Self::Timeout, Self::Cancelled, Self::Panic, Self::Busy];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Declined => "declined",
-            Self::Error => "error",
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Panic => "panic",
-            Self::Busy => "busy",
-        }
-    }
-}
-
 /// The metrics of plugins' calls.
 #[derive(Debug)]
 pub struct Metrics {
-    calls: IntCounterVec,
-    call_duration: HistogramVec,
-    in_flight: IntGaugeVec,
-    stalls: IntCounterVec,
-    circuit_open: IntGaugeVec,
-    stale: IntCounterVec,
+    calls: Family<IntCounterVec, 2>,
+    call_duration: Family<HistogramVec, 1>,
+    in_flight: Family<IntGaugeVec, 1>,
+    stalls: Family<IntCounterVec, 1>,
+    circuit_open: Family<IntGaugeVec, 1>,
+    stale: Family<IntCounterVec, 1>,
     plugins: Mutex<BTreeMap<String, Arc<Series>>>,
     own: Arc<OwnNames>,
 }
@@ -68,8 +53,7 @@ pub struct Metrics {
 pub(crate) struct Series {
     /// The plugin's name.
     pub(crate) plugin: Arc<str>,
-    /// In the order of [`CallEnd::ALL`].
-    calls: [IntCounter; 7],
+    calls: EnumMap<CallEnd, IntCounter>,
     pub(crate) call_duration: Histogram,
     pub(crate) in_flight: IntGauge,
     pub(crate) stalls: IntCounter,
@@ -83,37 +67,34 @@ impl Metrics {
     /// # Errors
     /// If they are registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
-        let gauge = |name: &str, help: &str, labels: &[&str]| IntGaugeVec::new(Opts::new(name, help), labels);
-        let duration =
-            HistogramOpts::new("thingcall_plugin_call_duration_seconds", "Time in a plugin, its devices' included")
-                .buckets(CALL_SECONDS.to_vec());
-        let metrics = Self {
-            calls: counter(
-                "thingcall_plugin_calls_total",
+        let make = Maker::new(registry);
+        Ok(Self {
+            calls: make.counter_family(
+                "plugin_calls_total",
                 "Calls of a plugin, by how they ended",
-                &["plugin", "result"],
+                ["plugin", "result"],
             )?,
-            call_duration: HistogramVec::new(duration, &["plugin"])?,
-            in_flight: gauge("thingcall_plugin_in_flight", "Calls of a plugin that have not ended", &["plugin"])?,
-            stalls: counter(
-                "thingcall_plugin_stalls_total",
+            call_duration: make.histogram_family(
+                "plugin_call_duration_seconds",
+                "Time in a plugin, its devices' included",
+                CALL_SECONDS,
+                ["plugin"],
+            )?,
+            in_flight: make.gauge_family("plugin_in_flight", "Calls of a plugin that have not ended", ["plugin"])?,
+            stalls: make.counter_family(
+                "plugin_stalls_total",
                 "Times a plugin's code held its thread too long",
-                &["plugin"],
+                ["plugin"],
             )?,
-            circuit_open: gauge("thingcall_plugin_circuit_open", "1 while a plugin's code blocks", &["plugin"])?,
-            stale: counter("thingcall_plugin_stale_total", "Answers of a plugin to calls that had ended", &["plugin"])?,
+            circuit_open: make.gauge_family("plugin_circuit_open", "1 while a plugin's code blocks", ["plugin"])?,
+            stale: make.counter_family(
+                "plugin_stale_total",
+                "Answers of a plugin to calls that had ended",
+                ["plugin"],
+            )?,
             plugins: Mutex::default(),
             own: OwnNames::new(registry.clone()),
-        };
-        for vec in [&metrics.calls, &metrics.stalls, &metrics.stale] {
-            registry.register(Box::new(vec.clone()))?;
-        }
-        for vec in [&metrics.in_flight, &metrics.circuit_open] {
-            registry.register(Box::new(vec.clone()))?;
-        }
-        registry.register(Box::new(metrics.call_duration.clone()))?;
-        Ok(metrics)
+        })
     }
 
     /// The series of a plugin.
@@ -124,12 +105,12 @@ impl Metrics {
         }
         let series = Arc::new(Series {
             plugin: plugin.into(),
-            calls: CallEnd::ALL.map(|result| self.calls.with_label_values(&[plugin, result.as_str()])),
-            call_duration: self.call_duration.with_label_values(&[plugin]),
-            in_flight: self.in_flight.with_label_values(&[plugin]),
-            stalls: self.stalls.with_label_values(&[plugin]),
-            circuit_open: self.circuit_open.with_label_values(&[plugin]),
-            stale: self.stale.with_label_values(&[plugin]),
+            calls: self.calls.series([plugin]),
+            call_duration: self.call_duration.series([plugin]),
+            in_flight: self.in_flight.series([plugin]),
+            stalls: self.stalls.series([plugin]),
+            circuit_open: self.circuit_open.series([plugin]),
+            stale: self.stale.series([plugin]),
         });
         plugins.insert(plugin.to_owned(), series.clone());
         series
@@ -144,9 +125,7 @@ impl Metrics {
 impl Series {
     /// Counts a call that got nowhere near the plugin's code.
     pub(crate) fn refused(&self, result: CallEnd) {
-        if let Some(counter) = self.calls.get(result as usize) {
-            counter.inc();
-        }
+        self.calls[result].inc();
     }
 
     /// Counts the end of a call.

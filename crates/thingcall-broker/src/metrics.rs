@@ -3,10 +3,14 @@
 //! **Invariant:** every gauge has its limit beside it; every series is there from the start. What was full is counted
 //! as full, never as a device's fault.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use enum_map::{Enum, EnumMap};
+use prometheus::{IntCounter, IntGauge, Registry};
+use strum::IntoStaticStr;
+use thingcall_metrics::Maker;
 
 /// Why a connection came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum NoSession {
     /// All sockets that may be open are.
     SocketsMax,
@@ -28,20 +32,6 @@ pub(crate) enum NoSession {
     Will,
 }
 
-impl NoSession {
-    const WORDS: [&str; 9] = [
-        "sockets_max",
-        "sessions_max",
-        "stopping",
-        "timeout",
-        "handshake",
-        "malformed",
-        "credentials",
-        "disabled",
-        "will",
-    ];
-}
-
 /// The broker's own gauges and counters.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -53,7 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) subscriptions_refused: IntCounter,
     /// Connections that were closed because their device logged in again.
     pub(crate) takeovers: IntCounter,
-    refusals: Vec<IntCounter>,
+    refusals: EnumMap<NoSession, IntCounter>,
 }
 
 impl Metrics {
@@ -63,43 +53,26 @@ impl Metrics {
         sockets_max: usize,
         sessions_max: usize,
     ) -> Result<Self, prometheus::Error> {
-        let gauge = |name: &str, help: &str, value: usize| -> Result<_, prometheus::Error> {
-            let gauge = IntGauge::new(format!("thingcall_broker_{name}"), help)?;
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let counter = |name: &str, help: &str| -> Result<_, prometheus::Error> {
-            let counter = IntCounter::new(format!("thingcall_broker_{name}"), help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        let refusals = IntCounterVec::new(
-            Opts::new("thingcall_broker_refusals_total", "Connections to the embedded broker that came to nothing"),
-            &["reason"],
-        )?;
-        registry.register(Box::new(refusals.clone()))?;
-        gauge("sockets_limit", "How many sockets may be open", sockets_max)?;
-        gauge("sessions_limit", "How many devices may be connected", sessions_max)?;
+        let make = Maker::new(registry);
+        make.limit("broker_sockets_limit", "How many sockets may be open", sockets_max)?;
+        make.limit("broker_sessions_limit", "How many devices may be connected", sessions_max)?;
         Ok(Self {
-            sockets: gauge("sockets", "Sockets that are open, logged in or not", 0)?,
-            sessions: gauge("sessions", "Devices that are connected", 0)?,
-            subscriptions_refused: counter(
-                "subscriptions_refused_total",
-                "Filters of devices that match no topic of their own",
+            sockets: make.gauge("broker_sockets", "Sockets that are open, logged in or not")?,
+            sessions: make.gauge("broker_sessions", "Devices that are connected")?,
+            subscriptions_refused: make
+                .counter("broker_subscriptions_refused_total", "Filters of devices that match no topic of their own")?,
+            takeovers: make
+                .counter("broker_takeovers_total", "Connections closed because their device logged in again")?,
+            refusals: make.counters(
+                "broker_refusals_total",
+                "Connections to the embedded broker that came to nothing",
+                ["reason"],
             )?,
-            takeovers: counter("takeovers_total", "Connections closed because their device logged in again")?,
-            refusals: NoSession::WORDS
-                .iter()
-                .map(|word| refusals.get_metric_with_label_values(&[word]))
-                .collect::<Result<_, _>>()?,
         })
     }
 
     /// Counts a connection that came to nothing.
     pub(crate) fn refused(&self, refused: NoSession) {
-        if let Some(counter) = self.refusals.get(refused as usize) {
-            counter.inc();
-        }
+        self.refusals[refused].inc();
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use enum_map::Enum;
+use strum::IntoStaticStr;
+
 use crate::{CallId, Deadline, Device, DeviceRef, RequestId, ServiceId};
 
 /// What a caller asks, not yet checked against anything but its form.
@@ -48,7 +51,8 @@ pub struct Call {
 }
 
 /// Whether the caller waits for the device's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallMode {
     /// The caller waits; the answer holds the device's result.
     Sync,
@@ -57,15 +61,9 @@ pub enum CallMode {
 }
 
 impl CallMode {
-    /// Both, for what has a row for each.
-    pub const ALL: [Self; 2] = [Self::Sync, Self::Async];
-
     /// The word in metrics, logs and records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sync => "sync",
-            Self::Async => "async",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use strum::{EnumString, IntoStaticStr};
+
 use crate::{DeviceName, IotId, ProductKey, Secret, TransportName, UnixMillis};
 
 /// A device's own name: its product and its name therein.
@@ -53,8 +55,11 @@ pub struct Device {
 /// The topic on which a device takes a *synchronous* call.
 ///
 /// Source: `PROTOCOL.md` 4.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, IntoStaticStr, EnumString, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum SyncTopic {
     /// `/ext/rrpc/{id}/sys/{pk}/{dn}/thing/service/{service}`, answered on the same topic: devices whose MQTT client
     /// id says `ext` with bit 0 set (Python linkkit, C Link SDK 4).
@@ -69,17 +74,8 @@ pub enum SyncTopic {
 
 impl SyncTopic {
     /// The word in configurations and rows.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ext => "ext",
-            Self::Rrpc => "rrpc",
-            Self::Service => "service",
-        }
-    }
-
-    /// The topic of this word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Ext, Self::Rrpc, Self::Service].into_iter().find(|topic| topic.as_str() == word)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

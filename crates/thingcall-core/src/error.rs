@@ -1,62 +1,72 @@
 //! Why a call failed: for the caller a public code and a text, for the operator an outcome.
 
+use strum::IntoStaticStr;
+
 use crate::{Executed, Outcome};
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
-        /// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
-        ///
-        /// Source: `PROTOCOL.md` 2.5; none is invented here.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ErrorCode { $($(#[$doc])* $name),* }
-
-        impl ErrorCode {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The code as the caller sees it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text),* }
-            }
-        }
-    };
+/// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
+///
+/// Source: `PROTOCOL.md` 2.5; none is invented here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+pub enum ErrorCode {
+    /// An internal fault, or shutting down.
+    #[strum(serialize = "iot.system.SystemException")]
+    SystemException,
+    /// A parameter's value is not allowed, or something is too large.
+    #[strum(serialize = "iot.system.IllegalRequest")]
+    IllegalRequest,
+    /// `IotInstanceId` is missing or not this server's.
+    #[strum(serialize = "iot.Sre.IotInstanceNotFound")]
+    InstanceNotFound,
+    /// `ProductKey` is missing.
+    #[strum(serialize = "iot.prod.NullProductKey")]
+    NullProductKey,
+    /// `ProductKey` is malformed.
+    #[strum(serialize = "iot.prod.InvalidFormattedProductkey")]
+    InvalidFormattedProductKey,
+    /// No such product.
+    #[strum(serialize = "iot.prod.NotExistedProduct")]
+    NotExistedProduct,
+    /// The product has no thing model.
+    #[strum(serialize = "iot.prod.NotSeniorProduct")]
+    NotSeniorProduct,
+    /// `DeviceName` is missing.
+    #[strum(serialize = "iot.device.NullDeviceName")]
+    NullDeviceName,
+    /// `DeviceName` is malformed.
+    #[strum(serialize = "iot.device.InvalidFormattedDeviceName")]
+    InvalidFormattedDeviceName,
+    /// No such device.
+    #[strum(serialize = "iot.device.NotExistedDevice")]
+    NotExistedDevice,
+    /// `IotId` is malformed or unknown.
+    #[strum(serialize = "iot.device.InvalidIoTId")]
+    InvalidIotId,
+    /// The service is unknown, the arguments do not fit, or the device refused.
+    #[strum(serialize = "iot.device.InvokeThingServiceFailed")]
+    InvokeThingServiceFailed,
+    /// The device is not connected.
+    #[strum(serialize = "iot.messagebroker.OFFLINE")]
+    Offline,
+    /// The device did not answer in time.
+    #[strum(serialize = "iot.messagebroker.TIMEOUT")]
+    Timeout,
+    /// Too many calls at once.
+    #[strum(serialize = "iot.messagebroker.RateLimit")]
+    RateLimit,
+    /// The message was refused on its way.
+    #[strum(serialize = "iot.messagebroker.RrpcFailed")]
+    RrpcFailed,
+    /// The way to the device broke.
+    #[strum(serialize = "iot.messagebroker.RrpcException")]
+    RrpcException,
 }
 
-codes! {
-    /// An internal fault, or shutting down.
-    SystemException = "iot.system.SystemException",
-    /// A parameter's value is not allowed, or something is too large.
-    IllegalRequest = "iot.system.IllegalRequest",
-    /// `IotInstanceId` is missing or not this server's.
-    InstanceNotFound = "iot.Sre.IotInstanceNotFound",
-    /// `ProductKey` is missing.
-    NullProductKey = "iot.prod.NullProductKey",
-    /// `ProductKey` is malformed.
-    InvalidFormattedProductKey = "iot.prod.InvalidFormattedProductkey",
-    /// No such product.
-    NotExistedProduct = "iot.prod.NotExistedProduct",
-    /// The product has no thing model.
-    NotSeniorProduct = "iot.prod.NotSeniorProduct",
-    /// `DeviceName` is missing.
-    NullDeviceName = "iot.device.NullDeviceName",
-    /// `DeviceName` is malformed.
-    InvalidFormattedDeviceName = "iot.device.InvalidFormattedDeviceName",
-    /// No such device.
-    NotExistedDevice = "iot.device.NotExistedDevice",
-    /// `IotId` is malformed or unknown.
-    InvalidIotId = "iot.device.InvalidIoTId",
-    /// The service is unknown, the arguments do not fit, or the device refused.
-    InvokeThingServiceFailed = "iot.device.InvokeThingServiceFailed",
-    /// The device is not connected.
-    Offline = "iot.messagebroker.OFFLINE",
-    /// The device did not answer in time.
-    Timeout = "iot.messagebroker.TIMEOUT",
-    /// Too many calls at once.
-    RateLimit = "iot.messagebroker.RateLimit",
-    /// The message was refused on its way.
-    RrpcFailed = "iot.messagebroker.RrpcFailed",
-    /// The way to the device broke.
-    RrpcException = "iot.messagebroker.RrpcException",
+impl ErrorCode {
+    /// The code as the caller sees it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Why a call failed. The text says what was wrong and what would be right; it never names brokers or files.

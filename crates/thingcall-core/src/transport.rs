@@ -1,11 +1,14 @@
 //! The seam between the engine and a way to devices.
 
 use async_trait::async_trait;
+use enum_map::Enum;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::{Delivery, DeviceKey, Presence, SyncTopic, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum, IntoStaticStr, EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum TransportKind {
     /// The broker inside thingcall.
     Embedded,
@@ -18,22 +21,9 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
-    /// All of them, for what has a row for each.
-    pub const ALL: [Self; 4] = [Self::Embedded, Self::Mqtt, Self::Amqp, Self::Plugin];
-
     /// The word in metrics, logs and records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Embedded => "embedded",
-            Self::Mqtt => "mqtt",
-            Self::Amqp => "amqp",
-            Self::Plugin => "plugin",
-        }
-    }
-
-    /// The kind of this word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

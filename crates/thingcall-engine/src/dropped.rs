@@ -6,13 +6,15 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use enum_map::EnumMap;
 use hashlink::LruCache;
 use prometheus::{IntCounter, IntGauge};
 use thingcall_core::{DeviceKey, DropReason, Dropped, PeerText, Reply, TransportKind, UnixMillis};
+use thingcall_metrics::{Maker, gauge_of};
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::metrics::{Maker, ReplyResult, bump, gauge_of};
+use crate::metrics::ReplyResult;
 
 /// How long a device's line stands for what it sends after.
 const LINE_PAUSE: Duration = Duration::from_secs(60);
@@ -25,8 +27,7 @@ pub(crate) struct DroppedMessages {
     of_devices: Mutex<LruCache<DeviceKey, Noted>>,
     /// Of messages that name no device.
     of_nobody: Mutex<Noted>,
-    /// By transport and reason.
-    counts: Vec<IntCounter>,
+    counts: EnumMap<TransportKind, EnumMap<DropReason, IntCounter>>,
     devices: IntGauge,
 }
 
@@ -59,8 +60,7 @@ struct Noted {
 }
 
 impl DroppedMessages {
-    pub(crate) fn register(make: &Maker<'_>, devices_max: usize) -> Result<Self, prometheus::Error> {
-        let reasons = || DropReason::ALL.iter().map(|reason| reason.as_str());
+    pub(crate) fn register(make: Maker<'_>, devices_max: usize) -> Result<Self, prometheus::Error> {
         make.limit("dropped_devices_limit", "How many devices' last dropped message is kept", devices_max)?;
         Ok(Self {
             of_devices: Mutex::new(LruCache::new(devices_max)),
@@ -68,8 +68,7 @@ impl DroppedMessages {
             counts: make.counters(
                 "dropped_messages_total",
                 "Messages of devices that led to nothing",
-                &["transport", "reason"],
-                TransportKind::ALL.iter().flat_map(|kind| reasons().map(move |reason| vec![kind.as_str(), reason])),
+                ["transport", "reason"],
             )?,
             devices: make.gauge("dropped_devices", "Devices whose last dropped message is kept")?,
         })
@@ -77,7 +76,7 @@ impl DroppedMessages {
 
     /// Counts a message that is dropped in the course of things: nobody needs to look at it.
     pub(crate) fn count(&self, dropped: &Dropped<'_>) {
-        bump(&self.counts, dropped.transport as usize * DropReason::ALL.len() + dropped.reason as usize);
+        self.counts[dropped.transport][dropped.reason].inc();
     }
 
     /// Counts a message, keeps it as its device's last, and tells it unless its device was told of a moment ago.

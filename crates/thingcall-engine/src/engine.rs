@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus::Registry as Metering;
 use thingcall_core::{CallError, DeviceKey, Handlers, Journal, Outcome, Transport, UnixMillis};
+use thingcall_metrics::{Maker, gauge_of};
 use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -13,7 +14,7 @@ use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
 use crate::ids::IdSource;
 use crate::late::{LateReplies, Surroundings};
-use crate::metrics::{Maker, Metrics, gauge_of};
+use crate::metrics::Metrics;
 use crate::pending::PendingCalls;
 use crate::router::Router;
 use crate::translations::Translations;
@@ -62,10 +63,10 @@ impl Engine {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: EngineParts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
-        let metrics = Arc::new(Metrics::register(metering, &config)?);
-        let make = Maker { registry: metering };
-        let dropped = Arc::new(DroppedMessages::register(&make, config.dropped_devices_max.get())?);
-        let failures = Arc::new(Failures::register(&make, config.recent_failures_max.get())?);
+        let make = Maker::new(metering);
+        let metrics = Arc::new(Metrics::register(make, &config)?);
+        let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
+        let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
         let EngineParts { registry, journal, handlers } = parts;
         let around = Surroundings {
             journal: journal.clone(),

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use prometheus::IntGauge;
 use thingcall_core::{CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, TransportKind, UnixMillis};
+use thingcall_metrics::{Maker, gauge_of};
 use tracing::{info, warn};
-
-use crate::metrics::{Maker, gauge_of};
 
 /// The latest ones.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ pub(crate) struct Came {
 }
 
 impl Failures {
-    pub(crate) fn register(make: &Maker<'_>, failures_max: usize) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(make: Maker<'_>, failures_max: usize) -> Result<Self, prometheus::Error> {
         make.limit(
             "recent_failures_limit",
             "How many failed and slow calls are kept, and refused ones",

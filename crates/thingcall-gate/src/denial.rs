@@ -1,7 +1,9 @@
 //! Why a question is not answered with yes.
 //!
-//! **Invariant:** each reason that is counted has its word in [`Denial::WORDS`].
+//! **Invariant:** each reason that is counted is one of [`Reason`].
 
+use enum_map::Enum;
+use strum::IntoStaticStr;
 use thingcall_alink as alink;
 
 use crate::fields::Unreadable;
@@ -37,39 +39,39 @@ pub(crate) enum Denial {
     Superuser,
 }
 
-impl Denial {
-    /// The words for the reasons that are counted: not those of questions that were not understood, nor of the one
-    /// that is asked about everybody.
-    pub(crate) const WORDS: [&str; 11] = [
-        "not_ours",
-        "credential",
-        "password",
-        "disabled",
-        "dotted_name",
-        "client_id_taken",
-        "client_id_free",
-        "client_ids_full",
-        "vhost",
-        "resource",
-        "topic",
-    ];
+/// The reasons that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Reason {
+    NotOurs,
+    Credential,
+    Password,
+    Disabled,
+    DottedName,
+    ClientIdTaken,
+    ClientIdFree,
+    ClientIdsFull,
+    Vhost,
+    Resource,
+    Topic,
+}
 
-    /// The word for this reason.
-    pub(crate) const fn word(&self) -> &'static str {
+impl Denial {
+    /// As what it is counted: not where the question was not understood, nor the one that is asked about everybody.
+    pub(crate) const fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Unreadable(_) => "unreadable",
-            Self::NotOurs => "not_ours",
-            Self::Credential(_) => "credential",
-            Self::Password => "password",
-            Self::Disabled => "disabled",
-            Self::Dotted => "dotted_name",
-            Self::ClientIdTaken => "client_id_taken",
-            Self::ClientIdFree => "client_id_free",
-            Self::ClientIdsFull => "client_ids_full",
-            Self::Vhost => "vhost",
-            Self::Resource => "resource",
-            Self::Topic => "topic",
-            Self::Superuser => "superuser",
+            Self::Unreadable(_) | Self::Superuser => None,
+            Self::NotOurs => Some(Reason::NotOurs),
+            Self::Credential(_) => Some(Reason::Credential),
+            Self::Password => Some(Reason::Password),
+            Self::Disabled => Some(Reason::Disabled),
+            Self::Dotted => Some(Reason::DottedName),
+            Self::ClientIdTaken => Some(Reason::ClientIdTaken),
+            Self::ClientIdFree => Some(Reason::ClientIdFree),
+            Self::ClientIdsFull => Some(Reason::ClientIdsFull),
+            Self::Vhost => Some(Reason::Vhost),
+            Self::Resource => Some(Reason::Resource),
+            Self::Topic => Some(Reason::Topic),
         }
     }
 }

@@ -2,12 +2,18 @@
 //!
 //! **Invariant:** labels come from closed lists; every series is there from the start, at zero.
 
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use std::collections::BTreeMap;
 
-use crate::denial::Denial;
+use enum_map::{Enum, EnumMap};
+use prometheus::{IntCounter, IntGauge, Registry};
+use strum::IntoStaticStr;
+use thingcall_metrics::Maker;
+
+use crate::denial::Reason;
 
 /// How a question ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Decision {
     /// Allowed.
     Allow,
@@ -19,24 +25,13 @@ pub(crate) enum Decision {
     Error,
 }
 
-impl Decision {
-    const WORDS: [&str; 4] = ["allow", "deny", "ignore", "error"];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Ignore => "ignore",
-            Self::Error => "error",
-        }
-    }
-}
-
 /// The gate's counters.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    decisions: IntCounterVec,
-    refusals: IntCounterVec,
+    /// By broker and question.
+    decisions: BTreeMap<(&'static str, &'static str), EnumMap<Decision, IntCounter>>,
+    /// By broker.
+    refusals: BTreeMap<&'static str, EnumMap<Reason, IntCounter>>,
     /// Client ids of free text that are remembered.
     pub(crate) client_ids: IntGauge,
 }
@@ -48,42 +43,37 @@ impl Metrics {
         client_ids_max: usize,
         endpoints: impl Iterator<Item = (&'static str, &'static str)>,
     ) -> Result<Self, prometheus::Error> {
-        let decisions = IntCounterVec::new(
-            Opts::new("thingcall_gate_decisions_total", "Questions of brokers about devices, by their answer"),
-            &["broker", "endpoint", "result"],
+        let make = Maker::new(registry);
+        let decisions = make.counter_family(
+            "gate_decisions_total",
+            "Questions of brokers about devices, by their answer",
+            ["broker", "endpoint", "result"],
         )?;
-        let refusals = IntCounterVec::new(
-            Opts::new(
-                "thingcall_gate_refusals_total",
-                "Questions of brokers that were answered with no, by the reason",
-            ),
-            &["broker", "reason"],
+        let refusals = make.counter_family(
+            "gate_refusals_total",
+            "Questions of brokers that were answered with no, by the reason",
+            ["broker", "reason"],
         )?;
-        let client_ids = IntGauge::new("thingcall_gate_client_ids", "Client ids of free text kept with their devices")?;
-        let limit = IntGauge::new("thingcall_gate_client_ids_limit", "How many of them may be kept")?;
-        registry.register(Box::new(decisions.clone()))?;
-        registry.register(Box::new(refusals.clone()))?;
-        registry.register(Box::new(client_ids.clone()))?;
-        registry.register(Box::new(limit.clone()))?;
-        limit.set(i64::try_from(client_ids_max).unwrap_or(i64::MAX));
-        for (broker, endpoint) in endpoints {
-            for result in Decision::WORDS {
-                decisions.get_metric_with_label_values(&[broker, endpoint, result])?;
-            }
-            for reason in Denial::WORDS {
-                refusals.get_metric_with_label_values(&[broker, reason])?;
-            }
-        }
-        Ok(Self { decisions, refusals, client_ids })
+        make.limit("gate_client_ids_limit", "How many of them may be kept", client_ids_max)?;
+        let endpoints: Vec<_> = endpoints.collect();
+        Ok(Self {
+            decisions: endpoints.iter().map(|(of, at)| ((*of, *at), decisions.series([of, at]))).collect(),
+            refusals: endpoints.iter().map(|(broker, _)| (*broker, refusals.series([broker]))).collect(),
+            client_ids: make.gauge("gate_client_ids", "Client ids of free text kept with their devices")?,
+        })
     }
 
     /// Counts an answer.
-    pub(crate) fn decided(&self, broker: &str, endpoint: &str, decision: Decision) {
-        self.decisions.with_label_values(&[broker, endpoint, decision.word()]).inc();
+    pub(crate) fn decided(&self, broker: &'static str, endpoint: &'static str, decision: Decision) {
+        if let Some(counters) = self.decisions.get(&(broker, endpoint)) {
+            counters[decision].inc();
+        }
     }
 
     /// Counts a no.
-    pub(crate) fn denied(&self, broker: &str, denial: &Denial) {
-        self.refusals.with_label_values(&[broker, denial.word()]).inc();
+    pub(crate) fn denied(&self, broker: &str, reason: Reason) {
+        if let Some(counters) = self.refusals.get(broker) {
+            counters[reason].inc();
+        }
     }
 }

@@ -139,7 +139,9 @@ fn note(keeper: &Doorkeeper, endpoint: Endpoint, fields: &Fields, decided: &Resu
     if decision == Decision::Ignore || matches!(denial, Denial::Superuser) {
         return;
     }
-    keeper.metrics.denied(broker, denial);
+    if let Some(reason) = denial.reason() {
+        keeper.metrics.denied(broker, reason);
+    }
     let text = |name| fields.get(name).map(|text| display(PeerText::new(text)));
     let client_id = ["clientid", "client_id", "variable_map.client_id"].into_iter().find_map(text);
     let about = ["topic", "routing_key", "name"].into_iter().find_map(text);

@@ -1,9 +1,13 @@
 //! What is counted of plugins' files and of what is loaded.
 
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use enum_map::{Enum, EnumMap};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use strum::IntoStaticStr;
+use thingcall_metrics::{Family, Maker, gauge_of};
 
 /// How a load ended, as metrics count it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum LoadResult {
     /// The plugin takes calls.
     Ok,
@@ -21,41 +25,15 @@ pub enum LoadResult {
     Io,
 }
 
-impl LoadResult {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::AbiMismatch,
-        Self::SymbolMissing,
-        Self::BadManifest,
-        Self::DuplicateModule,
-        Self::InitFailed,
-        Self::Io,
-    ];
-
-    /// The word in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::AbiMismatch => "abi_mismatch",
-            Self::SymbolMissing => "symbol_missing",
-            Self::BadManifest => "bad_manifest",
-            Self::DuplicateModule => "duplicate_module",
-            Self::InitFailed => "init_failed",
-            Self::Io => "io",
-        }
-    }
-}
-
 /// The loader's metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    ended_server: IntCounterVec,
-    loads: IntCounterVec,
+    ended_server: Family<IntCounterVec, 1>,
+    loads: EnumMap<LoadResult, IntCounter>,
     images_resident: IntGauge,
-    info: IntGaugeVec,
+    info: Family<IntGaugeVec, 3>,
     files_refused: IntGauge,
-    refused: IntGaugeVec,
+    refused: Family<IntGaugeVec, 1>,
 }
 
 impl Metrics {
@@ -64,65 +42,48 @@ impl Metrics {
     /// # Errors
     /// If they are registered already.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
-        let gauge = |name: &str, help: &str, labels: &[&str]| IntGaugeVec::new(Opts::new(name, help), labels);
-        let metrics = Self {
-            ended_server: counter(
-                "thingcall_plugin_ended_server_total",
+        let make = Maker::new(registry);
+        Ok(Self {
+            ended_server: make.counter_family(
+                "plugin_ended_server_total",
                 "Times a plugin ended the server, also in earlier processes",
-                "plugin",
+                ["plugin"],
             )?,
-            loads: counter("thingcall_plugin_loads_total", "Loads of plugins, by how they went", "result")?,
-            images_resident: IntGauge::new(
-                "thingcall_plugin_images_resident",
-                "Mapped plugin files; none is ever unmapped",
-            )?,
-            info: gauge("thingcall_plugin_info", "1 for each active plugin", &["plugin", "version", "abi"])?,
-            files_refused: IntGauge::new(
-                "thingcall_plugin_files_refused",
-                "Plugin files that are refused as they are now",
-            )?,
-            refused: gauge(
-                "thingcall_plugin_refused",
+            loads: make.counters("plugin_loads_total", "Loads of plugins, by how they went", ["result"])?,
+            images_resident: make.gauge("plugin_images_resident", "Mapped plugin files; none is ever unmapped")?,
+            info: make.gauge_family("plugin_info", "1 for each active plugin", ["plugin", "version", "abi"])?,
+            files_refused: make.gauge("plugin_files_refused", "Plugin files that are refused as they are now")?,
+            refused: make.gauge_family(
+                "plugin_refused",
                 "1 while a plugin with claims is not loaded: its calls fail",
-                &["plugin"],
+                ["plugin"],
             )?,
-        };
-        for result in LoadResult::ALL {
-            drop(metrics.loads.with_label_values(&[result.as_str()]));
-        }
-        registry.register(Box::new(metrics.ended_server.clone()))?;
-        registry.register(Box::new(metrics.loads.clone()))?;
-        registry.register(Box::new(metrics.images_resident.clone()))?;
-        registry.register(Box::new(metrics.info.clone()))?;
-        registry.register(Box::new(metrics.files_refused.clone()))?;
-        registry.register(Box::new(metrics.refused.clone()))?;
-        Ok(metrics)
+        })
     }
 
     /// Says how many files are refused.
     pub(crate) fn set_files_refused(&self, files: usize) {
-        self.files_refused.set(i64::try_from(files).unwrap_or(i64::MAX));
+        self.files_refused.set(gauge_of(files));
     }
 
     /// Says whether a plugin with claims is not loaded.
     pub(crate) fn set_refused(&self, plugin: &str, refused: bool) {
-        self.refused.with_label_values(&[plugin]).set(refused.into());
+        self.refused.series::<IntGauge, _>([plugin]).set(refused.into());
     }
 
     /// Nobody claims by this name any more.
     pub(crate) fn claims_gone(&self, plugin: &str) {
-        drop(self.refused.remove_label_values(&[plugin]));
+        self.refused.forget([plugin]);
     }
 
     /// Counts a load.
     pub(crate) fn load_counted(&self, result: LoadResult) {
-        self.loads.with_label_values(&[result.as_str()]).inc();
+        self.loads[result].inc();
     }
 
     /// Counts how often a plugin ended the server before this start. From then on there is a series of it.
     pub(crate) fn ended_server(&self, plugin: &str, times: u64) {
-        self.ended_server.with_label_values(&[plugin]).inc_by(times);
+        self.ended_server.series::<IntCounter, _>([plugin]).inc_by(times);
     }
 
     /// Counts a file that was mapped and stays so. Says how many are.
@@ -137,9 +98,9 @@ impl Metrics {
         let abi = format!("{}.{}", abi.0, abi.1);
         let labels = [plugin, version, &abi];
         match active {
-            Active::Yes => self.info.with_label_values(&labels).set(1),
+            Active::Yes => self.info.series::<IntGauge, _>(labels).set(1),
             // It has none where it was never active.
-            Active::No => drop(self.info.remove_label_values(&labels)),
+            Active::No => self.info.forget(labels),
         }
     }
 }

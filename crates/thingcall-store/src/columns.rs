@@ -57,12 +57,12 @@ pub(crate) fn service(row: &SqliteRow) -> Result<ServiceId, sqlx::Error> {
 
 /// The transport a row names.
 pub(crate) fn transport(row: &SqliteRow) -> Result<Option<TransportKind>, sqlx::Error> {
-    Ok(row.try_get::<Option<&str>, _>("transport")?.and_then(TransportKind::from_word))
+    Ok(row.try_get::<Option<&str>, _>("transport")?.and_then(|word| word.parse().ok()))
 }
 
 /// The outcome a row names.
 pub(crate) fn outcome(row: &SqliteRow) -> Result<Option<Outcome>, sqlx::Error> {
-    Ok(row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::from_word))
+    Ok(row.try_get::<Option<&str>, _>("outcome")?.and_then(|word| word.parse().ok()))
 }
 
 /// A name and its product, as rows hold them.

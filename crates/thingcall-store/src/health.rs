@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use enum_map::EnumMap;
 use thingcall_core::Condition;
 use tracing::{error, info, warn};
 
@@ -18,7 +19,7 @@ pub(crate) struct Health {
     trouble: Mutex<Option<Trouble>>,
     /// The write-ahead log is as long as it may be.
     log_full: AtomicBool,
-    failures: [AtomicU64; Trouble::ALL.len()],
+    failures: EnumMap<Trouble, AtomicU64>,
     /// Where readiness is told, in a server.
     condition: OnceLock<Arc<Condition>>,
 }
@@ -30,7 +31,7 @@ impl Health {
             path,
             trouble: Mutex::new(None),
             log_full: AtomicBool::new(false),
-            failures: std::array::from_fn(|_| AtomicU64::new(0)),
+            failures: EnumMap::default(),
             condition: OnceLock::new(),
         }
     }
@@ -94,13 +95,11 @@ impl Health {
 
     /// How often it failed so.
     pub(crate) fn failures(&self, trouble: Trouble) -> u64 {
-        self.failures.get(trouble as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.failures[trouble].load(Ordering::Relaxed)
     }
 
     fn count(&self, trouble: Trouble) {
-        if let Some(count) = self.failures.get(trouble as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+        self.failures[trouble].fetch_add(1, Ordering::Relaxed);
     }
 
     fn tell(&self) {

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use enum_map::EnumMap;
+use prometheus::{IntCounter, IntGauge, Registry};
+use thingcall_metrics::Maker;
 
 use crate::Config;
 use crate::shared::Shared;
@@ -40,34 +42,32 @@ pub(crate) struct Metrics {
     gauges: Vec<(IntGauge, Read)>,
     writable: IntGauge,
     notes_lost: IntCounter,
-    failures: Vec<(IntCounter, Trouble)>,
+    failures: EnumMap<Trouble, IntCounter>,
 }
 
 impl Metrics {
     /// Makes them, with the limits, which do not change.
     pub(crate) fn register(config: &Config, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let gauge = |name: String, help: String| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::new(format!("thingcall_store_{name}"), help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
+        let make = Maker::new(registry);
         let mut gauges = Vec::with_capacity(GAUGES.len());
         for (name, help, read, limit) in GAUGES {
-            gauges.push((gauge((*name).to_owned(), (*help).to_owned())?, *read));
-            gauge(format!("{name}_limit"), format!("{help}: as many as there may be"))?.set(signed(limit(config)));
+            gauges.push((make.gauge(&format!("store_{name}"), help)?, *read));
+            let help = format!("{help}: as many as there may be");
+            make.gauge(&format!("store_{name}_limit"), &help)?.set(signed(limit(config)));
         }
-        let writable = gauge("writable".to_owned(), "0 while the store cannot be written".to_owned())?;
-        let notes_lost = IntCounter::new(
-            "thingcall_store_notes_lost_total",
-            "Notes on what became of calls that could not be written; their commands may be sent again",
-        )?;
-        registry.register(Box::new(notes_lost.clone()))?;
-        let about = Opts::new("thingcall_store_failures_total", "Failures of the store's write connection, by reason");
-        let family = IntCounterVec::new(about, &["reason"])?;
-        registry.register(Box::new(family.clone()))?;
-        let of = |trouble: &Trouble| Ok((family.get_metric_with_label_values(&[trouble.as_str()])?, *trouble));
-        let failures = Trouble::ALL.iter().map(of).collect::<Result<_, prometheus::Error>>()?;
-        Ok(Self { gauges, writable, notes_lost, failures })
+        Ok(Self {
+            gauges,
+            writable: make.gauge("store_writable", "0 while the store cannot be written")?,
+            notes_lost: make.counter(
+                "store_notes_lost_total",
+                "Notes on what became of calls that could not be written; their commands may be sent again",
+            )?,
+            failures: make.counters(
+                "store_failures_total",
+                "Failures of the store's write connection, by reason",
+                ["reason"],
+            )?,
+        })
     }
 
     pub(crate) fn refresh(&self, shared: &Shared, queued: usize) {
@@ -77,8 +77,8 @@ impl Metrics {
         let Shared { health, notes_lost, .. } = shared;
         self.writable.set(i64::from(health.trouble().is_none()));
         up_to(&self.notes_lost, notes_lost.load(Ordering::Relaxed));
-        for (counter, trouble) in &self.failures {
-            up_to(counter, health.failures(*trouble));
+        for (trouble, counter) in &self.failures {
+            up_to(counter, health.failures(trouble));
         }
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use thingcall_core::{
-    AccessKey, Device, DeviceKey, IotId, ProductKey, ResultShape, Secret, SyncTopic, TransportName, UnixMillis,
-};
+use thingcall_core::{AccessKey, Device, DeviceKey, IotId, ProductKey, ResultShape, Secret, TransportName, UnixMillis};
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
@@ -101,7 +99,7 @@ fn device_of(row: &SqliteRow) -> Result<DeviceEntry, sqlx::Error> {
         last_seen_at: row.try_get::<Option<i64>, _>("last_seen_at")?.map(UnixMillis),
         address: row.try_get("address")?,
         came_from: row.try_get::<Option<&str>, _>("came_from")?.and_then(TransportName::new),
-        sync_topic: row.try_get::<Option<&str>, _>("sync_topic")?.and_then(SyncTopic::from_word),
+        sync_topic: row.try_get::<Option<&str>, _>("sync_topic")?.and_then(|word| word.parse().ok()),
     };
     Ok(DeviceEntry {
         device: Arc::new(device),

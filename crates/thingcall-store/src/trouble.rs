@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use enum_map::Enum;
+use strum::IntoStaticStr;
 use thingcall_core::JournalError;
 use thingcall_tsl::DirectoryError;
 
@@ -9,7 +11,8 @@ use thingcall_tsl::DirectoryError;
 const IOERR_SHMSIZE: u32 = 4874;
 
 /// Why the store cannot be written or read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Trouble {
     /// No room on its file system.
     Full,
@@ -28,10 +31,6 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// All of them, for what has a row for each.
-    pub(crate) const ALL: &[Self] =
-        &[Self::Full, Self::Disk, Self::ReadOnly, Self::Locked, Self::Damaged, Self::Log, Self::Other];
-
     /// What SQLite's error is a case of.
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         let Some(code) = code(error) else { return Self::Other };
@@ -43,19 +42,6 @@ impl Trouble {
             (_, 5 | 6) => Self::Locked,
             (_, 11 | 26) => Self::Damaged,
             _ => Self::Other,
-        }
-    }
-
-    /// The word in metrics.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Disk => "disk",
-            Self::ReadOnly => "read_only",
-            Self::Locked => "locked",
-            Self::Damaged => "damaged",
-            Self::Log => "log",
-            Self::Other => "other",
         }
     }
 

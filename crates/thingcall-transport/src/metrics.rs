@@ -1,69 +1,61 @@
 //! What every transport counts, under the same names, each with its own `transport` label.
 
-use std::collections::HashMap;
-
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use enum_map::{Enum, EnumMap};
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry};
+use strum::IntoStaticStr;
 use thingcall_core::{DeliverError, Sent, TransportName};
+use thingcall_metrics::Maker;
 
+const ACK_SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
 const PUBLISHED_HELP: &str = "Messages to devices, each counted once: sent (left, no acknowledgement waited for), acked \
     (by the broker, by the device behind the embedded one), nacked (refused by the broker), returned (nobody to give it \
     to), blocked (a full queue, or the broker takes none), failed (the way broke, or too large)";
 const CONNECTS_HELP: &str = "Attempts to connect to the broker; for the embedded one, of devices to us";
 
-macro_rules! label {
-    ($(#[$doc:meta])* $name:ident { $($(#[$var_doc:meta])* $var:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$var_doc])* $var),* }
-
-        impl $name {
-            const WORDS: &[&'static str] = &[$($word),*];
-        }
-    };
+/// How an attempt to connect ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ConnectResult {
+    /// Connected.
+    Ok,
+    /// Nobody listens there, or it closed.
+    Refused,
+    /// The broker refused the credentials.
+    Auth,
+    /// The TLS handshake failed.
+    Tls,
+    /// No answer in time.
+    Timeout,
 }
 
-label! {
-    /// How an attempt to connect ended.
-    ConnectResult {
-        /// Connected.
-        Ok = "ok",
-        /// Nobody listens there, or it closed.
-        Refused = "refused",
-        /// The broker refused the credentials.
-        Auth = "auth",
-        /// The TLS handshake failed.
-        Tls = "tls",
-        /// No answer in time.
-        Timeout = "timeout",
-    }
+/// What became of a message to a device. Each is counted once, when its transport has done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum PublishResult {
+    /// It left, and no acknowledgement was waited for: QoS 0, or the device answered before.
+    Sent,
+    /// Whoever took it acknowledged it: the broker, and for the embedded one the device.
+    Acked,
+    /// The broker refused it.
+    Nacked,
+    /// There is nobody to give it to.
+    Returned,
+    /// It did not leave: a queue was full, or the broker takes no messages for now.
+    Blocked,
+    /// The way broke, or it was too large; it may have left.
+    Failed,
 }
-label! {
-    /// What became of a message to a device. Each is counted once, when its transport has done with it.
-    PublishResult {
-        /// It left, and no acknowledgement was waited for: QoS 0, or the device answered before.
-        Sent = "sent",
-        /// Whoever took it acknowledged it: the broker, and for the embedded one the device.
-        Acked = "acked",
-        /// The broker refused it.
-        Nacked = "nacked",
-        /// There is nobody to give it to.
-        Returned = "returned",
-        /// It did not leave: a queue was full, or the broker takes no messages for now.
-        Blocked = "blocked",
-        /// The way broke, or it was too large; it may have left.
-        Failed = "failed",
-    }
-}
-label! {
-    /// What a device's message was.
-    ReceivedKind {
-        /// An answer to a call.
-        Reply = "reply",
-        /// A device came or went.
-        Status = "status",
-        /// Anything else.
-        Other = "other",
-    }
+
+/// What a device's message was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ReceivedKind {
+    /// An answer to a call.
+    Reply,
+    /// A device came or went.
+    Status,
+    /// Anything else.
+    Other,
 }
 
 /// The counters of one transport.
@@ -79,9 +71,9 @@ pub struct TransportMetrics {
     pub send_queue_length: IntGauge,
     /// How many may.
     pub send_queue_limit: IntGauge,
-    connects: Vec<IntCounter>,
-    published: Vec<IntCounter>,
-    received: Vec<IntCounter>,
+    connects: EnumMap<ConnectResult, IntCounter>,
+    published: EnumMap<PublishResult, IntCounter>,
+    received: EnumMap<ReceivedKind, IntCounter>,
 }
 
 /// Messages that an external broker has not acknowledged.
@@ -99,22 +91,19 @@ impl Unacknowledged {
     /// # Errors
     /// If a transport of this name is registered already.
     pub fn register(registry: &Registry, transport: TransportName, max: usize) -> Result<Self, prometheus::Error> {
-        let about = "Messages that were sent and that the broker has not acknowledged (AMQP: confirmed)";
-        let length = IntGauge::with_opts(opts(transport, "unacknowledged_length", about))?;
-        let limit = IntGauge::with_opts(opts(transport, "unacknowledged_limit", "How many of these there may be"))?;
-        let about = "How old the oldest message is that the broker has not acknowledged, 0 if there is none";
-        let oldest_seconds = Gauge::with_opts(opts(transport, "unacknowledged_oldest_seconds", about))?;
-        limit.set(i64::try_from(max).unwrap_or(i64::MAX));
-        registry.register(Box::new(length.clone()))?;
-        registry.register(Box::new(limit))?;
-        registry.register(Box::new(oldest_seconds.clone()))?;
-        Ok(Self { length, oldest_seconds })
+        let make = Maker::of(registry, "transport", transport.as_str());
+        make.limit("transport_unacknowledged_limit", "How many of these there may be", max)?;
+        Ok(Self {
+            length: make.gauge(
+                "transport_unacknowledged_length",
+                "Messages that were sent and that the broker has not acknowledged (AMQP: confirmed)",
+            )?,
+            oldest_seconds: make.fraction(
+                "transport_unacknowledged_oldest_seconds",
+                "How old the oldest message is that the broker has not acknowledged, 0 if there is none",
+            )?,
+        })
     }
-}
-
-fn opts(transport: TransportName, name: &str, help: &str) -> Opts {
-    Opts::new(format!("thingcall_transport_{name}"), help)
-        .const_labels(HashMap::from([("transport".to_owned(), transport.as_str().to_owned())]))
 }
 
 impl TransportMetrics {
@@ -123,42 +112,32 @@ impl TransportMetrics {
     /// # Errors
     /// If a transport of this name is registered already.
     pub fn register(registry: &Registry, transport: TransportName) -> Result<Self, prometheus::Error> {
-        let of = |name: &str, help: &str| opts(transport, name, help);
-        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::with_opts(of(name, help))?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let counters = |name: &str, help: &str, label: &str, words: &[&str]| {
-            let family = IntCounterVec::new(of(name, help), &[label])?;
-            registry.register(Box::new(family.clone()))?;
-            words.iter().map(|word| family.get_metric_with_label_values(&[word])).collect::<Result<Vec<_>, _>>()
-        };
-        let publish_ack_seconds = Histogram::with_opts(HistogramOpts {
-            common_opts: of("publish_ack_seconds", "From a publish to its acknowledgement"),
-            buckets: vec![0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5],
-        })?;
-        registry.register(Box::new(publish_ack_seconds.clone()))?;
+        let make = Maker::of(registry, "transport", transport.as_str());
+        let up = "1 when ready: connected, subscribed, and probes come back";
         Ok(Self {
-            up: gauge("up", "1 when ready: connected, subscribed, and probes come back")?,
-            last_connect: gauge("last_connect_timestamp_seconds", "When it last connected")?,
-            publish_ack_seconds,
-            send_queue_length: gauge("send_queue_length", "Messages that wait to be sent")?,
-            send_queue_limit: gauge("send_queue_limit", "How many messages may wait to be sent")?,
-            connects: counters("connects_total", CONNECTS_HELP, "result", ConnectResult::WORDS)?,
-            published: counters("published_total", PUBLISHED_HELP, "result", PublishResult::WORDS)?,
-            received: counters("received_total", "Messages from devices", "kind", ReceivedKind::WORDS)?,
+            up: make.gauge("transport_up", up)?,
+            last_connect: make.gauge("transport_last_connect_timestamp_seconds", "When it last connected")?,
+            publish_ack_seconds: make.histogram(
+                "transport_publish_ack_seconds",
+                "From a publish to its acknowledgement",
+                ACK_SECONDS,
+            )?,
+            send_queue_length: make.gauge("transport_send_queue_length", "Messages that wait to be sent")?,
+            send_queue_limit: make.gauge("transport_send_queue_limit", "How many messages may wait to be sent")?,
+            connects: make.counters("transport_connects_total", CONNECTS_HELP, ["result"])?,
+            published: make.counters("transport_published_total", PUBLISHED_HELP, ["result"])?,
+            received: make.counters("transport_received_total", "Messages from devices", ["kind"])?,
         })
     }
 
     /// Counts an attempt to connect.
     pub fn connected(&self, result: ConnectResult) {
-        count(&self.connects, result as usize);
+        self.connects[result].inc();
     }
 
     /// Counts a message to a device.
     pub fn published(&self, result: PublishResult) {
-        count(&self.published, result as usize);
+        self.published[result].inc();
     }
 
     /// Begins to publish a message, and counts it when the value is dropped: as what became of it, or where nobody waits
@@ -169,7 +148,7 @@ impl TransportMetrics {
 
     /// Counts a message from a device.
     pub fn received(&self, kind: ReceivedKind) {
-        count(&self.received, kind as usize);
+        self.received[kind].inc();
     }
 }
 
@@ -204,11 +183,5 @@ impl Publishing<'_> {
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
         self.metrics.published(self.result);
-    }
-}
-
-fn count(counters: &[IntCounter], index: usize) {
-    if let Some(counter) = counters.get(index) {
-        counter.inc();
     }
 }

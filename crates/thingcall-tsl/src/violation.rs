@@ -1,5 +1,8 @@
 //! Why arguments or a reply do not fit.
 
+use enum_map::Enum;
+use strum::IntoStaticStr;
+
 /// What does not fit, and where.
 ///
 /// Its `Display` is one line for the caller: where, what was found, what would be right. It quotes what was found, so
@@ -15,35 +18,27 @@ pub struct Violation {
     pub text: String,
 }
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
-        /// The kinds of violations, as metrics tell them apart.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ViolationKind { $($(#[$doc])* $name),* }
-
-        impl ViolationKind {
-            /// All of them, for what has a row for each.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The word in metrics and logs.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word),* }
-            }
-        }
-    };
+/// The kinds of violations, as metrics tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ViolationKind {
+    /// Not one JSON object, a key twice, or nested too deep.
+    Syntax,
+    /// A parameter or member that must be there is not.
+    Missing,
+    /// Another type than the model's.
+    Type,
+    /// A number outside its bounds, or a key its enum does not have.
+    Range,
+    /// A text or an array that is too long.
+    Length,
+    /// A name the model does not have.
+    Unknown,
 }
 
-kinds! {
-    /// Not one JSON object, a key twice, or nested too deep.
-    Syntax = "syntax",
-    /// A parameter or member that must be there is not.
-    Missing = "missing",
-    /// Another type than the model's.
-    Type = "type",
-    /// A number outside its bounds, or a key its enum does not have.
-    Range = "range",
-    /// A text or an array that is too long.
-    Length = "length",
-    /// A name the model does not have.
-    Unknown = "unknown",
+impl ViolationKind {
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }

@@ -5,8 +5,8 @@
 use std::io::{IsTerminal, stderr};
 
 use anyhow::{Context, bail};
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
-use tracing::{Event, Level, Subscriber};
+use prometheus::Registry;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -14,10 +14,12 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use thingcall_core::Problem;
 
+use by_level::ByLevel;
 pub(crate) use config::{Log, LogFormat};
 use limit::Limit;
 use lines::Lines;
 
+mod by_level;
 mod config;
 mod limit;
 mod lines;
@@ -33,7 +35,7 @@ const TOLD_BY_US: &[&str] = &["lapin"];
 /// # Errors
 /// If the level is not a filter, or a metric is registered twice.
 pub(crate) fn start(config: &Log, registry: &Registry) -> anyhow::Result<()> {
-    let counted = Counted::register(registry)?;
+    let counted = Counted(ByLevel::register("log_messages_total", "Lines logged", registry)?);
     let json = match config.format {
         LogFormat::Auto => !stderr().is_terminal(),
         LogFormat::Text => false,
@@ -115,29 +117,11 @@ fn quieted(level: &str) -> String {
 }
 
 /// Counts what is logged at `error`, `warn` and `info`.
-struct Counted {
-    error: IntCounter,
-    warn: IntCounter,
-    info: IntCounter,
-}
-
-impl Counted {
-    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let family = IntCounterVec::new(Opts::new("thingcall_log_messages_total", "Lines logged"), &["level"])?;
-        registry.register(Box::new(family.clone()))?;
-        let of = |level| family.get_metric_with_label_values(&[level]);
-        Ok(Self { error: of("error")?, warn: of("warn")?, info: of("info")? })
-    }
-}
+struct Counted(ByLevel);
 
 impl<S: Subscriber> Layer<S> for Counted {
     fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
-        match *event.metadata().level() {
-            Level::ERROR => self.error.inc(),
-            Level::WARN => self.warn.inc(),
-            Level::INFO => self.info.inc(),
-            Level::DEBUG | Level::TRACE => {}
-        }
+        self.0.inc(*event.metadata().level());
     }
 }
 

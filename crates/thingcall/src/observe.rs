@@ -13,6 +13,7 @@ use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
 use thingcall_listen::{Figures, Limits, Plain, Serving};
+use thingcall_metrics::Maker;
 use tokio::net::TcpListener;
 
 use crate::config::Metrics;
@@ -41,8 +42,7 @@ impl Observed {
     /// # Errors
     /// If one of the metrics is registered already.
     pub(crate) fn new(registry: Registry, readiness: Readiness, refresh: Refresh) -> Result<Self, prometheus::Error> {
-        let draining = IntGauge::new("thingcall_draining", "1 from the signal to stop until the end")?;
-        registry.register(Box::new(draining.clone()))?;
+        let draining = Maker::new(&registry).gauge("draining", "1 from the signal to stop until the end")?;
         registry.register(Box::new(build_info()?))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;

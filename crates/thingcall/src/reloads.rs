@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry as Metering};
+use prometheus::{IntCounter, IntGauge, Registry as Metering};
 use thingcall_core::UnixMillis;
 use thingcall_loader::{LoadError, Loaded, Plugins, Settings};
+use thingcall_metrics::Maker;
 use tokio::signal::unix::Signal;
 use tracing::{error, info};
 
@@ -29,19 +30,19 @@ impl Reloads {
     /// # Errors
     /// If one of the metrics is registered already.
     pub(crate) fn new(plugins: Arc<Plugins>, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
-        let count = Opts::new("thingcall_reloads_total", "What operators had loaded anew");
-        let count = IntCounterVec::new(count, &["kind", "result"])?;
-        let last =
-            Opts::new("thingcall_reload_last_success_timestamp_seconds", "When all of it was loaded; 0 if never yet");
-        let last = IntGaugeVec::new(last, &["kind"])?;
-        metering.register(Box::new(count.clone()))?;
-        metering.register(Box::new(last.clone()))?;
+        let make = Maker::new(metering);
+        let reloads = make.counter_family("reloads_total", "What operators had loaded anew", ["kind", "result"])?;
+        let last_success = make.gauge_family(
+            "reload_last_success_timestamp_seconds",
+            "When all of it was loaded; 0 if never yet",
+            ["kind"],
+        )?;
         Ok(Arc::new(Self {
             plugins,
             sections: OnceLock::new(),
-            ok: count.get_metric_with_label_values(&["plugins", "ok"])?,
-            failed: count.get_metric_with_label_values(&["plugins", "failed"])?,
-            last_success: last.get_metric_with_label_values(&["plugins"])?,
+            ok: reloads.series(["plugins", "ok"]),
+            failed: reloads.series(["plugins", "failed"]),
+            last_success: last_success.series(["plugins"]),
         }))
     }
 

@@ -9,9 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use enum_map::{Enum, EnumMap};
 use futures::{StreamExt, stream};
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry as Metering};
+use prometheus::{IntCounter, IntGauge, Registry as Metering};
+use strum::IntoStaticStr;
 use thingcall_core::{Backlog, DeviceKey, EndedCall, PeerText, ResultsOutbox};
+use thingcall_metrics::Maker;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -88,31 +91,32 @@ impl Publishing {
     }
 }
 
+/// What becomes of a result.
+#[derive(Debug, Clone, Copy, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum Became {
+    Published,
+    Unwanted,
+    Delayed,
+    Lost,
+}
+
 struct Counts {
-    published: IntCounter,
-    unwanted: IntCounter,
-    delayed: IntCounter,
-    lost: IntCounter,
+    became: EnumMap<Became, IntCounter>,
     due: IntGauge,
 }
 
 impl Counts {
     fn register(metering: &Metering, due_max: usize) -> Result<Self, prometheus::Error> {
-        let about = Opts::new("thingcall_results_total", "Results of asynchronous calls, by what became of them");
-        let family = IntCounterVec::new(about, &["result"])?;
-        metering.register(Box::new(family.clone()))?;
-        let of = |word| family.get_metric_with_label_values(&[word]);
-        let due = IntGauge::new("thingcall_results_due", "Results of asynchronous calls that wait to be published")?;
-        metering.register(Box::new(due.clone()))?;
-        let limit = IntGauge::new("thingcall_results_due_limit", "How many of these there may be")?;
-        limit.set(i64::try_from(due_max).unwrap_or(i64::MAX));
-        metering.register(Box::new(limit))?;
+        let make = Maker::new(metering);
+        make.limit("results_due_limit", "How many of these there may be", due_max)?;
         Ok(Self {
-            published: of("published")?,
-            unwanted: of("unwanted")?,
-            delayed: of("delayed")?,
-            lost: of("lost")?,
-            due,
+            became: make.counters(
+                "results_total",
+                "Results of asynchronous calls, by what became of them",
+                ["result"],
+            )?,
+            due: make.gauge("results_due", "Results of asynchronous calls that wait to be published")?,
         })
     }
 }
@@ -218,7 +222,7 @@ impl Pump {
         match self.outbox.trim().await {
             Ok(Backlog { due, given_up }) => {
                 self.counts.due.set(i64::try_from(due).unwrap_or(i64::MAX));
-                self.counts.lost.inc_by(given_up);
+                self.counts.became[Became::Lost].inc_by(given_up);
             }
             Err(error) => error!(%error, "results that wait cannot be counted"),
         }
@@ -236,14 +240,14 @@ impl Pump {
                 break;
             }
             match self.sink.publish(&result).await {
-                Published::Yes => self.counts.published.inc(),
-                Published::Unwanted => self.counts.unwanted.inc(),
+                Published::Yes => self.counts.became[Became::Published].inc(),
+                Published::Unwanted => self.counts.became[Became::Unwanted].inc(),
                 Published::Never(why) => {
-                    self.counts.lost.inc();
+                    self.counts.became[Became::Lost].inc();
                     error!(id = %result.id, device = %result.device, why = %PeerText::new(&why), "a result cannot be published; it is given up");
                 }
                 Published::NotYet(why) => {
-                    self.counts.delayed.inc();
+                    self.counts.became[Became::Delayed].inc();
                     return Some(why);
                 }
             }

@@ -2,7 +2,8 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntGauge, Registry};
+use prometheus::{Gauge, Registry};
+use thingcall_metrics::Maker;
 
 /// A gauge whose value is read when it is asked for.
 struct Fullness<F> {
@@ -17,9 +18,7 @@ pub(crate) fn register(
     limit: usize,
     read: impl Fn() -> f64 + Send + Sync + 'static,
 ) -> Result<(), prometheus::Error> {
-    let beside = IntGauge::new(format!("thingcall_{name}_limit"), format!("{help}: as many as there may be"))?;
-    beside.set(i64::try_from(limit).unwrap_or(i64::MAX));
-    registry.register(Box::new(beside))?;
+    Maker::new(registry).limit(&format!("{name}_limit"), &format!("{help}: as many as there may be"), limit)?;
     registry.register(Box::new(Fullness { gauge: Gauge::new(format!("thingcall_{name}"), help)?, read }))
 }
 

@@ -30,7 +30,7 @@ fn executed(result: &Result<Answer, CallError>) -> Executed {
 
 #[test]
 fn a_code_is_the_callers_in_both_modes() {
-    for mode in CallMode::ALL {
+    for mode in [CallMode::Sync, CallMode::Async] {
         for code in [200, 460, -7, i32::MAX] {
             assert_eq!(told(mode, tally(0, 0, &[]), answered(code)), replied(code.into()));
         }

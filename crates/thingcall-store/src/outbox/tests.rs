@@ -1,5 +1,6 @@
 //! The condition in SQL and the one in memory are the same.
 
+use enum_map::Enum;
 use sqlx::Connection;
 
 use super::*;
@@ -9,7 +10,7 @@ async fn sql_and_memory_say_the_same_of_every_command() {
     let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     sqlx::query("CREATE TABLE calls (qos INTEGER, state INTEGER, transport TEXT)").execute(&mut conn).await.unwrap();
     let states = [RecordState::Queued, RecordState::Sent, RecordState::Acked, RecordState::Ended];
-    let transports = || TransportKind::ALL.into_iter().map(Some).chain([None]);
+    let transports = || (0..TransportKind::LENGTH).map(|at| Some(TransportKind::from_usize(at))).chain([None]);
     for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
         for (state, transport) in states.into_iter().flat_map(|state| transports().map(move |of| (state, of))) {
             sqlx::query("DELETE FROM calls").execute(&mut conn).await.unwrap();

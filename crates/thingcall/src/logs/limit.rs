@@ -9,12 +9,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::Registry;
 use thingcall_core::PeerText;
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber, warn};
+use tracing::{Event, Subscriber, warn};
 use tracing_subscriber::layer::{Context, Layer};
+
+use super::by_level::ByLevel;
 
 /// The time within which lines are counted.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -30,7 +32,7 @@ pub(super) struct Limit(Arc<Kinds>);
 struct Kinds {
     lines_max: u32,
     kinds: Mutex<HashMap<u64, Kind>>,
-    left_out: LeftOut,
+    left_out: ByLevel,
 }
 
 /// Lines of one kind, in the present window.
@@ -42,13 +44,6 @@ struct Kind {
     about: String,
 }
 
-/// Counts lines left out, by level.
-struct LeftOut {
-    error: IntCounter,
-    warn: IntCounter,
-    info: IntCounter,
-}
-
 impl Limit {
     /// Lets so many lines of a kind pass in a second.
     ///
@@ -56,10 +51,7 @@ impl Limit {
     /// If its metric is registered already.
     pub(super) fn new(lines_max: u32, registry: &Registry) -> Result<Self, prometheus::Error> {
         let about = "Lines not logged, since too many of their kind came within a second";
-        let family = IntCounterVec::new(Opts::new("thingcall_log_messages_left_out_total", about), &["level"])?;
-        registry.register(Box::new(family.clone()))?;
-        let of = |level| family.get_metric_with_label_values(&[level]);
-        let left_out = LeftOut { error: of("error")?, warn: of("warn")?, info: of("info")? };
+        let left_out = ByLevel::register("log_messages_left_out_total", about, registry)?;
         Ok(Self(Arc::new(Kinds { lines_max, kinds: Mutex::default(), left_out })))
     }
 
@@ -112,17 +104,6 @@ impl Limit {
     /// Nothing that is done under this lock can panic half way.
     fn kinds(&self) -> MutexGuard<'_, HashMap<u64, Kind>> {
         self.0.kinds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl LeftOut {
-    fn inc(&self, level: Level) {
-        match level {
-            Level::ERROR => self.error.inc(),
-            Level::WARN => self.warn.inc(),
-            Level::INFO => self.info.inc(),
-            Level::DEBUG | Level::TRACE => {}
-        }
     }
 }
 
