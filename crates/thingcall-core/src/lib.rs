@@ -25,6 +25,7 @@ mod reply_sink;
 
 mod error;
 mod failure;
+mod no_journal;
 mod outcome;
 
 mod conditions;
@@ -56,6 +57,7 @@ pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, Outbox, Record, RecordState, UnwrittenReply,
 };
 pub use malformed::MalformedReply;
+pub use no_journal::NoJournal;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
 pub use problem::{Check, Problem, Problems, Section};

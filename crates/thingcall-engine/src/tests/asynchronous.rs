@@ -1,12 +1,15 @@
 //! Calls whose caller does not wait.
 
+use std::sync::Arc;
+
 use thingcall_core::{
-    Answer, CallError, CallId, CallMode, DeliverError, DropReason, MalformedReply, Outcome, Reply, ReplySink, Sent,
+    Answer, BuiltInOnly, CallError, CallId, CallMode, DeliverError, DropReason, Executed, MalformedReply, NoJournal,
+    Outcome, Reply, ReplySink, Sent,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
-use crate::Config;
 use crate::testbench::{Bench, SECOND, TOPIC, bench, bench_with, device, reply};
+use crate::{Config, Engine, EngineParts};
 
 async fn set_scene(bench: &Bench) -> Result<CallId, CallError> {
     let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await?;
@@ -32,6 +35,17 @@ async fn the_answer_is_the_id_and_the_record_waits_for_the_reply() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_journal_an_asynchronous_call_is_refused_before_it_leaves() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let (registry, handlers) = (bench.engine.registry.clone(), Arc::new(BuiltInOnly));
+    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers };
+    let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new()).unwrap();
+    let error = engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
+    assert!(error.to_string().contains("asynchronous calls are not kept here"), "{error}");
+    assert_eq!(error.executed(), Executed::No);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_malformed_reply_ends_the_record_as_such() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let id = set_scene(&bench).await.unwrap();
@@ -50,7 +64,7 @@ async fn a_device_that_is_away_is_no_failure_of_the_call() {
     assert_eq!(page(&bench, id), Some(Outcome::Offline));
     assert_eq!(bench.calls("async", "offline"), 1.0);
     let told = bench.engine.failures(&id.to_string()).remove(0);
-    let executed = thingcall_core::Executed::No;
+    let executed = Executed::No;
     assert_eq!((told.outcome, told.executed, told.code), (Outcome::Offline, executed, None), "its caller got no code");
 }
 
