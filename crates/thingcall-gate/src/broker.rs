@@ -7,21 +7,20 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use strum::VariantArray;
+
 use crate::denial::Denial;
 use crate::fields::{Fields, Form};
 use crate::who::{Doorkeeper, Who};
 
 /// What one kind of broker asks, and how it is answered in its words.
-pub(crate) trait BrokersQuestion: Copy + 'static {
+///
+/// Its list and its words, in paths and metrics, are derived.
+pub(crate) trait BrokersQuestion: Copy + VariantArray + Into<&'static str> {
     /// The broker's word in paths, metrics and logs.
     const BROKER: &'static str;
-    /// All it asks.
-    const ALL: &'static [Self];
     /// Whether it lets its other backends decide about a user that nobody knows here.
     const HAS_OTHER_BACKENDS: bool = false;
-
-    /// The question's word in paths and metrics.
-    fn word(self) -> &'static str;
 
     /// Who asks here, if that one may do what it wants to.
     fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial>;

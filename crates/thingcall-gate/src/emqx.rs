@@ -7,6 +7,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
+use strum::{IntoStaticStr, VariantArray};
 use thingcall_alink as alink;
 use thingcall_core::DeviceKey;
 
@@ -16,7 +17,8 @@ use crate::fields::{Fields, Form};
 use crate::who::{Attempt, ClientId, Doorkeeper, Who};
 
 /// What EMQX asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Question {
     /// May this client connect?
     Authn,
@@ -31,15 +33,7 @@ const NOT_FOR_DEVICES: [&str; 8] =
 
 impl BrokersQuestion for Question {
     const BROKER: &'static str = "emqx";
-    const ALL: &'static [Self] = &[Self::Authn, Self::Authz];
     const HAS_OTHER_BACKENDS: bool = true;
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Authn => "authn",
-            Self::Authz => "authz",
-        }
-    }
 
     fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
         match self {

@@ -28,7 +28,7 @@ macro_rules! endpoints {
             pub(crate) fn at(path: &str) -> Option<Self> {
                 let (broker, word) = path.split_once('/')?;
                 $(if broker == <$question>::BROKER {
-                    return <$question>::ALL.iter().find(|question| question.word() == word).copied().map(Self::$broker);
+                    return questions::<$question>().find(|(_, own)| *own == word).map(|(question, _)| Self::$broker(question));
                 })*
                 None
             }
@@ -45,7 +45,7 @@ macro_rules! endpoints {
 
             /// The word in the path and in metrics.
             pub(crate) fn word(self) -> &'static str {
-                match self { $(Self::$broker(question) => question.word()),* }
+                match self { $(Self::$broker(question) => question.into()),* }
             }
 
             /// Who asks here, if that one may do what it wants to.
@@ -76,5 +76,10 @@ endpoints! {
 }
 
 fn words_of<Q: BrokersQuestion>() -> Vec<(&'static str, &'static str)> {
-    Q::ALL.iter().map(|question| (Q::BROKER, question.word())).collect()
+    questions::<Q>().map(|(_, word)| (Q::BROKER, word)).collect()
+}
+
+/// All that a broker asks, each with its word.
+fn questions<Q: BrokersQuestion>() -> impl Iterator<Item = (Q, &'static str)> {
+    Q::VARIANTS.iter().map(|question| (*question, (*question).into()))
 }

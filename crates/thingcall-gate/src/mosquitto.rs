@@ -4,6 +4,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use strum::{IntoStaticStr, VariantArray};
 use thingcall_alink as alink;
 use thingcall_core::DeviceKey;
 
@@ -13,7 +14,8 @@ use crate::fields::{Fields, Form};
 use crate::who::{Attempt, ClientId, Doorkeeper, Who};
 
 /// What go-auth asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Question {
     /// May this user log in?
     User,
@@ -25,15 +27,6 @@ pub(crate) enum Question {
 
 impl BrokersQuestion for Question {
     const BROKER: &'static str = "mosquitto";
-    const ALL: &'static [Self] = &[Self::User, Self::Acl, Self::Superuser];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Acl => "acl",
-            Self::Superuser => "superuser",
-        }
-    }
 
     fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
         let username = fields.need("username")?;

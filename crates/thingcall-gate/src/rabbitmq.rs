@@ -10,6 +10,7 @@
 //! could send in another's name is a command it was given, where only replies are read.
 
 use axum::response::{IntoResponse, Response};
+use strum::{IntoStaticStr, VariantArray};
 use thingcall_alink as alink;
 use thingcall_core::DeviceKey;
 
@@ -20,7 +21,8 @@ use crate::fields::{Fields, Form};
 use crate::who::{Attempt, ClientId, Doorkeeper, Who, without_line_ends};
 
 /// What RabbitMQ asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Question {
     /// May this user log in? The one question that has a password.
     User,
@@ -34,16 +36,6 @@ pub(crate) enum Question {
 
 impl BrokersQuestion for Question {
     const BROKER: &'static str = "rabbitmq";
-    const ALL: &'static [Self] = &[Self::User, Self::Vhost, Self::Resource, Self::Topic];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Vhost => "vhost",
-            Self::Resource => "resource",
-            Self::Topic => "topic",
-        }
-    }
 
     fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
         let who = match self {
