@@ -121,14 +121,6 @@ fn commands(device: &str, [main, module]: [&str; 2], [plugin, broken]: [&str; 2]
 }
 
 #[test]
-fn bench_prints_objects_too() {
-    let line = "bench calls echo --rounds 2 --seconds 1 --devices 2 --in-flight 2";
-    let finished = run(words(line, &["--json"]));
-    assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert_eq!(objects(line, &finished).len(), 6, "{finished:?}");
-}
-
-#[test]
 fn errors_are_one_object_on_stdout() {
     let site = Site::embedded(&[]);
     let nowhere = tempfile::tempdir().expect("a scratch folder");
@@ -138,7 +130,6 @@ fn errors_are_one_object_on_stdout() {
         (format!("device list --data {nowhere}"), 1),
         (format!("call p/d s --data {nowhere}"), 1),
         (format!("plugin list --data {nowhere}"), 1),
-        (format!("bench --data {nowhere}"), 1),
         (format!("device show {PRODUCT}/nobody --data {data}"), 1),
         (format!("device add --product a1Nobody --data {data}"), 1),
         (format!("product show a1Nobody --data {data}"), 1),
@@ -152,7 +143,6 @@ fn errors_are_one_object_on_stdout() {
         ("device add".to_owned(), 2),
         ("device list --products".to_owned(), 2),
         ("plugin test /nowhere.so --decode 00 --config []".to_owned(), 1),
-        ("bench peers".to_owned(), 2),
         ("explain nothing".to_owned(), 2),
     ] {
         let finished = run(words(&line, &["--json"]));

@@ -76,3 +76,6 @@ impl Executed {
         self.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

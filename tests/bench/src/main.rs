@@ -43,6 +43,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -54,13 +55,24 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
+    match run(&read()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(format_args!("bench: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads the command line; a URL with a user, and so perhaps with a password, is not repeated where it is wrong.
+fn read() -> Args {
+    Args::try_parse().unwrap_or_else(|mut error| {
+        let user = |value: &str| value.contains("://") && value.contains('@');
+        if matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if user(value)) {
+            error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+        }
+        error.exit()
+    })
 }
 
 /// Measures until it is done or a signal comes. Either way all that was started ends, and what was stopped goes on.
