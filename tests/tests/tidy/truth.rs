@@ -110,3 +110,12 @@ fn unsafe_code_is_at_the_plugins_boundary_alone() {
 
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+#[test]
+fn pages_that_contributing_names_exist() {
+    let contributing = read(&root().join(".github/CONTRIBUTING.md"));
+    let named = contributing.split('`').filter(|word| word.ends_with(".md") || word.ends_with(".rs"));
+    let missing: Vec<_> = named.clone().filter(|path| !path.contains("foo") && !root().join(path).is_file()).collect();
+    assert!(named.count() > 8, "pages are found");
+    assert!(missing.is_empty(), "{missing:?}");
+}
