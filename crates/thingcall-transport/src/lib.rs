@@ -10,6 +10,7 @@
 //! after deliveries are refused and the session, with all that was queued on it, is gone.
 
 mod address;
+mod backoff;
 mod certificates;
 mod section;
 
@@ -24,6 +25,7 @@ mod transport;
 mod watch;
 
 pub use address::{BrokerAddress, Scheme};
+pub use backoff::Backoff;
 pub use certificates::{BrokerTls, certificates, no_authorities, of_certificate, of_private_key, private_key};
 pub use contact::{Contact, Found};
 pub use metrics::{ConnectResult, PublishResult, ReceivedKind, TransportMetrics, Unacknowledged};

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::backoff::Backoff;
 use crate::metrics::ConnectResult;
 use crate::protocol::{Ended, Protocol, Session};
 use crate::section::BrokerSection;
@@ -22,14 +23,14 @@ const GOOD_AFTER: Duration = Duration::from_secs(5);
 /// Keeps a connection until it is to stop.
 pub(crate) async fn supervise<P: Protocol>(protocol: Arc<P>, stop: CancellationToken) {
     let keys = protocol.config().keys();
-    let mut pause = keys.reconnect_pause_min;
+    let mut backoff = Backoff::new(keys.reconnect_pause_min, keys.reconnect_pause_max);
     while !stop.is_cancelled() {
         let ended = match connect(&protocol, &stop).await {
             Ok(session) => {
                 let began = Instant::now();
                 let ended = serve(&*protocol, session, &stop).await;
                 if began.elapsed() >= GOOD_AFTER {
-                    pause = keys.reconnect_pause_min;
+                    backoff.begin_anew();
                 }
                 ended
             }
@@ -45,12 +46,11 @@ pub(crate) async fn supervise<P: Protocol>(protocol: Arc<P>, stop: CancellationT
             return;
         }
         let why = PeerText::new(&ended.why);
-        warn!(broker = %keys.url, %why, retry_ms = pause.as_millis(), "no connection to the broker");
+        warn!(broker = %keys.url, %why, retry_ms = backoff.pause().as_millis(), "no connection to the broker");
         tokio::select! {
-            () = sleep(jittered(pause)) => {}
+            () = sleep(backoff.next_wait()) => {}
             () = stop.cancelled() => {}
         }
-        pause = (pause * 2).min(keys.reconnect_pause_max);
     }
 }
 
@@ -79,11 +79,6 @@ async fn serve<P: Protocol>(protocol: &P, mut session: P::Session, stop: &Cancel
     session.close().await;
     lost(protocol);
     ended
-}
-
-/// Half to all of the pause, so that instances that lost their broker together do not return together.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]

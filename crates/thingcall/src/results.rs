@@ -15,6 +15,7 @@ use prometheus::{IntCounter, IntGauge, Registry as Metering};
 use strum::IntoStaticStr;
 use thingcall_core::{Backlog, DeviceKey, EndedCall, PeerText, ResultsOutbox};
 use thingcall_metrics::Maker;
+use thingcall_transport::Backoff;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -31,8 +32,8 @@ const BATCH_RESULTS: usize = 256;
 const PUBLISHING_DEVICES_MAX: usize = 32;
 /// How long nothing is looked for unless something ended. Another process may end a call, and tells nobody.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-const PAUSE_MIN: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+const PAUSE_MIN: Duration = Duration::from_millis(400);
+const PAUSE_MAX: Duration = Duration::from_secs(20);
 /// What a stop leaves for the results that are on their way.
 const STOP_TIME: Duration = Duration::from_secs(2);
 /// And then for noting which of them were confirmed.
@@ -140,7 +141,7 @@ enum Round {
 
 impl Pump {
     async fn run(self, stop: CancellationToken) {
-        let mut pause = PAUSE_MIN;
+        let mut backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
         let mut told = false;
         let mut weighed: Option<Instant> = None;
         while !stop.is_cancelled() {
@@ -154,12 +155,10 @@ impl Pump {
                 if !std::mem::replace(&mut told, true) {
                     warn!(why = %PeerText::new(&why), "results cannot be published; they are kept and tried again");
                 }
-                let jittered = pause.mul_f64(1.0 + fastrand::f64());
-                tokio::select! { () = stop.cancelled() => {}, () = sleep(jittered) => {} }
-                pause = (pause * 2).min(PAUSE_MAX);
+                tokio::select! { () = stop.cancelled() => {}, () = sleep(backoff.next_wait()) => {} }
                 continue;
             }
-            pause = PAUSE_MIN;
+            backoff.begin_anew();
             if std::mem::take(&mut told) {
                 info!("results are published again");
             }
