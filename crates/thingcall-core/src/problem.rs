@@ -96,11 +96,17 @@ pub trait Section {
 
 /// Collects problems of one section.
 ///
-/// ```ignore
+/// ```
+/// use std::time::Duration;
+///
+/// use thingcall_core::{Check, Problem};
+///
+/// let (nonces_max, clock_skew) = (0, Duration::from_secs(900));
 /// let mut check = Check::default();
-/// check.at_least("nonces_max", self.nonces_max, 1);
-/// check.more_than_zero("clock_skew", self.clock_skew);
-/// check.into_problems()
+/// check.at_least("nonces_max", nonces_max, 1);
+/// check.more_than_zero("clock_skew", clock_skew);
+/// let problems: Vec<Problem> = check.into_problems();
+/// assert_eq!(problems[0].key, "nonces_max");
 /// ```
 #[derive(Debug, Default)]
 pub struct Check(Vec<Problem>);
