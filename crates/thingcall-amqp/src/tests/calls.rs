@@ -168,13 +168,10 @@ async fn replies_come_to_an_exclusive_queue_with_prefetch_and_a_limit() {
     };
     let _bench = Bench::ready(rabbit.amqp, &names, few).await;
     let own = names.replies.replace('.', "-");
-    let line = |args: &[&str]| {
-        let lines = rabbit.control(args);
-        lines.lines().find(|line| line.contains(&own)).unwrap().replace(|c: char| c.is_whitespace(), " ")
-    };
-    let queue = line(&["-q", "list_queues", "name", "exclusive", "auto_delete", "arguments"]);
+    let spaced = |line: String| line.replace(char::is_whitespace, " ");
+    let queue = spaced(rabbit.line(&["list_queues", "name", "exclusive", "auto_delete", "arguments"], &own).await);
     assert!(queue.contains("true true") && queue.contains("1234"), "{queue}");
-    let consumer = line(&["-q", "list_consumers", "queue_name", "ack_required", "prefetch_count"]);
+    let consumer = spaced(rabbit.line(&["list_consumers", "queue_name", "ack_required", "prefetch_count"], &own).await);
     assert!(consumer.ends_with("true 17"), "{consumer}");
 }
 

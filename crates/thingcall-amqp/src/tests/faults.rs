@@ -133,9 +133,8 @@ async fn a_queue_that_is_deleted_under_us_comes_back() {
     let command = device.command().await;
     let own = command.properties.headers().as_ref().unwrap().inner()["thingcall-command"].clone();
     let own = String::from_utf8(own.as_long_string().unwrap().as_bytes().to_vec()).unwrap();
-    let queues = rabbit.control(&["-q", "list_queues", "name"]);
-    let queue = queues.lines().find(|queue| queue.contains(&own)).unwrap();
-    rabbit.control(&["eval", &delete(queue)]);
+    let queue = rabbit.line(&["list_queues", "name"], &own).await;
+    rabbit.control(&["eval", &delete(&queue)]);
     assert!(matches!(bench.told().await, Told::Lost));
     bench.until_ready().await;
     device.answer(&command, br#"{"id":"1","code":200}"#, BasicProperties::default()).await;

@@ -104,6 +104,18 @@ impl Rabbit {
         text
     }
 
+    /// The line of a list that names this. Waits for it: a list leaves out what its server did not say in time.
+    pub(super) async fn line(&self, list: &[&str], named: &str) -> String {
+        let mut line = None;
+        let all = [&["-q"], list].concat();
+        let find = || {
+            line = self.control(&all).lines().find(|line| line.contains(named)).map(str::to_owned);
+            line.is_some()
+        };
+        super::until(&format!("in {list:?}: {named}"), find).await;
+        line.unwrap()
+    }
+
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
