@@ -73,6 +73,8 @@ impl Fault {
             | CallError::Device { .. }
             | CallError::InvalidReply(_)
             | CallError::TransportDown
+            | CallError::NoLease
+            | CallError::LeaseLost(_)
             | CallError::TransportLost
             | CallError::Plugin { .. }
             | CallError::Refused { .. }

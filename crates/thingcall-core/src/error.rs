@@ -175,6 +175,14 @@ pub enum CallError {
     /// Shut down after the call was sent.
     #[error("the server shut down before device {0} answered; it may have executed the call")]
     CutOff(String),
+    /// This instance holds no slot, so it may make no id for a call.
+    #[error(
+        "this server instance has no lease in its store and takes no calls until it has; try again, another one may"
+    )]
+    NoLease,
+    /// This instance lost its slot after the call was sent.
+    #[error("this server instance lost its lease before device {0} answered; it may have executed the call")]
+    LeaseLost(String),
     /// An asynchronous call that could not be written down; the text says why.
     #[error("the call could not be recorded: {why}; {}", match executed { Executed::No => "it was not sent", Executed::Maybe | Executed::Yes => "it may be sent all the same" })]
     NotRecorded {
@@ -211,6 +219,7 @@ impl CallError {
             Self::Plugin { .. } | Self::PluginSilent { .. } => Outcome::PluginFailed,
             Self::Refused { .. } => Outcome::Denied,
             Self::Draining | Self::CutOff(_) => Outcome::Draining,
+            Self::NoLease | Self::LeaseLost(_) => Outcome::NoLease,
         }
     }
 
@@ -232,9 +241,13 @@ impl CallError {
             Self::NotDelivered(_) => ErrorCode::RrpcFailed,
             Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
             Self::Overloaded(_) => ErrorCode::RateLimit,
-            Self::Plugin { .. } | Self::Draining | Self::CutOff(_) | Self::NotRecorded { .. } | Self::Internal(_) => {
-                ErrorCode::SystemException
-            }
+            Self::Plugin { .. }
+            | Self::Draining
+            | Self::CutOff(_)
+            | Self::NoLease
+            | Self::LeaseLost(_)
+            | Self::NotRecorded { .. }
+            | Self::Internal(_) => ErrorCode::SystemException,
         }
     }
 
@@ -243,6 +256,7 @@ impl CallError {
         match self {
             Self::WentOffline(_)
             | Self::CutOff(_)
+            | Self::LeaseLost(_)
             | Self::Timeout { .. }
             | Self::TransportLost
             | Self::InvalidReply(_) => Executed::Maybe,
@@ -265,6 +279,7 @@ impl CallError {
             | Self::TransportDown
             | Self::Overloaded(_)
             | Self::Draining
+            | Self::NoLease
             | Self::Internal(_) => Executed::No,
         }
     }

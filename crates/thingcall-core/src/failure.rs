@@ -48,9 +48,11 @@ impl FailedAt {
             | CallError::TooLarge(_) => Self::Check,
             CallError::Plugin { .. } | CallError::PluginSilent { .. } | CallError::Refused { .. } => Self::Plugin,
             CallError::Device { .. } | CallError::InvalidReply(_) => Self::Answer,
-            CallError::WentOffline(_) | CallError::Timeout { .. } | CallError::TransportLost | CallError::CutOff(_) => {
-                Self::Device
-            }
+            CallError::WentOffline(_)
+            | CallError::Timeout { .. }
+            | CallError::TransportLost
+            | CallError::CutOff(_)
+            | CallError::LeaseLost(_) => Self::Device,
             CallError::Internal(_) if sent => Self::Device,
             CallError::Offline(_)
             | CallError::Expired { .. }
@@ -59,6 +61,7 @@ impl FailedAt {
             | CallError::TransportDown
             | CallError::Overloaded(_)
             | CallError::Draining
+            | CallError::NoLease
             | CallError::Internal(_) => Self::Send,
         }
     }

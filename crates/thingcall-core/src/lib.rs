@@ -3,7 +3,8 @@
 //! Read in this order: what names things ([`DeviceKey`], [`ServiceId`], [`CallId`]), what a caller asks ([`Request`]) and what it becomes
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
-//! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`].
+//! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
+//! [`Leases`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
@@ -11,6 +12,7 @@
 //! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs by itself.
 
 mod ids;
+mod slots;
 mod time;
 
 mod device;
@@ -35,6 +37,7 @@ mod problem;
 mod access;
 mod handler;
 mod journal;
+mod leases;
 mod results;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -56,6 +59,7 @@ pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, Produc
 pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, Outbox, Record, RecordState, UnwrittenReply,
 };
+pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use malformed::MalformedReply;
 pub use no_journal::NoJournal;
 pub use outcome::{Executed, Outcome};
@@ -65,6 +69,7 @@ pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody};
 pub use reply_sink::ReplySink;
 pub use results::{Backlog, EndedCall, ResultsOutbox};
+pub use slots::Slots;
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

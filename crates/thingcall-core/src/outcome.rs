@@ -41,6 +41,8 @@ pub enum Outcome {
     Cancelled,
     /// thingcall is shutting down.
     Draining,
+    /// This instance has no lease in the store, or lost it.
+    NoLease,
     /// A fault of thingcall's own.
     Internal,
 }

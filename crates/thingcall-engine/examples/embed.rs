@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use async_trait::async_trait;
 use thingcall_core::{
     Answer, BuiltInOnly, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, NoJournal, Presence,
-    Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Transport, TransportKind, TransportName,
-    UnixMillis,
+    Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport, TransportKind,
+    TransportName, UnixMillis,
 };
 use thingcall_engine::{Config, Engine, EngineParts, Invoked};
 use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings, ThingModel};
@@ -67,7 +67,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     registry.put_device(Device { key: key.clone(), iot_id: IotId::try_from("1")?, enabled: true, transport: None });
 
-    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers: Arc::new(BuiltInOnly) };
+    let slots = Slots::alone(0);
+    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers: Arc::new(BuiltInOnly), slots };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new())?;
     let loopback = Arc::new(Loopback(OnceLock::from(Arc::downgrade(&engine))));
     engine.attach(loopback);

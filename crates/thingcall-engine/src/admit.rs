@@ -53,11 +53,11 @@ impl Engine {
         Ok(Checks { device, product, codec, mode, mended })
     }
 
-    /// Makes a call of a request that was checked.
-    pub(crate) fn admit(&self, request: Request, checks: Checks) -> Admitted {
+    /// Makes a call of a request that was checked, with an id in this slot.
+    pub(crate) fn admit(&self, request: Request, slot: u8, checks: Checks) -> Admitted {
         let Checks { device, product, codec, mode, mended } = checks;
         let call = Call {
-            id: self.ids.next(|id| self.pending.contains(id)),
+            id: self.ids.next(slot, |id| self.pending.contains(id)),
             request_id: request.request_id,
             device,
             service: request.service,

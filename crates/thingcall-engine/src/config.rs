@@ -39,8 +39,9 @@ pub struct Config {
     pub slow_call: Duration,
     /// Whether calls that succeed leave a line in the log too.
     pub log_successes: bool,
-    /// This instance's slot in call ids, 0 to 63: different for every instance that shares a broker.
-    pub instance_slot: u8,
+    /// The slot in call ids that this instance asks for, 0 to 63. Without it, the store it shares with others leases it a
+    /// free one, and on a store of its own it is 0.
+    pub instance_slot: Option<u8>,
     /// The transport for devices that were never heard of and have none set, nor their products: `embedded`, `mqtt`,
     /// `amqp`, or the name of a further broker. Without it, the first that may have the device.
     pub default_transport: Option<TransportName>,
@@ -60,7 +61,7 @@ impl Default for Config {
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),
             log_successes: false,
-            instance_slot: 0,
+            instance_slot: None,
             default_transport: None,
         }
     }
@@ -85,8 +86,9 @@ impl Section for Config {
         ] {
             check.at_most(key, max.get(), HELD_MAX);
         }
-        let slot = self.instance_slot <= CallId::SLOT_MAX;
-        check.must(slot, "instance_slot", self.instance_slot, format!("0 to {}", CallId::SLOT_MAX));
+        if let Some(slot) = self.instance_slot {
+            check.must(slot <= CallId::SLOT_MAX, "instance_slot", slot, format!("0 to {}", CallId::SLOT_MAX));
+        }
         check.into_problems()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_core::{CallError, DeviceKey, Handlers, Journal, Outcome, Transport, UnixMillis};
+use thingcall_core::{CallError, DeviceKey, Handlers, Journal, Outcome, Slots, Transport, UnixMillis};
 use thingcall_metrics::{Maker, gauge_of};
 use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
@@ -34,6 +34,7 @@ pub struct Engine {
     pub(crate) router: Router,
     pub(crate) transports: Transports,
     pub(crate) ids: IdSource,
+    pub(crate) slots: Slots,
     pub(crate) pending: PendingCalls,
     pub(crate) late: LateReplies,
     pub(crate) raw: Translations,
@@ -55,6 +56,8 @@ pub struct EngineParts {
     pub journal: Arc<dyn Journal>,
     /// Who handles calls beside the built-in path.
     pub handlers: Arc<dyn Handlers>,
+    /// The slots of call ids that are held: whose ids new calls get, and whose replies are ours.
+    pub slots: Slots,
 }
 
 impl Engine {
@@ -67,7 +70,7 @@ impl Engine {
         let metrics = Arc::new(Metrics::register(make, &config)?);
         let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
-        let EngineParts { registry, journal, handlers } = parts;
+        let EngineParts { registry, journal, handlers, slots } = parts;
         let around = Surroundings {
             journal: journal.clone(),
             registry: registry.clone(),
@@ -82,7 +85,8 @@ impl Engine {
             journal,
             router: Router::new(handlers),
             transports: Transports::new(config.default_transport),
-            ids: IdSource::new(config.instance_slot),
+            ids: IdSource::new(),
+            slots,
             pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
             late: LateReplies::new(config.late_replies_max.get(), around),
             turns: Turns::default(),
@@ -145,6 +149,12 @@ impl Engine {
         self.raw.finish(within).await;
         self.late.finish(within).await;
         left
+    }
+
+    /// The slots are lost: ends the calls that wait, since nobody hears what answers them. To be called after
+    /// [`Slots::let_go_of_all`], from which on none is taken.
+    pub fn lease_lost(&self) {
+        self.pending.lease_lost();
     }
 
     /// Notes that a call runs, until the token is dropped.

@@ -125,6 +125,7 @@ const fn is_ours(outcome: Outcome) -> bool {
         | Outcome::Overloaded
         | Outcome::PluginFailed
         | Outcome::TransportDown
+        | Outcome::NoLease
         | Outcome::NotDelivered
         | Outcome::InvalidReply => true,
         Outcome::Ok

@@ -4,26 +4,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use thingcall_core::CallId;
 
-/// Counts up from a random point in this instance's slot, so that ids of calls before a restart do not come back soon.
+/// Counts up from a random point, so that ids of calls before a restart, or of a slot's holder before, do not come back soon.
 #[derive(Debug)]
 pub(crate) struct IdSource {
-    slot: u8,
     counter: AtomicU32,
 }
 
 impl IdSource {
-    pub(crate) fn new(slot: u8) -> Self {
-        Self::starting_at(slot, fastrand::u32(..))
+    pub(crate) fn new() -> Self {
+        Self::starting_at(fastrand::u32(..))
     }
 
-    pub(crate) fn starting_at(slot: u8, counter: u32) -> Self {
-        Self { slot, counter: AtomicU32::new(counter) }
+    pub(crate) fn starting_at(counter: u32) -> Self {
+        Self { counter: AtomicU32::new(counter) }
     }
 
-    /// The next id that is not `in_use`.
-    pub(crate) fn next(&self, in_use: impl Fn(CallId) -> bool) -> CallId {
+    /// The next id in this slot that is not `in_use`.
+    pub(crate) fn next(&self, slot: u8, in_use: impl Fn(CallId) -> bool) -> CallId {
         loop {
-            let id = CallId::new(self.slot, self.counter.fetch_add(1, Ordering::Relaxed));
+            let id = CallId::new(slot, self.counter.fetch_add(1, Ordering::Relaxed));
             if !in_use(id) {
                 return id;
             }
@@ -37,16 +36,16 @@ mod tests {
 
     #[test]
     fn an_id_in_use_is_passed_over() {
-        let ids = IdSource::starting_at(3, 7);
+        let ids = IdSource::starting_at(7);
         let busy = [CallId::new(3, 7), CallId::new(3, 8)];
-        assert_eq!(ids.next(|id| busy.contains(&id)), CallId::new(3, 9));
+        assert_eq!(ids.next(3, |id| busy.contains(&id)), CallId::new(3, 9));
     }
 
     #[test]
     fn the_counter_wraps_within_its_slot() {
-        let ids = IdSource::starting_at(63, (1 << 26) - 1);
-        assert_eq!(ids.next(|_| false), CallId::new(63, (1 << 26) - 1));
-        let wrapped = ids.next(|_| false);
+        let ids = IdSource::starting_at((1 << 26) - 1);
+        assert_eq!(ids.next(63, |_| false), CallId::new(63, (1 << 26) - 1));
+        let wrapped = ids.next(63, |_| false);
         assert_eq!((wrapped.slot(), wrapped), (63, CallId::new(63, 0)));
     }
 }

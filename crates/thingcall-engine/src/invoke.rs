@@ -52,11 +52,12 @@ impl Engine {
         let (started, deadline, fails_by_code) = (Instant::now(), request.deadline, request.fails_by_code);
         let refused = |error: &CallError| self.not_admitted(&request, error, started.elapsed());
         let running = self.enter().inspect_err(refused)?;
+        let slot = self.slots.own().ok_or(CallError::NoLease).inspect_err(refused)?;
         let checks = self.check(&request);
         let validated = Instant::now();
         self.metrics.stage_took(Stage::Validate, validated - started);
         let checks = checks.inspect_err(refused)?;
-        let admitted = self.admit(request, checks);
+        let admitted = self.admit(request, slot, checks);
         Ok(Begun { _running: running, admitted, deadline, started, validated, fails_by_code })
     }
 

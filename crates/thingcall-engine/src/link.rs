@@ -126,7 +126,8 @@ impl<'a> Link<'a> {
     }
 
     fn next_id(&self) -> CallId {
-        self.engine.ids.next(|id| self.engine.pending.contains(id))
+        // Of the call's slot, though it may be lost by now: then nobody hears an answer, and the store takes no record.
+        self.engine.ids.next(self.call.id.slot(), |id| self.engine.pending.contains(id))
     }
 
     /// Puts the command into the device's own bytes, where it speaks them. They may hold the id.

@@ -53,6 +53,8 @@ pub(crate) enum End {
     TransportLost,
     /// The engine stops.
     CutOff,
+    /// The slot of its id is lost.
+    LeaseLost,
 }
 
 /// Why a call cannot be opened.
@@ -205,6 +207,11 @@ impl PendingCalls {
     /// Ends every call: the engine stops.
     pub(crate) fn cut_off(&self) {
         self.end_all(|_| true, || End::CutOff);
+    }
+
+    /// Ends every call: their slots are lost, and with them the replies.
+    pub(crate) fn lease_lost(&self) {
+        self.end_all(|_| true, || End::LeaseLost);
     }
 
     fn end_all(&self, ended: impl Fn(&Waiter) -> bool, end: impl Fn() -> End) {

@@ -19,7 +19,7 @@ use crate::dropped::result_of;
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
     pub(crate) fn translate(&self, mut raw: RawReply, topic: &str) {
-        if raw.topic_id.is_some_and(|id| id.slot() != self.config.instance_slot) {
+        if raw.topic_id.is_some_and(|id| !self.slots.holds(id)) {
             return self.drop_raw(&raw, topic, DropReason::OtherInstance);
         }
         let Some(codec) = self.router.codec(&raw.device.product) else {

@@ -82,7 +82,7 @@ impl Engine {
     /// What became of a reply; `None` if the journal has to say.
     fn match_reply(&self, reply: Reply, topic: &str) -> Option<ReplyResult> {
         let Some(id) = reply.id() else { return Some(self.drop_reply(&reply, topic, without_id(&reply))) };
-        if id.slot() != self.config.instance_slot {
+        if !self.slots.holds(id) {
             return Some(self.drop_reply(&reply, topic, DropReason::OtherInstance));
         }
         // The topic's id alone is no word of the device's: one SDK mixes them up when calls overlap.

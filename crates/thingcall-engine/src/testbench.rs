@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use thingcall_core::testing::{self, MemoryJournal};
 use thingcall_core::{
     BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId, Outcome,
-    Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, SyncTopic, Transport,
-    TransportKind, TransportName, UnixMillis,
+    Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, SyncTopic,
+    Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel};
 use tokio::sync::Notify;
@@ -129,6 +129,7 @@ impl Registry for OneDevice {
 pub(crate) struct Bench {
     pub(crate) engine: Arc<Engine>,
     pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) slots: Slots,
     pub(crate) delivered: Arc<Mutex<Vec<CallId>>>,
     /// Notified when a command reaches the transport.
     pub(crate) arrived: Arc<Notify>,
@@ -183,12 +184,14 @@ pub(crate) fn bench_handled(
     let registry = Arc::new(OneDevice(Mutex::new(found), Mutex::default()));
     let journal = Arc::new(MemoryJournal::default());
     let metering = prometheus::Registry::new();
-    let engine = Engine::new(config, EngineParts { registry, journal: journal.clone(), handlers }, &metering).unwrap();
+    let slots = Slots::alone(0);
+    let parts = EngineParts { registry, journal: journal.clone(), handlers, slots: slots.clone() };
+    let engine = Engine::new(config, parts, &metering).unwrap();
     let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     let behaviour = Box::new(behaviour);
     engine.attach(Arc::new(Wire { behaviour, answering, delivered: delivered.clone(), arrived: arrived.clone() }));
-    Bench { engine, journal, delivered, arrived, metering }
+    Bench { engine, journal, slots, delivered, arrived, metering }
 }
 
 pub(crate) fn bench(

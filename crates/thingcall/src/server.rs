@@ -10,7 +10,7 @@ use std::time::Duration;
 use prometheus::Registry as Metering;
 use thingcall_api::Front;
 use thingcall_broker::Broker;
-use thingcall_core::{AccessKey, ResultsOutbox, UnixMillis};
+use thingcall_core::{AccessKey, ResultsOutbox, Slots, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
@@ -104,7 +104,8 @@ impl Server {
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
         let handlers = plugins.clone();
-        let parts = thingcall_engine::EngineParts { registry: store.clone(), journal: store.clone(), handlers };
+        let slots = Slots::alone(config.engine.instance_slot.unwrap_or(0));
+        let parts = thingcall_engine::EngineParts { registry: store.clone(), journal: store.clone(), handlers, slots };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
         let parts =

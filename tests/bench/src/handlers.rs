@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use thingcall_core::{
     Answer, BuiltInOnly, Call, CallError, Codec, Command, Conditions, Deadline, DeliverError, Delivery, DeviceKey,
     DeviceLink, DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request,
-    RequestId, Sent, Transport, TransportKind, TransportName,
+    RequestId, Sent, Slots, Transport, TransportKind, TransportName,
 };
 use thingcall_engine::Engine;
 use thingcall_loader::{Execution, PluginConfig, PluginConfigs, Plugins};
@@ -121,8 +121,8 @@ impl Bench {
     }
 
     fn row(&self, name: &'static str, handlers: Arc<dyn Handlers>, at_once: u32) -> anyhow::Result<Row> {
-        let parts =
-            thingcall_engine::EngineParts { registry: self.store.clone(), journal: self.store.clone(), handlers };
+        let (registry, journal, slots) = (self.store.clone(), self.store.clone(), Slots::alone(0));
+        let parts = thingcall_engine::EngineParts { registry, journal, handlers, slots };
         let engine = Engine::new(thingcall_engine::Config::default(), parts, &Metering::new())?;
         let sink: Weak<Engine> = Arc::downgrade(&engine);
         let wire = Arc::new(Wire { engine: OnceLock::from(sink) });

@@ -11,8 +11,8 @@ use thingcall_alink::{payload, request_topic};
 use thingcall_api::Front;
 use thingcall_api::sign::{self, Signer};
 use thingcall_core::{
-    Args, BuiltInOnly, CallId, CallMode, Deadline, Delivery, DeviceRef, Qos, Request, RequestId, ServiceId, SyncTopic,
-    UnixMillis,
+    Args, BuiltInOnly, CallId, CallMode, Deadline, Delivery, DeviceRef, Qos, Request, RequestId, ServiceId, Slots,
+    SyncTopic, UnixMillis,
 };
 use thingcall_engine::Engine;
 use thingcall_listen::Serving;
@@ -50,6 +50,7 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
         registry: site.clone(),
         journal: site.clone(),
         handlers: Arc::new(BuiltInOnly),
+        slots: Slots::alone(0),
     };
     let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
     wire.engine.get_or_init(|| Arc::downgrade(&engine));

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use anyhow::{Context as _, bail};
 use prometheus::Registry as Metering;
 use stats_alloc::Region;
-use thingcall_core::{BuiltInOnly, CallError};
+use thingcall_core::{BuiltInOnly, CallError, Slots};
 use thingcall_engine::{Config, Engine, Invoked};
 
 use crate::paths;
@@ -34,6 +34,7 @@ pub(crate) fn bytes_each<A: GlobalAlloc>(region: &Region<'_, A>, calls: usize) -
         registry: site.clone(),
         journal: site.clone(),
         handlers: Arc::new(BuiltInOnly),
+        slots: Slots::alone(0),
     };
     let config = Config { pending_calls_max: NonZeroUsize::MIN.saturating_add(calls), ..Config::default() };
     let engine = Engine::new(config, parts, &Metering::new())?;

@@ -13,7 +13,7 @@ fn words_of_outcomes_and_ways_stay_as_they_are() {
     assert_eq!(
         words::<Outcome>(),
         "ok device_error timeout offline not_delivered invalid_args invalid_reply too_large unknown_target denied throttled \
-         overloaded transport_down plugin_failed cancelled draining internal"
+         overloaded transport_down plugin_failed cancelled draining no_lease internal"
     );
     assert_eq!(words::<TransportKind>(), "embedded mqtt amqp plugin");
     assert_eq!(words::<CallMode>(), "sync async");

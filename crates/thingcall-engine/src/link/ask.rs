@@ -60,6 +60,10 @@ impl Link<'_> {
         let now = if delivery.raw.is_some() { Instant::now() } else { began };
         let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
+        // A plugin takes its time, and the slot may be lost meanwhile. Lost from here on, it ends what the map holds.
+        if !self.engine.slots.holds(delivery.id) {
+            return Err(CallError::NoLease);
+        }
         if delivery.raw.is_some() {
             self.engine.pending.asks(delivery.id, &delivery.service);
         }
@@ -86,6 +90,7 @@ impl Link<'_> {
             End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
             End::TransportLost => Err(CallError::TransportLost),
             End::CutOff => Err(CallError::CutOff(self.call.device.key.to_string())),
+            End::LeaseLost => Err(CallError::LeaseLost(self.call.device.key.to_string())),
         }
     }
 }

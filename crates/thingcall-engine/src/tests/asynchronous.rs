@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingcall_core::{
     Answer, BuiltInOnly, CallError, CallId, CallMode, DeliverError, DropReason, Executed, MalformedReply, NoJournal,
-    Outcome, Reply, ReplySink, Sent,
+    Outcome, Reply, ReplySink, Sent, Slots,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
@@ -38,7 +38,7 @@ async fn the_answer_is_the_id_and_the_record_waits_for_the_reply() {
 async fn without_a_journal_an_asynchronous_call_is_refused_before_it_leaves() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let (registry, handlers) = (bench.engine.registry.clone(), Arc::new(BuiltInOnly));
-    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers };
+    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers, slots: Slots::alone(0) };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new()).unwrap();
     let error = engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
     assert!(error.to_string().contains("asynchronous calls are not kept here"), "{error}");

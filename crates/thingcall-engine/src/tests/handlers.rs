@@ -8,6 +8,7 @@ use thingcall_core::{
     ProductKey, ReplyBody, Sent,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck};
+use tokio::time::sleep;
 
 use crate::Config;
 use crate::testbench::{Bench, SECOND, answers_after, bench_handled};
@@ -19,6 +20,7 @@ enum Does {
     Answers(i64, &'static str),
     AsksAndRefuses,
     AnswersForOneThatIsAway,
+    Thinks,
 }
 
 struct One(Does);
@@ -49,6 +51,10 @@ impl Handler for One {
                 Ok(answer) => answer,
                 Err(_) => own(200, "{}"),
             }),
+            Does::Thinks => {
+                sleep(2 * SECOND).await;
+                device.call(command()).await
+            }
             Does::AsksAndRefuses => device.call(command()).await.map(|_| own(460, "{}")),
         }
     }
@@ -166,4 +172,16 @@ async fn a_refusal_after_a_command_says_that_it_may_have_been_executed() {
     let refused = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
     assert_eq!(refused.executed(), Executed::Maybe);
     assert_eq!(bench.delivered.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_is_lost_before_a_command_leaves_keeps_it_here() {
+    let bench = bench(Does::Thinks);
+    let (result, ()) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+        sleep(SECOND).await;
+        bench.slots.let_go_of_all();
+        bench.engine.lease_lost();
+    });
+    assert_eq!((result, bench.delivered.lock().unwrap().len()), (Err(CallError::NoLease), 0));
+    bench.assert_empty();
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, CallError, CallId, CallMode, DeliverError, Repair, ReplyBody, ReplySink, Sent, TransportName,
+    Answer, CallError, CallId, CallMode, DeliverError, Executed, Repair, ReplyBody, ReplySink, Sent, TransportName,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
@@ -263,5 +263,32 @@ async fn calls_that_outlast_a_drain_are_told_what_may_have_happened() {
     });
     assert_eq!((left, result), (1, Err(CallError::CutOff("pk1/dev1".to_owned()))));
     assert_eq!(began.elapsed(), SECOND);
+    bench.assert_empty();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_slot_no_call_is_taken_and_with_another_one_it_goes_on() {
+    let bench = bench(answers_after(SECOND, r#"{"mean":7}"#));
+    bench.slots.let_go_of_all();
+    let refused = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await;
+    assert_eq!(refused, Err(CallError::NoLease));
+    let told = bench.metric(r#"thingcall_calls_total{mode="unknown",outcome="no_lease",transport="none"}"#);
+    assert_eq!((told, bench.delivered.lock().unwrap().len()), (1.0, 0));
+    bench.slots.set_own(5);
+    let invoked = bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    assert_eq!(invoked.id.slot(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_when_the_lease_is_lost_are_told_what_may_have_happened() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let began = Instant::now();
+    let (result, ()) = tokio::join!(bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)), async {
+        bench.arrived.notified().await;
+        bench.slots.let_go_of_all();
+        bench.engine.lease_lost();
+    });
+    assert_eq!(result, Err(CallError::LeaseLost("pk1/dev1".to_owned())));
+    assert_eq!((result.unwrap_err().executed(), began.elapsed().as_secs()), (Executed::Maybe, 0));
     bench.assert_empty();
 }
