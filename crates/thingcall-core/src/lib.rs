@@ -4,7 +4,7 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`].
+//! [`Leases`], [`SharedNonces`], [`SharedQuota`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
@@ -39,6 +39,7 @@ mod handler;
 mod journal;
 mod leases;
 mod results;
+mod shared;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod transport;
@@ -69,6 +70,7 @@ pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody};
 pub use reply_sink::ReplySink;
 pub use results::{Backlog, EndedCall, ResultsOutbox};
+pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
 pub use slots::Slots;
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};

@@ -1,14 +1,19 @@
-//! For tests of whoever stands at a seam of this crate: what every journal must do, and one that keeps all in memory.
+//! For tests of whoever stands at a seam of this crate: what every journal must do, and what everything that instances
+//! share; beside it one of each that keeps all in memory.
 
 #![allow(clippy::expect_used, reason = "what breaks here breaks a test")]
 
 mod contract;
 mod memory;
+mod memory_shared;
+mod shared;
 
 use std::sync::{Arc, mpsc};
 
 pub use contract::{UnderTest, assert_journal};
 pub use memory::MemoryJournal;
+pub use memory_shared::{MemoryNonces, MemoryQuota};
+pub use shared::{SharedUnderTest, assert_shared_nonces, assert_shared_quota};
 
 use crate::{
     Args, CallId, CallMode, Completion, Delivery, Device, Ending, Journal, JournalEntry, Qos, Repairs, Reply,

@@ -1,10 +1,10 @@
-//! The journal in memory keeps the contract.
+//! What is kept in memory keeps the contracts.
 
 use std::future::ready;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::{DeviceKey, IotId};
+use crate::{DeviceKey, IotId, SharedNonces, SharedQuota};
 
 fn device(name: &str) -> Arc<Device> {
     let key = DeviceKey { product: "p".try_into().unwrap(), name: name.try_into().unwrap() };
@@ -18,7 +18,29 @@ fn the_journal_in_memory_keeps_the_contract() {
         let devices = [device("d1"), device("d2")];
         ready(UnderTest { journal: journal.clone(), outbox: journal, devices, keeps: Box::new(()) })
     };
-    let checked = std::pin::pin!(assert_journal(make));
-    // It never waits for anything.
-    assert_eq!(checked.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    at_once(assert_journal(make));
+}
+
+/// It never waits for anything.
+fn at_once(checked: impl Future<Output = ()>) {
+    assert_eq!(std::pin::pin!(checked).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+}
+
+#[test]
+fn nonces_in_memory_keep_the_contract() {
+    let make = || {
+        let began = UnixMillis::now().0 / 1000 * 1000 + 1000;
+        let nonces: Arc<dyn SharedNonces> = Arc::new(MemoryNonces::began(UnixMillis(began)));
+        ready(SharedUnderTest { instances: [nonces.clone(), nonces], keeps: Box::new(()) })
+    };
+    at_once(assert_shared_nonces(make));
+}
+
+#[test]
+fn a_quota_in_memory_keeps_the_contract() {
+    let make = || {
+        let quota: Arc<dyn SharedQuota> = MemoryQuota::new(|| UnixMillis::now().0 * 1000);
+        ready(SharedUnderTest { instances: [quota.clone(), quota], keeps: Box::new(()) })
+    };
+    at_once(assert_shared_quota(make));
 }
