@@ -88,9 +88,9 @@ pub struct Want {
 pub struct Grant {
     /// Calls that are reserved.
     pub calls: u32,
-    /// How many are left for all, once these are taken. Less than none where more were used than there were: they are
-    /// paid back before anything is reserved again.
-    pub left: i64,
+    /// How long the bucket takes to fill up again once these are taken, if nobody takes more. Longer than a second where
+    /// more were used than there were: they are paid back before anything is reserved again.
+    pub full_in: Duration,
 }
 
 /// Microseconds of a second: how long an empty bucket takes to fill up.
@@ -107,9 +107,10 @@ impl Want {
         let given_back = full_at.max(now).saturating_sub(unused).max(now);
         let settled = given_back.saturating_add(micros(self.used));
         let room = now.saturating_add(FULL_MICROS).saturating_sub(settled);
-        let left = room.saturating_mul(max).div_euclid(FULL_MICROS);
-        let calls = u32::try_from(left.max(0)).unwrap_or(u32::MAX).min(self.ahead);
-        (settled.saturating_add(micros(calls)), Grant { calls, left: left - i64::from(calls) })
+        let left = room.max(0).saturating_mul(max) / FULL_MICROS;
+        let calls = u32::try_from(left).unwrap_or(u32::MAX).min(self.ahead);
+        let full_at = settled.saturating_add(micros(calls));
+        (full_at, Grant { calls, full_in: Duration::from_micros(full_at.abs_diff(now)) })
     }
 }
 
