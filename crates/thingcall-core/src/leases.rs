@@ -16,8 +16,10 @@ use crate::UnixMillis;
 /// What an instance tells the others of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Its name, which people gave or chance did; no two that live have the same.
+    /// Its name, which people gave or chance did.
     pub name: String,
+    /// Chosen by chance at each start: tells it from others of its name, and from itself before.
+    pub run: u64,
     /// Where its API listens.
     pub api: String,
     /// Where its operator's listener is.

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, reason = "what breaks here breaks a test")]
 
 mod contract;
+mod leases;
 mod memory;
 mod memory_shared;
 mod shared;
@@ -11,6 +12,7 @@ mod shared;
 use std::sync::{Arc, mpsc};
 
 pub use contract::{UnderTest, assert_journal};
+pub use leases::{LeasesUnderTest, MemoryLeases, assert_leases, instance};
 pub use memory::MemoryJournal;
 pub use memory_shared::{MemoryNonces, MemoryQuota};
 pub use shared::{SharedUnderTest, assert_shared_nonces, assert_shared_quota};

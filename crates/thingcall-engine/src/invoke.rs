@@ -52,7 +52,7 @@ impl Engine {
         let (started, deadline, fails_by_code) = (Instant::now(), request.deadline, request.fails_by_code);
         let refused = |error: &CallError| self.not_admitted(&request, error, started.elapsed());
         let running = self.enter().inspect_err(refused)?;
-        let slot = self.slots.own().ok_or(CallError::NoLease).inspect_err(refused)?;
+        let slot = self.slots.own_at(started.into_std()).ok_or(CallError::NoLease).inspect_err(refused)?;
         let checks = self.check(&request);
         let validated = Instant::now();
         self.metrics.stage_took(Stage::Validate, validated - started);

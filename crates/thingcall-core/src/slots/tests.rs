@@ -40,3 +40,17 @@ fn what_is_lost_is_lost_at_once_and_another_slot_may_follow() {
     slots.set_own(4);
     assert_eq!((slots.own(), held(&slots)), (Some(4), vec![4]));
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "there is no runtime here whose clock could be asked")]
+fn a_slot_that_is_over_gives_no_id_though_nobody_took_it_away() {
+    let slots = Slots::alone(3);
+    let now = Instant::now();
+    let later = |seconds| now + Duration::from_secs(seconds);
+    assert_eq!(slots.own_at(later(1_000_000)), Some(3), "for ever");
+    slots.last(now, Duration::from_secs(9));
+    assert_eq!((slots.own_at(now), slots.own_at(later(8))), (Some(3), Some(3)));
+    assert_eq!((slots.own_at(later(9)), slots.own()), (None, Some(3)));
+    slots.last(later(2), Duration::from_secs(9));
+    assert_eq!((slots.own_at(later(10)), slots.own_at(later(11))), (Some(3), None));
+}
