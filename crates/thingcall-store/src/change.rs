@@ -1,4 +1,4 @@
-//! What may be changed in a store, for who listens.
+//! What may be changed in a store, for who listens, and as it is written down.
 
 use thingcall_core::{DeviceKey, ProductKey};
 
@@ -17,4 +17,31 @@ pub enum Change {
     DeviceRemoved(DeviceKey),
     /// The access key with this id was made or changed.
     Key(String),
+}
+
+/// What a row of `changes` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Product(ProductKey),
+    Device(DeviceKey),
+    Key(String),
+}
+
+/// A row of `changes`.
+#[derive(Debug)]
+pub(crate) struct ChangeRow {
+    pub(crate) seq: i64,
+    /// `None`: of a kind that only a newer thingcall knows.
+    pub(crate) subject: Option<Subject>,
+}
+
+impl Subject {
+    /// Kind, subject and name, as rows hold them.
+    pub(crate) fn columns(&self) -> (&'static str, &str, Option<&str>) {
+        match self {
+            Self::Product(key) => ("product", key.as_str(), None),
+            Self::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
+            Self::Key(id) => ("key", id, None),
+        }
+    }
 }

@@ -8,63 +8,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
-use thingcall_core::{DeviceKey, ProductKey, UnixMillis};
+use thingcall_core::{DeviceKey, UnixMillis};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
-use crate::change::Change;
-use crate::connection::Tx;
+use crate::change::{Change, ChangeRow, Subject};
+use crate::database::{Loaded, Tx, WriteConnection};
+use crate::failure::{Failure, Stop};
 use crate::memory::{DeviceEntry, Memory, Swap};
 use crate::shared::{self, Shared, WriteSide};
-use crate::trouble::Stop;
-use crate::{calls, rows};
 
-/// Rows kept for processes that are behind; one that is further behind reloads everything.
-const CHANGES_KEPT: i64 = 10_000;
 /// Rows read at a time.
 const CHANGES_AT_ONCE: i64 = 500;
 
-/// What a row of `changes` names.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Subject<'a> {
-    Product(&'a ProductKey),
-    Device(&'a DeviceKey),
-    Key(&'a str),
-}
-
-/// Writes down, in the transaction that changes something, what it is.
-pub(crate) async fn record(conn: &mut SqliteConnection, subject: Subject<'_>) -> Result<(), sqlx::Error> {
-    let (kind, subject, name) = match subject {
-        Subject::Product(key) => ("product", key.as_str(), None),
-        Subject::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
-        Subject::Key(id) => ("key", id, None),
-    };
-    let written = sqlx::query("INSERT INTO changes (kind, subject, name) VALUES (?, ?, ?)")
-        .bind(kind)
-        .bind(subject)
-        .bind(name)
-        .execute(&mut *conn)
-        .await?;
-    let dropped = sqlx::query("DELETE FROM changes WHERE seq <= ?").bind(written.last_insert_rowid() - CHANGES_KEPT);
-    dropped.execute(conn).await?;
-    Ok(())
-}
-
 /// Ends a transaction that changed this.
-pub(crate) async fn commit(mut tx: Tx<'_>, subject: Subject<'_>) -> Result<(), sqlx::Error> {
-    record(&mut tx, subject).await?;
+pub(crate) async fn commit(mut tx: Box<dyn Tx + '_>, subject: Subject) -> Result<(), Failure> {
+    tx.record_changes(&[subject]).await?;
     tx.commit().await
 }
 
-/// The last change there is.
-pub(crate) async fn last(conn: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM changes").fetch_one(conn).await
+/// Everything that the database has, in a memory of its own.
+pub(crate) async fn load(conn: &mut dyn WriteConnection) -> Result<Memory, Failure> {
+    let Loaded { products, devices, keys } = conn.load().await?;
+    let memory = Memory::default();
+    products.into_iter().for_each(|product| memory.put_product(product));
+    for entry in devices {
+        memory.put_device(&entry.device.key.clone(), Some(entry));
+    }
+    for key in keys {
+        memory.put_key(&key.id.clone(), Some(key));
+    }
+    Ok(memory)
 }
 
 /// Takes over what was changed since the last time.
-pub(crate) async fn catch_up(shared: &Shared, side: &mut WriteSide) -> Result<(), sqlx::Error> {
+pub(crate) async fn catch_up(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     while take_over_some(shared, side).await? {}
     Ok(())
 }
@@ -80,21 +59,19 @@ pub(crate) async fn follow<E>(shared: &Shared, side: &mut WriteSide) -> Result<(
 }
 
 /// Takes over the next of them; says whether there were any.
-async fn take_over_some(shared: &Shared, side: &mut WriteSide) -> Result<bool, sqlx::Error> {
-    let found: Vec<(i64, String, String, Option<String>)> =
-        sqlx::query_as("SELECT seq, kind, subject, name FROM changes WHERE seq > ? ORDER BY seq LIMIT ?")
-            .bind(side.last_change)
-            .bind(CHANGES_AT_ONCE)
-            .fetch_all(side.conn.read().await?)
-            .await?;
+async fn take_over_some(shared: &Shared, side: &mut WriteSide) -> Result<bool, Failure> {
+    let found = side.conn.changes(side.last_change, CHANGES_AT_ONCE).await?;
     let Some(first) = found.first() else { return Ok(false) };
-    if first.0 > side.last_change + 1 {
+    if first.seq > side.last_change + 1 {
         reload(shared, side).await?;
         shared.taken_over(side.last_change);
         return Ok(true);
     }
-    for (seq, kind, subject, name) in found {
-        take_over(shared, side, &kind, &subject, name.as_deref()).await?;
+    for ChangeRow { seq, subject } in found {
+        match subject {
+            Some(subject) => take_over(shared, side, subject).await?,
+            None => warn!(seq, "a change of an unknown kind is left out"),
+        }
         side.last_change = seq;
     }
     shared.taken_over(side.last_change);
@@ -115,38 +92,28 @@ pub(crate) async fn end_gone(shared: &Shared, side: &mut WriteSide) {
     }
 }
 
-async fn write_ends(side: &mut WriteSide) -> Result<(), sqlx::Error> {
+async fn write_ends(side: &mut WriteSide) -> Result<(), Failure> {
     let mut tx = side.conn.begin().await?;
-    for device in &side.gone {
-        calls::end_all(&mut tx, device, UnixMillis::now()).await?;
-    }
+    tx.end_all(&side.gone, UnixMillis::now()).await?;
     tx.commit().await
 }
 
-async fn take_over(
-    shared: &Shared,
-    side: &mut WriteSide,
-    kind: &str,
-    subject: &str,
-    name: Option<&str>,
-) -> Result<(), sqlx::Error> {
-    match (kind, name) {
-        ("product", None) => {
-            if let Some(product) = rows::product(side.conn.read().await?, subject).await? {
-                shared.announce(Change::Product(product.key.clone()));
+async fn take_over(shared: &Shared, side: &mut WriteSide, subject: Subject) -> Result<(), Failure> {
+    match subject {
+        Subject::Product(key) => {
+            if let Some(product) = side.conn.product(&key).await? {
+                shared.announce(Change::Product(key));
                 shared.memory.put_product(product);
             }
         }
-        ("device", Some(name)) => {
-            let key = crate::columns::device_key(subject, name)?;
-            let entry = rows::device(side.conn.read().await?, &key).await?;
+        Subject::Device(key) => {
+            let entry = side.conn.device(&key).await?;
             put_device(shared, side, &key, entry);
         }
-        ("key", None) => {
-            shared.memory.put_key(subject, rows::key(side.conn.read().await?, subject).await?);
-            shared.announce(Change::Key(subject.to_owned()));
+        Subject::Key(id) => {
+            shared.memory.put_key(&id, side.conn.key(&id).await?);
+            shared.announce(Change::Key(id));
         }
-        _ => warn!(kind, "a change of an unknown kind is left out"),
     }
     Ok(())
 }
@@ -189,10 +156,9 @@ fn meaning(key: &DeviceKey, swap: &Swap<DeviceEntry>) -> Vec<Change> {
 }
 
 /// Reads everything anew: the rows that say what was changed are gone.
-async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), sqlx::Error> {
-    let last_change = last(side.conn.read().await?).await?;
-    let fresh = Memory::default();
-    rows::load(side.conn.read().await?, &fresh).await?;
+async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
+    let last_change = side.conn.last_change().await?;
+    let fresh = load(&mut *side.conn).await?;
     side.last_change = last_change;
     for product in fresh.products() {
         shared.announce(Change::Product(product.key.clone()));

@@ -1,29 +1,78 @@
-//! What columns hold, and what it becomes in memory.
+//! What columns hold, in either database, and what it becomes in memory.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use thingcall_core::{
-    CallId, DeviceKey, DeviceName, Identifier, InvalidId, JournalEntry, ModuleId, Outcome, ProductKey, RecordState,
-    ServiceId, TransportKind,
+    CallId, DeviceKey, DeviceName, Identifier, InvalidId, ModuleId, Outcome, ProductKey, RecordState, ServiceId,
+    TransportKind, UnixMillis,
 };
 
-/// Names an open call.
-pub(crate) type CallKey = (DeviceKey, CallId);
+use crate::calls::CallKey;
 
-/// The key of an entry's record.
-pub(crate) fn key_of(entry: &JournalEntry) -> CallKey {
-    (entry.delivery.device.key.clone(), entry.delivery.id)
+/// Which commands wait in the outbox: [`waits`](crate::outbox::waits) in SQL. The index `calls_waiting` begins with its
+/// first two terms.
+macro_rules! waiting {
+    () => {
+        "qos = 1 AND state < 2 AND COALESCE(transport, 'embedded') = 'embedded'"
+    };
 }
+pub(crate) use waiting;
+
+/// A row of either database.
+pub(crate) trait Columns {
+    /// A text.
+    fn text(&self, column: &str) -> Result<&str, sqlx::Error>;
+    /// A text that may be missing.
+    fn maybe_text(&self, column: &str) -> Result<Option<&str>, sqlx::Error>;
+    /// A number.
+    fn number(&self, column: &str) -> Result<i64, sqlx::Error>;
+    /// A number that may be missing.
+    fn maybe_number(&self, column: &str) -> Result<Option<i64>, sqlx::Error>;
+    /// Yes or no.
+    fn flag(&self, column: &str) -> Result<bool, sqlx::Error>;
+    /// Bytes that may be missing.
+    fn maybe_bytes(&self, column: &str) -> Result<Option<&[u8]>, sqlx::Error>;
+}
+
+macro_rules! columns {
+    ($($row:ty),*) => {$(
+        impl Columns for $row {
+            fn text(&self, column: &str) -> Result<&str, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn maybe_text(&self, column: &str) -> Result<Option<&str>, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn number(&self, column: &str) -> Result<i64, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn maybe_number(&self, column: &str) -> Result<Option<i64>, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn maybe_bytes(&self, column: &str) -> Result<Option<&[u8]>, sqlx::Error> {
+                self.try_get(column)
+            }
+        }
+    )*};
+}
+columns!(SqliteRow);
 
 /// The call a row is about.
-pub(crate) fn call_key(row: &SqliteRow) -> Result<CallKey, sqlx::Error> {
-    let device = device_key(row.try_get("product")?, row.try_get("device")?)?;
-    Ok((device, call_id(row.try_get("call_id")?)))
+pub(crate) fn call_key(row: &impl Columns) -> Result<CallKey, sqlx::Error> {
+    Ok((device_key(row.text("product")?, row.text("device")?)?, call_id(row)?))
 }
 
-/// An id as rows hold it.
-pub(crate) fn call_id(number: i64) -> CallId {
-    CallId::from_u32(u32::try_from(number).unwrap_or(u32::MAX))
+/// The id in a row.
+pub(crate) fn call_id(row: &impl Columns) -> Result<CallId, sqlx::Error> {
+    Ok(CallId::from_u32(u32::try_from(row.number("call_id")?).unwrap_or(u32::MAX)))
 }
 
 /// A state as rows hold it.
@@ -36,7 +85,7 @@ pub(crate) const fn rank(state: RecordState) -> i64 {
     }
 }
 
-/// The state of a row; one that is unknown is an open call's.
+/// The state of a row; one that is unknown is an ended call's.
 pub(crate) const fn state_of(rank: i64) -> RecordState {
     match rank {
         0 => RecordState::Queued,
@@ -47,22 +96,27 @@ pub(crate) const fn state_of(rank: i64) -> RecordState {
 }
 
 /// The service a row names.
-pub(crate) fn service(row: &SqliteRow) -> Result<ServiceId, sqlx::Error> {
-    let module = row.try_get::<Option<&str>, _>("module")?.map(ModuleId::try_from);
+pub(crate) fn service(row: &impl Columns) -> Result<ServiceId, sqlx::Error> {
+    let module = row.maybe_text("module")?.map(ModuleId::try_from);
     Ok(ServiceId {
         module: module.transpose().map_err(decode)?,
-        service: Identifier::try_from(row.try_get::<&str, _>("service")?).map_err(decode)?,
+        service: Identifier::try_from(row.text("service")?).map_err(decode)?,
     })
 }
 
 /// The transport a row names.
-pub(crate) fn transport(row: &SqliteRow) -> Result<Option<TransportKind>, sqlx::Error> {
-    Ok(row.try_get::<Option<&str>, _>("transport")?.and_then(|word| word.parse().ok()))
+pub(crate) fn transport(row: &impl Columns) -> Result<Option<TransportKind>, sqlx::Error> {
+    Ok(row.maybe_text("transport")?.and_then(|word| word.parse().ok()))
 }
 
 /// The outcome a row names.
-pub(crate) fn outcome(row: &SqliteRow) -> Result<Option<Outcome>, sqlx::Error> {
-    Ok(row.try_get::<Option<&str>, _>("outcome")?.and_then(|word| word.parse().ok()))
+pub(crate) fn outcome(row: &impl Columns) -> Result<Option<Outcome>, sqlx::Error> {
+    Ok(row.maybe_text("outcome")?.and_then(|word| word.parse().ok()))
+}
+
+/// A time that may be missing.
+pub(crate) fn maybe_time(row: &impl Columns, column: &str) -> Result<Option<UnixMillis>, sqlx::Error> {
+    Ok(row.maybe_number(column)?.map(UnixMillis))
 }
 
 /// A name and its product, as rows hold them.
@@ -73,7 +127,7 @@ pub(crate) fn device_key(product: &str, name: &str) -> Result<DeviceKey, sqlx::E
     })
 }
 
-/// An id in a row that is none: somebody else wrote into the file.
+/// An id in a row that is none: somebody else wrote into the database.
 pub(crate) fn decode(error: InvalidId) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }

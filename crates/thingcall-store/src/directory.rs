@@ -7,20 +7,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection};
-use thingcall_core::{DeviceKey, DeviceRef, InvalidId, IotId, ProductKey, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{DeviceKey, DeviceRef, InvalidId, ProductKey, SyncTopic, TransportName, UnixMillis};
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry, Route,
     ThingModel,
 };
 
-use crate::changes::{self, Subject};
+use crate::change::Subject;
+use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered};
+use crate::failure::Stop;
 use crate::random::{self, NoRandomness};
 use crate::shared::WriteSide;
-use crate::trouble::Stop;
-use crate::{Store, calls, rows};
+use crate::{Store, changes};
 
 impl Registry for Store {
     fn find(&self, target: &DeviceRef) -> Option<Found> {
@@ -53,16 +51,17 @@ impl Directory for Store {
         };
         let settings = serde_json::to_string(&new.settings).map_err(failed)?;
         let mut side = self.shared().write.lock().await;
-        let made = self.insert_product(&mut side, &key, &new.name, settings).await;
+        let row = ProductRow { key: &key, name: &new.name, settings: &settings, created_at: UnixMillis::now() };
+        let made = self.insert_product(&mut side, row).await;
         self.shared().ended(&mut side, made)?;
         self.product(&key).ok_or(DirectoryError::NoProduct(key))
     }
 
     async fn change_settings(&self, key: &ProductKey, settings: ProductSettings) -> Result<(), DirectoryError> {
         let settings = serde_json::to_string(&settings).map_err(failed)?;
-        let update = sqlx::query("UPDATE products SET settings = ? WHERE key = ?").bind(settings).bind(key.as_str());
-        let missing = DirectoryError::NoProduct(key.clone());
-        self.change_one(update, missing, Subject::Product(key)).await
+        let mut side = self.shared().write.lock().await;
+        let set = self.replace_settings(&mut side, key, &settings).await;
+        self.shared().ended(&mut side, set)
     }
 
     async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {
@@ -93,14 +92,11 @@ impl Directory for Store {
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {
-        let update = sqlx::query("UPDATE devices SET enabled = ? WHERE product = ? AND name = ?").bind(enabled);
-        self.change_device(device, update).await
+        self.change_device(device, DeviceChange::Enabled(enabled)).await
     }
 
     async fn set_transport(&self, device: &DeviceKey, transport: Option<TransportName>) -> Result<(), DirectoryError> {
-        let update = sqlx::query("UPDATE devices SET transport = ? WHERE product = ? AND name = ?")
-            .bind(transport.map(TransportName::as_str));
-        self.change_device(device, update).await
+        self.change_device(device, DeviceChange::Transport(transport)).await
     }
 
     async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError> {
@@ -111,61 +107,47 @@ impl Directory for Store {
 }
 
 impl Store {
-    /// Runs an update that ends in `WHERE product = ? AND name = ?`.
-    async fn change_device(
-        &self,
-        device: &DeviceKey,
-        update: Query<'_, Sqlite, SqliteArguments>,
-    ) -> Result<(), DirectoryError> {
-        let update = update.bind(device.product.as_str()).bind(device.name.as_str());
-        self.change_one(update, no_device(device), Subject::Device(device)).await
-    }
-
-    /// Runs an update that must hit one row.
-    async fn change_one(
-        &self,
-        update: Query<'_, Sqlite, SqliteArguments>,
-        missing: DirectoryError,
-        subject: Subject<'_>,
-    ) -> Result<(), DirectoryError> {
+    async fn change_device(&self, device: &DeviceKey, change: DeviceChange) -> Result<(), DirectoryError> {
         let mut side = self.shared().write.lock().await;
-        let changed = self.update(&mut side, update, missing, subject).await;
+        let changed = self.update_device(&mut side, device, change).await;
         self.shared().ended(&mut side, changed)
     }
 
-    async fn update(
+    async fn update_device(
         &self,
         side: &mut WriteSide,
-        update: Query<'_, Sqlite, SqliteArguments>,
-        missing: DirectoryError,
-        subject: Subject<'_>,
+        device: &DeviceKey,
+        change: DeviceChange,
     ) -> Result<(), Stop<DirectoryError>> {
         let mut tx = side.conn.begin().await?;
-        if update.execute(&mut *tx).await?.rows_affected() == 0 {
-            return Err(Stop::Refused(missing));
+        if !tx.change_device(device, change).await? {
+            return Err(Stop::Refused(no_device(device)));
         }
-        changes::commit(tx, subject).await?;
+        changes::commit(tx, Subject::Device(device.clone())).await?;
         changes::follow(self.shared(), side).await
     }
 
-    async fn insert_product(
+    async fn insert_product(&self, side: &mut WriteSide, new: ProductRow<'_>) -> Result<(), Stop<DirectoryError>> {
+        room(self.shared().memory.counts().0, 1, self.shared().config.products_max.get(), "products")?;
+        let mut tx = side.conn.begin().await?;
+        if !tx.insert_product(&new).await? {
+            return Err(Stop::Refused(DirectoryError::Exists(format!("product {}", new.key))));
+        }
+        changes::commit(tx, Subject::Product(new.key.clone())).await?;
+        changes::follow(self.shared(), side).await
+    }
+
+    async fn replace_settings(
         &self,
         side: &mut WriteSide,
         key: &ProductKey,
-        name: &str,
-        settings: String,
+        settings: &str,
     ) -> Result<(), Stop<DirectoryError>> {
-        room(self.shared().memory.counts().0, 1, self.shared().config.products_max.get(), "products")?;
         let mut tx = side.conn.begin().await?;
-        sqlx::query("INSERT INTO products (key, name, settings, created_at) VALUES (?, ?, ?, ?)")
-            .bind(key.as_str())
-            .bind(name)
-            .bind(settings)
-            .bind(UnixMillis::now().0)
-            .execute(&mut *tx)
-            .await
-            .map_err(|problem| taken(problem, &format!("product {key}")))?;
-        changes::commit(tx, Subject::Product(key)).await?;
+        if !tx.set_settings(key, settings).await? {
+            return Err(Stop::Refused(DirectoryError::NoProduct(key.clone())));
+        }
+        changes::commit(tx, Subject::Product(key.clone())).await?;
         changes::follow(self.shared(), side).await
     }
 
@@ -175,21 +157,21 @@ impl Store {
         key: &ProductKey,
         model: &ThingModel,
     ) -> Result<(), Stop<DirectoryError>> {
+        let texts: Vec<_> =
+            std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text)).collect();
         let mut tx = side.conn.begin().await?;
-        write_model(&mut tx, key, model).await?;
-        changes::commit(tx, Subject::Product(key)).await?;
+        if !tx.set_model(key, &texts).await? {
+            return Err(Stop::Refused(DirectoryError::NoProduct(key.clone())));
+        }
+        changes::commit(tx, Subject::Product(key.clone())).await?;
         changes::follow(self.shared(), side).await
     }
 
     async fn delete_device(&self, side: &mut WriteSide, device: &DeviceKey) -> Result<(), Stop<DirectoryError>> {
         let mut tx = side.conn.begin().await?;
-        let entry = rows::device(&mut tx, device).await?.ok_or_else(|| Stop::Refused(no_device(device)))?;
-        let delete = sqlx::query("DELETE FROM devices WHERE product = ? AND name = ?")
-            .bind(device.product.as_str())
-            .bind(device.name.as_str());
-        delete.execute(&mut *tx).await?;
-        calls::end_all(&mut tx, &entry.device, UnixMillis::now()).await?;
-        changes::commit(tx, Subject::Device(device)).await?;
+        let gone = tx.delete_device(device).await?.ok_or_else(|| Stop::Refused(no_device(device)))?;
+        tx.end_all(&[gone], UnixMillis::now()).await?;
+        changes::commit(tx, Subject::Device(device.clone())).await?;
         changes::follow(self.shared(), side).await
     }
 
@@ -212,65 +194,39 @@ impl Store {
         new: &[NewDevice],
     ) -> Result<Vec<DeviceKey>, Stop<DirectoryError>> {
         room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max.get(), "devices")?;
+        let new: Vec<_> = new.iter().map(device_row).collect::<Result<_, _>>().map_err(Stop::Refused)?;
         let mut tx = side.conn.begin().await?;
-        let mut keys = Vec::with_capacity(new.len());
-        for new in new {
-            let key = insert_device(&mut tx, new).await?;
-            changes::record(&mut tx, Subject::Device(&key)).await?;
-            keys.push(key);
+        match tx.insert_devices(&new).await? {
+            Registered::All => {}
+            Registered::Taken(key) => return Err(Stop::Refused(DirectoryError::Exists(format!("device {key}")))),
+            Registered::NoProduct(key) => return Err(Stop::Refused(DirectoryError::NoProduct(key))),
         }
+        let keys: Vec<_> = new.into_iter().map(|new| new.key).collect();
+        tx.record_changes(&keys.iter().cloned().map(Subject::Device).collect::<Vec<_>>()).await?;
         tx.commit().await?;
         changes::follow(self.shared(), side).await?;
         Ok(keys)
     }
 }
 
-async fn write_model(
-    conn: &mut SqliteConnection,
-    key: &ProductKey,
-    model: &ThingModel,
-) -> Result<(), Stop<DirectoryError>> {
-    let delete = sqlx::query("DELETE FROM models WHERE product = ?").bind(key.as_str());
-    delete.execute(&mut *conn).await?;
-    let texts = std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text));
-    for (position, text) in (0_i64..).zip(texts) {
-        let insert = sqlx::query("INSERT INTO models (product, position, text) VALUES (?, ?, ?)")
-            .bind(key.as_str())
-            .bind(position)
-            .bind(text);
-        insert.execute(&mut *conn).await.map_err(|problem| unknown_product(problem, key))?;
-    }
-    Ok(())
-}
-
-async fn insert_device(conn: &mut SqliteConnection, new: &NewDevice) -> Result<DeviceKey, Stop<DirectoryError>> {
+/// What is not given is made up.
+fn device_row(new: &NewDevice) -> Result<DeviceRow, DirectoryError> {
     let name = match &new.name {
         Some(name) => name.clone(),
-        None => made_up(random::device_name()).map_err(Stop::Refused)?,
+        None => made_up(random::device_name())?,
     };
-    let key = DeviceKey { product: new.product.clone(), name };
-    let iot_id: IotId = made_up(random::iot_id()).map_err(Stop::Refused)?;
     let secret = match &new.secret {
         Some(secret) => secret.expose().to_owned(),
-        None => random::device_secret().map_err(|problem| Stop::Refused(failed(problem)))?,
+        None => random::device_secret().map_err(failed)?,
     };
-    let insert = sqlx::query(
-        "INSERT INTO devices (product, name, iot_id, secret, enabled, nickname, transport, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(key.product.as_str())
-    .bind(key.name.as_str())
-    .bind(iot_id.as_str())
-    .bind(secret)
-    .bind(true)
-    .bind(&new.nickname)
-    .bind(new.transport.map(TransportName::as_str))
-    .bind(UnixMillis::now().0);
-    match insert.execute(conn).await {
-        Ok(_) => Ok(key),
-        Err(problem) if is_foreign_key(&problem) => Err(unknown_product(problem, &key.product)),
-        Err(problem) => Err(taken(problem, &format!("device {key}"))),
-    }
+    Ok(DeviceRow {
+        key: DeviceKey { product: new.product.clone(), name },
+        iot_id: made_up(random::iot_id())?,
+        secret,
+        nickname: new.nickname.clone(),
+        transport: new.transport,
+        created_at: UnixMillis::now(),
+    })
 }
 
 /// What the operating system's randomness gives always has the form it is for.
@@ -283,19 +239,6 @@ fn room(there_are: usize, more: usize, max: usize, of: &str) -> Result<(), Stop<
         return Ok(());
     }
     Err(Stop::Refused(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed"))))
-}
-
-fn taken(problem: sqlx::Error, what: &str) -> Stop<DirectoryError> {
-    let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
-    if unique { Stop::Refused(DirectoryError::Exists(what.to_owned())) } else { Stop::Failed(problem) }
-}
-
-fn unknown_product(problem: sqlx::Error, key: &ProductKey) -> Stop<DirectoryError> {
-    if is_foreign_key(&problem) { Stop::Refused(DirectoryError::NoProduct(key.clone())) } else { Stop::Failed(problem) }
-}
-
-fn is_foreign_key(problem: &sqlx::Error) -> bool {
-    problem.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
 }
 
 fn no_device(key: &DeviceKey) -> DirectoryError {

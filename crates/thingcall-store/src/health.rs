@@ -10,6 +10,7 @@ use enum_map::EnumMap;
 use thingcall_core::Condition;
 use tracing::{error, info, warn};
 
+use crate::failure::Failure;
 use crate::trouble::Trouble;
 
 /// The state of one store.
@@ -43,8 +44,8 @@ impl Health {
     }
 
     /// Something failed on the write connection.
-    pub(crate) fn fails(&self, problem: &sqlx::Error) -> Trouble {
-        let trouble = Trouble::of(problem);
+    pub(crate) fn fails(&self, problem: &Failure) -> Trouble {
+        let trouble = problem.trouble();
         self.count(trouble);
         let before = self.lock().replace(trouble);
         if before != Some(trouble) {

@@ -1,6 +1,6 @@
 //! The journal and the outbox, as the engine and the broker see them: everything is handed to the writer.
 //!
-//! **Invariant:** nothing here touches the file but `find`. What is handed over is written in the order it was handed over
+//! **Invariant:** nothing here touches the database but `find`. What is handed over is written in the order it was handed over
 //! in, as far as the order matters.
 
 use std::sync::atomic::Ordering;
@@ -13,10 +13,9 @@ use thingcall_core::{
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use crate::calls::{End, Noted};
-use crate::columns::CallKey;
+use crate::Store;
+use crate::calls::{CallKey, End, Noted};
 use crate::writer::{Listing, Opening, Reading, Write};
-use crate::{Store, records};
 
 #[async_trait]
 impl Journal for Store {
@@ -60,7 +59,7 @@ impl Journal for Store {
     }
 
     async fn find(&self, id: CallId) -> Result<Vec<Record>, JournalError> {
-        let found = records::find(&self.shared().reads, &self.shared().memory, id).await;
+        let found = self.shared().reads.records(id).await;
         found.map_err(|problem| JournalError::Store(problem.to_string()))
     }
 
@@ -79,7 +78,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn find_request(&self, request_id: &str) -> Result<Vec<Record>, JournalError> {
-        let found = records::of_request(&self.shared().reads, &self.shared().memory, request_id).await;
+        let found = self.shared().reads.records_of_request(request_id).await;
         found.map_err(|problem| JournalError::Store(problem.to_string()))
     }
 }

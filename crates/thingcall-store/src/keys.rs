@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use thingcall_core::{AccessKey, Keys, ResultShape, Secret, UnixMillis};
 
-use crate::changes::{self, Subject};
+use crate::change::Subject;
+use crate::failure::{SaysTrouble, Stop, Written, in_words};
 use crate::shared::WriteSide;
-use crate::trouble::{SaysTrouble, Stop, Trouble, in_words};
-use crate::{Store, random, rows};
+use crate::trouble::Trouble;
+use crate::{Store, changes, random};
 
 /// Longest id of an access key.
 const ID_BYTES_MAX: usize = 128;
@@ -85,19 +86,10 @@ impl Store {
             return Err(Stop::Refused(KeyError::Full(there_are)));
         }
         let mut tx = side.conn.begin().await?;
-        let insert = sqlx::query(
-            "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&key.id)
-        .bind(key.secret.expose())
-        .bind(&key.account)
-        .bind(key.enabled)
-        .bind(key.security_token.as_ref().map(Secret::expose))
-        .bind(key.result.map(rows::result_word))
-        .bind(UnixMillis::now().0);
-        insert.execute(&mut *tx).await.map_err(|problem| taken(problem, &key.id))?;
-        changes::commit(tx, Subject::Key(&key.id)).await?;
+        if !tx.insert_key(key, UnixMillis::now()).await? {
+            return Err(Stop::Refused(KeyError::Exists(key.id.clone())));
+        }
+        changes::commit(tx, Subject::Key(key.id.clone())).await?;
         changes::follow(self.shared(), side).await
     }
 
@@ -118,11 +110,10 @@ impl Store {
 
     async fn update_disabled(&self, side: &mut WriteSide, id: &str) -> Result<(), Stop<KeyError>> {
         let mut tx = side.conn.begin().await?;
-        let update = sqlx::query("UPDATE access_keys SET enabled = FALSE WHERE id = ?").bind(id);
-        if update.execute(&mut *tx).await?.rows_affected() == 0 {
+        if !tx.disable_key(id).await? {
             return Err(Stop::Refused(KeyError::NoKey(id.to_owned())));
         }
-        changes::commit(tx, Subject::Key(id)).await?;
+        changes::commit(tx, Subject::Key(id.to_owned())).await?;
         changes::follow(self.shared(), side).await
     }
 
@@ -156,13 +147,8 @@ fn checked(id: String) -> Result<String, KeyError> {
     if fits { Ok(id) } else { Err(KeyError::BadId(id.chars().take(64).collect())) }
 }
 
-fn taken(problem: sqlx::Error, id: &str) -> Stop<KeyError> {
-    let unique = problem.as_database_error().is_some_and(|error| error.is_unique_violation());
-    if unique { Stop::Refused(KeyError::Exists(id.to_owned())) } else { Stop::Failed(problem) }
-}
-
 impl SaysTrouble for KeyError {
-    fn says(trouble: Trouble, written: bool) -> Self {
+    fn says(trouble: Trouble, written: Written) -> Self {
         Self::Unwritable(in_words(trouble, written))
     }
 }

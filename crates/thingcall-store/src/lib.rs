@@ -1,19 +1,20 @@
 //! Products, devices, access keys and the records of asynchronous calls, in one SQLite file.
 //!
-//! Read in this order: [`Store`] (one open file) and `shared` (its memory, its connections, what its two tasks share),
-//! `connection` and `health` (what happens when it cannot be written), `memory` (what every call looks up), `directory` and
-//! `keys` (changes by people), `changes` (how every process on the file sees them), `presence`, then `journal` (what callers
-//! of the journal see), `writer` (the task that makes it durable), `calls` and `records` (the SQL that writes and reads
-//! them), `replies` (which call a reply ends) and `outbox` (which commands wait for their device).
+//! Read in this order: [`Store`] (one open store) and `shared` (its memory, its connections, what its two tasks share),
+//! `failure` and `health` (what happens when it cannot be written), `memory` (what every call looks up), `directory` and
+//! `keys` (changes by people), `changes` (how every process on the store sees them), `presence`, then `journal` (what callers
+//! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
+//! call a reply ends) and `outbox` (which commands wait for their device). Below all of these is `database`, the seam to
+//! `sqlite`, where the SQL is; `columns` and `rows` say what comes out of it.
 //!
 //! **Invariants:** look-ups on the path of a call read memory and never wait. Whatever writes holds the one write lock of
-//! the process, so memory follows the file in the file's order. A record's state only grows.
+//! the process, so memory follows the database in the database's order. A record's state only grows. Above `database`
+//! nothing names SQL or a database, and nothing rests on this process being the only one that writes.
 
 mod claim;
 mod config;
-mod connection;
+mod failure;
 mod health;
-mod look;
 mod open;
 mod owner;
 mod shared;
@@ -24,7 +25,6 @@ mod live;
 mod marked;
 mod memory;
 mod metrics;
-mod rows;
 mod sizes;
 
 mod change;
@@ -36,22 +36,24 @@ mod presence;
 mod random;
 
 mod calls;
-mod columns;
 mod journal;
-mod many;
 mod outbox;
-mod records;
 mod replies;
 mod results;
 mod writer;
+
+mod columns;
+mod database;
+mod rows;
+mod sqlite;
 
 pub use change::Change;
 pub use claim::{Before, Known, is_served};
 pub use config::Config;
 pub use keys::{KeyError, NewKey};
-pub use look::{Look, look};
 pub use open::OpenError;
 pub use owner::as_its_folder;
+pub use sqlite::{Look, look};
 pub use store::{Stats, Store};
 
 #[cfg(test)]

@@ -1,25 +1,16 @@
-//! The devices of which memory knows more than the file does.
+//! The devices of which memory knows more than the database does.
 //!
-//! **Invariant:** a device whose memory differs from the file is marked, and is in the list of marked ones once.
+//! **Invariant:** a device whose memory differs from the database is marked, and is in the list of marked ones once.
 
 use std::mem;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use thingcall_core::{IotId, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{IotId, UnixMillis};
 
-use crate::connection::WriteConnection;
+use crate::database::WriteConnection;
+use crate::failure::Failure;
 use crate::live::{Live, Seen};
-use crate::many::{Many, Statement};
 use crate::memory::DeviceEntry;
-
-static UPDATE: LazyLock<Many> = LazyLock::new(|| {
-    let before = "WITH v (iot_id, online, activated_at, last_seen_at, address, came_from, sync_topic) AS (VALUES ";
-    let after = ") UPDATE devices SET online = v.online, \
-                 activated_at = COALESCE(devices.activated_at, v.activated_at), last_seen_at = v.last_seen_at, \
-                 address = v.address, came_from = v.came_from, sync_topic = v.sync_topic \
-                 FROM v WHERE devices.iot_id = v.iot_id";
-    Many::new(before, 7, after)
-});
 
 /// The devices to be written. At most one entry for each device, so `devices_max` bounds it.
 #[derive(Debug, Default)]
@@ -52,7 +43,7 @@ impl Marked {
     }
 
     /// Writes the marked devices in one transaction. What cannot be written stays marked.
-    pub(crate) async fn flush(&self, conn: &mut WriteConnection) -> Result<(), sqlx::Error> {
+    pub(crate) async fn flush(&self, conn: &mut dyn WriteConnection) -> Result<(), Failure> {
         let marked = mem::take(&mut *self.lock());
         if marked.is_empty() {
             return Ok(());
@@ -72,21 +63,8 @@ impl Marked {
     }
 }
 
-async fn write(conn: &mut WriteConnection, rows: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
+async fn write(conn: &mut dyn WriteConnection, rows: &[(&IotId, Seen)]) -> Result<(), Failure> {
     let mut tx = conn.begin().await?;
-    for (statement, _) in UPDATE.statements(rows, |statement, (id, seen)| bind(statement, id, seen)) {
-        statement.execute(&mut *tx).await?;
-    }
+    tx.write_presence(rows).await?;
     tx.commit().await
-}
-
-fn bind(statement: Statement, id: &IotId, seen: &Seen) -> Statement {
-    statement
-        .bind(id.as_str())
-        .bind(seen.online)
-        .bind(seen.activated_at.map(|at| at.0))
-        .bind(seen.last_seen_at.map(|at| at.0))
-        .bind(seen.address.as_deref())
-        .bind(seen.came_from.map(TransportName::as_str))
-        .bind(seen.sync_topic.map(SyncTopic::as_str))
 }

@@ -1,28 +1,13 @@
-//! The outbox: QoS 1 commands that wait for their device. Which those are stands here, for SQL and for memory.
+//! The outbox: QoS 1 commands that wait for their device.
 //!
 //! **Invariant:** [`WaitingCommands`] holds exactly the records that the outbox would deliver. Touched under the write lock
 //! only.
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-use thingcall_core::{
-    Args, CallId, CallMode, Delivery, DeviceKey, JournalEntry, JournalError, Qos, RecordState, TransportKind,
-};
+use thingcall_core::{CallId, DeviceKey, JournalEntry, JournalError, Qos, RecordState, TransportKind};
 
-use crate::columns::{self, CallKey};
-use crate::memory::Memory;
-
-/// The condition in SQL; [`waits`] is the same. The index `calls_waiting` begins with its first two terms.
-macro_rules! waiting {
-    () => {
-        "qos = 1 AND state < 2 AND COALESCE(transport, 'embedded') = 'embedded'"
-    };
-}
-pub(crate) use waiting;
-
-/// Whether a command waits for its device: at QoS 1, not acknowledged, not ended, and on its way through no other transport
+/// Whether a command waits for its device (`columns::waiting` is the same in SQL): at QoS 1, not acknowledged, not ended, and on its way through no other transport
 /// than the embedded broker.
 pub(crate) const fn waits(qos: Qos, state: RecordState, transport: Option<TransportKind>) -> bool {
     let here = match transport {
@@ -57,7 +42,7 @@ impl WaitingCommands {
     }
 
     /// Takes in a new command if there is room for it.
-    pub(crate) fn admit(&mut self, (device, id): &CallKey) -> Result<(), JournalError> {
+    pub(crate) fn admit(&mut self, (device, id): &(DeviceKey, CallId)) -> Result<(), JournalError> {
         if self.devices.get(device).is_some_and(|ids| ids.contains(id)) {
             return Err(JournalError::IdInUse);
         }
@@ -79,7 +64,7 @@ impl WaitingCommands {
     }
 
     /// The command waits no more.
-    pub(crate) fn leave(&mut self, (device, id): &CallKey) {
+    pub(crate) fn leave(&mut self, (device, id): &(DeviceKey, CallId)) {
         let Some(ids) = self.devices.get_mut(device) else { return };
         if ids.remove(id) {
             self.calls -= 1;
@@ -104,66 +89,3 @@ impl WaitingCommands {
         self.calls
     }
 }
-
-/// Fills the outbox's size from the file.
-pub(crate) async fn load(conn: &mut SqliteConnection, waiting: &mut WaitingCommands) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(concat!("SELECT product, device, call_id FROM calls WHERE ", waiting!()));
-    for row in rows.fetch_all(conn).await? {
-        let (device, id) = columns::call_key(&row)?;
-        waiting.insert(device, id);
-    }
-    Ok(())
-}
-
-/// The commands that wait for a device, oldest first, from the one after `after` on.
-pub(crate) async fn unacknowledged(
-    conn: &mut SqliteConnection,
-    memory: &Memory,
-    device: &DeviceKey,
-    after: Option<CallId>,
-    max: usize,
-) -> Result<Vec<Delivery>, sqlx::Error> {
-    let Some(entry) = memory.device_by_key(device) else { return Ok(Vec::new()) };
-    let after = match after {
-        Some(id) => seq(conn, device, id).await?,
-        None => 0,
-    };
-    let rows = sqlx::query(concat!(
-        "SELECT call_id, module, service, params, raw FROM calls WHERE product = ? AND device = ? AND seq > ? AND ",
-        waiting!(),
-        " ORDER BY seq LIMIT ?"
-    ))
-    .bind(device.product.as_str())
-    .bind(device.name.as_str())
-    .bind(after)
-    .bind(i64::try_from(max).unwrap_or(i64::MAX))
-    .fetch_all(conn)
-    .await?;
-    let delivery = |row: &SqliteRow| {
-        Ok(Delivery {
-            id: columns::call_id(row.try_get("call_id")?),
-            device: entry.device.clone(),
-            service: columns::service(row)?,
-            raw: row.try_get::<Option<Vec<u8>>, _>("raw")?.map(Into::into),
-            params: Args::checked(row.try_get("params")?),
-            mode: CallMode::Async,
-            qos: Qos::AtLeastOnce,
-            deadline: None,
-            sync_topic: None,
-        })
-    };
-    rows.iter().map(delivery).collect()
-}
-
-/// The place of a device's newest call with this id; 0 once it is dropped, so that nothing is left out.
-async fn seq(conn: &mut SqliteConnection, device: &DeviceKey, id: CallId) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM calls WHERE call_id = ? AND product = ? AND device = ?")
-        .bind(i64::from(id.as_u32()))
-        .bind(device.product.as_str())
-        .bind(device.name.as_str())
-        .fetch_one(conn)
-        .await
-}
-
-#[cfg(test)]
-mod tests;

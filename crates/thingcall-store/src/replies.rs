@@ -3,33 +3,18 @@
 //! **Invariant:** a reply ends the open call with its id of the device it comes from, or none.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
-use sqlx::{Row, SqliteConnection};
-use thingcall_core::{CallId, Completion, DeviceKey, Outcome, Reply, UnixMillis};
+use thingcall_core::{CallId, Completion, Reply, UnixMillis};
 
-use crate::calls::{self, Called, End, Noted, Progress};
-use crate::columns::{self, CallKey};
-use crate::many::Many;
-
-static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
-    let before = "SELECT seq, call_id, product, device, outcome FROM calls WHERE call_id IN (VALUES ";
-    Many::new(before, 1, ") ORDER BY seq DESC")
-});
+use crate::calls::{CallKey, Called, Candidate, End, Noted, Progress};
+use crate::database::Tx;
+use crate::failure::Failure;
 
 /// What replies did: a verdict for each, in their order, and the calls they ended.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     pub(crate) completions: Vec<Completion>,
     pub(crate) ended: Vec<CallKey>,
-}
-
-/// A call that ended before, and that a reply may be for.
-#[derive(Debug)]
-struct Candidate {
-    seq: i64,
-    device: DeviceKey,
-    outcome: Option<Outcome>,
 }
 
 /// The ends that replies make, if their calls are open: of each call, that of its first reply.
@@ -57,21 +42,21 @@ impl<'a> Ends<'a> {
     }
 
     /// Ends the calls these replies answer, as part of a transaction.
-    pub(crate) async fn write(self, conn: &mut SqliteConnection, replies: &[&Reply]) -> Result<Verdicts, sqlx::Error> {
+    pub(crate) async fn write(self, tx: &mut dyn Tx, replies: &[&Reply]) -> Result<Verdicts, Failure> {
         let ends: Vec<(&CallKey, &Progress<'_>)> = self.0.iter().collect();
-        let mut open = calls::end(conn, &ends).await?;
+        let mut open = tx.end(&ends).await?;
         let ended = open.keys().cloned().collect();
         // The first reply to each of them is taken, and the others are for calls that ended before, or for none.
         let others = replies.iter().map(|reply| (*reply, key_of(reply).and_then(|key| open.remove(&key))));
         let others: Vec<_> = others.collect();
         let ids: Vec<_> =
             others.iter().filter(|(_, call)| call.is_none()).filter_map(|(reply, _)| reply.id()).collect();
-        let before = candidates(conn, &ids).await?;
+        let before = tx.candidates(&ids).await?;
         let mut completions = Vec::with_capacity(others.len());
         for (reply, call) in others {
             completions.push(match call {
                 Some(call) => matched(reply, call),
-                None => judge(conn, reply, &before).await?,
+                None => judge(tx, reply, &before).await?,
             });
         }
         Ok(Verdicts { completions, ended })
@@ -89,24 +74,20 @@ fn matched(reply: &Reply, Called { service, transport }: Called) -> Completion {
 
 /// What a reply is that ends no call.
 async fn judge(
-    conn: &mut SqliteConnection,
+    tx: &mut dyn Tx,
     reply: &Reply,
     before: &HashMap<CallId, Vec<Candidate>>,
-) -> Result<Completion, sqlx::Error> {
+) -> Result<Completion, Failure> {
     let Some(found) = reply.id().and_then(|id| before.get(&id)) else { return Ok(Completion::Unknown) };
     let Some(candidate) = found.iter().find(|candidate| candidate.device == reply.device) else {
         return Ok(Completion::WrongDevice);
     };
-    attach(conn, candidate, reply).await?;
-    Ok(if candidate.answered() { Completion::Duplicate } else { Completion::Late })
-}
-
-impl Candidate {
-    /// Whether a reply ended it.
-    fn answered(&self) -> bool {
-        self.outcome
-            .is_some_and(|outcome| [Outcome::Ok, Outcome::DeviceError, Outcome::InvalidReply].contains(&outcome))
+    if let Ok(body) = &reply.body
+        && !candidate.answered()
+    {
+        tx.attach(candidate.seq, body).await?;
     }
+    Ok(if candidate.answered() { Completion::Duplicate } else { Completion::Late })
 }
 
 fn end(reply: &Reply, at: UnixMillis) -> End<'_> {
@@ -116,37 +97,4 @@ fn end(reply: &Reply, at: UnixMillis) -> End<'_> {
             End { outcome: reply.outcome(), at, code: None, message: Some(malformed.to_string().into()), data: None }
         }
     }
-}
-
-/// Keeps the first readable reply that came too late beside how the call ended.
-async fn attach(conn: &mut SqliteConnection, candidate: &Candidate, reply: &Reply) -> Result<(), sqlx::Error> {
-    let Ok(body) = &reply.body else { return Ok(()) };
-    if !candidate.answered() {
-        sqlx::query("UPDATE calls SET code = ?, data = ? WHERE seq = ? AND code IS NULL")
-            .bind(body.code)
-            .bind(&body.data)
-            .bind(candidate.seq)
-            .execute(conn)
-            .await?;
-    }
-    Ok(())
-}
-
-/// The calls with these ids, newest first.
-async fn candidates(
-    conn: &mut SqliteConnection,
-    ids: &[CallId],
-) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
-    let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
-    for (statement, _) in CANDIDATES.statements(ids, |statement, id| statement.bind(i64::from(id.as_u32()))) {
-        for row in statement.fetch_all(&mut *conn).await? {
-            let candidate = Candidate {
-                seq: row.try_get("seq")?,
-                device: columns::device_key(row.try_get("product")?, row.try_get("device")?)?,
-                outcome: columns::outcome(&row)?,
-            };
-            found.entry(columns::call_id(row.try_get("call_id")?)).or_default().push(candidate);
-        }
-    }
-    Ok(found)
 }

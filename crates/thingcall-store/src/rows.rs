@@ -1,74 +1,33 @@
-//! Rows of products, devices and access keys, and what they become in memory.
+//! Rows of either database, and what they become in memory.
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-use thingcall_core::{AccessKey, Device, DeviceKey, IotId, ProductKey, ResultShape, Secret, TransportName, UnixMillis};
+use thingcall_core::{
+    AccessKey, Args, CallMode, Delivery, Device, EndedCall, IotId, Outcome, ProductKey, Qos, Record, ResultShape,
+    Secret, TransportName, UnixMillis,
+};
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
-use crate::columns::{decode, device_key};
+use crate::change::{ChangeRow, Subject};
+use crate::columns::{self, Columns, decode, device_key, maybe_time};
 use crate::live::{Live, Seen};
-use crate::memory::{DeviceEntry, Memory};
+use crate::memory::DeviceEntry;
 
-/// Fills an empty memory.
-pub(crate) async fn load(conn: &mut SqliteConnection, memory: &Memory) -> Result<(), sqlx::Error> {
-    for row in sqlx::query("SELECT * FROM products").fetch_all(&mut *conn).await? {
-        memory.put_product(product_of(conn, &row).await?);
-    }
-    for row in sqlx::query("SELECT * FROM devices").fetch_all(&mut *conn).await? {
-        let entry = device_of(&row)?;
-        memory.put_device(&entry.device.key.clone(), Some(entry));
-    }
-    for row in sqlx::query("SELECT * FROM access_keys").fetch_all(&mut *conn).await? {
-        let key = key_of(&row)?;
-        memory.put_key(&key.id.clone(), Some(key));
-    }
-    Ok(())
-}
-
-/// The product with this key.
-pub(crate) async fn product(conn: &mut SqliteConnection, key: &str) -> Result<Option<Product>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM products WHERE key = ?").bind(key).fetch_optional(&mut *conn).await?;
-    match row {
-        Some(row) => product_of(conn, &row).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The device with this name.
-pub(crate) async fn device(conn: &mut SqliteConnection, key: &DeviceKey) -> Result<Option<DeviceEntry>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM devices WHERE product = ? AND name = ?")
-        .bind(key.product.as_str())
-        .bind(key.name.as_str())
-        .fetch_optional(conn)
-        .await?;
-    row.as_ref().map(device_of).transpose()
-}
-
-/// The access key with this id.
-pub(crate) async fn key(conn: &mut SqliteConnection, id: &str) -> Result<Option<AccessKey>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM access_keys WHERE id = ?").bind(id).fetch_optional(conn).await?;
-    row.as_ref().map(key_of).transpose()
-}
-
+/// A product and the texts of its model.
+///
 /// What cannot be read of settings or model is logged and left at its default: one bad product must not stop the rest.
-async fn product_of(conn: &mut SqliteConnection, row: &SqliteRow) -> Result<Product, sqlx::Error> {
-    let key = ProductKey::try_from(row.try_get::<&str, _>("key")?).map_err(decode)?;
-    let settings = serde_json::from_str(row.try_get("settings")?).unwrap_or_else(|problem| {
+pub(crate) fn product(row: &impl Columns, texts: &[String]) -> Result<Product, sqlx::Error> {
+    let key = ProductKey::try_from(row.text("key")?).map_err(decode)?;
+    let settings = serde_json::from_str(row.text("settings")?).unwrap_or_else(|problem| {
         error!(product = %key, %problem, "settings of a product cannot be read; its calls are treated by default");
         thingcall_tsl::ProductSettings::default()
     });
-    let texts: Vec<String> = sqlx::query_scalar("SELECT text FROM models WHERE product = ? ORDER BY position")
-        .bind(key.as_str())
-        .fetch_all(conn)
-        .await?;
     Ok(Product {
-        model: model_of(&key, &texts),
-        name: row.try_get("name")?,
+        model: model_of(&key, texts),
+        name: row.text("name")?.to_owned(),
         settings,
-        created_at: UnixMillis(row.try_get("created_at")?),
+        created_at: UnixMillis(row.number("created_at")?),
         silence: Arc::default(),
         key,
     })
@@ -86,38 +45,40 @@ fn model_of(key: &ProductKey, texts: &[String]) -> Option<Arc<ThingModel>> {
     }
 }
 
-fn device_of(row: &SqliteRow) -> Result<DeviceEntry, sqlx::Error> {
+/// A device.
+pub(crate) fn device(row: &impl Columns) -> Result<DeviceEntry, sqlx::Error> {
     let device = Device {
-        key: device_key(row.try_get("product")?, row.try_get("name")?)?,
-        iot_id: IotId::try_from(row.try_get::<&str, _>("iot_id")?).map_err(decode)?,
-        enabled: row.try_get("enabled")?,
-        transport: row.try_get::<Option<&str>, _>("transport")?.and_then(TransportName::new),
+        key: device_key(row.text("product")?, row.text("name")?)?,
+        iot_id: IotId::try_from(row.text("iot_id")?).map_err(decode)?,
+        enabled: row.flag("enabled")?,
+        transport: row.maybe_text("transport")?.and_then(TransportName::new),
     };
     let seen = Seen {
-        online: row.try_get("online")?,
-        activated_at: row.try_get::<Option<i64>, _>("activated_at")?.map(UnixMillis),
-        last_seen_at: row.try_get::<Option<i64>, _>("last_seen_at")?.map(UnixMillis),
-        address: row.try_get("address")?,
-        came_from: row.try_get::<Option<&str>, _>("came_from")?.and_then(TransportName::new),
-        sync_topic: row.try_get::<Option<&str>, _>("sync_topic")?.and_then(|word| word.parse().ok()),
+        online: row.flag("online")?,
+        activated_at: maybe_time(row, "activated_at")?,
+        last_seen_at: maybe_time(row, "last_seen_at")?,
+        address: row.maybe_text("address")?.map(str::to_owned),
+        came_from: row.maybe_text("came_from")?.and_then(TransportName::new),
+        sync_topic: row.maybe_text("sync_topic")?.and_then(|word| word.parse().ok()),
     };
     Ok(DeviceEntry {
         device: Arc::new(device),
-        secret: Secret::new(row.try_get("secret")?),
-        nickname: row.try_get("nickname")?,
-        created_at: UnixMillis(row.try_get("created_at")?),
+        secret: Secret::new(row.text("secret")?),
+        nickname: row.maybe_text("nickname")?.map(str::to_owned),
+        created_at: UnixMillis(row.number("created_at")?),
         live: Arc::new(Live::new(seen)),
     })
 }
 
-fn key_of(row: &SqliteRow) -> Result<AccessKey, sqlx::Error> {
+/// An access key.
+pub(crate) fn key(row: &impl Columns) -> Result<AccessKey, sqlx::Error> {
     Ok(AccessKey {
-        id: row.try_get("id")?,
-        secret: Secret::new(row.try_get("secret")?),
-        account: row.try_get("account")?,
-        enabled: row.try_get("enabled")?,
-        security_token: row.try_get::<Option<&str>, _>("security_token")?.map(Secret::new),
-        result: row.try_get::<Option<&str>, _>("result")?.and_then(result_of),
+        id: row.text("id")?.to_owned(),
+        secret: Secret::new(row.text("secret")?),
+        account: row.text("account")?.to_owned(),
+        enabled: row.flag("enabled")?,
+        security_token: row.maybe_text("security_token")?.map(Secret::new),
+        result: row.maybe_text("result")?.and_then(result_of),
     })
 }
 
@@ -131,4 +92,78 @@ pub(crate) const fn result_word(shape: ResultShape) -> &'static str {
         ResultShape::Envelope => "envelope",
         ResultShape::Data => "data",
     }
+}
+
+/// A record of a call, with the column `device_enabled` beside it: whether its device is registered and may connect.
+pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
+    let owned = |column| Ok::<_, sqlx::Error>(row.maybe_text(column)?.map(str::to_owned));
+    Ok(Record {
+        id: columns::call_id(row)?,
+        request_id: row.text("request_id")?.to_owned(),
+        device: Device {
+            key: device_key(row.text("product")?, row.text("device")?)?,
+            iot_id: IotId::try_from(row.text("iot_id")?).map_err(decode)?,
+            enabled: row.flag("device_enabled")?,
+            transport: None,
+        },
+        service: columns::service(row)?,
+        params: row.text("params")?.to_owned(),
+        qos: u8::try_from(row.number("qos")?).unwrap_or_default(),
+        state: columns::state_of(row.number("state")?),
+        outcome: columns::outcome(row)?,
+        transport: columns::transport(row)?,
+        code: row.maybe_number("code")?,
+        message: owned("message")?,
+        data: owned("data")?,
+        accepted_at: UnixMillis(row.number("accepted_at")?),
+        sent_at: maybe_time(row, "sent_at")?,
+        acked_at: maybe_time(row, "acked_at")?,
+        ended_at: maybe_time(row, "ended_at")?,
+    })
+}
+
+/// The result of a call that ended.
+pub(crate) fn ended_call(row: &impl Columns) -> Result<EndedCall, sqlx::Error> {
+    let outcome = columns::outcome(row)?.unwrap_or(Outcome::NotDelivered);
+    // A reply that came after the end is kept in the record alone: whether it did before the result was published is
+    // chance, and a result that is published twice must say the same twice.
+    let answered = matches!(outcome, Outcome::Ok | Outcome::DeviceError);
+    Ok(EndedCall {
+        place: row.number("seq")?,
+        at: maybe_time(row, "ended_at")?.unwrap_or(UnixMillis(0)),
+        id: columns::call_id(row)?,
+        device: device_key(row.text("product")?, row.text("device")?)?,
+        iot_id: IotId::try_from(row.text("iot_id")?).map_err(decode)?,
+        service: columns::service(row)?,
+        outcome,
+        code: row.maybe_number("code")?.filter(|_| answered),
+        message: row.maybe_text("message")?.map(str::to_owned),
+        data: row.maybe_text("data")?.filter(|_| answered).map(str::to_owned),
+    })
+}
+
+/// A command that waits for this device.
+pub(crate) fn delivery(row: &impl Columns, device: &Arc<Device>) -> Result<Delivery, sqlx::Error> {
+    Ok(Delivery {
+        id: columns::call_id(row)?,
+        device: device.clone(),
+        service: columns::service(row)?,
+        raw: row.maybe_bytes("raw")?.map(|bytes| bytes.to_vec().into()),
+        params: Args::checked(row.text("params")?),
+        mode: CallMode::Async,
+        qos: Qos::AtLeastOnce,
+        deadline: None,
+        sync_topic: None,
+    })
+}
+
+/// What a row of `changes` says.
+pub(crate) fn change(row: &impl Columns) -> Result<ChangeRow, sqlx::Error> {
+    let subject = match (row.text("kind")?, row.text("subject")?, row.maybe_text("name")?) {
+        ("product", key, None) => Some(Subject::Product(ProductKey::try_from(key).map_err(decode)?)),
+        ("device", product, Some(name)) => Some(Subject::Device(device_key(product, name)?)),
+        ("key", id, None) => Some(Subject::Key(id.to_owned())),
+        _ => None,
+    };
+    Ok(ChangeRow { seq: row.number("seq")?, subject })
 }

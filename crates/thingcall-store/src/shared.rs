@@ -6,24 +6,23 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
-use sqlx::sqlite::SqlitePool;
 use thingcall_core::{Device, UnwrittenReply};
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tracing::warn;
 
 use crate::Config;
-use crate::calls::Noted;
+use crate::calls::{CallKey, Noted};
 use crate::change::Change;
 use crate::claim::Claim;
-use crate::columns::CallKey;
-use crate::connection::WriteConnection;
+use crate::database::{Database, WriteConnection};
 use crate::dismissed::Dismissed;
+use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::health::Health;
 use crate::marked::Marked;
 use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::sizes::Sizes;
-use crate::trouble::{SaysTrouble, Stop, Trouble};
+use crate::trouble::Trouble;
 
 /// What the store and its tasks share.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     /// Devices whose presence is to be written.
     pub(crate) marked: Marked,
-    pub(crate) reads: SqlitePool,
+    pub(crate) reads: Box<dyn Database>,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.
@@ -53,7 +52,7 @@ pub(crate) struct Shared {
 /// What only the holder of the write lock touches.
 #[derive(Debug)]
 pub(crate) struct WriteSide {
-    pub(crate) conn: WriteConnection,
+    pub(crate) conn: Box<dyn WriteConnection>,
     /// The last row of `changes` that memory has.
     pub(crate) last_change: i64,
     pub(crate) waiting: WaitingCommands,
@@ -101,13 +100,13 @@ impl Shared {
     pub(crate) fn ended<T, E: SaysTrouble>(&self, side: &mut WriteSide, result: Result<T, Stop<E>>) -> Result<T, E> {
         result.map_err(|stop| match stop {
             Stop::Refused(why) => why,
-            Stop::Failed(problem) => E::says(self.failed(side, &problem), false),
-            Stop::Unread(problem) => E::says(self.failed(side, &problem), true),
+            Stop::Failed(problem) => E::says(self.failed(side, &problem), problem.written()),
+            Stop::Unread(problem) => E::says(self.failed(side, &problem), Written::Yes),
         })
     }
 
     /// Something failed on the write connection: it is not used as it is, and all are told.
-    pub(crate) fn failed(&self, side: &mut WriteSide, problem: &sqlx::Error) -> Trouble {
+    pub(crate) fn failed(&self, side: &mut WriteSide, problem: &Failure) -> Trouble {
         side.conn.failed();
         self.health.fails(problem)
     }

@@ -11,18 +11,17 @@ use tracing::{info, warn};
 
 use crate::change::Change;
 use crate::claim::{self, Before, Claim, Known};
-use crate::connection::WriteConnection;
 use crate::dismissed::Dismissed;
 use crate::health::Health;
 use crate::marked::Marked;
-use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::open::{self, OpenError};
-use crate::outbox::{self, WaitingCommands};
+use crate::open::OpenError;
+use crate::outbox::WaitingCommands;
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
+use crate::sqlite::Sqlite;
 use crate::writer::{self, Write};
-use crate::{Config, calls, changes, rows};
+use crate::{Config, changes};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -64,19 +63,20 @@ impl Store {
     /// When folder or file cannot be used; each error says which and what to do.
     pub async fn open(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
         let path = data_dir.join(&config.file);
-        let failed = |source| OpenError::sqlite(&path, source);
-        let (mut conn, reads, options) = open::connect(&path).await?;
+        let (database, mut conn) = Sqlite::open(&path).await?;
         // Before the rows: what is changed in between is read twice, not missed.
-        let last_change = changes::last(&mut conn).await.map_err(failed)?;
-        let memory = Memory::default();
-        rows::load(&mut conn, &memory).await.map_err(failed)?;
+        let read = async {
+            let last_change = conn.last_change().await?;
+            let memory = changes::load(&mut *conn).await?;
+            Ok((last_change, memory, conn.waiting().await?, conn.count_records().await?))
+        };
+        let (last_change, memory, calls, records) = read.await.map_err(|failure| OpenError::of_file(&path, failure))?;
         let mut waiting =
             WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
-        outbox::load(&mut conn, &mut waiting).await.map_err(failed)?;
-        let records = calls::count(&mut conn).await.map_err(failed)?;
+        calls.into_iter().for_each(|(device, id)| waiting.insert(device, id));
         info!(path = %path.display(), devices = memory.counts().1, records, waiting = waiting.len(), "store opened");
         let side = WriteSide {
-            conn: WriteConnection::new(conn, options),
+            conn,
             last_change,
             waiting,
             records,
@@ -91,7 +91,7 @@ impl Store {
             path,
             memory,
             marked: Marked::default(),
-            reads,
+            reads: Box::new(database),
             write: Mutex::new(side),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
@@ -143,7 +143,7 @@ impl Store {
         self.flush().await;
         // A disk that is full already is told before the first call finds it out.
         let mut side = self.shared.write.lock().await;
-        if let Err(problem) = writer::room::try_out(&mut side).await {
+        if let Err(problem) = side.conn.try_out().await {
             self.shared.failed(&mut side, &problem);
         }
         drop(side);
@@ -172,7 +172,7 @@ impl Store {
         }
         self.shared.reads.close().await;
         let mut side = self.shared.write.lock().await;
-        if let Err(problem) = fold(&mut side.conn).await {
+        if let Err(problem) = side.conn.close().await {
             warn!(%problem, "the write-ahead log stays beside the store; nothing is lost");
         }
         *self.shared.claimed() = None;
@@ -242,8 +242,4 @@ impl Store {
     pub(crate) fn queue(&self) -> &mpsc::Sender<Write> {
         &self.queue
     }
-}
-
-async fn fold(conn: &mut WriteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn.read().await?).await.map(drop)
 }

@@ -85,8 +85,12 @@ impl Bench {
 
     /// A statement behind the store's back.
     async fn run(&self, statement: &'static str) {
-        let mut side = self.store.shared().write.lock().await;
-        sqlx::query(statement).execute(side.conn.read().await.unwrap()).await.unwrap();
+        self.ask(statement).await;
+    }
+
+    /// What such a statement returns.
+    async fn ask(&self, statement: &'static str) -> Vec<String> {
+        self.store.shared().write.lock().await.conn.raw(statement).await.unwrap()
     }
 
     /// The ids that wait for a device.

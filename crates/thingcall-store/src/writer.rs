@@ -9,22 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use thingcall_core::{CallId, Delivery, DeviceKey, JournalError, Reply, UnixMillis, UnwrittenReply};
+use thingcall_core::{DeviceKey, JournalError, Reply, UnixMillis, UnwrittenReply};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tracing::debug;
 
-use crate::calls::{self, Noted};
-use crate::changes;
-use crate::columns::{self, CallKey};
-use crate::outbox;
+use crate::calls::{self, CallKey, NotWritten, Noted};
+use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::replies::{self, Ends, Verdicts};
 use crate::shared::{self, Shared, Unwritten, WriteSide};
-use crate::trouble::{SaysTrouble, Stop, Trouble};
+use crate::trouble::Trouble;
+use crate::{changes, outbox};
 
 mod asked;
-mod log;
-pub(crate) mod room;
 
 pub(crate) use asked::{Listing, Opening, Reading, Write};
 
@@ -48,7 +45,6 @@ const PRUNE_RECORDS_MIN: u64 = 100;
 pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, mut closing: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(PRESENCE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut log = log::Log::default();
     let mut last = UnixMillis::now();
     loop {
         tokio::select! {
@@ -68,7 +64,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                     shared.marked.none_in_the_future(&shared.memory.all_devices(), now);
                 }
                 look_after(&shared, &mut side).await;
-                log.look_after(&shared, &mut side).await;
+                look_after_database(&shared, &mut side).await;
                 shared.measure(&side);
             }
             () = shared::closed(&mut closing), if !queue.is_closed() => queue.close(),
@@ -86,7 +82,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
 /// What is done each second: a store that could not be written is tried, without anybody's asking, and gets what waits.
 async fn look_after(shared: &Shared, side: &mut WriteSide) {
     if shared.health.failing() {
-        match room::try_out(side).await {
+        match side.conn.try_out().await {
             Ok(()) => shared.health.works(),
             Err(problem) => {
                 shared.failed(side, &problem);
@@ -99,6 +95,21 @@ async fn look_after(shared: &Shared, side: &mut WriteSide) {
     }
     changes::end_gone(shared, side).await;
     flush_presence(shared, side).await;
+}
+
+/// Where the database's log may not grow any more, new asynchronous calls are refused; what belongs to accepted ones is
+/// written.
+async fn look_after_database(shared: &Shared, side: &mut WriteSide) {
+    let max = shared.config.log_bytes_max.get();
+    match side.conn.look_after(max).await {
+        Ok(bytes) => {
+            shared.sizes.log_bytes.store(bytes, Ordering::Relaxed);
+            shared.health.set_log_full(bytes > max);
+        }
+        Err(problem) => {
+            shared.failed(side, &problem);
+        }
+    }
 }
 
 /// Where a crowd waits, lets it grow. A disk that is quick would otherwise make many small transactions of it.
@@ -132,7 +143,7 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
 
 async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
     // It stays marked, and is tried again.
-    if let Err(problem) = shared.marked.flush(&mut side.conn).await {
+    if let Err(problem) = shared.marked.flush(&mut *side.conn).await {
         shared.failed(side, &problem);
     }
 }
@@ -158,8 +169,8 @@ struct Batch {
 /// What a transaction did.
 #[derive(Debug, Default)]
 struct Committed {
-    /// New calls whose id is an open call's.
-    refused: HashSet<CallKey>,
+    /// New calls that were not written.
+    refused: HashMap<CallKey, NotWritten>,
     verdicts: Verdicts,
     pruned: u64,
     prune_after: i64,
@@ -179,7 +190,7 @@ impl Batch {
         self.writes += 1;
         match write {
             Write::Open(opening) => {
-                let key = columns::key_of(&opening.entry);
+                let key = calls::key_of(&opening.entry);
                 // A note in this batch would be for an older call of this id, and must not reach this one.
                 if self.carried.contains(&key) {
                     answer(opening.done, Err(JournalError::IdInUse));
@@ -207,12 +218,8 @@ impl Batch {
 
     /// Takes a new call in, or answers at once why not.
     fn open(&mut self, key: CallKey, opening: Opening, shared: &Shared, side: &mut WriteSide) {
-        let device = &opening.entry.delivery.device;
-        let known = shared.memory.device_by_key(&device.key).is_some_and(|entry| entry.device.iot_id == device.iot_id);
         let admitted = if shared.health.log_full() {
-            Err(JournalError::says(Trouble::Log, false))
-        } else if !known {
-            Err(JournalError::Store(format!("device {} is not registered any more", device.key)))
+            Err(JournalError::says(Trouble::Log, Written::No))
         } else if outbox::is_kept(&opening.entry) {
             side.waiting.admit(&key)
         } else {
@@ -259,7 +266,7 @@ impl Batch {
                 let trouble = shared.failed(side, &problem);
                 side.unwritten.replies = replies;
                 keep(shared, side, notes);
-                refuse(side, openings, &JournalError::says(trouble, false));
+                refuse(side, openings, &JournalError::says(trouble, problem.written()));
             }
         }
         for reading in reads {
@@ -276,24 +283,31 @@ impl Batch {
         }
     }
 
-    async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Committed, sqlx::Error> {
+    async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Committed, Failure> {
         let mut committed = Committed { prune_after: side.prune_after, ..Committed::default() };
         if self.openings.is_empty() && self.notes.is_empty() && self.replies.is_empty() {
             return Ok(committed);
         }
         let now = UnixMillis::now();
         let mut tx = side.conn.begin().await?;
-        committed.refused = calls::insert(&mut tx, self.openings.iter().map(|opening| &opening.entry), now).await?;
+        let entries: Vec<_> = self.openings.iter().map(|opening| &opening.entry).collect();
+        if !entries.is_empty() {
+            committed.refused = tx.insert_calls(&entries, now).await?;
+        }
         let replies: Vec<&Reply> = self.replies.iter().map(|reply| reply.reply()).collect();
         let mut ends = Ends::of(&replies, now);
         let notes: Vec<_> = self.notes.iter().filter(|(key, noted)| !ends.take(key, noted)).collect();
-        calls::advance(&mut tx, &notes).await?;
-        committed.verdicts = ends.write(&mut tx, &replies).await?;
+        if !notes.is_empty() {
+            tx.advance(&notes).await?;
+        }
+        if !replies.is_empty() {
+            committed.verdicts = ends.write(&mut *tx, &replies).await?;
+        }
         let new = u64::try_from(self.openings.len()).unwrap_or(u64::MAX);
         let max = u64::try_from(shared.config.journal_records_max.get()).unwrap_or(u64::MAX);
         let excess = (side.records + new).saturating_sub(max).min(new * 2 + PRUNE_RECORDS_MIN);
         if excess > 0 {
-            (committed.pruned, committed.prune_after) = calls::prune(&mut tx, side.prune_after, excess).await?;
+            (committed.pruned, committed.prune_after) = tx.prune(side.prune_after, excess).await?;
         }
         tx.commit().await?;
         let (opened, pruned) = (self.openings.len(), committed.pruned);
@@ -312,10 +326,10 @@ fn settle(
     side.prune_after = prune_after;
     side.records = side.records.saturating_sub(pruned);
     for opening in openings {
-        let key = (!refused.is_empty()).then(|| columns::key_of(&opening.entry));
-        if let Some(key) = key.filter(|key| refused.contains(key)) {
-            side.waiting.leave(&key);
-            answer(opening.done, Err(JournalError::IdInUse));
+        let key = (!refused.is_empty()).then(|| calls::key_of(&opening.entry));
+        if let Some((key, why)) = key.and_then(|key| refused.get_key_value(&key)) {
+            side.waiting.leave(key);
+            answer(opening.done, Err(not_written(*why, &key.0)));
         } else {
             side.records += 1;
             answer(opening.done, Ok(()));
@@ -326,6 +340,13 @@ fn settle(
     }
     for (reply, did) in replies.into_iter().zip(verdicts.completions) {
         reply.told(did);
+    }
+}
+
+fn not_written(why: NotWritten, device: &DeviceKey) -> JournalError {
+    match why {
+        NotWritten::IdInUse => JournalError::IdInUse,
+        NotWritten::NoDevice => JournalError::Store(format!("device {device} is not registered any more")),
     }
 }
 
@@ -348,7 +369,7 @@ fn keep(shared: &Shared, side: &mut WriteSide, notes: HashMap<CallKey, Noted>) {
 fn refuse(side: &mut WriteSide, openings: Vec<Opening>, why: &JournalError) {
     for opening in openings {
         if outbox::is_kept(&opening.entry) {
-            side.waiting.leave(&columns::key_of(&opening.entry));
+            side.waiting.leave(&calls::key_of(&opening.entry));
         }
         answer(opening.done, Err(why.clone()));
     }
@@ -356,22 +377,14 @@ fn refuse(side: &mut WriteSide, openings: Vec<Opening>, why: &JournalError) {
 
 async fn read(shared: &Shared, side: &mut WriteSide, reading: Reading) {
     let Reading { device, after, max, done } = reading;
-    let found = if side.waiting.of(&device) == 0 {
-        Ok(Vec::new())
-    } else {
-        waiting_for(shared, side, &device, after, max).await
+    let entry = shared.memory.device_by_key(&device);
+    // What other servers accepted is not counted here.
+    let waits = shared.reads.is_shared() || side.waiting.of(&device) > 0;
+    let found = match entry.filter(|_| waits) {
+        Some(entry) => side.conn.waiting_for(&entry.device, after, max).await,
+        None => Ok(Vec::new()),
     };
     answer(done, shared.ended(side, found.map_err(Stop::Failed)));
-}
-
-async fn waiting_for(
-    shared: &Shared,
-    side: &mut WriteSide,
-    device: &DeviceKey,
-    after: Option<CallId>,
-    max: usize,
-) -> Result<Vec<Delivery>, sqlx::Error> {
-    outbox::unacknowledged(side.conn.read().await?, &shared.memory, device, after, max).await
 }
 
 /// Who asked may have gone; what was done stays done.

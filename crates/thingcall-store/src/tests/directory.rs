@@ -152,8 +152,7 @@ async fn a_model_survives_a_restart() {
 async fn a_stored_model_that_cannot_be_read_does_not_stop_the_server() {
     let bench = bench().await.with_devices(&["d1"]).await;
     bench.store.set_model(&"p".try_into().unwrap(), model()).await.unwrap();
-    let spoil = sqlx::query("UPDATE models SET text = 'not json'");
-    spoil.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
+    bench.run("UPDATE models SET text = 'not json'").await;
     let bench = bench.reopened().await;
     let model = found(&bench.store, "d1").unwrap().product.model.clone();
     assert_eq!(model.is_none(), ThingModel::parse("not json", &[]).is_err());

@@ -23,12 +23,8 @@ async fn folder_and_files_are_for_the_owner_only() {
 #[tokio::test]
 async fn a_commit_waits_for_the_disk() {
     let bench = bench().await;
-    let mut side = bench.store.shared().write.lock().await;
-    let journal: String =
-        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(side.conn.read().await.unwrap()).await.unwrap();
-    let synchronous: i64 =
-        sqlx::query_scalar("PRAGMA synchronous").fetch_one(side.conn.read().await.unwrap()).await.unwrap();
-    assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+    assert_eq!(bench.ask("PRAGMA journal_mode").await, ["wal"]);
+    assert_eq!(bench.ask("PRAGMA synchronous").await, ["2"]);
 }
 
 #[tokio::test]
@@ -54,8 +50,7 @@ async fn a_damaged_file_is_named_with_what_to_do() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_both_versions() {
     let bench = bench().await;
-    let newer = sqlx::query("PRAGMA user_version = 7");
-    newer.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
+    bench.run("PRAGMA user_version = 7").await;
     bench.store.close().await;
     let error = Store::open(Config::default(), bench.folder.path()).await.unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 7, known: 5, .. }));
@@ -66,12 +61,10 @@ async fn a_newer_schema_is_refused_with_both_versions() {
 async fn a_file_of_the_first_schema_keeps_its_commands() {
     let bench = bench().await.with_devices(&["d1"]).await;
     bench.open("d1", 7, Qos::AtLeastOnce).await.unwrap();
-    let back = sqlx::raw_sql(
-        "ALTER TABLE calls DROP COLUMN raw; ALTER TABLE devices DROP COLUMN transport; \
+    let back = "ALTER TABLE calls DROP COLUMN raw; ALTER TABLE devices DROP COLUMN transport; \
          ALTER TABLE devices DROP COLUMN came_from; ALTER TABLE devices DROP COLUMN sync_topic; \
-         DROP TABLE publishing; DROP TABLE room; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; PRAGMA user_version = 1",
-    );
-    back.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
+         DROP TABLE publishing; DROP TABLE room; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; PRAGMA user_version = 1";
+    bench.run(back).await;
     let bench = bench.reopened().await;
     let kept = bench.store.unacknowledged(&key("d1"), None, 9).await.unwrap();
     assert_eq!((kept.len(), kept[0].id.as_u32(), &kept[0].raw), (1, 7, &None));
@@ -112,8 +105,7 @@ async fn a_data_folder_has_one_server() {
 #[tokio::test]
 async fn a_product_whose_settings_cannot_be_read_is_treated_by_default() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let spoil = sqlx::query("UPDATE products SET settings = '{\"from\":\"elsewhere\"}'");
-    spoil.execute(bench.store.shared().write.lock().await.conn.read().await.unwrap()).await.unwrap();
+    bench.run("UPDATE products SET settings = '{\"from\":\"elsewhere\"}'").await;
     let bench = bench.reopened().await;
     assert_eq!(bench.store.products()[0].settings, ProductSettings::default());
 }

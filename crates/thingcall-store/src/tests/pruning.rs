@@ -4,12 +4,9 @@ use super::*;
 
 async fn records(bench: &Bench) -> (u64, Vec<u32>) {
     bench.store.flush().await;
-    let mut side = bench.store.shared().write.lock().await;
-    let ids = sqlx::query_scalar("SELECT call_id FROM calls ORDER BY seq")
-        .fetch_all(side.conn.read().await.unwrap())
-        .await
-        .unwrap();
-    (side.records, ids)
+    let ids = bench.ask("SELECT CAST(call_id AS TEXT) FROM calls ORDER BY seq").await;
+    let records = bench.store.shared().write.lock().await.records;
+    (records, ids.iter().map(|id| id.parse().unwrap()).collect())
 }
 
 #[tokio::test]

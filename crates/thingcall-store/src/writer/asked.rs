@@ -3,11 +3,9 @@
 use thingcall_core::{CallId, Delivery, DeviceKey, JournalEntry, JournalError, Record, UnwrittenReply};
 use tokio::sync::oneshot;
 
-use crate::calls::Noted;
-use crate::columns::CallKey;
-use crate::records;
+use crate::calls::{CallKey, Noted};
+use crate::failure::Stop;
 use crate::shared::{Shared, WriteSide};
-use crate::trouble::Stop;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -52,10 +50,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(super) async fn answer(self, shared: &Shared, side: &mut WriteSide) {
-        let found = match side.conn.read().await {
-            Ok(conn) => records::open(conn, &shared.memory, &self.device, self.max).await,
-            Err(problem) => Err(problem),
-        };
+        let found = side.conn.open_calls(&self.device, self.max).await;
         // Who asked may have gone.
         let _gone = self.done.send(shared.ended(side, found.map_err(Stop::Failed)));
     }

@@ -79,10 +79,7 @@ async fn file_that_is_no_store_or_a_newer_one_is_told() {
     assert!(key == "store.file" && value.contains("damaged or not a thingcall store"), "{value}");
     fs::remove_file(&file).unwrap();
     let store = filled(&folder).await;
-    sqlx::query("PRAGMA user_version = 99")
-        .execute(store.shared().write.lock().await.conn.read().await.unwrap())
-        .await
-        .unwrap();
+    store.shared().write.lock().await.conn.raw("PRAGMA user_version = 99").await.unwrap();
     store.close().await;
     let (key, value) = problem(folder.path()).await;
     assert!(key == "store.file" && value.contains("schema version 99"), "{value}");

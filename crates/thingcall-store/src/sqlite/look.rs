@@ -10,8 +10,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use thingcall_core::{Problem, TransportName};
 
+use super::open::{BUSY_TIMEOUT, failed, known};
 use crate::Config;
-use crate::open::{BUSY_TIMEOUT, OpenError, known};
+use crate::open::{OpenError, of_file};
 
 /// Since this version devices have transports.
 const DEVICES_HAVE_TRANSPORTS: i64 = 3;
@@ -65,7 +66,7 @@ fn of_folder(data: &Path) -> Vec<Problem> {
 }
 
 async fn read(path: &Path, transports: &mut BTreeMap<TransportName, Vec<String>>) -> Result<(), Problem> {
-    let failed = |source: sqlx::Error| OpenError::sqlite(path, source).problem();
+    let failed = |source| failed(path, source).problem();
     // Without a log beside it nobody writes it, and nothing needs to be made to read it.
     let log = PathBuf::from(format!("{}-wal", path.display()));
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(!log.exists());
@@ -107,42 +108,6 @@ async fn transports_of(
         }
     }
     Ok(())
-}
-
-fn of_file(path: &Path, why: impl std::fmt::Display) -> Problem {
-    Problem::file("store.file", path, why, "a file that this user can read and write")
-}
-
-impl OpenError {
-    /// As a problem of the configuration that names the file.
-    pub fn problem(&self) -> Problem {
-        match self {
-            Self::Folder { path, source } => {
-                Problem::file("data", path, source, "a folder that this user can write, or one that it can make")
-            }
-            Self::File { path, source } => of_file(path, source),
-            Self::Missing { path } => Problem::file("store.file", path, "it is not there", "a store that is there"),
-            Self::InUse { path } => {
-                let data = path.parent().unwrap_or(path);
-                Problem::file("data", data, "another thingcall server uses it", "a data folder of its own")
-            }
-            Self::Damaged { path, source } => Problem::file(
-                "store.file",
-                path,
-                format_args!("damaged or not a thingcall store: {source}"),
-                "a store from a backup with its -wal file, or none, and an empty one is made",
-            ),
-            Self::Newer { path, found, known } => Problem::file(
-                "store.file",
-                path,
-                format_args!("of schema version {found}"),
-                format!("a store of version {known} at most, the thingcall that wrote it, or another data folder"),
-            ),
-            Self::Sqlite { path, why, source } => {
-                Problem::file("store.file", path, format_args!("{why}: {source}"), "a store that SQLite can open")
-            }
-        }
-    }
 }
 
 #[cfg(test)]

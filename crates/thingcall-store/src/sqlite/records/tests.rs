@@ -2,8 +2,10 @@
 
 use enum_map::Enum;
 use sqlx::Connection;
+use thingcall_core::{Qos, RecordState, TransportKind};
 
 use super::*;
+use crate::outbox::waits;
 
 #[tokio::test]
 async fn sql_and_memory_say_the_same_of_every_command() {

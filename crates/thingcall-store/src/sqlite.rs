@@ -1,0 +1,65 @@
+//! The store in one SQLite file: for one server, and the command line beside it.
+
+mod calls;
+mod connection;
+mod directory;
+mod log;
+mod look;
+mod many;
+mod open;
+mod records;
+mod results;
+mod room;
+mod trouble;
+mod tx;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqlitePool;
+use thingcall_core::{CallId, EndedCall, Record};
+
+use crate::database::{Database, WriteConnection};
+use crate::failure::Failure;
+use crate::open::OpenError;
+use connection::SqliteWrite;
+use trouble::failure;
+
+pub use look::{Look, look};
+
+/// The connections that read.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    reads: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it where there is none, and brings its schema up to date.
+    pub(crate) async fn open(path: &Path) -> Result<(Self, Box<dyn WriteConnection>), OpenError> {
+        let (write, reads, options) = open::connect(path).await?;
+        Ok((Self { reads }, Box::new(SqliteWrite::new(write, options, path.to_owned()))))
+    }
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn records(&self, id: CallId) -> Result<Vec<Record>, Failure> {
+        records::find(&self.reads, id).await.map_err(failure)
+    }
+
+    async fn records_of_request(&self, request_id: &str) -> Result<Vec<Record>, Failure> {
+        records::of_request(&self.reads, request_id).await.map_err(failure)
+    }
+
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure> {
+        records::due(&self.reads, max).await.map_err(failure)
+    }
+
+    async fn close(&self) {
+        self.reads.close().await;
+    }
+}

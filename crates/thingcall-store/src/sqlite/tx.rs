@@ -1,0 +1,149 @@
+//! A transaction.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use thingcall_core::{AccessKey, CallId, Device, DeviceKey, IotId, JournalEntry, ProductKey, ReplyBody, UnixMillis};
+
+use super::trouble::failure;
+use super::{calls, directory, results};
+use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
+use crate::change::Subject;
+use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
+use crate::failure::Failure;
+use crate::live::Seen;
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Sound,
+    /// A transaction was begun and did not reach its commit.
+    Doubtful,
+    /// Something failed on it.
+    Failed,
+}
+
+/// The transaction; dropped, it is rolled back.
+#[derive(Debug)]
+pub(super) struct SqliteTx<'c> {
+    tx: Transaction<'c, Sqlite>,
+    state: &'c mut State,
+}
+
+impl<'c> SqliteTx<'c> {
+    /// One that has begun, on a connection in this state.
+    pub(super) fn new(tx: Transaction<'c, Sqlite>, state: &'c mut State) -> Self {
+        Self { tx, state }
+    }
+}
+
+#[async_trait]
+impl Tx for SqliteTx<'_> {
+    async fn insert_calls(
+        &mut self,
+        entries: &[&JournalEntry],
+        now: UnixMillis,
+    ) -> Result<HashMap<CallKey, NotWritten>, Failure> {
+        calls::insert(self, entries, now).await.map_err(failure)
+    }
+
+    async fn advance(&mut self, progress: &[(&CallKey, &Progress<'_>)]) -> Result<(), Failure> {
+        calls::advance(self, progress).await.map_err(failure)
+    }
+
+    async fn end(&mut self, ends: &[(&CallKey, &Progress<'_>)]) -> Result<HashMap<CallKey, Called>, Failure> {
+        calls::end(self, ends).await.map_err(failure)
+    }
+
+    async fn candidates(&mut self, ids: &[CallId]) -> Result<HashMap<CallId, Vec<Candidate>>, Failure> {
+        calls::candidates(self, ids).await.map_err(failure)
+    }
+
+    async fn attach(&mut self, seq: i64, body: &ReplyBody) -> Result<(), Failure> {
+        calls::attach(self, seq, body).await.map_err(failure)
+    }
+
+    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<(), Failure> {
+        calls::end_all(self, devices, at).await.map_err(failure)
+    }
+
+    async fn prune(&mut self, after: i64, count: u64) -> Result<(u64, i64), Failure> {
+        calls::prune(self, after, count).await.map_err(failure)
+    }
+
+    async fn set_publishing(&mut self, wanted: bool) -> Result<(), Failure> {
+        results::set_wanted(self, wanted).await.map_err(failure)
+    }
+
+    async fn published(&mut self, places: &[i64]) -> Result<(), Failure> {
+        results::published(self, places).await.map_err(failure)
+    }
+
+    async fn give_up_oldest(&mut self, count: u64) -> Result<u64, Failure> {
+        results::give_up_oldest(self, count).await.map_err(failure)
+    }
+
+    async fn write_presence(&mut self, devices: &[(&IotId, Seen)]) -> Result<(), Failure> {
+        directory::write_presence(self, devices).await.map_err(failure)
+    }
+
+    async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {
+        directory::insert_product(self, new).await.map_err(failure)
+    }
+
+    async fn set_settings(&mut self, key: &ProductKey, settings: &str) -> Result<bool, Failure> {
+        directory::set_settings(self, key, settings).await.map_err(failure)
+    }
+
+    async fn set_model(&mut self, key: &ProductKey, texts: &[&str]) -> Result<bool, Failure> {
+        directory::set_model(self, key, texts).await.map_err(failure)
+    }
+
+    async fn insert_devices(&mut self, new: &[DeviceRow]) -> Result<Registered, Failure> {
+        directory::insert_devices(self, new).await.map_err(failure)
+    }
+
+    async fn change_device(&mut self, key: &DeviceKey, change: DeviceChange) -> Result<bool, Failure> {
+        directory::change_device(self, key, change).await.map_err(failure)
+    }
+
+    async fn delete_device(&mut self, key: &DeviceKey) -> Result<Option<Arc<Device>>, Failure> {
+        directory::delete_device(self, key).await.map_err(failure)
+    }
+
+    async fn insert_key(&mut self, key: &AccessKey, at: UnixMillis) -> Result<bool, Failure> {
+        directory::insert_key(self, key, at).await.map_err(failure)
+    }
+
+    async fn disable_key(&mut self, id: &str) -> Result<bool, Failure> {
+        directory::disable_key(self, id).await.map_err(failure)
+    }
+
+    async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {
+        directory::record_changes(self, subjects).await.map_err(failure)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), Failure> {
+        let Self { tx, state } = *self;
+        tx.commit().await.map_err(failure)?;
+        *state = State::Sound;
+        Ok(())
+    }
+}
+
+impl Deref for SqliteTx<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.tx
+    }
+}
+
+impl DerefMut for SqliteTx<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.tx
+    }
+}
