@@ -1,22 +1,29 @@
 //! What requests are answered with, shared by all connections.
 //!
-//! **Invariant:** whoever is judged by its signature is counted, once.
+//! **Invariant:** whoever is judged by its signature is counted, once. What is shared with other instances is watched as
+//! long as there is a front.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::AccessKey;
+use thingcall_core::{AccessKey, Keys};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::auth::Authenticator;
 use crate::calls::{CallDesk, Calls};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
-use crate::quota::{Accounts, Quota};
+use crate::quota::{Accounts, Quota, SharedAccounts};
+use crate::shared::{SharedMetrics, SharedParts};
+use crate::shared_nonces::SharedSet;
 
 /// The front, without its listener.
 pub(crate) struct App {
@@ -25,29 +32,58 @@ pub(crate) struct App {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) metrics: Metrics,
     auth: Authenticator,
+    _watches: Vec<AbortOnDropHandle<()>>,
+}
+
+/// What the front is made of.
+pub(crate) struct AppParts {
+    pub(crate) calls: Arc<dyn Calls>,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) clock: Clock,
+    pub(crate) shared: SharedParts,
 }
 
 impl App {
-    pub(crate) fn new(
-        config: Config,
-        calls: Arc<dyn Calls>,
-        directory: Arc<dyn Directory>,
-        auth: Authenticator,
-        registry: &Registry,
-    ) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let AppParts { calls, directory, keys, clock, shared } = parts;
+        let metrics = SharedMetrics::register(registry)?;
+        let timings = (config.clock_skew, shared.ask_timeout);
+        let set = shared.nonces.map(|nonces| Arc::new(SharedSet::new(nonces, timings, &metrics)));
+        let mut watches: Vec<_> = set.iter().map(|set| watched(set.clone().watch(clock.clone()))).collect();
+        let auth = Authenticator::new(keys, &config, clock, set);
+
         let accounts = Accounts::new();
         show(&config, &auth, &accounts, registry)?;
-        let quota = Quota::new(config.calls_per_second_max, accounts);
+        let quota = match (NonZeroU32::new(config.calls_per_second_max), shared.quota) {
+            (None, _) => Quota::None,
+            (Some(max), None) => Quota::own(max, accounts),
+            (Some(max), Some(quota)) => {
+                let instances = shared.instances.unwrap_or_else(|| Arc::new(|| NonZeroU32::MIN));
+                let all = SharedAccounts::new(max, quota, (instances, shared.ask_timeout), accounts, &metrics);
+                watches.push(watched(all.clone().settle()));
+                Quota::Shared(all)
+            }
+        };
         let desk = CallDesk::new(calls, quota, config.result);
-        Ok(Self { desk, directory, auth, metrics: Metrics::register(registry)?, config })
+        Ok(Self { desk, directory, auth, metrics: Metrics::register(registry)?, config, _watches: watches })
+    }
+
+    /// Waits until what is signed now can be told from what was sent to any instance before; at most so long.
+    pub(crate) async fn begun(&self, within: Duration) {
+        self.auth.begun(within).await;
     }
 
     /// The key that signed this request.
-    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, GatewayError> {
-        incoming
-            .params
-            .check()
-            .and_then(|()| self.auth.admit(incoming))
+    pub(crate) async fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, GatewayError> {
+        let mut admitted = incoming.params.check().and_then(|()| self.auth.admit(incoming));
+        if let (Ok(request), Some(set)) = (&admitted, self.auth.shared())
+            && let Err(why) = request.confirm(set).await
+        {
+            admitted = Err(why);
+        }
+        admitted
+            .map(|request| request.key)
             .inspect(|_| self.metrics.admitted())
             .inspect_err(|why| self.metrics.refused(why))
     }
@@ -57,6 +93,10 @@ impl App {
         let incoming = Incoming::read(Instant::now(), head, &[]);
         self.auth.foresee(&incoming).inspect_err(|why| self.metrics.refused(why))
     }
+}
+
+fn watched(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(task))
 }
 
 /// Shows how much of its limits is used up.

@@ -1,7 +1,8 @@
 //! Whether a request may come in: its key, its age, its signature, its nonce, its token.
 //!
 //! **Invariant:** in this order, and a nonce is noted only once the signature is right, so that nobody without the
-//! secret can use up a key's memory. Whatever is compared with a secret or a signature is compared in constant time.
+//! secret can use up a key's memory; where instances share what they noted, they are asked last. Whatever is compared with
+//! a secret or a signature is compared in constant time.
 
 mod acs3;
 mod v1;
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::gateway::GatewayError;
 use crate::incoming::{Incoming, Scheme};
 use crate::nonce::{NonceError, Nonces};
+use crate::shared_nonces::SharedSet;
 
 /// Lets requests in.
 pub(crate) struct Authenticator {
@@ -26,9 +28,24 @@ pub(crate) struct Authenticator {
     nonces_max: usize,
     skew: Duration,
     clock: Clock,
-    /// When it began to remember nonces, by that clock in whole seconds, as requests tell their time.
-    began: UnixMillis,
-    began_at: Instant,
+    memory: Memory,
+}
+
+/// How far back nonces are remembered.
+enum Memory {
+    /// Since this instance began to, by its clock in whole seconds, as requests tell their time.
+    Own { began: UnixMillis, began_at: Instant },
+    /// As far as all instances' set says of each.
+    Shared(Arc<SharedSet>),
+}
+
+/// A request that may come in, unless another instance let it in before.
+#[derive(Debug)]
+pub(crate) struct Admitted<'a> {
+    pub(crate) key: Arc<AccessKey>,
+    nonce: &'a str,
+    at: UnixMillis,
+    now: UnixMillis,
 }
 
 /// What a request says of itself, not yet believed.
@@ -44,15 +61,15 @@ struct Claim<'a> {
 }
 
 impl Authenticator {
-    /// One that knows these keys.
-    pub(crate) fn new(keys: Arc<dyn Keys>, config: &Config, clock: Clock) -> Self {
+    /// One that knows these keys, and remembers nonces with other instances where they share a set.
+    pub(crate) fn new(keys: Arc<dyn Keys>, config: &Config, clock: Clock, shared: Option<Arc<SharedSet>>) -> Self {
+        let own = || Memory::Own { began: whole_seconds(clock()), began_at: Instant::now() };
         Self {
             keys,
             nonces: Arc::new(Nonces::new(config.nonces_max.get(), config.clock_skew)),
             nonces_max: config.nonces_max.get(),
             skew: config.clock_skew,
-            began: whole_seconds(clock()),
-            began_at: Instant::now(),
+            memory: shared.map_or_else(own, Memory::Shared),
             clock,
         }
     }
@@ -63,8 +80,8 @@ impl Authenticator {
         move || nonces.fullest(clock())
     }
 
-    /// The key that signed this request.
-    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<Arc<AccessKey>, GatewayError> {
+    /// The key that signed this request, as far as this instance knows.
+    pub(crate) fn admit<'a>(&self, incoming: &'a Incoming<'_>) -> Result<Admitted<'a>, GatewayError> {
         let claim = match incoming.scheme {
             Scheme::V1 => v1::claim(incoming)?,
             Scheme::Acs3 => acs3::claim(incoming)?,
@@ -84,10 +101,26 @@ impl Authenticator {
             NonceError::Full(wait) => GatewayError::NoncesFull { nonces_max: self.nonces_max, wait },
         })?;
         match (&key.security_token, claim.token) {
-            (None, None) => Ok(key),
-            (Some(_), None) => Err(GatewayError::Missing("SecurityToken")),
-            (Some(token), Some(given)) if same(token.expose(), given) => Ok(key),
-            (_, Some(_)) => Err(GatewayError::TokenMismatch),
+            (None, None) => {}
+            (Some(_), None) => return Err(GatewayError::Missing("SecurityToken")),
+            (Some(token), Some(given)) if same(token.expose(), given) => {}
+            (_, Some(_)) => return Err(GatewayError::TokenMismatch),
+        }
+        Ok(Admitted { nonce: claim.nonce, key, at, now })
+    }
+
+    /// Waits until what is signed now can be told from what was sent before; at most so long.
+    pub(crate) async fn begun(&self, within: Duration) {
+        if let Memory::Shared(set) = &self.memory {
+            set.begun(&self.clock, within).await;
+        }
+    }
+
+    /// The set that says whether another instance let a request in before; `None` where there is none.
+    pub(crate) fn shared(&self) -> Option<&Arc<SharedSet>> {
+        match &self.memory {
+            Memory::Own { .. } => None,
+            Memory::Shared(set) => Some(set),
         }
     }
 
@@ -120,12 +153,20 @@ impl Authenticator {
     /// Refuses what was signed before this server began: its nonce may have been used with the one before it. The clock
     /// may have been set back since.
     fn check_known(&self, at: UnixMillis, now: UnixMillis) -> Result<(), GatewayError> {
-        if at >= self.began {
+        let Memory::Own { began, began_at } = &self.memory else { return Ok(()) };
+        if at >= *began {
             return Ok(());
         }
-        let ran = i64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let began = self.began.min(whole_seconds(UnixMillis(now.0.saturating_sub(ran))));
+        let ran = i64::try_from(began_at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let began = (*began).min(whole_seconds(UnixMillis(now.0.saturating_sub(ran))));
         if at >= began { Ok(()) } else { Err(GatewayError::BeforeStart { seconds: (began.0 - at.0) / 1000 }) }
+    }
+}
+
+impl Admitted<'_> {
+    /// Refuses a request that another instance let in before.
+    pub(crate) async fn confirm(&self, set: &SharedSet) -> Result<(), GatewayError> {
+        set.note((&self.key.id, self.nonce), (self.at, self.now)).await
     }
 }
 

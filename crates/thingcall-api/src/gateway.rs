@@ -136,6 +136,19 @@ pub(crate) enum GatewayError {
         /// How much earlier it was signed.
         seconds: i64,
     },
+    /// The request is older than what is remembered of the nonces of all instances.
+    #[error(
+        "Specified time stamp or date value is expired: it is {seconds} s before this service began to remember requests, and such a request may have been executed already. Sign it again; if that does not help, set the caller's clock."
+    )]
+    BeforeMemory {
+        /// How much earlier it was signed.
+        seconds: i64,
+    },
+    /// Nobody can say at the moment whether the nonce was used.
+    #[error(
+        "The service cannot tell at the moment whether this request was sent before. Nothing was executed; sign it again and send it."
+    )]
+    NoncesUnknown,
     /// The time cannot be read.
     #[error("Specified time stamp or date value is not well formatted: it is {0:?}; right is YYYY-MM-DDThh:mm:ssZ.")]
     TimeFormat(String),
@@ -188,7 +201,7 @@ impl GatewayError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout(_) | Self::HeadTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::BytesFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BytesFull { .. } | Self::NoncesUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyInactive => StatusCode::FORBIDDEN,
             Self::BodyUnreadable
@@ -205,6 +218,7 @@ impl GatewayError {
             | Self::NonceUsed
             | Self::Expired { .. }
             | Self::BeforeStart { .. }
+            | Self::BeforeMemory { .. }
             | Self::TimeFormat(_)
             | Self::TokenMismatch
             | Self::Throttled { .. }
@@ -222,7 +236,7 @@ impl GatewayError {
             Self::BodyTooLarge { .. } => "RequestBodyTooLarge",
             Self::BodyTimeout(_) | Self::HeadTimeout(_) => "RequestTimeout",
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => "RequestHeaderTooLarge",
-            Self::BytesFull { .. } => "ServiceUnavailable",
+            Self::BytesFull { .. } | Self::NoncesUnknown => "ServiceUnavailable",
             Self::BodyType(_) => "UnsupportedContentType",
             Self::BodyUnreadable | Self::Malformed => "InvalidFormat",
             Self::TooManyParameters { .. }
@@ -236,7 +250,7 @@ impl GatewayError {
             Self::SignatureDoesNotMatch(_) => "SignatureDoesNotMatch",
             Self::IncompleteSignature(_) => "IncompleteSignature",
             Self::NonceUsed => "SignatureNonceUsed",
-            Self::Expired { .. } | Self::BeforeStart { .. } => "InvalidTimeStamp.Expired",
+            Self::Expired { .. } | Self::BeforeStart { .. } | Self::BeforeMemory { .. } => "InvalidTimeStamp.Expired",
             Self::TimeFormat(_) => "InvalidTimeStamp.Format",
             Self::TokenMismatch => "InvalidSecurityToken.MismatchWithAccessKey",
             Self::Throttled { .. } => "Throttling.User",
@@ -254,9 +268,11 @@ impl GatewayError {
             | Self::NonceUsed
             | Self::Expired { .. }
             | Self::BeforeStart { .. }
+            | Self::BeforeMemory { .. }
             | Self::TokenMismatch => Outcome::Denied,
             Self::Throttled { .. } | Self::NoncesFull { .. } => Outcome::Throttled,
             Self::BytesFull { .. } => Outcome::Overloaded,
+            Self::NoncesUnknown => Outcome::Internal,
             Self::UriTooLong { .. }
             | Self::HeadTooLarge { .. }
             | Self::TooManyHeaders { .. }
@@ -294,7 +310,7 @@ impl GatewayError {
 
     /// After how many seconds the same request may be let in; 1 or more.
     pub(crate) fn retry_after(&self) -> Option<u64> {
-        if matches!(self, Self::BytesFull { .. }) {
+        if matches!(self, Self::BytesFull { .. } | Self::NoncesUnknown) {
             return Some(1);
         }
         let (Self::Throttled { wait, .. } | Self::NoncesFull { wait, .. }) = self else { return None };

@@ -6,7 +6,7 @@
 //! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`).
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
-//! the connection of the caller.
+//! the connection of the caller, but what looks after what instances share, which ends with the front.
 
 mod config;
 mod metrics;
@@ -28,6 +28,8 @@ mod auth;
 mod clock;
 mod nonce;
 mod quota;
+mod shared;
+mod shared_nonces;
 
 mod incoming;
 mod params;
@@ -45,3 +47,4 @@ mod tests;
 
 pub use config::Config;
 pub use server::{Front, FrontParts};
+pub use shared::{Instances, SharedParts};

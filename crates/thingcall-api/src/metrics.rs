@@ -31,6 +31,8 @@ enum AuthResult {
     Error,
     /// It may be right, and there is no room to remember it.
     Throttled,
+    /// It may be right, and nobody can say whether it was sent before.
+    Unknown,
 }
 
 /// What a request asks for.
@@ -101,13 +103,15 @@ impl Metrics {
     /// Counts a request that was not let in.
     pub(crate) fn refused(&self, why: &GatewayError) {
         let outcome = why.outcome();
-        let denied = outcome == Outcome::Denied;
         // Overload is never counted as unknown or malformed.
-        let throttled = matches!(outcome, Outcome::Throttled | Outcome::Overloaded);
-        self.judged(match (denied, throttled) {
-            (true, _) => AuthResult::Denied,
-            (false, true) => AuthResult::Throttled,
-            (false, false) => AuthResult::Error,
+        self.judged(if outcome == Outcome::Denied {
+            AuthResult::Denied
+        } else if matches!(outcome, Outcome::Throttled | Outcome::Overloaded) {
+            AuthResult::Throttled
+        } else if *why == GatewayError::NoncesUnknown {
+            AuthResult::Unknown
+        } else {
+            AuthResult::Error
         });
     }
 

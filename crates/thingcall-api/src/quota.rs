@@ -1,7 +1,12 @@
 //! How many calls an account may make in a second.
 //!
+//! An instance that is alone counts by itself (`governor`); one of several takes from what all share (`shared`).
+//!
 //! **Invariant:** counted by account, so keys of one account share one quota. Accounts come from the store, so what is
-//! kept is bounded by it.
+//! kept is bounded by it. A call never waits for its quota.
+
+mod ahead;
+mod shared;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -19,30 +24,48 @@ use crate::gateway::GatewayError;
 /// How long calls are counted at least before it is said how many a second they are.
 const COUNTED_FOR_MIN: Duration = Duration::from_secs(1);
 
-/// The quota of all accounts.
+pub(crate) use shared::SharedAccounts;
+
+/// The quota of all accounts: so many calls a second, all of them at once if they come so.
+pub(crate) enum Quota {
+    /// No limit.
+    None,
+    /// This instance's, which is alone.
+    Own(OwnQuota),
+    /// That of all instances.
+    Shared(Arc<SharedAccounts>),
+}
+
+/// What an instance counts by itself.
 #[derive(Debug)]
-pub(crate) struct Quota {
-    /// `None`: no limit.
-    limit: Option<(NonZeroU32, RateLimiter<String, Accounts, DefaultClock>)>,
+pub(crate) struct OwnQuota {
+    max: NonZeroU32,
+    limiter: RateLimiter<String, Accounts, DefaultClock>,
     clock: DefaultClock,
 }
 
 impl Quota {
-    /// Allows so many calls a second, all of them at once if they come so; 0 is no limit.
-    pub(crate) fn new(calls_per_second_max: u32, accounts: Accounts) -> Self {
+    /// Of an instance that is alone.
+    pub(crate) fn own(max: NonZeroU32, accounts: Accounts) -> Self {
         let clock = DefaultClock::default();
-        let limit = NonZeroU32::new(calls_per_second_max)
-            .map(|max| (max, RateLimiter::new(Rate::per_second(max), accounts, clock.clone())));
-        Self { limit, clock }
+        Self::Own(OwnQuota { max, limiter: RateLimiter::new(Rate::per_second(max), accounts, clock.clone()), clock })
     }
 
     /// Takes one call from the account's quota.
     pub(crate) fn take(&self, account: &String) -> Result<(), GatewayError> {
-        let Some((max, limiter)) = &self.limit else { return Ok(()) };
-        limiter.check_key(account).map_err(|until| GatewayError::Throttled {
-            calls_per_second_max: max.get(),
-            wait: until.wait_time_from(self.clock.now()).max(Duration::from_millis(1)),
-        })
+        let (max, wait) = match self {
+            Self::None => return Ok(()),
+            Self::Own(own) => match own.limiter.check_key(account) {
+                Ok(()) => return Ok(()),
+                Err(until) => (own.max, until.wait_time_from(own.clock.now())),
+            },
+            Self::Shared(shared) => match shared.take(account) {
+                Ok(()) => return Ok(()),
+                Err(wait) => (shared.calls_per_second_max(), wait),
+            },
+        };
+        let wait = wait.max(Duration::from_millis(1));
+        Err(GatewayError::Throttled { calls_per_second_max: max.get(), wait })
     }
 }
 
@@ -79,6 +102,16 @@ impl Accounts {
             counted.since = Instant::now();
         }
         counted.per_second
+    }
+
+    /// Counts a call that was let through.
+    fn count(&self, account: &str) {
+        let mut counted = self.lock();
+        if let Some(account) = counted.accounts.get_mut(account) {
+            account.calls = account.calls.saturating_add(1);
+        } else {
+            counted.accounts.insert(account.to_owned(), Account { calls: 1, ..Account::default() });
+        }
     }
 
     /// Nothing that is done under this lock can panic half way.

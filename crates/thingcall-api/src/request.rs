@@ -65,10 +65,10 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         action: action.map_or("", Action::as_str),
         id: incoming.id,
     };
-    let asked = unread
-        .map_or(format, Err)
-        .map_err(ActionError::from)
-        .and_then(|_| judge(&app, &incoming, action, name, &caller));
+    let asked = match unread.map_or(format, Err) {
+        Ok(_) => judge(&app, &incoming, action, name, &caller).await,
+        Err(why) => Err(why.into()),
+    };
     // What a device does wrong is no refusal, and only those name the host.
     let host = if matches!(asked, Ok(Asked::Device(_))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
@@ -94,14 +94,14 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
     response
 }
 
-fn judge(
+async fn judge(
     app: &App,
     incoming: &Incoming<'_>,
     action: Option<Action>,
     name: Option<&str>,
     caller: &Caller,
 ) -> Result<Asked, ActionError> {
-    let key = app.admit(incoming)?;
+    let key = app.admit(incoming).await?;
     caller.vouched();
     let version = incoming.version().ok_or(GatewayError::Missing("Version"))?;
     if version != sign::VERSION {

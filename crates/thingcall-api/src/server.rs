@@ -3,6 +3,7 @@
 //! **Invariant:** how connections come, are bounded and end is `thingcall-listen`'s; this file says with which limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thingcall_core::{Keys, UnixMillis};
 use thingcall_engine::Engine;
@@ -10,10 +11,9 @@ use thingcall_listen::{Figures, Limits, Serving};
 use thingcall_tsl::Directory;
 use tokio::net::TcpListener;
 
-use crate::app::App;
-use crate::auth::Authenticator;
-use crate::calls::Calls;
+use crate::app::{App, AppParts};
 use crate::config::Config;
+use crate::shared::SharedParts;
 
 /// What the front works with.
 pub struct FrontParts {
@@ -23,6 +23,8 @@ pub struct FrontParts {
     pub directory: Arc<dyn Directory>,
     /// Who may call.
     pub keys: Arc<dyn Keys>,
+    /// What other instances share with this one.
+    pub shared: SharedParts,
 }
 
 /// The HTTP front.
@@ -37,19 +39,24 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let auth = Authenticator::new(parts.keys, &config, Arc::new(UnixMillis::now));
-        Self::assemble(config, parts.engine, parts.directory, auth, registry)
+        let FrontParts { engine, directory, keys, shared } = parts;
+        let parts = AppParts { calls: engine, directory, keys, clock: Arc::new(UnixMillis::now), shared };
+        Self::assemble(config, parts, registry)
     }
 
     pub(crate) fn assemble(
         config: Config,
-        calls: Arc<dyn Calls>,
-        directory: Arc<dyn Directory>,
-        auth: Authenticator,
+        parts: AppParts,
         registry: &prometheus::Registry,
     ) -> Result<Self, prometheus::Error> {
-        let app = App::new(config, calls, directory, auth, registry)?;
+        let app = App::new(config, parts, registry)?;
         Ok(Self { app, figures: Figures::register("api", registry)? })
+    }
+
+    /// Waits, where instances share nonces, until what is signed now can be told from what was sent before; at most so
+    /// long. Readiness says it if that is too short.
+    pub async fn begun(&self, within: Duration) {
+        self.app.begun(within).await;
     }
 
     /// Serves on this listener.

@@ -6,6 +6,7 @@ mod directory;
 mod captures;
 mod connections;
 mod gateway;
+mod instances;
 mod invoke;
 mod models;
 mod neighbours;

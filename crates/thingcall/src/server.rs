@@ -112,7 +112,12 @@ impl Server {
             brokers::BrokerNeeds { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
-        let parts = thingcall_api::FrontParts { engine: engine.clone(), directory: store.clone(), keys: store.clone() };
+        let parts = thingcall_api::FrontParts {
+            engine: engine.clone(),
+            directory: store.clone(),
+            keys: store.clone(),
+            shared: thingcall_api::SharedParts::default(),
+        };
         let front = Front::new(config.api.clone(), parts, metering)?;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;

@@ -126,7 +126,12 @@ impl Ready {
 /// A front on this thread, and a connection to it.
 async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> anyhow::Result<(Serving, TcpStream)> {
     let config = thingcall_api::Config { calls_per_second_max: 0, ..thingcall_api::Config::default() };
-    let parts = thingcall_api::FrontParts { engine, directory: site.clone(), keys: site.clone() };
+    let parts = thingcall_api::FrontParts {
+        engine,
+        directory: site.clone(),
+        keys: site.clone(),
+        shared: thingcall_api::SharedParts::default(),
+    };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let serving = Front::new(config, parts, metering)?.serve(listener);

@@ -47,6 +47,8 @@ fn every_status_is_counted_from_the_start() {
         NonceUsed {},
         Expired { off_seconds: 1, max_seconds: 0 },
         BeforeStart { seconds: 1 },
+        BeforeMemory { seconds: 1 },
+        NoncesUnknown {},
         TimeFormat { 0: text() },
         TokenMismatch {},
         Throttled { calls_per_second_max: 1, wait: Duration::ZERO },

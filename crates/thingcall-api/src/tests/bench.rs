@@ -16,10 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::directory::MemoryDirectory;
-use crate::auth::Authenticator;
+use crate::app::AppParts;
 use crate::calls::Calls;
 use crate::config::Config;
 use crate::server::Front;
+use crate::shared::SharedParts;
 use crate::sign::{self, Signer};
 
 /// What the fake engine does with a call.
@@ -116,6 +117,7 @@ pub(super) struct Setup {
     pub(super) keys: Vec<AccessKey>,
     pub(super) script: Script,
     pub(super) now: fn() -> UnixMillis,
+    pub(super) shared: SharedParts,
 }
 
 impl Default for Setup {
@@ -125,6 +127,7 @@ impl Default for Setup {
             keys: vec![testid()],
             script: Box::new(|_| Some(Ok(replied(200, "{}")))),
             now: capture_time,
+            shared: SharedParts::default(),
         }
     }
 }
@@ -157,9 +160,10 @@ impl Setup {
         // It began a while before, so that requests may be older than it is.
         let (began, now) = (AtomicBool::new(false), self.now);
         let clock = move || if began.swap(true, Ordering::Relaxed) { now() } else { UnixMillis(now().0 - 900_000) };
-        let auth = Authenticator::new(keys, &self.config, Arc::new(clock));
         let registry = Registry::new();
-        let front = Front::assemble(self.config, engine.clone(), directory.clone(), auth, &registry).unwrap();
+        let (calls, clock) = (engine.clone(), Arc::new(clock));
+        let parts = AppParts { calls, directory: directory.clone(), keys, clock, shared: self.shared };
+        let front = Front::assemble(self.config, parts, &registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = front.serve(listener);
