@@ -5,10 +5,12 @@
 
 mod credential;
 mod envelope;
+mod glance;
 mod topic;
 
 pub use credential::{Login, Refusal, client_id, device_of, named_in, password, username, verify};
 pub use envelope::{payload, reply_of, request_id, request_payload};
+pub use glance::{Glance, glance, names_of_topic};
 pub use topic::{
     Grant, REPLY_FILTERS, Uplink, device_of_topic, grants, may_ask_for, may_publish, may_subscribe, request_topic,
     uplink,

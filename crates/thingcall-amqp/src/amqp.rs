@@ -130,7 +130,7 @@ impl Amqp {
         let reader = Reader { config: &self.config, instance: &self.instance };
         let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
         let Read { said, topic } = reader.read(message, |device| self.contact.replies.speaks_raw(device));
-        self.contact.take(said, topic.as_deref().unwrap_or(routing_key), payload.len());
+        self.contact.take(said, topic.as_deref().unwrap_or(routing_key), &payload);
         acker
     }
 

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use thingcall_core::{
     Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, Login, PresenceSink, Qos,
-    RawReply, Reply, ReplySink, Sent, Transport, TransportName, UnixMillis,
+    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
+use thingcall_transport::Around;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -115,7 +116,8 @@ impl Bench {
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
         let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
-        let transport = AmqpTransport::start(TransportName::AMQP, config, engine.clone(), engine, &registry).unwrap();
+        let around = Around { replies: engine.clone(), presence: engine, slots: Slots::alone(0) };
+        let transport = AmqpTransport::start(TransportName::AMQP, config, around, &registry).unwrap();
         Self { transport, told, registry }
     }
 

@@ -152,6 +152,9 @@ impl CallId {
     /// Highest instance slot.
     pub const SLOT_MAX: u8 = 63;
     const COUNTER_BITS: u32 = 26;
+    /// No call gets an id below this one: device SDKs that put a count of their own in the place of a request's id count
+    /// here, and must not be taken for the holder of slot 0.
+    pub const DEVICES_COUNTS: u32 = 1 << 20;
 
     /// The id with this counter (its low 26 bits count) in this instance's slot (its low 6 bits count).
     pub const fn new(slot: u8, counter: u32) -> Self {
@@ -166,6 +169,11 @@ impl CallId {
     /// The number itself.
     pub const fn as_u32(self) -> u32 {
         self.0
+    }
+
+    /// Whether it is no call's: so low a number is a device's own count.
+    pub const fn is_devices_count(self) -> bool {
+        self.0 < Self::DEVICES_COUNTS
     }
 
     /// The slot of the instance that made it.

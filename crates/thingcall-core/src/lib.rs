@@ -67,7 +67,7 @@ pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
 pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
-pub use reply::{RawReply, Reply, ReplyBody};
+pub use reply::{RawReply, Reply, ReplyBody, ReplyIds};
 pub use reply_sink::ReplySink;
 pub use results::{Backlog, EndedCall, ResultsOutbox};
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};

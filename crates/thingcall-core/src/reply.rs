@@ -32,9 +32,34 @@ impl Reply {
         self.payload_id.or(self.topic_id)
     }
 
+    /// The ids it holds.
+    pub const fn ids(&self) -> ReplyIds {
+        ReplyIds { payload: self.payload_id, topic: self.topic_id }
+    }
+
     /// How a call ends that it answers.
     pub fn outcome(&self) -> Outcome {
         self.body.as_ref().map_or(Outcome::InvalidReply, ReplyBody::outcome)
+    }
+}
+
+/// The ids that a device's message holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplyIds {
+    /// The body's.
+    pub payload: Option<CallId>,
+    /// The topic's.
+    pub topic: Option<CallId>,
+}
+
+impl ReplyIds {
+    /// Whether it answers none of the calls that are ours. One without an id may answer any.
+    pub fn is_anothers(self, ours: impl Fn(CallId) -> bool) -> bool {
+        let id = match self {
+            Self { payload: Some(count), topic: Some(id) } if count.is_devices_count() => Some(id),
+            Self { payload, topic } => payload.or(topic),
+        };
+        id.is_some_and(|id| !ours(id))
     }
 }
 
@@ -62,6 +87,13 @@ pub struct ReplyBody {
     pub message: Option<String>,
     /// The `data` member's text, as the device wrote it; `{}` where it sent none.
     pub data: String,
+}
+
+impl RawReply {
+    /// The ids it holds before it is translated.
+    pub const fn ids(&self) -> ReplyIds {
+        ReplyIds { payload: None, topic: self.topic_id }
+    }
 }
 
 impl ReplyBody {

@@ -15,6 +15,12 @@ pub trait ReplySink: Send + Sync {
     /// A device said something in its own bytes, on this topic.
     fn accept_raw(&self, raw: RawReply, topic: &str);
 
+    /// Whether a call to the device of this product key and name waits here. Answers from memory.
+    fn waits_for(&self, product: &str, name: &str) -> bool {
+        let _ = (product, name);
+        false
+    }
+
     /// A device said something that is for nobody.
     fn dropped(&self, dropped: Dropped<'_>);
 

@@ -87,6 +87,10 @@ pub trait Transport: Send + Sync {
         None
     }
 
+    /// Which slots this instance holds has changed, and the records of their calls are at hand: replies to calls in slots
+    /// that were taken over may come from now on, also those that came meanwhile and were kept. Never waits.
+    fn slots_changed(&self) {}
+
     /// Sends a command. Returns when the message is handed on; it does not wait for the device.
     /// Cancel-safe: dropping it sends the message once or not at all.
     ///

@@ -103,6 +103,12 @@ impl Engine {
         self.transports.attach(transport);
     }
 
+    /// Tells the transports that other slots are held than before: to be called after each change of [`Slots`], and where a
+    /// slot is taken over, once the records of its calls are loaded.
+    pub fn slots_changed(&self) {
+        self.transports.slots_changed();
+    }
+
     /// How long a synchronous caller waits.
     pub fn reply_timeout(&self) -> Duration {
         self.config.reply_timeout

@@ -23,7 +23,9 @@ impl IdSource {
     pub(crate) fn next(&self, slot: u8, in_use: impl Fn(CallId) -> bool) -> CallId {
         loop {
             let id = CallId::new(slot, self.counter.fetch_add(1, Ordering::Relaxed));
-            if !in_use(id) {
+            if id.is_devices_count() {
+                self.counter.fetch_add(CallId::DEVICES_COUNTS, Ordering::Relaxed);
+            } else if !in_use(id) {
                 return id;
             }
         }
@@ -39,6 +41,15 @@ mod tests {
         let ids = IdSource::starting_at(7);
         let busy = [CallId::new(3, 7), CallId::new(3, 8)];
         assert_eq!(ids.next(3, |id| busy.contains(&id)), CallId::new(3, 9));
+    }
+
+    #[test]
+    fn no_call_gets_an_id_where_devices_count() {
+        let ids = IdSource::starting_at(0);
+        assert!(!ids.next(0, |_| false).is_devices_count());
+        let ids = IdSource::starting_at(CallId::DEVICES_COUNTS - 1);
+        assert!(!ids.next(0, |_| false).is_devices_count());
+        assert_eq!(IdSource::starting_at(0).next(1, |_| false), CallId::new(1, 0));
     }
 
     #[test]

@@ -27,9 +27,13 @@ impl OfDevices {
     }
 
     /// The list of a device's calls.
-    #[expect(clippy::cast_possible_truncation, reason = "there are a few thousand")]
     pub(crate) fn shard(&self, device: &DeviceKey) -> u32 {
-        (self.hasher.hash_one(device) % self.lists.len() as u64) as u32
+        self.shard_named(device.product.as_str(), device.name.as_str())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "there are a few thousand")]
+    fn shard_named(&self, product: &str, name: &str) -> u32 {
+        (self.hasher.hash_one((product, name)) % self.lists.len() as u64) as u32
     }
 
     pub(crate) fn enter(&self, shard: u32, id: CallId) {
@@ -48,7 +52,12 @@ impl OfDevices {
 
     /// The calls that may wait for this device: its own and few others'.
     pub(crate) fn near(&self, device: &DeviceKey) -> Vec<CallId> {
-        self.list(self.shard(device)).map(|list| list.clone()).unwrap_or_default()
+        self.near_named(device.product.as_str(), device.name.as_str())
+    }
+
+    /// The same, for the device of this product key and name.
+    pub(crate) fn near_named(&self, product: &str, name: &str) -> Vec<CallId> {
+        self.list(self.shard_named(product, name)).map(|list| list.clone()).unwrap_or_default()
     }
 
     /// Nothing that is done under this lock can panic half way.

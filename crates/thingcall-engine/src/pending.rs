@@ -150,8 +150,14 @@ impl PendingCalls {
 
     /// Whether a call to this device waits.
     pub(crate) fn waits_for(&self, device: &DeviceKey) -> bool {
-        let is_to = |id: CallId| self.waiting.get(&id).is_some_and(|waiting| waiting.device.key == *device);
-        self.of_devices.near(device).into_iter().any(is_to)
+        self.waits_for_named(device.product.as_str(), device.name.as_str())
+    }
+
+    /// Whether a call to the device of this product key and name waits.
+    pub(crate) fn waits_for_named(&self, product: &str, name: &str) -> bool {
+        let is_its = |key: &DeviceKey| key.product.as_str() == product && key.name.as_str() == name;
+        let is_to = |id: CallId| self.waiting.get(&id).is_some_and(|waiting| is_its(&waiting.device.key));
+        self.open.load(Ordering::Relaxed) > 0 && self.of_devices.near_named(product, name).into_iter().any(is_to)
     }
 
     /// How many calls wait.

@@ -26,6 +26,10 @@ impl ReplySink for Engine {
         self.translate(raw, topic);
     }
 
+    fn waits_for(&self, product: &str, name: &str) -> bool {
+        self.pending.waits_for_named(product, name)
+    }
+
     fn dropped(&self, dropped: Dropped<'_>) {
         let usual = match dropped.reason {
             // Brokers bring our own messages back; the embedded one does not, so there a device sent it.
@@ -80,11 +84,13 @@ impl Engine {
     }
 
     /// What became of a reply; `None` if the journal has to say.
-    fn match_reply(&self, reply: Reply, topic: &str) -> Option<ReplyResult> {
-        let Some(id) = reply.id() else { return Some(self.drop_reply(&reply, topic, without_id(&reply))) };
-        if !self.slots.holds(id) {
+    fn match_reply(&self, mut reply: Reply, topic: &str) -> Option<ReplyResult> {
+        if reply.ids().is_anothers(|id| self.slots.holds(id)) {
             return Some(self.drop_reply(&reply, topic, DropReason::OtherInstance));
         }
+        // Then it is the topic's that is ours, and the body's a count of the device's.
+        reply.payload_id = reply.payload_id.filter(|id| self.slots.holds(*id));
+        let Some(id) = reply.id() else { return Some(self.drop_reply(&reply, topic, without_id(&reply))) };
         // The topic's id alone is no word of the device's: one SDK mixes them up when calls overlap.
         if is_unreadable(&reply) && reply.payload_id.is_none() && self.pending.contains(id) {
             return Some(self.drop_reply(&reply, topic, DropReason::Unreadable));

@@ -30,6 +30,12 @@ impl Transports {
         self.attached.write().unwrap_or_else(PoisonError::into_inner).push(transport);
     }
 
+    /// Tells all of them that other slots are held than before.
+    pub(crate) fn slots_changed(&self) {
+        let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner).clone();
+        attached.iter().for_each(|transport| transport.slots_changed());
+    }
+
     /// Why a transport of this kind is not ready, and which; `None` if all are.
     pub(crate) fn failure(&self, kind: TransportKind) -> Option<(TransportName, String)> {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);

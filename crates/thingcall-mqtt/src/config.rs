@@ -37,6 +37,10 @@ broker_section! {
     after send_queue_messages_max {
         /// How many QoS 1 messages may wait for their acknowledgement.
         inflight_messages_max: NonZeroU16 = const { NonZeroU16::new(1024).unwrap() },
+        /// How many replies to calls of other instances are kept for 30 s, for whoever takes over the slot of one that died.
+        foreign_replies_kept_max: usize = 65_536,
+        /// How many bytes these may have.
+        foreign_replies_kept_bytes_max: usize = 32 * 1024 * 1024,
     }
 }
 

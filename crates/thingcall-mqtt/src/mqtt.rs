@@ -152,6 +152,21 @@ impl Mqtt {
         if topic == self.config.probe_topic {
             return self.probe_came(payload);
         }
+        if self.contact.is_anothers(topic, payload) {
+            // The broker carries it all the same.
+            return self.heard.store(true, Ordering::Relaxed);
+        }
+        self.hear(topic, payload);
+    }
+
+    /// Hears what came for slots that were taken over.
+    pub(crate) fn hear_taken_over(&self) {
+        for (topic, payload) in self.contact.taken_over() {
+            self.hear(&topic, &payload);
+        }
+    }
+
+    fn hear(&self, topic: &str, payload: &Bytes) {
         let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
         let said = uplink(TransportKind::Mqtt, topic, payload, self.config.message_bytes_max, speaks_raw);
         match &said {
@@ -160,7 +175,7 @@ impl Mqtt {
             Uplink::Reply(_) | Uplink::Raw(_) => self.heard.store(true, Ordering::Relaxed),
             Uplink::Other(_) | Uplink::Dropped(..) => {}
         }
-        self.contact.take(said, topic, payload.len());
+        self.contact.take(said, topic, payload);
     }
 
     /// How the broker is, and why it does not carry messages.

@@ -1,6 +1,7 @@
 //! The transport against a broker that does what brokers do on their bad days.
 
 mod broker;
+mod foreign;
 mod probe;
 mod raw;
 mod tls;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use broker::{Broker, DISCONNECT, PUBLISH};
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, PresenceSink, Qos, RawReply,
-    Reply, ReplySink, Sent, Transport, TransportName, UnixMillis,
+    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, DropReason, IotId, PresenceSink, Qos,
+    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
+use thingcall_transport::Around;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,13 +27,22 @@ const VERSIONS: [Version; 2] = [Version::V4, Version::V5];
 enum Told {
     Reply(Reply),
     Raw(RawReply),
+    OtherInstance(Option<DeviceKey>),
     Lost,
 }
 
 struct Engine(mpsc::UnboundedSender<Told>);
 
 impl ReplySink for Engine {
-    fn dropped(&self, _: thingcall_core::Dropped<'_>) {}
+    fn dropped(&self, dropped: thingcall_core::Dropped<'_>) {
+        if dropped.reason == DropReason::OtherInstance {
+            self.0.send(Told::OtherInstance(dropped.device.cloned())).unwrap();
+        }
+    }
+
+    fn waits_for(&self, _: &str, name: &str) -> bool {
+        name == "waited-for"
+    }
 
     fn accept(&self, reply: Reply, _topic: &str) {
         self.0.send(Told::Reply(reply)).unwrap();
@@ -64,6 +75,7 @@ impl PresenceSink for Engine {
 struct Bench {
     transport: Arc<MqttTransport>,
     told: mpsc::UnboundedReceiver<Told>,
+    slots: Slots,
     registry: prometheus::Registry,
 }
 
@@ -81,8 +93,10 @@ impl Bench {
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
         let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
-        let transport = MqttTransport::start(TransportName::MQTT, config, engine.clone(), engine, &registry).unwrap();
-        Self { transport, told, registry }
+        let slots = Slots::alone(0);
+        let around = Around { replies: engine.clone(), presence: engine, slots: slots.clone() };
+        let transport = MqttTransport::start(TransportName::MQTT, config, around, &registry).unwrap();
+        Self { transport, told, slots, registry }
     }
 
     async fn ready(&self) {

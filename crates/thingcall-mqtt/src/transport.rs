@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use thingcall_core::{DeliverError, Delivery, Problems, Sent, SyncTopic, TransportKind};
-use thingcall_transport::{BrokerTransport, Contact, Ended, Found, NotSent, Probed, Protocol, Said};
+use thingcall_transport::{BrokerTransport, Contact, Ended, Found, KeptMax, NotSent, Probed, Protocol, Said};
 use tracing::warn;
 
 use crate::config::Config;
@@ -37,6 +37,10 @@ impl Protocol for Mqtt {
         usize::from(config.inflight_messages_max.get())
     }
 
+    fn foreign_kept_max(config: &Config) -> KeptMax {
+        KeptMax { replies: config.foreign_replies_kept_max, bytes: config.foreign_replies_kept_bytes_max }
+    }
+
     async fn connect(self: &Arc<Self>) -> Result<Connection, Ended> {
         Connection::open(self).await
     }
@@ -47,6 +51,10 @@ impl Protocol for Mqtt {
 
     fn sync_topic(&self) -> Option<SyncTopic> {
         Some(self.config.sync_topic)
+    }
+
+    fn slots_changed(&self) {
+        self.hear_taken_over();
     }
 
     fn found(&self, _: &Open, before: Found) -> (Found, Option<String>) {

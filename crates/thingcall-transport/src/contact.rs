@@ -6,13 +6,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use bytes::Bytes;
 use prometheus::Registry;
-use thingcall_alink::Uplink;
+use thingcall_alink::{Uplink, glance, names_of_topic};
 use thingcall_core::{
-    DropReason, Dropped, PeerText, PresenceSink, ReplySink, TransportKind, TransportName, UnixMillis,
+    DeviceKey, DropReason, Dropped, PeerText, PresenceSink, ReplyIds, ReplySink, Slots, TransportKind, TransportName,
+    UnixMillis,
 };
 use tracing::debug;
 
+use crate::foreign::{Foreign, KeptMax};
 use crate::metrics::{ConnectResult, ReceivedKind, TransportMetrics, Unacknowledged};
 use crate::probe::Probe;
 use crate::section::Keys;
@@ -30,7 +33,10 @@ pub struct Contact<O> {
     pub probe: Probe,
     /// Who takes what devices answer.
     pub replies: Arc<dyn ReplySink>,
+    /// Whose calls are ours.
+    pub slots: Slots,
     presence: Arc<dyn PresenceSink>,
+    foreign: Foreign,
     kind: TransportKind,
     url: String,
     /// Why deliveries do not arrive, where they do not.
@@ -41,6 +47,17 @@ pub struct Contact<O> {
     owes_end: AtomicBool,
     /// The present connection; `None` while there is none.
     open: RwLock<Option<O>>,
+}
+
+/// What a transport works with.
+#[derive(Clone)]
+pub struct Around {
+    /// Who takes what devices answer.
+    pub replies: Arc<dyn ReplySink>,
+    /// Who takes note of devices.
+    pub presence: Arc<dyn PresenceSink>,
+    /// Whose calls are ours.
+    pub slots: Slots,
 }
 
 /// How a connection was found.
@@ -69,17 +86,18 @@ pub(crate) struct Which {
     pub(crate) kind: TransportKind,
     pub(crate) name: TransportName,
     pub(crate) unacknowledged_max: usize,
+    pub(crate) foreign_max: KeptMax,
 }
 
 impl<O: Clone> Contact<O> {
     pub(crate) fn register(
         which: Which,
         keys: Keys<'_>,
-        replies: Arc<dyn ReplySink>,
-        presence: Arc<dyn PresenceSink>,
+        around: Around,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
-        let Which { kind, name, unacknowledged_max } = which;
+        let Which { kind, name, unacknowledged_max, foreign_max } = which;
+        let Around { replies, presence, slots } = around;
         let metrics = TransportMetrics::register(registry, name)?;
         metrics.send_queue_limit.set(i64::try_from(keys.send_queue_messages_max.get()).unwrap_or(i64::MAX));
         Ok(Self {
@@ -88,7 +106,9 @@ impl<O: Clone> Contact<O> {
             unacknowledged: Unacknowledged::register(registry, name, unacknowledged_max)?,
             probe: Probe::new(keys.probe_interval, keys.probe_timeout, fastrand::u64(..)),
             replies,
+            slots,
             presence,
+            foreign: Foreign::register(registry, name, foreign_max)?,
             kind,
             url: keys.url.to_owned(),
             standing: Standing::new(format!("there is no connection to {} yet", keys.url)),
@@ -142,6 +162,7 @@ impl<O: Clone> Contact<O> {
     pub(crate) fn look(&self, find: impl FnOnce(&O, Found) -> (Found, Option<String>)) -> Option<Look> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        self.foreign.tidy();
         let before = *found;
         let (now, failure) = find(open.as_ref()?, before);
         self.metrics.up.set(i64::from(failure.is_none()));
@@ -150,14 +171,61 @@ impl<O: Clone> Contact<O> {
         (before != now).then_some(Look { found: now, failure })
     }
 
-    /// Hands on what a device said. `topic` is where it stood, `bytes` how large it was.
-    pub fn take(&self, said: Uplink, topic: &str, bytes: usize) {
+    /// Whether a message answers a call of another instance, as far as can be seen without reading it. Then it is counted,
+    /// and kept for a while; nothing else is to be done with it.
+    pub fn is_anothers(&self, topic: &str, payload: &Bytes) -> bool {
+        let Some(seen) = glance(topic, payload) else { return false };
+        if !seen.is_anothers(|id| self.slots.holds(id)) {
+            return false;
+        }
+        if seen.is_request {
+            // Whose it is does not matter: the broker brought back what an instance published.
+            self.drop_unread(names_of_topic(topic), DropReason::Echo, topic, payload.len());
+            return true;
+        }
+        // What may be another's command is no answer that could be heard later.
+        let is_kept = seen.may_be_request || self.foreign.keep(&self.slots, seen.ids, topic, payload);
+        if is_kept {
+            self.heard_foreign(topic, payload.len());
+        }
+        is_kept
+    }
+
+    /// Counts a reply to another instance's call that nothing more is done with. Where a call to its device waits here, its
+    /// id may be wrong.
+    pub fn heard_foreign(&self, topic: &str, bytes: usize) {
+        self.metrics.received(ReceivedKind::Reply);
+        self.foreign.heard();
+        let names = names_of_topic(topic);
+        if names.is_some_and(|(product, name)| self.replies.waits_for(product, name)) {
+            self.drop_unread(names, DropReason::OtherInstance, topic, bytes);
+        }
+    }
+
+    #[cold]
+    fn drop_unread(&self, names: Option<(&str, &str)>, reason: DropReason, topic: &str, bytes: usize) {
+        let device = names.and_then(|(product, name)| {
+            Some(DeviceKey { product: product.try_into().ok()?, name: name.try_into().ok()? })
+        });
+        let (device, transport) = (device.as_ref(), self.kind);
+        self.replies.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
+    }
+
+    /// What was kept of replies to calls in slots that are held now, with their topics, oldest first.
+    pub fn taken_over(&self) -> Vec<(String, Bytes)> {
+        self.foreign.taken_over(&self.slots)
+    }
+
+    /// Hands on what a device said, who was vouched for; `topic` and `payload` are what it was read from.
+    pub fn take(&self, said: Uplink, topic: &str, payload: &Bytes) {
         match said {
+            Uplink::Reply(reply) if self.is_kept(reply.ids(), topic, payload) => {}
             Uplink::Reply(reply) => {
                 self.metrics.received(ReceivedKind::Reply);
                 self.presence.seen(&reply.device, self.name, UnixMillis::now());
                 self.replies.accept(reply, topic);
             }
+            Uplink::Raw(raw) if self.is_kept(raw.ids(), topic, payload) => {}
             Uplink::Raw(raw) => {
                 self.metrics.received(ReceivedKind::Reply);
                 self.presence.seen(&raw.device, self.name, UnixMillis::now());
@@ -168,10 +236,20 @@ impl<O: Clone> Contact<O> {
                 if reason != DropReason::Echo {
                     self.metrics.received(ReceivedKind::Other);
                 }
-                let (device, transport) = (device.as_ref(), self.kind);
+                let (device, transport, bytes) = (device.as_ref(), self.kind, payload.len());
                 self.replies.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
             }
         }
+    }
+
+    /// Keeps and counts a reply whose ids were seen when it was read, if it is another's.
+    fn is_kept(&self, ids: ReplyIds, topic: &str, payload: &Bytes) -> bool {
+        let is_anothers = ids.is_anothers(|id| self.slots.holds(id));
+        let is_kept = is_anothers && self.foreign.keep(&self.slots, ids, topic, payload);
+        if is_kept {
+            self.heard_foreign(topic, payload.len());
+        }
+        is_kept
     }
 }
 

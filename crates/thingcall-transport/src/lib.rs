@@ -14,6 +14,7 @@ mod backoff;
 mod certificates;
 mod section;
 
+mod foreign;
 mod metrics;
 mod probe;
 mod standing;
@@ -27,7 +28,8 @@ mod watch;
 pub use address::{BrokerAddress, Scheme};
 pub use backoff::Backoff;
 pub use certificates::{BrokerTls, certificates, no_authorities, of_certificate, of_private_key, private_key};
-pub use contact::{Contact, Found};
+pub use contact::{Around, Contact, Found};
+pub use foreign::KeptMax;
 pub use metrics::{ConnectResult, PublishResult, ReceivedKind, TransportMetrics, Unacknowledged};
 pub use probe::{Probe, Verdict};
 pub use protocol::{Ended, NotSent, Protocol, Session};

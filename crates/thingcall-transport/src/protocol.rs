@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::contact::{Contact, Found, Look};
+use crate::foreign::KeptMax;
 use crate::metrics::{ConnectResult, PublishResult};
 use crate::section::BrokerSection;
 
@@ -126,6 +127,12 @@ pub trait Protocol: Send + Sync + Sized + 'static {
         config.keys().send_queue_messages_max.get()
     }
 
+    /// How many replies to other instances' calls are kept for a while, where all are heard: see [`Self::slots_changed`].
+    fn foreign_kept_max(config: &Self::Config) -> KeptMax {
+        let _ = config;
+        KeptMax::default()
+    }
+
     /// Connects, and sees to it that what devices answer comes. Dropped where it takes too long.
     fn connect(self: &Arc<Self>) -> impl Future<Output = Result<Self::Session, Ended>> + Send;
 
@@ -136,6 +143,10 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     fn sync_topic(&self) -> Option<SyncTopic> {
         None
     }
+
+    /// Other slots are held than before ([`Contact::slots`]). Where every instance hears every reply, those of
+    /// [`Contact::taken_over`] are to be heard now; where each slot has a queue, those that are held are to be consumed.
+    fn slots_changed(&self) {}
 
     /// How the connection is, and why it does not carry messages, where it does not. `before` is what was found last.
     fn found(&self, open: &Self::Open, before: Found) -> (Found, Option<String>) {

@@ -6,15 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prometheus::Registry;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Presence, PresenceSink, Problems, ReplySink, Section, Sent, SyncTopic,
-    Transport, TransportKind, TransportName,
+    DeliverError, Delivery, DeviceKey, Presence, Problems, Section, Sent, SyncTopic, Transport, TransportKind,
+    TransportName,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-use crate::contact::{Contact, Which};
+use crate::contact::{Around, Contact, Which};
 use crate::metrics::PublishResult;
 use crate::protocol::{NotSent, Protocol};
 use crate::section::BrokerSection;
@@ -47,13 +47,13 @@ impl<P: Protocol> BrokerTransport<P> {
     pub fn start(
         name: TransportName,
         config: P::Config,
-        replies: Arc<dyn ReplySink>,
-        presence: Arc<dyn PresenceSink>,
+        around: Around,
         metering: &Registry,
     ) -> Result<Arc<Self>, BrokerStartError> {
         config.check()?;
-        let which = Which { kind: P::KIND, name, unacknowledged_max: P::unacknowledged_max(&config) };
-        let contact = Contact::register(which, config.keys(), replies, presence, metering)?;
+        let (unacknowledged_max, foreign_max) = (P::unacknowledged_max(&config), P::foreign_kept_max(&config));
+        let which = Which { kind: P::KIND, name, unacknowledged_max, foreign_max };
+        let contact = Contact::register(which, config.keys(), around, metering)?;
         let protocol = Arc::new(P::new(config, contact)?);
         let stop = CancellationToken::new();
         let task = AbortOnDropHandle::new(tokio::spawn(supervise(protocol.clone(), stop.clone())));
@@ -105,6 +105,10 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
 
     fn sync_topic(&self) -> Option<SyncTopic> {
         self.protocol.sync_topic()
+    }
+
+    fn slots_changed(&self) {
+        self.protocol.slots_changed();
     }
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {

@@ -9,13 +9,13 @@ use futures::future::join_all;
 use prometheus::Registry as Metering;
 use thingcall_amqp::{AmqpTransport, Results};
 use thingcall_broker::{Broker, Sockets};
-use thingcall_core::{Transport, TransportName, Weight};
+use thingcall_core::{Slots, Transport, TransportName, Weight};
 use thingcall_engine::Engine;
 use thingcall_gate::{Gate, GateParts};
 use thingcall_listen::Serving;
 use thingcall_mqtt::MqttTransport;
 use thingcall_store::Store;
-use thingcall_transport::{BrokerTransport, Protocol};
+use thingcall_transport::{Around, BrokerTransport, Protocol};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -36,6 +36,7 @@ pub(crate) struct BrokerNeeds<'a> {
     pub config: &'a Config,
     pub store: &'a Arc<Store>,
     pub engine: &'a Arc<Engine>,
+    pub slots: &'a Slots,
     pub metering: &'a Metering,
     pub readiness: &'a Readiness,
 }
@@ -129,8 +130,8 @@ impl BrokerNeeds<'_> {
         name: TransportName,
         config: P::Config,
     ) -> anyhow::Result<Arc<BrokerTransport<P>>> {
-        let (replies, presence) = (self.engine.clone(), self.store.clone());
-        let transport = BrokerTransport::start(name, config, replies, presence, self.metering)
+        let (replies, presence, slots) = (self.engine.clone(), self.store.clone(), self.slots.clone());
+        let transport = BrokerTransport::start(name, config, Around { replies, presence, slots }, self.metering)
             .with_context(|| format!("the {what} broker {name}"))?;
         self.attach(transport.clone());
         Ok(transport)

@@ -105,11 +105,22 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let handlers = plugins.clone();
         let slots = Slots::alone(config.engine.instance_slot.unwrap_or(0));
-        let parts = thingcall_engine::EngineParts { registry: store.clone(), journal: store.clone(), handlers, slots };
+        let parts = thingcall_engine::EngineParts {
+            registry: store.clone(),
+            journal: store.clone(),
+            handlers,
+            slots: slots.clone(),
+        };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
-        let parts =
-            brokers::BrokerNeeds { config: &config, store: &store, engine: &engine, metering, readiness: &readiness };
+        let parts = brokers::BrokerNeeds {
+            config: &config,
+            store: &store,
+            engine: &engine,
+            slots: &slots,
+            metering,
+            readiness: &readiness,
+        };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
         let parts = thingcall_api::FrontParts {

@@ -325,7 +325,12 @@ async fn two_brokers_have_metrics_each_and_two_of_one_name_are_refused() {
     let registry = prometheus::Registry::new();
     let start = |name| {
         let engine = std::sync::Arc::new(super::Engine(tokio::sync::mpsc::unbounded_channel().0));
-        crate::AmqpTransport::start(name, crate::Config::default(), engine.clone(), engine, &registry)
+        let around = thingcall_transport::Around {
+            replies: engine.clone(),
+            presence: engine,
+            slots: thingcall_core::Slots::alone(0),
+        };
+        crate::AmqpTransport::start(name, crate::Config::default(), around, &registry)
     };
     let _first = start(TransportName::AMQP).unwrap();
     let north = TransportName::new("north").unwrap();

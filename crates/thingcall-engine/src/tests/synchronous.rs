@@ -90,6 +90,21 @@ async fn an_id_of_the_devices_own_making_gives_way_to_the_topics() {
     assert_eq!(bench.replies("matched"), 1.0);
 }
 
+/// It counts from 1, and so where the holder of slot 0 would be.
+#[tokio::test(start_paused = true)]
+async fn a_devices_own_count_gives_way_to_the_topic_in_every_slot() {
+    let bench = bench(|delivery, answering| {
+        let mut answer = reply("dev1", CallId::from_u32(5), r#"{"mean":7}"#);
+        answer.topic_id = Some(delivery.id);
+        answering.now(answer);
+        Ok(Sent::Sent)
+    });
+    bench.slots.let_go_of_all();
+    bench.slots.set_own(3);
+    bench.engine.invoke(bench.request("Measure", r#"{"channel":1}"#)).await.unwrap();
+    assert_eq!(bench.replies("matched"), 1.0);
+}
+
 /// One SDK answers two overlapping calls of a service on the topic of the later one, each under its own id.
 #[tokio::test(start_paused = true)]
 async fn mixed_up_topics_do_not_hand_one_callers_answer_to_another() {

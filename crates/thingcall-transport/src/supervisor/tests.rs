@@ -4,12 +4,12 @@ use std::sync::{Mutex, Weak};
 
 use thingcall_core::{
     Check, DeliverError, Delivery, DeviceKey, Dropped, Login, PresenceSink, Problem, Problems, RawReply, Reply,
-    ReplySink, Section, Sent, Transport, TransportKind, TransportName, UnixMillis,
+    ReplySink, Section, Sent, Slots, Transport, TransportKind, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{BrokerTransport, Contact, NotSent, Scheme, broker_section};
+use crate::{Around, BrokerTransport, Contact, NotSent, Scheme, broker_section};
 
 broker_section! {
     /// Of a broker that the test plays.
@@ -168,7 +168,8 @@ fn start(mut attempts: Vec<Attempt>) -> (Arc<BrokerTransport<Fake>>, mpsc::Unbou
     let (events, happened) = mpsc::unbounded_channel();
     let config = Config { attempts: Arc::new(Mutex::new(attempts)), events: Some(events), ..Config::default() };
     let (engine, registry) = (Arc::new(Engine::default()), prometheus::Registry::new());
-    let transport = BrokerTransport::start(TransportName::MQTT, config, engine.clone(), engine.clone(), &registry);
+    let around = Around { replies: engine.clone(), presence: engine.clone(), slots: Slots::alone(0) };
+    let transport = BrokerTransport::start(TransportName::MQTT, config, around, &registry);
     let transport = transport.unwrap();
     *engine.0.lock().unwrap() = Arc::downgrade(&transport);
     (transport, happened)

@@ -12,9 +12,9 @@ use std::time::Duration;
 use broker::Broker;
 use thingcall_core::{
     Args, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, Dropped, IotId, Login, PresenceSink, Qos,
-    RawReply, Reply, ReplySink, Sent, Transport, TransportName, UnixMillis,
+    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
-use thingcall_transport::Protocol;
+use thingcall_transport::{Around, Protocol};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -118,7 +118,9 @@ async fn a_small_transport_has_all_that_the_kit_gives() {
     let engine = Arc::new(Engine { tell, transport: OnceLock::new(), queue: OnceLock::new() });
     let config = Config { url: broker.url(), reconnect_pause_min: Duration::from_millis(10), ..Config::default() };
     let registry = prometheus::Registry::new();
-    let transport = LineTransport::start(TransportName::MQTT, config, engine.clone(), engine.clone(), &registry);
+    let slots = Slots::alone(0);
+    let around = Around { replies: engine.clone(), presence: engine.clone(), slots: slots.clone() };
+    let transport = LineTransport::start(TransportName::MQTT, config, around, &registry);
     let transport = transport.expect("the configuration is right");
     engine.transport.set(Arc::downgrade(&transport)).expect("it is set once");
     let mut next = async || timeout(PATIENCE, told.recv()).await.expect("it comes in time").expect("it comes");

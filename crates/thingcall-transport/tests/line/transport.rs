@@ -146,8 +146,11 @@ impl Line {
         let message = said.strip_prefix("MSG ").and_then(|rest| rest.split_once(' '));
         let Some((topic, payload)) = message else { return };
         let payload = Bytes::copy_from_slice(payload.as_bytes());
+        if self.contact.is_anothers(topic, &payload) {
+            return;
+        }
         let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
         let said = uplink(Self::KIND, topic, &payload, self.config.message_bytes_max, speaks_raw);
-        self.contact.take(said, topic, payload.len());
+        self.contact.take(said, topic, &payload);
     }
 }
