@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-tsl", &["thingcall-core"]),
     ("thingcall-alink", &["thingcall-core"]),
     ("thingcall-engine", &["thingcall-tsl", "thingcall-core", "thingcall-metrics"]),
+    ("thingcall-cluster", &["thingcall-core", "thingcall-metrics"]),
     ("thingcall-transport", &["thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-mqtt", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
     ("thingcall-amqp", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
