@@ -39,6 +39,7 @@ pub use program::{Addresses, Finished, Options, Running, Simulation, Thingcall, 
 pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
+pub use test_postgres::{Database, Postgres};
 pub use wait::{TIMEOUT, eventually, free_port, free_ports};
 
 /// The file of this name in `fixtures/`.

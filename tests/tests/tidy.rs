@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("bench", BENCH),
+    ("test-postgres", &[]),
     ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),
     ("panics", &["thingcall-plugin"]),

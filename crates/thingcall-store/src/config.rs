@@ -1,11 +1,13 @@
 //! What can be set about the store.
 
-use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::{Component, Path};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Check, Problem, Section};
+use thingcall_core::{Check, Problem, Secret, Section};
+
+use crate::store_url::{StoreUrl, password_in};
 
 /// The store's settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +15,20 @@ use thingcall_core::{Check, Problem, Section};
 pub struct Config {
     /// The file's name within the data folder.
     pub file: String,
+    /// A PostgreSQL in place of the file.
+    pub url: Option<StoreUrl>,
+    /// Its password, if the URL does not hold it.
+    pub password: Option<Secret>,
+    /// Or a file with it.
+    pub password_file: Option<PathBuf>,
+    /// Connections to it for reading; some more are for writing and listening.
+    pub read_connections_max: NonZeroU32,
+    /// How long it may take to connect to it.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long its answer may take before it counts as out of reach.
+    #[serde(with = "humantime_serde")]
+    pub answer_timeout: Duration,
     /// How many products there may be.
     pub products_max: NonZeroUsize,
     /// How many devices there may be, over all products.
@@ -39,6 +55,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: "thingcall.db".to_owned(),
+            url: None,
+            password: None,
+            password_file: None,
+            read_connections_max: const { NonZeroU32::new(8).unwrap() },
+            connect_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(5),
             products_max: const { NonZeroUsize::new(1_000).unwrap() },
             devices_max: const { NonZeroUsize::new(200_000).unwrap() },
             keys_max: const { NonZeroUsize::new(1_000).unwrap() },
@@ -54,6 +76,8 @@ impl Default for Config {
 
 /// What else a server has in its data folder, beside locks.
 const OTHERS_NAMES: [&str; 4] = ["server.json", "plugins", "plugin-kept", "plugin-crash"];
+/// More connections than these help nobody.
+const CONNECTIONS_LIMIT: u32 = 1000;
 /// More writes than this never wait.
 const WRITE_QUEUE_RECORDS_LIMIT: usize = 100_000_000;
 
@@ -67,6 +91,33 @@ impl Section for Config {
         check.must(name && !own, "file", format_args!("{:?}", self.file), right);
         check.at_most("write_queue_records_max", self.write_queue_records_max.get(), WRITE_QUEUE_RECORDS_LIMIT);
         check.more_than_zero("change_poll", self.change_poll);
+        self.check_postgres(&mut check);
         check.into_problems()
+    }
+
+    fn problems_of_files(&self) -> Vec<Problem> {
+        let password = self.password_file.as_deref().and_then(|file| password_in(file).err());
+        let files = self.url.as_ref().map(StoreUrl::problems_of_files).unwrap_or_default();
+        password.into_iter().chain(files).collect()
+    }
+}
+
+impl Config {
+    fn check_postgres(&self, check: &mut Check) {
+        let in_url = self.url.as_ref().is_some_and(StoreUrl::has_password);
+        let passwords = [in_url, self.password.is_some(), self.password_file.is_some()];
+        let key = if self.password.is_some() { "password" } else { "password_file" };
+        let there = "set, and there is no url";
+        check.must(self.url.is_some() || passwords == [false; 3], key, there, "left out, since it is for PostgreSQL");
+        let one = passwords.iter().filter(|there| **there).count() < 2;
+        check.must(one, key, "not the only one", "one of password, password_file and a password in url");
+        let problems = self.url.as_ref().map(StoreUrl::problems).unwrap_or_default();
+        problems.into_iter().for_each(|problem| check.add(problem));
+        let (most, second) = (CONNECTIONS_LIMIT, Duration::from_secs(1));
+        let connections = self.read_connections_max;
+        check.must(connections.get() <= most, "read_connections_max", connections, format!("{most} at most"));
+        check.between("connect_timeout", self.connect_timeout, second, Duration::from_secs(60));
+        // A lease lasts 10 s and is renewed each 2: an answer that takes longer comes too late to keep it.
+        check.between("answer_timeout", self.answer_timeout, second, Duration::from_secs(60));
     }
 }

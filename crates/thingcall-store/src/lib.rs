@@ -14,11 +14,15 @@
 mod claim;
 mod config;
 mod failure;
+mod found;
 mod health;
+mod look;
 mod open;
 mod owner;
+mod postgres;
 mod shared;
 mod store;
+mod store_url;
 mod trouble;
 
 mod live;
@@ -50,11 +54,14 @@ mod sqlite;
 pub use change::Change;
 pub use claim::{Before, Known, is_served};
 pub use config::Config;
+pub use found::Look;
 pub use keys::{KeyError, NewKey};
+pub use look::look;
 pub use open::OpenError;
 pub use owner::as_its_folder;
-pub use sqlite::{Look, look};
+pub use postgres::PostgresError;
 pub use store::{Stats, Store};
+pub use store_url::StoreUrl;
 
 #[cfg(test)]
 mod tests;

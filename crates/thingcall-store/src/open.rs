@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use thingcall_core::Problem;
 
 use crate::failure::Failure;
+use crate::postgres::PostgresError;
+use crate::store_url::StoreUrl;
 use crate::trouble::Trouble;
 
 /// Why the store could not be opened.
@@ -80,6 +82,12 @@ pub enum OpenError {
         /// SQLite's words.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A PostgreSQL cannot be the store.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// It could be, and nothing is kept there yet.
+    #[error("the store {0}: this thingcall keeps nothing in PostgreSQL yet; leave store.url out")]
+    PostgresNotYet(StoreUrl),
 }
 
 /// What is wrong with the store's file.
@@ -132,6 +140,8 @@ impl OpenError {
             Self::Sqlite { path, why, source } => {
                 Problem::file("store.file", path, format_args!("{why}: {source}"), "a store that SQLite can open")
             }
+            Self::Postgres(error) => error.problem(),
+            Self::PostgresNotYet(url) => Problem::new("store.url", url, "left out: nothing is kept in PostgreSQL yet"),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::open::OpenError;
 use connection::SqliteWrite;
 use trouble::failure;
 
-pub use look::{Look, look};
+pub(crate) use look::look;
 
 /// The connections that read.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
 use crate::sqlite::Sqlite;
 use crate::writer::{self, Write};
-use crate::{Config, changes};
+use crate::{Config, changes, postgres};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -62,6 +62,10 @@ impl Store {
     /// # Errors
     /// When folder or file cannot be used; each error says which and what to do.
     pub async fn open(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
+        if let Some(url) = &config.url {
+            postgres::open(&config, url).await?.close().await;
+            return Err(OpenError::PostgresNotYet(url.clone()));
+        }
         let path = data_dir.join(&config.file);
         let (database, mut conn) = Sqlite::open(&path).await?;
         // Before the rows: what is changed in between is read twice, not missed.

@@ -139,7 +139,10 @@ impl Around<'_> {
         for (name, users) in store.transports.into_iter().filter(|(name, _)| !transports.contains(name)) {
             let key = format!("transport of {}", users.join(", "));
             let right = format!("the name of a transport that is configured: {}", transports_in_words(&transports));
-            let place = Place::File(config.data.join(&config.store.file), None);
+            let place = match &config.store.url {
+                None => Place::File(config.data.join(&config.store.file), None),
+                Some(url) => self.sources.find(Problem::new("store.url", url, "")).place,
+            };
             self.doubts.push(Found { place, problem: Problem::new(key, name, right) });
         }
         let problems = thingcall_loader::problems_of_folders(&config.loader, &config.data);

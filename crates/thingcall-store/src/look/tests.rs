@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use tempfile::TempDir;
-use thingcall_core::Section;
+use thingcall_core::{Section, TransportName};
 use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
 
 use super::*;
