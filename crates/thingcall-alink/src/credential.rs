@@ -44,27 +44,46 @@ pub enum Refusal {
     Password(DeviceKey),
 }
 
-/// Checks a CONNECT against the device's secret, which `secret_of` looks up.
-///
-/// # Errors
-/// What of the CONNECT is wrong.
-pub fn verify(
-    client_id: &str,
-    username: &str,
-    password: &[u8],
-    secret_of: impl FnOnce(&DeviceKey) -> Option<Secret>,
-) -> Result<Login, Refusal> {
-    if client_id.len() > CLIENT_ID_BYTES_MAX {
-        return Err(Refusal::ClientId(client_id.len()));
+/// Who a CONNECT says it is of, before its password was looked at.
+#[derive(Debug)]
+pub struct Claimed<'a> {
+    device: DeviceKey,
+    id: ClientId<'a>,
+    methods: &'static [Method],
+}
+
+impl<'a> Claimed<'a> {
+    /// Reads client id and user name.
+    ///
+    /// # Errors
+    /// What of them is wrong.
+    pub fn read(client_id: &'a str, username: &str) -> Result<Self, Refusal> {
+        if client_id.len() > CLIENT_ID_BYTES_MAX {
+            return Err(Refusal::ClientId(client_id.len()));
+        }
+        let device = device_of(username).ok_or_else(|| Refusal::Username(username.chars().take(80).collect()))?;
+        let id = ClientId::parse(client_id);
+        let methods = Method::accepted(id.sign_method)?;
+        Ok(Self { device, id, methods })
     }
-    let device = device_of(username).ok_or_else(|| Refusal::Username(username.chars().take(80).collect()))?;
-    let id = ClientId::parse(client_id);
-    let methods = Method::accepted(id.sign_method)?;
-    let secret = secret_of(&device).ok_or_else(|| Refusal::UnknownDevice(device.clone()))?;
-    let content = id.content(&device);
-    let given = password.to_ascii_lowercase();
-    let right = methods.iter().any(|method| method.digest(&secret, &content).as_bytes().ct_eq(&given).into());
-    if right { Ok(Login { device, ext_rrpc: id.ext & 1 == 1 }) } else { Err(Refusal::Password(device)) }
+
+    /// The device whose secret is to be looked up.
+    pub const fn device(&self) -> &DeviceKey {
+        &self.device
+    }
+
+    /// Checks the password against the device's secret; `None` if there is no such device.
+    ///
+    /// # Errors
+    /// `UnknownDevice` or `Password`.
+    pub fn verify(self, password: &[u8], secret: Option<&Secret>) -> Result<Login, Refusal> {
+        let Self { device, id, methods } = self;
+        let Some(secret) = secret else { return Err(Refusal::UnknownDevice(device)) };
+        let content = id.content(&device);
+        let given = password.to_ascii_lowercase();
+        let right = methods.iter().any(|method| method.digest(secret, &content).as_bytes().ct_eq(&given).into());
+        if right { Ok(Login { device, ext_rrpc: id.ext & 1 == 1 }) } else { Err(Refusal::Password(device)) }
+    }
 }
 
 /// The client id that a simulated device sends, with HMAC-SHA256 and this time stamp.

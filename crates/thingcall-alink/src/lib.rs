@@ -8,7 +8,7 @@ mod envelope;
 mod glance;
 mod topic;
 
-pub use credential::{Login, Refusal, client_id, device_of, named_in, password, username, verify};
+pub use credential::{Claimed, Login, Refusal, client_id, device_of, named_in, password, username};
 pub use envelope::{payload, reply_of, request_id, request_payload};
 pub use glance::{Glance, glance, names_of_topic};
 pub use topic::{

@@ -79,6 +79,7 @@ impl Fault {
             | CallError::Plugin { .. }
             | CallError::Refused { .. }
             | CallError::NotRecorded { .. }
+            | CallError::NotLookedUp(_)
             | CallError::Internal(_) => Self::Internal,
         }
     }

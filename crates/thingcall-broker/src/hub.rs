@@ -60,6 +60,7 @@ impl Hub {
             NoSession::SocketsMax
             | NoSession::SessionsMax
             | NoSession::Stopping
+            | NoSession::NotLookedUp
             | NoSession::Malformed
             | NoSession::Will => ConnectResult::Refused,
         });

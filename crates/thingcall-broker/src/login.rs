@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rmqtt_codec::MqttPacket;
 use thingcall_alink as alink;
-use thingcall_core::PeerText;
+use thingcall_core::{LookUpFailed, PeerText};
 use thingcall_transport::ConnectResult;
 use tokio::sync::mpsc;
 
@@ -29,6 +29,8 @@ use crate::wire::{Socket, Wire};
 enum Reason {
     #[error(transparent)]
     Credential(#[from] alink::Refusal),
+    #[error("the device could not be looked up: {0}")]
+    NotLookedUp(#[from] LookUpFailed),
     #[error("the device is disabled")]
     Disabled,
     #[error("the will is on a topic the device may not publish on")]
@@ -45,6 +47,7 @@ impl Reason {
     const fn told(&self) -> (ConnackReason, NoSession) {
         match self {
             Self::Credential(_) => (ConnackReason::Credentials, NoSession::Credentials),
+            Self::NotLookedUp(_) => (ConnackReason::Unavailable, NoSession::NotLookedUp),
             Self::Disabled => (ConnackReason::NotAuthorized, NoSession::Disabled),
             Self::Will => (ConnackReason::NotAuthorized, NoSession::Will),
             Self::AuthMethod => (ConnackReason::AuthMethod, NoSession::Credentials),
@@ -61,7 +64,7 @@ pub(crate) async fn welcome<S: Socket>(
     connect: Connect,
     peer: SocketAddr,
 ) -> Option<Session<S>> {
-    let entered = admit(hub, &connect).and_then(|login| enter(hub, &connect, login, peer));
+    let entered = admit(hub, &connect).await.and_then(|login| enter(hub, &connect, login, peer));
     let begun = match entered {
         Ok(begun) => begun,
         Err(reason) => {
@@ -92,19 +95,16 @@ pub(crate) async fn welcome<S: Socket>(
     Some(Session::new(Begun { hub, connection, orders, wire, version, window, silent_max }))
 }
 
-fn admit(hub: &Hub, connect: &Connect) -> Result<alink::Login, Reason> {
+async fn admit(hub: &Hub, connect: &Connect) -> Result<alink::Login, Reason> {
     if connect.other_auth {
         return Err(Reason::AuthMethod);
     }
     let username = connect.username.as_deref().unwrap_or_default();
     let password = connect.password.as_deref().unwrap_or_default();
-    let mut enabled = true;
-    let login = alink::verify(&connect.client_id, username, password, |device| {
-        let credential = hub.parts.credentials.credential(device)?;
-        enabled = credential.enabled;
-        Some(credential.secret)
-    })?;
-    if !enabled {
+    let claimed = alink::Claimed::read(&connect.client_id, username)?;
+    let credential = hub.parts.credentials.credential(claimed.device()).await?;
+    let login = claimed.verify(password, credential.as_ref().map(|credential| &credential.secret))?;
+    if credential.is_some_and(|credential| !credential.enabled) {
         return Err(Reason::Disabled);
     }
     if connect.will_topic.as_ref().is_some_and(|topic| !alink::may_publish(&login.device, topic)) {

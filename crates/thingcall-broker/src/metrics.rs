@@ -26,6 +26,8 @@ pub(crate) enum NoSession {
     Malformed,
     /// Whoever it is did not prove to be a device.
     Credentials,
+    /// The store cannot be read, so nobody can say who it is.
+    NotLookedUp,
     /// The device is disabled.
     Disabled,
     /// The device's will is on a topic it may not publish on.

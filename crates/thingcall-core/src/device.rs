@@ -4,7 +4,7 @@ use std::fmt;
 
 use strum::{EnumString, IntoStaticStr};
 
-use crate::{DeviceName, IotId, ProductKey, Secret, TransportName, UnixMillis};
+use crate::{DeviceName, IotId, LookUp, ProductKey, Secret, TransportName, UnixMillis};
 
 /// A device's own name: its product and its name therein.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,10 +99,10 @@ pub struct DeviceCredential {
     pub enabled: bool,
 }
 
-/// Where a broker looks up what a device must prove. Answers from memory.
+/// Where a broker looks up what a device must prove.
 pub trait Credentials: Send + Sync {
     /// The credential of a registered device; `None` if there is no such device.
-    fn credential(&self, device: &DeviceKey) -> Option<DeviceCredential>;
+    fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential>;
 }
 
 /// Takes note of devices coming and going. Never blocks: what is kept is written behind the caller's back.

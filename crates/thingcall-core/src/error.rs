@@ -2,7 +2,7 @@
 
 use strum::IntoStaticStr;
 
-use crate::{Executed, Outcome};
+use crate::{Executed, LookUpFailed, Outcome};
 
 /// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
 ///
@@ -78,6 +78,9 @@ pub enum CallError {
     /// No such device.
     #[error("device {0} does not exist; register it with RegisterDevice or `thingcall device add`")]
     UnknownDevice(String),
+    /// Where devices are kept cannot be read; the text says why.
+    #[error("the device could not be looked up: {0}; nothing was sent to it, try again")]
+    NotLookedUp(String),
     /// No device with this IotId.
     #[error("no device has the IotId {0}; QueryDeviceDetail tells a device's IotId")]
     UnknownIotId(String),
@@ -211,7 +214,7 @@ impl CallError {
             Self::Offline(_) | Self::WentOffline(_) => Outcome::Offline,
             Self::Timeout { .. } | Self::Expired { .. } => Outcome::Timeout,
             Self::NotDelivered(_) => Outcome::NotDelivered,
-            Self::NotRecorded { .. } | Self::Internal(_) => Outcome::Internal,
+            Self::NotRecorded { .. } | Self::NotLookedUp(_) | Self::Internal(_) => Outcome::Internal,
             Self::Device { .. } => Outcome::DeviceError,
             Self::InvalidReply(_) => Outcome::InvalidReply,
             Self::TransportDown | Self::TransportLost => Outcome::TransportDown,
@@ -247,6 +250,7 @@ impl CallError {
             | Self::NoLease
             | Self::LeaseLost(_)
             | Self::NotRecorded { .. }
+            | Self::NotLookedUp(_)
             | Self::Internal(_) => ErrorCode::SystemException,
         }
     }
@@ -280,7 +284,14 @@ impl CallError {
             | Self::Overloaded(_)
             | Self::Draining
             | Self::NoLease
+            | Self::NotLookedUp(_)
             | Self::Internal(_) => Executed::No,
         }
+    }
+}
+
+impl From<LookUpFailed> for CallError {
+    fn from(LookUpFailed(why): LookUpFailed) -> Self {
+        Self::NotLookedUp(why)
     }
 }

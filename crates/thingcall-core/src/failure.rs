@@ -45,7 +45,8 @@ impl FailedAt {
             | CallError::UnknownService(_)
             | CallError::DeviceDisabled(_)
             | CallError::InvalidArgs(_)
-            | CallError::TooLarge(_) => Self::Check,
+            | CallError::TooLarge(_)
+            | CallError::NotLookedUp(_) => Self::Check,
             CallError::Plugin { .. } | CallError::PluginSilent { .. } | CallError::Refused { .. } => Self::Plugin,
             CallError::Device { .. } | CallError::InvalidReply(_) => Self::Answer,
             CallError::WentOffline(_)

@@ -12,6 +12,7 @@
 //! **Invariant:** no runtime, no JSON, no I/O. Whoever depends on this crate gets types and nothing that runs by itself.
 
 mod ids;
+mod look_up;
 mod slots;
 mod time;
 
@@ -61,6 +62,7 @@ pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, Outbox, Record, RecordState, UnwrittenReply,
 };
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
+pub use look_up::{LookUp, LookUpFailed, LookedUp};
 pub use malformed::MalformedReply;
 pub use no_journal::NoJournal;
 pub use outcome::{Executed, Outcome};

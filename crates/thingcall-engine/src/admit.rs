@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Args, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, Request};
-use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, check_object};
+use thingcall_core::{Args, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, Request};
+use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, Way, check_object};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -16,6 +16,16 @@ pub(crate) struct Admitted {
     pub(crate) product: Arc<Product>,
     /// Who translates, where the product's devices speak their own bytes.
     pub(crate) codec: Option<Arc<dyn Codec>>,
+    /// What is learnt of the way to the device.
+    pub(crate) way: Option<Arc<dyn Way>>,
+}
+
+/// A request that was let in.
+pub(crate) struct Arrived {
+    pub(crate) request: Request,
+    pub(crate) started: Instant,
+    /// A drain waits for it.
+    pub(crate) running: TaskTrackerToken,
 }
 
 /// What the checks of a request found.
@@ -23,6 +33,7 @@ pub(crate) struct Checks {
     device: Arc<Device>,
     product: Arc<Product>,
     codec: Option<Arc<dyn Codec>>,
+    way: Option<Arc<dyn Way>>,
     mode: CallMode,
     /// The arguments, where they were not quite JSON.
     mended: Option<String>,
@@ -41,21 +52,22 @@ pub(crate) struct Begun {
 }
 
 impl Engine {
-    /// Checks a request against the registry and the product's model.
-    pub(crate) fn check(&self, request: &Request) -> Result<Checks, CallError> {
-        let Found { device, product } = self.find(&request.target)?;
+    /// Checks a request against what the registry found and the product's model.
+    pub(crate) fn check(&self, request: &Request, found: LookedUp<Found>) -> Result<Checks, CallError> {
+        let found = found?.ok_or_else(|| self.not_found(&request.target))?;
+        let Found { device, product, way } = found;
         if !device.enabled {
             return Err(CallError::DeviceDisabled(device.key.to_string()));
         }
         self.check_size(&request.args)?;
         let codec = self.codec(&product)?;
         let (mode, mended) = self.check_args(request, &product)?;
-        Ok(Checks { device, product, codec, mode, mended })
+        Ok(Checks { device, product, codec, way, mode, mended })
     }
 
     /// Makes a call of a request that was checked, with an id in this slot.
     pub(crate) fn admit(&self, request: Request, slot: u8, checks: Checks) -> Admitted {
-        let Checks { device, product, codec, mode, mended } = checks;
+        let Checks { device, product, codec, way, mode, mended } = checks;
         let call = Call {
             id: self.ids.next(slot, |id| self.pending.contains(id)),
             request_id: request.request_id,
@@ -66,17 +78,17 @@ impl Engine {
             args: Args::checked(mended.as_deref().unwrap_or(&request.args)),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
         };
-        Admitted { call, product, codec }
+        Admitted { call, product, codec, way }
     }
 
-    fn find(&self, target: &DeviceRef) -> Result<Found, CallError> {
-        self.registry.find(target).ok_or_else(|| match target {
+    fn not_found(&self, target: &DeviceRef) -> CallError {
+        match target {
             DeviceRef::IotId(id) => CallError::UnknownIotId(id.to_string()),
             DeviceRef::Key(key) if self.registry.product(&key.product).is_none() => {
                 CallError::UnknownProduct(key.product.to_string())
             }
             DeviceRef::Key(key) => CallError::UnknownDevice(key.to_string()),
-        })
+        }
     }
 
     fn codec(&self, product: &Product) -> Result<Option<Arc<dyn Codec>>, CallError> {

@@ -1,14 +1,17 @@
 //! A call from the front to the handler and back, under one timer, counted once.
 
 use std::future::ready;
+use std::pin::Pin;
 
-use thingcall_core::{Answer, Call, CallError, CallId, CallMode, Outcome, PeerText, ReplyBody, Request};
-use thingcall_tsl::{Product, ReplyCheck};
+use thingcall_core::{
+    Answer, Call, CallError, CallId, CallMode, LookUp, LookedUp, Outcome, PeerText, ReplyBody, Request,
+};
+use thingcall_tsl::{Found, Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::either::Either;
 use tracing::{Instrument, debug, debug_span, warn};
 
-use crate::admit::{Admitted, Begun};
+use crate::admit::{Admitted, Arrived, Begun};
 use crate::link::{Link, Settled};
 use crate::metrics::Checked;
 use crate::router::Router;
@@ -29,13 +32,51 @@ pub struct Invoked {
 type Ended = (Result<Answer, CallError>, Option<Instant>);
 
 impl Engine {
-    /// Makes one call: checks it now, and runs it in the future. Dropping that ends the call: nothing of it stays, and the
-    /// device is not called again.
+    /// Makes one call: checks it now, where memory has its device, and runs it in the future. Dropping that ends the call:
+    /// nothing of it stays, and the device is not called again.
     ///
     /// # Errors
     /// Why the call failed and whether the device may have executed it.
     pub fn invoke(&self, request: Request) -> impl Future<Output = Result<Invoked, CallError>> + Send + '_ {
-        let begun = match self.begin(request) {
+        let started = Instant::now();
+        let running = match self.enter() {
+            Ok(running) => running,
+            Err(error) => {
+                self.not_admitted(&request, &error, started.elapsed());
+                return Either::Left(Either::Left(ready(Err(error))));
+            }
+        };
+        let arrived = Arrived { request, started, running };
+        match self.registry.find(&arrived.request.target) {
+            LookUp::Known(found) => Either::Left(Either::Right(self.go_on(arrived, found.into_inner(), started))),
+            LookUp::Sought(looking) => Either::Right(self.look_up(arrived, looking)),
+        }
+    }
+
+    /// Makes a call whose device memory does not have. Its time runs meanwhile.
+    fn look_up<'a>(&'a self, arrived: Arrived, looking: Looking<'a>) -> Calling<'a> {
+        Box::pin(async move {
+            let mut waiting = LookingUp { engine: self, ended: false };
+            let found = timeout_at(Instant::from_std(arrived.request.deadline.instant()), looking).await;
+            waiting.ended = true;
+            if let Ok(found) = found {
+                return self.go_on(arrived, found, Instant::now()).await;
+            }
+            let elapsed = arrived.started.elapsed();
+            let error = CallError::Expired { waited_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX) };
+            self.not_admitted(&arrived.request, &error, elapsed);
+            Err(error)
+        })
+    }
+
+    /// Makes a call, once it is known to which device; `at` is now.
+    fn go_on(
+        &self,
+        arrived: Arrived,
+        found: LookedUp<Found>,
+        at: Instant,
+    ) -> impl Future<Output = Result<Invoked, CallError>> + Send + '_ {
+        let begun = match self.begin(arrived, found, at) {
             Ok(begun) => begun,
             Err(error) => return Either::Left(ready(Err(error))),
         };
@@ -48,12 +89,12 @@ impl Engine {
         Either::Right(self.run(begun).instrument(span))
     }
 
-    fn begin(&self, request: Request) -> Result<Begun, CallError> {
-        let (started, deadline, fails_by_code) = (Instant::now(), request.deadline, request.fails_by_code);
+    fn begin(&self, arrived: Arrived, found: LookedUp<Found>, at: Instant) -> Result<Begun, CallError> {
+        let Arrived { request, started, running } = arrived;
+        let (deadline, fails_by_code) = (request.deadline, request.fails_by_code);
         let refused = |error: &CallError| self.not_admitted(&request, error, started.elapsed());
-        let running = self.enter().inspect_err(refused)?;
-        let slot = self.slots.own_at(started.into_std()).ok_or(CallError::NoLease).inspect_err(refused)?;
-        let checks = self.check(&request);
+        let slot = self.slots.own_at(at.into_std()).ok_or(CallError::NoLease).inspect_err(refused)?;
+        let checks = self.check(&request, found);
         let validated = Instant::now();
         self.metrics.stage_took(Stage::Validate, validated - started);
         let checks = checks.inspect_err(refused)?;
@@ -135,6 +176,25 @@ impl Engine {
         let (kind, at) = (violation.kind.as_str(), PeerText::new(&violation.path));
         warn!(id = %call.id, device = %call.device.key, kind, %at, "reply does not fit the model");
         if policy == ReplyCheck::Reject { Err(CallError::InvalidReply(violation.to_string())) } else { Ok(()) }
+    }
+}
+
+/// A look-up under way.
+type Looking<'a> = Pin<Box<dyn Future<Output = LookedUp<Found>> + Send + 'a>>;
+/// A call under way, by itself.
+type Calling<'a> = Pin<Box<dyn Future<Output = Result<Invoked, CallError>> + Send + 'a>>;
+
+/// A call whose device is being looked up. Dropped meanwhile, it is one whose caller hung up.
+struct LookingUp<'a> {
+    engine: &'a Engine,
+    ended: bool,
+}
+
+impl Drop for LookingUp<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.engine.metrics.call_ended(None, None, Outcome::Cancelled);
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    CallMode, Completion, DeviceRef, DropReason, Ending, Journal, MalformedReply, Outcome, RecordState, Reply,
-    ReplyBody, ServiceId, UnwrittenReply,
+    CallMode, Completion, DropReason, Ending, Journal, MalformedReply, Outcome, RecordState, Reply, ReplyBody,
+    ServiceId, UnwrittenReply,
 };
-use thingcall_tsl::{Found, Registry, ReplyCheck, Violation};
+use thingcall_tsl::{Registry, ReplyCheck, Violation};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -135,7 +135,7 @@ impl Surroundings {
         if body.code != ReplyBody::SUCCESS {
             return None;
         }
-        let Found { product, .. } = self.registry.find(&DeviceRef::Key(reply.device.clone()))?;
+        let product = self.registry.product(&reply.device.product)?;
         if product.settings.reply_check == ReplyCheck::Off {
             return None;
         }

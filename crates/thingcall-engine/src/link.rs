@@ -13,7 +13,7 @@ use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, CodecError, Command, Deadline, DeliverError, Delivery, DeviceLink,
     Executed, Outcome, Sent, Transport, TransportKind,
 };
-use thingcall_tsl::ProductSettings;
+use thingcall_tsl::{ProductSettings, Route};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -125,6 +125,11 @@ impl<'a> Link<'a> {
         &self.begun.admitted.product.settings
     }
 
+    /// What is known of the way to the device, beside what was set.
+    fn route(&self) -> Route {
+        self.begun.admitted.way.as_ref().map(|way| way.route()).unwrap_or_default()
+    }
+
     fn next_id(&self) -> CallId {
         // Of the call's slot, though it may be lost by now: then nobody hears an answer, and the store takes no record.
         self.engine.ids.next(self.call.id.slot(), |id| self.engine.pending.contains(id))
@@ -155,9 +160,8 @@ impl<'a> Link<'a> {
     }
 
     fn choose(&self) -> Result<Arc<dyn Transport>, CallError> {
-        let Engine { transports, registry, .. } = self.engine;
-        let transport =
-            transports.choose(&self.call.device, self.settings(), &**registry).map_err(|why| self.no_way(why))?;
+        let chosen = self.engine.transports.choose(&self.call.device, self.settings(), || self.route());
+        let transport = chosen.map_err(|why| self.no_way(why))?;
         let _first = self.transport.get_or_init(|| transport.kind());
         Ok(transport)
     }

@@ -130,7 +130,7 @@ impl Engine {
     #[cold]
     fn answered_late(&self, device: &DeviceKey) {
         let _told = self.registry.product(&device.product).is_some_and(|product| product.silence.answered());
-        let _kept = self.registry.answered(device, None);
+        self.registry.answered_late(device);
     }
 
     /// Notes a reply that is for no call, and says how it counts.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thingcall_core::testing::{self, MemoryJournal};
 use thingcall_core::{
-    BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId, Outcome,
-    Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, SyncTopic,
-    Transport, TransportKind, TransportName, UnixMillis,
+    BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId, LookUp,
+    LookUpFailed, LookedUp, Outcome, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request,
+    RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
 };
-use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel};
-use tokio::sync::Notify;
+use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel, Way};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::{Config, Engine, EngineParts};
@@ -98,28 +98,42 @@ impl Transport for Wire {
 }
 
 /// One product, one device, and the way to it.
-struct OneDevice(Mutex<Found>, Mutex<Route>);
+pub(crate) struct OneDevice {
+    found: Found,
+    way: Arc<OneWay>,
+    /// What the next look-up waits for, where memory does not have the device.
+    pub(crate) cold: Mutex<Option<oneshot::Receiver<LookedUp<Found>>>>,
+}
+
+#[derive(Debug, Default)]
+struct OneWay(Mutex<Route>);
 
 impl Registry for OneDevice {
-    fn find(&self, target: &DeviceRef) -> Option<Found> {
-        let found = self.0.lock().unwrap().clone();
-        (*target == DeviceRef::Key(found.device.key.clone())).then_some(found)
+    fn find(&self, target: &DeviceRef) -> LookUp<'_, Found> {
+        if let Some(said) = self.cold.lock().unwrap().take() {
+            return LookUp::sought(async { said.await.unwrap_or_else(|_| Err(LookUpFailed("gone".to_owned()))) });
+        }
+        LookUp::known((*target == DeviceRef::Key(self.found.device.key.clone())).then(|| self.found.clone()))
     }
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
-        let found = self.0.lock().unwrap().clone();
-        (*key == found.product.key).then_some(found.product)
+        (*key == self.found.product.key).then(|| self.found.product.clone())
     }
-    fn route(&self, _: &DeviceKey) -> Route {
-        *self.1.lock().unwrap()
+    fn answered_late(&self, _: &DeviceKey) {
+        self.way.0.lock().unwrap().unanswered = 0;
     }
-    fn answered(&self, _: &DeviceKey, topic: Option<SyncTopic>) -> bool {
-        let mut route = self.1.lock().unwrap();
-        let before = route.sync_topic;
-        (route.unanswered, route.sync_topic) = (0, topic.or(before));
-        route.sync_topic != before
+}
+
+impl Way for OneWay {
+    fn route(&self) -> Route {
+        *self.0.lock().unwrap()
     }
-    fn unanswered(&self, _: &DeviceKey, before: u8) {
-        let mut route = self.1.lock().unwrap();
+    fn answered(&self, topic: SyncTopic) -> bool {
+        let mut route = self.0.lock().unwrap();
+        route.unanswered = 0;
+        route.sync_topic.replace(topic) != Some(topic)
+    }
+    fn unanswered(&self, before: u8) {
+        let mut route = self.0.lock().unwrap();
         if route.unanswered == before {
             route.unanswered += 1;
         }
@@ -128,6 +142,7 @@ impl Registry for OneDevice {
 
 pub(crate) struct Bench {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) registry: Arc<OneDevice>,
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) slots: Slots,
     pub(crate) delivered: Arc<Mutex<Vec<CallId>>>,
@@ -180,18 +195,19 @@ pub(crate) fn bench_handled(
         created_at: UnixMillis(0),
         silence: Arc::default(),
     };
-    let found = Found { device: Arc::new(registered()), product: Arc::new(product) };
-    let registry = Arc::new(OneDevice(Mutex::new(found), Mutex::default()));
+    let way = Arc::new(OneWay::default());
+    let found = Found { device: Arc::new(registered()), product: Arc::new(product), way: Some(way.clone()) };
+    let registry = Arc::new(OneDevice { found, way, cold: Mutex::default() });
     let journal = Arc::new(MemoryJournal::default());
     let metering = prometheus::Registry::new();
     let slots = Slots::alone(0);
-    let parts = EngineParts { registry, journal: journal.clone(), handlers, slots: slots.clone() };
+    let parts = EngineParts { registry: registry.clone(), journal: journal.clone(), handlers, slots: slots.clone() };
     let engine = Engine::new(config, parts, &metering).unwrap();
     let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     let behaviour = Box::new(behaviour);
     engine.attach(Arc::new(Wire { behaviour, answering, delivered: delivered.clone(), arrived: arrived.clone() }));
-    Bench { engine, journal, slots, delivered, arrived, metering }
+    Bench { engine, registry, journal, slots, delivered, arrived, metering }
 }
 
 pub(crate) fn bench(
@@ -212,6 +228,18 @@ pub(crate) fn answers_after(
 }
 
 impl Bench {
+    /// Memory does not have the device for the next call; what the store says of it is told through this.
+    pub(crate) fn cold(&self) -> oneshot::Sender<LookedUp<Found>> {
+        let (say, said) = oneshot::channel();
+        *self.registry.cold.lock().unwrap() = Some(said);
+        say
+    }
+
+    /// The device, as the registry finds it.
+    pub(crate) fn found(&self) -> Found {
+        self.registry.found.clone()
+    }
+
     /// How the calls on record ended, in the order in which they were accepted.
     pub(crate) fn pages(&self) -> Vec<(CallId, Option<Outcome>)> {
         self.journal.records().iter().map(|record| (record.id, record.outcome)).collect()

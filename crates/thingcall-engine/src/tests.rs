@@ -3,6 +3,7 @@
 mod asynchronous;
 mod failures;
 mod handlers;
+mod look_ups;
 mod raw;
 mod synchronous;
 mod topics;

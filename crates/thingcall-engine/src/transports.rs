@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use thingcall_core::{Device, Presence, Transport, TransportKind, TransportName};
-use thingcall_tsl::{ProductSettings, Registry};
+use thingcall_tsl::{ProductSettings, Route};
 
 /// The attached transports.
 pub(crate) struct Transports {
@@ -49,7 +49,7 @@ impl Transports {
         &self,
         device: &Device,
         settings: &ProductSettings,
-        registry: &dyn Registry,
+        route: impl FnOnce() -> Route,
     ) -> Result<Arc<dyn Transport>, NoWay> {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
         let named = |name| attached.iter().find(|transport| transport.name() == name);
@@ -57,7 +57,7 @@ impl Transports {
         let set = set.map(|name| named(name).ok_or(NoWay::NotHere(name))).transpose()?;
         let only = if let [only] = attached.as_slice() { Some(only) } else { None };
         let online = || attached.iter().find(|transport| transport.presence(&device.key) == Presence::Online);
-        let last = || registry.route(&device.key).last.and_then(named);
+        let last = || route().last.and_then(named);
         let chosen = set.or(only).or_else(online).or_else(last);
         let chosen = chosen.or_else(|| self.default.and_then(named)).or_else(|| unheard_of(&attached, device));
         chosen.cloned().ok_or(NoWay::Nothing)

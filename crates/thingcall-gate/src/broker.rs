@@ -23,7 +23,11 @@ pub(crate) trait BrokersQuestion: Copy + VariantArray + Into<&'static str> {
     const HAS_OTHER_BACKENDS: bool = false;
 
     /// Who asks here, if that one may do what it wants to.
-    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial>;
+    fn decide<'a>(
+        self,
+        keeper: &'a Doorkeeper,
+        fields: &Fields,
+    ) -> impl Future<Output = Result<Who<'a>, Denial>> + Send;
 
     /// Says so to the broker.
     fn answer(self, keeper: &Doorkeeper, form: Form, decided: &Result<Who<'_>, Denial>) -> Response;

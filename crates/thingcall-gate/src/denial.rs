@@ -5,6 +5,7 @@
 use enum_map::Enum;
 use strum::IntoStaticStr;
 use thingcall_alink as alink;
+use thingcall_core::LookUpFailed;
 
 use crate::fields::Unreadable;
 
@@ -13,6 +14,8 @@ use crate::fields::Unreadable;
 pub(crate) enum Denial {
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    #[error("the device could not be looked up: {0}")]
+    NotLookedUp(#[from] LookUpFailed),
     #[error("the user is no device and not in the configuration")]
     NotOurs,
     #[error(transparent)]
@@ -57,10 +60,10 @@ pub(crate) enum Reason {
 }
 
 impl Denial {
-    /// As what it is counted: not where the question was not understood, nor the one that is asked about everybody.
+    /// As what it is counted: not where the question was not understood or has no answer now, nor the one that is asked about everybody.
     pub(crate) const fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Unreadable(_) | Self::Superuser => None,
+            Self::Unreadable(_) | Self::NotLookedUp(_) | Self::Superuser => None,
             Self::NotOurs => Some(Reason::NotOurs),
             Self::Credential(_) => Some(Reason::Credential),
             Self::Password => Some(Reason::Password),

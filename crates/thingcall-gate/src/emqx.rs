@@ -35,16 +35,19 @@ impl BrokersQuestion for Question {
     const BROKER: &'static str = "emqx";
     const HAS_OTHER_BACKENDS: bool = true;
 
-    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+    async fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
         match self {
-            Self::Authn => keeper.login(&Attempt {
-                transport: keeper.config.emqx.transport,
-                username: fields.need("username")?,
-                password: fields.get("password").unwrap_or_default(),
-                client_id: Some(client_id(keeper, fields)?),
-                address: fields.get("peerhost"),
-            }),
-            Self::Authz => authz(keeper, fields),
+            Self::Authn => {
+                let attempt = Attempt {
+                    transport: keeper.config.emqx.transport,
+                    username: fields.need("username")?,
+                    password: fields.get("password").unwrap_or_default(),
+                    client_id: Some(client_id(keeper, fields)?),
+                    address: fields.get("peerhost"),
+                };
+                keeper.login(&attempt).await
+            }
+            Self::Authz => authz(keeper, fields).await,
         }
     }
 
@@ -69,11 +72,11 @@ fn client_id<'a>(keeper: &Doorkeeper, fields: &'a Fields) -> Result<ClientId<'a>
     })
 }
 
-fn authz<'a>(keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
-    let who = keeper.who(fields.need("username")?)?;
+async fn authz<'a>(keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+    let who = keeper.who(fields.need("username")?).await?;
     let (client_id, topic) = (client_id(keeper, fields)?, fields.need("topic")?);
     let Who::Device(device) = &who else { return Ok(who) };
-    keeper.own_client_id(client_id, device)?;
+    keeper.own_client_id(client_id, device).await?;
     match fields.need("action")? {
         "publish" if alink::may_publish(device, topic) => {
             keeper.published(device, keeper.config.emqx.transport);

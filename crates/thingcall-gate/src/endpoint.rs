@@ -49,8 +49,8 @@ macro_rules! endpoints {
             }
 
             /// Who asks here, if that one may do what it wants to.
-            pub(crate) fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
-                match self { $(Self::$broker(question) => question.decide(keeper, fields)),* }
+            pub(crate) async fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+                match self { $(Self::$broker(question) => question.decide(keeper, fields).await),* }
             }
 
             /// Says so to the broker.

@@ -21,7 +21,7 @@ pub(crate) enum Decision {
     Deny,
     /// Left to the broker's other backends.
     Ignore,
-    /// The question could not be read, or its asker did not show the secret.
+    /// The question could not be read, its asker did not show the secret, or nobody can say now.
     Error,
 }
 

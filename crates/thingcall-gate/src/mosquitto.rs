@@ -28,21 +28,24 @@ pub(crate) enum Question {
 impl BrokersQuestion for Question {
     const BROKER: &'static str = "mosquitto";
 
-    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+    async fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
         let username = fields.need("username")?;
         match self {
-            Self::User => keeper.login(&Attempt {
-                transport: keeper.config.mosquitto.transport,
-                username,
-                password: fields.get("password").unwrap_or_default(),
-                client_id: Some(ClientId::OfSession(fields.need("clientid")?)),
-                address: None,
-            }),
+            Self::User => {
+                let attempt = Attempt {
+                    transport: keeper.config.mosquitto.transport,
+                    username,
+                    password: fields.get("password").unwrap_or_default(),
+                    client_id: Some(ClientId::OfSession(fields.need("clientid")?)),
+                    address: None,
+                };
+                keeper.login(&attempt).await
+            }
             Self::Superuser => keeper.user(username).map(Who::User).ok_or(Denial::Superuser),
             Self::Acl => {
-                let who = keeper.who(username)?;
+                let who = keeper.who(username).await?;
                 if let Who::Device(device) = &who {
-                    keeper.own_client_id(ClientId::OfSession(fields.need("clientid")?), device)?;
+                    keeper.own_client_id(ClientId::OfSession(fields.need("clientid")?), device).await?;
                     acl(keeper, device, fields)?;
                 }
                 Ok(who)

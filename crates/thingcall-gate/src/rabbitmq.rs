@@ -37,12 +37,12 @@ pub(crate) enum Question {
 impl BrokersQuestion for Question {
     const BROKER: &'static str = "rabbitmq";
 
-    fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+    async fn decide<'a>(self, keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
         let who = match self {
-            Self::User => user(keeper, fields)?,
+            Self::User => user(keeper, fields).await?,
             Self::Vhost | Self::Resource | Self::Topic => {
                 let (username, vhost) = (fields.need("username")?, fields.need("vhost")?);
-                let who = keeper.who(username)?;
+                let who = keeper.who(username).await?;
                 if !keeper.config.rabbitmq.vhosts.iter().any(|known| known == vhost) {
                     return Err(Denial::Vhost);
                 }
@@ -57,7 +57,7 @@ impl BrokersQuestion for Question {
         if let Some(client_id) = client_id
             && self != Self::User
         {
-            keeper.own_client_id(ClientId::OfSession(client_id), device)?;
+            keeper.own_client_id(ClientId::OfSession(client_id), device).await?;
         }
         let session = Session { names: &keeper.config.rabbitmq, device, client_id };
         match self {
@@ -78,20 +78,21 @@ impl BrokersQuestion for Question {
     }
 }
 
-fn user<'a>(keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
+async fn user<'a>(keeper: &'a Doorkeeper, fields: &Fields) -> Result<Who<'a>, Denial> {
     let username = fields.need("username")?;
     // A name with a dot would be let in to find nothing allowed.
     if alink::device_of(username).is_some_and(|device| device.name.as_str().contains('.')) {
         return Err(Denial::Dotted);
     }
-    keeper.login(&Attempt {
+    let attempt = Attempt {
         transport: keeper.config.rabbitmq.transport,
         username,
         // Absent where another backend has let the user in and only asks whether it is known.
         password: fields.get("password").unwrap_or_default(),
         client_id: fields.get("client_id").map(ClientId::OfSession),
         address: None,
-    })
+    };
+    keeper.login(&attempt).await
 }
 
 /// A device's connection.

@@ -1,7 +1,7 @@
 //! A question from its head to its answer.
 //!
-//! **Invariant:** every question at a path there is gets one answer and is counted once. One that cannot be read is
-//! answered with a status that no broker takes for a yes. A password is never logged.
+//! **Invariant:** every question at a path there is gets one answer and is counted once. One that cannot be read, or
+//! that nobody can decide now, is answered with a status that no broker takes for a yes. A password is never logged.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use subtle::ConstantTimeEq;
-use thingcall_core::PeerText;
+use thingcall_core::{LookUpFailed, PeerText};
 use thingcall_listen::Caller;
 use tokio::time::timeout;
 use tracing::field::display;
@@ -40,6 +40,8 @@ enum Unheard {
     Busy,
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    #[error("nobody can say now: {0}")]
+    NotLookedUp(#[from] LookUpFailed),
 }
 
 impl Unheard {
@@ -49,7 +51,7 @@ impl Unheard {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NotLookedUp(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
         }
     }
@@ -65,10 +67,11 @@ pub(crate) async fn handle(State(keeper): State<Arc<Doorkeeper>>, request: Reque
         Ok(heard) => heard,
         Err(unheard) => return not_heard(&keeper, endpoint, &unheard),
     };
-    let decided = endpoint.decide(&keeper, &fields);
-    if let Err(Denial::Unreadable(unreadable)) = decided {
-        return not_heard(&keeper, endpoint, &unreadable.into());
-    }
+    let decided = match endpoint.decide(&keeper, &fields).await {
+        Err(Denial::Unreadable(unreadable)) => return not_heard(&keeper, endpoint, &unreadable.into()),
+        Err(Denial::NotLookedUp(why)) => return not_heard(&keeper, endpoint, &why.into()),
+        decided => decided,
+    };
     note(&keeper, endpoint, &fields, &decided);
     endpoint.answer(&keeper, form, &decided)
 }
@@ -122,7 +125,8 @@ async fn read(keeper: &Doorkeeper, request: Request) -> Result<(Form, Fields), U
 fn not_heard(keeper: &Doorkeeper, endpoint: Endpoint, unheard: &Unheard) -> Response {
     let (broker, endpoint) = (endpoint.broker(), endpoint.word());
     keeper.metrics.decided(broker, endpoint, Decision::Error);
-    tracing::warn!(broker, endpoint, reason = %unheard, "question not understood");
+    let what = if matches!(unheard, Unheard::NotLookedUp(_)) { "answered" } else { "understood" };
+    tracing::warn!(broker, endpoint, reason = %unheard, "question not {what}");
     (unheard.status(), unheard.to_string()).into_response()
 }
 

@@ -81,7 +81,7 @@ impl Doorkeeper {
     }
 
     /// Lets in who proves to be a user or a device.
-    pub(crate) fn login(&self, attempt: &Attempt<'_>) -> Result<Who<'_>, Denial> {
+    pub(crate) async fn login(&self, attempt: &Attempt<'_>) -> Result<Who<'_>, Denial> {
         let Attempt { transport, username, password, client_id, address } = *attempt;
         if let Some(user) = self.user(username) {
             let right = user.secret.expose().as_bytes().ct_eq(password.as_bytes()).into();
@@ -89,17 +89,14 @@ impl Doorkeeper {
         }
         let device = alink::device_of(username).ok_or(Denial::NotOurs)?;
         let signed = client_id.map_or_else(|| amqp_client_id(&device), |client_id| client_id.sent().to_owned());
-        let mut enabled = true;
-        let login = alink::verify(&signed, username, password.as_bytes(), |device| {
-            let credential = self.credentials.credential(device)?;
-            enabled = credential.enabled;
-            Some(credential.secret)
-        })?;
-        if !enabled {
+        let claimed = alink::Claimed::read(&signed, username)?;
+        let credential = self.credentials.credential(claimed.device()).await?;
+        let login = claimed.verify(password.as_bytes(), credential.as_ref().map(|credential| &credential.secret))?;
+        if credential.is_some_and(|credential| !credential.enabled) {
             return Err(Denial::Disabled);
         }
         if let Some(client_id) = client_id {
-            self.own_client_id(client_id, &device)?;
+            self.own_client_id(client_id, &device).await?;
         }
         let sync_topic = if login.ext_rrpc { SyncTopic::Ext } else { SyncTopic::Rrpc };
         let sync_topic = client_id.map(|_| sync_topic);
@@ -108,12 +105,12 @@ impl Doorkeeper {
     }
 
     /// Whose this user name is, of one whom the broker let in before.
-    pub(crate) fn who(&self, username: &str) -> Result<Who<'_>, Denial> {
+    pub(crate) async fn who(&self, username: &str) -> Result<Who<'_>, Denial> {
         if let Some(user) = self.user(username) {
             return Ok(Who::User(user));
         }
         let device = alink::device_of(username).ok_or(Denial::NotOurs)?;
-        match self.credentials.credential(&device) {
+        match self.credentials.credential(&device).await? {
             None => Err(Denial::Credential(alink::Refusal::UnknownDevice(device))),
             Some(credential) if !credential.enabled => Err(Denial::Disabled),
             Some(_) => Ok(Who::Device(device)),
@@ -131,13 +128,12 @@ impl Doorkeeper {
     }
 
     /// Sees to it that the client id is this device's: named after it, or else claimed before any other.
-    pub(crate) fn own_client_id(&self, client_id: ClientId<'_>, device: &DeviceKey) -> Result<(), Denial> {
+    pub(crate) async fn own_client_id(&self, client_id: ClientId<'_>, device: &DeviceKey) -> Result<(), Denial> {
         let ClientId::OfSession(client_id) = client_id else { return Ok(()) };
         // RabbitMQ leaves line ends out of a queue's name, so that ids which differ in them alone have one queue.
         let client_id = without_line_ends(client_id);
-        let named = alink::named_in(&client_id);
-        match named.iter().find(|named| self.credentials.credential(named).is_some()) {
-            Some(owner) if owner == device => return Ok(()),
+        match self.named_after(&client_id).await? {
+            Some(owner) if owner == *device => return Ok(()),
             Some(_) => return Err(Denial::ClientIdTaken),
             None if !self.config.free_client_ids => return Err(Denial::ClientIdFree),
             None => {}
@@ -150,6 +146,16 @@ impl Doorkeeper {
             Err(NotFree::Taken) => Err(Denial::ClientIdTaken),
             Err(NotFree::Full) => Err(Denial::ClientIdsFull),
         }
+    }
+
+    /// The device after which a client id is named.
+    async fn named_after(&self, client_id: &str) -> Result<Option<DeviceKey>, Denial> {
+        for named in alink::named_in(client_id) {
+            if self.credentials.credential(&named).await?.is_some() {
+                return Ok(Some(named));
+            }
+        }
+        Ok(None)
     }
 }
 

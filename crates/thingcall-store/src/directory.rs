@@ -7,9 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, DeviceRef, InvalidId, ProductKey, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{DeviceKey, DeviceName, DeviceRef, InvalidId, LookUp, ProductKey, TransportName, UnixMillis};
 use thingcall_tsl::{
-    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry, Route,
+    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
     ThingModel,
 };
 
@@ -18,27 +18,22 @@ use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered};
 use crate::failure::Stop;
 use crate::random::{self, NoRandomness};
 use crate::shared::WriteSide;
+use crate::sizes::wide;
 use crate::{Store, changes};
 
 impl Registry for Store {
-    fn find(&self, target: &DeviceRef) -> Option<Found> {
-        self.shared().memory.find(target)
+    fn find(&self, target: &DeviceRef) -> LookUp<'_, Found> {
+        LookUp::known(self.shared().memory.find(target))
     }
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
         self.shared().memory.product(key)
     }
 
-    fn route(&self, device: &DeviceKey) -> Route {
-        self.shared().memory.device_by_key(device).map(|entry| entry.route()).unwrap_or_default()
-    }
-
-    fn answered(&self, device: &DeviceKey, topic: Option<SyncTopic>) -> bool {
-        self.device_answered(device, topic)
-    }
-
-    fn unanswered(&self, device: &DeviceKey, before: u8) {
-        self.device_missed(device, before);
+    fn answered_late(&self, device: &DeviceKey) {
+        if let Some(entry) = self.shared().memory.device_by_key(device) {
+            entry.live.answered();
+        }
     }
 }
 
@@ -85,10 +80,20 @@ impl Directory for Store {
         entry.map(|entry| entry.record()).ok_or_else(|| DirectoryError::NoDevice(target.clone()))
     }
 
-    async fn devices(&self, product: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError> {
-        let devices = self.shared().memory.devices(product);
+    async fn devices(
+        &self,
+        product: &ProductKey,
+        after: Option<&DeviceName>,
+        max: usize,
+    ) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        let devices = self.shared().memory.devices(product, after, max);
         let devices = devices.ok_or_else(|| DirectoryError::NoProduct(product.clone()))?;
         Ok(devices.iter().map(|entry| entry.record()).collect())
+    }
+
+    async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError> {
+        let count = self.shared().memory.count_devices(product);
+        count.map(wide).ok_or_else(|| DirectoryError::NoProduct(product.clone()))
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {

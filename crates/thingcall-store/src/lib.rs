@@ -25,11 +25,13 @@ mod store;
 mod store_url;
 mod trouble;
 
+mod flush;
 mod live;
 mod marked;
 mod memory;
 mod metrics;
 mod sizes;
+mod way;
 
 mod change;
 mod changes;

@@ -22,11 +22,11 @@ pub(crate) struct Seen {
 pub(crate) struct Live(Mutex<State>);
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) seen: Seen,
+struct State {
+    seen: Seen,
     mark: Mark,
     /// [`Route::unanswered`]: not in the file.
-    pub(crate) unanswered: u8,
+    unanswered: u8,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +53,21 @@ impl Live {
         Route { last: seen.came_from, sync_topic: seen.sync_topic, unanswered: *unanswered }
     }
 
+    /// The device answered: what it did not answer before counts no more. Says on which topic it takes synchronous calls.
+    pub(crate) fn answered(&self) -> Option<SyncTopic> {
+        let mut state = self.lock();
+        state.unanswered = 0;
+        state.seen.sync_topic
+    }
+
+    /// It did not answer a call that was made when so many had not been answered.
+    pub(crate) fn unanswered(&self, before: u8) {
+        let mut state = self.lock();
+        if state.unanswered == before {
+            state.unanswered = before.wrapping_add(1);
+        }
+    }
+
     /// Changes what is known; says whether the device must be put on the list of marked ones.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Seen)) -> bool {
         let mut state = self.lock();
@@ -67,7 +82,7 @@ impl Live {
         state.seen.clone()
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, DeviceRef, IotId, ProductKey, Secret, UnixMillis};
-use thingcall_tsl::{DeviceRecord, Found, Product, Route};
+use thingcall_tsl::{DeviceRecord, Found, Product};
 
 use crate::live::Live;
+use crate::marked::Marked;
+use crate::way::Learnt;
 
 /// A registered device.
 #[derive(Debug, Clone)]
@@ -23,11 +25,6 @@ pub(crate) struct DeviceEntry {
 }
 
 impl DeviceEntry {
-    /// What is known of the way to it.
-    pub(crate) fn route(&self) -> Route {
-        self.live.route()
-    }
-
     /// Everything that is known of the device.
     pub(crate) fn record(&self) -> DeviceRecord {
         let seen = self.live.seen();
@@ -50,7 +47,14 @@ impl DeviceEntry {
 #[derive(Debug)]
 struct ProductEntry {
     product: Arc<Product>,
-    devices: HashMap<DeviceName, Arc<DeviceEntry>>,
+    devices: HashMap<DeviceName, Registered>,
+}
+
+/// A device's entry, and what calls learn of the way to it.
+#[derive(Debug)]
+struct Registered {
+    entry: Arc<DeviceEntry>,
+    way: Arc<Learnt>,
 }
 
 /// An entry before and after a change.
@@ -69,37 +73,61 @@ struct Maps {
 
 /// The memory of one store.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(RwLock<Maps>);
+pub(crate) struct Memory {
+    maps: RwLock<Maps>,
+    /// Devices whose presence is to be written.
+    pub(crate) marked: Arc<Marked>,
+}
 
 impl Memory {
     /// The device and its product.
     pub(crate) fn find(&self, target: &DeviceRef) -> Option<Found> {
         let maps = self.read();
-        let (product, entry) = maps.device(maps.key_of(target)?)?;
-        Some(Found { device: entry.device.clone(), product: product.clone() })
+        let (product, registered) = maps.device(maps.key_of(target)?)?;
+        let (device, way) = (registered.entry.device.clone(), registered.way.clone());
+        Some(Found { device, product: product.clone(), way: Some(way) })
     }
 
     /// The device's entry.
     pub(crate) fn device(&self, target: &DeviceRef) -> Option<Arc<DeviceEntry>> {
         let maps = self.read();
-        maps.device(maps.key_of(target)?).map(|(_, entry)| entry.clone())
+        maps.device(maps.key_of(target)?).map(|(_, registered)| registered.entry.clone())
     }
 
     /// The device's entry, by its name.
     pub(crate) fn device_by_key(&self, key: &DeviceKey) -> Option<Arc<DeviceEntry>> {
-        self.read().device(key).map(|(_, entry)| entry.clone())
+        self.read().device(key).map(|(_, registered)| registered.entry.clone())
     }
 
-    /// A product's devices by name; `None` if there is no such product.
-    pub(crate) fn devices(&self, product: &ProductKey) -> Option<Vec<Arc<DeviceEntry>>> {
-        let mut devices: Vec<_> = self.read().products.get(product)?.devices.values().cloned().collect();
+    /// A product's devices by name, so many at most of those behind `after`; `None` if there is no such product.
+    pub(crate) fn devices(
+        &self,
+        product: &ProductKey,
+        after: Option<&DeviceName>,
+        max: usize,
+    ) -> Option<Vec<Arc<DeviceEntry>>> {
+        let maps = self.read();
+        let devices = maps.products.get(product)?.devices.iter();
+        let mut devices: Vec<_> = devices.filter(|(name, _)| Some(*name) > after).map(|(_, one)| &one.entry).collect();
         devices.sort_unstable_by(|a, b| a.device.key.name.cmp(&b.device.key.name));
-        Some(devices)
+        Some(devices.into_iter().take(max).cloned().collect())
+    }
+
+    /// How many devices a product has; `None` if there is no such product.
+    pub(crate) fn count_devices(&self, product: &ProductKey) -> Option<usize> {
+        self.read().products.get(product).map(|product| product.devices.len())
     }
 
     /// Every device, in no order.
     pub(crate) fn all_devices(&self) -> Vec<Arc<DeviceEntry>> {
-        self.read().products.values().flat_map(|entry| entry.devices.values().cloned()).collect()
+        self.read().products.values().flat_map(|entry| entry.devices.values().map(|one| one.entry.clone())).collect()
+    }
+
+    /// A clock that ran ahead and was set back leaves times that are still to come: nobody was seen later than now.
+    pub(crate) fn none_in_the_future(&self, now: UnixMillis) {
+        for entry in self.all_devices() {
+            self.marked.none_in_the_future(&entry.device.iot_id, &entry.live, now);
+        }
     }
 
     /// The product.
@@ -151,14 +179,15 @@ impl Memory {
         let Some(product) = products.get_mut(&key.product) else {
             return Swap { before: None, after: None };
         };
-        let before = product.devices.remove(&key.name);
+        let before = product.devices.remove(&key.name).map(|registered| registered.entry);
         if let Some(before) = &before {
             iot_ids.remove(&before.device.iot_id);
         }
         let after = new.map(|new| Arc::new(new.continuing(before.as_deref())));
         if let Some(after) = &after {
             iot_ids.insert(after.device.iot_id.clone(), key.clone());
-            product.devices.insert(key.name.clone(), after.clone());
+            let way = Learnt::new(after.device.iot_id.clone(), after.live.clone(), self.marked.clone());
+            product.devices.insert(key.name.clone(), Registered { entry: after.clone(), way: Arc::new(way) });
         }
         Swap { before, after }
     }
@@ -173,11 +202,11 @@ impl Memory {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Maps> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.maps.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Maps> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.maps.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,7 +218,7 @@ impl Maps {
         }
     }
 
-    fn device(&self, key: &DeviceKey) -> Option<(&Arc<Product>, &Arc<DeviceEntry>)> {
+    fn device(&self, key: &DeviceKey) -> Option<(&Arc<Product>, &Registered)> {
         let entry = self.products.get(&key.product)?;
         Some((&entry.product, entry.devices.get(&key.name)?))
     }

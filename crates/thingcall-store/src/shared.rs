@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) sizes: Sizes,
     pub(crate) memory: Memory,
     /// Devices whose presence is to be written.
-    pub(crate) marked: Marked,
+    pub(crate) marked: Arc<Marked>,
     pub(crate) reads: Box<dyn Database>,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,

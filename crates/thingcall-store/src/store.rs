@@ -13,7 +13,6 @@ use crate::change::Change;
 use crate::claim::{self, Before, Claim, Known};
 use crate::dismissed::Dismissed;
 use crate::health::Health;
-use crate::marked::Marked;
 use crate::metrics::Metrics;
 use crate::open::OpenError;
 use crate::outbox::WaitingCommands;
@@ -93,8 +92,8 @@ impl Store {
             health: Health::new(path.clone()),
             sizes: Sizes::default(),
             path,
+            marked: memory.marked.clone(),
             memory,
-            marked: Marked::default(),
             reads: Box::new(database),
             write: Mutex::new(side),
             notes_lost: AtomicU64::new(0),
@@ -140,9 +139,9 @@ impl Store {
         claim.note(self.shared.write.lock().await.last_change);
         let before = claim.before();
         *self.shared.claimed() = Some(claim);
-        self.shared.marked.none_in_the_future(&self.shared.memory.all_devices(), UnixMillis::now());
+        self.shared.memory.none_in_the_future(UnixMillis::now());
         for entry in self.shared.memory.all_devices().iter().filter(|entry| entry.live.seen().online) {
-            self.shared.marked.change(entry, |seen| seen.online = false);
+            self.shared.marked.change(&entry.device.iot_id, &entry.live, |seen| seen.online = false);
         }
         self.flush().await;
         // A disk that is full already is told before the first call finds it out.

@@ -25,7 +25,7 @@ use thingcall_core::{
     JournalEntry, JournalError, Outbox, Outcome, Qos, Record, Repairs, Reply, ReplyBody, RequestId, Sent,
     TransportKind, UnixMillis,
 };
-use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry};
+use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry, Way};
 
 use crate::{Config, Store};
 
@@ -70,11 +70,11 @@ impl Bench {
 
     /// An asynchronous call.
     async fn open(&self, device: &str, id: u32, qos: Qos) -> Result<(), JournalError> {
-        self.store.open(entry(&self.device(device), id, qos)).await
+        self.store.open(entry(&self.device(device).await, id, qos)).await
     }
 
-    fn device(&self, name: &str) -> Arc<Device> {
-        found(&self.store, name).unwrap().device
+    async fn device(&self, name: &str) -> Arc<Device> {
+        found(&self.store, name).await.unwrap().device
     }
 
     /// The newest record with this id, with everything that was noted before.
@@ -163,8 +163,13 @@ fn reply(device: &str, id: u32, code: i64) -> Reply {
 }
 
 /// The device as calls find it.
-fn found(store: &Store, name: &str) -> Option<Found> {
-    Registry::find(store, &DeviceRef::Key(key(name)))
+async fn found(store: &Store, name: &str) -> Option<Found> {
+    Registry::find(store, &DeviceRef::Key(key(name))).await.unwrap()
+}
+
+/// What calls know of the way to it, and teach.
+async fn way(store: &Store, name: &str) -> Arc<dyn Way> {
+    found(store, name).await.unwrap().way.unwrap()
 }
 
 /// The record of a device as the directory tells it.

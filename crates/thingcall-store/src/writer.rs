@@ -19,7 +19,7 @@ use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::replies::{self, Ends, Verdicts};
 use crate::shared::{self, Shared, Unwritten, WriteSide};
 use crate::trouble::Trouble;
-use crate::{changes, outbox};
+use crate::{changes, flush, outbox};
 
 mod asked;
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                 let mut side = shared.write.lock().await;
                 let now = UnixMillis::now();
                 if now < std::mem::replace(&mut last, now) {
-                    shared.marked.none_in_the_future(&shared.memory.all_devices(), now);
+                    shared.memory.none_in_the_future(now);
                 }
                 look_after(&shared, &mut side).await;
                 look_after_database(&shared, &mut side).await;
@@ -143,7 +143,7 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
 
 async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
     // It stays marked, and is tried again.
-    if let Err(problem) = shared.marked.flush(&mut *side.conn).await {
+    if let Err(problem) = flush::flush(&shared.marked, &mut *side.conn).await {
         shared.failed(side, &problem);
     }
 }

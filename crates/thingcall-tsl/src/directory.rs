@@ -96,11 +96,22 @@ pub trait Directory: Registry {
     /// `NoDevice`, or `Store`.
     async fn device(&self, target: &DeviceRef) -> Result<DeviceRecord, DirectoryError>;
 
-    /// The devices of a product, by name.
+    /// A page of a product's devices, by name: so many at most of those behind `after`, or of all.
     ///
     /// # Errors
     /// `NoProduct`, or `Store`.
-    async fn devices(&self, product: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError>;
+    async fn devices(
+        &self,
+        product: &ProductKey,
+        after: Option<&DeviceName>,
+        max: usize,
+    ) -> Result<Vec<DeviceRecord>, DirectoryError>;
+
+    /// How many devices a product has.
+    ///
+    /// # Errors
+    /// `NoProduct`, or `Store`.
+    async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError>;
 
     /// Lets a device connect, or not.
     ///

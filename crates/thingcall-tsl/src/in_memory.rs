@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, ProductKey};
+use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, LookUp, ProductKey};
 
 use crate::{Found, Product, Registry};
 
@@ -45,18 +45,21 @@ impl Entries {
             self.keys.remove(&device.iot_id);
         }
     }
+
+    fn find(&self, target: &DeviceRef) -> Option<Found> {
+        let key = match target {
+            DeviceRef::Key(key) => key,
+            DeviceRef::IotId(id) => self.keys.get(id)?,
+        };
+        let device = self.devices.get(key)?.clone();
+        let product = self.products.get(&key.product)?.clone();
+        Some(Found { device, product, way: None })
+    }
 }
 
 impl Registry for InMemoryRegistry {
-    fn find(&self, target: &DeviceRef) -> Option<Found> {
-        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let key = match target {
-            DeviceRef::Key(key) => key,
-            DeviceRef::IotId(id) => entries.keys.get(id)?,
-        };
-        let device = entries.devices.get(key)?.clone();
-        let product = entries.products.get(&key.product)?.clone();
-        Some(Found { device, product })
+    fn find(&self, target: &DeviceRef) -> LookUp<'_, Found> {
+        LookUp::known(self.0.read().unwrap_or_else(PoisonError::into_inner).find(target))
     }
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {

@@ -33,7 +33,7 @@ pub use directory::{DeviceRecord, Directory, DirectoryError, NewDevice, NewProdu
 pub use in_memory::InMemoryRegistry;
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
-pub use registry::{Found, Product, Registry, Route};
+pub use registry::{Found, Product, Registry, Route, Way};
 pub use service::{CallType, Service, check_object};
 pub use settings::{ArgsCheck, DataFormat, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};

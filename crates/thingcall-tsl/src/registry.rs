@@ -1,8 +1,9 @@
 //! What a call finds: a product with its model, its device, and the way to it. The seam to the store that a call uses.
 
+use std::fmt;
 use std::sync::Arc;
 
-use thingcall_core::{Device, DeviceKey, DeviceRef, ProductKey, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{Device, DeviceKey, DeviceRef, LookUp, ProductKey, SyncTopic, TransportName, UnixMillis};
 
 use crate::{ProductSettings, Silence, ThingModel};
 
@@ -30,30 +31,35 @@ pub struct Found {
     pub device: Arc<Device>,
     /// Its product.
     pub product: Arc<Product>,
+    /// The way to it, where a registry keeps anything of that.
+    pub way: Option<Arc<dyn Way>>,
 }
 
-/// Finds what a call names. Answers from memory: it stands on the path of every call.
+/// Finds what a call names. It stands on the path of every call: products are in memory, and so are the devices that are
+/// called, as a rule.
 pub trait Registry: Send + Sync {
     /// The device and its product.
-    fn find(&self, target: &DeviceRef) -> Option<Found>;
+    fn find(&self, target: &DeviceRef) -> LookUp<'_, Found>;
 
     /// The product.
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>>;
 
-    /// What is known of the way to a device. Nothing, unless a registry keeps it.
-    fn route(&self, _: &DeviceKey) -> Route {
-        Route::default()
-    }
+    /// The device answered a synchronous call, too late to say on which topic. Nothing is looked up for that: it changes
+    /// what memory has of the device.
+    fn answered_late(&self, _: &DeviceKey) {}
+}
 
-    /// The device answered a synchronous call: on this topic, or too late to say. What is new is kept, where a registry
-    /// keeps anything; says whether the topic is new.
-    fn answered(&self, _: &DeviceKey, _: Option<SyncTopic>) -> bool {
-        false
-    }
+/// What is learnt of the way to a device. Answers from memory, also where the device is not there any more.
+pub trait Way: fmt::Debug + Send + Sync {
+    /// What is known.
+    fn route(&self) -> Route;
+
+    /// The device answered a synchronous call on this topic. What is new is kept; says whether it is.
+    fn answered(&self, topic: SyncTopic) -> bool;
 
     /// It did not answer a synchronous call that was made when [`Route::unanswered`] was `before`. Of several that were
     /// made then, one counts.
-    fn unanswered(&self, _: &DeviceKey, _before: u8) {}
+    fn unanswered(&self, before: u8);
 }
 
 /// What is known of the way to a device, beside what was set.
@@ -64,6 +70,6 @@ pub struct Route {
     /// Where it takes synchronous calls, as its last login or its last answer said.
     pub sync_topic: Option<SyncTopic>,
     /// How many synchronous calls in a row it did not answer, where its topic is not its product's to say; begins anew
-    /// after 255, and with the program.
+    /// after 255, and with what memory has of the device.
     pub unanswered: u8,
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use thingcall_core::{DeviceName, DeviceRef, NotAName, ProductKey, Secret, TransportName};
 use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 
-use crate::output::{self, Output, moment, second};
+use crate::output::{self, Listing, Output, moment, second};
+use crate::pages::Pages;
 use crate::running::Running;
 use crate::simulate;
 use crate::tool::{self, Place, device_ref};
@@ -126,23 +127,27 @@ async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> any
         Some(key) => vec![key],
         None => store.products().iter().map(|product| product.key.clone()).collect(),
     };
-    let mut records = Vec::new();
-    for product in products {
-        records.extend(store.devices(&product).await?);
-    }
-    let heading = ["DEVICE", "IOTID", "STATE", "LAST SEEN", "NICKNAME"];
+    let mut listing = Listing::new(output, &["DEVICE", "IOTID", "STATE", "LAST SEEN", "NICKNAME"]);
     let without_secret = |record: &DeviceRecord| members(record, None);
-    output::list(output, &records, without_secret, &heading, |record| {
-        vec![
-            record.device.key.to_string(),
-            record.device.iot_id.to_string(),
-            state(record).to_owned(),
-            record.last_seen_at.map(second).unwrap_or_default(),
-            record.nickname.clone().unwrap_or_default(),
-        ]
-    });
+    let mut read = listing.page(&[], without_secret, row);
+    for product in products {
+        let mut pages = Pages::new(&product);
+        while read && let Some(page) = pages.next(&store).await? {
+            read = listing.page(&page, without_secret, row);
+        }
+    }
     store.close().await;
     Ok(())
+}
+
+fn row(record: &DeviceRecord) -> Vec<String> {
+    vec![
+        record.device.key.to_string(),
+        record.device.iot_id.to_string(),
+        state(record).to_owned(),
+        record.last_seen_at.map(second).unwrap_or_default(),
+        record.nickname.clone().unwrap_or_default(),
+    ]
 }
 
 /// A transport by its name, or whichever fits.

@@ -9,6 +9,7 @@ mod config;
 mod logs;
 mod observe;
 mod output;
+mod pages;
 mod readiness;
 mod strangers;
 

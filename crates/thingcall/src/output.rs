@@ -27,11 +27,15 @@ pub(crate) fn line(text: impl std::fmt::Display) {
 }
 
 /// Prints one JSON object, without those of its members that are null.
-pub(crate) fn object(mut value: Value) {
+pub(crate) fn object(value: Value) {
+    line(present(value));
+}
+
+fn present(mut value: Value) -> Value {
     if let Value::Object(members) = &mut value {
         members.retain(|_, value| !value.is_null());
     }
-    line(value);
+    value
 }
 
 /// Says that the command failed, and why: on stderr, or with `--json` as an object on stdout, where its reader looks.
@@ -75,13 +79,34 @@ pub(crate) fn list<T>(
     heading: &[&str],
     row: impl Fn(&T) -> Vec<String>,
 ) {
-    if output.json {
-        things.iter().for_each(|thing| object(json(thing)));
-        return;
+    Listing::new(output, heading).page(things, json, row);
+}
+
+/// A list that is printed page by page, since it may be longer than memory.
+pub(crate) struct Listing {
+    output: Output,
+    table: Table,
+}
+
+impl Listing {
+    /// With these column names.
+    pub(crate) fn new(output: Output, heading: &[&str]) -> Self {
+        Self { output, table: Table::new(heading) }
     }
-    let mut table = Table::new(heading);
-    things.iter().for_each(|thing| table.row(row(thing)));
-    line(table.render(columns()));
+
+    /// Prints some more; says whether anybody reads on.
+    pub(crate) fn page<T>(
+        &mut self,
+        things: &[T],
+        json: impl Fn(&T) -> Value,
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> bool {
+        if self.output.json {
+            return things.iter().all(|thing| try_line(present(json(thing))).is_ok());
+        }
+        things.iter().for_each(|thing| self.table.row(row(thing)));
+        try_line(self.table.render(columns())).is_ok()
+    }
 }
 
 /// Prints one thing: its JSON, or its members one below the other. Members that are `null` are left out of both.

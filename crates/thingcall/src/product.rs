@@ -113,7 +113,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Show { key, output, place } => {
             let store = place.open_existing().await?;
             let product = store.product(&key).with_context(|| format!("product {key} does not exist"))?;
-            show(&product, output);
+            let devices = store.count_devices(&key).await?;
+            show(&product, devices, output);
             store.close().await;
             Ok(())
         }
@@ -286,9 +287,13 @@ fn row(product: &Product) -> Vec<String> {
     vec![product.key.to_string(), product.name.clone(), args, services.join(" "), day(product.created_at)]
 }
 
-fn show(product: &Product, output: Output) {
+fn show(product: &Product, devices: u64, output: Output) {
     if output.json {
-        return output::object(with_samples(summary(product), product));
+        let mut shown = with_samples(summary(product), product);
+        if let Value::Object(members) = &mut shown {
+            members.insert("devices".to_owned(), json!(devices));
+        }
+        return output::object(shown);
     }
     let settings = settings(product.settings);
     let setting = |name| settings.get(name).cloned().unwrap_or_default();
@@ -296,6 +301,7 @@ fn show(product: &Product, output: Output) {
         ("product", json!(product.key.as_str())),
         ("name", json!(product.name)),
         ("created", json!(moment(product.created_at))),
+        ("devices", json!(devices)),
         ("validation", setting("validation")),
         ("args check", setting("argsCheck")),
         ("reply check", setting("replyCheck")),

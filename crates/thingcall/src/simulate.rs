@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::addresses::Addresses;
 use crate::exit::WrongUse;
 use crate::output;
+use crate::pages::Pages;
 use crate::serve::Signals;
 use crate::tool::{self, Place, device_ref};
 
@@ -102,7 +103,13 @@ impl Args {
         };
         let records = match self.count {
             Some(count) => registered(store, product, count).await?,
-            None => store.devices(product).await?,
+            None => {
+                let (mut all, mut pages) = (Vec::new(), Pages::new(product));
+                while let Some(page) = pages.next(store).await? {
+                    all.extend(page);
+                }
+                all
+            }
         };
         if records.is_empty() {
             bail!(WrongUse(format!("product {product} has no devices; --count N registers and simulates N")));

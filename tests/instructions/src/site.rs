@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_alink::{Uplink, payload, request_topic, uplink};
 use thingcall_core::{
-    AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Ending, IotId, Journal,
-    JournalEntry, JournalError, Keys, Presence, ProductKey, Record, ReplySink, Secret, Sent, SyncTopic, Transport,
-    TransportKind, TransportName, UnixMillis,
+    AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceName, DeviceRef, Ending, IotId,
+    Journal, JournalEntry, JournalError, Keys, LookUp, Presence, ProductKey, Record, ReplySink, Secret, Sent,
+    SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_engine::Engine;
 use thingcall_tsl::{
@@ -48,7 +48,7 @@ impl Site {
             security_token: None,
             result: None,
         };
-        let found = Found { device: Arc::new(device), product: Arc::new(product) };
+        let found = Found { device: Arc::new(device), product: Arc::new(product), way: None };
         Ok(Arc::new(Self { found, key: Arc::new(key) }))
     }
 
@@ -58,8 +58,9 @@ impl Site {
 }
 
 impl Registry for Site {
-    fn find(&self, target: &DeviceRef) -> Option<Found> {
-        matches!(target, DeviceRef::Key(key) if *key == self.found.device.key).then(|| self.found.clone())
+    fn find(&self, target: &DeviceRef) -> LookUp<'_, Found> {
+        let known = matches!(target, DeviceRef::Key(key) if *key == self.found.device.key);
+        LookUp::known(known.then(|| self.found.clone()))
     }
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
@@ -118,7 +119,15 @@ impl Directory for Site {
     async fn device(&self, _: &DeviceRef) -> Result<DeviceRecord, DirectoryError> {
         nothing()
     }
-    async fn devices(&self, _: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError> {
+    async fn devices(
+        &self,
+        _: &ProductKey,
+        _: Option<&DeviceName>,
+        _: usize,
+    ) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        nothing()
+    }
+    async fn count_devices(&self, _: &ProductKey) -> Result<u64, DirectoryError> {
         nothing()
     }
     async fn set_enabled(&self, _: &DeviceKey, _: bool) -> Result<(), DirectoryError> {

@@ -15,6 +15,17 @@ fn secret() -> Secret {
     Secret::new("secret123")
 }
 
+fn verify(
+    client_id: &str,
+    username: &str,
+    password: &[u8],
+    secret_of: impl FnOnce(&DeviceKey) -> Option<Secret>,
+) -> Result<Login, Refusal> {
+    let claimed = Claimed::read(client_id, username)?;
+    let secret = secret_of(claimed.device());
+    claimed.verify(password, secret.as_ref())
+}
+
 #[test]
 fn every_captured_connect_is_let_in() {
     let vectors: Vec<serde_json::Value> = serde_json::from_str(VECTORS).unwrap();

@@ -52,25 +52,25 @@ pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Re
 
 /// DisableThing.
 pub(super) async fn disable(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    directory.set_enabled(&found(directory, params)?, false).await?;
+    directory.set_enabled(&found(directory, params).await?, false).await?;
     Ok(Fields::new())
 }
 
 /// EnableThing.
 pub(super) async fn enable(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    directory.set_enabled(&found(directory, params)?, true).await?;
+    directory.set_enabled(&found(directory, params).await?, true).await?;
     Ok(Fields::new())
 }
 
 /// DeleteDevice.
 pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    directory.remove(&found(directory, params)?).await?;
+    directory.remove(&found(directory, params).await?).await?;
     Ok(Fields::new())
 }
 
-fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, ActionError> {
+async fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, ActionError> {
     let target = target::device(params)?;
-    match (directory.find(&target), target) {
+    match (directory.find(&target).await.map_err(CallError::from)?, target) {
         (Some(found), _) => Ok(found.device.key.clone()),
         (None, DeviceRef::IotId(id)) => Err(CallError::UnknownIotId(id.to_string()).into()),
         (None, DeviceRef::Key(key)) if directory.product(&key.product).is_none() => {

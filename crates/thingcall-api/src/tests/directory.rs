@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, ProductKey, Secret, TransportName, UnixMillis};
+use thingcall_core::{
+    Device, DeviceKey, DeviceName, DeviceRef, IotId, LookUp, ProductKey, Secret, TransportName, UnixMillis,
+};
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
     ThingModel,
@@ -74,10 +76,11 @@ impl MemoryDirectory {
 }
 
 impl Registry for MemoryDirectory {
-    fn find(&self, target: &DeviceRef) -> Option<Found> {
-        let device = Arc::new(self.record(target)?.device);
-        let product = self.product(&device.key.product)?;
-        Some(Found { device, product })
+    fn find(&self, target: &DeviceRef) -> LookUp<'_, Found> {
+        LookUp::known(self.record(target).and_then(|record| {
+            let product = self.product(&record.device.key.product)?;
+            Some(Found { device: Arc::new(record.device), product, way: None })
+        }))
     }
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
@@ -125,9 +128,20 @@ impl Directory for MemoryDirectory {
         self.record(target).ok_or_else(|| DirectoryError::NoDevice(target.clone()))
     }
 
-    async fn devices(&self, product: &ProductKey) -> Result<Vec<DeviceRecord>, DirectoryError> {
+    async fn devices(
+        &self,
+        product: &ProductKey,
+        after: Option<&DeviceName>,
+        max: usize,
+    ) -> Result<Vec<DeviceRecord>, DirectoryError> {
         let devices = self.devices.lock().unwrap();
-        Ok(devices.values().filter(|record| record.device.key.product == *product).cloned().collect())
+        let of = devices.values().filter(|record| record.device.key.product == *product);
+        Ok(of.filter(|record| Some(&record.device.key.name) > after).take(max).cloned().collect())
+    }
+
+    async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError> {
+        let devices = self.devices.lock().unwrap();
+        Ok(devices.keys().filter(|key| key.product == *product).count() as u64)
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {

@@ -13,7 +13,8 @@ use thingcall_alink as alink;
 use thingcall_core::testing::MemoryJournal;
 use thingcall_core::{
     Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalEntry,
-    JournalError, Outbox, PresenceSink, Qos, RawReply, Reply, ReplySink, RequestId, Secret, TransportName, UnixMillis,
+    JournalError, LookUp, LookUpFailed, Outbox, PresenceSink, Qos, RawReply, Reply, ReplySink, RequestId, Secret,
+    TransportName, UnixMillis,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -42,6 +43,8 @@ pub(crate) struct Surroundings {
     pub(crate) journal: Arc<MemoryJournal>,
     /// The store is slow: acknowledgements stay invisible.
     pub(crate) forgetful: AtomicBool,
+    /// Nobody can say which devices there are.
+    pub(crate) unreadable: AtomicBool,
     events: UnboundedSender<Event>,
 }
 
@@ -49,7 +52,7 @@ impl Surroundings {
     pub(crate) fn new() -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, told) = unbounded_channel();
         let (devices, journal, forgetful) = (Mutex::default(), Arc::default(), AtomicBool::new(false));
-        (Arc::new(Self { devices, journal, forgetful, events }), told)
+        (Arc::new(Self { devices, journal, forgetful, unreadable: AtomicBool::new(false), events }), told)
     }
 
     fn tell(&self, event: Event) {
@@ -68,9 +71,12 @@ impl Surroundings {
 }
 
 impl Credentials for Surroundings {
-    fn credential(&self, device: &DeviceKey) -> Option<DeviceCredential> {
-        let enabled = *self.devices.lock().unwrap().get(device)?;
-        Some(DeviceCredential { secret: Secret::new(SECRET), enabled })
+    fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential> {
+        if self.unreadable.load(Ordering::Relaxed) {
+            return LookUp::sought(async { Err(LookUpFailed("the store fails".to_owned())) });
+        }
+        let enabled = self.devices.lock().unwrap().get(device).copied();
+        LookUp::known(enabled.map(|enabled| DeviceCredential { secret: Secret::new(SECRET), enabled }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who may connect.
 
+use std::sync::atomic::Ordering;
+
 use thingcall_core::{CallMode, DeviceKey, Qos, Transport};
 
 use super::bench::{Bench, Event, delivery, key, login, login_as};
@@ -36,6 +38,17 @@ async fn disabled_device_is_connack_5() {
     let device = bench.device("devA");
     bench.around.enable(&device, false);
     assert_eq!(bench.open(&login(&device)).await.err(), Some(5));
+}
+
+#[tokio::test]
+async fn device_that_cannot_be_looked_up_is_connack_3_and_no_fault_of_its_own() {
+    let bench = Bench::start().await;
+    let device = bench.device("devA");
+    bench.around.unreadable.store(true, Ordering::Relaxed);
+    assert_eq!(bench.open(&login(&device)).await.err(), Some(3));
+    assert_eq!((bench.refusals("not_looked_up"), bench.refusals("credentials")), (1, 0));
+    bench.around.unreadable.store(false, Ordering::Relaxed);
+    assert!(bench.open(&login(&device)).await.is_ok());
 }
 
 #[tokio::test]

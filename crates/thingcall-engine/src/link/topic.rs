@@ -44,10 +44,9 @@ impl Link<'_> {
     }
 
     fn learnt_topic(&self, transport: &dyn Transport) -> Option<SyncTopic> {
-        let route = || self.engine.registry.route(&self.call.device.key);
-        let Some(assumed) = transport.sync_topic() else { return route().sync_topic };
+        let Some(assumed) = transport.sync_topic() else { return self.route().sync_topic };
         let asked = || {
-            let Route { sync_topic: known, unanswered, .. } = route();
+            let Route { sync_topic: known, unanswered, .. } = self.route();
             Asked { topic: next_topic(known, unanswered, assumed), assumed, known, unanswered }
         };
         Some(self.asked.get_or_init(asked).topic)
@@ -69,7 +68,7 @@ impl Link<'_> {
     fn learn(&self, Asked { topic, assumed, known, .. }: Asked) {
         let device = &self.call.device.key;
         let before = known.unwrap_or(assumed);
-        if self.engine.registry.answered(device, Some(topic)) && topic != before {
+        if self.begun.admitted.way.as_ref().is_some_and(|way| way.answered(topic)) && topic != before {
             let (topic, before) = (topic.as_str(), before.as_str());
             info!(%device, topic, before, "the device answers on another topic than it was called on first; it is called there now");
         }
@@ -79,8 +78,8 @@ impl Link<'_> {
     #[cold]
     pub(super) fn device_missed(&self) {
         let device = &self.call.device.key;
-        if let Some(asked) = self.asked.get() {
-            self.engine.registry.unanswered(device, asked.unanswered);
+        if let (Some(asked), Some(way)) = (self.asked.get(), &self.begun.admitted.way) {
+            way.unanswered(asked.unanswered);
         }
         let Some(kind @ (TransportKind::Mqtt | TransportKind::Amqp)) = self.transport.get().copied() else { return };
         let now = Instant::now().into_std();

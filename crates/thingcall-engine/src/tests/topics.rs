@@ -11,7 +11,7 @@ use thingcall_core::{
 use thingcall_tsl::ProductSettings;
 use tokio::time::sleep;
 
-use crate::testbench::{Bench, SECOND, TOPIC, bench_with, device, reply};
+use crate::testbench::{Bench, SECOND, TOPIC, bench_with, reply};
 use crate::{Config, Engine};
 
 use SyncTopic::{Ext, Rrpc};
@@ -83,7 +83,7 @@ async fn a_device_on_the_other_topic_is_found_after_one_timeout_and_kept() {
     let (bench, broker) = site(Some(Ext), Duration::ZERO, None);
     assert_eq!(call(&bench, 4).await, 3);
     assert_eq!(*broker.topics.lock().unwrap(), [Rrpc, Ext, Ext, Ext]);
-    assert_eq!(bench.engine.registry.route(&device("dev1")).sync_topic, Some(Ext));
+    assert_eq!(bench.found().way.unwrap().route().sync_topic, Some(Ext));
     bench.assert_empty();
 }
 
@@ -96,7 +96,7 @@ async fn a_device_that_was_heard_may_sleep_a_while_and_is_called_where_it_was_he
     *broker.takes.lock().unwrap() = Some(Rrpc);
     assert_eq!(call(&bench, 1).await, 1);
     assert_eq!(*broker.topics.lock().unwrap(), [Rrpc; 16]);
-    assert_eq!(bench.engine.registry.route(&device("dev1")).unanswered, 0);
+    assert_eq!(bench.found().way.unwrap().route().unanswered, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn what_a_product_names_is_tried_alone() {
     let (bench, broker) = site(Some(Ext), Duration::ZERO, Some(Rrpc));
     assert_eq!(call(&bench, 3).await, 0);
     assert_eq!(*broker.topics.lock().unwrap(), [Rrpc; 3]);
-    assert_eq!(bench.engine.registry.route(&device("dev1")).unanswered, 0);
+    assert_eq!(bench.found().way.unwrap().route().unanswered, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{DeliverError, Delivery, DeviceKey, DeviceRef, IotId, ProductKey, Sent, TransportKind};
-use thingcall_tsl::{Found, Product, Route};
+use thingcall_core::{DeliverError, Delivery, DeviceKey, IotId, Sent, TransportKind};
 
 use super::*;
 
@@ -29,21 +28,6 @@ impl Transport for Named {
     }
     async fn deliver(&self, _: &Delivery) -> Result<Sent, DeliverError> {
         Err(DeliverError::Down)
-    }
-}
-
-/// Knows one route.
-struct Routes(Route);
-
-impl Registry for Routes {
-    fn find(&self, _: &DeviceRef) -> Option<Found> {
-        None
-    }
-    fn product(&self, _: &ProductKey) -> Option<Arc<Product>> {
-        None
-    }
-    fn route(&self, _: &DeviceKey) -> Route {
-        self.0
     }
 }
 
@@ -72,12 +56,12 @@ fn transports(embedded: Option<Presence>, default: Option<&str>) -> Transports {
     transports
 }
 
-fn last(text: Option<&str>) -> Routes {
-    Routes(Route { last: text.map(name), ..Route::default() })
+fn last(text: Option<&str>) -> Route {
+    Route { last: text.map(name), ..Route::default() }
 }
 
-fn chosen(transports: &Transports, device: &Device, settings: &ProductSettings, routes: &Routes) -> &'static str {
-    transports.choose(device, settings, routes).map(|transport| transport.name().as_str()).unwrap_or("none")
+fn chosen(transports: &Transports, device: &Device, settings: &ProductSettings, route: &Route) -> &'static str {
+    transports.choose(device, settings, || *route).map(|transport| transport.name().as_str()).unwrap_or("none")
 }
 
 #[test]
@@ -110,8 +94,8 @@ fn a_device_never_heard_of_is_at_the_default_or_where_it_may_be() {
 #[test]
 fn a_setting_that_names_no_attached_transport_is_no_way() {
     let transports = transports(None, Some(ONE));
-    let chosen = transports.choose(&device(Some("gone")), &product(None), &last(Some(ONE)));
+    let chosen = transports.choose(&device(Some("gone")), &product(None), || last(Some(ONE)));
     assert_eq!(chosen.err(), Some(NoWay::NotHere(name("gone"))));
     let none = Transports::new(Some(name(ONE)));
-    assert_eq!(none.choose(&device(None), &product(None), &last(None)).err(), Some(NoWay::Nothing));
+    assert_eq!(none.choose(&device(None), &product(None), || last(None)).err(), Some(NoWay::Nothing));
 }

@@ -1,6 +1,7 @@
 //! A gate over devices that are made up, and questions to it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
@@ -10,7 +11,8 @@ use http_body_util::BodyExt;
 use prometheus::Registry;
 use thingcall_alink as alink;
 use thingcall_core::{
-    Credentials, DeviceCredential, DeviceKey, Login, PresenceSink, Secret, SyncTopic, TransportName, UnixMillis,
+    Credentials, DeviceCredential, DeviceKey, Login, LookUp, LookUpFailed, PresenceSink, Secret, SyncTopic,
+    TransportName, UnixMillis,
 };
 
 use crate::request;
@@ -24,6 +26,8 @@ pub(crate) type Noted = (DeviceKey, TransportName, Option<SyncTopic>, Option<Str
 #[derive(Default)]
 pub(crate) struct Devices {
     known: Mutex<HashMap<DeviceKey, DeviceCredential>>,
+    /// Whether nobody can say who is known.
+    pub(crate) unreadable: AtomicBool,
     pub(crate) seen: Mutex<Vec<DeviceKey>>,
     pub(crate) admitted: Mutex<Vec<Noted>>,
 }
@@ -43,8 +47,11 @@ impl Devices {
 }
 
 impl Credentials for Devices {
-    fn credential(&self, device: &DeviceKey) -> Option<DeviceCredential> {
-        self.known.lock().unwrap().get(device).cloned()
+    fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential> {
+        if self.unreadable.load(Ordering::Relaxed) {
+            return LookUp::sought(async { Err(LookUpFailed("the store fails".to_owned())) });
+        }
+        LookUp::known(self.known.lock().unwrap().get(device).cloned())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all questions have in common: the secret, the limits, and what is not read.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -52,6 +53,23 @@ async fn a_path_that_is_none_is_not_found() {
         StatusCode::UNAUTHORIZED,
         "a secret where there is none"
     );
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_can_decide_now_is_no_no() {
+    let bench = Bench::new();
+    bench.devices.unreadable.store(true, Ordering::Relaxed);
+    for (path, question) in [
+        ("/rabbitmq/vhost", VHOST),
+        ("/rabbitmq/user", "username=devA%26pk1&password=x&client_id=c"),
+        ("/emqx/authn", "username=devA%26pk1&password=x&clientid=c"),
+        ("/mosquitto/acl", "username=devA%26pk1&clientid=c&topic=t&acc=1"),
+    ] {
+        let (status, body) = bench.form(path, question).await;
+        assert_eq!((status, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "nobody can say now: the store fails"));
+    }
+    assert_eq!(bench.decisions("rabbitmq", "vhost", "error"), 1);
+    assert_eq!(bench.decisions("rabbitmq", "vhost", "deny"), 0);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use crate::Change;
 async fn a_registered_device_is_found_by_name_and_by_iot_id() {
     let bench = bench().await.with_devices(&["d1"]).await;
     let made = told(&bench.store, "d1").await;
-    let by_key = found(&bench.store, "d1").unwrap();
-    let by_id = Registry::find(&*bench.store, &DeviceRef::IotId(made.device.iot_id.clone())).unwrap();
+    let by_key = found(&bench.store, "d1").await.unwrap();
+    let by_id = Registry::find(&*bench.store, &DeviceRef::IotId(made.device.iot_id.clone())).await.unwrap().unwrap();
     assert_eq!((by_key.device, by_key.product.key.as_str()), (by_id.device, "p"));
     assert!(!made.online && made.activated_at.is_none() && made.secret.expose().len() == 32);
 }
@@ -27,7 +27,7 @@ async fn everything_registered_survives_a_restart() {
     bench.store.remove(&key("d1")).await.unwrap();
     let bench = bench.reopened().await;
     assert_eq!(bench.store.products()[0].settings, settings);
-    let devices = bench.store.devices(&"p".try_into().unwrap()).await.unwrap();
+    let devices = bench.store.devices(&"p".try_into().unwrap(), None, 10).await.unwrap();
     let names: Vec<_> = devices.iter().map(|d| (d.device.key.name.as_str(), d.device.enabled)).collect();
     assert_eq!(names, [("d2", false), ("d3", true)]);
     let found = told(&bench.store, "d3").await;
@@ -58,7 +58,7 @@ async fn what_is_taken_missing_or_too_many_is_refused_by_name() {
     assert_eq!(store.register(device("d1")).await.unwrap_err(), DirectoryError::Exists("device p/d1".into()));
     assert_eq!(store.register(NewDevice { product: "q".try_into().unwrap(), ..device("d") }).await.unwrap_err(), none);
     assert_eq!(store.change_settings(&"q".try_into().unwrap(), ProductSettings::default()).await.unwrap_err(), none);
-    assert_eq!(store.devices(&"q".try_into().unwrap()).await.unwrap_err(), none);
+    assert_eq!(store.devices(&"q".try_into().unwrap(), None, 10).await.unwrap_err(), none);
     let nobody = DirectoryError::NoDevice(DeviceRef::Key(key("d9")));
     assert_eq!(store.remove(&key("d9")).await.unwrap_err(), nobody);
     assert_eq!(store.set_enabled(&key("d9"), true).await.unwrap_err(), nobody);
@@ -107,7 +107,7 @@ async fn a_removed_device_takes_its_open_calls_with_it() {
 #[tokio::test]
 async fn a_call_to_a_device_that_is_gone_is_not_written() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let before = bench.device("d1");
+    let before = bench.device("d1").await;
     bench.store.remove(&key("d1")).await.unwrap();
     bench.store.register(device("d1")).await.unwrap();
     let refused = bench.store.open(entry(&before, 1, Qos::AtLeastOnce)).await.unwrap_err();
@@ -126,7 +126,7 @@ async fn a_new_device_under_an_old_name_is_another_device() {
     assert_eq!(changes.recv().await.unwrap(), Change::DeviceAdded(key("d1")));
     let after = told(&bench.store, "d1").await;
     assert!(before.device.iot_id != after.device.iot_id && before.secret != after.secret);
-    assert!(Registry::find(&*bench.store, &DeviceRef::IotId(before.device.iot_id)).is_none());
+    assert!(Registry::find(&*bench.store, &DeviceRef::IotId(before.device.iot_id)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_model_for_a_product_that_does_not_exist_is_refused() {
 async fn a_model_survives_a_restart() {
     let bench = bench().await.with_devices(&["d1"]).await;
     bench.store.set_model(&"p".try_into().unwrap(), model()).await.unwrap();
-    assert!(found(&bench.store, "d1").unwrap().product.model.is_some());
+    assert!(found(&bench.store, "d1").await.unwrap().product.model.is_some());
     let bench = bench.reopened().await;
     let product = bench.store.products().remove(0);
     let (kept, given) = (product.model.as_ref().unwrap(), model());
@@ -154,7 +154,7 @@ async fn a_stored_model_that_cannot_be_read_does_not_stop_the_server() {
     bench.store.set_model(&"p".try_into().unwrap(), model()).await.unwrap();
     bench.run("UPDATE models SET text = 'not json'").await;
     let bench = bench.reopened().await;
-    let model = found(&bench.store, "d1").unwrap().product.model.clone();
+    let model = found(&bench.store, "d1").await.unwrap().product.model.clone();
     assert_eq!(model.is_none(), ThingModel::parse("not json", &[]).is_err());
 }
 

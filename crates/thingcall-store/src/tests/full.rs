@@ -84,7 +84,7 @@ async fn heals(conditions: &Conditions) {
 async fn call_until_refused(store: &Store, from: u32) -> (Vec<u32>, JournalError) {
     let mut accepted = Vec::new();
     for id in from.. {
-        let device = found(store, "d1").unwrap().device;
+        let device = found(store, "d1").await.unwrap().device;
         match timeout(LIMIT, store.open(entry(&device, id, Qos::AtMostOnce))).await.expect("an answer") {
             Ok(()) => accepted.push(id),
             Err(refused) => return (accepted, refused),
@@ -98,7 +98,7 @@ async fn a_full_disk_is_told_and_heals_without_a_call_or_a_restart() {
     let disk = SmallDisk::mount();
     let (store, conditions) = on(&disk).await;
     assert_eq!(state(&conditions).failure, None);
-    store.open(entry(&found(&store, "d1").unwrap().device, 0, Qos::AtMostOnce)).await.unwrap();
+    store.open(entry(&found(&store, "d1").await.unwrap().device, 0, Qos::AtMostOnce)).await.unwrap();
     disk.fill();
     let (accepted, refused) = call_until_refused(&store, 1).await;
     assert_eq!(refused, JournalError::Unwritable { why: "the store is full".to_owned(), in_doubt: false });
@@ -111,7 +111,7 @@ async fn a_full_disk_is_told_and_heals_without_a_call_or_a_restart() {
 
     disk.free();
     heals(&conditions).await;
-    store.open(entry(&found(&store, "d1").unwrap().device, 1_000_000, Qos::AtMostOnce)).await.unwrap();
+    store.open(entry(&found(&store, "d1").await.unwrap().device, 1_000_000, Qos::AtMostOnce)).await.unwrap();
     store.flush().await;
     assert_eq!(store.find_records(0).await[0].outcome, Some(Outcome::Offline));
     assert_eq!(store.stats().notes_lost, 0);

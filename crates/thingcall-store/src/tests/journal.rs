@@ -12,14 +12,14 @@ const EMBEDDED: TransportKind = TransportKind::Embedded;
 #[tokio::test]
 async fn a_record_says_what_was_asked() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let entry = entry(&bench.device("d1"), u32::MAX, Qos::AtLeastOnce);
+    let entry = entry(&bench.device("d1").await, u32::MAX, Qos::AtLeastOnce);
     let request_id = entry.request_id.to_string();
     bench.store.open(entry).await.unwrap();
     let record = bench.store.find_records(u32::MAX).await.remove(0);
     assert_eq!((record.id, record.request_id), (CallId::from_u32(u32::MAX), request_id));
     assert_eq!(
         (record.device, record.service.to_string().as_str()),
-        ((*bench.device("d1")).clone(), "testFb:SetScene")
+        ((*bench.device("d1").await).clone(), "testFb:SetScene")
     );
     assert_eq!((record.params.as_str(), record.qos, record.accepted_at), (r#"{"x":10.0}"#, 1, UnixMillis(1)));
     assert_eq!((record.state, record.outcome, record.transport), (RecordState::Queued, None, None));
@@ -41,7 +41,7 @@ async fn an_accepted_call_is_in_the_file_before_anybody_is_told() {
 #[tokio::test]
 async fn five_hundred_calls_at_once_are_all_written_in_few_transactions() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let device = bench.device("d1");
+    let device = bench.device("d1").await;
     let stalled = bench.store.shared().write.lock().await;
     let mut calls = JoinSet::new();
     for id in 0..500 {

@@ -26,7 +26,7 @@ async fn a_waiting_command_is_told_whole() {
     let bench = bench().await.with_devices(&["d1"]).await;
     bench.open("d1", 7, Qos::AtLeastOnce).await.unwrap();
     let delivery = bench.store.unacknowledged(&key("d1"), None, 1).await.unwrap().remove(0);
-    assert_eq!((delivery.device, delivery.params.as_str()), (bench.device("d1"), r#"{"x":10.0}"#));
+    assert_eq!((delivery.device, delivery.params.as_str()), (bench.device("d1").await, r#"{"x":10.0}"#));
     assert_eq!((delivery.service.to_string().as_str(), delivery.qos), ("testFb:SetScene", Qos::AtLeastOnce));
     assert_eq!((delivery.mode, delivery.deadline.is_none()), (CallMode::Async, true));
 }
@@ -36,7 +36,7 @@ async fn a_devices_own_bytes_are_kept_as_they_are() {
     let bench = bench().await.with_devices(&["d1"]).await;
     let commands: [Option<&[u8]>; 4] = [Some(b"\x00\xff{\"id\":\"9\"\r\n\x00"), None, Some(b""), Some(b"text")];
     for (id, raw) in (1..).zip(commands) {
-        let mut entry = entry(&bench.device("d1"), id, Qos::AtLeastOnce);
+        let mut entry = entry(&bench.device("d1").await, id, Qos::AtLeastOnce);
         entry.delivery.raw = raw.map(|bytes| bytes.to_vec().into());
         bench.store.open(entry).await.unwrap();
     }

@@ -69,22 +69,25 @@ async fn a_device_nobody_registered_is_left_out() {
     let bench = bench().await;
     bench.store.online(&key("d9"), EMBEDDED, None, UnixMillis(1));
     bench.store.flush().await;
-    assert!(bench.store.credential(&key("d9")).is_none());
+    assert!(bench.store.credential(&key("d9")).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_credential_says_whether_the_device_may_connect() {
     let bench = bench().await.with_devices(&["d1"]).await;
     let secret = told(&bench.store, "d1").await.secret;
-    assert_eq!(bench.store.credential(&key("d1")).map(|c| (c.secret, c.enabled)), Some((secret.clone(), true)));
+    let credential = || bench.store.credential(&key("d1"));
+    let told = credential().await.unwrap().unwrap();
+    assert_eq!((told.secret, told.enabled), (secret.clone(), true));
     bench.store.set_enabled(&key("d1"), false).await.unwrap();
-    assert_eq!(bench.store.credential(&key("d1")).map(|c| (c.secret, c.enabled)), Some((secret, false)));
+    let told = credential().await.unwrap().unwrap();
+    assert_eq!((told.secret, told.enabled), (secret, false));
 }
 
 #[tokio::test]
 async fn the_way_to_a_device_outlives_a_restart() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let none = bench.store.route(&key("d1"));
+    let none = way(&bench.store, "d1").await.route();
     assert_eq!(none, Route::default());
     let login = Login { transport: TransportName::AMQP, sync_topic: Some(SyncTopic::Ext), address: None };
     bench.store.logged_in(&key("d1"), &login, UnixMillis(100));
@@ -92,12 +95,12 @@ async fn the_way_to_a_device_outlives_a_restart() {
     bench.store.set_transport(&key("d1"), factory).await.unwrap();
     let bench = bench.reopened().await;
     let route = Route { last: Some(TransportName::AMQP), sync_topic: Some(SyncTopic::Ext), unanswered: 0 };
-    assert_eq!(bench.store.route(&key("d1")), route);
+    assert_eq!(way(&bench.store, "d1").await.route(), route);
     let record = told(&bench.store, "d1").await;
     assert_eq!((record.device.transport, record.activated_at), (factory, Some(UnixMillis(100))));
     // A report that comes another way says nothing about topics.
     bench.store.seen(&key("d1"), EMBEDDED, UnixMillis(200));
-    assert_eq!(bench.store.route(&key("d1")), Route { last: Some(EMBEDDED), ..route });
+    assert_eq!(way(&bench.store, "d1").await.route(), Route { last: Some(EMBEDDED), ..route });
     bench.store.set_transport(&key("d1"), None).await.unwrap();
     assert_eq!(told(&bench.store, "d1").await.device.transport, None);
 }
@@ -105,29 +108,29 @@ async fn the_way_to_a_device_outlives_a_restart() {
 #[tokio::test]
 async fn what_a_device_answers_on_is_told_once_and_outlives_a_restart() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    assert!(bench.store.answered(&key("d1"), Some(SyncTopic::Ext)));
-    assert!(!bench.store.answered(&key("d1"), Some(SyncTopic::Ext)));
+    assert!(way(&bench.store, "d1").await.answered(SyncTopic::Ext));
+    assert!(!way(&bench.store, "d1").await.answered(SyncTopic::Ext));
     // A login that does not say which topic takes nothing away; one that does is believed.
     let login = |sync_topic| Login { transport: TransportName::MQTT, sync_topic, address: None };
     bench.store.logged_in(&key("d1"), &login(None), UnixMillis(100));
     let bench = bench.reopened().await;
-    assert_eq!(bench.store.route(&key("d1")).sync_topic, Some(SyncTopic::Ext));
+    assert_eq!(way(&bench.store, "d1").await.route().sync_topic, Some(SyncTopic::Ext));
     bench.store.logged_in(&key("d1"), &login(Some(SyncTopic::Rrpc)), UnixMillis(200));
-    assert_eq!(bench.store.route(&key("d1")).sync_topic, Some(SyncTopic::Rrpc));
+    assert_eq!(way(&bench.store, "d1").await.route().sync_topic, Some(SyncTopic::Rrpc));
 }
 
 #[tokio::test]
 async fn of_calls_that_were_made_together_one_counts_as_unanswered() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let unanswered = || bench.store.route(&key("d1")).unanswered;
+    let way = way(&bench.store, "d1").await;
     for _ in 0..10 {
-        bench.store.unanswered(&key("d1"), 0);
+        way.unanswered(0);
     }
-    assert_eq!(unanswered(), 1);
-    bench.store.unanswered(&key("d1"), 1);
-    assert_eq!(unanswered(), 2);
-    assert!(!bench.store.answered(&key("d1"), None), "late: on whatever topic");
-    assert_eq!(bench.store.route(&key("d1")), Route::default());
+    assert_eq!(way.route().unanswered, 1);
+    way.unanswered(1);
+    assert_eq!(way.route().unanswered, 2);
+    bench.store.answered_late(&key("d1"));
+    assert_eq!(way.route(), Route::default());
 }
 
 #[tokio::test]
@@ -150,8 +153,7 @@ async fn a_clock_that_was_set_back_leaves_no_time_to_come() {
     }
     // The clock is set back while the server runs.
     let before = UnixMillis(heard.0 - day);
-    let all = bench.store.shared().memory.all_devices();
-    bench.store.shared().marked.none_in_the_future(&all, before);
+    bench.store.shared().memory.none_in_the_future(before);
     bench.store.flush().await;
     assert_eq!(told(&*bench.other().await, "d2").await.last_seen_at, Some(before));
 }

@@ -26,10 +26,10 @@ async fn a_running_server_sees_what_the_command_line_does() {
     let mut changes = server.changes();
     tool.register(device("d2")).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::DeviceAdded(key("d2")));
-    assert!(server.credential(&key("d2")).is_some());
+    assert!(server.credential(&key("d2")).await.unwrap().is_some());
     tool.set_enabled(&key("d2"), false).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::DeviceDisabled(key("d2")));
-    assert!(!found(server, "d2").unwrap().device.enabled);
+    assert!(!found(server, "d2").await.unwrap().device.enabled);
     tool.set_enabled(&key("d2"), true).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::DeviceEnabled(key("d2")));
     let made = tool.add_key(NewKey::default()).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_running_server_sees_what_the_command_line_does() {
     assert_eq!(next(&mut changes).await, Change::Product("q".try_into().unwrap()));
     tool.remove(&key("d2")).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::DeviceRemoved(key("d2")));
-    assert!(found(server, "d2").is_none());
+    assert!(found(server, "d2").await.is_none());
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_process_that_missed_changes_reads_everything_anew() {
     assert_eq!(changes.recv().await.unwrap(), Change::DeviceRemoved(key("d1")));
     assert_eq!(changes.recv().await.unwrap(), Change::DeviceDisabled(key("d2")));
     assert_eq!(changes.recv().await.unwrap(), Change::Key(made.id.clone()));
-    assert!(found(&bench.store, "d1").is_none());
+    assert!(found(&bench.store, "d1").await.is_none());
     assert!(bench.store.key(&made.id).is_some());
 }
 
@@ -126,7 +126,7 @@ async fn a_command_learns_when_the_server_knows_its_change() {
     bench.store.claim(&Conditions::default()).await.unwrap();
     tool.register(device("d3")).await.unwrap();
     assert_eq!(tool.known_to_server().await, Known::Yes);
-    assert!(bench.store.credential(&key("d3")).is_some());
+    assert!(bench.store.credential(&key("d3")).await.unwrap().is_some());
     // One that takes nothing over.
     let stands_still = bench.store.shared().write.lock().await;
     tool.register(device("d4")).await.unwrap();

@@ -43,7 +43,7 @@ async fn the_count_is_right_after_a_restart() {
 #[tokio::test]
 async fn too_many_records_go_in_small_steps() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let device = bench.device("d1");
+    let device = bench.device("d1").await;
     let open = |id| bench.store.open(entry(&device, id, Qos::AtMostOnce));
     let _opened = futures_all((0..400).map(open).collect()).await;
     let bench = Bench {

@@ -14,7 +14,7 @@ async fn calls_are_refused_before_notes_are_lost() {
     let stalled = bench.store.shared().write.lock().await;
     let mut calls = JoinSet::new();
     for id in 1..=20 {
-        let (store, entry) = (bench.store.clone(), entry(&bench.device("d1"), id, Qos::AtMostOnce));
+        let (store, entry) = (bench.store.clone(), entry(&bench.device("d1").await, id, Qos::AtMostOnce));
         calls.spawn(async move { store.open(entry).await });
     }
     let mut refused = 0;

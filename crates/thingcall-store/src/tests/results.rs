@@ -45,7 +45,7 @@ async fn an_end_wakes_who_waits_for_results() {
     assert_eq!((changed, completed.unwrap().len()), ((), 1));
     // So does a call that is written down with its end.
     let answer = reply("d1", 2, 200).body.ok();
-    let ended = JournalEntry { answer, ..entry(&bench.device("d1"), 2, Qos::AtMostOnce) };
+    let ended = JournalEntry { answer, ..entry(&bench.device("d1").await, 2, Qos::AtMostOnce) };
     let (changed, opened) = tokio::join!(bench.store.changed(), bench.store.open(ended));
     assert_eq!((changed, opened), ((), Ok(())));
     assert_eq!(due(&bench.store).await, [1, 2]);

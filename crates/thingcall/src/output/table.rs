@@ -10,12 +10,14 @@ const CELL_COLUMNS_MIN: usize = 6;
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
+    /// How wide columns were when the table was last printed.
+    widths: Vec<usize>,
 }
 
 impl Table {
     /// A table with these column names.
     pub(crate) fn new(heading: &[&str]) -> Self {
-        Self { rows: vec![heading.iter().map(|&name| name.to_owned()).collect()] }
+        Self { rows: vec![heading.iter().map(|&name| name.to_owned()).collect()], widths: Vec::new() }
     }
 
     /// Adds a row.
@@ -24,16 +26,19 @@ impl Table {
     }
 
     /// The table as text of at most so many columns: each as wide as its widest cell where there is room, two spaces
-    /// between, no trailing spaces.
-    pub(crate) fn render(&self, room: usize) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+    /// between, no trailing spaces. What is added then goes on below, in columns that are no narrower.
+    pub(crate) fn render(&mut self, room: usize) -> String {
+        let rows = std::mem::take(&mut self.rows);
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widest = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell));
+            cells.chain(self.widths.get(column).copied()).max().unwrap_or(0)
         };
         let mut widths: Vec<usize> = (0..columns).map(widest).collect();
         fit(&mut widths, room.saturating_sub(BETWEEN * columns.saturating_sub(1)));
-        let lines = self.rows.iter().map(|row| line(row, &widths));
-        lines.collect::<Vec<_>>().join("\n")
+        let lines = rows.iter().map(|row| line(row, &widths)).collect::<Vec<_>>().join("\n");
+        self.widths = widths;
+        lines
     }
 }
 

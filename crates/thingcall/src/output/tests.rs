@@ -13,13 +13,13 @@ fn table(heading: &[&str], rows: &[&[&str]]) -> Table {
 
 #[test]
 fn columns_are_as_wide_as_their_widest_cell() {
-    let table = table(&["product", "n"], &[&["p", "12"], &["größer als", ""]]);
+    let mut table = table(&["product", "n"], &[&["p", "12"], &["größer als", ""]]);
     assert_eq!(table.render(80), "product     n\np           12\ngrößer als");
 }
 
 #[test]
 fn chinese_takes_two_columns() {
-    let table = table(&["device", "nickname", "state"], &[&["d1", "客厅灯", "on"], &["d2", "lamp", "off"]]);
+    let mut table = table(&["device", "nickname", "state"], &[&["d1", "客厅灯", "on"], &["d2", "lamp", "off"]]);
     assert_eq!(table.render(80), "device  nickname  state\nd1      客厅灯    on\nd2      lamp      off");
     assert_eq!(shortened("客厅的灯", 6), "客...");
     assert_eq!(width(&shortened("客厅的灯", 6)), 5, "half a character is none");
@@ -29,21 +29,31 @@ fn chinese_takes_two_columns() {
 fn table_fits_its_room_and_its_first_column_gives_last() {
     let long = "x".repeat(70);
     let row: &[&str] = &["a1BwAGVxxxx/lamp-in-the-hall", &long, "ONLINE", "2026-01-02T03:04:05Z", &long];
-    let table = table(&["DEVICE", "IOTID", "STATE", "LAST SEEN", "NICKNAME"], &[row, row]);
+    let long_table = || table(&["DEVICE", "IOTID", "STATE", "LAST SEEN", "NICKNAME"], &[row, row]);
 
     for room in [40, 60, 80, 132] {
-        let text = table.render(room);
+        let text = long_table().render(room);
         assert!(text.lines().all(|line| width(line) <= room), "{room}\n{text}");
         assert_eq!(text.contains(row[0]), room >= 60, "{room}\n{text}");
     }
-    assert_eq!(table.render(250).matches(&long).count(), 4);
+    assert_eq!(long_table().render(250).matches(&long).count(), 4);
     // What is narrow stays whole while wider ones can give.
-    assert!(table.render(80).contains("ONLINE  20"));
+    assert!(long_table().render(80).contains("ONLINE  20"));
+}
+
+#[test]
+fn table_goes_on_where_it_was_printed() {
+    let mut table = table(&["device", "state"], &[&["d1", "on"]]);
+    assert_eq!(table.render(80), "device  state\nd1      on");
+    table.row(vec!["d2".to_owned(), "off".to_owned()]);
+    assert_eq!(table.render(80), "d2      off");
+    table.row(vec!["d2-in-the-hall".to_owned(), "on".to_owned()]);
+    assert_eq!(table.render(80), "d2-in-the-hall  on");
 }
 
 #[test]
 fn cell_is_one_line_whatever_it_holds() {
-    let table = table(&["name"], &[&["a\n\u{1b}[2Jb"]]);
+    let mut table = table(&["name"], &[&["a\n\u{1b}[2Jb"]]);
     assert_eq!(table.render(80), "name\na\\n\\u{1b}[2Jb");
 }
 

@@ -225,7 +225,7 @@ async fn store(folder: &std::path::Path) -> (Arc<Store>, Arc<Device>) {
     store.create_product(product).await.unwrap();
     let (product, name) = (key.product.clone(), Some(key.name.clone()));
     store.register(NewDevice { product, name, secret: None, nickname: None, transport: None }).await.unwrap();
-    let found = thingcall_tsl::Registry::find(&*store, &thingcall_core::DeviceRef::Key(key)).unwrap();
+    let found = thingcall_tsl::Registry::find(&*store, &thingcall_core::DeviceRef::Key(key)).await.unwrap().unwrap();
     (store, found.device)
 }
 
