@@ -8,17 +8,20 @@ use lapin::Acker;
 use lapin::message::Delivery as Message;
 use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
-use thingcall_core::{DeliverError, Delivery, PeerText, Problems, Qos, Sent};
+use thingcall_alink::{Uplink, glance};
+use thingcall_core::{CallId, DeliverError, Delivery, PeerText, Problems, Qos, ReplyIds, Sent};
 use thingcall_transport::{
     BrokerAddress, BrokerSection, Contact, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
 };
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::bindings::{Bindings, Wanted};
 use crate::config::Config;
-use crate::inbound::{Incoming, Read, Reader, is_probe};
+use crate::inbound::{Incoming, Reader, is_probe};
 use crate::outgoing::{Way, command};
 use crate::publisher::{Confirmed, NotConfirmed, Publisher};
+use crate::queues::{InQueues, consumed};
 use crate::tls;
 
 /// One RabbitMQ.
@@ -29,6 +32,8 @@ pub struct Amqp {
     pub(crate) address: BrokerAddress,
     pub(crate) tls: Option<RustlsConnector>,
     pub(crate) wanted: Wanted,
+    /// Told when other slots are held than before.
+    pub(crate) slots_changed: Notify,
     told: Mutex<Told>,
 }
 
@@ -37,8 +42,10 @@ pub struct Links {
     pub(crate) publisher: Arc<Publisher>,
     /// `None` unless MQTT devices are served.
     pub(crate) bindings: Option<Bindings>,
-    /// Where replies come to.
+    /// Our own queue, where probes come to.
     pub(crate) queue: ShortString,
+    /// The slots whose queues are consumed.
+    pub(crate) in_queues: InQueues,
 }
 
 /// What the broker said of itself on the present connections.
@@ -55,8 +62,8 @@ impl Amqp {
         let address = config.address().map_err(Problems::from)?;
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
         let instance = config.instance.clone().unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
-        let (wanted, told) = (Wanted::default(), Mutex::default());
-        Ok(Self { config, contact, instance, address, tls, wanted, told })
+        let (wanted, slots_changed, told) = (Wanted::default(), Notify::new(), Mutex::default());
+        Ok(Self { config, contact, instance, address, tls, wanted, slots_changed, told })
     }
 
     /// New connections: nothing was said on them.
@@ -93,16 +100,19 @@ impl Amqp {
         let began = Instant::now();
         let left = delivery.deadline.map(|deadline| deadline.left(began.into_std()));
         let deadline = left.map(|left| began + left);
+        let patience = left.unwrap_or(self.config.publish_ack_timeout);
+        // What a device answers before has no queue to come to.
+        let consumed = timeout(patience, consumed(&links.in_queues, delivery.id.slot()));
+        consumed.await.map_err(|_| NotSent::down())?;
         for way in Way::all(&self.config) {
             let message = command(delivery, way, &self.config, &self.instance, deadline);
             let message = message.map_err(|error| NotSent { error, result: PublishResult::Failed })?;
-            let patience = left.unwrap_or(self.config.publish_ack_timeout);
+            let patience = patience.saturating_sub(began.elapsed());
             if let (Way::Mqtt, Some(bindings)) = (way, &links.bindings) {
                 let sync_topic = delivery.sync_topic.unwrap_or(self.config.sync_topic);
                 let expected = timeout(patience, bindings.expect(&self.wanted, delivery, sync_topic)).await;
                 expected.map_err(|_| NotSent::down())?.map_err(|_| NotSent::down())?;
             }
-            let patience = patience.saturating_sub(began.elapsed());
             match links.publisher.publish(message, patience).await? {
                 Confirmed::Routed => {
                     self.contact.metrics.publish_ack_seconds.observe(began.elapsed().as_secs_f64());
@@ -118,19 +128,42 @@ impl Amqp {
         Err(DeliverError::Offline.into())
     }
 
-    /// Hands a message on, and returns what acknowledges it. Nothing here waits.
-    pub(crate) fn take(&self, message: Message) -> Acker {
+    /// Hands on what came to our own queue.
+    pub(crate) fn take_own(&self, message: Message) {
+        let Message { exchange, properties, data, .. } = message;
+        if is_probe(exchange.as_str(), &properties) {
+            self.probe_came(&Bytes::from(data));
+        }
+    }
+
+    /// Hands on what came to the queue of a slot, and returns what acknowledges it. Nothing here waits.
+    pub(crate) fn take(&self, slot: u8, message: Message) -> Acker {
         let Message { exchange, routing_key, properties, data, acker, .. } = message;
         let payload = Bytes::from(data);
-        if is_probe(exchange.as_str(), &properties) {
-            self.probe_came(&payload);
+        let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
+        let reader = Reader { config: &self.config, slot };
+        let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
+        let topic = match reader.topic(message) {
+            Ok(topic) => topic,
+            Err(reason) => {
+                self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload);
+                return acker;
+            }
+        };
+        // What is another slot's came to that one's queue too.
+        let is_ours = |id: CallId| id.slot() == slot;
+        if glance(&topic, &payload).is_some_and(|seen| seen.is_anothers(is_ours)) {
+            self.contact.heard_foreign(&topic, payload.len());
             return acker;
         }
-        let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
-        let reader = Reader { config: &self.config, instance: &self.instance };
-        let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
-        let Read { said, topic } = reader.read(message, |device| self.contact.replies.speaks_raw(device));
-        self.contact.take(said, topic.as_deref().unwrap_or(routing_key), &payload);
+        let said = reader.read(message, &topic, |device| self.contact.replies.speaks_raw(device));
+        let ids = ids_of(&said);
+        if ids.is_some_and(|ids| ids.is_anothers(is_ours)) {
+            self.contact.heard_foreign(&topic, payload.len());
+        } else if ids.is_some_and(|ids| ids != ReplyIds::default()) || self.contact.slots.own() == Some(slot) {
+            // What names no call came to every queue, and is heard from one.
+            self.contact.take(said, &topic, &payload);
+        }
         acker
     }
 
@@ -173,8 +206,8 @@ impl Amqp {
                 Some(format!("{url} holds our connection and answers no probe: look whether it hangs or is overloaded"))
             }
             Found::ProbeLost => Some(format!(
-                "{url} takes a message to our own queue and does not bring it within {:?}: look whether queue \
-                 thingcall.replies.{}.* is long, and its consumer slow",
+                "{url} takes a message to our own queue and does not bring it within {:?}: look whether it is overloaded; \
+                 the queue is thingcall.own.{}.*",
                 self.config.probe_timeout, self.instance
             )),
             Found::Unacknowledged => Some(format!(
@@ -187,6 +220,15 @@ impl Amqp {
     /// Nothing that is done under this lock can panic half way.
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ids of what may be a reply; `None` if it is none.
+const fn ids_of(said: &Uplink) -> Option<ReplyIds> {
+    match said {
+        Uplink::Reply(reply) => Some(reply.ids()),
+        Uplink::Raw(raw) => Some(raw.ids()),
+        Uplink::Other(_) | Uplink::Dropped(..) => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of the MQTT plugin's exchange comes to our queue. Topics on which only devices publish are bound from the start;
+//! What of the MQTT plugin's exchange comes to the queues of our slots. Topics on which only devices publish are bound from the start;
 //! those that requests and answers share, when the first request needs them.
 //!
 //! **Invariants:** no topic of a request is bound unless its answer comes on that very topic (`/ext/rrpc/...`): a queue
@@ -14,7 +14,8 @@ use lapin::types::{FieldTable, ShortString};
 use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{CallMode, Delivery, SyncTopic};
 
-use crate::keys::pattern_of;
+use crate::config::Config;
+use crate::keys::{pattern_of, slot_queue};
 
 /// How many services have a binding of their own; those beyond share one.
 const SERVICES_MAX: usize = 10_000;
@@ -24,13 +25,13 @@ const ANY_SERVICE: &str = ".sys.*.*.thing.service.*";
 #[derive(Debug, Default)]
 pub(crate) struct Wanted(Mutex<BTreeSet<String>>);
 
-/// The patterns that are bound on one connection.
+/// The patterns that are bound on one connection, for each slot.
 pub(crate) struct Bindings {
-    /// Not the consumer's: an error of a binding must not end that one.
-    pub(crate) channel: Channel,
-    pub(crate) queue: ShortString,
-    pub(crate) exchange: ShortString,
-    pub(crate) bound: Mutex<BTreeSet<String>>,
+    /// Not a consumer's: an error of a binding must not end that one.
+    channel: Channel,
+    exchange: ShortString,
+    replies_exchange: String,
+    bound: Mutex<BTreeSet<(u8, String)>>,
 }
 
 impl Wanted {
@@ -69,26 +70,42 @@ fn is_ext(filter: &str) -> bool {
 }
 
 impl Bindings {
-    /// Sees to it that the answer to this comes to our queue.
+    pub(crate) fn new(channel: Channel, config: &Config) -> Self {
+        let (exchange, replies_exchange) = (config.mqtt_exchange.as_str().into(), config.replies_exchange.clone());
+        Self { channel, exchange, replies_exchange, bound: Mutex::default() }
+    }
+
+    /// Binds the queue of a slot to all that is wanted.
+    pub(crate) async fn begin(&self, wanted: &Wanted, slot: u8) -> Result<(), lapin::Error> {
+        for pattern in wanted.all() {
+            self.bind(slot, pattern).await?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the answer to this comes to the queue of its slot.
     pub(crate) async fn expect(
         &self,
         wanted: &Wanted,
         delivery: &Delivery,
         sync_topic: SyncTopic,
     ) -> Result<(), lapin::Error> {
+        let slot = delivery.id.slot();
         for pattern in wanted.of(delivery, sync_topic) {
+            let one = (slot, pattern);
             // Two that come here together bind it twice, which RabbitMQ takes for once.
-            if !self.bound.lock().unwrap_or_else(PoisonError::into_inner).contains(&pattern) {
-                self.bind(pattern).await?;
+            if !self.bound.lock().unwrap_or_else(PoisonError::into_inner).contains(&one) {
+                self.bind(slot, one.1).await?;
             }
         }
         Ok(())
     }
 
-    pub(crate) async fn bind(&self, pattern: String) -> Result<(), lapin::Error> {
-        let (queue, exchange, key) = (self.queue.clone(), self.exchange.clone(), pattern.as_str().into());
-        self.channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()).await?;
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner).insert(pattern);
+    async fn bind(&self, slot: u8, pattern: String) -> Result<(), lapin::Error> {
+        let (queue, key) = (slot_queue(&self.replies_exchange, slot).as_str().into(), pattern.as_str().into());
+        let options = QueueBindOptions::default();
+        self.channel.queue_bind(queue, self.exchange.clone(), key, options, FieldTable::default()).await?;
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner).insert((slot, pattern));
         Ok(())
     }
 }

@@ -23,8 +23,8 @@ broker_section! {
         password: Secret = Secret::new("guest"),
     }
     after tls {
-        /// Names this instance in the routing key of replies. Two that run at once must never share one. With a name that
-        /// stays, replies to asynchronous calls find the instance after a restart too; made up for each start if not given.
+        /// Names this instance at the broker: its connections, the queue of its probes, a header of its commands. Made up
+        /// for each start if not given.
         instance: Option<String> = None,
         /// Whether devices that speak AMQP 0.9.1 are served.
         amqp_devices: bool = true,
@@ -51,8 +51,11 @@ broker_section! {
         publish_channels_max: NonZeroU16 = const { NonZeroU16::new(128).unwrap() },
         /// How many replies the broker sends ahead of their acknowledgement.
         prefetch_messages_max: NonZeroU16 = const { NonZeroU16::new(1024).unwrap() },
-        /// How many replies may wait at the broker; the oldest are dropped.
+        /// How many replies to the calls of one slot may wait at the broker; the oldest are dropped.
         reply_queue_messages_max: NonZeroU32 = const { NonZeroU32::new(100_000).unwrap() },
+        /// How long the queue of a slot's replies outlives its last consumer: longer than a restart or a take-over takes.
+        #[serde(with = "humantime_serde")]
+        reply_queue_hold: Duration = Duration::from_secs(120),
     }
 }
 
@@ -75,6 +78,11 @@ const INSTANCE_BYTES_MAX: usize = 64;
 const EXCHANGE_BYTES_MAX: usize = 127;
 
 impl Config {
+    /// Whether it reaches devices, and does not only publish results.
+    pub(crate) const fn serves_devices(&self) -> bool {
+        self.amqp_devices || self.mqtt_devices
+    }
+
     /// A device may write where replies are read and read where commands are written, so these must not be one.
     fn check_exchanges(&self, check: &mut Check) {
         let exchanges = [
@@ -106,6 +114,8 @@ impl Section for Config {
         let any = self.amqp_devices || self.mqtt_devices || self.results_exchange.is_some();
         check.must(any, "amqp_devices", false, "true, or mqtt_devices or results_exchange is set");
         self.check_exchanges(&mut check);
+        let (hold_min, hold_max) = (Duration::from_secs(30), Duration::from_secs(24 * 60 * 60));
+        check.between("reply_queue_hold", self.reply_queue_hold, hold_min, hold_max);
         let channels = self.publish_channels_max.get();
         check.must(channels <= CHANNELS_LIMIT, "publish_channels_max", channels, format!("1 to {CHANNELS_LIMIT}"));
         check.into_problems()

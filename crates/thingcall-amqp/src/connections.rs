@@ -2,21 +2,20 @@
 
 mod connect;
 
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use lapin::options::BasicAckOptions;
 use lapin::protocol::AMQPErrorKind;
-use lapin::{Acker, Connection, Consumer, ErrorKind, Event};
+use lapin::{Connection, ErrorKind, Event};
 use thingcall_transport::{Ended, Session, Watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
 use crate::amqp::{Amqp, Links};
+use crate::queues::{Came, Queues};
 use crate::socket::Socket;
 
 /// How often the connections are looked at, beside being told of their end.
@@ -28,7 +27,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Connections {
     amqp: Arc<Amqp>,
     links: Arc<Links>,
-    consumer: Consumer,
+    queues: Queues,
     /// Replies come on it.
     reader: Connection,
     /// What happens to the connection for requests.
@@ -44,6 +43,48 @@ impl Connections {
         amqp.begins();
         Ok(connections)
     }
+
+    /// Consumes the queues of the slots that are held now.
+    async fn settle(&mut self) -> Result<(), Ended> {
+        let Self { amqp, links, queues, reader, .. } = self;
+        let bindings = links.bindings.as_ref().map(|bindings| (bindings, &amqp.wanted));
+        let settled = queues.settle(reader, (&amqp.config, &amqp.contact.slots), bindings);
+        let in_time = timeout(amqp.config.connect_timeout, settled).await;
+        in_time.unwrap_or_else(|_| Err(Ended::refused("the queues of replies were not there in time")))
+    }
+
+    /// Waits for the next thing to happen. `None` if slots have changed hands.
+    async fn next(&mut self, watch: &mut Interval) -> Result<Option<()>, Ended> {
+        let Self { amqp, links, queues, reader, writer_events, .. } = self;
+        let publisher = &links.publisher;
+        tokio::select! {
+            came = queues.next(&amqp.contact.slots) => match came? {
+                Came::Reply(slot, message) => queues.owe(slot, amqp.take(slot, message)),
+                Came::Own(message) => amqp.take_own(message),
+                Came::Nothing => {}
+                Came::Unsettled => return Ok(None),
+            },
+            () = amqp.slots_changed.notified() => return Ok(None),
+            event = writer_events.next() => if let Some(ended) = heard(amqp, event) {
+                return Err(ended);
+            },
+            _ = watch.tick() => if !reader.status().connected() || !publisher.connection().status().connected() {
+                return Err(Ended::refused("the connection is not there any more"));
+            },
+            () = publisher.missing.notified() => return Err(Ended::refused("an exchange is gone")),
+        }
+        Ok(Some(()))
+    }
+
+    async fn receive(&mut self) -> Result<(), Ended> {
+        let mut watch = interval(WATCH_PAUSE);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if self.next(&mut watch).await?.is_none() {
+                self.settle().await?;
+            }
+        }
+    }
 }
 
 impl Session for Connections {
@@ -54,36 +95,13 @@ impl Session for Connections {
     }
 
     async fn run(&mut self, stop: &CancellationToken) -> Ended {
-        let Self { amqp, links, consumer, reader, writer_events, .. } = self;
         info!(
-            broker = %amqp.config.url, instance = %amqp.instance, "connected, and the replies' queue is there"
+            broker = %self.amqp.config.url, instance = %self.amqp.instance, "connected, and the replies' queues are there"
         );
-        let _watch = Watch::start(amqp.clone(), links.clone());
-        let publisher = &links.publisher;
-        let (mut acks, mut watch) = (Acks::default(), interval(WATCH_PAUSE));
-        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stopping = pin!(stop.cancelled());
-        loop {
-            tokio::select! {
-                message = consumer.next() => match message {
-                    Some(Ok(message)) => acks.owe(amqp.take(message)),
-                    Some(Err(error)) => return Ended::refused(error),
-                    // lapin ends the stream when the broker has cancelled the consumer.
-                    None => return Ended::refused("the replies' queue is gone"),
-                },
-                acked = acks.running(), if acks.are_running() => if let Err(error) = acked {
-                    return Ended::refused(error);
-                },
-                event = writer_events.next() => if let Some(ended) = heard(amqp, event) {
-                    return ended;
-                },
-                _ = watch.tick() => if !reader.status().connected() || !publisher.connection().status().connected() {
-                    return Ended::refused("the connection is not there any more");
-                },
-                () = publisher.missing.notified() => return Ended::refused("an exchange is gone"),
-                () = &mut stopping => return Ended::stopping(),
-            }
-            acks.start();
+        let _watch = Watch::start(self.amqp.clone(), self.links.clone());
+        tokio::select! {
+            received = self.receive() => received.err().unwrap_or_else(Ended::stopping),
+            () = stop.cancelled() => Ended::stopping(),
         }
     }
 
@@ -121,41 +139,4 @@ fn heard(amqp: &Amqp, event: Option<Event>) -> Option<Ended> {
 /// Whether the error ends a channel and not its connection.
 fn is_soft(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(said) if matches!(said.kind(), AMQPErrorKind::Soft(_)))
-}
-
-type Ack = Pin<Box<dyn Future<Output = lapin::Result<bool>> + Send>>;
-
-/// The acknowledgements of what was received: one at a time is on its way, each for all before it.
-#[derive(Default)]
-struct Acks {
-    owed: Option<Acker>,
-    running: Option<Ack>,
-}
-
-impl Acks {
-    fn owe(&mut self, acker: Acker) {
-        self.owed = Some(acker);
-    }
-
-    fn are_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// Waits for the one that is on its way.
-    async fn running(&mut self) -> lapin::Result<()> {
-        if let Some(ack) = &mut self.running {
-            let acked = ack.await;
-            self.running = None;
-            acked?;
-        }
-        Ok(())
-    }
-
-    fn start(&mut self) {
-        if self.running.is_none()
-            && let Some(acker) = self.owed.take()
-        {
-            self.running = Some(Box::pin(async move { acker.ack(BasicAckOptions { multiple: true }).await }));
-        }
-    }
 }

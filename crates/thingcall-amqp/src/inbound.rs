@@ -20,7 +20,8 @@ const DEAD_LETTER: &str = "x-death";
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) instance: &'a str,
+    /// The slot from whose queue it came.
+    pub(crate) slot: u8,
 }
 
 /// A message, as the broker delivered it.
@@ -32,36 +33,18 @@ pub(crate) struct Incoming<'a> {
     pub(crate) payload: &'a Bytes,
 }
 
-/// What it is, and the topic it stands for, where it stands for one.
-#[derive(Debug)]
-pub(crate) struct Read {
-    pub(crate) said: Uplink,
-    pub(crate) topic: Option<String>,
-}
-
-impl Read {
-    const fn dropped(reason: DropReason) -> Self {
-        Self { said: Uplink::Dropped(None, reason), topic: None }
-    }
-}
-
 impl Reader<'_> {
-    pub(crate) fn read(self, message: Incoming<'_>, speaks_raw: impl FnOnce(&DeviceKey) -> bool) -> Read {
-        let Incoming { exchange, routing_key, properties, payload } = message;
-        if let Some(headers) = properties.headers() {
-            if headers.contains_key(COMMAND) {
-                return Read::dropped(DropReason::Echo);
-            }
-            if headers.contains_key(DEAD_LETTER) {
-                return Read::dropped(DropReason::ForeignTopic);
-            }
-        }
-        let Some(topic) = self.topic(exchange, routing_key, properties) else {
-            return Read::dropped(DropReason::ForeignTopic);
-        };
+    /// What it is, on the topic that [`Self::topic`] found.
+    pub(crate) fn read(
+        self,
+        message: Incoming<'_>,
+        topic: &str,
+        speaks_raw: impl FnOnce(&DeviceKey) -> bool,
+    ) -> Uplink {
+        let Incoming { exchange, properties, payload, .. } = message;
         let says_raw = properties.content_type().as_ref().is_some_and(|said| said.as_str() == RAW);
         let speaks_raw = |device: &DeviceKey| says_raw || speaks_raw(device);
-        let said = uplink(TransportKind::Amqp, &topic, payload, self.config.message_bytes_max, speaks_raw);
+        let said = uplink(TransportKind::Amqp, topic, payload, self.config.message_bytes_max, speaks_raw);
         let of_amqp = exchange == self.config.replies_exchange;
         let vouched = !of_amqp || self.config.replies_vouched_by == Voucher::RoutingKey || {
             let user = properties.user_id().as_ref().and_then(|user| device_of(user.as_str()));
@@ -72,19 +55,29 @@ impl Reader<'_> {
                 Uplink::Other(_) | Uplink::Dropped(..) => true,
             }
         };
-        let said = if vouched { said } else { forged(said) };
-        Read { said, topic: Some(topic) }
+        if vouched { said } else { forged(said) }
     }
 
-    /// The topic it is on: an answer to `reply_to` reads as an answer on the topic for such.
-    fn topic(self, exchange: &str, routing_key: &str, properties: &BasicProperties) -> Option<String> {
-        if self.config.amqp_devices && exchange == self.config.replies_exchange {
+    /// The topic it is on: an answer to `reply_to` reads as an answer on the topic for such. Or why it is no device's.
+    pub(crate) fn topic(self, message: Incoming<'_>) -> Result<String, DropReason> {
+        let Incoming { exchange, routing_key, properties, .. } = message;
+        if let Some(headers) = properties.headers() {
+            if headers.contains_key(COMMAND) {
+                return Err(DropReason::Echo);
+            }
+            if headers.contains_key(DEAD_LETTER) {
+                return Err(DropReason::ForeignTopic);
+            }
+        }
+        let topic = if self.config.amqp_devices && exchange == self.config.replies_exchange {
             let id = properties.correlation_id().as_ref().map_or("-", |id| id.as_str());
             // A `/` would make a topic of other levels.
             let id = if id.contains('/') { "-" } else { id };
-            return topic_of_reply(routing_key, self.instance, id).or_else(|| topic_of(routing_key));
-        }
-        (self.config.mqtt_devices && exchange == self.config.mqtt_exchange).then(|| topic_of(routing_key))?
+            topic_of_reply(routing_key, self.slot, id).or_else(|| topic_of(routing_key))
+        } else {
+            (self.config.mqtt_devices && exchange == self.config.mqtt_exchange).then(|| topic_of(routing_key)).flatten()
+        };
+        topic.ok_or(DropReason::ForeignTopic)
     }
 }
 

@@ -7,7 +7,7 @@
 //! Requests and replies have a connection each: RabbitMQ stops reading from one that publishes while it is short of
 //! memory or disk, and the replies of what was sent before must still be acknowledged and come in.
 //!
-//! **Invariants:** deliveries are taken only while both connections are up and the consumer of the replies runs. On a
+//! **Invariants:** deliveries are taken only while both connections are up and the queue of their slot is consumed. On a
 //! channel at most one message is unconfirmed: lapin cannot say to which of several a returned one belongs. The receive
 //! loop awaits nothing but the sockets.
 
@@ -22,6 +22,7 @@ mod socket;
 mod bindings;
 mod inbound;
 mod outgoing;
+mod queues;
 
 mod amqp;
 mod connections;

@@ -70,7 +70,7 @@ pub(crate) fn command(
     let properties = match way {
         Way::Amqp => properties(delivery, headers(delivery, way, instance))
             .with_correlation_id(delivery.id.to_string().into())
-            .with_reply_to(short(reply_to(device, instance))?),
+            .with_reply_to(short(reply_to(device, delivery.id.slot()))?),
         Way::Mqtt => properties(delivery, headers(delivery, way, instance)),
     };
     Ok(Outgoing {

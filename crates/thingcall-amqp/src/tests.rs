@@ -7,6 +7,7 @@ mod mqtt;
 mod proxy;
 mod rabbit;
 mod results;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,7 @@ struct Bench {
     transport: Arc<AmqpTransport>,
     told: mpsc::UnboundedReceiver<Told>,
     registry: prometheus::Registry,
+    slots: Slots,
 }
 
 impl Bench {
@@ -101,7 +103,18 @@ impl Bench {
         bench
     }
 
+    /// That of an instance with this slot.
+    async fn ready_in(slot: u8, port: u16, names: &Names, change: impl FnOnce(&mut Config)) -> Self {
+        let bench = Self::start_in(slot, port, names, change);
+        bench.until_ready().await;
+        bench
+    }
+
     fn start(port: u16, names: &Names, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_in(0, port, names, change)
+    }
+
+    fn start_in(slot: u8, port: u16, names: &Names, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             url: format!("amqp://127.0.0.1:{port}"),
             commands_exchange: names.commands.clone(),
@@ -116,9 +129,10 @@ impl Bench {
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
         let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
-        let around = Around { replies: engine.clone(), presence: engine, slots: Slots::alone(0) };
+        let slots = Slots::alone(slot);
+        let around = Around { replies: engine.clone(), presence: engine, slots: slots.clone() };
         let transport = AmqpTransport::start(TransportName::AMQP, config, around, &registry).unwrap();
-        Self { transport, told, registry }
+        Self { transport, told, registry, slots }
     }
 
     async fn until_ready(&self) {

@@ -47,6 +47,10 @@ impl Protocol for Amqp {
         self.send(delivery).await
     }
 
+    fn slots_changed(&self) {
+        self.slots_changed.notify_one();
+    }
+
     fn found(&self, links: &Arc<Links>, _: Found) -> (Found, Option<String>) {
         self.look_at(&links.publisher)
     }

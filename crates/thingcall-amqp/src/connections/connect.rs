@@ -4,22 +4,19 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
-use lapin::options::{
-    BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::ExchangeDeclareOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::types::{FieldTable, LongString, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Consumer, ErrorKind, ExchangeKind, runtime};
-use thingcall_alink::REPLY_FILTERS;
+use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind, runtime};
 use thingcall_transport::{ConnectResult, Ended};
 use tokio::net::lookup_host;
 
 use super::Connections;
 use crate::amqp::{Amqp, Links};
 use crate::bindings::Bindings;
-use crate::keys::{pattern_of, replies_to};
 use crate::publisher::Publisher;
+use crate::queues::Queues;
 use crate::socket::Socket;
 
 fn ended(error: lapin::Error) -> Ended {
@@ -56,32 +53,24 @@ pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
     let config = &amqp.config;
     let channel = reader.create_channel().await.map_err(ended)?;
     declare_exchanges(amqp, &channel).await?;
-    // A name of its own for each connection: a queue of one that broke may be locked until the broker notices.
-    let queue = format!("thingcall.replies.{}.{:08x}", amqp.instance, fastrand::u32(..));
-    let queue = ShortString::try_new(queue).map_err(Ended::refused)?;
-    let consumer = consume(amqp, &channel, &queue).await?;
-    let bindings = if config.mqtt_devices {
-        let bindings = Bindings {
-            channel: reader.create_channel().await.map_err(ended)?,
-            queue: queue.clone(),
-            exchange: config.mqtt_exchange.as_str().into(),
-            bound: Mutex::default(),
-        };
-        for pattern in amqp.wanted.all() {
-            bindings.bind(pattern).await.map_err(ended)?;
-        }
-        Some(bindings)
-    } else {
-        None
+    // A name of its own for each connection: that of one that broke may be locked until the broker notices.
+    let own = format!("thingcall.own.{}.{:08x}", amqp.instance, fastrand::u32(..));
+    let own = ShortString::try_new(own).map_err(Ended::refused)?;
+    let queues = Queues::open(&channel, &own).await.map_err(ended)?;
+    let bindings = match config.mqtt_devices {
+        true => Some(Bindings::new(reader.create_channel().await.map_err(ended)?, config)),
+        false => None,
     };
     let writer_events = writer.events_listener().boxed();
     let gauge = amqp.contact.metrics.send_queue_length.clone();
     let publisher =
         Publisher::new(writer, config.publish_channels_max.get(), config.send_queue_messages_max.get(), gauge);
     let ender = publisher.ender();
-    let links = Arc::new(Links { publisher, bindings, queue });
+    let links = Arc::new(Links { publisher, bindings, queue: own, in_queues: queues.in_queues() });
     let (amqp, sockets) = (amqp.clone(), [reader_socket, writer_socket]);
-    Ok(Connections { amqp, links, consumer, reader, writer_events, _ender: ender, _sockets: sockets })
+    let mut all = Connections { amqp, links, queues, reader, writer_events, _ender: ender, _sockets: sockets };
+    all.settle().await?;
+    Ok(all)
 }
 
 async fn connect(amqp: &Amqp, what: &str) -> Result<(Connection, Socket), Ended> {
@@ -131,28 +120,4 @@ async fn declare_exchanges(amqp: &Amqp, channel: &Channel) -> Result<(), Ended> 
             .map_err(|e| Ended::new(result_of(&e), format_args!("exchange {exchange}: {e}")))?;
     }
     Ok(())
-}
-
-/// Declares our queue, binds it to what AMQP devices say, and consumes it.
-async fn consume(amqp: &Amqp, channel: &Channel, queue: &ShortString) -> Result<Consumer, Ended> {
-    let config = &amqp.config;
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongUInt(config.reply_queue_messages_max.get()));
-    let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.clone(), own, arguments).await.map_err(ended)?;
-    if config.amqp_devices {
-        // Gateways that carry topics over as they are answer on these.
-        let topics = REPLY_FILTERS.iter().map(|filter| pattern_of(filter));
-        for pattern in std::iter::once(replies_to(&amqp.instance)).chain(topics) {
-            let (queue, exchange) = (queue.clone(), config.replies_exchange.as_str().into());
-            let pattern = ShortString::try_new(pattern).map_err(Ended::refused)?;
-            channel
-                .queue_bind(queue, exchange, pattern, QueueBindOptions::default(), FieldTable::default())
-                .await
-                .map_err(ended)?;
-        }
-    }
-    channel.basic_qos(config.prefetch_messages_max.get(), BasicQosOptions::default()).await.map_err(ended)?;
-    let alone = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
-    channel.basic_consume(queue.clone(), "replies".into(), alone, FieldTable::default()).await.map_err(ended)
 }

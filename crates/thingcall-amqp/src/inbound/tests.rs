@@ -12,8 +12,12 @@ fn config() -> Config {
 }
 
 fn read(config: &Config, exchange: &str, routing_key: &str, properties: &BasicProperties) -> Uplink {
-    let payload = &Bytes::from_static(OK);
-    Reader { config, instance: "one" }.read(Incoming { exchange, routing_key, properties, payload }, |_| false).said
+    let message = Incoming { exchange, routing_key, properties, payload: &Bytes::from_static(OK) };
+    let reader = Reader { config, slot: 0 };
+    match reader.topic(message) {
+        Ok(topic) => reader.read(message, &topic, |_| false),
+        Err(reason) => Uplink::Dropped(None, reason),
+    }
 }
 
 fn with_header(name: &'static str) -> BasicProperties {
@@ -26,7 +30,7 @@ fn with_header(name: &'static str) -> BasicProperties {
 fn our_own_commands_and_dead_letters_are_no_replies() {
     for (exchange, key) in [
         ("amq.topic", ".ext.rrpc.7.sys.pk.d1.thing.model.down_raw"),
-        ("thingcall.replies", ".sys.pk.d1.thing.reply.one"),
+        ("thingcall.replies", ".sys.pk.d1.thing.reply.slot-0"),
     ] {
         let none = BasicProperties::default();
         let said = read(&config(), exchange, key, &none);
@@ -46,7 +50,7 @@ fn our_own_commands_and_dead_letters_are_no_replies() {
 fn a_correlation_id_makes_no_other_topic() {
     for (id, read_as) in [("7", Some(7)), ("x/../y", None), ("-1", None), ("4294967296", None)] {
         let properties = BasicProperties::default().with_correlation_id(id.into());
-        let said = read(&config(), "thingcall.replies", ".sys.pk.d1.thing.reply.one", &properties);
+        let said = read(&config(), "thingcall.replies", ".sys.pk.d1.thing.reply.slot-0", &properties);
         let Uplink::Reply(reply) = said else { panic!("{said:?}") };
         assert_eq!(reply.topic_id, read_as.map(CallId::from_u32), "{id}");
     }

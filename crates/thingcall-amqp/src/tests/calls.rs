@@ -29,7 +29,7 @@ async fn a_command_is_what_the_contract_says_and_its_reply_is_heard() {
     let said = &command.properties;
     assert_eq!(said.content_type().as_ref().unwrap().as_str(), "application/json");
     assert_eq!(said.correlation_id().as_ref().unwrap().as_str(), "7");
-    assert_eq!(said.reply_to().as_ref().unwrap().as_str(), ".sys.pk.d1.thing.reply.one");
+    assert_eq!(said.reply_to().as_ref().unwrap().as_str(), ".sys.pk.d1.thing.reply.slot-0");
     assert_eq!(said.delivery_mode(), &Some(2));
     let expiration: u128 = said.expiration().as_ref().unwrap().as_str().parse().unwrap();
     assert!((1..=PATIENCE.as_millis()).contains(&expiration), "{expiration}");
@@ -123,14 +123,11 @@ async fn replies_under_the_keys_of_topics_are_heard_too() {
 #[tokio::test]
 async fn a_reply_counts_for_the_device_that_its_user_is() {
     let (rabbit, names) = (shared(), Names::new());
-    let vouched = |config: &mut crate::Config| {
-        config.replies_vouched_by = Voucher::UserId;
-        config.instance = Some("one".to_owned());
-    };
+    let vouched = |config: &mut crate::Config| config.replies_vouched_by = Voucher::UserId;
     let mut bench = Bench::ready(rabbit.amqp, &names, vouched).await;
     let guest = Device::start(&rabbit, &names, "d1").await;
     let device = Device::start_as(&rabbit, &names, "d1", (DEVICE_USER, DEVICE_PASSWORD)).await;
-    let to = |name: &str| format!(".sys.pk.{name}.thing.reply.one").into();
+    let to = |name: &str| format!(".sys.pk.{name}.thing.reply.slot-0").into();
     let as_user = |user: &str| BasicProperties::default().with_user_id(user.into());
     guest.publish(to("d1"), OK, BasicProperties::default()).await;
     guest.publish(to("d1"), OK, as_user("guest")).await;
@@ -139,40 +136,6 @@ async fn a_reply_counts_for_the_device_that_its_user_is() {
     device.publish(to("d1"), br#"{"id":"9","code":200}"#, as_user(DEVICE_USER)).await;
     assert_eq!(bench.reply().await.payload_id, Some(CallId::from_u32(9)), "and none before it");
     assert_eq!((bench.metric("received_total", "other"), bench.metric("received_total", "reply")), (4.0, 1.0));
-}
-
-#[tokio::test]
-async fn replies_to_another_instance_are_not_ours() {
-    let (rabbit, names) = (shared(), Names::new());
-    let mut one = Bench::ready(rabbit.amqp, &names, |config| config.instance = Some("one".to_owned())).await;
-    let mut two = Bench::ready(rabbit.amqp, &names, |config| config.instance = Some("two".to_owned())).await;
-    let mut device = Device::start(&rabbit, &names, "d1").await;
-    for (bench, id) in [(&one, 1), (&two, 2)] {
-        bench.deliver(&delivery(id, "d1", Qos::AtMostOnce)).await.unwrap();
-        let command = device.command().await;
-        let body = format!(r#"{{"id":"{id}","code":200}}"#);
-        device.answer(&command, body.as_bytes(), BasicProperties::default()).await;
-    }
-    assert_eq!(two.reply().await.payload_id, Some(CallId::from_u32(2)));
-    assert_eq!(one.reply().await.payload_id, Some(CallId::from_u32(1)));
-    assert!(one.told.try_recv().is_err() && two.told.try_recv().is_err());
-}
-
-#[tokio::test]
-async fn replies_come_to_an_exclusive_queue_with_prefetch_and_a_limit() {
-    let (rabbit, names) = (shared(), Names::new());
-    let few = |config: &mut crate::Config| {
-        config.instance = Some(names.replies.replace('.', "-"));
-        (config.prefetch_messages_max, config.reply_queue_messages_max) =
-            (17.try_into().unwrap(), 1234.try_into().unwrap());
-    };
-    let _bench = Bench::ready(rabbit.amqp, &names, few).await;
-    let own = names.replies.replace('.', "-");
-    let spaced = |line: String| line.replace(char::is_whitespace, " ");
-    let queue = spaced(rabbit.line(&["list_queues", "name", "exclusive", "auto_delete", "arguments"], &own).await);
-    assert!(queue.contains("true true") && queue.contains("1234"), "{queue}");
-    let consumer = spaced(rabbit.line(&["list_consumers", "queue_name", "ack_required", "prefetch_count"], &own).await);
-    assert!(consumer.ends_with("true 17"), "{consumer}");
 }
 
 #[tokio::test]

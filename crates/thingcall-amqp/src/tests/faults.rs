@@ -127,14 +127,11 @@ async fn a_silent_broker_is_left_and_its_calls_end() {
 #[tokio::test]
 async fn a_queue_that_is_deleted_under_us_comes_back() {
     let (rabbit, names) = (shared(), Names::new());
-    let mut bench = Bench::ready(rabbit.amqp, &names, |config| config.instance = Some(unique())).await;
+    let mut bench = Bench::ready(rabbit.amqp, &names, |_| {}).await;
     let mut device = Device::start(&rabbit, &names, "d1").await;
     bench.deliver(&delivery(1, "d1", Qos::AtMostOnce)).await.unwrap();
     let command = device.command().await;
-    let own = command.properties.headers().as_ref().unwrap().inner()["thingcall-command"].clone();
-    let own = String::from_utf8(own.as_long_string().unwrap().as_bytes().to_vec()).unwrap();
-    let queue = rabbit.line(&["list_queues", "name"], &own).await;
-    rabbit.control(&["eval", &delete(&queue)]);
+    rabbit.control(&["delete_queue", &format!("{}.slot-0", names.replies)]);
     assert!(matches!(bench.told().await, Told::Lost));
     bench.until_ready().await;
     device.answer(&command, br#"{"id":"1","code":200}"#, BasicProperties::default()).await;
@@ -143,14 +140,6 @@ async fn a_queue_that_is_deleted_under_us_comes_back() {
 
 fn unique() -> String {
     format!("i{:016x}", fastrand::u64(..))
-}
-
-/// What deletes a queue that is another connection's alone.
-fn delete(queue: &str) -> String {
-    format!(
-        "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"{queue}\">>)), \
-         {{ok, _}} = rabbit_amqqueue:delete(Q, false, false, <<\"test\">>), ok."
-    )
 }
 
 fn failure(bench: &Bench) -> String {
