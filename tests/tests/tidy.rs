@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-mqtt", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
     ("thingcall-amqp", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
     ("thingcall-broker", &["thingcall-transport", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
+    ("thingcall-redis", &["thingcall-core"]),
     ("thingcall-listen", &["thingcall-metrics"]),
     ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-plugin", &[]),
