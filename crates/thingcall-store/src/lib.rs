@@ -61,7 +61,7 @@ pub use keys::{KeyError, NewKey};
 pub use look::look;
 pub use open::OpenError;
 pub use owner::as_its_folder;
-pub use postgres::PostgresError;
+pub use postgres::{PostgresError, PostgresLeases, PostgresNonces, PostgresQuota};
 pub use store::{Stats, Store};
 pub use store_url::StoreUrl;
 

@@ -1,7 +1,7 @@
 //! A real PostgreSQL for tests: Debian's, in a scratch folder, on a free port, and gone with whoever started it.
 //!
 //! **Invariants:** it runs as a user without rights, since it refuses root. It never outlives the test run, however that
-//! ends. What is written is not synced to the disk, unless the test is about that.
+//! ends. What is committed outlives the server, not the machine, unless the test is about that.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in a harness ends the test")]
 
@@ -61,7 +61,7 @@ impl Postgres {
     /// # Panics
     /// If it does not start.
     pub fn start() -> Self {
-        Self::start_with("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n")
+        Self::start_with("fsync = off\nfull_page_writes = off\n")
     }
 
     /// The same with these settings.

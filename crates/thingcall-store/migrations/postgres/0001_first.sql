@@ -113,8 +113,11 @@ CREATE UNLOGGED TABLE nonces_since (
     began   TIMESTAMPTZ NOT NULL
 );
 
--- When the quota of an account is full again; microseconds since 1970. One that is not here is full.
+-- When the quota of an account is full again, in microseconds since 1970; what was asked of it last, and what it gave. As
+-- many rows as there are accounts; one that is not here is full.
 CREATE UNLOGGED TABLE quotas (
-    account TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    full_at BIGINT           NOT NULL
+    account  BYTEA  NOT NULL PRIMARY KEY,
+    full_at  BIGINT NOT NULL,
+    asked_at BIGINT NOT NULL DEFAULT 0,
+    calls    BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);

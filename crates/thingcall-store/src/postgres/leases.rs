@@ -1,0 +1,279 @@
+//! Leases of slots, by the database's clock.
+//!
+//! **Invariant:** a generation is given once. Who writes for a slot holds its row (`FOR KEY SHARE`) until the commit, and who gives
+//! the slot to another waits for that: what is taken over is all there was. Renewing waits for nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgRow, types::PgInterval};
+use sqlx::{Connection, PgConnection, Row};
+use thingcall_core::{Instance, Lease, LeaseError, Leases, Renewal, SlotState};
+use tracing::warn;
+
+use super::error::PostgresError;
+use super::session::Session;
+use crate::Config;
+
+/// Held while an instance looks for a slot: that it would be alone with its embedded broker must stay so.
+const LOCK: i64 = 0x0073_6c6f_7473;
+
+/// Whether the lease of a row is somebody's.
+macro_rules! held {
+    () => {
+        "(slots.holder IS NOT NULL AND slots.ends_at > clock_timestamp())"
+    };
+}
+
+/// A row as [`SlotState`] has it.
+macro_rules! state {
+    () => {
+        concat!(
+            "SELECT slot, generation, taken_over, CASE WHEN ",
+            held!(),
+            " THEN holder END AS holder, CASE WHEN ",
+            held!(),
+            " THEN (EXTRACT(EPOCH FROM ends_at - clock_timestamp()) * 1000000)::BIGINT ELSE 0 END AS left_micros, \
+             EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND state < 3) \
+             OR EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND due) AS work FROM slots"
+        )
+    };
+}
+
+/// The leases in a PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresLeases(Session);
+
+impl PostgresLeases {
+    /// Those of the store that is configured; `None` if it is a file, which one server has alone.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used.
+    pub fn of(config: &Config) -> Result<Option<Arc<Self>>, PostgresError> {
+        let Some(url) = &config.url else { return Ok(None) };
+        Ok(Some(Arc::new(Self(Session::new(config, url, true)?))))
+    }
+
+    async fn run<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, LeaseError> {
+        let done = self.0.run(async {
+            match work.await {
+                Ok(done) => Ok(Ok(done)),
+                Err(Stop::Refused(why)) => Ok(Err(why)),
+                Err(Stop::Failed(error)) => Err(error),
+            }
+        });
+        done.await.map_err(LeaseError::Store)?
+    }
+}
+
+/// Why a piece of work ended before its end.
+enum Stop {
+    Refused(LeaseError),
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+#[async_trait]
+impl Leases for PostgresLeases {
+    async fn take(&self, me: &Instance, wanted: Option<u8>) -> Result<Lease, LeaseError> {
+        let work = async {
+            let mut conn = self.0.lend().await?;
+            let mut tx = conn.begin().await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
+            let lease = loop {
+                let slots = states(&mut tx, Which::All).await?;
+                alone(me, &slots).map_err(Stop::Refused)?;
+                let (slot, seen) = free(&slots, wanted).ok_or(Stop::Refused(LeaseError::NoneFree))?;
+                // Who takes over asks nobody, and may have been quicker.
+                if let Some(lease) = give(&mut tx, me, Lease { slot, generation: seen }, false).await? {
+                    break lease;
+                }
+            };
+            tx.commit().await?;
+            conn.keep();
+            Ok(lease)
+        };
+        self.run(work).await
+    }
+
+    async fn renew(&self, me: &Instance, held: &[Lease]) -> Result<Renewal, LeaseError> {
+        let work = async {
+            let mut conn = self.0.lend().await?;
+            let (slots, generations) = columns(held);
+            let rows = sqlx::query(concat!(
+                "UPDATE slots SET ends_at = clock_timestamp() + $3, holder = $4 FROM UNNEST($1::SMALLINT[], $2::BIGINT[]) AS \
+                 mine (slot, generation) WHERE slots.slot = mine.slot AND slots.generation = mine.generation AND ",
+                held!(),
+                " RETURNING slots.slot, slots.generation"
+            ))
+            .bind(slots)
+            .bind(generations)
+            .bind(time())
+            .bind(words(me))
+            .fetch_all(&mut *conn)
+            .await?;
+            let mut renewed: Vec<Lease> = rows.iter().map(lease).collect::<Result<_, _>>()?;
+            renewed.sort_unstable();
+            let slots = states(&mut conn, Which::Used).await?;
+            conn.keep();
+            Ok(Renewal { held: renewed, slots })
+        };
+        self.run(work).await
+    }
+
+    async fn take_over(&self, me: &Instance, slot: u8, seen: u64) -> Result<Option<Lease>, LeaseError> {
+        let work = async {
+            let mut conn = self.0.lend().await?;
+            let lease = give(&mut conn, me, Lease { slot, generation: seen }, true).await?;
+            conn.keep();
+            Ok(lease)
+        };
+        self.run(work).await
+    }
+
+    async fn release(&self, held: &[Lease]) -> Result<(), LeaseError> {
+        let work = async {
+            let mut conn = self.0.lend().await?;
+            let (slots, generations) = columns(held);
+            sqlx::query(
+                "UPDATE slots SET holder = NULL, taken_over = FALSE FROM UNNEST($1::SMALLINT[], $2::BIGINT[]) AS \
+                 mine (slot, generation) WHERE slots.slot = mine.slot AND slots.generation = mine.generation",
+            )
+            .bind(slots)
+            .bind(generations)
+            .execute(&mut *conn)
+            .await?;
+            conn.keep();
+            Ok(())
+        };
+        self.run(work).await
+    }
+
+    async fn all(&self) -> Result<Vec<SlotState>, LeaseError> {
+        let work = async {
+            let mut conn = self.0.lend().await?;
+            let slots = states(&mut conn, Which::Used).await?;
+            conn.keep();
+            Ok(slots)
+        };
+        self.run(work).await
+    }
+}
+
+/// Gives a slot that nobody holds, and that was last seen with this generation. Waits for who writes for it yet.
+async fn give(
+    conn: &mut PgConnection,
+    me: &Instance,
+    seen: Lease,
+    taken_over: bool,
+) -> Result<Option<Lease>, sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "WITH free AS (SELECT slot FROM slots WHERE slot = $1 AND generation = $2 AND NOT ",
+        held!(),
+        " FOR UPDATE) UPDATE slots SET generation = generation + 1, ends_at = clock_timestamp() + $3, holder = $4, \
+         taken_over = $5 FROM free WHERE slots.slot = free.slot RETURNING slots.slot, slots.generation"
+    ))
+    .bind(i16::from(seen.slot))
+    .bind(i64::try_from(seen.generation).unwrap_or(i64::MAX))
+    .bind(time())
+    .bind(words(me))
+    .bind(taken_over)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(lease).transpose()
+}
+
+/// Which slots are asked for.
+#[derive(Clone, Copy)]
+enum Which {
+    All,
+    /// Those that are held or have work.
+    Used,
+}
+
+async fn states(conn: &mut PgConnection, which: Which) -> Result<Vec<SlotState>, sqlx::Error> {
+    let rows = sqlx::query(concat!(state!(), " ORDER BY slot")).fetch_all(conn).await?;
+    let mut all: Vec<SlotState> = rows.iter().map(state).collect::<Result<_, _>>()?;
+    match which {
+        Which::All => {}
+        Which::Used => all.retain(|slot| slot.holder.is_some() || slot.work),
+    }
+    Ok(all)
+}
+
+/// Where an embedded broker would not be alone.
+fn alone(me: &Instance, slots: &[SlotState]) -> Result<(), LeaseError> {
+    let others = slots.iter().filter_map(|state| Some((state.slot, state.holder.as_ref()?)));
+    for (slot, other) in others.filter(|(_, other)| other.run != me.run) {
+        let name = other.name.clone();
+        if me.embedded {
+            return Err(LeaseError::EmbeddedHere { other: name, slot });
+        }
+        if other.embedded {
+            return Err(LeaseError::EmbeddedThere { other: name, slot });
+        }
+    }
+    Ok(())
+}
+
+/// The wanted slot if nobody holds it, or the lowest, and its generation.
+fn free(slots: &[SlotState], wanted: Option<u8>) -> Option<(u8, u64)> {
+    let free = slots.iter().filter(|state| state.holder.is_none());
+    free.min_by_key(|state| (wanted != Some(state.slot), state.slot)).map(|state| (state.slot, state.generation))
+}
+
+fn state(row: &PgRow) -> Result<SlotState, sqlx::Error> {
+    let Lease { slot, generation } = lease(row)?;
+    let holder = row.try_get::<Option<&str>, _>("holder")?.map(|words| holder(slot, words));
+    let taken_over = holder.is_some() && row.try_get("taken_over")?;
+    let left = Duration::from_micros(u64::try_from(row.try_get::<i64, _>("left_micros")?).unwrap_or(0));
+    Ok(SlotState { slot, generation, taken_over, left, work: row.try_get("work")?, holder })
+}
+
+/// Of one whose words cannot be read, a newer release's perhaps, it is known that it lives.
+fn holder(slot: u8, words: &str) -> Instance {
+    serde_json::from_str(words).unwrap_or_else(|error| {
+        warn!(slot, %error, "what an instance says of itself cannot be read");
+        let unknown = || "unknown".to_owned();
+        Instance {
+            name: unknown(),
+            run: 0,
+            api: unknown(),
+            operator: unknown(),
+            version: unknown(),
+            since: thingcall_core::UnixMillis(0),
+            calls: 0,
+            embedded: false,
+            plugins: Vec::new(),
+        }
+    })
+}
+
+fn lease(row: &PgRow) -> Result<Lease, sqlx::Error> {
+    let (slot, generation): (i16, i64) = (row.try_get("slot")?, row.try_get("generation")?);
+    Ok(Lease { slot: u8::try_from(slot).unwrap_or(u8::MAX), generation: u64::try_from(generation).unwrap_or(0) })
+}
+
+fn columns(held: &[Lease]) -> (Vec<i16>, Vec<i64>) {
+    let both = |lease: &Lease| (i16::from(lease.slot), i64::try_from(lease.generation).unwrap_or(i64::MAX));
+    held.iter().map(both).unzip()
+}
+
+/// An `Instance` has nothing that JSON cannot hold.
+fn words(me: &Instance) -> String {
+    serde_json::to_string(me).unwrap_or_default()
+}
+
+fn time() -> PgInterval {
+    let microseconds = i64::try_from(Lease::TIME.as_micros()).unwrap_or(i64::MAX);
+    PgInterval { months: 0, days: 0, microseconds }
+}
+
+#[cfg(test)]
+mod tests;
