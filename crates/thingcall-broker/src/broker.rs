@@ -64,6 +64,15 @@ struct Addresses {
     websocket: Option<SocketAddr>,
 }
 
+/// What came of looking at all connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// So many were closed.
+    pub kicked: usize,
+    /// Of so many nobody can say now.
+    pub undecided: usize,
+}
+
 impl Broker {
     /// Binds the listeners and accepts devices.
     ///
@@ -133,6 +142,23 @@ impl Broker {
             deliver::ended(&self.hub, &connection);
             connection.close(Ended::Kicked);
         }
+    }
+
+    /// Disconnects every device that may not be connected any more: where more was changed than anybody knows. One that
+    /// cannot be looked up now stays.
+    pub async fn kick_unwelcome(&self) -> Looked {
+        let mut looked = Looked::default();
+        for connection in self.hub.sessions.all() {
+            match self.hub.parts.credentials.credential(&connection.device).await {
+                Ok(Some(credential)) if credential.enabled => {}
+                Ok(_) => {
+                    self.kick(&connection.device).await;
+                    looked.kicked += 1;
+                }
+                Err(_) => looked.undecided += 1,
+            }
+        }
+        looked
     }
 
     /// Lets nobody in, closes every connection and waits for them to end, at most for the configured send timeout.

@@ -39,6 +39,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Sockets, StartError};
+pub use broker::{Broker, Looked, Sockets, StartError};
 pub use config::{Config, Tls, WebSocket};
 pub use hub::BrokerParts;

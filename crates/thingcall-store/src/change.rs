@@ -7,23 +7,29 @@ use thingcall_core::{DeviceKey, ProductKey};
 pub enum Change {
     /// A product was made, or its settings or model were changed.
     Product(ProductKey),
-    /// A device was registered.
-    DeviceAdded(DeviceKey),
-    /// It may connect again.
-    DeviceEnabled(DeviceKey),
+    /// Devices were registered.
+    DevicesAdded,
+    /// A device was changed; it may connect.
+    DeviceChanged(DeviceKey),
     /// It may not be connected any more.
     DeviceDisabled(DeviceKey),
-    /// It is forgotten, or another one has its name: it may not be connected any more.
+    /// It is forgotten, so it may not be connected any more.
     DeviceRemoved(DeviceKey),
     /// The access key with this id was made or changed.
     Key(String),
+    /// What was changed is not known any more: whoever keeps anything of devices looks at all of it anew.
+    Missed,
 }
 
 /// What a row of `changes` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Subject {
     Product(ProductKey),
+    /// Devices, which nobody could know before.
+    Added,
     Device(DeviceKey),
+    Disabled(DeviceKey),
+    Removed(DeviceKey),
     Key(String),
 }
 
@@ -40,7 +46,10 @@ impl Subject {
     pub(crate) fn columns(&self) -> (&'static str, &str, Option<&str>) {
         match self {
             Self::Product(key) => ("product", key.as_str(), None),
+            Self::Added => ("added", "", None),
             Self::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
+            Self::Disabled(key) => ("disabled", key.product.as_str(), Some(key.name.as_str())),
+            Self::Removed(key) => ("removed", key.product.as_str(), Some(key.name.as_str())),
             Self::Key(id) => ("key", id, None),
         }
     }

@@ -33,6 +33,8 @@ pub struct Config {
     pub products_max: NonZeroUsize,
     /// How many devices there may be, over all products.
     pub devices_max: NonZeroUsize,
+    /// How many devices are kept in memory; the others are looked up when they are called.
+    pub devices_cached_max: NonZeroUsize,
     /// How many access keys there may be.
     pub keys_max: NonZeroUsize,
     /// How many QoS 1 commands may wait for one device.
@@ -62,7 +64,8 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(5),
             products_max: const { NonZeroUsize::new(1_000).unwrap() },
-            devices_max: const { NonZeroUsize::new(200_000).unwrap() },
+            devices_max: const { NonZeroUsize::new(10_000_000).unwrap() },
+            devices_cached_max: const { NonZeroUsize::new(100_000).unwrap() },
             keys_max: const { NonZeroUsize::new(1_000).unwrap() },
             outbox_calls_per_device_max: const { NonZeroUsize::new(100).unwrap() },
             journal_records_max: const { NonZeroUsize::new(1_000_000).unwrap() },

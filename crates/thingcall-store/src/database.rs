@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    AccessKey, CallId, Delivery, Device, DeviceKey, EndedCall, IotId, JournalEntry, ProductKey, Record, ReplyBody,
-    TransportName, UnixMillis,
+    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, ProductKey, Record,
+    ReplyBody, Secret, TransportName, UnixMillis,
 };
-use thingcall_tsl::Product;
+use thingcall_tsl::{DeviceRecord, Product};
 
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::{ChangeRow, Subject};
 use crate::failure::Failure;
-use crate::live::Seen;
+use crate::live::Heard;
 use crate::memory::DeviceEntry;
 
 /// A database that is open, for who only reads: never behind whoever writes.
@@ -25,6 +25,23 @@ use crate::memory::DeviceEntry;
 pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Whether other servers write it, too. What this process remembers of its own writes is then not all there is.
     fn is_shared(&self) -> bool;
+
+    /// The device with this name.
+    async fn device(&self, key: &DeviceKey) -> Result<Option<DeviceEntry>, Failure>;
+
+    /// The device with this IotId.
+    async fn device_by_id(&self, id: &IotId) -> Result<Option<DeviceEntry>, Failure>;
+
+    /// So many at most of a product's devices, by name, of those behind `after`.
+    async fn devices(
+        &self,
+        product: &ProductKey,
+        after: Option<&DeviceName>,
+        max: usize,
+    ) -> Result<Vec<DeviceEntry>, Failure>;
+
+    /// How many devices a product has.
+    async fn count_devices(&self, product: &ProductKey) -> Result<u64, Failure>;
 
     /// The records with this id, newest first.
     async fn records(&self, id: CallId) -> Result<Vec<Record>, Failure>;
@@ -50,7 +67,7 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
     /// Begins to write; dropped, all of it is taken back.
     async fn begin(&mut self) -> Result<Box<dyn Tx + '_>, Failure>;
 
-    /// Everything that memory holds.
+    /// Everything of which memory holds all.
     async fn load(&mut self) -> Result<Loaded, Failure>;
 
     /// The product with this key.
@@ -67,6 +84,9 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 
     /// The changes after this one, in their order.
     async fn changes(&mut self, after: i64, max: i64) -> Result<Vec<ChangeRow>, Failure>;
+
+    /// How many devices there are.
+    async fn count_devices(&mut self) -> Result<u64, Failure>;
 
     /// How many records there are.
     async fn count_records(&mut self) -> Result<u64, Failure>;
@@ -145,8 +165,11 @@ pub(crate) trait Tx: Send {
     /// So many of the oldest results are due no more; how many there were.
     async fn give_up_oldest(&mut self, count: u64) -> Result<u64, Failure>;
 
-    /// What is known of devices' connections.
-    async fn write_presence(&mut self, devices: &[(&IotId, Seen)]) -> Result<(), Failure>;
+    /// What was heard of devices. A time that is not over yet is no reason to keep an earlier one.
+    async fn write_presence(&mut self, devices: &[(DeviceKey, Heard)], now: UnixMillis) -> Result<(), Failure>;
+
+    /// No device is connected.
+    async fn none_online(&mut self) -> Result<(), Failure>;
 
     /// A new product; `false` if its key is taken.
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure>;
@@ -183,7 +206,6 @@ pub(crate) trait Tx: Send {
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) products: Vec<Product>,
-    pub(crate) devices: Vec<DeviceEntry>,
     pub(crate) keys: Vec<AccessKey>,
 }
 
@@ -205,6 +227,25 @@ pub(crate) struct DeviceRow {
     pub(crate) nickname: Option<String>,
     pub(crate) transport: Option<TransportName>,
     pub(crate) created_at: UnixMillis,
+}
+
+impl DeviceRow {
+    /// As it is told to who registered it.
+    pub(crate) fn into_record(self) -> DeviceRecord {
+        let Self { key, iot_id, secret, nickname, transport, created_at } = self;
+        DeviceRecord {
+            device: Device { key, iot_id, enabled: true, transport },
+            secret: Secret::new(&secret),
+            nickname,
+            created_at,
+            activated_at: None,
+            online: false,
+            last_seen_at: None,
+            address: None,
+            came_from: None,
+            sync_topic: None,
+        }
+    }
 }
 
 /// What became of devices to be registered.

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, DeviceName, DeviceRef, InvalidId, LookUp, ProductKey, TransportName, UnixMillis};
+use thingcall_core::{
+    DeviceKey, DeviceName, DeviceRef, InvalidId, LookUp, LookUpFailed, ProductKey, TransportName, UnixMillis,
+};
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
     ThingModel,
@@ -15,7 +17,8 @@ use thingcall_tsl::{
 
 use crate::change::Subject;
 use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered};
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
+use crate::memory::DeviceEntry;
 use crate::random::{self, NoRandomness};
 use crate::shared::WriteSide;
 use crate::sizes::wide;
@@ -23,7 +26,11 @@ use crate::{Store, changes};
 
 impl Registry for Store {
     fn find(&self, target: &DeviceRef) -> LookUp<'_, Found> {
-        LookUp::known(self.shared().memory.find(target))
+        self.shared().devices.look_up(target, |known| {
+            let device = known.entry.device.clone();
+            let product = self.shared().memory.product(&device.key.product)?;
+            Some(Found { device, product, way: Some(known) })
+        })
     }
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
@@ -31,8 +38,8 @@ impl Registry for Store {
     }
 
     fn answered_late(&self, device: &DeviceKey) {
-        if let Some(entry) = self.shared().memory.device_by_key(device) {
-            entry.live.answered();
+        if let Some(known) = self.shared().devices.peek(device) {
+            known.entry.live.answered();
         }
     }
 }
@@ -76,8 +83,8 @@ impl Directory for Store {
     }
 
     async fn device(&self, target: &DeviceRef) -> Result<DeviceRecord, DirectoryError> {
-        let entry = self.shared().memory.device(target);
-        entry.map(|entry| entry.record()).ok_or_else(|| DirectoryError::NoDevice(target.clone()))
+        let found = self.shared().devices.look_up(target, |known| Some(known.entry.record())).await;
+        found.map_err(unread)?.ok_or_else(|| DirectoryError::NoDevice(target.clone()))
     }
 
     async fn devices(
@@ -86,14 +93,15 @@ impl Directory for Store {
         after: Option<&DeviceName>,
         max: usize,
     ) -> Result<Vec<DeviceRecord>, DirectoryError> {
-        let devices = self.shared().memory.devices(product, after, max);
-        let devices = devices.ok_or_else(|| DirectoryError::NoProduct(product.clone()))?;
-        Ok(devices.iter().map(|entry| entry.record()).collect())
+        self.must_have(product)?;
+        let page = self.shared().reads.devices(product, after, max).await.map_err(|failure| unreadable(&failure))?;
+        page.iter().for_each(|entry| self.shared().devices.add_heard(entry));
+        Ok(page.iter().map(DeviceEntry::record).collect())
     }
 
     async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError> {
-        let count = self.shared().memory.count_devices(product);
-        count.map(wide).ok_or_else(|| DirectoryError::NoProduct(product.clone()))
+        self.must_have(product)?;
+        self.shared().reads.count_devices(product).await.map_err(|failure| unreadable(&failure))
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {
@@ -112,6 +120,13 @@ impl Directory for Store {
 }
 
 impl Store {
+    fn must_have(&self, product: &ProductKey) -> Result<(), DirectoryError> {
+        match self.product(product) {
+            Some(_) => Ok(()),
+            None => Err(DirectoryError::NoProduct(product.clone())),
+        }
+    }
+
     async fn change_device(&self, device: &DeviceKey, change: DeviceChange) -> Result<(), DirectoryError> {
         let mut side = self.shared().write.lock().await;
         let changed = self.update_device(&mut side, device, change).await;
@@ -128,12 +143,16 @@ impl Store {
         if !tx.change_device(device, change).await? {
             return Err(Stop::Refused(no_device(device)));
         }
-        changes::commit(tx, Subject::Device(device.clone())).await?;
+        let subject = match change {
+            DeviceChange::Enabled(false) => Subject::Disabled(device.clone()),
+            DeviceChange::Enabled(true) | DeviceChange::Transport(_) => Subject::Device(device.clone()),
+        };
+        changes::commit(tx, subject).await?;
         changes::follow(self.shared(), side).await
     }
 
     async fn insert_product(&self, side: &mut WriteSide, new: ProductRow<'_>) -> Result<(), Stop<DirectoryError>> {
-        room(self.shared().memory.counts().0, 1, self.shared().config.products_max.get(), "products")?;
+        room(wide(self.shared().memory.counts().0), 1, self.shared().config.products_max.get(), "products")?;
         let mut tx = side.conn.begin().await?;
         if !tx.insert_product(&new).await? {
             return Err(Stop::Refused(DirectoryError::Exists(format!("product {}", new.key))));
@@ -176,7 +195,9 @@ impl Store {
         let mut tx = side.conn.begin().await?;
         let gone = tx.delete_device(device).await?.ok_or_else(|| Stop::Refused(no_device(device)))?;
         tx.end_all(&[gone], UnixMillis::now()).await?;
-        changes::commit(tx, Subject::Device(device.clone())).await?;
+        let committed = changes::commit(tx, Subject::Removed(device.clone())).await;
+        committed.inspect_err(|_| side.devices.lost())?;
+        side.devices.removed();
         changes::follow(self.shared(), side).await
     }
 
@@ -187,18 +208,15 @@ impl Store {
     pub async fn register_all(&self, new: Vec<NewDevice>) -> Result<Vec<DeviceRecord>, DirectoryError> {
         let mut side = self.shared().write.lock().await;
         let made = self.insert_devices(&mut side, &new).await;
-        let keys = self.shared().ended(&mut side, made)?;
-        let record =
-            |key| self.shared().memory.device_by_key(key).map(|entry| entry.record()).ok_or_else(|| no_device(key));
-        keys.iter().map(record).collect()
+        self.shared().ended(&mut side, made)
     }
 
     async fn insert_devices(
         &self,
         side: &mut WriteSide,
         new: &[NewDevice],
-    ) -> Result<Vec<DeviceKey>, Stop<DirectoryError>> {
-        room(self.shared().memory.counts().1, new.len(), self.shared().config.devices_max.get(), "devices")?;
+    ) -> Result<Vec<DeviceRecord>, Stop<DirectoryError>> {
+        room(side.devices.get(), new.len(), self.shared().config.devices_max.get(), "devices")?;
         let new: Vec<_> = new.iter().map(device_row).collect::<Result<_, _>>().map_err(Stop::Refused)?;
         let mut tx = side.conn.begin().await?;
         match tx.insert_devices(&new).await? {
@@ -206,11 +224,13 @@ impl Store {
             Registered::Taken(key) => return Err(Stop::Refused(DirectoryError::Exists(format!("device {key}")))),
             Registered::NoProduct(key) => return Err(Stop::Refused(DirectoryError::NoProduct(key))),
         }
-        let keys: Vec<_> = new.into_iter().map(|new| new.key).collect();
-        tx.record_changes(&keys.iter().cloned().map(Subject::Device).collect::<Vec<_>>()).await?;
-        tx.commit().await?;
-        changes::follow(self.shared(), side).await?;
-        Ok(keys)
+        if !new.is_empty() {
+            let committed = changes::commit(tx, Subject::Added).await;
+            committed.inspect_err(|_| side.devices.lost())?;
+            side.devices.registered(wide(new.len()));
+            changes::follow(self.shared(), side).await?;
+        }
+        Ok(new.into_iter().map(DeviceRow::into_record).collect())
     }
 }
 
@@ -239,8 +259,8 @@ fn made_up<T: FromStr<Err = InvalidId>>(text: Result<String, NoRandomness>) -> R
     text.map_err(failed)?.parse().map_err(failed)
 }
 
-fn room(there_are: usize, more: usize, max: usize, of: &str) -> Result<(), Stop<DirectoryError>> {
-    if there_are.saturating_add(more) <= max {
+fn room(there_are: u64, more: usize, max: usize, of: &str) -> Result<(), Stop<DirectoryError>> {
+    if there_are.saturating_add(wide(more)) <= wide(max) {
         return Ok(());
     }
     Err(Stop::Refused(DirectoryError::Full(format!("there are {there_are} {of} and {max} are allowed"))))
@@ -248,6 +268,15 @@ fn room(there_are: usize, more: usize, max: usize, of: &str) -> Result<(), Stop<
 
 fn no_device(key: &DeviceKey) -> DirectoryError {
     DirectoryError::NoDevice(DeviceRef::Key(key.clone()))
+}
+
+/// The directory cannot say whether there is such a device.
+fn unread(LookUpFailed(why): LookUpFailed) -> DirectoryError {
+    DirectoryError::Unwritable(format!("the device could not be looked up: {why}"))
+}
+
+fn unreadable(failure: &Failure) -> DirectoryError {
+    DirectoryError::Unwritable(format!("{}; nothing could be read", failure.trouble()))
 }
 
 fn failed(problem: impl std::error::Error) -> DirectoryError {

@@ -1,30 +1,35 @@
-//! Writes what is known of devices' connections.
+//! Writes what was heard of devices.
 
-use thingcall_core::IotId;
+use thingcall_core::{DeviceKey, UnixMillis};
 
 use crate::database::WriteConnection;
+use crate::devices::Devices;
 use crate::failure::Failure;
-use crate::live::Seen;
-use crate::marked::Marked;
+use crate::live::Heard;
 
-/// Writes the marked devices in one transaction. What cannot be written stays marked.
-pub(crate) async fn flush(marked: &Marked, conn: &mut dyn WriteConnection) -> Result<(), Failure> {
-    let devices = marked.take();
-    if devices.is_empty() {
+/// Writes it in one transaction. What cannot be written is written the next time.
+///
+/// `none_online`: no device was connected before what was heard.
+pub(crate) async fn flush(
+    devices: &Devices,
+    conn: &mut dyn WriteConnection,
+    none_online: &mut bool,
+) -> Result<(), Failure> {
+    let heard = devices.take_heard();
+    if heard.is_empty() && !*none_online {
         return Ok(());
     }
-    let rows: Vec<(&IotId, Seen)> = devices.iter().map(|(id, live)| (id, live.take())).collect();
-    let written = write(conn, &rows).await;
-    if written.is_err() {
-        for (id, live) in &devices {
-            marked.change(id, live, |_| {});
-        }
-    }
-    written
+    write(conn, &heard, *none_online).await?;
+    *none_online = false;
+    devices.wrote();
+    Ok(())
 }
 
-async fn write(conn: &mut dyn WriteConnection, rows: &[(&IotId, Seen)]) -> Result<(), Failure> {
+async fn write(conn: &mut dyn WriteConnection, heard: &[(DeviceKey, Heard)], none_online: bool) -> Result<(), Failure> {
     let mut tx = conn.begin().await?;
-    tx.write_presence(rows).await?;
+    if none_online {
+        tx.none_online().await?;
+    }
+    tx.write_presence(heard, UnixMillis::now()).await?;
     tx.commit().await
 }

@@ -81,7 +81,7 @@ impl Store {
     }
 
     async fn insert_key(&self, side: &mut WriteSide, key: &AccessKey) -> Result<(), Stop<KeyError>> {
-        let there_are = self.shared().memory.counts().2;
+        let there_are = self.shared().memory.counts().1;
         if there_are >= self.shared().config.keys_max.get() {
             return Err(Stop::Refused(KeyError::Full(there_are)));
         }

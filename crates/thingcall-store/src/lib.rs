@@ -1,14 +1,15 @@
 //! Products, devices, access keys and the records of asynchronous calls, in one SQLite file.
 //!
 //! Read in this order: [`Store`] (one open store) and `shared` (its memory, its connections, what its two tasks share),
-//! `failure` and `health` (what happens when it cannot be written), `memory` (what every call looks up), `directory` and
+//! `failure` and `health` (what happens when it cannot be written), `memory` and `devices` (what calls look up), `directory` and
 //! `keys` (changes by people), `changes` (how every process on the store sees them), `presence`, then `journal` (what callers
 //! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
 //! call a reply ends) and `outbox` (which commands wait for their device). Below all of these is `database`, the seam to
 //! `sqlite`, where the SQL is; `columns` and `rows` say what comes out of it.
 //!
-//! **Invariants:** look-ups on the path of a call read memory and never wait. Whatever writes holds the one write lock of
-//! the process, so memory follows the database in the database's order. A record's state only grows. Above `database`
+//! **Invariants:** products and keys are all in memory, and of devices those that are called: a call waits for the database
+//! where it is the first to one, and never for who writes. Whatever writes holds the one write lock of the process, so
+//! memory follows the database in the database's order. A record's state only grows. Above `database`
 //! nothing names SQL or a database, and nothing rests on this process being the only one that writes.
 
 mod claim;
@@ -25,13 +26,13 @@ mod store;
 mod store_url;
 mod trouble;
 
+mod count;
+mod devices;
 mod flush;
 mod live;
-mod marked;
 mod memory;
 mod metrics;
 mod sizes;
-mod way;
 
 mod change;
 mod changes;
@@ -56,6 +57,7 @@ mod sqlite;
 pub use change::Change;
 pub use claim::{Before, Known, is_served};
 pub use config::Config;
+pub use dismissed::Dismissed;
 pub use found::Look;
 pub use keys::{KeyError, NewKey};
 pub use look::look;

@@ -1,6 +1,5 @@
-//! What is known of a device's connection, shared by all who hold its entry.
+//! What is known of a device's connection, and what was heard of it since that was written.
 
-use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thingcall_core::{SyncTopic, TransportName, UnixMillis};
@@ -24,40 +23,51 @@ pub(crate) struct Live(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     seen: Seen,
-    mark: Mark,
-    /// [`Route::unanswered`]: not in the file.
+    /// [`Route::unanswered`]: not in the database.
     unanswered: u8,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Mark {
-    #[default]
-    Written,
-    Marked,
+/// What was heard of a device and is not written yet. `None`: nothing was heard of that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) online: Option<bool>,
+    pub(crate) first_at: Option<UnixMillis>,
+    pub(crate) last_at: Option<UnixMillis>,
+    pub(crate) address: Option<String>,
+    pub(crate) came_from: Option<TransportName>,
+    pub(crate) sync_topic: Option<SyncTopic>,
 }
 
 impl Live {
-    /// As read from the file.
+    /// As read from the database.
     pub(crate) fn new(seen: Seen) -> Self {
-        Self(Mutex::new(State { seen, ..State::default() }))
+        Self(Mutex::new(State { seen, unanswered: 0 }))
     }
 
-    /// What is known now.
+    /// What is known now. Nobody was seen later than now: a clock that ran ahead and was set back, or that of another
+    /// instance, leaves times that are still to come.
     pub(crate) fn seen(&self) -> Seen {
-        self.lock().seen.clone()
+        let (now, seen) = (UnixMillis::now(), self.lock().seen.clone());
+        let by_now = |at: Option<UnixMillis>| at.map(|at| at.min(now));
+        Seen { activated_at: by_now(seen.activated_at), last_seen_at: by_now(seen.last_seen_at), ..seen }
     }
 
     /// What is known of the way to it.
     pub(crate) fn route(&self) -> Route {
-        let State { seen, unanswered, .. } = &*self.lock();
+        let State { seen, unanswered } = &*self.lock();
         Route { last: seen.came_from, sync_topic: seen.sync_topic, unanswered: *unanswered }
     }
 
-    /// The device answered: what it did not answer before counts no more. Says on which topic it takes synchronous calls.
-    pub(crate) fn answered(&self) -> Option<SyncTopic> {
+    /// The device answered: what it did not answer before counts no more.
+    pub(crate) fn answered(&self) {
+        self.lock().unanswered = 0;
+    }
+
+    /// The same, on this topic; says whether that is new.
+    pub(crate) fn answered_on(&self, topic: SyncTopic) -> bool {
         let mut state = self.lock();
         state.unanswered = 0;
-        state.seen.sync_topic
+        state.seen.sync_topic.replace(topic) != Some(topic)
     }
 
     /// It did not answer a call that was made when so many had not been answered.
@@ -68,18 +78,9 @@ impl Live {
         }
     }
 
-    /// Changes what is known; says whether the device must be put on the list of marked ones.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Seen)) -> bool {
-        let mut state = self.lock();
-        change(&mut state.seen);
-        mem::replace(&mut state.mark, Mark::Marked) == Mark::Written
-    }
-
-    /// What is to be written; the mark is taken off, so a change while it is written marks again.
-    pub(crate) fn take(&self) -> Seen {
-        let mut state = self.lock();
-        state.mark = Mark::Written;
-        state.seen.clone()
+    /// Takes in what was heard.
+    pub(crate) fn take_in(&self, heard: &Heard) {
+        self.lock().seen.take_in(heard);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -93,15 +94,43 @@ impl Seen {
     ///
     /// Signs may come out of order, so an earlier time does not replace a later one; but one that is still to come is of a
     /// clock that was set back since.
-    pub(crate) fn heard(&mut self, transport: Option<TransportName>, address: Option<&str>, at: UnixMillis) {
+    fn take_in(&mut self, heard: &Heard) {
+        let Heard { online, first_at, last_at, address, came_from, sync_topic } = heard;
         let now = UnixMillis::now();
-        let at = at.min(now);
         let past = |before: &UnixMillis| *before <= now;
-        self.last_seen_at = self.last_seen_at.filter(past).max(Some(at));
-        self.activated_at = self.activated_at.filter(past).or(Some(at));
-        self.came_from = transport.or(self.came_from);
-        if let Some(address) = address {
-            self.address = Some(address.to_owned());
+        if last_at.is_some() {
+            self.last_seen_at = self.last_seen_at.filter(past).max(*last_at);
+            self.activated_at = self.activated_at.filter(past).or(*first_at);
         }
+        self.online = online.unwrap_or(self.online);
+        self.came_from = came_from.or(self.came_from);
+        self.sync_topic = sync_topic.or(self.sync_topic);
+        if let Some(address) = address {
+            self.address = Some(address.clone());
+        }
+    }
+}
+
+impl Heard {
+    /// The device was there then; not later than now.
+    pub(crate) fn sign(at: UnixMillis) -> Self {
+        let at = Some(at.min(UnixMillis::now()));
+        Self { first_at: at, last_at: at, ..Self::default() }
+    }
+
+    /// What was heard later comes on top.
+    pub(crate) fn join(&mut self, later: Self) {
+        let Self { online, first_at, last_at, address, came_from, sync_topic } = later;
+        self.online = online.or(self.online);
+        self.first_at = self.first_at.or(first_at);
+        self.last_at = self.last_at.max(last_at);
+        self.address = address.or_else(|| self.address.take());
+        self.came_from = came_from.or(self.came_from);
+        self.sync_topic = sync_topic.or(self.sync_topic);
+    }
+
+    /// Whether it is nothing but a sign, of which there will be more.
+    pub(crate) const fn is_sign(&self) -> bool {
+        self.online.is_none() && self.sync_topic.is_none()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use enum_map::EnumMap;
+use enum_map::{Enum, EnumMap};
 use prometheus::{IntCounter, IntGauge, Registry};
+use strum::IntoStaticStr;
 use thingcall_metrics::Maker;
 
 use crate::Config;
@@ -18,8 +19,20 @@ type Limit = fn(&Config) -> u64;
 
 const GAUGES: &[(&str, &str, Read, Limit)] = &[
     ("products", "Products", |s, _| wide(s.memory.counts().0), |c| wide(c.products_max.get())),
-    ("devices", "Devices", |s, _| wide(s.memory.counts().1), |c| wide(c.devices_max.get())),
-    ("keys", "Access keys", |s, _| wide(s.memory.counts().2), |c| wide(c.keys_max.get())),
+    ("devices", "Devices", |s, _| size(&s.sizes.devices), |c| wide(c.devices_max.get())),
+    (
+        "devices_cached",
+        "Devices in memory; the others are looked up when they are called",
+        |s, _| wide(s.devices.len()),
+        |c| wide(c.devices_cached_max.get()),
+    ),
+    (
+        "presence_devices",
+        "Devices of which something was heard that is not written yet; at the limit signs of more are left out",
+        |s, _| wide(s.devices.unwritten()),
+        |c| wide(c.devices_cached_max.get()),
+    ),
+    ("keys", "Access keys", |s, _| wide(s.memory.counts().1), |c| wide(c.keys_max.get())),
     ("records", "Records of asynchronous calls", |s, _| size(&s.sizes.records), |c| wide(c.journal_records_max.get())),
     (
         "outbox_calls",
@@ -43,6 +56,20 @@ pub(crate) struct Metrics {
     writable: IntGauge,
     notes_lost: IntCounter,
     failures: EnumMap<Trouble, IntCounter>,
+    look_ups: EnumMap<LookedUp, IntCounter>,
+    signs_lost: IntCounter,
+}
+
+/// What became of a device's look-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum LookedUp {
+    /// Memory answered.
+    Hit,
+    /// The database was asked, or somebody was waited for who asked it.
+    Miss,
+    /// The database did not answer.
+    Failed,
 }
 
 impl Metrics {
@@ -67,6 +94,15 @@ impl Metrics {
                 "Failures of the store's write connection, by reason",
                 ["reason"],
             )?,
+            look_ups: make.counters(
+                "store_device_look_ups_total",
+                "Look-ups of devices: answered by memory, by the database, or not at all (which is a miss, too)",
+                ["result"],
+            )?,
+            signs_lost: make.counter(
+                "store_presence_signs_lost_total",
+                "Signs of devices that were left out, since too much that was heard is not written yet",
+            )?,
         })
     }
 
@@ -77,6 +113,16 @@ impl Metrics {
         let Shared { health, notes_lost, .. } = shared;
         self.writable.set(i64::from(health.trouble().is_none()));
         up_to(&self.notes_lost, notes_lost.load(Ordering::Relaxed));
+        let counts = &shared.devices.counts;
+        up_to(&self.signs_lost, size(&counts.signs_lost));
+        for (result, counter) in &self.look_ups {
+            let count = match result {
+                LookedUp::Hit => &counts.hits,
+                LookedUp::Miss => &counts.misses,
+                LookedUp::Failed => &counts.failures,
+            };
+            up_to(counter, size(count));
+        }
         for (trouble, counter) in &self.failures {
             up_to(counter, health.failures(trouble));
         }

@@ -63,6 +63,12 @@ impl WaitingCommands {
         }
     }
 
+    /// Those in the database, in place of those here.
+    pub(crate) fn replace(&mut self, commands: Vec<(DeviceKey, CallId)>) {
+        (self.devices, self.calls) = (HashMap::new(), 0);
+        commands.into_iter().for_each(|(device, id)| self.insert(device, id));
+    }
+
     /// The command waits no more.
     pub(crate) fn leave(&mut self, (device, id): &(DeviceKey, CallId)) {
         let Some(ids) = self.devices.get_mut(device) else { return };

@@ -1,57 +1,42 @@
-//! Devices that come and go: memory knows at once, the file within a second. A process other than the server knows what
-//! the file said when it opened it.
-
-use std::sync::Arc;
+//! Devices that come and go: memory knows at once, the database within a second. A process other than the server knows
+//! what the database said when it looked the device up.
 
 use thingcall_core::{
-    Credentials, DeviceCredential, DeviceKey, Login, LookUp, PresenceSink, TransportName, UnixMillis,
+    Credentials, DeviceCredential, DeviceKey, DeviceRef, Login, LookUp, PresenceSink, TransportName, UnixMillis,
 };
 
 use crate::Store;
-use crate::live::Seen;
-use crate::memory::DeviceEntry;
-
-impl Store {
-    fn device_changed(&self, device: &DeviceKey, change: impl FnOnce(&mut Seen)) {
-        if let Some(entry) = self.shared().memory.device_by_key(device) {
-            self.shared().marked.change(&entry.device.iot_id, &entry.live, change);
-        }
-    }
-}
+use crate::live::Heard;
 
 impl Credentials for Store {
     fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential> {
-        let entry = self.shared().memory.device_by_key(device);
-        let credential =
-            |entry: Arc<DeviceEntry>| DeviceCredential { secret: entry.secret.clone(), enabled: entry.device.enabled };
-        LookUp::known(entry.map(credential))
+        self.shared().devices.look_up(&DeviceRef::Key(device.clone()), |known| {
+            let (secret, enabled) = (known.entry.secret.clone(), known.entry.device.enabled);
+            Some(DeviceCredential { secret, enabled })
+        })
     }
 }
 
 impl PresenceSink for Store {
     fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis) {
-        self.device_changed(device, |seen| {
-            seen.online = true;
-            seen.heard(Some(transport), address, at);
-        });
+        let address = address.map(str::to_owned);
+        let heard = Heard { online: Some(true), came_from: Some(transport), address, ..Heard::sign(at) };
+        self.shared().devices.hear(device, heard);
     }
 
     fn offline(&self, device: &DeviceKey, at: UnixMillis) {
-        self.device_changed(device, |seen| {
-            seen.online = false;
-            seen.heard(None, None, at);
-        });
+        self.shared().devices.hear(device, Heard { online: Some(false), ..Heard::sign(at) });
     }
 
     fn seen(&self, device: &DeviceKey, transport: TransportName, at: UnixMillis) {
-        self.device_changed(device, |seen| seen.heard(Some(transport), None, at));
+        self.shared().devices.hear(device, Heard { came_from: Some(transport), ..Heard::sign(at) });
     }
 
     fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis) {
-        self.device_changed(device, |seen| {
-            // A broker that passes on no client id says nothing of the topic.
-            seen.sync_topic = login.sync_topic.or(seen.sync_topic);
-            seen.heard(Some(login.transport), login.address, at);
-        });
+        let Login { transport, sync_topic, address } = *login;
+        let address = address.map(str::to_owned);
+        // A broker that passes on no client id says nothing of the topic.
+        let heard = Heard { came_from: Some(transport), sync_topic, address, ..Heard::sign(at) };
+        self.shared().devices.hear(device, heard);
     }
 }

@@ -161,7 +161,10 @@ pub(crate) fn delivery(row: &impl Columns, device: &Arc<Device>) -> Result<Deliv
 pub(crate) fn change(row: &impl Columns) -> Result<ChangeRow, sqlx::Error> {
     let subject = match (row.text("kind")?, row.text("subject")?, row.maybe_text("name")?) {
         ("product", key, None) => Some(Subject::Product(ProductKey::try_from(key).map_err(decode)?)),
+        ("added", _, None) => Some(Subject::Added),
         ("device", product, Some(name)) => Some(Subject::Device(device_key(product, name)?)),
+        ("disabled", product, Some(name)) => Some(Subject::Disabled(device_key(product, name)?)),
+        ("removed", product, Some(name)) => Some(Subject::Removed(device_key(product, name)?)),
         ("key", id, None) => Some(Subject::Key(id.to_owned())),
         _ => None,
     };

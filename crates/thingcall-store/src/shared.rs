@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
-use thingcall_core::{Device, UnwrittenReply};
+use thingcall_core::UnwrittenReply;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tracing::warn;
 
@@ -14,11 +14,12 @@ use crate::Config;
 use crate::calls::{CallKey, Noted};
 use crate::change::Change;
 use crate::claim::Claim;
+use crate::count::DeviceCount;
 use crate::database::{Database, WriteConnection};
-use crate::dismissed::Dismissed;
+use crate::devices::Devices;
+use crate::dismissed::Dismissals;
 use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::health::Health;
-use crate::marked::Marked;
 use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::sizes::Sizes;
@@ -32,9 +33,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) sizes: Sizes,
     pub(crate) memory: Memory,
-    /// Devices whose presence is to be written.
-    pub(crate) marked: Arc<Marked>,
-    pub(crate) reads: Box<dyn Database>,
+    pub(crate) devices: Arc<Devices>,
+    pub(crate) reads: Arc<dyn Database>,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) replies_queued: AtomicUsize,
     /// Told when a result may have become due.
     pub(crate) results: Notify,
-    pub(crate) dismissed: Dismissed,
+    pub(crate) dismissed: Dismissals,
     pub(crate) changes: broadcast::Sender<Change>,
     /// Held by the one server of the data folder.
     pub(crate) claim: StdMutex<Option<Claim>>,
@@ -56,14 +56,15 @@ pub(crate) struct WriteSide {
     /// The last row of `changes` that memory has.
     pub(crate) last_change: i64,
     pub(crate) waiting: WaitingCommands,
+    pub(crate) devices: DeviceCount,
     /// How many records the journal holds.
     pub(crate) records: u64,
     /// Where the next search for a record to drop begins.
     pub(crate) prune_after: i64,
     /// What became of calls, and could not be written yet.
     pub(crate) unwritten: Unwritten,
-    /// Devices that are gone, and whose open calls could not be ended yet.
-    pub(crate) gone: Vec<Arc<Device>>,
+    /// Whether it is still to be written down that no device is connected.
+    pub(crate) none_online: bool,
 }
 
 /// Notes and replies that wait until they can be written. Whoever hands replies over bounds them.
@@ -113,10 +114,17 @@ impl Shared {
 
     /// Tells whoever listens; nobody need. What a server must act on is kept until it has.
     pub(crate) fn announce(&self, change: Change) {
-        if let Change::DeviceDisabled(device) | Change::DeviceRemoved(device) = &change
-            && self.claimed().is_some()
-        {
-            self.dismissed.put(device);
+        let is_server = || self.claimed().is_some();
+        match &change {
+            Change::DeviceDisabled(device) | Change::DeviceRemoved(device) if is_server() => self.dismissed.put(device),
+            Change::Missed if is_server() => self.dismissed.put_any(),
+            Change::Product(_)
+            | Change::DevicesAdded
+            | Change::DeviceChanged(_)
+            | Change::DeviceDisabled(_)
+            | Change::DeviceRemoved(_)
+            | Change::Key(_)
+            | Change::Missed => {}
         }
         let _listeners = self.changes.send(change);
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What only the holder of the write lock knows, as it was when it let go.
 #[derive(Debug, Default)]
 pub(crate) struct Sizes {
+    pub(crate) devices: AtomicU64,
     pub(crate) records: AtomicU64,
     pub(crate) outbox: AtomicU64,
     pub(crate) unwritten: AtomicU64,

@@ -7,6 +7,7 @@ mod log;
 mod look;
 mod many;
 mod open;
+mod presence;
 mod records;
 mod results;
 mod room;
@@ -17,10 +18,11 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
-use thingcall_core::{CallId, EndedCall, Record};
+use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, ProductKey, Record};
 
 use crate::database::{Database, WriteConnection};
 use crate::failure::Failure;
+use crate::memory::DeviceEntry;
 use crate::open::OpenError;
 use connection::SqliteWrite;
 use trouble::failure;
@@ -45,6 +47,28 @@ impl Sqlite {
 impl Database for Sqlite {
     fn is_shared(&self) -> bool {
         false
+    }
+
+    async fn device(&self, key: &DeviceKey) -> Result<Option<DeviceEntry>, Failure> {
+        let found = async { directory::device(&mut *self.reads.acquire().await?, key).await };
+        found.await.map_err(failure)
+    }
+
+    async fn device_by_id(&self, id: &IotId) -> Result<Option<DeviceEntry>, Failure> {
+        directory::device_by_id(&self.reads, id).await.map_err(failure)
+    }
+
+    async fn devices(
+        &self,
+        product: &ProductKey,
+        after: Option<&DeviceName>,
+        max: usize,
+    ) -> Result<Vec<DeviceEntry>, Failure> {
+        directory::devices(&self.reads, product, after, max).await.map_err(failure)
+    }
+
+    async fn count_devices(&self, product: &ProductKey) -> Result<u64, Failure> {
+        directory::count_devices_of(&self.reads, product).await.map_err(failure)
     }
 
     async fn records(&self, id: CallId) -> Result<Vec<Record>, Failure> {

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
-use thingcall_core::{Conditions, DeviceKey, UnixMillis, Weight};
+use thingcall_core::{Conditions, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::change::Change;
 use crate::claim::{self, Before, Claim, Known};
-use crate::dismissed::Dismissed;
+use crate::count::DeviceCount;
+use crate::database::Database;
+use crate::devices::Devices;
+use crate::dismissed::{Dismissals, Dismissed};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::open::OpenError;
@@ -71,35 +74,40 @@ impl Store {
         let read = async {
             let last_change = conn.last_change().await?;
             let memory = changes::load(&mut *conn).await?;
-            Ok((last_change, memory, conn.waiting().await?, conn.count_records().await?))
+            let counts = (conn.count_devices().await?, conn.count_records().await?);
+            Ok((last_change, memory, conn.waiting().await?, counts))
         };
-        let (last_change, memory, calls, records) = read.await.map_err(|failure| OpenError::of_file(&path, failure))?;
+        let (last_change, memory, calls, (devices, records)) =
+            read.await.map_err(|failure| OpenError::of_file(&path, failure))?;
         let mut waiting =
             WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
         calls.into_iter().for_each(|(device, id)| waiting.insert(device, id));
-        info!(path = %path.display(), devices = memory.counts().1, records, waiting = waiting.len(), "store opened");
+        info!(path = %path.display(), devices, records, waiting = waiting.len(), "store opened");
         let side = WriteSide {
             conn,
             last_change,
             waiting,
+            devices: DeviceCount::new(devices),
             records,
             prune_after: 0,
             unwritten: Unwritten::default(),
-            gone: Vec::new(),
+            none_online: false,
         };
+        let database: Arc<dyn Database> = Arc::new(database);
+        let cached = Devices::new(database.clone(), config.devices_cached_max.get(), config.answer_timeout);
         Ok(Arc::new(Self::start(Shared {
             config,
             health: Health::new(path.clone()),
-            sizes: Sizes::default(),
+            sizes: Sizes { devices: AtomicU64::new(devices), ..Sizes::default() },
             path,
-            marked: memory.marked.clone(),
+            devices: cached,
             memory,
-            reads: Box::new(database),
+            reads: database,
             write: Mutex::new(side),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             results: Notify::new(),
-            dismissed: Dismissed::default(),
+            dismissed: Dismissals::default(),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
             claim: StdMutex::new(None),
         })))
@@ -139,11 +147,9 @@ impl Store {
         claim.note(self.shared.write.lock().await.last_change);
         let before = claim.before();
         *self.shared.claimed() = Some(claim);
-        self.shared.memory.none_in_the_future(UnixMillis::now());
-        for entry in self.shared.memory.all_devices().iter().filter(|entry| entry.live.seen().online) {
-            self.shared.marked.change(&entry.device.iot_id, &entry.live, |seen| seen.online = false);
-        }
+        self.shared.write.lock().await.none_online = true;
         self.flush().await;
+        self.shared.devices.all_changed();
         // A disk that is full already is told before the first call finds it out.
         let mut side = self.shared.write.lock().await;
         if let Err(problem) = side.conn.try_out().await {
@@ -184,7 +190,7 @@ impl Store {
 
     /// The devices that were disabled or removed since the last time, by this process or another; waits for one. Only of
     /// a store that was claimed, and for one caller.
-    pub async fn dismissed(&self) -> Vec<DeviceKey> {
+    pub async fn dismissed(&self) -> Dismissed {
         self.shared.dismissed.next().await
     }
 
@@ -212,7 +218,8 @@ impl Store {
     }
 
     /// What is changed from now on, by this process or another; seen within `change_poll`. A listener that falls more
-    /// than 1024 changes behind is told `Lagged` and must look at what it keeps anew; [`Registry`] is never behind.
+    /// than 1024 changes behind is told `Lagged`; both that and [`Change::Missed`] mean that it must look at what it keeps
+    /// anew. [`Registry`] is never behind.
     ///
     /// [`Registry`]: thingcall_tsl::Registry
     pub fn changes(&self) -> broadcast::Receiver<Change> {
@@ -221,7 +228,8 @@ impl Store {
 
     /// How full the store is.
     pub fn stats(&self) -> Stats {
-        let (products, devices, keys) = self.shared.memory.counts();
+        let (products, keys) = self.shared.memory.counts();
+        let devices = usize::try_from(self.shared.sizes.devices.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         Stats {
             products,
             devices,

@@ -15,11 +15,11 @@ use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tracing::debug;
 
 use crate::calls::{self, CallKey, NotWritten, Noted};
-use crate::failure::{Failure, SaysTrouble, Stop, Written};
+use crate::failure::{Failure, SaysTrouble, Written};
 use crate::replies::{self, Ends, Verdicts};
 use crate::shared::{self, Shared, Unwritten, WriteSide};
 use crate::trouble::Trouble;
-use crate::{changes, flush, outbox};
+use crate::{flush, outbox};
 
 mod asked;
 
@@ -45,7 +45,6 @@ const PRUNE_RECORDS_MIN: u64 = 100;
 pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, mut closing: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(PRESENCE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = UnixMillis::now();
     loop {
         tokio::select! {
             write = queue.recv() => match write {
@@ -59,10 +58,6 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
             },
             _ = tick.tick() => {
                 let mut side = shared.write.lock().await;
-                let now = UnixMillis::now();
-                if now < std::mem::replace(&mut last, now) {
-                    shared.memory.none_in_the_future(now);
-                }
                 look_after(&shared, &mut side).await;
                 look_after_database(&shared, &mut side).await;
                 shared.measure(&side);
@@ -93,7 +88,6 @@ async fn look_after(shared: &Shared, side: &mut WriteSide) {
     if !side.unwritten.is_empty() {
         Batch::begin(side).write(shared, side).await;
     }
-    changes::end_gone(shared, side).await;
     flush_presence(shared, side).await;
 }
 
@@ -142,8 +136,8 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
 }
 
 async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
-    // It stays marked, and is tried again.
-    if let Err(problem) = flush::flush(&shared.marked, &mut *side.conn).await {
+    // What was heard is kept, and this is tried again.
+    if let Err(problem) = flush::flush(&shared.devices, &mut *side.conn, &mut side.none_online).await {
         shared.failed(side, &problem);
     }
 }
@@ -270,7 +264,7 @@ impl Batch {
             }
         }
         for reading in reads {
-            read(shared, side, reading).await;
+            reading.answer(shared, side).await;
         }
         for listing in lists {
             listing.answer(shared, side).await;
@@ -373,18 +367,6 @@ fn refuse(side: &mut WriteSide, openings: Vec<Opening>, why: &JournalError) {
         }
         answer(opening.done, Err(why.clone()));
     }
-}
-
-async fn read(shared: &Shared, side: &mut WriteSide, reading: Reading) {
-    let Reading { device, after, max, done } = reading;
-    let entry = shared.memory.device_by_key(&device);
-    // What other servers accepted is not counted here.
-    let waits = shared.reads.is_shared() || side.waiting.of(&device) > 0;
-    let found = match entry.filter(|_| waits) {
-        Some(entry) => side.conn.waiting_for(&entry.device, after, max).await,
-        None => Ok(Vec::new()),
-    };
-    answer(done, shared.ended(side, found.map_err(Stop::Failed)));
 }
 
 /// Who asked may have gone; what was done stays done.

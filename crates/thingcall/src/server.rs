@@ -14,7 +14,7 @@ use thingcall_core::{AccessKey, ResultsOutbox, Slots, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
-use thingcall_store::{Before, Store};
+use thingcall_store::{Before, Dismissed, Store};
 
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -33,6 +33,8 @@ use crate::results::{self, Publishing, ToRabbit};
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How soon a device that could not be looked up is looked up again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long plugins may take to let go: their calls have ended by then, and the loader gives `destroy` 5 s.
 const PLUGINS_TIMEOUT: Duration = Duration::from_secs(7);
@@ -270,10 +272,32 @@ async fn kick(store: Arc<Store>, broker: Option<Arc<Broker>>) {
     loop {
         let dismissed = store.dismissed().await;
         let Some(broker) = &broker else { continue };
-        for device in &dismissed {
-            broker.kick(device).await;
-            debug!(%device, "may not be connected any more");
+        match dismissed {
+            Dismissed::These(devices) => {
+                for device in &devices {
+                    broker.kick(device).await;
+                    debug!(%device, "may not be connected any more");
+                }
+                let devices = devices.len();
+                info!(devices, "connections closed, where there were any: devices were disabled or removed");
+            }
+            Dismissed::PerhapsAny => {
+                let devices = kick_unwelcome(broker).await;
+                info!(devices, "connections closed: more was changed than is known, so each was looked at");
+            }
         }
-        info!(devices = dismissed.len(), "connections closed, where there were any: devices were disabled or removed");
+    }
+}
+
+/// Looks at all connections, and again at those that cannot be decided now.
+async fn kick_unwelcome(broker: &Broker) -> usize {
+    let mut kicked = 0;
+    loop {
+        let looked = broker.kick_unwelcome().await;
+        kicked += looked.kicked;
+        if looked.undecided == 0 {
+            return kicked;
+        }
+        sleep(LOOK_AGAIN_AFTER).await;
     }
 }

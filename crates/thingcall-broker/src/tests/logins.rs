@@ -6,6 +6,7 @@ use thingcall_core::{CallMode, DeviceKey, Qos, Transport};
 
 use super::bench::{Bench, Event, delivery, key, login, login_as};
 use super::client::Login;
+use crate::Looked;
 
 #[tokio::test]
 async fn right_password_connects_and_counts_as_online() {
@@ -49,6 +50,20 @@ async fn device_that_cannot_be_looked_up_is_connack_3_and_no_fault_of_its_own() 
     assert_eq!((bench.refusals("not_looked_up"), bench.refusals("credentials")), (1, 0));
     bench.around.unreadable.store(false, Ordering::Relaxed);
     assert!(bench.open(&login(&device)).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_may_not_be_connected_any_more_is_found_among_all_and_who_cannot_be_looked_up_stays() {
+    let bench = Bench::start().await;
+    let names = ["devA", "devB"];
+    let [stays, disabled] = names.map(|name| bench.device(name));
+    let (_stays, _disabled) = (bench.connect(&stays).await, bench.connect(&disabled).await);
+    bench.around.enable(&disabled, false);
+    bench.around.unreadable.store(true, Ordering::Relaxed);
+    assert_eq!(bench.broker.kick_unwelcome().await, Looked { kicked: 0, undecided: 2 });
+    bench.around.unreadable.store(false, Ordering::Relaxed);
+    assert_eq!(bench.broker.kick_unwelcome().await, Looked { kicked: 1, undecided: 0 });
+    assert_eq!(bench.broker.connected_devices(), 1);
 }
 
 #[tokio::test]

@@ -112,6 +112,10 @@ impl WriteConnection for SqliteWrite {
         read!(self, conn => directory::changes(conn, after, max))
     }
 
+    async fn count_devices(&mut self) -> Result<u64, Failure> {
+        read!(self, conn => directory::count_devices(conn))
+    }
+
     async fn count_records(&mut self) -> Result<u64, Failure> {
         read!(self, conn => calls::count(conn))
     }

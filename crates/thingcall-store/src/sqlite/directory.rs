@@ -1,39 +1,25 @@
 //! Products, devices, access keys and their changes: the SQL that reads and writes them.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
-use thingcall_core::{AccessKey, Device, DeviceKey, IotId, ProductKey, Secret, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, IotId, ProductKey, Secret, TransportName, UnixMillis};
 use thingcall_tsl::Product;
 
-use super::many::{Many, Statement};
 use crate::change::{ChangeRow, Subject};
 use crate::database::{DeviceChange, DeviceRow, Loaded, ProductRow, Registered};
-use crate::live::Seen;
 use crate::memory::DeviceEntry;
 use crate::rows;
 
 /// Rows kept for processes that are behind; one that is further behind reloads everything.
 const CHANGES_KEPT: i64 = 10_000;
 
-static PRESENCE: LazyLock<Many> = LazyLock::new(|| {
-    let before = "WITH v (iot_id, online, activated_at, last_seen_at, address, came_from, sync_topic) AS (VALUES ";
-    let after = ") UPDATE devices SET online = v.online, \
-                 activated_at = COALESCE(devices.activated_at, v.activated_at), last_seen_at = v.last_seen_at, \
-                 address = v.address, came_from = v.came_from, sync_topic = v.sync_topic \
-                 FROM v WHERE devices.iot_id = v.iot_id";
-    Many::new(before, 7, after)
-});
-
-/// Everything that memory holds.
+/// Everything of which memory holds all.
 pub(crate) async fn load(conn: &mut SqliteConnection) -> Result<Loaded, sqlx::Error> {
     let mut loaded = Loaded::default();
     for row in sqlx::query("SELECT * FROM products").fetch_all(&mut *conn).await? {
         loaded.products.push(product_of(conn, &row).await?);
-    }
-    for row in sqlx::query("SELECT * FROM devices").fetch_all(&mut *conn).await? {
-        loaded.devices.push(rows::device(&row)?);
     }
     for row in sqlx::query("SELECT * FROM access_keys").fetch_all(conn).await? {
         loaded.keys.push(rows::key(&row)?);
@@ -66,6 +52,38 @@ pub(crate) async fn device(conn: &mut SqliteConnection, key: &DeviceKey) -> Resu
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(rows::device).transpose()
+}
+
+/// The device with this IotId.
+pub(crate) async fn device_by_id(reads: &SqlitePool, id: &IotId) -> Result<Option<DeviceEntry>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM devices WHERE iot_id = ?").bind(id.as_str()).fetch_optional(reads).await?;
+    row.as_ref().map(rows::device).transpose()
+}
+
+/// A page of a product's devices, by name.
+pub(crate) async fn devices(
+    reads: &SqlitePool,
+    product: &ProductKey,
+    after: Option<&DeviceName>,
+    max: usize,
+) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    let found = sqlx::query("SELECT * FROM devices WHERE product = ? AND name > ? ORDER BY name LIMIT ?")
+        .bind(product.as_str())
+        .bind(after.map_or("", DeviceName::as_str))
+        .bind(i64::try_from(max).unwrap_or(i64::MAX));
+    found.fetch_all(reads).await?.iter().map(rows::device).collect()
+}
+
+/// How many devices a product has.
+pub(crate) async fn count_devices_of(reads: &SqlitePool, product: &ProductKey) -> Result<u64, sqlx::Error> {
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM devices WHERE product = ?").bind(product.as_str());
+    count.fetch_one(reads).await.map(|count: i64| count.unsigned_abs())
+}
+
+/// How many devices there are.
+pub(crate) async fn count_devices(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM devices").fetch_one(conn);
+    count.await.map(|count: i64| count.unsigned_abs())
 }
 
 /// The access key with this id.
@@ -195,25 +213,6 @@ pub(crate) async fn insert_key(
 pub(crate) async fn disable_key(conn: &mut SqliteConnection, id: &str) -> Result<bool, sqlx::Error> {
     let update = sqlx::query("UPDATE access_keys SET enabled = FALSE WHERE id = ?").bind(id);
     Ok(update.execute(conn).await?.rows_affected() > 0)
-}
-
-/// What is known of devices' connections.
-pub(crate) async fn write_presence(conn: &mut SqliteConnection, devices: &[(&IotId, Seen)]) -> Result<(), sqlx::Error> {
-    for (statement, _) in PRESENCE.statements(devices, |statement, (id, seen)| bind_seen(statement, id, seen)) {
-        statement.execute(&mut *conn).await?;
-    }
-    Ok(())
-}
-
-fn bind_seen(statement: Statement, id: &IotId, seen: &Seen) -> Statement {
-    statement
-        .bind(id.as_str())
-        .bind(seen.online)
-        .bind(seen.activated_at.map(|at| at.0))
-        .bind(seen.last_seen_at.map(|at| at.0))
-        .bind(seen.address.as_deref())
-        .bind(seen.came_from.map(TransportName::as_str))
-        .bind(seen.sync_topic.map(SyncTopic::as_str))
 }
 
 /// Writes down what was changed.

@@ -38,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_route.sql"),
     include_str!("../../migrations/0004_results.sql"),
     include_str!("../../migrations/0005_room.sql"),
+    include_str!("../../migrations/0006_devices.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
-use thingcall_core::{AccessKey, CallId, Device, DeviceKey, IotId, JournalEntry, ProductKey, ReplyBody, UnixMillis};
+use thingcall_core::{AccessKey, CallId, Device, DeviceKey, JournalEntry, ProductKey, ReplyBody, UnixMillis};
 
 use super::trouble::failure;
-use super::{calls, directory, results};
+use super::{calls, directory, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
 use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
 use crate::failure::Failure;
-use crate::live::Seen;
+use crate::live::Heard;
 
 /// What is known of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +86,12 @@ impl Tx for SqliteTx<'_> {
         results::give_up_oldest(self, count).await.map_err(failure)
     }
 
-    async fn write_presence(&mut self, devices: &[(&IotId, Seen)]) -> Result<(), Failure> {
-        directory::write_presence(self, devices).await.map_err(failure)
+    async fn write_presence(&mut self, devices: &[(DeviceKey, Heard)], now: UnixMillis) -> Result<(), Failure> {
+        presence::write(self, devices, now).await.map_err(failure)
+    }
+
+    async fn none_online(&mut self) -> Result<(), Failure> {
+        presence::none_online(self).await.map_err(failure)
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

@@ -1,6 +1,6 @@
 //! Products and devices.
 
-use thingcall_core::{DeviceRef, RecordState, Secret};
+use thingcall_core::{DeviceRef, PresenceSink, RecordState, Secret, TransportName};
 use thingcall_tsl::{DirectoryError, ReplyCheck, ThingModel, Validation};
 
 use super::*;
@@ -123,7 +123,7 @@ async fn a_new_device_under_an_old_name_is_another_device() {
     bench.store.remove(&key("d1")).await.unwrap();
     bench.store.register(device("d1")).await.unwrap();
     assert_eq!(changes.recv().await.unwrap(), Change::DeviceRemoved(key("d1")));
-    assert_eq!(changes.recv().await.unwrap(), Change::DeviceAdded(key("d1")));
+    assert_eq!(changes.recv().await.unwrap(), Change::DevicesAdded);
     let after = told(&bench.store, "d1").await;
     assert!(before.device.iot_id != after.device.iot_id && before.secret != after.secret);
     assert!(Registry::find(&*bench.store, &DeviceRef::IotId(before.device.iot_id)).await.unwrap().is_none());
@@ -169,3 +169,34 @@ const MODULE: &str = r#"{"profile":{"version":"1.0","productKey":"p"},"functionB
     "functionBlockName":"Test","properties":[],"events":[],"services":[
     {"identifier":"testService","name":"Test","callType":"sync","method":"thing.service.testFb:testService",
      "inputData":[],"outputData":[]}]}"#;
+
+#[tokio::test]
+async fn a_product_s_devices_are_read_page_by_page_in_the_order_of_their_names() {
+    let bench = bench().await.with_devices(&["d2", "d10", "d1"]).await;
+    let product = "p".try_into().unwrap();
+    let mut names = Vec::new();
+    let mut after = None;
+    loop {
+        let page = bench.store.devices(&product, after.as_ref(), 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.device.key.name.clone());
+        names.push(page.iter().map(|record| record.device.key.name.to_string()).collect::<Vec<_>>());
+    }
+    assert_eq!(names, [vec!["d1", "d10"], vec!["d2"]]);
+    assert_eq!(bench.store.count_devices(&product).await.unwrap(), 3);
+    // What was just heard is in it.
+    bench.store.online(&key("d2"), TransportName::EMBEDDED, None, UnixMillis(5));
+    let page = bench.store.devices(&product, after.as_ref(), 2).await.unwrap();
+    assert!(page.is_empty());
+    let page = bench.store.devices(&product, None, 9).await.unwrap();
+    assert_eq!(page.iter().map(|record| record.online).collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_cannot_say_whether_there_is_a_device() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    bench.store.close().await;
+    assert!(Registry::find(&*bench.store, &DeviceRef::Key(key("d1"))).await.is_err());
+    let told = bench.store.device(&DeviceRef::Key(key("d1"))).await.unwrap_err();
+    assert_eq!(told, DirectoryError::Unwritable("the device could not be looked up: the store fails".to_owned()));
+}

@@ -55,12 +55,19 @@ async fn each_figure_stands_beside_its_limit() {
     let registry = prometheus::Registry::new();
     bench.store.show_metrics(&registry).unwrap();
     bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
+    assert!(found(&bench.store, "d1").await.is_some());
     bench.store.flush().await;
     bench.store.refresh_metrics();
     let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     for line in [
         "thingcall_store_devices 2",
-        "thingcall_store_devices_limit 200000",
+        "thingcall_store_devices_limit 10000000",
+        "thingcall_store_devices_cached 1",
+        "thingcall_store_devices_cached_limit 100000",
+        "thingcall_store_presence_devices 0",
+        "thingcall_store_device_look_ups_total{result=\"miss\"} 1",
+        "thingcall_store_device_look_ups_total{result=\"hit\"} 1",
+        "thingcall_store_device_look_ups_total{result=\"failed\"} 0",
         "thingcall_store_records 1",
         "thingcall_store_outbox_calls 1",
         "thingcall_store_write_queue_records 0",

@@ -7,7 +7,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{Change, Known, NewKey};
+use crate::{Change, Dismissed, Known, NewKey};
 
 /// The next change, which another process made. People are promised a second; a busy machine gets more.
 async fn next(changes: &mut Receiver<Change>) -> Change {
@@ -25,13 +25,13 @@ async fn a_running_server_sees_what_the_command_line_does() {
     let (server, tool) = (&bench.store, bench.other().await);
     let mut changes = server.changes();
     tool.register(device("d2")).await.unwrap();
-    assert_eq!(next(&mut changes).await, Change::DeviceAdded(key("d2")));
+    assert_eq!(next(&mut changes).await, Change::DevicesAdded);
     assert!(server.credential(&key("d2")).await.unwrap().is_some());
     tool.set_enabled(&key("d2"), false).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::DeviceDisabled(key("d2")));
     assert!(!found(server, "d2").await.unwrap().device.enabled);
     tool.set_enabled(&key("d2"), true).await.unwrap();
-    assert_eq!(next(&mut changes).await, Change::DeviceEnabled(key("d2")));
+    assert_eq!(next(&mut changes).await, Change::DeviceChanged(key("d2")));
     let made = tool.add_key(NewKey::default()).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::Key(made.id.clone()));
     assert_eq!(server.key(&made.id).unwrap().secret, made.secret);
@@ -50,7 +50,7 @@ async fn a_change_is_told_once_in_the_process_that_made_it() {
     let other = bench.other().await;
     other.register(device("d2")).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::DeviceDisabled(key("d1")));
-    assert_eq!(next(&mut changes).await, Change::DeviceAdded(key("d2")));
+    assert_eq!(next(&mut changes).await, Change::DevicesAdded);
 }
 
 #[tokio::test]
@@ -68,20 +68,24 @@ async fn calls_of_a_device_the_command_line_removed_end() {
 async fn a_process_that_missed_changes_reads_everything_anew() {
     let bench = bench_with(Config { change_poll: Duration::from_hours(1), ..Config::default() }).await;
     let bench = bench.with_devices(&["d1", "d2"]).await;
+    for name in ["d1", "d2"] {
+        assert!(found(&bench.store, name).await.is_some(), "memory has it");
+    }
     let tool = bench.other().await;
     tool.remove(&key("d1")).await.unwrap();
     tool.set_enabled(&key("d2"), false).await.unwrap();
     let made = tool.add_key(NewKey::default()).await.unwrap();
-    bench.run("DELETE FROM changes WHERE kind = 'device'").await;
+    bench.run("DELETE FROM changes WHERE kind != 'key'").await;
     let mut side = bench.store.shared().write.lock().await;
     let mut changes = bench.store.changes();
     crate::changes::catch_up(bench.store.shared(), &mut side).await.unwrap();
     drop(side);
     assert_eq!(changes.recv().await.unwrap(), Change::Product("p".try_into().unwrap()));
-    assert_eq!(changes.recv().await.unwrap(), Change::DeviceRemoved(key("d1")));
-    assert_eq!(changes.recv().await.unwrap(), Change::DeviceDisabled(key("d2")));
     assert_eq!(changes.recv().await.unwrap(), Change::Key(made.id.clone()));
+    assert_eq!(changes.recv().await.unwrap(), Change::Missed);
     assert!(found(&bench.store, "d1").await.is_none());
+    assert!(!found(&bench.store, "d2").await.unwrap().device.enabled);
+    assert_eq!(bench.store.stats().devices, 1);
     assert!(bench.store.key(&made.id).is_some());
 }
 
@@ -112,9 +116,22 @@ async fn no_disabled_device_is_missed_however_many_change_at_once() {
     tool.set_enabled(&key("d1"), false).await.unwrap();
     tool.register_all(many).await.unwrap();
     let dismissed = timeout(Duration::from_secs(30), bench.store.dismissed()).await.expect("told");
-    assert_eq!(dismissed, [key("d1")]);
+    assert_eq!(dismissed, Dismissed::These(vec![key("d1")]));
     assert_eq!(tool.known_to_server().await, Known::Yes);
     assert_eq!(bench.store.stats().devices, 19_001);
+}
+
+#[tokio::test]
+async fn a_server_that_missed_who_was_disabled_looks_at_all() {
+    let bench = bench_with(Config { change_poll: Duration::from_hours(1), ..Config::default() }).await;
+    let bench = bench.with_devices(&["d1"]).await;
+    bench.store.claim(&Conditions::default()).await.unwrap();
+    let tool = bench.other().await;
+    tool.set_enabled(&key("d1"), false).await.unwrap();
+    tool.add_key(NewKey::default()).await.unwrap();
+    bench.run("DELETE FROM changes WHERE kind = 'disabled'").await;
+    crate::changes::catch_up(bench.store.shared(), &mut *bench.store.shared().write.lock().await).await.unwrap();
+    assert_eq!(bench.store.dismissed().await, Dismissed::PerhapsAny);
 }
 
 #[tokio::test]

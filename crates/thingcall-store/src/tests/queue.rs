@@ -64,9 +64,11 @@ async fn closing_writes_what_was_handed_over() {
 #[tokio::test]
 async fn a_closed_store_says_so() {
     let bench = bench().await.with_devices(&["d1"]).await;
+    let device = bench.device("d1").await;
     bench.store.close().await;
     bench.store.flush().await;
-    assert_eq!(bench.open("d1", 1, Qos::AtMostOnce).await, Err(JournalError::Store("the store is closed".into())));
+    let opened = bench.store.open(entry(&device, 1, Qos::AtMostOnce)).await;
+    assert_eq!(opened, Err(JournalError::Store("the store is closed".into())));
 }
 
 #[tokio::test]

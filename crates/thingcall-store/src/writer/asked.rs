@@ -4,7 +4,7 @@ use thingcall_core::{CallId, Delivery, DeviceKey, JournalEntry, JournalError, Re
 use tokio::sync::oneshot;
 
 use crate::calls::{CallKey, Noted};
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 use crate::shared::{Shared, WriteSide};
 
 /// What the writer is asked to do.
@@ -46,6 +46,23 @@ pub(crate) struct Listing {
     pub(crate) device: DeviceKey,
     pub(crate) max: usize,
     pub(crate) done: oneshot::Sender<Result<Vec<Record>, JournalError>>,
+}
+
+impl Reading {
+    pub(super) async fn answer(self, shared: &Shared, side: &mut WriteSide) {
+        // What other servers accepted is not counted here.
+        let waits = shared.reads.is_shared() || side.waiting.of(&self.device) > 0;
+        let found = if waits { self.read(side).await } else { Ok(Vec::new()) };
+        // Who asked may have gone.
+        let _gone = self.done.send(shared.ended(side, found.map_err(Stop::Failed)));
+    }
+
+    async fn read(&self, side: &mut WriteSide) -> Result<Vec<Delivery>, Failure> {
+        match side.conn.device(&self.device).await? {
+            Some(entry) => side.conn.waiting_for(&entry.device, self.after, self.max).await,
+            None => Ok(Vec::new()),
+        }
+    }
 }
 
 impl Listing {
