@@ -33,6 +33,7 @@ mod plugin_evil;
 mod plugin_reserved;
 mod plugin_starts;
 mod plugin_swap;
+mod postgres;
 mod rabbitmq;
 mod rabbitmq_confined;
 mod rabbitmq_faults;

@@ -14,6 +14,7 @@
 
 mod claim;
 mod config;
+mod copy;
 mod failure;
 mod found;
 mod health;
@@ -57,6 +58,7 @@ mod sqlite;
 pub use change::Change;
 pub use claim::{Before, Known, is_served};
 pub use config::Config;
+pub use copy::{Copied, CopyEnd, CopyError, CopyProgress, copy};
 pub use dismissed::Dismissed;
 pub use found::Look;
 pub use keys::{KeyError, NewKey};

@@ -82,6 +82,16 @@ pub enum OpenError {
         /// SQLite's words.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A copy to it was ended before it was whole.
+    #[error(
+        "{place} is half a copy of {of}; `thingcall store copy` of the same goes on, and once that is done it can be used"
+    )]
+    Half {
+        /// Which.
+        place: String,
+        /// What was copied to it.
+        of: String,
+    },
     /// A PostgreSQL cannot be the store.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
@@ -140,6 +150,11 @@ impl OpenError {
             Self::Sqlite { path, why, source } => {
                 Problem::file("store.file", path, format_args!("{why}: {source}"), "a store that SQLite can open")
             }
+            Self::Half { place, of } => Problem::new(
+                "store",
+                format_args!("{place} (half a copy of {of})"),
+                "a copy that `thingcall store copy` ended",
+            ),
             Self::Postgres(error) => error.problem(),
             Self::PostgresNotYet(url) => Problem::new("store.url", url, "left out: nothing is kept in PostgreSQL yet"),
         }

@@ -15,10 +15,12 @@ mod session;
 
 pub use error::PostgresError;
 pub use leases::PostgresLeases;
+pub(crate) use leases::keep_out;
 pub(crate) use look::look;
 pub use nonces::PostgresNonces;
-pub(crate) use open::open;
+pub(crate) use open::{connect_alone, open};
 pub use quota::PostgresQuota;
+pub(crate) use schema::half_of;
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use connection::SqliteWrite;
 use trouble::failure;
 
 pub(crate) use look::look;
+pub(crate) use open::{connect_alone, half_of};
 
 /// The connections that read.
 #[derive(Debug)]

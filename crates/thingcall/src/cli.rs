@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Found;
 use crate::exit::WrongUse;
-use crate::{call, check, demo, device, explain, key, output, plugin, product, serve, strangers};
+use crate::{call, check, demo, device, explain, key, output, plugin, product, serve, store, strangers};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -46,6 +46,9 @@ enum Command {
     /// Plugins: handlers of calls that are loaded at run time
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// The store as a whole: copy it to PostgreSQL, or back to a file
+    #[command(subcommand)]
+    Store(store::Command),
     /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
 }
@@ -94,6 +97,7 @@ impl Cli {
             Command::Device(command) => device::run(command).await.map(success),
             Command::Key(command) => key::run(command).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
+            Command::Store(command) => store::run(command).await.map(success),
             Command::Explain(args) => explain::run(args).await,
         }
     }

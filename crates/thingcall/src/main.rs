@@ -11,6 +11,7 @@ mod observe;
 mod output;
 mod pages;
 mod readiness;
+mod store;
 mod strangers;
 
 mod addresses;

@@ -63,6 +63,16 @@ pub enum PostgresError {
         /// The highest version known.
         known: i32,
     },
+    /// A copy to it was ended before it was whole.
+    #[error(
+        "the store {url} is half a copy of {of}; `thingcall store copy` of the same goes on, and then it can be used"
+    )]
+    Half {
+        /// Which.
+        url: StoreUrl,
+        /// What was copied to it.
+        of: String,
+    },
 }
 
 /// What stands against it.
@@ -161,6 +171,10 @@ impl PostgresError {
                 Problem::new("store.url", format_args!("{url} ({why}{said})"), why.right())
             }
             Self::Password(problem) => problem.clone().within("store"),
+            Self::Half { url, of } => Problem {
+                value: format!("{url} (half a copy of {of})"),
+                ..right("a copy that `thingcall store copy` ended")
+            },
             Self::TooOld { url, found } => Problem {
                 value: format!("{url} (PostgreSQL {found})"),
                 ..right(&format!("PostgreSQL {VERSION_MIN} or newer"))

@@ -79,6 +79,13 @@ impl From<sqlx::Error> for Stop {
     }
 }
 
+/// Keeps instances from beginning as long as this session lasts; `false` if one is there already.
+pub(crate) async fn keep_out(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *conn).await?;
+    let held = concat!("SELECT count(*) FROM slots WHERE ", held!());
+    Ok(ours && sqlx::query_scalar::<_, i64>(held).fetch_one(conn).await? == 0)
+}
+
 #[async_trait]
 impl Leases for PostgresLeases {
     async fn take(&self, me: &Instance, wanted: Option<u8>) -> Result<Lease, LeaseError> {

@@ -28,6 +28,9 @@ async fn read(config: &Config, url: &StoreUrl, look: &mut Look) -> Result<(), Po
     if found.version == 0 {
         schema::can_be_made(&mut tx, url).await?;
     } else {
+        if let Some(of) = schema::half_of(&mut tx).await.map_err(failed)? {
+            return Err(PostgresError::Half { url: url.clone(), of });
+        }
         transports_of(&mut tx, look).await.map_err(failed)?;
     }
     tx.rollback().await.map_err(failed)

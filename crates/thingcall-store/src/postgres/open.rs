@@ -28,14 +28,23 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 /// Connects, and brings the schema up to date. The pool is for reading; how to connect it says too.
 pub(crate) async fn open(config: &Config, url: &StoreUrl) -> Result<PgPool, PostgresError> {
     let options = options(config, url)?;
-    let mut conn = connect(config, url, &options).await?;
-    let server = schema::server(&mut conn).await.map_err(|source| PostgresError::of(url, source))?;
-    server.check(url)?;
-    schema::migrate(&mut conn, url).await?;
+    let mut conn = connect_alone(config, url).await?;
+    if let Some(of) = schema::half_of(&mut conn).await.map_err(|source| PostgresError::of(url, source))? {
+        return Err(PostgresError::Half { url: url.clone(), of });
+    }
     drop(conn);
     let pool = PgPoolOptions::new().max_connections(config.read_connections_max.get());
     let pool = pool.acquire_timeout(config.answer_timeout).idle_timeout(IDLE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
+}
+
+/// The same for who needs one connection, also to a database that is half a copy.
+pub(crate) async fn connect_alone(config: &Config, url: &StoreUrl) -> Result<PgConnection, PostgresError> {
+    let mut conn = connect(config, url, &options(config, url)?).await?;
+    let server = schema::server(&mut conn).await.map_err(|source| PostgresError::of(url, source))?;
+    server.check(url)?;
+    schema::migrate(&mut conn, url).await?;
+    Ok(conn)
 }
 
 /// One connection, within the time that may take.

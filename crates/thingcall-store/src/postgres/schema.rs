@@ -71,6 +71,15 @@ impl Server {
     }
 }
 
+/// What it is half a copy of, until that is whole.
+pub(crate) async fn half_of(conn: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let there = "SELECT to_regclass('thingcall_copying') IS NOT NULL";
+    if !sqlx::query_scalar(there).fetch_one(&mut *conn).await? {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT source FROM thingcall_copying").fetch_optional(conn).await
+}
+
 /// The schema that is there, read only.
 pub(super) async fn found(conn: &mut PgConnection) -> Result<Schema, sqlx::Error> {
     let there: bool =

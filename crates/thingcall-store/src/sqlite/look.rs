@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use thingcall_core::Problem;
 
-use super::open::{BUSY_TIMEOUT, failed, known};
+use super::open::{BUSY_TIMEOUT, failed, half_of, known};
 use crate::found::Look;
 use crate::open::{OpenError, of_file};
 
@@ -46,10 +46,10 @@ async fn read(path: &Path, look: &mut Look) -> Result<(), Problem> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: known() }.problem());
     }
     // Touches the schema: a file that is no database is told here at the latest.
-    let read = async {
-        sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut conn).await?;
-        if found >= DEVICES_HAVE_TRANSPORTS { transports_of(&mut conn, look).await } else { Ok(()) }
-    };
+    if let Some(of) = half_of(&mut conn).await.map_err(failed)? {
+        return Err(OpenError::Half { place: path.display().to_string(), of }.problem());
+    }
+    let read = async { if found >= DEVICES_HAVE_TRANSPORTS { transports_of(&mut conn, look).await } else { Ok(()) } };
     read.await.map_err(failed)?;
     // What is not closed in order ends with its thread just as well.
     drop(conn.close().await);

@@ -48,14 +48,32 @@ pub(super) fn failed(path: &Path, source: sqlx::Error) -> OpenError {
 
 /// Opens the file, makes it where there is none, and brings its schema up to date.
 pub(crate) async fn connect(path: &Path) -> Result<(SqliteConnection, SqlitePool, SqliteConnectOptions), OpenError> {
-    make_private(path)?;
+    let mut write = connect_alone(path).await?;
     let failed = |source| failed(path, source);
+    if let Some(of) = half_of(&mut write).await.map_err(failed)? {
+        return Err(OpenError::Half { place: path.display().to_string(), of });
+    }
     let options = options(path);
-    let mut write = connect_waiting(&options).await.map_err(failed)?;
-    migrate(&mut write, path).await?;
     let pool = SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX);
     let reads = pool.connect_with(options.clone()).await.map_err(failed)?;
     Ok((write, reads, options))
+}
+
+/// The same for who needs one connection, also to a file that is half a copy.
+pub(crate) async fn connect_alone(path: &Path) -> Result<SqliteConnection, OpenError> {
+    make_private(path)?;
+    let mut conn = connect_waiting(&options(path)).await.map_err(|source| failed(path, source))?;
+    migrate(&mut conn, path).await?;
+    Ok(conn)
+}
+
+/// What it is half a copy of, until that is whole.
+pub(crate) async fn half_of(conn: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+    let there = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'thingcall_copying'";
+    if !sqlx::query_scalar(there).fetch_one(&mut *conn).await? {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT source FROM thingcall_copying").fetch_optional(conn).await
 }
 
 /// Connects, and waits while another process does. Where two turn a new file to its write-ahead log at once, SQLite tells

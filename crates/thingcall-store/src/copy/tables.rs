@@ -1,0 +1,123 @@
+//! What a store consists of, for whoever moves all of it: tables, their columns, and the order of their rows.
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Number,
+    Flag,
+    Text,
+    Bytes,
+}
+
+/// One value of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Value {
+    Null,
+    Number(i64),
+    Flag(bool),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+pub(super) type Row = Vec<Value>;
+
+/// A table. Its rows are moved in the order of its first columns, which name a row.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// How many of the columns name a row.
+    pub(super) key: usize,
+    pub(super) columns: &'static [(&'static str, Kind)],
+}
+
+use Kind::{Bytes, Flag, Number, Text};
+
+/// All of them, each after those that it refers to. Leases, nonces and quotas stay where they are: they are about instances
+/// that run.
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "products",
+        key: 1,
+        columns: &[("key", Text), ("name", Text), ("settings", Text), ("created_at", Number)],
+    },
+    Table { name: "models", key: 2, columns: &[("product", Text), ("position", Number), ("text", Text)] },
+    Table {
+        name: "devices",
+        key: 2,
+        columns: &[
+            ("product", Text),
+            ("name", Text),
+            ("iot_id", Text),
+            ("secret", Text),
+            ("enabled", Flag),
+            ("nickname", Text),
+            ("created_at", Number),
+            ("activated_at", Number),
+            ("online", Flag),
+            ("last_seen_at", Number),
+            ("address", Text),
+            ("transport", Text),
+            ("came_from", Text),
+            ("sync_topic", Text),
+        ],
+    },
+    Table {
+        name: "access_keys",
+        key: 1,
+        columns: &[
+            ("id", Text),
+            ("secret", Text),
+            ("account", Text),
+            ("enabled", Flag),
+            ("security_token", Text),
+            ("result", Text),
+            ("created_at", Number),
+        ],
+    },
+    Table {
+        name: "calls",
+        key: 1,
+        columns: &[
+            ("seq", Number),
+            ("call_id", Number),
+            ("request_id", Text),
+            ("product", Text),
+            ("device", Text),
+            ("iot_id", Text),
+            ("module", Text),
+            ("service", Text),
+            ("params", Text),
+            ("raw", Bytes),
+            ("qos", Number),
+            ("state", Number),
+            ("outcome", Text),
+            ("transport", Text),
+            ("code", Number),
+            ("message", Text),
+            ("data", Text),
+            ("accepted_at", Number),
+            ("sent_at", Number),
+            ("acked_at", Number),
+            ("ended_at", Number),
+            ("due", Flag),
+        ],
+    },
+    Table { name: "changes", key: 1, columns: &[("seq", Number), ("kind", Text), ("subject", Text), ("name", Text)] },
+];
+
+impl Table {
+    /// The names of its columns, parted by commas.
+    pub(super) fn names(&self) -> String {
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Those that name a row.
+    pub(super) fn key_names(&self) -> String {
+        self.columns.iter().take(self.key).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What names this row.
+    pub(super) fn key_of(&self, row: &Row) -> Row {
+        row.iter().take(self.key).cloned().collect()
+    }
+}
