@@ -125,7 +125,8 @@ async fn take_over(shared: &Shared, side: &mut WriteSide, subject: Subject) -> R
 async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     let last_change = side.conn.last_change().await?;
     let fresh = load(&mut *side.conn).await?;
-    let waiting = side.conn.waiting().await?;
+    let slots = shared.held.slots();
+    let waiting = side.conn.waiting(slots.as_deref()).await?;
     side.devices.lost();
     count_devices(shared, side).await?;
     side.last_change = last_change;

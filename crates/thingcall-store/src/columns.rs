@@ -1,7 +1,8 @@
 //! What columns hold, in either database, and what it becomes in memory.
 
-use sqlx::Row;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, TypeInfo, ValueRef};
 use thingcall_core::{
     CallId, DeviceKey, DeviceName, Identifier, InvalidId, ModuleId, Outcome, ProductKey, RecordState, ServiceId,
     TransportKind, UnixMillis,
@@ -35,7 +36,7 @@ pub(crate) trait Columns {
 }
 
 macro_rules! columns {
-    ($($row:ty),*) => {$(
+    ($($row:ty, $number:ident);*) => {$(
         impl Columns for $row {
             fn text(&self, column: &str) -> Result<&str, sqlx::Error> {
                 self.try_get(column)
@@ -46,11 +47,11 @@ macro_rules! columns {
             }
 
             fn number(&self, column: &str) -> Result<i64, sqlx::Error> {
-                self.try_get(column)
+                self.maybe_number(column)?.ok_or_else(|| sqlx::Error::ColumnNotFound(column.to_owned()))
             }
 
             fn maybe_number(&self, column: &str) -> Result<Option<i64>, sqlx::Error> {
-                self.try_get(column)
+                $number(self, column)
             }
 
             fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {
@@ -63,7 +64,20 @@ macro_rules! columns {
         }
     )*};
 }
-columns!(SqliteRow);
+columns!(SqliteRow, number_of_sqlite; PgRow, number_of_postgres);
+
+fn number_of_sqlite(row: &SqliteRow, column: &str) -> Result<Option<i64>, sqlx::Error> {
+    row.try_get(column)
+}
+
+/// Of which there are several kinds.
+fn number_of_postgres(row: &PgRow, column: &str) -> Result<Option<i64>, sqlx::Error> {
+    match row.try_get_raw(column)?.type_info().name() {
+        "INT2" => Ok(row.try_get::<Option<i16>, _>(column)?.map(i64::from)),
+        "INT4" => Ok(row.try_get::<Option<i32>, _>(column)?.map(i64::from)),
+        _ => row.try_get(column),
+    }
+}
 
 /// The call a row is about.
 pub(crate) fn call_key(row: &impl Columns) -> Result<CallKey, sqlx::Error> {
@@ -76,7 +90,7 @@ pub(crate) fn call_id(row: &impl Columns) -> Result<CallId, sqlx::Error> {
 }
 
 /// A state as rows hold it.
-pub(crate) const fn rank(state: RecordState) -> i64 {
+pub(crate) const fn rank(state: RecordState) -> i16 {
     match state {
         RecordState::Queued => 0,
         RecordState::Sent => 1,

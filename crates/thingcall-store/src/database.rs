@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, ProductKey, Record,
-    ReplyBody, Secret, TransportName, UnixMillis,
+    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, Lease, ProductKey,
+    Record, ReplyBody, Secret, TransportName, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Product};
 
@@ -19,6 +19,9 @@ use crate::change::{ChangeRow, Subject};
 use crate::failure::Failure;
 use crate::live::Heard;
 use crate::memory::DeviceEntry;
+
+/// The calls that are meant: those whose ids are in these slots; `None`: all there are.
+pub(crate) type Slots<'a> = Option<&'a [u8]>;
 
 /// A database that is open, for who only reads: never behind whoever writes.
 #[async_trait]
@@ -50,7 +53,7 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     async fn records_of_request(&self, request_id: &str) -> Result<Vec<Record>, Failure>;
 
     /// The oldest results that are due, in the order in which their calls ended.
-    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure>;
+    async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure>;
 
     /// Lets go of its connections.
     async fn close(&self);
@@ -92,7 +95,7 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
     async fn count_records(&mut self) -> Result<u64, Failure>;
 
     /// The commands that wait for their devices.
-    async fn waiting(&mut self) -> Result<Vec<CallKey>, Failure>;
+    async fn waiting(&mut self, slots: Slots<'_>) -> Result<Vec<CallKey>, Failure>;
 
     /// The commands that wait for a device, oldest first, from the one after `after` on.
     async fn waiting_for(
@@ -109,7 +112,7 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
     async fn is_publishing(&mut self) -> Result<bool, Failure>;
 
     /// How many results are due.
-    async fn count_due(&mut self) -> Result<u64, Failure>;
+    async fn count_due(&mut self, slots: Slots<'_>) -> Result<u64, Failure>;
 
     /// Writes as much as a call with long parameters takes, and takes it back.
     async fn try_out(&mut self) -> Result<(), Failure>;
@@ -130,6 +133,10 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 /// nothing else.
 #[async_trait]
 pub(crate) trait Tx: Send {
+    /// Which of these leases are over: somebody else ends the calls of their slots. The others stay ours until the
+    /// transaction ends.
+    async fn fence(&mut self, leases: &[Lease]) -> Result<Vec<Lease>, Failure>;
+
     /// Writes new calls down, and tells which were not written.
     async fn insert_calls(
         &mut self,
@@ -163,7 +170,7 @@ pub(crate) trait Tx: Send {
     async fn published(&mut self, places: &[i64]) -> Result<(), Failure>;
 
     /// So many of the oldest results are due no more; how many there were.
-    async fn give_up_oldest(&mut self, count: u64) -> Result<u64, Failure>;
+    async fn give_up_oldest(&mut self, slots: Slots<'_>, count: u64) -> Result<u64, Failure>;
 
     /// What was heard of devices. A time that is not over yet is no reason to keep an earlier one.
     async fn write_presence(&mut self, devices: &[(DeviceKey, Heard)], now: UnixMillis) -> Result<(), Failure>;

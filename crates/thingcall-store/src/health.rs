@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** it is told in trouble at the first failure, and well only after a write as large as a call's succeeded.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -11,12 +10,13 @@ use thingcall_core::Condition;
 use tracing::{error, info, warn};
 
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::trouble::Trouble;
 
 /// The state of one store.
 #[derive(Debug)]
 pub(crate) struct Health {
-    path: PathBuf,
+    place: Place,
     trouble: Mutex<Option<Trouble>>,
     /// The write-ahead log is as long as it may be.
     log_full: AtomicBool,
@@ -27,9 +27,9 @@ pub(crate) struct Health {
 
 impl Health {
     /// That of a store that was never seen to fail.
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         Self {
-            path,
+            place,
             trouble: Mutex::new(None),
             log_full: AtomicBool::new(false),
             failures: EnumMap::default(),
@@ -49,7 +49,7 @@ impl Health {
         self.count(trouble);
         let before = self.lock().replace(trouble);
         if before != Some(trouble) {
-            let (path, advice) = (self.path.display(), trouble.advice());
+            let (path, advice) = (&self.place, trouble.advice());
             error!(%path, %problem, advice, "{trouble}: it cannot be written");
         }
         self.tell();
@@ -59,7 +59,7 @@ impl Health {
     /// Room for a call was written.
     pub(crate) fn works(&self) {
         if self.lock().take().is_some() {
-            info!(path = %self.path.display(), "the store is written again");
+            info!(path = %self.place, "the store is written again");
         }
         self.tell();
     }
@@ -74,6 +74,11 @@ impl Health {
         self.lock().is_some()
     }
 
+    /// Whether the database was not there when it was last tried: it is tried each second.
+    pub(crate) fn unreachable(&self) -> bool {
+        *self.lock() == Some(Trouble::Unreachable)
+    }
+
     /// Whether new calls are refused because of the write-ahead log.
     pub(crate) fn log_full(&self) -> bool {
         self.log_full.load(Ordering::Relaxed)
@@ -84,7 +89,7 @@ impl Health {
         if self.log_full.swap(full, Ordering::Relaxed) == full {
             return;
         }
-        let path = self.path.display();
+        let path = &self.place;
         if full {
             self.count(Trouble::Log);
             warn!(%path, advice = Trouble::Log.advice(), "{}: new asynchronous calls are refused", Trouble::Log);
@@ -112,7 +117,7 @@ impl Health {
     fn show(&self, condition: &Condition, trouble: Option<Trouble>) {
         match trouble {
             None => condition.holds(),
-            Some(trouble) => condition.fails(format!("{trouble} ({}): {}", self.path.display(), trouble.advice())),
+            Some(trouble) => condition.fails(format!("{trouble} ({}): {}", self.place, trouble.advice())),
         }
     }
 

@@ -1,11 +1,11 @@
-//! Products, devices, access keys and the records of asynchronous calls, in one SQLite file.
+//! Products, devices, access keys and the records of asynchronous calls, in one SQLite file or in a PostgreSQL.
 //!
 //! Read in this order: [`Store`] (one open store) and `shared` (its memory, its connections, what its two tasks share),
 //! `failure` and `health` (what happens when it cannot be written), `memory` and `devices` (what calls look up), `directory` and
 //! `keys` (changes by people), `changes` (how every process on the store sees them), `presence`, then `journal` (what callers
 //! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
-//! call a reply ends) and `outbox` (which commands wait for their device). Below all of these is `database`, the seam to
-//! `sqlite`, where the SQL is; `columns` and `rows` say what comes out of it.
+//! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours). Below all of these is
+//! `database`, the seam to `sqlite` and `postgres`, where the SQL is; `columns` and `rows` say what comes out of it.
 //!
 //! **Invariants:** products and keys are all in memory, and of devices those that are called: a call waits for the database
 //! where it is the first to one, and never for who writes. Whatever writes holds the one write lock of the process, so
@@ -18,10 +18,12 @@ mod copy;
 mod failure;
 mod found;
 mod health;
+mod held;
 mod look;
+mod noting;
 mod open;
 mod owner;
-mod postgres;
+mod place;
 mod shared;
 mod store;
 mod store_url;
@@ -52,6 +54,7 @@ mod writer;
 
 mod columns;
 mod database;
+mod postgres;
 mod rows;
 mod sqlite;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use thingcall_core::Problem;
 
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::postgres::PostgresError;
-use crate::store_url::StoreUrl;
 use crate::trouble::Trouble;
 
 /// Why the store could not be opened.
@@ -95,9 +95,16 @@ pub enum OpenError {
     /// A PostgreSQL cannot be the store.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// It could be, and nothing is kept there yet.
-    #[error("the store {0}: this thingcall keeps nothing in PostgreSQL yet; leave store.url out")]
-    PostgresNotYet(StoreUrl),
+    /// It was opened, and could not be read.
+    #[error("the store {place} cannot be read: {why}")]
+    Unread {
+        /// Which.
+        place: String,
+        /// Why, and what to do.
+        why: String,
+        /// The database's words.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 /// What is wrong with the store's file.
@@ -119,8 +126,19 @@ impl OpenError {
             | Trouble::ReadOnly
             | Trouble::Locked
             | Trouble::Log
-            | Trouble::Unreachable => Self::Sqlite { path, why: format!("{trouble}; {}", trouble.advice()), source },
+            | Trouble::Unreachable
+            | Trouble::Lease => Self::Sqlite { path, why: format!("{trouble}; {}", trouble.advice()), source },
         }
+    }
+
+    /// It was opened, and then failed.
+    pub(crate) fn unread(place: &Place, failure: Failure) -> Self {
+        if place.is_file() {
+            return Self::of_file(place.file(), failure);
+        }
+        let trouble = failure.trouble();
+        let why = format!("{trouble}; {}", trouble.advice());
+        Self::Unread { place: place.to_string(), why, source: failure.into_source() }
     }
 
     /// As a problem of the configuration that names the file.
@@ -156,7 +174,9 @@ impl OpenError {
                 "a copy that `thingcall store copy` ended",
             ),
             Self::Postgres(error) => error.problem(),
-            Self::PostgresNotYet(url) => Problem::new("store.url", url, "left out: nothing is kept in PostgreSQL yet"),
+            Self::Unread { place, why, source } => {
+                Problem::new("store.url", format_args!("{place} ({why}: {source})"), "a store that can be read")
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use thingcall_core::{Backlog, EndedCall, JournalError, ResultsOutbox};
 use tracing::warn;
 
 use crate::Store;
+use crate::database::Slots;
 use crate::failure::{Failure, Stop};
 use crate::shared::WriteSide;
 use crate::sizes::wide;
@@ -21,7 +22,9 @@ impl ResultsOutbox for Store {
     }
 
     async fn due(&self, max: usize) -> Result<Vec<EndedCall>, JournalError> {
-        self.shared().reads.due(max).await.map_err(|problem| JournalError::Store(problem.to_string()))
+        let slots = self.shared().held.slots();
+        let due = self.shared().reads.due(slots.as_deref(), max).await;
+        due.map_err(|problem| JournalError::Store(problem.to_string()))
     }
 
     async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
@@ -37,7 +40,8 @@ impl ResultsOutbox for Store {
     async fn trim(&self) -> Result<Backlog, JournalError> {
         let max = wide(self.shared().config.results_due_max.get());
         let mut side = self.shared().write.lock().await;
-        let trimmed = give_up_oldest(&mut side, max).await;
+        let slots = self.shared().held.slots();
+        let trimmed = give_up_oldest(&mut side, slots.as_deref(), max).await;
         self.shared().ended(&mut side, trimmed.map_err(Stop::Failed))
     }
 
@@ -62,13 +66,13 @@ async fn note_published(side: &mut WriteSide, places: &[i64]) -> Result<(), Fail
     tx.commit().await
 }
 
-async fn give_up_oldest(side: &mut WriteSide, max: u64) -> Result<Backlog, Failure> {
-    let due = side.conn.count_due().await?;
+async fn give_up_oldest(side: &mut WriteSide, slots: Slots<'_>, max: u64) -> Result<Backlog, Failure> {
+    let due = side.conn.count_due(slots).await?;
     let excess = due.saturating_sub(max);
     let mut given_up = 0;
     if excess > 0 {
         let mut tx = side.conn.begin().await?;
-        given_up = tx.give_up_oldest(excess).await?;
+        given_up = tx.give_up_oldest(slots, excess).await?;
         tx.commit().await?;
         warn!(given_up, results_due_max = max, "results wait for too long to be published; the oldest are given up");
     }

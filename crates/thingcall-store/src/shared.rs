@@ -2,7 +2,6 @@
 //! of them.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
@@ -20,8 +19,10 @@ use crate::devices::Devices;
 use crate::dismissed::Dismissals;
 use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::health::Health;
+use crate::held::Held;
 use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
+use crate::place::Place;
 use crate::sizes::Sizes;
 use crate::trouble::Trouble;
 
@@ -29,12 +30,13 @@ use crate::trouble::Trouble;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
     pub(crate) health: Health,
     pub(crate) sizes: Sizes,
     pub(crate) memory: Memory,
     pub(crate) devices: Arc<Devices>,
     pub(crate) reads: Arc<dyn Database>,
+    pub(crate) held: Held,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.

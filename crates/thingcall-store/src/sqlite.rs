@@ -15,12 +15,13 @@ mod trouble;
 mod tx;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, ProductKey, Record};
 
-use crate::database::{Database, WriteConnection};
+use crate::database::{Database, Slots, WriteConnection};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 use crate::open::OpenError;
@@ -32,16 +33,14 @@ pub(crate) use open::{connect_alone, half_of};
 
 /// The connections that read.
 #[derive(Debug)]
-pub(crate) struct Sqlite {
+struct Sqlite {
     reads: SqlitePool,
 }
 
-impl Sqlite {
-    /// Opens the file, makes it where there is none, and brings its schema up to date.
-    pub(crate) async fn open(path: &Path) -> Result<(Self, Box<dyn WriteConnection>), OpenError> {
-        let (write, reads, options) = open::connect(path).await?;
-        Ok((Self { reads }, Box::new(SqliteWrite::new(write, options, path.to_owned()))))
-    }
+/// Opens the file, makes it where there is none, and brings its schema up to date.
+pub(crate) async fn open(path: &Path) -> Result<(Arc<dyn Database>, Box<dyn WriteConnection>), OpenError> {
+    let (write, reads, options) = open::connect(path).await?;
+    Ok((Arc::new(Sqlite { reads }), Box::new(SqliteWrite::new(write, options, path.to_owned()))))
 }
 
 #[async_trait]
@@ -80,7 +79,8 @@ impl Database for Sqlite {
         records::of_request(&self.reads, request_id).await.map_err(failure)
     }
 
-    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure> {
+    /// All slots are this one server's.
+    async fn due(&self, _slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure> {
         records::due(&self.reads, max).await.map_err(failure)
     }
 

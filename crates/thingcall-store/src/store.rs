@@ -12,18 +12,18 @@ use tracing::{info, warn};
 use crate::change::Change;
 use crate::claim::{self, Before, Claim, Known};
 use crate::count::DeviceCount;
-use crate::database::Database;
 use crate::devices::Devices;
 use crate::dismissed::{Dismissals, Dismissed};
 use crate::health::Health;
+use crate::held::Held;
 use crate::metrics::Metrics;
 use crate::open::OpenError;
 use crate::outbox::WaitingCommands;
+use crate::place::Place;
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
-use crate::sqlite::Sqlite;
 use crate::writer::{self, Write};
-use crate::{Config, changes, postgres};
+use crate::{Config, changes, owner, postgres, sqlite};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -64,25 +64,28 @@ impl Store {
     /// # Errors
     /// When folder or file cannot be used; each error says which and what to do.
     pub async fn open(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
-        if let Some(url) = &config.url {
-            postgres::open(&config, url).await?.close().await;
-            return Err(OpenError::PostgresNotYet(url.clone()));
-        }
-        let path = data_dir.join(&config.file);
-        let (database, mut conn) = Sqlite::open(&path).await?;
+        let place = Place::new(data_dir.join(&config.file), config.url.clone());
+        let (reads, mut conn) = match &config.url {
+            Some(url) => {
+                owner::make_folder(data_dir)
+                    .map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
+                postgres::split(postgres::open(&config, url).await?, &config)
+            }
+            None => sqlite::open(place.file()).await?,
+        };
         // Before the rows: what is changed in between is read twice, not missed.
         let read = async {
             let last_change = conn.last_change().await?;
             let memory = changes::load(&mut *conn).await?;
             let counts = (conn.count_devices().await?, conn.count_records().await?);
-            Ok((last_change, memory, conn.waiting().await?, counts))
+            Ok((last_change, memory, conn.waiting(None).await?, counts))
         };
         let (last_change, memory, calls, (devices, records)) =
-            read.await.map_err(|failure| OpenError::of_file(&path, failure))?;
+            read.await.map_err(|failure| OpenError::unread(&place, failure))?;
         let mut waiting =
             WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
         calls.into_iter().for_each(|(device, id)| waiting.insert(device, id));
-        info!(path = %path.display(), devices, records, waiting = waiting.len(), "store opened");
+        info!(path = %place, devices, records, waiting = waiting.len(), "store opened");
         let side = WriteSide {
             conn,
             last_change,
@@ -93,17 +96,17 @@ impl Store {
             unwritten: Unwritten::default(),
             none_online: false,
         };
-        let database: Arc<dyn Database> = Arc::new(database);
-        let cached = Devices::new(database.clone(), config.devices_cached_max.get(), config.answer_timeout);
+        let cached = Devices::new(reads.clone(), config.devices_cached_max.get(), config.answer_timeout);
         Ok(Arc::new(Self::start(Shared {
             config,
-            health: Health::new(path.clone()),
+            health: Health::new(place.clone()),
             sizes: Sizes { devices: AtomicU64::new(devices), ..Sizes::default() },
-            path,
+            place,
             devices: cached,
             memory,
-            reads: database,
+            reads,
             write: Mutex::new(side),
+            held: Held::default(),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             results: Notify::new(),
@@ -118,6 +121,9 @@ impl Store {
     /// # Errors
     /// [`OpenError::Missing`] if there is none, and those of `open`.
     pub async fn open_existing(config: Config, data_dir: &Path) -> Result<Arc<Self>, OpenError> {
+        if config.url.is_some() {
+            return Self::open(config, data_dir).await;
+        }
         let path = data_dir.join(&config.file);
         match tokio::fs::try_exists(&path).await {
             Ok(false) => Err(OpenError::Missing { path }),
@@ -137,17 +143,21 @@ impl Store {
         Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
     }
 
-    /// Makes this process the server of the data folder: no other one can be, and no device is online yet. From now on
+    /// Makes this process the server of the data folder: no other one can be. Of a store that it does not share with others, no
+    /// device is online yet. From now on
     /// the condition `store` says whether the store can be written. Says whether a server ran there before.
     ///
     /// # Errors
     /// [`OpenError::InUse`] if another server runs.
     pub async fn claim(&self, conditions: &Conditions) -> Result<Before, OpenError> {
-        let claim = Claim::take(&self.shared.path).await?;
+        let claim = Claim::take(self.shared.place.file()).await?;
         claim.note(self.shared.write.lock().await.last_change);
         let before = claim.before();
         *self.shared.claimed() = Some(claim);
-        self.shared.write.lock().await.none_online = true;
+        // Where other servers run, too, devices may be connected to them.
+        if !self.shared.reads.is_shared() {
+            self.nobody_is_online().await;
+        }
         self.flush().await;
         self.shared.devices.all_changed();
         // A disk that is full already is told before the first call finds it out.
@@ -158,6 +168,13 @@ impl Store {
         drop(side);
         self.shared.health.follow(conditions.add("store", Weight::Required));
         Ok(before)
+    }
+
+    /// No device is online: whoever would know otherwise has just started.
+    pub async fn nobody_is_online(&self) {
+        self.shared.write.lock().await.none_online = true;
+        self.flush().await;
+        self.shared.devices.all_changed();
     }
 
     /// Returns when everything that was handed to the store before is durable.
@@ -185,7 +202,7 @@ impl Store {
             warn!(%problem, "the write-ahead log stays beside the store; nothing is lost");
         }
         *self.shared.claimed() = None;
-        info!(path = %self.shared.path.display(), "store closed");
+        info!(path = %self.shared.place, "store closed");
     }
 
     /// The devices that were disabled or removed since the last time, by this process or another; waits for one. Only of
@@ -197,7 +214,7 @@ impl Store {
     /// Whether a running server knows all that this process has changed; waits for it.
     pub async fn known_to_server(&self) -> Known {
         let change = self.shared.write.lock().await.last_change;
-        claim::known(&self.shared.path, change, self.shared.config.change_poll).await
+        claim::known(self.shared.place.file(), change, self.shared.config.change_poll).await
     }
 
     /// Shows how full the store is in this registry, from the next refresh on.

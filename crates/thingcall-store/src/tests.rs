@@ -1,24 +1,20 @@
-//! Facts about a whole store, on a file in a scratch folder. Everything waits for the store's own answers and events.
+//! Facts about a whole store: those in `on_sqlite` and `on_postgres` are the same ones, the rest is about the file. Everything
+//! waits for the store's own answers and events. Each test has a folder, or a database, of its own.
 
-mod contract;
-mod directory;
+#![allow(clippy::duplicate_mod, reason = "the same facts are held against both databases")]
+
 mod failing_disk;
 mod full;
-mod journal;
-mod keys;
 mod log;
+mod on_file;
+mod on_postgres;
+mod on_sqlite;
 mod opening;
-mod outbox;
-mod presence;
-mod processes;
-mod pruning;
-mod queue;
-mod replies;
-mod results;
 
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use test_postgres::Postgres;
 use thingcall_core::testing::end_all;
 use thingcall_core::{
     Args, CallId, CallMode, Completion, Conditions, Delivery, Device, DeviceKey, DeviceRef, Ending, Journal,
@@ -27,10 +23,18 @@ use thingcall_core::{
 };
 use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry, Way};
 
-use crate::{Config, Store};
+use crate::{Config, Store, StoreUrl};
 
-/// A store in a folder of its own.
+/// On which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// A store in a folder of its own, or in a database of its own.
 struct Bench {
+    on: On,
     folder: TempDir,
     config: Config,
     store: Arc<Store>,
@@ -41,9 +45,18 @@ async fn bench() -> Bench {
 }
 
 async fn bench_with(config: Config) -> Bench {
+    bench_on(On::Sqlite, config).await
+}
+
+async fn bench_on(on: On, config: Config) -> Bench {
+    let url = match on {
+        On::Sqlite => None,
+        On::Postgres => Some(StoreUrl::new(&Postgres::shared().database().url())),
+    };
+    let config = Config { url, ..config };
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(config.clone(), folder.path()).await.unwrap();
-    Bench { folder, config, store }
+    Bench { on, folder, config, store }
 }
 
 impl Bench {
@@ -86,6 +99,27 @@ impl Bench {
     /// A statement behind the store's back.
     async fn run(&self, statement: &'static str) {
         self.ask(statement).await;
+    }
+
+    /// From now on no record can be changed.
+    async fn refuse_updates(&self) {
+        self.run(match self.on {
+            On::Sqlite => "CREATE TRIGGER planted BEFORE UPDATE ON calls BEGIN SELECT RAISE(ABORT, 'planted'); END",
+            On::Postgres => {
+                "CREATE FUNCTION planted() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'planted'; END $$ LANGUAGE plpgsql; \
+                 CREATE TRIGGER planted BEFORE UPDATE ON calls EXECUTE FUNCTION planted()"
+            }
+        })
+        .await;
+    }
+
+    /// They can again.
+    async fn allow_updates(&self) {
+        self.run(match self.on {
+            On::Sqlite => "DROP TRIGGER planted",
+            On::Postgres => "DROP TRIGGER planted ON calls",
+        })
+        .await;
     }
 
     /// What such a statement returns.

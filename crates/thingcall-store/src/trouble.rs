@@ -23,6 +23,8 @@ pub(crate) enum Trouble {
     Log,
     /// The database's server is not there, or is going or coming.
     Unreachable,
+    /// The slot of the call is another instance's by now.
+    Lease,
     /// Whatever else the database may say.
     Other,
 }
@@ -44,6 +46,7 @@ impl Trouble {
                 "see that PostgreSQL runs and takes connections, and that the network lets them through; it is tried again \
                  by itself"
             }
+            Self::Lease => "see that it reaches the store all the time; it leases a slot anew by itself",
             Self::Other => "look into thingcall's log; it is tried again by itself",
         }
     }
@@ -52,7 +55,13 @@ impl Trouble {
     pub(crate) const fn in_doubt(self) -> bool {
         match self {
             Self::Disk | Self::Other => true,
-            Self::Full | Self::ReadOnly | Self::Locked | Self::Damaged | Self::Log | Self::Unreachable => false,
+            Self::Full
+            | Self::ReadOnly
+            | Self::Locked
+            | Self::Damaged
+            | Self::Log
+            | Self::Unreachable
+            | Self::Lease => false,
         }
     }
 }
@@ -68,6 +77,7 @@ impl fmt::Display for Trouble {
             Self::Damaged => "the store is damaged",
             Self::Log => "the store's write-ahead log is as long as it may be",
             Self::Unreachable => "the store cannot be reached",
+            Self::Lease => "this instance's lease in the store is over",
             Self::Other => "the store fails",
         })
     }

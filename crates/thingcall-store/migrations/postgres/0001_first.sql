@@ -33,7 +33,7 @@ CREATE TABLE devices (
     sync_topic   TEXT,             -- 'ext', 'rrpc': where its last login said that it takes synchronous calls
     PRIMARY KEY (product, name)
 ) WITH (fillfactor = 80);
--- What few devices have is found without the others.
+-- Devices are looked up one by one and never all read: what few of them have is found without the others.
 CREATE INDEX devices_online ON devices (product, name) WHERE online;
 CREATE INDEX devices_transport ON devices (transport, product, name) WHERE transport IS NOT NULL;
 
@@ -124,3 +124,9 @@ CREATE UNLOGGED TABLE quotas (
     asked_at BIGINT NOT NULL DEFAULT 0,
     calls    BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+
+-- What is filled and emptied to see whether the store has room again, after it was seen to have none.
+CREATE TABLE room (
+    place  BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    filled TEXT
+);

@@ -71,7 +71,7 @@ impl Database for Rows {
     async fn records_of_request(&self, _: &str) -> Result<Vec<Record>, Failure> {
         Ok(Vec::new())
     }
-    async fn due(&self, _: usize) -> Result<Vec<EndedCall>, Failure> {
+    async fn due(&self, _: crate::database::Slots<'_>, _: usize) -> Result<Vec<EndedCall>, Failure> {
         Ok(Vec::new())
     }
     async fn close(&self) {}

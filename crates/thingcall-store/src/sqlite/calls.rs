@@ -113,7 +113,7 @@ fn bind_new(statement: Statement, entry: &JournalEntry) -> Statement {
         .bind(delivery.params.as_str())
         .bind(delivery.raw.as_deref())
         .bind(i64::from(delivery.qos.level()))
-        .bind(rank(if entry.answer.is_some() { RecordState::Ended } else { RecordState::Queued }))
+        .bind(i64::from(rank(if entry.answer.is_some() { RecordState::Ended } else { RecordState::Queued })))
         .bind(entry.accepted_at.0)
 }
 
@@ -163,7 +163,7 @@ fn bind_progress(statement: Statement, (device, id): &CallKey, progress: &Progre
         .bind(device.product.as_str())
         .bind(device.name.as_str())
         .bind(i64::from(id.as_u32()))
-        .bind(rank(progress.state()))
+        .bind(i64::from(rank(progress.state())))
         .bind(progress.transport.map(TransportKind::as_str))
         .bind(progress.sent_at.map(|at| at.0))
         .bind(progress.acked_at.map(|at| at.0));

@@ -19,7 +19,7 @@ use super::tx::{SqliteTx, State};
 use super::{calls, directory, records, results, room};
 use crate::calls::CallKey;
 use crate::change::ChangeRow;
-use crate::database::{Loaded, Tx, WriteConnection};
+use crate::database::{Loaded, Slots, Tx, WriteConnection};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 
@@ -120,7 +120,7 @@ impl WriteConnection for SqliteWrite {
         read!(self, conn => calls::count(conn))
     }
 
-    async fn waiting(&mut self) -> Result<Vec<CallKey>, Failure> {
+    async fn waiting(&mut self, _slots: Slots<'_>) -> Result<Vec<CallKey>, Failure> {
         read!(self, conn => records::waiting(conn))
     }
 
@@ -141,7 +141,7 @@ impl WriteConnection for SqliteWrite {
         read!(self, conn => results::wanted(conn))
     }
 
-    async fn count_due(&mut self) -> Result<u64, Failure> {
+    async fn count_due(&mut self, _slots: Slots<'_>) -> Result<u64, Failure> {
         read!(self, conn => results::count(conn))
     }
 

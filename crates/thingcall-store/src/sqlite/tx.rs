@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
-use thingcall_core::{AccessKey, CallId, Device, DeviceKey, JournalEntry, ProductKey, ReplyBody, UnixMillis};
+use thingcall_core::{AccessKey, CallId, Device, DeviceKey, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis};
 
 use super::trouble::failure;
 use super::{calls, directory, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
-use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
+use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Slots, Tx};
 use crate::failure::Failure;
 use crate::live::Heard;
 
@@ -42,6 +42,11 @@ impl<'c> SqliteTx<'c> {
 
 #[async_trait]
 impl Tx for SqliteTx<'_> {
+    /// The lock of the data folder is the lease of all slots.
+    async fn fence(&mut self, _leases: &[Lease]) -> Result<Vec<Lease>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn insert_calls(
         &mut self,
         entries: &[&JournalEntry],
@@ -82,7 +87,7 @@ impl Tx for SqliteTx<'_> {
         results::published(self, places).await.map_err(failure)
     }
 
-    async fn give_up_oldest(&mut self, count: u64) -> Result<u64, Failure> {
+    async fn give_up_oldest(&mut self, _slots: Slots<'_>, count: u64) -> Result<u64, Failure> {
         results::give_up_oldest(self, count).await.map_err(failure)
     }
 

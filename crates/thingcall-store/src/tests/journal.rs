@@ -1,9 +1,6 @@
 //! The journal: records, their states, and what is durable when.
 
-use std::collections::HashSet;
-
 use thingcall_core::RecordState;
-use tokio::task::JoinSet;
 
 use super::*;
 
@@ -23,50 +20,6 @@ async fn a_record_says_what_was_asked() {
     );
     assert_eq!((record.params.as_str(), record.qos, record.accepted_at), (r#"{"x":10.0}"#, 1, UnixMillis(1)));
     assert_eq!((record.state, record.outcome, record.transport), (RecordState::Queued, None, None));
-}
-
-#[tokio::test]
-async fn an_accepted_call_is_in_the_file_before_anybody_is_told() {
-    let bench = bench().await.with_devices(&["d1"]).await;
-    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
-    // A copy of the files as they are now is what a crash would leave.
-    let crashed = tempfile::tempdir().unwrap();
-    for file in ["thingcall.db", "thingcall.db-wal"] {
-        std::fs::copy(bench.folder.path().join(file), crashed.path().join(file)).unwrap();
-    }
-    let after = Store::open(Config::default(), crashed.path()).await.unwrap();
-    assert_eq!(after.find_records(1).await.len(), 1);
-}
-
-#[tokio::test]
-async fn five_hundred_calls_at_once_are_all_written_in_few_transactions() {
-    let bench = bench().await.with_devices(&["d1"]).await;
-    let device = bench.device("d1").await;
-    let stalled = bench.store.shared().write.lock().await;
-    let mut calls = JoinSet::new();
-    for id in 0..500 {
-        let (store, entry) = (bench.store.clone(), entry(&device, id, Qos::AtMostOnce));
-        calls.spawn(async move { store.open(entry).await });
-    }
-    while bench.store.stats().queued_writes < 499 {
-        tokio::task::yield_now().await;
-    }
-    let before = frames(&bench);
-    drop(stalled);
-    assert!(calls.join_all().await.into_iter().all(|opened| opened.is_ok()));
-    let reopened = bench.other().await;
-    let mut ids = HashSet::new();
-    for id in 0..500 {
-        ids.extend(reopened.find_records(id).await.iter().map(|record| record.id));
-    }
-    assert_eq!(ids.len(), 500);
-    // One by one they would write each touched page 500 times over: at least four pages a call.
-    assert!(frames(&bench) - before < 500, "{} pages", frames(&bench) - before);
-}
-
-/// Pages in the write-ahead log.
-fn frames(bench: &Bench) -> u64 {
-    std::fs::metadata(bench.folder.path().join("thingcall.db-wal")).unwrap().len() / 4120
 }
 
 #[tokio::test]

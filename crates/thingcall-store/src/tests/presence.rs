@@ -39,19 +39,6 @@ async fn presence_is_written_and_a_tool_leaves_it_alone() {
 }
 
 #[tokio::test]
-async fn nobody_is_online_when_a_server_starts() {
-    let bench = bench().await.with_devices(&["d1"]).await;
-    bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(100));
-    let bench = bench.reopened().await;
-    assert!(told(&bench.store, "d1").await.online);
-    bench.store.claim(&Conditions::default()).await.unwrap();
-    assert!(!told(&bench.store, "d1").await.online);
-    let tool = bench.other().await;
-    let seen = told(&tool, "d1").await;
-    assert!(!seen.online && seen.activated_at == Some(UnixMillis(100)));
-}
-
-#[tokio::test]
 async fn presence_outlives_a_change_of_the_device_and_dies_with_it() {
     let bench = bench().await.with_devices(&["d1"]).await;
     bench.store.online(&key("d1"), EMBEDDED, None, UnixMillis(100));

@@ -47,7 +47,7 @@ async fn too_many_records_go_in_small_steps() {
     let open = |id| bench.store.open(entry(&device, id, Qos::AtMostOnce));
     let _opened = futures_all((0..400).map(open).collect()).await;
     let bench = Bench {
-        config: Config { journal_records_max: std::num::NonZeroUsize::new(10).unwrap(), ..Config::default() },
+        config: Config { journal_records_max: std::num::NonZeroUsize::new(10).unwrap(), ..bench.config.clone() },
         ..bench
     }
     .reopened()

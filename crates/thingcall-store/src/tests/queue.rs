@@ -45,14 +45,6 @@ async fn notes_that_find_no_room_are_counted() {
 }
 
 #[tokio::test]
-async fn a_failing_disk_is_told_and_nothing_counts_as_written() {
-    let bench = bench().await.with_devices(&["d1"]).await;
-    bench.run("PRAGMA query_only = 1").await;
-    // The connection fails, and the next one does not: nobody is told of it.
-    bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();
-}
-
-#[tokio::test]
 async fn closing_writes_what_was_handed_over() {
     let bench = bench().await.with_devices(&["d1"]).await;
     bench.open("d1", 1, Qos::AtLeastOnce).await.unwrap();

@@ -103,19 +103,3 @@ async fn a_reply_that_comes_after_the_end_does_not_change_the_result() {
     assert_eq!(bench.record(1).await.code, Some(200), "the record has it");
     assert_eq!(bench.store.due(1).await.unwrap(), before);
 }
-
-#[tokio::test]
-async fn a_crash_between_the_end_and_its_publishing_loses_no_result() {
-    let bench = bench().await.with_devices(&["d1"]).await;
-    bench.store.publishing(true).await.unwrap();
-    bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
-    bench.store.complete(vec![reply("d1", 1, 200)]).await.unwrap();
-    // A copy of the files as they are now is what a crash would leave.
-    let crashed = tempfile::tempdir().unwrap();
-    for file in ["thingcall.db", "thingcall.db-wal"] {
-        std::fs::copy(bench.folder.path().join(file), crashed.path().join(file)).unwrap();
-    }
-    let after = Store::open(Config::default(), crashed.path()).await.unwrap();
-    assert_eq!(after.due(9).await.unwrap(), bench.store.due(9).await.unwrap());
-    assert_eq!(due(&after).await, [1]);
-}

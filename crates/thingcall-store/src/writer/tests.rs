@@ -1,5 +1,7 @@
 //! How long writes wait for others.
 
+use tokio::sync::oneshot;
+
 use super::*;
 
 fn waiting(writes: usize) -> (mpsc::Sender<Write>, mpsc::Receiver<Write>) {

@@ -1,0 +1,236 @@
+//! The records of asynchronous calls: the SQL that writes them. Each statement takes any number of rows, as a list for each
+//! column, and so has one text.
+//!
+//! **Invariants:** a record's state only grows, and a record that ended is changed no more, but for a late reply. What is
+//! written twice, since nobody knew whether the first time succeeded, is there once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Row};
+use thingcall_core::{CallId, Device, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis};
+
+use super::lists::{Lists, count, text};
+use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
+use crate::columns::{self, Columns, rank, waiting};
+
+/// A statement and what is bound to it.
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// New records, except where an open call has their id. One that has ended has no such rule to run against, so it is looked
+/// whether it was written before. The devices are held until the commit: who removes one ends its calls after that.
+const INSERT: &str = "\
+    WITH known AS (SELECT iot_id FROM devices WHERE iot_id = ANY($5) ORDER BY iot_id FOR KEY SHARE) \
+    INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, state, accepted_at, \
+    transport, sent_at, outcome, code, message, data, ended_at, due) \
+    SELECT v.call_id, v.request_id, v.product, v.device, v.iot_id, v.module, v.service, v.params, v.raw, v.qos, v.state, \
+    v.accepted_at, v.transport, v.sent_at, v.outcome, v.code, v.message, v.data, v.ended_at, \
+    v.state = 3 AND (SELECT wanted FROM publishing) \
+    FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], \
+    $9::BYTEA[], $10::SMALLINT[], $11::SMALLINT[], $12::BIGINT[], $13::TEXT[], $14::BIGINT[], $15::TEXT[], $16::BIGINT[], \
+    $17::TEXT[], $18::TEXT[], $19::BIGINT[]) WITH ORDINALITY AS v (call_id, request_id, product, device, iot_id, module, \
+    service, params, raw, qos, state, accepted_at, transport, sent_at, outcome, code, message, data, ended_at, place) \
+    WHERE v.iot_id IN (SELECT iot_id FROM known) AND (v.state < 3 OR NOT EXISTS (SELECT 1 FROM calls AS c WHERE c.call_id = v.call_id AND c.product = v.product \
+    AND c.device = v.device AND (c.state < 3 OR c.request_id = v.request_id))) \
+    ORDER BY v.place ON CONFLICT DO NOTHING";
+
+/// Of new records that are not all written: which are there, and whose device is.
+const INSERTED: &str = "\
+    SELECT EXISTS (SELECT 1 FROM calls AS c WHERE c.call_id = v.call_id AND c.product = v.product AND c.device = v.device \
+    AND c.request_id = v.request_id) AS written, \
+    EXISTS (SELECT 1 FROM devices AS d WHERE d.iot_id = v.iot_id) AS known \
+    FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[]) WITH ORDINALITY \
+    AS v (call_id, request_id, product, device, iot_id, place) ORDER BY v.place";
+
+macro_rules! advancing {
+    ($returning:literal) => {
+        concat!(
+            "UPDATE calls SET state = GREATEST(v.state, calls.state), \
+             transport = COALESCE(v.transport, calls.transport), sent_at = COALESCE(calls.sent_at, v.sent_at), \
+             acked_at = COALESCE(calls.acked_at, v.acked_at), outcome = v.outcome, code = v.code, message = v.message, \
+             data = v.data, ended_at = v.ended_at, due = v.state = 3 AND (SELECT wanted FROM publishing) \
+             FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::SMALLINT[], $5::TEXT[], $6::BIGINT[], $7::BIGINT[], \
+             $8::TEXT[], $9::BIGINT[], $10::TEXT[], $11::TEXT[], $12::BIGINT[]) AS v (product, device, call_id, state, \
+             transport, sent_at, acked_at, outcome, code, message, data, ended_at) \
+             WHERE calls.product = v.product AND calls.device = v.device AND calls.call_id = v.call_id AND calls.state < 3",
+            $returning
+        )
+    };
+}
+
+/// Adds progress to open records.
+const ADVANCE: &str = advancing!("");
+/// The same, and says which there were.
+const END: &str =
+    advancing!(" RETURNING calls.product, calls.device, calls.call_id, calls.module, calls.service, calls.transport");
+
+/// Writes new records. Those that were not written are returned.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    entries: &[&JournalEntry],
+    now: UnixMillis,
+) -> Result<HashMap<CallKey, NotWritten>, sqlx::Error> {
+    let written = bind_new(sqlx::query(INSERT), entries, now).execute(&mut *conn).await?.rows_affected();
+    if usize::try_from(written) == Ok(entries.len()) {
+        return Ok(HashMap::new());
+    }
+    let found = bind_names(sqlx::query(INSERTED), entries).fetch_all(conn).await?;
+    let mut refused = HashMap::new();
+    for (entry, row) in entries.iter().zip(&found) {
+        if !row.flag("written")? {
+            let why = if row.flag("known")? { NotWritten::IdInUse } else { NotWritten::NoDevice };
+            refused.insert(calls::key_of(entry), why);
+        }
+    }
+    Ok(refused)
+}
+
+fn bind_names<'q>(statement: Statement<'q>, entries: &[&JournalEntry]) -> Statement<'q> {
+    let all = Lists(entries);
+    statement
+        .bind(all.list(|entry| i64::from(entry.delivery.id.as_u32())))
+        .bind(all.list(|entry| entry.request_id.to_string()))
+        .bind(all.list(|entry| entry.delivery.device.key.product.to_string()))
+        .bind(all.list(|entry| entry.delivery.device.key.name.to_string()))
+        .bind(all.list(|entry| entry.delivery.device.iot_id.to_string()))
+}
+
+fn bind_new<'q>(statement: Statement<'q>, entries: &[&JournalEntry], now: UnixMillis) -> Statement<'q> {
+    let all = Lists(entries);
+    let state =
+        |entry: &&JournalEntry| rank(if entry.answer.is_some() { RecordState::Ended } else { RecordState::Queued });
+    let ends: Vec<Option<End<'_>>> = all.list(|entry| entry.answer.as_ref().map(|body| End::answered(body, now)));
+    let ended = Lists(&ends);
+    let statement = bind_names(statement, entries)
+        .bind(all.list(|entry| entry.delivery.service.module.as_ref().map(ToString::to_string)))
+        .bind(all.list(|entry| entry.delivery.service.service.to_string()))
+        .bind(all.list(|entry| entry.delivery.params.as_str().to_owned()))
+        .bind(all.list(|entry| entry.delivery.raw.as_deref().map(<[u8]>::to_vec)))
+        .bind(all.list(|entry| i16::from(entry.delivery.qos.level())))
+        .bind(all.list(state))
+        .bind(all.list(|entry| entry.accepted_at.0))
+        .bind(ended.list(|end| end.as_ref().map(|_| TransportKind::Plugin.as_str())))
+        .bind(ended.list(|end| end.as_ref().map(|end| end.at.0)));
+    bind_ends(statement, &ends)
+}
+
+fn bind_ends<'q>(statement: Statement<'q>, ends: &[Option<End<'_>>]) -> Statement<'q> {
+    let all = Lists(ends);
+    statement
+        .bind(all.list(|end| end.as_ref().map(|end| end.outcome.as_str())))
+        .bind(all.list(|end| end.as_ref().and_then(|end| end.code)))
+        .bind(all.list(|end| end.as_ref().and_then(|end| end.message.as_deref().map(text))))
+        .bind(all.list(|end| end.as_ref().and_then(|end| end.data.map(text))))
+        .bind(all.list(|end| end.as_ref().map(|end| end.at.0)))
+}
+
+/// Adds to open records what was noted about them; records that ended stay as they are.
+pub(super) async fn advance(
+    conn: &mut PgConnection,
+    progress: &[(&CallKey, &Progress<'_>)],
+) -> Result<(), sqlx::Error> {
+    bind_progress(sqlx::query(ADVANCE), progress).execute(conn).await.map(drop)
+}
+
+/// As `advance`; what the records that were open say of their calls.
+pub(super) async fn end(
+    conn: &mut PgConnection,
+    ends: &[(&CallKey, &Progress<'_>)],
+) -> Result<HashMap<CallKey, Called>, sqlx::Error> {
+    let mut ended = HashMap::with_capacity(ends.len());
+    for row in bind_progress(sqlx::query(END), ends).fetch_all(conn).await? {
+        let called = Called { service: columns::service(&row)?, transport: columns::transport(&row)? };
+        ended.insert(columns::call_key(&row)?, called);
+    }
+    Ok(ended)
+}
+
+fn bind_progress<'q>(statement: Statement<'q>, progress: &[(&CallKey, &Progress<'_>)]) -> Statement<'q> {
+    let all = Lists(progress);
+    let statement = statement
+        .bind(all.list(|((device, _), _)| device.product.to_string()))
+        .bind(all.list(|((device, _), _)| device.name.to_string()))
+        .bind(all.list(|((_, id), _)| i64::from(id.as_u32())))
+        .bind(all.list(|(_, progress)| rank(progress.state())))
+        .bind(all.list(|(_, progress)| progress.transport.map(TransportKind::as_str)))
+        .bind(all.list(|(_, progress)| progress.sent_at.map(|at| at.0)))
+        .bind(all.list(|(_, progress)| progress.acked_at.map(|at| at.0)));
+    bind_ends(statement, &all.list(|(_, progress)| progress.end.clone()))
+}
+
+/// The calls with these ids, newest first.
+pub(super) async fn candidates(
+    conn: &mut PgConnection,
+    ids: &[CallId],
+) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
+    let ids: Vec<_> = ids.iter().map(|id| i64::from(id.as_u32())).collect();
+    let rows = sqlx::query(
+        "SELECT seq, call_id, product, device, outcome FROM calls WHERE call_id = ANY($1) ORDER BY seq DESC",
+    );
+    let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
+    for row in rows.bind(ids).fetch_all(conn).await? {
+        let candidate = Candidate {
+            seq: row.number("seq")?,
+            device: columns::device_key(row.text("product")?, row.text("device")?)?,
+            outcome: columns::outcome(&row)?,
+        };
+        found.entry(columns::call_id(&row)?).or_default().push(candidate);
+    }
+    Ok(found)
+}
+
+/// Keeps a reply that came too late, where none was kept yet.
+pub(super) async fn attach(conn: &mut PgConnection, seq: i64, body: &ReplyBody) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE calls SET code = $1, data = $2 WHERE seq = $3 AND code IS NULL")
+        .bind(body.code)
+        .bind(text(&body.data))
+        .bind(seq)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Ends the open calls of devices that are gone.
+pub(super) async fn end_all(
+    conn: &mut PgConnection,
+    devices: &[Arc<Device>],
+    at: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    let all = Lists(devices);
+    sqlx::query(
+        "UPDATE calls SET state = 3, outcome = $1, message = $2, ended_at = $3, due = (SELECT wanted FROM publishing) \
+         FROM UNNEST($4::TEXT[], $5::TEXT[], $6::TEXT[]) AS v (product, device, iot_id) \
+         WHERE calls.product = v.product AND calls.device = v.device AND calls.iot_id = v.iot_id AND calls.state < 3",
+    )
+    .bind(Outcome::UnknownTarget.as_str())
+    .bind("the device was removed")
+    .bind(at.0)
+    .bind(all.list(|device| device.key.product.to_string()))
+    .bind(all.list(|device| device.key.name.to_string()))
+    .bind(all.list(|device| device.iot_id.to_string()))
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Drops up to `wanted` of the oldest records that wait for no device, beginning after the record `after`. Those that another
+/// instance writes or drops just now are left to it.
+pub(super) async fn prune(conn: &mut PgConnection, after: i64, wanted: u64) -> Result<(u64, i64), sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "WITH old AS (SELECT seq FROM calls WHERE seq > $1 AND NOT due AND NOT (",
+        waiting!(),
+        ") ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED), \
+         gone AS (DELETE FROM calls USING old WHERE calls.seq = old.seq RETURNING calls.seq) \
+         SELECT COUNT(*) AS dropped, MAX(seq) AS last FROM gone"
+    ))
+    .bind(after)
+    .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+    .fetch_one(conn)
+    .await?;
+    let dropped = count(row.try_get("dropped")?);
+    // Fewer than asked for: the end is reached, and what waited on the way may have ended since.
+    let next = if dropped < wanted { 0 } else { row.maybe_number("last")?.unwrap_or(0) };
+    Ok((dropped, next))
+}

@@ -1,0 +1,101 @@
+//! Reading the records of asynchronous calls, the commands that wait and the results that are due.
+
+use std::sync::Arc;
+
+use sqlx::{PgConnection, PgPool};
+use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, Record};
+
+use super::lists::{count, numbers};
+use crate::calls::CallKey;
+use crate::columns::{self, waiting};
+use crate::database::Slots;
+use crate::rows;
+
+/// All of a record, and whether its device may connect.
+macro_rules! records {
+    ($which:literal) => {
+        concat!(
+            "SELECT calls.*, EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = calls.iot_id AND devices.enabled) \
+             AS device_enabled FROM calls WHERE ",
+            $which
+        )
+    };
+}
+
+/// The records with this id, newest first.
+pub(super) async fn find(reads: &PgPool, id: CallId) -> Result<Vec<Record>, sqlx::Error> {
+    let found = sqlx::query(records!("call_id = $1 ORDER BY seq DESC")).bind(i64::from(id.as_u32()));
+    found.fetch_all(reads).await?.iter().map(rows::record).collect()
+}
+
+/// The records of a request, newest first.
+pub(super) async fn of_request(reads: &PgPool, id: &str) -> Result<Vec<Record>, sqlx::Error> {
+    let found = sqlx::query(records!("request_id = $1 ORDER BY seq DESC")).bind(id);
+    found.fetch_all(reads).await?.iter().map(rows::record).collect()
+}
+
+/// The calls to a device that have not ended and that no plugin answers, oldest first.
+pub(super) async fn open(conn: &mut PgConnection, device: &DeviceKey, max: usize) -> Result<Vec<Record>, sqlx::Error> {
+    let open = sqlx::query(records!(
+        "product = $1 AND device = $2 AND state < 3 AND COALESCE(transport, '') != 'plugin' ORDER BY seq LIMIT $3"
+    ));
+    let open = open.bind(device.product.as_str()).bind(device.name.as_str()).bind(limit(max));
+    open.fetch_all(conn).await?.iter().map(rows::record).collect()
+}
+
+/// The oldest results that are due, of calls in these slots; `None`: in all.
+pub(super) async fn due(reads: &PgPool, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, sqlx::Error> {
+    let due = sqlx::query(
+        "SELECT * FROM calls WHERE due AND ($1::SMALLINT[] IS NULL OR slot = ANY($1)) ORDER BY ended_at, seq LIMIT $2",
+    );
+    due.bind(numbers(slots)).bind(limit(max)).fetch_all(reads).await?.iter().map(rows::ended_call).collect()
+}
+
+/// How many they are.
+pub(super) async fn count_due(conn: &mut PgConnection, slots: Slots<'_>) -> Result<u64, sqlx::Error> {
+    let due = "SELECT COUNT(*) FROM calls WHERE due AND ($1::SMALLINT[] IS NULL OR slot = ANY($1))";
+    sqlx::query_scalar(due).bind(numbers(slots)).fetch_one(conn).await.map(count)
+}
+
+/// How many records there are.
+pub(super) async fn count_all(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM calls").fetch_one(conn).await.map(count)
+}
+
+/// The commands of these slots that wait for their devices; `None`: of all.
+pub(super) async fn waiting(conn: &mut PgConnection, slots: Slots<'_>) -> Result<Vec<CallKey>, sqlx::Error> {
+    let waiting = sqlx::query(concat!(
+        "SELECT product, device, call_id FROM calls WHERE ",
+        waiting!(),
+        " AND ($1::SMALLINT[] IS NULL OR slot = ANY($1))"
+    ));
+    waiting.bind(numbers(slots)).fetch_all(conn).await?.iter().map(columns::call_key).collect()
+}
+
+/// The commands that wait for a device, oldest first, from the one after `after` on.
+pub(super) async fn waiting_for(
+    conn: &mut PgConnection,
+    device: &Arc<Device>,
+    after: Option<CallId>,
+    max: usize,
+) -> Result<Vec<Delivery>, sqlx::Error> {
+    let waiting = sqlx::query(concat!(
+        "SELECT call_id, module, service, params, raw FROM calls WHERE product = $1 AND device = $2 AND seq > \
+         COALESCE((SELECT MAX(seq) FROM calls WHERE call_id = $3 AND product = $1 AND device = $2), 0) AND ",
+        waiting!(),
+        " ORDER BY seq LIMIT $4"
+    ));
+    let waiting = waiting
+        .bind(device.key.product.as_str())
+        .bind(device.key.name.as_str())
+        .bind(after.map(|id| i64::from(id.as_u32())))
+        .bind(limit(max));
+    waiting.fetch_all(conn).await?.iter().map(|row| rows::delivery(row, device)).collect()
+}
+
+fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

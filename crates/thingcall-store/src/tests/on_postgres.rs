@@ -1,0 +1,36 @@
+//! The facts that hold on both databases, on PostgreSQL.
+
+use super::*;
+
+async fn bench() -> Bench {
+    bench_with(Config::default()).await
+}
+
+async fn bench_with(config: Config) -> Bench {
+    bench_on(On::Postgres, config).await
+}
+
+#[path = "contract.rs"]
+mod contract;
+#[path = "directory.rs"]
+mod directory;
+mod instances;
+#[path = "journal.rs"]
+mod journal;
+#[path = "keys.rs"]
+mod keys;
+#[path = "outbox.rs"]
+mod outbox;
+#[path = "presence.rs"]
+mod presence;
+#[path = "processes.rs"]
+mod processes;
+#[path = "pruning.rs"]
+mod pruning;
+#[path = "queue.rs"]
+mod queue;
+#[path = "replies.rs"]
+mod replies;
+#[path = "results.rs"]
+mod results;
+mod server;

@@ -1,0 +1,34 @@
+//! The facts that hold on both databases, on SQLite.
+
+use super::*;
+
+async fn bench() -> Bench {
+    bench_with(Config::default()).await
+}
+
+async fn bench_with(config: Config) -> Bench {
+    bench_on(On::Sqlite, config).await
+}
+
+#[path = "contract.rs"]
+mod contract;
+#[path = "directory.rs"]
+mod directory;
+#[path = "journal.rs"]
+mod journal;
+#[path = "keys.rs"]
+mod keys;
+#[path = "outbox.rs"]
+mod outbox;
+#[path = "presence.rs"]
+mod presence;
+#[path = "processes.rs"]
+mod processes;
+#[path = "pruning.rs"]
+mod pruning;
+#[path = "queue.rs"]
+mod queue;
+#[path = "replies.rs"]
+mod replies;
+#[path = "results.rs"]
+mod results;
