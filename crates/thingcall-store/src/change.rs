@@ -30,6 +30,8 @@ pub(crate) enum Subject {
     Device(DeviceKey),
     Disabled(DeviceKey),
     Removed(DeviceKey),
+    /// Of this device it was heard that it came, went or is reached another way; `None`: of many.
+    Heard(Option<DeviceKey>),
     Key(String),
 }
 
@@ -50,6 +52,8 @@ impl Subject {
             Self::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
             Self::Disabled(key) => ("disabled", key.product.as_str(), Some(key.name.as_str())),
             Self::Removed(key) => ("removed", key.product.as_str(), Some(key.name.as_str())),
+            Self::Heard(Some(key)) => ("heard", key.product.as_str(), Some(key.name.as_str())),
+            Self::Heard(None) => ("heard", "", None),
             Self::Key(id) => ("key", id, None),
         }
     }

@@ -113,6 +113,7 @@ async fn take_over(shared: &Shared, side: &mut WriteSide, subject: Subject) -> R
             side.devices.is_told();
             shared.announce(Change::DeviceRemoved(key));
         }
+        Subject::Heard(device) => shared.devices.heard(device.as_ref()),
         Subject::Key(id) => {
             shared.memory.put_key(&id, side.conn.key(&id).await?);
             shared.announce(Change::Key(id));

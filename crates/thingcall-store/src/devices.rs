@@ -15,6 +15,7 @@ use thingcall_tsl::{Route, Way};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
+use crate::change::Subject;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::live::Heard;
@@ -265,14 +266,26 @@ impl Devices {
     /// Takes note of what was heard of a device.
     pub(crate) fn hear(&self, key: &DeviceKey, heard: Heard) {
         let mut unwritten = self.lock();
-        match self.known.peek(key) {
+        let is_news = match self.known.peek(key) {
             Some(Slot::Known(known)) => known.entry.live.take_in(&heard),
             Some(unknown @ Slot::Unknown { .. }) if !self.is_old(&unknown) => return,
-            Some(Slot::Unknown { .. }) | None => {}
-        }
+            // What it was before is not known here.
+            Some(Slot::Unknown { .. }) | None => !heard.is_sign(),
+        };
+        let heard = Heard { is_news, ..heard };
         if !unwritten.hear(key, heard, self.max) {
             self.counts.signs_lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The device answered on another topic than before.
+    fn hear_topic(&self, key: &DeviceKey, topic: SyncTopic) {
+        let heard = Heard { sync_topic: Some(topic), is_news: true, ..Heard::default() };
+        let mut unwritten = self.lock();
+        if let Some(Slot::Known(known)) = self.known.peek(key) {
+            let _news = known.entry.live.take_in(&heard);
+        }
+        let _taken_in = unwritten.hear(key, heard, self.max);
     }
 
     /// Adds to an entry that was just read for somebody, and is not put into memory, what was heard of the device.
@@ -285,9 +298,36 @@ impl Devices {
         self.lock().take()
     }
 
-    /// It is written.
-    pub(crate) fn wrote(&self) {
-        self.lock().wrote();
+    /// It is written, and others were told of these.
+    pub(crate) fn wrote(&self, told: &[Subject]) {
+        let mut unwritten = self.lock();
+        unwritten.wrote();
+        for subject in told {
+            match subject {
+                Subject::Heard(device) => unwritten.told.tell(device.as_ref()),
+                Subject::Product(_)
+                | Subject::Added
+                | Subject::Device(_)
+                | Subject::Disabled(_)
+                | Subject::Removed(_)
+                | Subject::Key(_) => {}
+            }
+        }
+    }
+
+    /// Somebody heard of a device; `None`: of many.
+    pub(crate) fn heard(&self, device: Option<&DeviceKey>) {
+        let own = self.lock().told.is_own(device);
+        match device {
+            _ if own => {}
+            Some(device) => self.changed(device),
+            None => self.all_changed(),
+        }
+    }
+
+    /// Whether other instances are to know what this one hears.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.database.is_shared()
     }
 
     /// Devices were registered.
@@ -327,8 +367,9 @@ impl Way for Known {
 
     fn answered(&self, topic: SyncTopic) -> bool {
         let is_new = self.entry.live.answered_on(topic);
+        // Where this is the entry in memory, it has the topic by now.
         if is_new && let Some(devices) = self.devices.upgrade() {
-            devices.hear(&self.entry.device.key, Heard { sync_topic: Some(topic), ..Heard::default() });
+            devices.hear_topic(&self.entry.device.key, topic);
         }
         is_new
     }

@@ -2,10 +2,14 @@
 
 use thingcall_core::{DeviceKey, UnixMillis};
 
+use crate::change::Subject;
 use crate::database::WriteConnection;
 use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::live::Heard;
+
+/// So many devices are told to other instances by name.
+const NEWS_MAX: usize = 500;
 
 /// Writes it in one transaction. What cannot be written is written the next time.
 ///
@@ -19,17 +23,35 @@ pub(crate) async fn flush(
     if heard.is_empty() && !*none_online {
         return Ok(());
     }
-    write(conn, &heard, *none_online).await?;
+    let news = if devices.are_shared() { news(&heard) } else { Vec::new() };
+    write(conn, &heard, &news, *none_online).await?;
     *none_online = false;
-    devices.wrote();
+    devices.wrote(&news);
     Ok(())
 }
 
-async fn write(conn: &mut dyn WriteConnection, heard: &[(DeviceKey, Heard)], none_online: bool) -> Result<(), Failure> {
+/// What other instances are to know at once. A mass is told as one: their memories look everybody up anew.
+fn news(heard: &[(DeviceKey, Heard)]) -> Vec<Subject> {
+    let news = heard.iter().filter(|(_, heard)| heard.is_news);
+    if news.clone().count() > NEWS_MAX {
+        return vec![Subject::Heard(None)];
+    }
+    news.map(|(device, _)| Subject::Heard(Some(device.clone()))).collect()
+}
+
+async fn write(
+    conn: &mut dyn WriteConnection,
+    heard: &[(DeviceKey, Heard)],
+    news: &[Subject],
+    none_online: bool,
+) -> Result<(), Failure> {
     let mut tx = conn.begin().await?;
     if none_online {
         tx.none_online().await?;
     }
     tx.write_presence(heard, UnixMillis::now()).await?;
+    if !news.is_empty() {
+        tx.record_changes(news).await?;
+    }
     tx.commit().await
 }

@@ -36,6 +36,8 @@ pub(crate) struct Heard {
     pub(crate) address: Option<String>,
     pub(crate) came_from: Option<TransportName>,
     pub(crate) sync_topic: Option<SyncTopic>,
+    /// Other instances are to know at once: it came, went, or the way to it is another one.
+    pub(crate) is_news: bool,
 }
 
 impl Live {
@@ -78,9 +80,13 @@ impl Live {
         }
     }
 
-    /// Takes in what was heard.
-    pub(crate) fn take_in(&self, heard: &Heard) {
-        self.lock().seen.take_in(heard);
+    /// Takes in what was heard. Says whether the way to the device is another one now, or it came or went.
+    pub(crate) fn take_in(&self, heard: &Heard) -> bool {
+        let mut state = self.lock();
+        let way = |seen: &Seen| (seen.online, seen.came_from, seen.sync_topic);
+        let before = way(&state.seen);
+        state.seen.take_in(heard);
+        way(&state.seen) != before
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -95,7 +101,7 @@ impl Seen {
     /// Signs may come out of order, so an earlier time does not replace a later one; but one that is still to come is of a
     /// clock that was set back since.
     fn take_in(&mut self, heard: &Heard) {
-        let Heard { online, first_at, last_at, address, came_from, sync_topic } = heard;
+        let Heard { online, first_at, last_at, address, came_from, sync_topic, is_news: _ } = heard;
         let now = UnixMillis::now();
         let past = |before: &UnixMillis| *before <= now;
         if last_at.is_some() {
@@ -120,13 +126,14 @@ impl Heard {
 
     /// What was heard later comes on top.
     pub(crate) fn join(&mut self, later: Self) {
-        let Self { online, first_at, last_at, address, came_from, sync_topic } = later;
+        let Self { online, first_at, last_at, address, came_from, sync_topic, is_news } = later;
         self.online = online.or(self.online);
         self.first_at = self.first_at.or(first_at);
         self.last_at = self.last_at.max(last_at);
         self.address = address.or_else(|| self.address.take());
         self.came_from = came_from.or(self.came_from);
         self.sync_topic = sync_topic.or(self.sync_topic);
+        self.is_news |= is_news;
     }
 
     /// Whether it is nothing but a sign, of which there will be more.

@@ -164,6 +164,8 @@ pub(crate) fn change(row: &impl Columns) -> Result<ChangeRow, sqlx::Error> {
         ("added", _, None) => Some(Subject::Added),
         ("device", product, Some(name)) => Some(Subject::Device(device_key(product, name)?)),
         ("disabled", product, Some(name)) => Some(Subject::Disabled(device_key(product, name)?)),
+        ("heard", _, None) => Some(Subject::Heard(None)),
+        ("heard", product, Some(name)) => Some(Subject::Heard(Some(device_key(product, name)?))),
         ("removed", product, Some(name)) => Some(Subject::Removed(device_key(product, name)?)),
         ("key", id, None) => Some(Subject::Key(id.to_owned())),
         _ => None,

@@ -18,8 +18,42 @@ pub(super) struct Unwritten {
     writing: HashMap<DeviceKey, Heard>,
     /// Devices that are being read.
     read: HashMap<DeviceKey, Read>,
+    /// What this process told others of and has not read back yet.
+    pub(super) told: Told,
     /// How often anything was changed in the database, as far as this process knows.
     pub(super) changes: u64,
+}
+
+/// What this process told others of: its own memory has it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    devices: HashMap<DeviceKey, u32>,
+    many: u32,
+}
+
+impl Told {
+    /// They were told of this device; or of many, without names.
+    pub(super) fn tell(&mut self, device: Option<&DeviceKey>) {
+        match device {
+            Some(device) => *self.devices.entry(device.clone()).or_default() += 1,
+            None => self.many += 1,
+        }
+    }
+
+    /// Whether what is read now is what this process told.
+    pub(super) fn is_own(&mut self, device: Option<&DeviceKey>) -> bool {
+        let Some(device) = device else {
+            let own = self.many > 0;
+            self.many = self.many.saturating_sub(1);
+            return own;
+        };
+        let Some(times) = self.devices.get_mut(device) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.devices.remove(device);
+        }
+        true
+    }
 }
 
 /// A device that is being read.
@@ -76,6 +110,7 @@ impl Unwritten {
 
     /// Nobody knows which rows were changed.
     pub(super) fn all_changed(&mut self) {
+        self.told = Told::default();
         self.changes += 1;
         self.read.values_mut().for_each(|read| read.is_old = true);
     }
@@ -90,7 +125,7 @@ impl Unwritten {
     /// Adds to what was read what was heard and may not be in it.
     pub(super) fn add_to(&self, device: &DeviceKey, live: &Live) {
         for heard in [self.writing.get(device), self.heard.get(device)].into_iter().flatten() {
-            live.take_in(heard);
+            let _news = live.take_in(heard);
         }
     }
 

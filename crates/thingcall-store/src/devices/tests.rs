@@ -246,7 +246,7 @@ async fn what_is_heard_during_a_read_is_in_what_it_brings() {
     assert_eq!(written.len(), 1);
     assert_eq!((written[0].1.online, written[0].1.came_from), (Some(false), from));
     assert_eq!(bench.devices.take_heard(), written, "it could not be written: again");
-    bench.devices.wrote();
+    bench.devices.wrote(&[]);
     assert_eq!(bench.devices.take_heard(), []);
 }
 
@@ -260,7 +260,7 @@ async fn a_device_that_is_written_while_it_is_read_is_read_again() {
     assert_eq!(heard.len(), 1);
     let online = Seen { online: true, ..Seen::default() };
     bench.rows.devices.lock().unwrap().get_mut(&key("d1")).unwrap().2 = online;
-    bench.devices.wrote();
+    bench.devices.wrote(&[]);
     bench.answer(10);
     assert!(looking.await.unwrap().unwrap().unwrap().entry.live.seen().online);
     assert_eq!(bench.reads(), 2);
@@ -319,4 +319,29 @@ async fn what_was_heard_of_a_device_that_is_gone_is_not_its_successors() {
     bench.rows.put("d1", "i3", true);
     assert!(!bench.find(&named("d1")).await.unwrap().entry.live.seen().online);
     assert_eq!(bench.devices.take_heard(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_heard_is_looked_up_and_what_this_process_told_is_not() {
+    let bench = bench(10, 100);
+    bench.find(&named("d1")).await;
+    let sign = Heard::sign(UnixMillis(5));
+    let told = Subject::Heard(Some(key("d1")));
+    bench.devices.hear(&key("d1"), sign.clone());
+    assert!(!bench.devices.take_heard()[0].1.is_news, "a sign is none");
+    bench.devices.hear(&key("d1"), Heard { online: Some(true), ..sign.clone() });
+    assert!(bench.devices.take_heard()[0].1.is_news);
+    bench.devices.wrote(std::slice::from_ref(&told));
+    bench.devices.hear(&key("d1"), Heard { online: Some(true), ..sign });
+    assert!(!bench.devices.take_heard()[0].1.is_news, "it was online before");
+    bench.devices.wrote(&[Subject::Heard(None)]);
+
+    bench.devices.heard(Some(&key("d1")));
+    bench.devices.heard(None);
+    assert!(matches!(bench.devices.look_up(&named("d1"), Some), LookUp::Known(_)), "it told that itself");
+    bench.devices.heard(Some(&key("d1")));
+    assert!(matches!(bench.devices.look_up(&named("d1"), Some), LookUp::Sought(_)));
+    bench.find(&named("d2")).await;
+    bench.devices.heard(None);
+    assert!(matches!(bench.devices.look_up(&named("d2"), Some), LookUp::Sought(_)));
 }
