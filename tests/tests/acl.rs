@@ -139,5 +139,6 @@ fn rules_for_emqx_are_terms_of_its_form_with_all_our_filters() {
         assert!(lines.contains(&format!("allow subscribe {filter}").as_str()), "{filter} in {text}");
     }
     assert!(lines.contains(&"allow publish /sys/+/+/rrpc/request/+"), "{text}");
+    assert!(lines.contains(&"allow subscribe $SYS/brokers/+/clients/#"), "{text}");
     assert_eq!(lines.last(), Some(&"deny all"), "{text}");
 }

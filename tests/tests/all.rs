@@ -34,6 +34,7 @@ mod plugin_reserved;
 mod plugin_starts;
 mod plugin_swap;
 mod postgres;
+mod presence;
 mod rabbitmq;
 mod rabbitmq_confined;
 mod rabbitmq_faults;

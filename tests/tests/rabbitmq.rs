@@ -1,7 +1,7 @@
 //! Devices that speak AMQP 0.9.1, with a client that shares nothing with ours.
 
 use serde_json::{Value, json};
-use thingcall_tests::{AmqpDevice, DeviceSecrets, PRODUCT, Site, eventually};
+use thingcall_tests::{AmqpDevice, Attempt, DeviceSecrets, PRODUCT, Site, eventually};
 
 use crate::sites::rabbitmq;
 
@@ -145,4 +145,32 @@ fn silent_device_that_speaks_amqp_times_out_and_leaves_nothing() {
         site.invoke(&device, "Measure", "{}").failure();
         site.program.log().lines().find(|line| line.contains("no call of this product is answered")).map(str::to_owned)
     });
+}
+
+/// It waits in the queue of its slot.
+#[test]
+fn answer_that_comes_while_the_server_is_dead_completes_its_call() {
+    let mut site = Site::behind_rabbitmq(&[]);
+    let (device, connected) = connected(&site, "amqp-outlives");
+    // The broker knows by it what the device may do: the gate dies with the server.
+    site.invoke(&device, "testFb:testService", r#"{"param1":1}"#).ok();
+    connected.called();
+    connected.is_silent();
+    let params = json!({
+        "ProductKey": device.product, "DeviceName": device.name, "Identifier": "SetScene", "Args": r#"{"scene":1}"#,
+        "Qos": 1,
+    });
+    let id = site.ask("InvokeThingService", &params).ok().message_id();
+    let command = connected.called();
+
+    site.program.kill();
+    let (key, body) =
+        (command["reply_to"].as_str().expect("a key"), json!({ "id": id, "code": 200, "data": { "applied": 0 } }));
+    connected
+        .tries(Attempt::Publish { exchange: "thingcall.replies", key, body: &body, named: true })
+        .expect("its own");
+    site.start_again();
+
+    let record = record(&site, &id);
+    assert_eq!((&record["outcome"], &record["data"]), (&json!("ok"), &json!({ "applied": 0 })));
 }

@@ -4,20 +4,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lapin::Acker;
 use lapin::message::Delivery as Message;
 use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
+use lapin::{Acker, BasicProperties};
 use thingcall_alink::{Uplink, glance};
 use thingcall_core::{CallId, DeliverError, Delivery, PeerText, Problems, Qos, ReplyIds, Sent};
 use thingcall_transport::{
-    BrokerAddress, BrokerSection, Contact, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
+    BrokerAddress, BrokerSection, Contact, DeviceSession, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::bindings::{Bindings, Wanted};
 use crate::config::Config;
+use crate::events::{self, EVENT_EXCHANGE, Event};
 use crate::inbound::{Incoming, Reader, is_probe};
 use crate::outgoing::{Way, command};
 use crate::publisher::{Confirmed, NotConfirmed, Publisher};
@@ -130,9 +131,24 @@ impl Amqp {
 
     /// Hands on what came to our own queue.
     pub(crate) fn take_own(&self, message: Message) {
-        let Message { exchange, properties, data, .. } = message;
+        let Message { exchange, routing_key, properties, data, .. } = message;
         if is_probe(exchange.as_str(), &properties) {
             self.probe_came(&Bytes::from(data));
+        } else if exchange.as_str() == EVENT_EXCHANGE {
+            self.event(routing_key.as_str(), &properties);
+        }
+    }
+
+    /// The broker tells of a connection.
+    fn event(&self, key: &str, properties: &BasicProperties) {
+        match events::read(key, properties, &self.config.vhost) {
+            Some(Event::Created { device, connection, address, at }) => {
+                self.contact.connected(&device, DeviceSession { name: connection, since: None }, address, at);
+            }
+            Some(Event::Closed { connection, at }) => {
+                self.contact.disconnected(None, DeviceSession { name: connection, since: None }, false, at);
+            }
+            None => self.contact.told_nothing(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where RabbitMQ is, what serves devices there, and how much may wait.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -42,6 +42,10 @@ broker_section! {
         replies_vouched_by: Voucher = Voucher::default(),
     }
     after sync_topic {
+        /// Who tells which devices are connected: `rabbitmq`, or `none`.
+        presence: Presence = Presence::default(),
+        /// Of how many devices its word is kept.
+        presence_devices_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
         /// How often an idle connection is tested.
         #[serde(with = "humantime_serde")]
         heartbeat: Duration = Duration::from_secs(10),
@@ -69,6 +73,17 @@ pub enum Voucher {
     /// The `user_id` property, which RabbitMQ checks: right where each device's user name is
     /// `{deviceName}&{productKey}`. A reply without it, or with another device's, is dropped.
     UserId,
+}
+
+/// Who tells which devices are connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Nobody, but for a command that no queue takes.
+    #[default]
+    None,
+    /// RabbitMQ's `rabbitmq_event_exchange`.
+    Rabbitmq,
 }
 
 /// RabbitMQ lets a connection have 2047 channels by default.

@@ -20,6 +20,7 @@ mod publisher;
 mod socket;
 
 mod bindings;
+mod events;
 mod inbound;
 mod outgoing;
 mod queues;
@@ -30,7 +31,7 @@ mod connections;
 mod results;
 mod transport;
 
-pub use config::{Config, Voucher};
+pub use config::{Config, Presence, Voucher};
 pub use results::{Delivered, NotDelivered, ResultMessage, Results};
 pub use transport::AmqpTransport;
 

@@ -4,6 +4,7 @@ mod calls;
 mod device;
 mod faults;
 mod mqtt;
+mod presence;
 mod proxy;
 mod rabbit;
 mod results;

@@ -1,5 +1,6 @@
 //! The transport: AMQP, and what the kit makes of it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use thingcall_transport::{BrokerTransport, Contact, Ended, Found, NotSent, Probe
 use tracing::warn;
 
 use crate::amqp::{Amqp, Links};
-use crate::config::Config;
+use crate::config::{Config, Presence};
 use crate::connections::Connections;
 use crate::outgoing::probe;
 use crate::publisher::{Confirmed, NotConfirmed};
@@ -37,6 +38,10 @@ impl Protocol for Amqp {
 
     fn unacknowledged_max(config: &Config) -> usize {
         usize::from(config.publish_channels_max.get())
+    }
+
+    fn presence_devices_max(config: &Config) -> Option<NonZeroUsize> {
+        (config.presence == Presence::Rabbitmq).then_some(config.presence_devices_max)
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Connections, Ended> {

@@ -86,8 +86,19 @@ pub enum Presence {
     Online,
     /// It is not.
     Offline,
-    /// This transport cannot tell (an external broker does not say).
+    /// This transport cannot tell: its broker does not say, or said nothing of the device since it is connected to it.
     Unknown,
+}
+
+impl Presence {
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "ONLINE",
+            Self::Offline => "OFFLINE",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
 }
 
 /// What a device proves itself with.

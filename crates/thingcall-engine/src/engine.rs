@@ -4,7 +4,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_core::{CallError, DeviceKey, Handlers, Journal, Outcome, Slots, Transport, UnixMillis};
+use thingcall_core::{
+    CallError, DeviceKey, Handlers, Journal, Outcome, Presence, Slots, Transport, TransportName, UnixMillis,
+};
 use thingcall_metrics::{Maker, gauge_of};
 use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
@@ -107,6 +109,11 @@ impl Engine {
     /// slot is taken over, once the records of its calls are loaded.
     pub fn slots_changed(&self) {
         self.transports.slots_changed();
+    }
+
+    /// What each transport knows of a device's connection now.
+    pub fn presence(&self, device: &DeviceKey) -> Vec<(TransportName, Presence)> {
+        self.transports.presence(device)
     }
 
     /// How long a synchronous caller waits.

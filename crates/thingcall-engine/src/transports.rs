@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use thingcall_core::{Device, Presence, Transport, TransportKind, TransportName};
+use thingcall_core::{Device, DeviceKey, Presence, Transport, TransportKind, TransportName};
 use thingcall_tsl::{ProductSettings, Route};
 
 /// The attached transports.
@@ -34,6 +34,12 @@ impl Transports {
     pub(crate) fn slots_changed(&self) {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner).clone();
         attached.iter().for_each(|transport| transport.slots_changed());
+    }
+
+    /// What each of them knows of a device's connection.
+    pub(crate) fn presence(&self, device: &DeviceKey) -> Vec<(TransportName, Presence)> {
+        let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
+        attached.iter().map(|transport| (transport.name(), transport.presence(device))).collect()
     }
 
     /// Why a transport of this kind is not ready, and which; `None` if all are.

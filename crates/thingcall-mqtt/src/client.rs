@@ -13,6 +13,7 @@ use thingcall_core::{DeliverError, Qos};
 use thingcall_transport::{BrokerAddress, ConnectResult, Ended};
 
 use crate::config::{Config, Version};
+use crate::events::EVENT_FILTERS;
 
 /// How many queued messages leave in one write. The library's own default is one, which costs a system call each.
 const WRITE_BATCH_MESSAGES: usize = 64;
@@ -84,8 +85,8 @@ pub(crate) enum Loop {
 pub(crate) enum Event {
     /// The broker let us in. The largest packet it takes, where it says.
     Connected { packet_bytes_max: Option<u32> },
-    /// The broker answered a subscription of ours: these places in it were refused.
-    Subscribed { refused: Vec<usize> },
+    /// The broker answered a subscription of ours to so many filters: these places in it were refused.
+    Subscribed { filters: usize, refused: Vec<usize> },
     /// Something was published.
     Message { topic: Bytes, payload: Bytes },
     /// A queued message was written; its packet id, which is 0 at QoS 0.
@@ -145,6 +146,15 @@ impl Client {
         let asked = match self {
             Self::V4(client) => v4::subscribe(client, REPLY_FILTERS),
             Self::V5(client) => v5::subscribe(client, REPLY_FILTERS, true),
+        };
+        asked.map_err(Ended::refused)
+    }
+
+    /// Asks for what the broker tells of devices.
+    pub(crate) fn subscribe_to_events(&self) -> Result<(), Ended> {
+        let asked = match self {
+            Self::V4(client) => v4::subscribe(client, EVENT_FILTERS),
+            Self::V5(client) => v5::subscribe(client, EVENT_FILTERS, true),
         };
         asked.map_err(Ended::refused)
     }

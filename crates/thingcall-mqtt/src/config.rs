@@ -1,6 +1,6 @@
 //! Where the broker is and how it is spoken to.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -26,6 +26,10 @@ broker_section! {
         password: Option<Secret> = None,
     }
     after sync_topic {
+        /// Who tells which devices are connected: `emqx`, or `none`.
+        presence: Presence = Presence::default(),
+        /// Of how many devices its word is kept.
+        presence_devices_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
         /// How often an idle connection is tested.
         #[serde(with = "humantime_serde")]
         keep_alive: Duration = Duration::from_secs(30),
@@ -54,6 +58,17 @@ pub enum Version {
     /// MQTT 5: messages expire with their call's deadline, and our own publishes do not come back.
     #[serde(rename = "5")]
     V5,
+}
+
+/// Who tells which devices are connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Nobody.
+    #[default]
+    None,
+    /// An EMQX, on its system topics.
+    Emqx,
 }
 
 const TOPIC_BYTES_MAX: usize = 1024;

@@ -14,6 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::client::{self, Client, Event, Loop};
+use crate::config::Presence;
+use crate::events::{EVENT_FILTERS, are_heard};
 use crate::mqtt::{Mqtt, Open};
 use crate::unacked::Unacked;
 
@@ -61,8 +63,8 @@ impl Connection {
                     limit = packet_bytes_max;
                     client.subscribe()?;
                 }
-                Event::Subscribed { refused } if refused.is_empty() => break,
-                Event::Subscribed { refused } => return Err(not_subscribed(mqtt, &refused)),
+                Event::Subscribed { refused, .. } if refused.is_empty() => break,
+                Event::Subscribed { refused, .. } => return Err(not_subscribed(mqtt, &refused)),
                 Event::Message { topic, payload } => mqtt.take(&topic, &payload),
                 Event::Sent(_) | Event::Acked(_) | Event::Nothing => {}
             }
@@ -81,8 +83,13 @@ impl Connection {
                     self.unacked.sent(packet);
                 }
                 Ok(Event::Acked(packet)) => self.unacked.acked(packet),
-                // Of all that is subscribed to, the probe comes last.
-                Ok(Event::Subscribed { refused }) if !refused.is_empty() => {
+                Ok(Event::Subscribed { filters, refused }) if filters == EVENT_FILTERS.len() => {
+                    if !are_heard(&refused) {
+                        self.mqtt.tell_of_no_events();
+                    }
+                }
+                // The probe's.
+                Ok(Event::Subscribed { refused, .. }) if !refused.is_empty() => {
                     self.mqtt.probe_refused();
                     self.mqtt.look();
                 }
@@ -103,6 +110,11 @@ impl Session for Connection {
     async fn run(&mut self, stop: &CancellationToken) -> Ended {
         let Mqtt { config, client_id, .. } = &*self.mqtt;
         info!(broker = %config.url, %client_id, "connected and subscribed");
+        if config.presence == Presence::Emqx
+            && let Err(ended) = self.client.subscribe_to_events()
+        {
+            return ended;
+        }
         let _watch = Watch::start(self.mqtt.clone(), self.open());
         // Beside the loop, which ends when the broker has heard it.
         let (stop, client) = (stop.clone(), self.client.clone());

@@ -11,6 +11,7 @@ mod tls;
 
 mod client;
 mod echoes;
+mod events;
 mod unacked;
 
 mod connection;
@@ -18,7 +19,7 @@ mod mqtt;
 
 mod transport;
 
-pub use config::{Config, Version};
+pub use config::{Config, Presence, Version};
 pub use transport::MqttTransport;
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ use bytes::Bytes;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{Uplink, payload, request_topic, uplink};
 use thingcall_core::{CallMode, DeliverError, Delivery, Problems, Qos, Sent, SyncTopic, TransportKind};
-use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, Verdict};
+use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, Told, Verdict};
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
 use crate::config::{Config, Version};
 use crate::echoes::Echoes;
+use crate::events::{self, EVENT_FILTERS, is_event};
 use crate::tls;
 use crate::unacked::{Oldest, Unacked};
 
@@ -152,11 +154,35 @@ impl Mqtt {
         if topic == self.config.probe_topic {
             return self.probe_came(payload);
         }
+        if is_event(topic) {
+            return self.told(topic, payload);
+        }
         if self.contact.is_anothers(topic, payload) {
             // The broker carries it all the same.
             return self.heard.store(true, Ordering::Relaxed);
         }
         self.hear(topic, payload);
+    }
+
+    /// The broker tells of a device.
+    fn told(&self, topic: &str, payload: &Bytes) {
+        match events::read(topic, payload) {
+            Some(event) if event.told == Told::Connected => {
+                self.contact.connected(&event.device, event.session(), event.address.as_deref(), event.at);
+            }
+            Some(event) => self.contact.disconnected(Some(&event.device), event.session(), event.last, event.at),
+            None => self.contact.told_nothing(),
+        }
+    }
+
+    /// Says that the broker lets us hear nothing of devices.
+    pub(crate) fn tell_of_no_events(&self) {
+        let (transport, user) = (self.contact.name, self.user());
+        warn!(
+            %transport, %user, topics = %EVENT_FILTERS.join(", "),
+            "the broker's access rules keep from us who is connected: no device is known to be away; let the user \
+             subscribe to the first topic, or set `presence = \"none\"`"
+        );
     }
 
     /// Hears what came for slots that were taken over.

@@ -2,6 +2,7 @@
 
 mod broker;
 mod foreign;
+mod presence;
 mod probe;
 mod raw;
 mod tls;

@@ -1,5 +1,6 @@
 //! The transport: MQTT, and what the kit makes of it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use thingcall_core::{DeliverError, Delivery, Problems, Sent, SyncTopic, Transpor
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, KeptMax, NotSent, Probed, Protocol, Said};
 use tracing::warn;
 
-use crate::config::Config;
+use crate::config::{Config, Presence};
 use crate::connection::Connection;
 use crate::mqtt::{Mqtt, Open};
 
@@ -39,6 +40,10 @@ impl Protocol for Mqtt {
 
     fn foreign_kept_max(config: &Config) -> KeptMax {
         KeptMax { replies: config.foreign_replies_kept_max, bytes: config.foreign_replies_kept_bytes_max }
+    }
+
+    fn presence_devices_max(config: &Config) -> Option<NonZeroUsize> {
+        (config.presence == Presence::Emqx).then_some(config.presence_devices_max)
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Connection, Ended> {

@@ -3,6 +3,7 @@
 //! **Invariants:** what is seen of a connection is written down while the connection is held, so nothing of it outlives it.
 //! Nothing here waits.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -10,13 +11,14 @@ use bytes::Bytes;
 use prometheus::Registry;
 use thingcall_alink::{Uplink, glance, names_of_topic};
 use thingcall_core::{
-    DeviceKey, DropReason, Dropped, PeerText, PresenceSink, ReplyIds, ReplySink, Slots, TransportKind, TransportName,
-    UnixMillis,
+    CallMode, Delivery, DeviceKey, DropReason, Dropped, PeerText, Presence, PresenceSink, Qos, ReplyIds, ReplySink,
+    Slots, TransportKind, TransportName, UnixMillis,
 };
 use tracing::debug;
 
 use crate::foreign::{Foreign, KeptMax};
 use crate::metrics::{ConnectResult, ReceivedKind, TransportMetrics, Unacknowledged};
+use crate::presence::{Devices, Session, Told};
 use crate::probe::Probe;
 use crate::section::Keys;
 use crate::standing::Standing;
@@ -37,6 +39,8 @@ pub struct Contact<O> {
     pub slots: Slots,
     presence: Arc<dyn PresenceSink>,
     foreign: Foreign,
+    /// `None` where the broker does not tell of devices.
+    devices: Option<Devices>,
     kind: TransportKind,
     url: String,
     /// Why deliveries do not arrive, where they do not.
@@ -87,6 +91,7 @@ pub(crate) struct Which {
     pub(crate) name: TransportName,
     pub(crate) unacknowledged_max: usize,
     pub(crate) foreign_max: KeptMax,
+    pub(crate) presence_max: Option<NonZeroUsize>,
 }
 
 impl<O: Clone> Contact<O> {
@@ -96,7 +101,7 @@ impl<O: Clone> Contact<O> {
         around: Around,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
-        let Which { kind, name, unacknowledged_max, foreign_max } = which;
+        let Which { kind, name, unacknowledged_max, foreign_max, presence_max } = which;
         let Around { replies, presence, slots } = around;
         let metrics = TransportMetrics::register(registry, name)?;
         metrics.send_queue_limit.set(i64::try_from(keys.send_queue_messages_max.get()).unwrap_or(i64::MAX));
@@ -109,6 +114,7 @@ impl<O: Clone> Contact<O> {
             slots,
             presence,
             foreign: Foreign::register(registry, name, foreign_max)?,
+            devices: presence_max.map(|max| Devices::register(registry, name, max.get())).transpose()?,
             kind,
             url: keys.url.to_owned(),
             standing: Standing::new(format!("there is no connection to {} yet", keys.url)),
@@ -136,6 +142,9 @@ impl<O: Clone> Contact<O> {
     /// Deliveries are refused from now on.
     pub(crate) fn close(&self, why: &str) {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(devices) = &self.devices {
+            devices.forget_all();
+        }
         self.standing.set(Some(format!("no connection to {}: {}", self.url, PeerText::new(why))));
         self.metrics.up.set(0);
         self.unacknowledged.length.set(0);
@@ -209,6 +218,46 @@ impl<O: Clone> Contact<O> {
         });
         let (device, transport) = (device.as_ref(), self.kind);
         self.replies.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
+    }
+
+    /// What the broker told of a device since we connected.
+    pub(crate) fn presence_of(&self, device: &DeviceKey) -> Presence {
+        self.devices.as_ref().map_or(Presence::Unknown, |devices| devices.presence(device))
+    }
+
+    /// Whether a command would reach nobody: its device is away, and nobody keeps it. A broker may keep an asynchronous
+    /// one of QoS 1 in the device's session.
+    pub(crate) fn is_lost_on(&self, delivery: &Delivery) -> bool {
+        let Some(devices) = &self.devices else { return false };
+        let is_kept = delivery.mode == CallMode::Async && delivery.qos == Qos::AtLeastOnce;
+        !is_kept && devices.presence(&delivery.device.key) == Presence::Offline
+    }
+
+    /// The broker says that a connection of this device began.
+    pub fn connected(&self, device: &DeviceKey, session: Session<'_>, address: Option<&str>, at: UnixMillis) {
+        let Some(devices) = &self.devices else { return };
+        devices.count(Told::Connected);
+        self.metrics.received(ReceivedKind::Status);
+        devices.connected(device, session);
+        self.presence.online(device, self.name, address, at);
+    }
+
+    /// The broker says that a connection ended, and where it says so, whose. Of a device of which nothing was heard, that
+    /// tells that it is away only if this was surely its `last` one.
+    pub fn disconnected(&self, device: Option<&DeviceKey>, session: Session<'_>, last: bool, at: UnixMillis) {
+        let Some(devices) = &self.devices else { return };
+        devices.count(Told::Disconnected);
+        self.metrics.received(ReceivedKind::Status);
+        if let Some(device) = devices.disconnected(device, session, last) {
+            self.presence.offline(&device, at);
+        }
+    }
+
+    /// The broker told something of connections that is of no device, or cannot be read.
+    pub fn told_nothing(&self) {
+        if let Some(devices) = &self.devices {
+            devices.count(Told::Other);
+        }
     }
 
     /// What was kept of replies to calls in slots that are held now, with their topics, oldest first.

@@ -16,6 +16,7 @@ mod section;
 
 mod foreign;
 mod metrics;
+mod presence;
 mod probe;
 mod standing;
 
@@ -31,6 +32,7 @@ pub use certificates::{BrokerTls, certificates, no_authorities, of_certificate, 
 pub use contact::{Around, Contact, Found};
 pub use foreign::KeptMax;
 pub use metrics::{ConnectResult, PublishResult, ReceivedKind, TransportMetrics, Unacknowledged};
+pub use presence::{Session as DeviceSession, Told};
 pub use probe::{Probe, Verdict};
 pub use protocol::{Ended, NotSent, Protocol, Session};
 pub use section::{BrokerSection, Keys};

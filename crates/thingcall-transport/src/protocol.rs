@@ -1,6 +1,7 @@
 //! What a transport brings: a client and its topics.
 
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use thingcall_core::{DeliverError, Delivery, Problems, Sent, SyncTopic, TransportKind};
@@ -131,6 +132,12 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     fn foreign_kept_max(config: &Self::Config) -> KeptMax {
         let _ = config;
         KeptMax::default()
+    }
+
+    /// Of how many devices the broker's word is kept, where it tells which are connected ([`Contact::connected`]).
+    fn presence_devices_max(config: &Self::Config) -> Option<NonZeroUsize> {
+        let _ = config;
+        None
     }
 
     /// Connects, and sees to it that what devices answer comes. Dropped where it takes too long.

@@ -52,7 +52,8 @@ impl<P: Protocol> BrokerTransport<P> {
     ) -> Result<Arc<Self>, BrokerStartError> {
         config.check()?;
         let (unacknowledged_max, foreign_max) = (P::unacknowledged_max(&config), P::foreign_kept_max(&config));
-        let which = Which { kind: P::KIND, name, unacknowledged_max, foreign_max };
+        let presence_max = P::presence_devices_max(&config);
+        let which = Which { kind: P::KIND, name, unacknowledged_max, foreign_max, presence_max };
         let contact = Contact::register(which, config.keys(), around, metering)?;
         let protocol = Arc::new(P::new(config, contact)?);
         let stop = CancellationToken::new();
@@ -91,8 +92,8 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
         self.protocol.contact().name
     }
 
-    fn presence(&self, _: &DeviceKey) -> Presence {
-        Presence::Unknown
+    fn presence(&self, device: &DeviceKey) -> Presence {
+        self.protocol.contact().presence_of(device)
     }
 
     fn ready(&self) -> bool {
@@ -114,6 +115,10 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         // Nobody waits any more where the device's answer comes first: then it was sent.
         let mut counted = self.protocol.contact().metrics.publishing(PublishResult::Sent);
+        if self.protocol.contact().is_lost_on(delivery) {
+            counted.ends(PublishResult::Returned);
+            return Err(DeliverError::Offline);
+        }
         let sent = self.protocol.deliver(delivery).await;
         counted.ends(match &sent {
             Ok(Sent::Acked) => PublishResult::Acked,

@@ -163,6 +163,17 @@ impl Config {
         if self.gate.listen.is_some() { brokers.into_iter().filter_map(wrong).collect() } else { Vec::new() }
     }
 
+    /// Whether a transport knows which of its devices are connected.
+    pub(crate) fn tells_of_devices(&self, transport: TransportName) -> bool {
+        let mqtt = self.mqtt.iter().map(|mqtt| (TransportName::MQTT, mqtt));
+        let mqtt = mqtt.chain(self.mqtt_brokers.iter().map(|(name, mqtt)| (*name, mqtt)));
+        let amqp = self.amqp.iter().map(|amqp| (TransportName::AMQP, amqp));
+        let amqp = amqp.chain(self.amqp_brokers.iter().map(|(name, amqp)| (*name, amqp)));
+        let mqtt = mqtt.map(|(name, mqtt)| (name, mqtt.presence != thingcall_mqtt::Presence::None));
+        let amqp = amqp.map(|(name, amqp)| (name, amqp.presence != thingcall_amqp::Presence::None));
+        transport == TransportName::EMBEDDED || mqtt.chain(amqp).any(|(name, tells)| tells && name == transport)
+    }
+
     /// The names of the transports that there will be.
     pub(crate) fn transports(&self) -> Vec<TransportName> {
         let own = [

@@ -1,9 +1,10 @@
 //! `thingcall device ...`: devices in the store, and simulated ones.
 
-use serde_json::{Value, json};
-use thingcall_core::{DeviceName, DeviceRef, NotAName, ProductKey, Secret, TransportName};
+use serde_json::{Map, Value, json};
+use thingcall_core::{DeviceName, DeviceRef, NotAName, Presence, ProductKey, Secret, TransportName};
 use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
 
+use crate::config::Config;
 use crate::output::{self, Listing, Output, moment, second};
 use crate::pages::Pages;
 use crate::running::Running;
@@ -128,7 +129,9 @@ async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> any
         None => store.products().iter().map(|product| product.key.clone()).collect(),
     };
     let mut listing = Listing::new(output, &["DEVICE", "IOTID", "STATE", "LAST SEEN", "NICKNAME"]);
-    let without_secret = |record: &DeviceRecord| members(record, None);
+    let config = place.configuration()?;
+    let without_secret = |record: &DeviceRecord| members(record, None, kept_state(record, &config));
+    let row = |record: &DeviceRecord| row(record, kept_state(record, &config));
     let mut read = listing.page(&[], without_secret, row);
     for product in products {
         let mut pages = Pages::new(&product);
@@ -140,11 +143,11 @@ async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> any
     Ok(())
 }
 
-fn row(record: &DeviceRecord) -> Vec<String> {
+fn row(record: &DeviceRecord, state: &str) -> Vec<String> {
     vec![
         record.device.key.to_string(),
         record.device.iot_id.to_string(),
-        state(record).to_owned(),
+        state.to_owned(),
         record.last_seen_at.map(second).unwrap_or_default(),
         record.nickname.clone().unwrap_or_default(),
     ]
@@ -186,7 +189,7 @@ impl One {
             }
         }
         tool::known(&store).await;
-        print(self.output, &members(&record, None));
+        print(self.output, &members(&record, None, kept_state(&record, &self.place.configuration()?)));
         store.close().await;
         Ok(())
     }
@@ -197,7 +200,11 @@ impl One {
         let record = store.device(&self.device).await;
         store.close().await;
         let record = record?;
-        let mut shown = members(&record, secret.then_some(&record.secret));
+        let state = match running.presence(&self.place, &record.device.key).await {
+            Ok(told) => told_state(&record, &told),
+            Err(_) => kept_state(&record, &self.place.configuration()?),
+        };
+        let mut shown = members(&record, secret.then_some(&record.secret), state);
         // Without a running server there is nothing that it remembers.
         let dropped = running.dropped(&self.place, &record.device.key).await.ok().flatten();
         if let (Value::Object(members), Some(dropped)) = (&mut shown, dropped) {
@@ -215,22 +222,47 @@ fn print(output: Output, members: &Value) {
     }
 }
 
-/// Alibaba's words for a device's state.
-fn state(record: &DeviceRecord) -> &'static str {
+/// Alibaba's words for a device's state, as the store was told it last, and `UNKNOWN` where nobody tells it.
+fn kept_state(record: &DeviceRecord, config: &Config) -> &'static str {
+    state(
+        record,
+        match (record.online, record.came_from) {
+            (true, _) => Presence::Online,
+            (false, Some(transport)) if !config.tells_of_devices(transport) => Presence::Unknown,
+            (false, _) => Presence::Offline,
+        },
+    )
+}
+
+/// The same as the transports of a running server know it: where it is connected, else where its commands would go.
+fn told_state(record: &DeviceRecord, told: &Map<String, Value>) -> &'static str {
+    let is = |word: &Value, presence: Presence| word.as_str() == Some(presence.as_str());
+    let route = record.device.transport.or(record.came_from).and_then(|transport| told.get(transport.as_str()));
+    let mut asked = route.map_or_else(|| told.values().collect::<Vec<_>>(), |word| vec![word]).into_iter();
+    let known = if told.values().any(|word| is(word, Presence::Online)) {
+        Presence::Online
+    } else if asked.all(|word| is(word, Presence::Offline)) {
+        Presence::Offline
+    } else {
+        Presence::Unknown
+    };
+    state(record, known)
+}
+
+fn state(record: &DeviceRecord, known: Presence) -> &'static str {
     match record {
         DeviceRecord { device, .. } if !device.enabled => "DISABLE",
-        DeviceRecord { online: true, .. } => "ONLINE",
-        DeviceRecord { activated_at: None, .. } => "UNACTIVE",
-        DeviceRecord { .. } => "OFFLINE",
+        DeviceRecord { activated_at: None, .. } if known != Presence::Online => "UNACTIVE",
+        DeviceRecord { .. } => known.as_str(),
     }
 }
 
-fn members(record: &DeviceRecord, secret: Option<&Secret>) -> Value {
+fn members(record: &DeviceRecord, secret: Option<&Secret>, state: &str) -> Value {
     let mut members = json!({
         "productKey": record.device.key.product.as_str(),
         "deviceName": record.device.key.name.as_str(),
         "iotId": record.device.iot_id.as_str(),
-        "status": state(record),
+        "status": state,
         "nickname": record.nickname,
         "createdAt": moment(record.created_at),
         "activatedAt": record.activated_at.map(moment),

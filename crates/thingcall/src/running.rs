@@ -7,7 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Method, Request, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thingcall_core::DeviceKey;
 use tokio::time::timeout;
 
@@ -67,6 +67,16 @@ impl Running {
         let path = format!("/devices/{}/{}/dropped", device.product, device.name);
         let (status, body) = ask(self.address(place)?, Method::GET, &path, MEMORY_TIMEOUT).await?;
         Ok((status == StatusCode::OK).then_some(body))
+    }
+
+    /// What each of its transports knows of the device's connection, by its name.
+    ///
+    /// # Errors
+    /// If no server answers there.
+    pub(crate) async fn presence(self, place: &Place, device: &DeviceKey) -> anyhow::Result<Map<String, Value>> {
+        let path = format!("/devices/{}/{}/presence", device.product, device.name);
+        let (_, body) = ask(self.address(place)?, Method::GET, &path, MEMORY_TIMEOUT).await?;
+        Ok(body.as_object().cloned().unwrap_or_default())
     }
 }
 

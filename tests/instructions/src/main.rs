@@ -24,8 +24,16 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const WARM_UP: usize = 300;
 
 /// The parts, in the order in which a call takes them, and the whole.
-const PARTS: [&str; 7] =
-    ["http-acs3", "http-v1", "engine-sync", "engine-async", "check-arguments", "alink-request", "alink-reply"];
+const PARTS: [&str; 8] = [
+    "http-acs3",
+    "http-v1",
+    "engine-sync",
+    "engine-async",
+    "check-arguments",
+    "alink-request",
+    "alink-reply",
+    "alink-glance",
+];
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);

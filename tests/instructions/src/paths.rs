@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use prometheus::Registry as Metering;
-use thingcall_alink::{payload, request_topic};
+use thingcall_alink::{glance, payload, request_topic};
 use thingcall_api::Front;
 use thingcall_api::sign::{self, Signer};
 use thingcall_core::{
@@ -39,6 +39,8 @@ pub(crate) enum Ready {
     AlinkRequest(Delivery),
     /// A device's answer, read.
     AlinkReply(Message),
+    /// An answer to another instance's call, seen to be one.
+    AlinkGlance { slots: Slots, message: Message },
 }
 
 /// Makes everything for so many runs of a part.
@@ -73,6 +75,11 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
             let delivery = delivery(&site)?;
             let topic = request_topic(&delivery, SyncTopic::Rrpc);
             Ready::AlinkReply(site::answer(&delivery, &topic))
+        }
+        "alink-glance" => {
+            let delivery = Delivery { id: CallId::new(5, 12_345_678), ..delivery(&site)? };
+            let topic = request_topic(&delivery, SyncTopic::Rrpc);
+            Ready::AlinkGlance { slots: Slots::alone(0), message: site::answer(&delivery, &topic) }
         }
         _ => bail!("no part of this name"),
     })
@@ -116,6 +123,12 @@ impl Ready {
             Self::AlinkReply(message) => {
                 for _ in 0..calls {
                     black_box(site::read(black_box(message)));
+                }
+            }
+            Self::AlinkGlance { slots, message: (topic, payload) } => {
+                for _ in 0..calls {
+                    let seen = glance(black_box(topic), black_box(payload));
+                    black_box(seen.is_some_and(|seen| seen.is_anothers(|id| slots.holds(id))));
                 }
             }
         }

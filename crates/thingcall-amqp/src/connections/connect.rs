@@ -4,17 +4,21 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
-use lapin::options::ExchangeDeclareOptions;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{FieldTable, LongString, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind, runtime};
+use thingcall_core::PeerText;
 use thingcall_transport::{ConnectResult, Ended};
 use tokio::net::lookup_host;
+use tracing::warn;
 
 use super::Connections;
 use crate::amqp::{Amqp, Links};
 use crate::bindings::Bindings;
+use crate::config::Presence;
+use crate::events::{EVENT_EXCHANGE, EVENT_KEYS};
 use crate::publisher::Publisher;
 use crate::queues::Queues;
 use crate::socket::Socket;
@@ -57,6 +61,9 @@ pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
     let own = format!("thingcall.own.{}.{:08x}", amqp.instance, fastrand::u32(..));
     let own = ShortString::try_new(own).map_err(Ended::refused)?;
     let queues = Queues::open(&channel, &own).await.map_err(ended)?;
+    if config.presence == Presence::Rabbitmq {
+        hear_events(amqp, &reader, &own).await?;
+    }
     let bindings = match config.mqtt_devices {
         true => Some(Bindings::new(reader.create_channel().await.map_err(ended)?, config)),
         false => None,
@@ -107,6 +114,26 @@ async fn connect(amqp: &Amqp, what: &str) -> Result<(Connection, Socket), Ended>
     };
     let connection = Connection::connector(uri, runtime, async move |_, _| take(), properties).await;
     Ok((connection.map_err(not_let_in)?, socket))
+}
+
+/// Binds our own queue to what the broker tells of connections. Where it does not, calls are served all the same.
+async fn hear_events(amqp: &Amqp, reader: &Connection, own: &ShortString) -> Result<(), Ended> {
+    // An error ends the channel.
+    let channel = reader.create_channel().await.map_err(ended)?;
+    for key in EVENT_KEYS {
+        let (queue, exchange) = (own.clone(), EVENT_EXCHANGE.into());
+        let bound = channel.queue_bind(queue, exchange, key.into(), QueueBindOptions::default(), FieldTable::default());
+        if let Err(error) = bound.await {
+            let (transport, why) = (amqp.contact.name, PeerText::new(&error.to_string()).to_string());
+            warn!(
+                %transport, why,
+                "RabbitMQ does not tell who is connected: enable its plugin rabbitmq_event_exchange, on our virtual host, and \
+                 let our user read amq.rabbitmq.event; or set `presence = \"none\"`"
+            );
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 async fn declare_exchanges(amqp: &Amqp, channel: &Channel) -> Result<(), Ended> {

@@ -57,7 +57,7 @@ impl Rabbit {
         let [amqp, amqps, mqtt, epmd, dist] = free_ports();
         certificates(&folder);
         std::fs::write(folder.join("rabbitmq.conf"), config(&folder, [amqp, amqps, mqtt])).unwrap();
-        std::fs::write(folder.join("enabled_plugins"), "[rabbitmq_mqtt].").unwrap();
+        std::fs::write(folder.join("enabled_plugins"), "[rabbitmq_mqtt,rabbitmq_event_exchange].").unwrap();
         std::fs::write(folder.join("env"), "").unwrap();
         std::fs::write(folder.join("definitions.json"), definitions()).unwrap();
         let mut guard = Command::new("sh")

@@ -139,13 +139,12 @@ async fn a_slot_given_back_is_heard_no_more_and_nothing_of_it_is_lost() {
     let mut two = Bench::ready_in(2, rabbit.amqp, &names, |_| {}).await;
     take_over(&two, 5);
     assert_eq!(ids(&[two.reply().await, two.reply().await]), [CallId::new(5, 1); 2]);
-    // And back again.
+    // And back again; what was taken and not acknowledged by then comes once more.
     two.slots.let_go(5);
     two.transport.slots_changed();
     take_over(&one, 5);
     answer(&device, &command).await;
     assert_eq!(one.reply().await.payload_id, Some(CallId::new(5, 1)));
-    assert!(one.told.try_recv().is_err() && two.told.try_recv().is_err());
 }
 
 /// It is stopped, or cut off without a word: the broker keeps its connection until heartbeats are missed.

@@ -58,7 +58,10 @@ pub(super) fn event(polled: Polled) -> Event {
         Polled::Incoming(Packet::SubAck(ack)) => {
             let refused = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
             let codes = ack.return_codes.iter().enumerate();
-            Event::Subscribed { refused: codes.filter(|(_, code)| refused(code)).map(|(at, _)| at).collect() }
+            Event::Subscribed {
+                filters: ack.return_codes.len(),
+                refused: codes.filter(|(_, code)| refused(code)).map(|(at, _)| at).collect(),
+            }
         }
         Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
         Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),

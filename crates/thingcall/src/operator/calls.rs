@@ -8,18 +8,19 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thingcall_core::{DeviceKey, Failure, Outcome, TransportKind};
 use thingcall_engine::{Engine, LastDropped};
 
 use super::{answer, failure};
 use crate::output::moment;
 
-/// `/calls/{id}` and `/devices/{productKey}/{deviceName}/dropped`.
+/// `/calls/{id}` and `/devices/{productKey}/{deviceName}/dropped` and `.../presence`.
 pub(crate) fn routes(engine: Arc<Engine>) -> Router {
     Router::new()
         .route("/calls/{id}", get(calls))
         .route("/devices/{product}/{name}/dropped", get(dropped))
+        .route("/devices/{product}/{name}/presence", get(presence))
         .with_state(engine)
 }
 
@@ -38,6 +39,16 @@ async fn dropped(State(engine): State<Arc<Engine>>, Path((product, name)): Path<
         Some(last) => answer(StatusCode::OK, &dropped_as_json(&last)),
         None => failure(StatusCode::NOT_FOUND, "no message of this device led to nothing, as far as is remembered"),
     }
+}
+
+/// What each transport knows of the device's connection.
+async fn presence(State(engine): State<Arc<Engine>>, Path((product, name)): Path<(String, String)>) -> Response {
+    let (Ok(product), Ok(name)) = (product.parse(), name.parse()) else {
+        return failure(StatusCode::BAD_REQUEST, "right is /devices/PRODUCTKEY/DEVICENAME/presence");
+    };
+    let all = engine.presence(&DeviceKey { product, name }).into_iter();
+    let words: Map<_, _> = all.map(|(transport, known)| (transport.to_string(), known.as_str().into())).collect();
+    answer(StatusCode::OK, &words)
 }
 
 fn as_json(failure: &Failure) -> Value {
