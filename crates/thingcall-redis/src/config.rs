@@ -18,7 +18,7 @@ pub struct Config {
     pub redis_username: Option<String>,
     /// The password.
     pub redis_password: Option<Secret>,
-    /// A file with the password, instead of it.
+    /// A file with the password, where that is not given itself.
     pub redis_password_file: Option<PathBuf>,
     /// Who may vouch for it with `rediss://`; the system's authorities if not given.
     pub redis_ca_file: Option<PathBuf>,
@@ -62,7 +62,10 @@ impl Config {
     }
 
     fn password(&self) -> Result<Option<Secret>, Problem> {
-        let Some(file) = &self.redis_password_file else { return Ok(self.redis_password.clone()) };
+        if self.redis_password.is_some() {
+            return Ok(self.redis_password.clone());
+        }
+        let Some(file) = &self.redis_password_file else { return Ok(None) };
         let right = "a file with the password that this user can read";
         let text = std::fs::read_to_string(file);
         let text = text.map_err(|error| Problem::file("redis_password_file", file, error, right))?;
@@ -132,8 +135,6 @@ impl Section for Config {
                 );
             }
         }
-        let one = self.redis_password.is_none() || self.redis_password_file.is_none();
-        check.must(one, "redis_password_file", "set", "one of redis_password and redis_password_file");
         let named =
             self.redis_username.is_none() || self.redis_password.is_some() || self.redis_password_file.is_some();
         check.must(named, "redis_password", "missing", "a password, since there is a user name");

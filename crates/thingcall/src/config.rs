@@ -20,10 +20,12 @@ use crate::logs::Log;
 mod listeners;
 mod load;
 mod places;
+mod shared;
 mod sources;
 mod words;
 
 pub(crate) use load::{Reading, read};
+pub(crate) use shared::{Shared, SharedBy};
 pub(crate) use sources::{Flag, Found, Place, Problems, Sources};
 pub(crate) use words::list as transports_in_words;
 
@@ -51,6 +53,8 @@ pub(crate) struct Config {
     pub gate: thingcall_gate::Config,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
+    /// What instances that share a store share beside it, and where.
+    pub shared: Shared,
     /// Where plugins come from and what every one of them may.
     pub loader: thingcall_loader::Config,
     /// How plugins are treated, by their names. A plugin needs no section.
@@ -74,7 +78,15 @@ impl Config {
         let mut all = check.into_problems();
         all.extend(self.problems_of_names());
         all.extend(listeners::problems(self));
+        if self.store.url.is_none() {
+            all.extend(self.shared.problems_alone());
+        }
         all
+    }
+
+    /// Whether used nonces are remembered by this process alone, and not longer than it runs.
+    pub(crate) fn remembers_alone(&self) -> bool {
+        self.store.url.is_none() || self.shared.nonces == SharedBy::Local
     }
 
     /// All sections that can be looked at alone, by name.
@@ -85,6 +97,7 @@ impl Config {
             ("broker".to_owned(), &self.broker),
             ("gate".to_owned(), &self.gate),
             ("store".to_owned(), &self.store),
+            ("shared".to_owned(), &self.shared),
             ("loader".to_owned(), &self.loader),
             ("metrics".to_owned(), &self.metrics),
             ("log".to_owned(), &self.log),
@@ -199,6 +212,7 @@ impl Default for Config {
             amqp_brokers: BTreeMap::new(),
             gate: thingcall_gate::Config::default(),
             store: thingcall_store::Config::default(),
+            shared: Shared::default(),
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),
             metrics: Metrics::default(),

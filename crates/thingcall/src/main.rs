@@ -23,6 +23,7 @@ mod results;
 mod running;
 mod serve;
 mod server;
+mod sharing;
 
 mod check;
 mod models;

@@ -3,12 +3,13 @@
 //! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
 //! gives those that wait their answer, and only then takes away what they need.
 
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_api::Front;
+use thingcall_api::{Front, Instances};
 use thingcall_broker::Broker;
 use thingcall_core::{AccessKey, ResultsOutbox, Slots, UnixMillis};
 use thingcall_engine::Engine;
@@ -30,6 +31,7 @@ use crate::preflight::Listeners;
 use crate::readiness::Readiness;
 use crate::reloads::Reloads;
 use crate::results::{self, Publishing, ToRabbit};
+use crate::sharing;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +40,9 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long plugins may take to let go: their calls have ended by then, and the loader gives `destroy` 5 s.
 const PLUGINS_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// How long a start waits for the nonces that instances share; a set that is new begins in the next second.
+const NONCES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A running server.
 pub(crate) struct Server {
@@ -85,7 +90,7 @@ impl Server {
         store.show_metrics(metering)?;
         let (loader, sections) = (config.loader.clone(), config.plugins.clone());
         let plugins = Plugins::begin(loader, sections, &config.data, readiness.conditions(), metering).await?;
-        if before == Before::Another {
+        if before == Before::Another && config.remembers_alone() {
             next_second(claimed_at).await;
         }
         match Self::wire(config, listeners, store, plugins.clone(), (metering, readiness)).await {
@@ -125,13 +130,15 @@ impl Server {
         };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
+        let instances: Instances = Arc::new(|| NonZeroU32::MIN);
         let parts = thingcall_api::FrontParts {
             engine: engine.clone(),
             directory: store.clone(),
             keys: store.clone(),
-            shared: thingcall_api::SharedParts::default(),
+            shared: sharing::parts(&config, readiness.conditions(), instances)?,
         };
         let front = Front::new(config.api.clone(), parts, metering)?;
+        front.begun(NONCES_TIMEOUT).await;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
         let addresses = Addresses {

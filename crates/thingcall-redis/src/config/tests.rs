@@ -47,9 +47,6 @@ fn what_does_not_go_together_is_told() {
     let base = config("redis://h");
     let ca = Config { redis_ca_file: Some("/nowhere".into()), ..base.clone() };
     assert_eq!(keys(&ca), ["redis_ca_file"]);
-    let both =
-        Config { redis_password: Some(Secret::new("a")), redis_password_file: Some("/a".into()), ..base.clone() };
-    assert_eq!(keys(&both), ["redis_password_file"]);
     assert_eq!(keys(&Config { redis_username: Some("u".to_owned()), ..base }), ["redis_password"]);
 }
 
@@ -67,4 +64,6 @@ fn files_that_cannot_be_read_are_told_by_key() {
     let right = Config { redis_password_file: Some(password), ..config("redis://h") };
     assert_eq!(file(&right), [""; 0]);
     assert_eq!(right.password().unwrap().unwrap().expose(), "hello");
+    let both = Config { redis_password: Some(Secret::new("a")), ..right };
+    assert_eq!(both.password().unwrap().unwrap().expose(), "a", "a variable wins over a file");
 }

@@ -71,8 +71,8 @@ fn broken_toml_names_the_line_and_shows_nothing_of_it() {
 /// The sample file; `#key = value` and `#[section]` are keys without a default, `# words` are words.
 const SAMPLE: &str = include_str!("../../../../deploy/thingcall.example.toml");
 
-/// The sample with every such key set. Certificates go with `mqtts://` only, so that is what its `url` says then; and its
-/// broker is another than the embedded one.
+/// The sample with every such key set. Certificates go with `mqtts://` only, so that is what its `url` says then; its broker
+/// is another than the embedded one, and its Redis is used.
 fn everything() -> String {
     let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let lines = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches('#') } else { line });
@@ -81,6 +81,8 @@ fn everything() -> String {
         .join("\n")
         .replace("= \"mqtt://127.0.0.1:1883", "= \"mqtts://127.0.0.1:8884")
         .replace("= \"amqp://", "= \"amqps://")
+        .replace("= \"redis://", "= \"rediss://")
+        .replace("nonces = \"store\"", "nonces = \"redis\"")
 }
 
 #[test]
@@ -132,6 +134,7 @@ fn the_sample_shows_every_key() {
         "gate.emqx",
         "gate.mosquitto",
         "store",
+        "shared",
         "loader",
         "plugins.test-fb",
         "metrics",

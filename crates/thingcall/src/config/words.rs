@@ -12,6 +12,7 @@ const RIGHT: &[(&str, &str)] = &[
     ("enum Version", "\"3.1.1\" or \"5\""),
     ("enum Voucher", "routing_key or user_id"),
     ("enum LogFormat", "auto, text or json"),
+    ("enum SharedBy", "store, redis or local"),
     ("enum Execution", "pool or inline"),
     ("enum Fallback", "fail or built_in"),
     ("transport's name", "the name of a transport: 1 to 32 of A-Z a-z 0-9 - _"),
@@ -31,7 +32,7 @@ const RIGHT: &[(&str, &str)] = &[
 ];
 
 /// What a value holds that is a secret, or has one within.
-const SECRET: &[&str] = &["password", "secret", "users"];
+const SECRET: &[&str] = &["password", "redis_password", "secret", "users"];
 
 /// The problem that a reader's error tells of.
 pub(super) fn problem(error: &ConfigError, root: &Value) -> Problem {
