@@ -137,3 +137,18 @@ async fn a_commit_that_was_made_in_doubt_and_made_again_is_there_once() {
     // Another request's call with that id is another one.
     assert_eq!(bench.open("d1", 1, Qos::AtMostOnce).await, Err(JournalError::IdInUse));
 }
+
+#[tokio::test]
+async fn what_one_instance_hears_of_a_device_another_that_knew_it_tells_too() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let other = bench.other().await;
+    assert!(!told(&other, "d1").await.online, "memory has it");
+    bench.store.online(&key("d1"), TransportName::MQTT, None, UnixMillis(5));
+    bench.store.flush().await;
+    let mut looks = 0;
+    while !told(&other, "d1").await.online {
+        looks += 1;
+        assert!(looks < 1_000, "people are promised a second, and this is ten");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
