@@ -172,3 +172,6 @@ async fn migrate_locked(conn: &mut PgConnection, url: &StoreUrl) -> Result<(), P
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
