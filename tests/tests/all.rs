@@ -49,6 +49,7 @@ mod requests;
 mod sdks;
 mod secrets;
 mod sockets;
+mod taken_over;
 mod tidy;
 mod told;
 mod topics;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use prometheus::Registry;
 use thingcall_core::{Conditions, Instance, LeaseError, Leases, Slots, Weight};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::metrics::Metrics;
@@ -45,7 +46,7 @@ pub struct Keeper {
     own: watch::Receiver<Option<u8>>,
     until: Arc<Mutex<Option<Instant>>>,
     metrics: Arc<Metrics>,
-    task: JoinHandle<()>,
+    task: TaskTracker,
 }
 
 impl Keeper {
@@ -89,8 +90,9 @@ impl Keeper {
         };
         task.rule.taken(lease, Duration::ZERO);
         task.rests_on_it();
-        let task = tokio::spawn(task.run(stop.clone()));
-        Ok(Self { stop, draining, holder, own, until, metrics, task })
+        let tracker = TaskTracker::new();
+        tracker.spawn(task.run(stop.clone()));
+        Ok(Self { stop, draining, holder, own, until, metrics, task: tracker })
     }
 
     /// From now on slots are held, and taken over from instances that died. Returns when the own one is.
@@ -114,10 +116,10 @@ impl Keeper {
     }
 
     /// Holds nothing any more, and gives all slots back: others may have them at once. Within 2 s.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.stop.cancel();
-        // Aborted nowhere, and it must not panic: then the leases end by themselves.
-        let _ended = self.task.await;
+        self.task.close();
+        self.task.wait().await;
     }
 }
 

@@ -1,8 +1,10 @@
 //! The seam between the engine and the record of asynchronous calls.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{
     CallId, Delivery, Device, DeviceKey, Outcome, Reply, ReplyBody, RequestId, Sent, ServiceId, TransportKind,
@@ -75,6 +77,30 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     async fn open_calls(&self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, JournalError>;
+
+    /// The place of the newest record; whatever is accepted from now on has a later one. 0 where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn last_place(&self) -> Result<i64, JournalError>;
+
+    /// The calls with ids in a slot that have not ended and stand at these places, oldest first, at most `max`; after
+    /// everything that was handed over before. Those that a plugin answers are not among them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn open_in_slot(
+        &self,
+        slot: u8,
+        places: RangeInclusive<i64>,
+        max: usize,
+    ) -> Result<Vec<OpenCall>, JournalError>;
+
+    /// Notes on the records at these places that `by` brings their calls on, in place of who accepted them.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn taken_over(&self, places: &[i64], by: &str) -> Result<(), JournalError>;
 }
 
 /// The part of the journal a broker needs: the QoS 1 commands a device has not acknowledged.
@@ -227,6 +253,28 @@ pub struct Record {
     pub acked_at: Option<UnixMillis>,
     /// When it ended.
     pub ended_at: Option<UnixMillis>,
+    /// Who brought it on, if not who accepted it.
+    pub taken_over: Option<TakenOver>,
+}
+
+/// A call that has not ended, for who brings it on in place of whoever accepted it.
+#[derive(Debug, Clone)]
+pub struct OpenCall {
+    /// Its place in the journal: the order in which calls were accepted, of one instance at least.
+    pub place: i64,
+    /// What is known of it.
+    pub record: Record,
+    /// What its device gets in place of the Alink request, where it speaks its own bytes.
+    pub raw: Option<Bytes>,
+}
+
+/// Who brought a call on in place of whoever accepted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOver {
+    /// The instance's name.
+    pub by: String,
+    /// When it did.
+    pub at: UnixMillis,
 }
 
 /// Why the journal refused.

@@ -59,7 +59,8 @@ pub use failure::{FailedAt, Failure};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{
-    Completion, Ending, Journal, JournalEntry, JournalError, Outbox, Record, RecordState, UnwrittenReply,
+    Completion, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Record, RecordState, TakenOver,
+    UnwrittenReply,
 };
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use look_up::{LookUp, LookUpFailed, LookedUp};

@@ -1,8 +1,12 @@
 //! A journal that keeps nothing.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 
-use crate::{CallId, Completion, DeviceKey, Ending, Journal, JournalEntry, JournalError, Record, Sent, TransportKind};
+use crate::{
+    CallId, Completion, DeviceKey, Ending, Journal, JournalEntry, JournalError, OpenCall, Record, Sent, TransportKind,
+};
 
 /// For whoever makes synchronous calls only: an asynchronous one is refused before anything leaves for its device.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,5 +34,17 @@ impl Journal for NoJournal {
 
     async fn open_calls(&self, _: &DeviceKey, _: usize) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
+    }
+
+    async fn last_place(&self) -> Result<i64, JournalError> {
+        Ok(0)
+    }
+
+    async fn open_in_slot(&self, _: u8, _: RangeInclusive<i64>, _: usize) -> Result<Vec<OpenCall>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn taken_over(&self, _: &[i64], _: &str) -> Result<(), JournalError> {
+        Ok(())
     }
 }

@@ -170,6 +170,16 @@ impl Engine {
         self.pending.lease_lost();
     }
 
+    /// How many calls are under way.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether no new calls are taken any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.running.is_closed()
+    }
+
     /// Notes that a call runs, until the token is dropped.
     pub(crate) fn enter(&self) -> Result<TaskTrackerToken, CallError> {
         // The token first: a drain that begins now waits for it.

@@ -34,6 +34,7 @@ mod failures;
 mod late;
 mod raw;
 mod replies;
+mod take_over;
 mod translations;
 
 #[cfg(test)]
@@ -46,3 +47,4 @@ pub use dropped::LastDropped;
 pub use engine::{Engine, EngineParts};
 pub use invoke::Invoked;
 pub use metrics::Stage;
+pub use take_over::TakeOver;

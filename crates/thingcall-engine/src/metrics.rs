@@ -46,6 +46,16 @@ pub(crate) enum ReplyResult {
     Overloaded,
 }
 
+/// What became of a call that somebody else accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Brought {
+    /// Its command left.
+    Sent,
+    /// It ended: it cannot reach its device, or must not be sent again.
+    Ended,
+}
+
 /// Which text a check was of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -108,6 +118,7 @@ pub(crate) struct Metrics {
     violations: EnumMap<Checked, EnumMap<ViolationKind, IntCounter>>,
     repairs: EnumMap<Repair, IntCounter>,
     payload_bytes: EnumMap<Direction, Histogram>,
+    brought: EnumMap<Brought, IntCounter>,
 }
 
 impl Metrics {
@@ -163,6 +174,11 @@ impl Metrics {
                 ["reason"],
             )?,
             payload_bytes: make.histograms("payload_bytes", "Size of a message", PAYLOAD_BYTES, ["direction"])?,
+            brought: make.counters(
+                "taken_over_calls_total",
+                "Asynchronous calls that were accepted elsewhere, or before a restart, and that did not just wait",
+                ["result"],
+            )?,
         })
     }
 
@@ -197,6 +213,11 @@ impl Metrics {
     /// A late reply came this long after its call ended.
     pub(crate) fn late_by(&self, by: Duration) {
         self.lateness.observe(by.as_secs_f64());
+    }
+
+    /// A call that somebody else accepted was brought on so.
+    pub(crate) fn brought(&self, how: Brought) {
+        self.brought[how].inc();
     }
 
     /// A text does not fit the model.

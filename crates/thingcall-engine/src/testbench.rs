@@ -72,16 +72,17 @@ struct Wire {
     answering: Arc<Replier>,
     delivered: Arc<Mutex<Vec<CallId>>>,
     arrived: Arc<Notify>,
+    way: (TransportKind, TransportName),
 }
 
 #[async_trait]
 impl Transport for Wire {
     fn kind(&self) -> TransportKind {
-        TransportKind::Embedded
+        self.way.0
     }
 
     fn name(&self) -> TransportName {
-        TransportName::EMBEDDED
+        self.way.1
     }
     fn presence(&self, _: &DeviceKey) -> Presence {
         Presence::Online
@@ -183,9 +184,26 @@ pub(crate) fn bench_with(
 
 /// The same, with handlers beside the built-in one.
 pub(crate) fn bench_handled(
-    (config, settings): (Config, ProductSettings),
+    settings: (Config, ProductSettings),
     handlers: Arc<dyn Handlers>,
     behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+) -> Bench {
+    bench_by((TransportKind::Embedded, TransportName::EMBEDDED), settings, handlers, Box::new(behaviour))
+}
+
+/// The same, behind an external broker.
+pub(crate) fn bench_behind_a_broker(
+    behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
+) -> Bench {
+    let way = (TransportKind::Mqtt, TransportName::MQTT);
+    bench_by(way, Default::default(), Arc::new(BuiltInOnly), Box::new(behaviour))
+}
+
+fn bench_by(
+    by: (TransportKind, TransportName),
+    (config, settings): (Config, ProductSettings),
+    handlers: Arc<dyn Handlers>,
+    behaviour: Behaviour,
 ) -> Bench {
     let product = Product {
         key: "pk1".parse().unwrap(),
@@ -205,8 +223,13 @@ pub(crate) fn bench_handled(
     let engine = Engine::new(config, parts, &metering).unwrap();
     let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
-    let behaviour = Box::new(behaviour);
-    engine.attach(Arc::new(Wire { behaviour, answering, delivered: delivered.clone(), arrived: arrived.clone() }));
+    engine.attach(Arc::new(Wire {
+        behaviour,
+        answering,
+        delivered: delivered.clone(),
+        arrived: arrived.clone(),
+        way: by,
+    }));
     Bench { engine, registry, journal, slots, delivered, arrived, metering }
 }
 
@@ -247,8 +270,13 @@ impl Bench {
 
     /// An open call from before a restart.
     pub(crate) fn keep(&self, id: CallId) {
+        self.keep_at(id, Qos::AtMostOnce);
+    }
+
+    /// The same, of this quality.
+    pub(crate) fn keep_at(&self, id: CallId, qos: Qos) {
         let service = "SetScene".parse().unwrap();
-        self.journal.put(testing::entry(&Arc::new(registered()), id, &service, Qos::AtMostOnce)).unwrap();
+        self.journal.put(testing::entry(&Arc::new(registered()), id, &service, qos)).unwrap();
     }
 
     /// A request as a front makes it.

@@ -6,4 +6,5 @@ mod handlers;
 mod look_ups;
 mod raw;
 mod synchronous;
+mod take_over;
 mod topics;

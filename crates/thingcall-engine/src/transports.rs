@@ -30,6 +30,12 @@ impl Transports {
         self.attached.write().unwrap_or_else(PoisonError::into_inner).push(transport);
     }
 
+    /// Whether devices are reached through the embedded broker alone.
+    pub(crate) fn only_embedded(&self) -> bool {
+        let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
+        !attached.is_empty() && attached.iter().all(|transport| transport.kind() == TransportKind::Embedded)
+    }
+
     /// Tells all of them that other slots are held than before.
     pub(crate) fn slots_changed(&self) {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner).clone();

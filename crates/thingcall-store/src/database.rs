@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, Lease, ProductKey,
-    Record, ReplyBody, Secret, TransportName, UnixMillis,
+    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, Lease, OpenCall,
+    ProductKey, Record, ReplyBody, Secret, TransportName, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Product};
 
@@ -51,6 +52,12 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
 
     /// The records of a request, newest first. Looks at all records: for who asks now and then.
     async fn records_of_request(&self, request_id: &str) -> Result<Vec<Record>, Failure>;
+
+    /// The place of the newest record; 0 where there is none.
+    async fn last_place(&self) -> Result<i64, Failure>;
+
+    /// The calls of a slot that have not ended, that no plugin answers and that stand at these places, oldest first.
+    async fn open_in_slot(&self, slot: u8, places: RangeInclusive<i64>, max: usize) -> Result<Vec<OpenCall>, Failure>;
 
     /// The oldest results that are due, in the order in which their calls ended.
     async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure>;
@@ -158,6 +165,9 @@ pub(crate) trait Tx: Send {
 
     /// Ends the open calls of devices that are gone.
     async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<(), Failure>;
+
+    /// Notes who brings the calls at these places on.
+    async fn take_over(&mut self, places: &[i64], by: &str, at: UnixMillis) -> Result<(), Failure>;
 
     /// Drops up to `count` of the oldest records that wait for no device, beginning after the record `after`. Returns
     /// how many were dropped and where to begin next.

@@ -1,20 +1,23 @@
 //! The journal and the outbox, as the engine and the broker see them: everything is handed to the writer.
 //!
-//! **Invariant:** nothing here touches the database but `find`. What is handed over is written in the order it was handed over
+//! **Invariant:** nothing here touches the database but what reads it, and the note of a take-over. What is handed over is written in the order it was handed over
 //! in, as far as the order matters.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outbox, Record, Sent,
-    TransportKind, UnixMillis,
+    CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Record,
+    Sent, TransportKind, UnixMillis,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use crate::Store;
 use crate::calls::{CallKey, End, Noted};
+use crate::failure::{Failure, Stop};
+use crate::shared::WriteSide;
 use crate::writer::{Listing, Opening, Reading, Write};
 
 #[async_trait]
@@ -70,6 +73,36 @@ impl Journal for Store {
         self.queue().send(Write::List(listing)).await.map_err(|_| closed())?;
         read.await.unwrap_or_else(|_| Err(closed()))
     }
+
+    async fn last_place(&self) -> Result<i64, JournalError> {
+        self.shared().reads.last_place().await.map_err(|problem| JournalError::Store(problem.to_string()))
+    }
+
+    async fn open_in_slot(
+        &self,
+        slot: u8,
+        places: RangeInclusive<i64>,
+        max: usize,
+    ) -> Result<Vec<OpenCall>, JournalError> {
+        // What was handed over before is written first; what was not can be read beside the writer.
+        let (done, flushed) = oneshot::channel();
+        self.queue().send(Write::Flush(done)).await.map_err(|_| closed())?;
+        flushed.await.map_err(|_| closed())?;
+        let found = self.shared().reads.open_in_slot(slot, places, max).await;
+        found.map_err(|problem| JournalError::Store(problem.to_string()))
+    }
+
+    async fn taken_over(&self, places: &[i64], by: &str) -> Result<(), JournalError> {
+        let mut side = self.shared().write.lock().await;
+        let noted = take_over(&mut side, places, by).await;
+        self.shared().ended(&mut side, noted.map_err(Stop::Failed))
+    }
+}
+
+async fn take_over(side: &mut WriteSide, places: &[i64], by: &str) -> Result<(), Failure> {
+    let mut tx = side.conn.begin().await?;
+    tx.take_over(places, by, UnixMillis::now()).await?;
+    tx.commit().await
 }
 
 impl Store {

@@ -42,6 +42,7 @@ mod changes;
 mod directory;
 mod dismissed;
 mod keys;
+mod leases;
 mod presence;
 mod random;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    AccessKey, Args, CallMode, Delivery, Device, EndedCall, IotId, Outcome, ProductKey, Qos, Record, ResultShape,
-    Secret, TransportName, UnixMillis,
+    AccessKey, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos, Record,
+    ResultShape, Secret, TakenOver, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
@@ -119,7 +119,19 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
         sent_at: maybe_time(row, "sent_at")?,
         acked_at: maybe_time(row, "acked_at")?,
         ended_at: maybe_time(row, "ended_at")?,
+        taken_over: taken_over(row)?,
     })
+}
+
+fn taken_over(row: &impl Columns) -> Result<Option<TakenOver>, sqlx::Error> {
+    let (by, at) = (row.maybe_text("taken_over_by")?, maybe_time(row, "taken_over_at")?);
+    Ok(by.zip(at).map(|(by, at)| TakenOver { by: by.to_owned(), at }))
+}
+
+/// A call that has not ended, with the column `device_enabled` as for [`record`].
+pub(crate) fn open_call(row: &impl Columns) -> Result<OpenCall, sqlx::Error> {
+    let raw = row.maybe_bytes("raw")?.map(|bytes| bytes.to_vec().into());
+    Ok(OpenCall { place: row.number("seq")?, record: record(row)?, raw })
 }
 
 /// The result of a call that ended.

@@ -14,12 +14,13 @@ mod room;
 mod trouble;
 mod tx;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
-use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, ProductKey, Record};
+use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, ProductKey, Record};
 
 use crate::database::{Database, Slots, WriteConnection};
 use crate::failure::Failure;
@@ -77,6 +78,14 @@ impl Database for Sqlite {
 
     async fn records_of_request(&self, request_id: &str) -> Result<Vec<Record>, Failure> {
         records::of_request(&self.reads, request_id).await.map_err(failure)
+    }
+
+    async fn last_place(&self) -> Result<i64, Failure> {
+        records::last_place(&self.reads).await.map_err(failure)
+    }
+
+    async fn open_in_slot(&self, slot: u8, places: RangeInclusive<i64>, max: usize) -> Result<Vec<OpenCall>, Failure> {
+        records::open_in_slot(&self.reads, slot, &places, max).await.map_err(failure)
     }
 
     /// All slots are this one server's.

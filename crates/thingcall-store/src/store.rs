@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
-use thingcall_core::{Conditions, Weight};
+use thingcall_core::{Conditions, Leases, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -16,10 +16,12 @@ use crate::devices::Devices;
 use crate::dismissed::{Dismissals, Dismissed};
 use crate::health::Health;
 use crate::held::Held;
+use crate::leases::Noted;
 use crate::metrics::Metrics;
 use crate::open::OpenError;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
+use crate::postgres::{PostgresError, PostgresLeases};
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
 use crate::writer::{self, Write};
@@ -168,6 +170,15 @@ impl Store {
         drop(side);
         self.shared.health.follow(conditions.add("store", Weight::Required));
         Ok(before)
+    }
+
+    /// Where the servers of this store lease their slots; `None` where one has it alone.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used.
+    pub fn leases(&self) -> Result<Option<Arc<dyn Leases>>, PostgresError> {
+        let Some(leases) = PostgresLeases::of(&self.shared.config)? else { return Ok(None) };
+        Ok(Some(Arc::new(Noted { leases, shared: self.shared.clone() })))
     }
 
     /// No device is online: whoever would know otherwise has just started.

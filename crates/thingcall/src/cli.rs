@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Found;
 use crate::exit::WrongUse;
-use crate::{call, check, demo, device, explain, key, output, plugin, product, serve, store, strangers};
+use crate::{call, check, demo, device, explain, instances, key, output, plugin, product, serve, store, strangers};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -51,6 +51,8 @@ enum Command {
     Store(store::Command),
     /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
+    /// The servers that share a store, and whether they run the same plugins
+    Instances(instances::Args),
 }
 
 /// Reads the command line. Help and the version are printed, and end the program.
@@ -99,6 +101,7 @@ impl Cli {
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
             Command::Explain(args) => explain::run(args).await,
+            Command::Instances(args) => instances::run(args).await.map(success),
         }
     }
 }

@@ -17,6 +17,7 @@ use thingcall_transport::BrokerSection;
 
 use crate::logs::Log;
 
+mod instance;
 mod listeners;
 mod load;
 mod places;
@@ -24,6 +25,7 @@ mod shared;
 mod sources;
 mod words;
 
+pub(crate) use instance::{INSTANCE_NAME_CHARS_MAX, Named, is_of_instance_name};
 pub(crate) use load::{Reading, read};
 pub(crate) use shared::{Shared, SharedBy};
 pub(crate) use sources::{Flag, Found, Place, Problems, Sources};
@@ -37,6 +39,8 @@ pub(crate) struct Config {
     pub data: PathBuf,
     /// The HTTP front.
     pub api: thingcall_api::Config,
+    /// What this server is called among those that share its store.
+    pub instance: Named,
     /// The path of calls.
     pub engine: thingcall_engine::Config,
     /// The embedded MQTT broker.
@@ -93,6 +97,7 @@ impl Config {
     pub(crate) fn sections(&self) -> Vec<(String, &dyn Section)> {
         let mut all: Vec<(String, &dyn Section)> = vec![
             ("api".to_owned(), &self.api),
+            ("instance".to_owned(), &self.instance),
             ("engine".to_owned(), &self.engine),
             ("broker".to_owned(), &self.broker),
             ("gate".to_owned(), &self.gate),
@@ -204,6 +209,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from("thingcall-data"),
             api: thingcall_api::Config::default(),
+            instance: Named::default(),
             engine: thingcall_engine::Config::default(),
             broker: thingcall_broker::Config::default(),
             mqtt: None,

@@ -221,6 +221,9 @@ pub(crate) fn timeline(record: &Record) -> String {
         "the device acknowledged the message"
     };
     event(record.acked_at, acked);
+    let by = record.taken_over.as_ref().map(|taken| taken.by.as_str()).unwrap_or_default();
+    let taken = format!("taken over by {by}, since whoever accepted it had ended");
+    event(record.taken_over.as_ref().map(|taken| taken.at), &taken);
     event(record.ended_at, &ending(record));
     if record.state != RecordState::Ended {
         lines.push(format!("  {}", waiting(record)));
@@ -274,6 +277,8 @@ fn as_json(record: &Record) -> Value {
         "sentAt": record.sent_at.map(moment),
         "ackedAt": record.acked_at.map(moment),
         "endedAt": record.ended_at.map(moment),
+        "takenOverBy": record.taken_over.as_ref().map(|taken| &taken.by),
+        "takenOverAt": record.taken_over.as_ref().map(|taken| moment(taken.at)),
     })
 }
 

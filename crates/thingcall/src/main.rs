@@ -31,6 +31,7 @@ mod tool;
 
 mod device;
 mod explain;
+mod instances;
 mod key;
 mod product;
 mod simulate;
@@ -40,6 +41,7 @@ mod client;
 
 mod brokers;
 mod demo;
+mod instance;
 
 mod plugin;
 

@@ -20,6 +20,7 @@ use thingcall_loader::{LoadError, Loaded};
 use crate::reloads::Reloads;
 
 pub(crate) mod calls;
+pub(crate) mod instance;
 
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].
 pub(crate) const HEADER: &str = "x-thingcall";

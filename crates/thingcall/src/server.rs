@@ -11,7 +11,7 @@ use std::time::Duration;
 use prometheus::Registry as Metering;
 use thingcall_api::{Front, Instances};
 use thingcall_broker::Broker;
-use thingcall_core::{AccessKey, ResultsOutbox, Slots, UnixMillis};
+use thingcall_core::{AccessKey, ResultsOutbox, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
+use crate::instance::{self, Membership};
 use crate::observe::Observed;
 use crate::operator;
 use crate::output;
@@ -59,6 +60,7 @@ pub(crate) struct Server {
     /// The access key made at this start, if there was none.
     pub first_key: Option<AccessKey>,
     plugins: Arc<Plugins>,
+    membership: Arc<Membership>,
     brokers: Brokers,
     publishing: Option<Publishing>,
     observed: Observed,
@@ -88,15 +90,22 @@ impl Server {
         let before = store.claim(readiness.conditions()).await?;
         let claimed_at = UnixMillis::now();
         store.show_metrics(metering)?;
+        let me = instance::describe(&config, listeners.api.local_addr()?, listeners.metrics.local_addr()?);
+        let membership = Membership::begin(me, &config, &store, readiness.conditions(), metering).await?;
+        let membership = Arc::new(membership);
         let (loader, sections) = (config.loader.clone(), config.plugins.clone());
         let plugins = Plugins::begin(loader, sections, &config.data, readiness.conditions(), metering).await?;
         if before == Before::Another && config.remembers_alone() {
             next_second(claimed_at).await;
         }
-        match Self::wire(config, listeners, store, plugins.clone(), (metering, readiness)).await {
+        let shared = (store, plugins.clone(), membership.clone());
+        match Self::wire(config, listeners, shared, (metering, readiness)).await {
             Ok(server) => Ok(server),
-            Err(error) if let_go(&plugins).await => Err(error),
             Err(error) => {
+                membership.leave().await;
+                if let_go(&plugins).await {
+                    return Err(error);
+                }
                 output::note(format_args!("thingcall: {error:#}"));
                 thingcall_loader::exit_at_once(1)
             }
@@ -106,17 +115,15 @@ impl Server {
     async fn wire(
         config: Config,
         Listeners { api, metrics, gate, embedded }: Listeners,
-        store: Arc<Store>,
-        plugins: Arc<Plugins>,
+        (store, plugins, membership): (Arc<Store>, Arc<Plugins>, Arc<Membership>),
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
         let handlers = plugins.clone();
-        let slots = Slots::alone(config.engine.instance_slot.unwrap_or(0));
         let parts = thingcall_engine::EngineParts {
             registry: store.clone(),
             journal: store.clone(),
             handlers,
-            slots: slots.clone(),
+            slots: membership.slots().clone(),
         };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
@@ -124,7 +131,7 @@ impl Server {
             config: &config,
             store: &store,
             engine: &engine,
-            slots: &slots,
+            slots: membership.slots(),
             metering,
             readiness: &readiness,
         };
@@ -139,7 +146,7 @@ impl Server {
         };
         let front = Front::new(config.api.clone(), parts, metering)?;
         front.begun(NONCES_TIMEOUT).await;
-        let observed = observe(readiness.clone(), (&engine, &store, &plugins), metering)?;
+        let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
         let addresses = Addresses {
             api: api.local_addr()?,
@@ -150,15 +157,12 @@ impl Server {
         };
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
+        membership.serve(&engine, &store, &plugins).await?;
         readiness.serves();
         Ok(Self {
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: front.serve(api),
-            metrics: observed.serve(
-                metrics,
-                &config.metrics,
-                operator::routes(reloads.clone()).merge(operator::calls::routes(engine.clone())),
-            ),
+            metrics: observed.serve(metrics, &config.metrics, asked(&reloads, &engine, &membership)),
             store,
             engine,
             left: Leaving::start(&config.data, &addresses),
@@ -166,6 +170,7 @@ impl Server {
             reloads,
             first_key,
             plugins,
+            membership,
             brokers,
             publishing,
             observed,
@@ -181,6 +186,7 @@ impl Server {
     /// for at most `within`, and closes everything.
     pub(crate) async fn stop(self, ready_pause: Duration, within: Duration) -> Stopped {
         self.observed.drain();
+        self.membership.drain();
         sleep(ready_pause).await;
         self.front.drain();
         let left = self.engine.drain(within).await;
@@ -198,6 +204,9 @@ impl Server {
         }
         self.brokers.stop(CLOSE_TIMEOUT).await;
         let destroyed = let_go(&self.plugins).await;
+        // What is written of this instance's calls is in the store before others may have its slots.
+        self.store.flush().await;
+        self.membership.leave().await;
         // Before the store, whose lock keeps the next server away.
         drop(self.left);
         self.store.close().await;
@@ -260,16 +269,23 @@ async fn publish(brokers: &Brokers, store: &Arc<Store>, metering: &Metering) -> 
     Ok(Some(results::start(store.clone(), sink, metering).await?))
 }
 
+/// What an operator may ask.
+fn asked(reloads: &Arc<Reloads>, engine: &Arc<Engine>, membership: &Arc<Membership>) -> axum::Router {
+    let calls = operator::calls::routes(engine.clone());
+    operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
+}
+
 fn observe(
     readiness: Readiness,
-    (engine, store, plugins): (&Arc<Engine>, &Arc<Store>, &Arc<Plugins>),
+    (engine, store, plugins, membership): (&Arc<Engine>, &Arc<Store>, &Arc<Plugins>, &Arc<Membership>),
     metering: &Metering,
 ) -> Result<Observed, prometheus::Error> {
-    let (engine, store, plugins) = (engine.clone(), store.clone(), plugins.clone());
+    let (engine, store, plugins, membership) = (engine.clone(), store.clone(), plugins.clone(), membership.clone());
     let refresh = move || {
         engine.refresh_metrics();
         store.refresh_metrics();
         plugins.refresh_metrics();
+        membership.refresh_metrics();
     };
     Observed::new(metering.clone(), readiness, Box::new(refresh))
 }

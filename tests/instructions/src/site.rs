@@ -1,5 +1,6 @@
 //! One product, one device and one key in memory, and a device that answers at once.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use thingcall_alink::{Uplink, payload, request_topic, uplink};
 use thingcall_core::{
     AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceName, DeviceRef, Ending, IotId,
-    Journal, JournalEntry, JournalError, Keys, LookUp, Presence, ProductKey, Record, ReplySink, Secret, Sent,
+    Journal, JournalEntry, JournalError, Keys, LookUp, OpenCall, Presence, ProductKey, Record, ReplySink, Secret, Sent,
     SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_engine::Engine;
@@ -91,6 +92,15 @@ impl Journal for Site {
     }
     async fn open_calls(&self, _: &DeviceKey, _: usize) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
+    }
+    async fn last_place(&self) -> Result<i64, JournalError> {
+        Ok(0)
+    }
+    async fn open_in_slot(&self, _: u8, _: RangeInclusive<i64>, _: usize) -> Result<Vec<OpenCall>, JournalError> {
+        Ok(Vec::new())
+    }
+    async fn taken_over(&self, _: &[i64], _: &str) -> Result<(), JournalError> {
+        Ok(())
     }
 }
 

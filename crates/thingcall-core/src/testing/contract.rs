@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{end_all, entry, reply};
 use crate::{
-    CallId, Completion, Device, Ending, Journal, JournalEntry, JournalError, MalformedReply, Outbox, Outcome, Qos,
-    Record, RecordState, Reply, Sent, ServiceId, TransportKind,
+    CallId, Completion, Device, Ending, Journal, JournalEntry, JournalError, MalformedReply, OpenCall, Outbox, Outcome,
+    Qos, Record, RecordState, Reply, Sent, ServiceId, TransportKind,
 };
 
 /// An empty journal, and the two devices that are registered where it looks for them.
@@ -36,6 +36,9 @@ pub async fn assert_journal(make: impl AsyncFn() -> UnderTest) {
     a_reply_after_the_end_is_kept_beside_it(make().await).await;
     notes_on_calls_that_are_not_open_do_nothing(make().await).await;
     open_calls_are_told_oldest_first(make().await).await;
+    open_calls_of_a_slot_are_told_by_their_places(make().await).await;
+    what_was_handed_over_before_is_seen_of_a_slot(make().await).await;
+    who_brings_a_call_on_stands_in_its_record(make().await).await;
     the_outbox_tells_what_waits_in_order(make().await).await;
     a_command_waits_until_it_is_taken_or_over(make().await).await;
 }
@@ -255,6 +258,58 @@ async fn open_calls_are_told_oldest_first(at: UnderTest) {
     at.sent(7, TransportKind::Plugin, Sent::Sent);
     assert_eq!(at.open_ids(10).await, [9, 5]);
     assert_eq!(at.open_ids(1).await, [9]);
+}
+
+async fn open_calls_of_a_slot_are_told_by_their_places(at: UnderTest) {
+    let ours = [CallId::new(5, 0), CallId::new(5, 7), CallId::new(5, u32::MAX)];
+    let others = [CallId::new(4, u32::MAX), CallId::new(6, 0)];
+    assert_eq!(at.journal.last_place().await, Ok(0));
+    for id in ours.iter().chain(&others) {
+        let raw = Some(vec![0, 1, 255].into());
+        let mut entry = entry(at.device(), *id, &service(), Qos::AtLeastOnce);
+        entry.delivery.raw = raw;
+        assert_eq!(at.journal.open(entry).await, Ok(()));
+    }
+    let last = at.journal.last_place().await.expect("it can be read");
+    let later = CallId::new(5, 8);
+    assert_eq!(at.journal.open(entry(at.other(), later, &service(), Qos::AtMostOnce)).await, Ok(()));
+    let told = async |places, max| at.journal.open_in_slot(5, places, max).await.expect("it can be read");
+    let ids = |calls: &[OpenCall]| calls.iter().map(|call| call.record.id).collect::<Vec<_>>();
+
+    let all = told(1..=i64::MAX, 9).await;
+    assert_eq!(ids(&all), [ours.as_slice(), &[later]].concat());
+    let raw = all.first().and_then(|call| call.raw.as_deref());
+    assert_eq!(raw, Some([0, 1, 255].as_slice()));
+    let first = told(1..=last, 2).await;
+    let page_end = first.last().expect("two").place;
+    assert_eq!(ids(&first), ours.get(..2).expect("three"));
+    assert_eq!(ids(&told(page_end + 1..=last, 2).await), ours.get(2..).expect("three"), "none that came later");
+}
+
+async fn what_was_handed_over_before_is_seen_of_a_slot(at: UnderTest) {
+    at.opened(&[1, 2, 3, 4, 5], Qos::AtLeastOnce).await;
+    at.sent(1, TransportKind::Mqtt, Sent::Sent);
+    at.sent(2, TransportKind::Amqp, Sent::Acked);
+    at.failed(3, Outcome::Cancelled, "gone");
+    let did = end_all(&*at.journal, vec![reply(at.device(), id(4), 200)]);
+
+    let open = at.journal.open_in_slot(0, 1..=i64::MAX, usize::MAX).await.expect("it can be read");
+
+    let states: Vec<_> = open.iter().map(|call| (call.record.id.as_u32(), call.record.state)).collect();
+    assert_eq!(states, [(1, RecordState::Sent), (2, RecordState::Acked), (5, RecordState::Queued)]);
+    assert_eq!(did.try_iter().count(), 1);
+}
+
+async fn who_brings_a_call_on_stands_in_its_record(at: UnderTest) {
+    at.opened(&[1, 2], Qos::AtLeastOnce).await;
+    let open = at.journal.open_in_slot(0, 1..=i64::MAX, 1).await.expect("it can be read");
+    let places: Vec<_> = open.iter().map(|call| call.place).collect();
+    for by in ["first", "second"] {
+        assert_eq!(at.journal.taken_over(&places, by).await, Ok(()));
+    }
+    assert_eq!(at.journal.taken_over(&[], "nobody").await, Ok(()));
+    let by = async |number| at.record(number).await.taken_over.map(|taken| taken.by);
+    assert_eq!((by(1).await, by(2).await), (Some("second".to_owned()), None));
 }
 
 async fn the_outbox_tells_what_waits_in_order(at: UnderTest) {

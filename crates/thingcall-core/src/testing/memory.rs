@@ -1,12 +1,13 @@
 //! A journal that forgets everything when it is dropped, and never waits.
 
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::{
-    CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outbox, Outcome, Qos, Record,
-    RecordState, Reply, ReplyBody, Sent, TransportKind, UnixMillis, UnwrittenReply,
+    CallId, Completion, Delivery, DeviceKey, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Outcome,
+    Qos, Record, RecordState, Reply, ReplyBody, Sent, TakenOver, TransportKind, UnixMillis, UnwrittenReply,
 };
 
 /// The journal.
@@ -88,6 +89,7 @@ impl Page {
             sent_at: None,
             acked_at: None,
             ended_at: None,
+            taken_over: None,
         };
         if let Some(body) = answer {
             end(&mut record, body.outcome());
@@ -205,6 +207,34 @@ impl Journal for MemoryJournal {
         let open = pages.iter().filter(|page| page.is_open(device, page.record.id));
         let open = open.filter(|page| page.record.transport != Some(TransportKind::Plugin));
         Ok(open.take(max).map(|page| page.record.clone()).collect())
+    }
+
+    async fn last_place(&self) -> Result<i64, JournalError> {
+        Ok(i64::try_from(self.pages().len()).unwrap_or(i64::MAX))
+    }
+
+    async fn open_in_slot(
+        &self,
+        slot: u8,
+        places: RangeInclusive<i64>,
+        max: usize,
+    ) -> Result<Vec<OpenCall>, JournalError> {
+        let pages = self.pages();
+        let placed = (1..).zip(&*pages).filter(|(place, page)| places.contains(place) && page.record.id.slot() == slot);
+        let open = placed.filter(|(_, page)| {
+            page.record.state != RecordState::Ended && page.record.transport != Some(TransportKind::Plugin)
+        });
+        let open =
+            open.map(|(place, page)| OpenCall { place, record: page.record.clone(), raw: page.delivery.raw.clone() });
+        Ok(open.take(max).collect())
+    }
+
+    async fn taken_over(&self, places: &[i64], by: &str) -> Result<(), JournalError> {
+        let at = UnixMillis::now();
+        for (_, page) in (1..).zip(&mut *self.pages()).filter(|(place, _)| places.contains(place)) {
+            page.record.taken_over = Some(TakenOver { by: by.to_owned(), at });
+        }
+        Ok(())
     }
 }
 

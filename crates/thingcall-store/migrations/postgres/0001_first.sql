@@ -71,7 +71,9 @@ CREATE TABLE calls (
     sent_at     BIGINT,
     acked_at    BIGINT,
     ended_at    BIGINT,
-    due         BOOLEAN          NOT NULL DEFAULT FALSE -- its result waits to be published
+    due         BOOLEAN          NOT NULL DEFAULT FALSE, -- its result waits to be published
+    taken_over_by TEXT,                    -- which instance brought it on in place of who accepted it
+    taken_over_at BIGINT
 ) WITH (fillfactor = 80);
 CREATE INDEX calls_by_id ON calls (call_id);
 CREATE UNIQUE INDEX calls_open ON calls (product, device, call_id) WHERE state < 3;

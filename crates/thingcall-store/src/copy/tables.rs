@@ -99,6 +99,8 @@ pub(super) const TABLES: &[Table] = &[
             ("sent_at", Number),
             ("acked_at", Number),
             ("ended_at", Number),
+            ("taken_over_by", Text),
+            ("taken_over_at", Number),
             ("due", Flag),
         ],
     },

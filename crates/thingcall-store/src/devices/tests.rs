@@ -1,10 +1,13 @@
 //! Look-ups against a database that answers when the test says so.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
-use thingcall_core::{CallId, Device, DeviceName, EndedCall, ProductKey, Record, Secret, TransportName, UnixMillis};
+use thingcall_core::{
+    CallId, Device, DeviceName, EndedCall, OpenCall, ProductKey, Record, Secret, TransportName, UnixMillis,
+};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -69,6 +72,12 @@ impl Database for Rows {
         Ok(Vec::new())
     }
     async fn records_of_request(&self, _: &str) -> Result<Vec<Record>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn last_place(&self) -> Result<i64, Failure> {
+        Ok(0)
+    }
+    async fn open_in_slot(&self, _: u8, _: RangeInclusive<i64>, _: usize) -> Result<Vec<OpenCall>, Failure> {
         Ok(Vec::new())
     }
     async fn due(&self, _: crate::database::Slots<'_>, _: usize) -> Result<Vec<EndedCall>, Failure> {

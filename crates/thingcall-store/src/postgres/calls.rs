@@ -215,6 +215,17 @@ pub(super) async fn end_all(
     .map(drop)
 }
 
+/// Notes who brings the calls at these places on.
+pub(super) async fn take_over(
+    conn: &mut PgConnection,
+    places: &[i64],
+    by: &str,
+    at: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    let noted = sqlx::query("UPDATE calls SET taken_over_by = $1, taken_over_at = $2 WHERE seq = ANY($3)");
+    noted.bind(by).bind(at.0).bind(places).execute(conn).await.map(drop)
+}
+
 /// Drops up to `wanted` of the oldest records that wait for no device, beginning after the record `after`. Those that another
 /// instance writes or drops just now are left to it.
 pub(super) async fn prune(conn: &mut PgConnection, after: i64, wanted: u64) -> Result<(u64, i64), sqlx::Error> {

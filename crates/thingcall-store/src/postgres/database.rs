@@ -1,10 +1,11 @@
 //! The connections that read.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, ProductKey, Record};
+use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, ProductKey, Record};
 
 use super::trouble::within;
 use super::{directory, records};
@@ -60,6 +61,14 @@ impl Database for Pg {
 
     async fn records_of_request(&self, request_id: &str) -> Result<Vec<Record>, Failure> {
         within(self.patience, records::of_request(&self.reads, request_id)).await
+    }
+
+    async fn last_place(&self) -> Result<i64, Failure> {
+        within(self.patience, records::last_place(&self.reads)).await
+    }
+
+    async fn open_in_slot(&self, slot: u8, places: RangeInclusive<i64>, max: usize) -> Result<Vec<OpenCall>, Failure> {
+        within(self.patience, records::open_in_slot(&self.reads, slot, &places, max)).await
     }
 
     async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure> {

@@ -1,9 +1,10 @@
 //! Reading the records of asynchronous calls, the commands that wait and the results that are due.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool};
-use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, Record};
+use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, OpenCall, Record};
 
 use super::lists::{count, numbers};
 use crate::calls::CallKey;
@@ -41,6 +42,25 @@ pub(super) async fn open(conn: &mut PgConnection, device: &DeviceKey, max: usize
     ));
     let open = open.bind(device.product.as_str()).bind(device.name.as_str()).bind(limit(max));
     open.fetch_all(conn).await?.iter().map(rows::record).collect()
+}
+
+/// The place of the newest record.
+pub(super) async fn last_place(reads: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM calls").fetch_one(reads).await
+}
+
+/// The calls of a slot that have not ended and that no plugin answers, at these places.
+pub(super) async fn open_in_slot(
+    reads: &PgPool,
+    slot: u8,
+    places: &RangeInclusive<i64>,
+    max: usize,
+) -> Result<Vec<OpenCall>, sqlx::Error> {
+    let open = sqlx::query(records!(
+        "slot = $1 AND state < 3 AND seq BETWEEN $2 AND $3 AND COALESCE(transport, '') != 'plugin' ORDER BY seq LIMIT $4"
+    ));
+    let open = open.bind(i16::from(slot)).bind(*places.start()).bind(*places.end()).bind(limit(max));
+    open.fetch_all(reads).await?.iter().map(rows::open_call).collect()
 }
 
 /// The oldest results that are due, of calls in these slots; `None`: in all.

@@ -65,6 +65,10 @@ impl Tx for PgTx<'_> {
         within(self.patience, calls::end_all(&mut self.tx, devices, at)).await
     }
 
+    async fn take_over(&mut self, places: &[i64], by: &str, at: UnixMillis) -> Result<(), Failure> {
+        within(self.patience, calls::take_over(&mut self.tx, places, by, at)).await
+    }
+
     async fn prune(&mut self, after: i64, count: u64) -> Result<(u64, i64), Failure> {
         within(self.patience, calls::prune(&mut self.tx, after, count)).await
     }

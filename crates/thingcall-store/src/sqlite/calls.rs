@@ -42,6 +42,11 @@ static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(before, 1, ") ORDER BY seq DESC")
 });
 
+static TAKE_OVER: LazyLock<Many> = LazyLock::new(|| {
+    let after = ") UPDATE calls SET taken_over_by = v.name, taken_over_at = v.at FROM v WHERE calls.seq = v.seq";
+    Many::new("WITH v (seq, name, at) AS (VALUES ", 3, after)
+});
+
 fn advancing(returning: &str) -> Many {
     let before = "WITH v (product, device, call_id, state, transport, sent_at, acked_at, outcome, code, message, data, \
                   ended_at) AS (VALUES ";
@@ -204,6 +209,21 @@ async fn end_all_of(conn: &mut SqliteConnection, device: &Device, at: UnixMillis
     .bind(device.iot_id.as_str())
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Notes who brings the calls at these places on.
+pub(crate) async fn take_over(
+    conn: &mut SqliteConnection,
+    places: &[i64],
+    by: &str,
+    at: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    let by = by.to_owned();
+    let row = |statement: Statement, place: &i64| statement.bind(*place).bind(by.clone()).bind(at.0);
+    for (statement, _) in TAKE_OVER.statements(places, row) {
+        statement.execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

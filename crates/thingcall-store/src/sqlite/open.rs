@@ -39,6 +39,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_results.sql"),
     include_str!("../../migrations/0005_room.sql"),
     include_str!("../../migrations/0006_devices.sql"),
+    include_str!("../../migrations/0007_taken_over.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

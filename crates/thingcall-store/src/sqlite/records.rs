@@ -1,9 +1,10 @@
 //! Reading the records of asynchronous calls, the commands that wait and the results that are due.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sqlx::{SqliteConnection, SqlitePool};
-use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, Record};
+use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, OpenCall, Record};
 
 use crate::calls::CallKey;
 use crate::columns::{self, waiting};
@@ -43,6 +44,27 @@ pub(crate) async fn open(
     );
     let found = sqlx::query(open).bind(device.product.as_str()).bind(device.name.as_str()).bind(count(max));
     found.fetch_all(conn).await?.iter().map(rows::record).collect()
+}
+
+/// The place of the newest record.
+pub(crate) async fn last_place(reads: &SqlitePool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM calls").fetch_one(reads).await
+}
+
+/// The calls of a slot that have not ended, at these places. In the order of the places, so that page by page each record is
+/// looked at once, however many are open.
+pub(crate) async fn open_in_slot(
+    reads: &SqlitePool,
+    slot: u8,
+    places: &RangeInclusive<i64>,
+    max: usize,
+) -> Result<Vec<OpenCall>, sqlx::Error> {
+    let open = "SELECT calls.*, EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = calls.iot_id AND devices.enabled) \
+         AS device_enabled FROM calls NOT INDEXED WHERE state < 3 AND call_id BETWEEN ? AND ? \
+         AND seq BETWEEN ? AND ? AND COALESCE(transport, '') != 'plugin' ORDER BY seq LIMIT ?";
+    let found = sqlx::query(open).bind(i64::from(CallId::new(slot, 0).as_u32()));
+    let found = found.bind(i64::from(CallId::new(slot, u32::MAX).as_u32())).bind(*places.start()).bind(*places.end());
+    found.bind(count(max)).fetch_all(reads).await?.iter().map(rows::open_call).collect()
 }
 
 /// The oldest results that are due.

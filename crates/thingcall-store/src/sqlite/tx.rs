@@ -75,6 +75,10 @@ impl Tx for SqliteTx<'_> {
         calls::end_all(self, devices, at).await.map_err(failure)
     }
 
+    async fn take_over(&mut self, places: &[i64], by: &str, at: UnixMillis) -> Result<(), Failure> {
+        calls::take_over(self, places, by, at).await.map_err(failure)
+    }
+
     async fn prune(&mut self, after: i64, count: u64) -> Result<(u64, i64), Failure> {
         calls::prune(self, after, count).await.map_err(failure)
     }

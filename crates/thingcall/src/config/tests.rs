@@ -121,6 +121,7 @@ fn the_sample_shows_every_key() {
     for section in [
         "",
         "api",
+        "instance",
         "engine",
         "broker",
         "broker.tls",

@@ -27,6 +27,7 @@ fn record(state: RecordState) -> Record {
         sent_at: None,
         acked_at: None,
         ended_at: None,
+        taken_over: None,
     }
 }
 

@@ -1,0 +1,165 @@
+//! `thingcall instances`: the servers that share a store, and whether they run the same plugins.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use hyper::Method;
+use serde_json::{Value, json};
+use thingcall_cluster::{Differing, Unlike, differing};
+use thingcall_core::{Instance, SlotState};
+
+use crate::output::{self, Output, moment};
+use crate::running::{Running, ask};
+use crate::tool::Place;
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Which store.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "On PostgreSQL these are the instances that hold a lease there now; on a store of its own, the one \
+    server that runs on it. Those of which the plugins differ are told in words, and in the metric \
+    thingcall_plugins_differing. Exit status: 0 if it could be told, else 1."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// An instance and what it holds.
+#[derive(Debug)]
+struct Row {
+    instance: Instance,
+    /// Of its new calls.
+    slot: Option<u8>,
+    /// Of others, whose calls it brings to their end.
+    taken_over: Vec<u8>,
+    /// Of the lease; none on a store of its own.
+    left: Option<Duration>,
+}
+
+/// Runs `thingcall instances`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let Args { running, output, place } = args;
+    let store = place.open_existing().await?;
+    let (rows, orphans) = match store.leases()? {
+        Some(leases) => {
+            let slots = leases.all().await;
+            store.close().await;
+            rows(slots?)
+        }
+        None => {
+            store.close().await;
+            (vec![alone(running, &place).await?], Vec::new())
+        }
+    };
+    let instances: Vec<_> = rows.iter().map(|row| &row.instance).collect();
+    let differing = differing(&instances);
+    if rows.is_empty() && !output.json {
+        output::note("no instance lives in this store");
+    } else {
+        output::list(output, &rows, |row| as_json(row, &differing), HEADING, row);
+    }
+    for one in differing.iter().filter(|_| !output.json) {
+        output::note(in_words(one));
+    }
+    for slot in orphans {
+        output::note(format_args!(
+            "slot {slot}: nobody holds it, and calls or results in it wait; an instance that lives takes it over within seconds"
+        ));
+    }
+    Ok(())
+}
+
+/// The server of a store that one has alone.
+async fn alone(running: Running, place: &Place) -> anyhow::Result<Row> {
+    let (_, mut told) = ask(running.address(place)?, Method::GET, "/instance", ANSWER_TIMEOUT).await?;
+    let slot = told.get("slot").and_then(Value::as_u64).and_then(|slot| u8::try_from(slot).ok());
+    let instance = told.get_mut("instance").map(Value::take).unwrap_or_default();
+    let instance =
+        serde_json::from_value(instance).context("the server tells of itself in words that are not known here")?;
+    Ok(Row { instance, slot, taken_over: Vec::new(), left: None })
+}
+
+/// The instances, and slots with work that nobody holds.
+fn rows(slots: Vec<SlotState>) -> (Vec<Row>, Vec<u8>) {
+    let mut rows: BTreeMap<u64, Row> = BTreeMap::new();
+    let mut orphans = Vec::new();
+    for SlotState { slot, holder, taken_over, left, .. } in slots {
+        let Some(instance) = holder else {
+            orphans.push(slot);
+            continue;
+        };
+        let row = rows.entry(instance.run);
+        let row = row.or_insert_with(|| Row { instance, slot: None, taken_over: Vec::new(), left: Some(left) });
+        if taken_over { row.taken_over.push(slot) } else { (row.slot, row.left) = (Some(slot), Some(left)) }
+    }
+    let mut rows: Vec<_> = rows.into_values().collect();
+    rows.sort_by_key(|row| row.slot);
+    (rows, orphans)
+}
+
+const HEADING: &[&str] = &["INSTANCE", "SLOT", "ADDRESS", "OPERATOR", "VERSION", "SINCE", "CALLS", "LEASE"];
+
+fn row(row: &Row) -> Vec<String> {
+    let Row { instance, slot, taken_over, left } = row;
+    let slots = slot.iter().map(u8::to_string).chain(taken_over.iter().map(|slot| format!("+{slot}")));
+    let slots: Vec<_> = slots.collect();
+    vec![
+        instance.name.clone(),
+        if slots.is_empty() { "-".to_owned() } else { slots.join(" ") },
+        instance.api.clone(),
+        instance.operator.clone(),
+        instance.version.clone(),
+        moment(instance.since).to_string(),
+        instance.calls.to_string(),
+        left.map_or_else(|| "-".to_owned(), |left| format!("{:.1} s", left.as_secs_f64())),
+    ]
+}
+
+fn as_json(row: &Row, differing: &[Differing]) -> Value {
+    let Row { instance, slot, taken_over, left } = row;
+    let plugins = instance.plugins.iter().map(|plugin| {
+        let unlike = differing.iter().find(|one| one.plugin == plugin.name).map(|one| <&str>::from(one.unlike));
+        json!({
+            "name": plugin.name, "generation": plugin.generation, "sha256": plugin.sha256, "differsIn": unlike,
+        })
+    });
+    json!({
+        "name": instance.name,
+        "slot": slot,
+        "slotsTakenOver": taken_over,
+        "api": instance.api,
+        "operator": instance.operator,
+        "version": instance.version,
+        "since": moment(instance.since),
+        "calls": instance.calls,
+        "leaseSeconds": left.map(|left| left.as_secs_f64()),
+        "embeddedBroker": instance.embedded,
+        "plugins": plugins.collect::<Vec<_>>(),
+    })
+}
+
+fn in_words(one: &Differing) -> String {
+    let Differing { plugin, unlike, has } = one;
+    let each = has.iter().map(|(name, has)| match (has, unlike) {
+        (None, _) => format!("{name} has none"),
+        (Some((_, sha256)), Unlike::Sha256) => format!("{name} has {}", sha256.get(..12).unwrap_or(sha256)),
+        (Some((generation, _)), Unlike::Generation) => format!("{name} loaded it {generation} times"),
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    match unlike {
+        Unlike::Sha256 => format!("warning: plugin {plugin} is not the same file on all instances: {each}"),
+        Unlike::Generation => {
+            format!("plugin {plugin} is the same file on all instances, with another history: {each}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
