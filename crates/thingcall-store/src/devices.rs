@@ -21,8 +21,10 @@ use crate::failure::Failure;
 use crate::live::Heard;
 use crate::memory::DeviceEntry;
 
+mod counts;
 mod heard;
 
+use counts::Counts;
 use heard::Unwritten;
 
 /// How long it is believed that there is no such device; less, where devices were registered meanwhile.
@@ -42,19 +44,6 @@ pub(crate) struct Devices {
     max: usize,
     look_up_timeout: Duration,
     pub(crate) counts: Counts,
-}
-
-/// What became of look-ups.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Memory answered.
-    pub(crate) hits: AtomicU64,
-    /// The database was asked, or somebody was waited for who asked it.
-    pub(crate) misses: AtomicU64,
-    /// The database did not answer.
-    pub(crate) failures: AtomicU64,
-    /// Signs of devices that found no room.
-    pub(crate) signs_lost: AtomicU64,
 }
 
 /// What memory has under a name.

@@ -45,3 +45,6 @@ impl Leases for Noted {
         self.leases.all().await
     }
 }
+
+#[cfg(test)]
+mod tests;

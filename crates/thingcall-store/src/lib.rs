@@ -20,7 +20,6 @@ mod found;
 mod health;
 mod held;
 mod look;
-mod noting;
 mod open;
 mod owner;
 mod place;

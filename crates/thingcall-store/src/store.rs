@@ -178,7 +178,12 @@ impl Store {
     /// If the configuration cannot be used.
     pub fn leases(&self) -> Result<Option<Arc<dyn Leases>>, PostgresError> {
         let Some(leases) = PostgresLeases::of(&self.shared.config)? else { return Ok(None) };
-        Ok(Some(Arc::new(Noted { leases, shared: self.shared.clone() })))
+        Ok(Some(self.noting(leases)))
+    }
+
+    /// The same leases; the store knows of those that are taken and lost through them.
+    pub(crate) fn noting(&self, leases: Arc<dyn Leases>) -> Arc<dyn Leases> {
+        Arc::new(Noted { leases, shared: self.shared.clone() })
     }
 
     /// No device is online: whoever would know otherwise has just started.

@@ -3,7 +3,7 @@
 use thingcall_core::{CallId, UnixMillis};
 
 use super::*;
-use crate::Config;
+use crate::{Config, Store};
 
 /// Gives what it is asked for, and renews no slot above 1.
 struct Fake;
