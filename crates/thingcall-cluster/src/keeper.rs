@@ -1,5 +1,6 @@
 //! Keeps an instance's leases: asks the store as the rule says, and tells [`Slots`] what is held.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -113,6 +114,12 @@ impl Keeper {
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         self.metrics.left.set(left.unwrap_or_default().as_secs_f64());
+    }
+
+    /// How many instances live, this one among them, as was last heard from the store.
+    pub fn living(&self) -> impl Fn() -> NonZeroU32 + Send + Sync + 'static {
+        let metrics = self.metrics.clone();
+        move || u32::try_from(metrics.instances.get()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
     }
 
     /// Holds nothing any more, and gives all slots back: others may have them at once. Within 2 s.

@@ -3,6 +3,7 @@
 //! **Invariant:** a server that is alone on its store holds one slot for ever; one among others holds what its leases say.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -82,6 +83,14 @@ impl Membership {
     /// The slots that are held.
     pub(crate) fn slots(&self) -> &Slots {
         &self.slots
+    }
+
+    /// How many instances live on this store, as this one last heard.
+    pub(crate) fn living(&self) -> Arc<dyn Fn() -> NonZeroU32 + Send + Sync> {
+        match &self.keeper {
+            Some(keeper) => Arc::new(keeper.living()),
+            None => Arc::new(|| NonZeroU32::MIN),
+        }
     }
 
     /// From now on calls have ids; those that were accepted before, here or by an instance that died, are brought to their end.

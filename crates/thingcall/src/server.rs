@@ -3,13 +3,12 @@
 //! **Invariant:** when [`Server::start`] returns, every listener answers. [`Server::stop`] takes no new calls first,
 //! gives those that wait their answer, and only then takes away what they need.
 
-use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_api::{Front, Instances};
+use thingcall_api::Front;
 use thingcall_broker::Broker;
 use thingcall_core::{AccessKey, ResultsOutbox, UnixMillis};
 use thingcall_engine::Engine;
@@ -93,6 +92,10 @@ impl Server {
         let me = instance::describe(&config, listeners.api.local_addr()?, listeners.metrics.local_addr()?);
         let membership = Membership::begin(me, &config, &store, readiness.conditions(), metering).await?;
         let membership = Arc::new(membership);
+        if config.broker.enabled && config.store.url.is_some() {
+            // No other instance lives: its broker's devices are gone with it.
+            store.nobody_is_online().await;
+        }
         let (loader, sections) = (config.loader.clone(), config.plugins.clone());
         let plugins = Plugins::begin(loader, sections, &config.data, readiness.conditions(), metering).await?;
         if before == Before::Another && config.remembers_alone() {
@@ -137,12 +140,11 @@ impl Server {
         };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let publishing = publish(&brokers, &store, metering).await?;
-        let instances: Instances = Arc::new(|| NonZeroU32::MIN);
         let parts = thingcall_api::FrontParts {
             engine: engine.clone(),
             directory: store.clone(),
             keys: store.clone(),
-            shared: sharing::parts(&config, readiness.conditions(), instances)?,
+            shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };
         let front = Front::new(config.api.clone(), parts, metering)?;
         front.begun(NONCES_TIMEOUT).await;
