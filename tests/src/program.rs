@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Output};
 use crate::http::HttpCall;
 use crate::metrics::Metrics;
 use crate::process::{Process, beside_tests};
+use crate::store;
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -48,6 +49,7 @@ impl Thingcall {
         let mut command = command();
         command.args(["serve", "--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
         command.arg("--data").arg(&options.data);
+        store::tell(&mut command);
         if let Some(config) = &options.config {
             command.arg("--config").arg(config);
         }
@@ -116,7 +118,9 @@ pub struct Simulation {
 impl Simulation {
     /// Starts `thingcall device simulate` with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
-        let process = Process::start("simulated devices", command().args(["device", "simulate"]).args(arguments));
+        let mut command = command();
+        store::tell(command.args(["device", "simulate"]).args(arguments));
+        let process = Process::start("simulated devices", &mut command);
         Self { process }
     }
 
@@ -142,7 +146,9 @@ pub struct Finished {
 /// # Panics
 /// If it cannot be started.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
-    Finished::of(&command().args(arguments).output().expect("the program starts"))
+    let mut command = command();
+    store::tell(command.args(arguments));
+    Finished::of(&command.output().expect("the program starts"))
 }
 
 /// A command of the program that runs.
