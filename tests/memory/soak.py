@@ -51,12 +51,16 @@ async def under_load(site, name, load, seconds):
     return reading.result()
 
 
+# The store opens further connections for reading when look-ups meet, and keeps them: three beside the first, of two files each.
+READERS_FILES_MAX = 6
+
+
 async def left_over(site, files_before):
     """What is left of calls and sockets a while after the load, if anything is."""
     for _ in range(DRAINED_WITHIN_S * 5):
         pending = await asyncio.to_thread(site.metric, "thingcall_pending_calls")
         files = site.server.files() - files_before
-        if pending == 0 and files <= 0:
+        if pending == 0 and files <= READERS_FILES_MAX:
             return None
         await asyncio.sleep(0.2)
     return f"{pending:.0f} calls and {files} files are left after the load"
