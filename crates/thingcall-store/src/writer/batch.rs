@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use thingcall_core::{Completion, DeviceKey, JournalError, Lease, Outcome, Reply, UnixMillis, UnwrittenReply};
+use thingcall_core::{DeviceKey, JournalError, Lease, Outcome, Reply, UnixMillis, UnwrittenReply};
 use tokio::sync::oneshot;
 use tracing::debug;
 
@@ -190,7 +190,8 @@ impl Batch {
         }
     }
 
-    /// Lets go of what is about calls of slots that are not ours any more: whoever took them over ends those calls.
+    /// Lets go of what is about calls of slots that are not ours any more: whoever took them over ends those calls. What a
+    /// device answered is true whoever has its slot, and is written all the same: it may be the only one who heard it.
     fn let_go(&mut self, shared: &Shared, side: &mut WriteSide) {
         if shared.held.slots().is_none() {
             return;
@@ -202,10 +203,6 @@ impl Batch {
         if lost > 0 {
             shared.lose_notes(wide(lost), "another instance took over the slots of their calls");
         }
-        for reply in self.replies.extract_if(.., |reply| replies::key_of(reply.reply()).is_some_and(|key| !ours(&key)))
-        {
-            reply.told(Completion::NotKept);
-        }
         let others = self.openings.extract_if(.., |opening| !ours(&calls::key_of(&opening.entry)));
         refuse(side, others.collect(), &JournalError::says(Trouble::Lease, Written::No));
     }
@@ -214,12 +211,11 @@ impl Batch {
         self.openings.is_empty() && self.notes.is_empty() && self.replies.is_empty()
     }
 
-    /// The leases that are needed to write it.
+    /// The leases that are needed to write it. Answers need none.
     fn leases(&self, shared: &Shared) -> Vec<Lease> {
         let openings = self.openings.iter().map(|opening| opening.entry.delivery.id);
         let notes = self.notes.keys().map(|key| key.1);
-        let replies = self.replies.iter().filter_map(|reply| reply.reply().id());
-        shared.held.needed(openings.chain(notes).chain(replies))
+        shared.held.needed(openings.chain(notes))
     }
 
     async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Committed, Failure> {

@@ -35,12 +35,22 @@ async fn who_lost_a_slot_writes_nothing_more_of_its_calls() {
     assert_eq!(bench.record(mine).await.outcome, Some(Outcome::Offline));
     assert_eq!(bench.record(other).await.outcome, None, "whoever took it over ends it");
     assert_eq!(bench.store.stats().notes_lost, 1);
-    let did = bench.store.complete(vec![reply("d1", other, 200)]).await.unwrap();
-    assert_eq!(did, [Completion::NotKept]);
     let refused = bench.open("d1", in_slot(1, 2), Qos::AtMostOnce).await.unwrap_err();
     let words = "this instance's lease in the store is over".to_owned();
     assert_eq!(refused, JournalError::Unwritable { why: words, in_doubt: false });
     bench.open("d1", in_slot(0, 2), Qos::AtMostOnce).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_device_answered_is_written_also_by_who_lost_the_slot_meanwhile() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let id = in_slot(1, 1);
+    bench.store.shared().held.take(lease(&bench, 1).await);
+    bench.open("d1", id, Qos::AtLeastOnce).await.unwrap();
+    lease(&bench, 1).await;
+    let did = bench.store.complete(vec![reply("d1", id, 200)]).await.unwrap();
+    assert!(matches!(did[..], [Completion::Matched { outcome: Outcome::Ok, .. }]), "{did:?}");
+    assert_eq!(bench.record(id).await.outcome, Some(Outcome::Ok));
 }
 
 #[tokio::test]
