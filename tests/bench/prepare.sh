@@ -1,6 +1,7 @@
 # Part of tests/bench/run: installs what is missing, builds, and writes down what is measured where.
 
-install_missing mosquitto:mosquitto rabbitmq-server:rabbitmq-server nats-server:nats-server python3:python3 npm:npm curl:curl
+[ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || tests/install postgresql
+install_missing mosquitto:mosquitto redis-server:redis-server rabbitmq-server:rabbitmq-server nats-server:nats-server python3:python3 npm:npm curl:curl
 
 commit="$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 if [ -n "$program" ]; then

@@ -49,6 +49,10 @@ if wanted many; then
     done
 fi
 if wanted plugin; then in_turns plugin calls --plugin "$plugin" --inline --broker "$mosquitto"; fi
+if wanted shared; then
+    in_turns shared calls --shared --broker "$mosquitto"
+    in_turns shared-async calls --shared --async --qos 1 --broker "$mosquitto"
+fi
 if wanted amqp; then
     rabbitmq
     in_turns amqp calls reference --broker "$amqp"

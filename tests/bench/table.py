@@ -29,6 +29,8 @@ ROWS = {
     "many-in-flight": "2,048 in flight, 100 devices",
     "many-devices": "256 in flight, 1,000 devices on 1,000 connections",
     "plugin": "Through an echo plugin, on its own pool and inline",
+    "shared": "On PostgreSQL: nonces and quota of its own, or shared; and three instances at one Mosquitto",
+    "shared-async": "The same, asynchronous at QoS 1",
     "amqp": "RabbitMQ with confirms; the reference is bare lapin",
 }
 

@@ -53,6 +53,23 @@ fn asynchronous_calls_count_by_their_message_id() {
 }
 
 #[test]
+fn instances_that_share_a_postgresql_are_measured_beside_one_alone() {
+    let mosquitto = Mosquitto::start();
+    let broker = format!("mqtt://{}", mosquitto.address());
+
+    let lines = lines(&["calls", "--shared", "--broker", &broker]);
+
+    let rounds: Vec<_> = lines.iter().filter(|line| line["what"] != "median").collect();
+    let measured: Vec<_> = rounds.iter().filter_map(|round| round["what"].as_str()).collect();
+    let shared = ["postgres", "nonces-store", "nonces-redis", "quota-store", "three", "three-sharing"];
+    assert_eq!(measured, [&["calls"][..], &shared].concat());
+    for round in rounds {
+        assert!(round["calls"].as_u64() > Some(10), "{round}");
+        assert_eq!(round["failures"], json!({}), "{round}");
+    }
+}
+
+#[test]
 fn peers_that_wait_for_their_turn_are_stopped_and_run_again_afterwards() {
     let (one, other) = (Peer::start(), Peer::start());
     let flags = [one.flags("one"), other.flags("other")].concat();

@@ -115,6 +115,10 @@ pub(crate) struct Args {
     /// And with the plugin on the server's threads, on a third
     #[arg(long, requires = "plugin")]
     pub inline: bool,
+    /// Measure with a PostgreSQL in place of SQLite too, on servers of their own in turns with the first: with what is shared
+    /// in it or in a Redis, and three such instances. Starts Debian's postgresql and redis-server
+    #[arg(long, conflicts_with = "url")]
+    pub shared: bool,
     /// How often each is measured; with more than one, medians are compared
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -155,6 +159,9 @@ impl Args {
         }
         if all.iter().any(|one| matches!(one, What::Handlers | What::Devices | What::EchoServer)) {
             bail!("handlers and devices go alone");
+        }
+        if self.shared && self.broker == Broker::Embedded {
+            bail!("--shared needs --broker: the embedded one is for one instance alone");
         }
         if all.contains(&What::Peers) == self.peers.is_empty() {
             bail!("`peers` and --peer NAME=URL go together");

@@ -59,7 +59,7 @@ pub(crate) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
     };
     let address = wire::address_of(&format!("http://{}", child.said("echo")?))?;
     let requests = Requests::repeated(&Form::Service(service), &address, &names(args.devices), plan)?;
-    let measured = load::measure(&address, (requests, Expected::Success), plan, &child.id()).await;
+    let measured = load::measure(&[address], (requests, Expected::Success), plan, &child.id()).await;
     child.stop().await;
     measured
 }

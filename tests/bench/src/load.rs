@@ -30,19 +30,20 @@ pub(crate) enum Expected {
     Success,
 }
 
-/// Makes calls for the time of the plan; the processor time is that of these processes.
+/// Makes calls for the time of the plan, on connections to these addresses in turn; the processor time is that of these
+/// processes.
 ///
 /// # Errors
 /// If the server cannot be reached at all, or answers more calls than there are requests.
 pub(crate) async fn measure(
-    address: &str,
+    addresses: &[String],
     (requests, expected): (Requests, Expected),
     plan: Plan,
     pids: &[u32],
 ) -> anyhow::Result<Report> {
     // All that takes time comes before the clock starts; a report is not small.
     let mut ready = Vec::new();
-    for _ in 0..plan.in_flight {
+    for address in addresses.iter().cycle().take(plan.in_flight as usize) {
         ready.push((Wire::connect(address).await?, Report::new(plan.measured)?));
     }
     let requests = Arc::new(requests);

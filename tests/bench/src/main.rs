@@ -24,6 +24,7 @@ mod registered;
 
 mod devices;
 
+mod deployment;
 mod through;
 
 mod amqp;

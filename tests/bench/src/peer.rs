@@ -47,7 +47,7 @@ impl Peer {
         let requests = Requests::repeated(&Form::Json, &address, &names(devices), plan)?;
         let awake = timeout(AWAKE_TIMEOUT, awake(&address, &requests)).await;
         awake.with_context(|| format!("{} has given no right answer for a minute", self.name))?;
-        load::measure(&address, (requests, Expected::Json), plan, &self.pids).await
+        load::measure(&[address], (requests, Expected::Json), plan, &self.pids).await
     }
 }
 

@@ -1,16 +1,17 @@
 //! A server that is measured, its own or a given one, and devices that answer at once.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use tempfile::TempDir;
 use thingcall_api::sign::Signer;
 use thingcall_store::Store;
 
 use crate::args::Args;
 use crate::broker::Broker;
 use crate::child::Child;
+use crate::deployment::Deployment;
 use crate::device::Device;
 use crate::load::{self, Expected};
 use crate::pace::Plan;
@@ -24,33 +25,53 @@ use crate::{amqp, device, wire};
 ///
 /// # Errors
 /// What could not be done.
-pub(crate) async fn turn(args: &Args, through: Through<'_>, plan: Plan) -> anyhow::Result<Report> {
+pub(crate) async fn turn(
+    args: &Args,
+    (through, deployment): (Through<'_>, Deployment),
+    plan: Plan,
+) -> anyhow::Result<Report> {
     let folder = scratch()?;
     let data = args.data.clone().unwrap_or_else(|| folder.path().join("data"));
+    let shared = deployment.start().await?;
     // Before the server starts, so that it knows them from the beginning.
-    let store = Store::open(thingcall_store::Config::default(), &data).await?;
+    let store = Store::open(shared.store(), &data).await?;
     let registered = Registered::new(args, &store).await;
     store.close().await;
     let registered = registered?;
     if let Some(url) = &args.url {
         let pids = args.server_pid.into_iter().collect();
-        return registered.measure(args, plan, Target { url: url.clone(), embedded: None, pids }).await;
+        return registered.measure(args, plan, Target { urls: vec![url.clone()], embedded: None, pids }).await;
     }
-    let child = serve(args, through, (&folder, &data)).await?;
-    let url = format!("http://{}", child.said("api")?);
-    let target = Target { url, embedded: child.said("mqtt").ok().map(str::to_owned), pids: child.id() };
-    let measured = registered.measure(args, plan, target).await;
-    child.stop().await;
+    let configuration = configuration(&args.broker) + &shared.configuration() + &through.install(&data)?;
+    let mut children = vec![serve(args, through, &configuration, &data).await?];
+    for number in 1..deployment.instances() {
+        let data = folder.path().join(format!("data-{number}"));
+        children.push(serve(args, through, &configuration, &data).await?);
+    }
+    let measured = registered.measure(args, plan, Target::of(&children)?).await;
+    for child in children {
+        child.stop().await;
+    }
+    shared.stop().await;
     measured
 }
 
-/// The server that is measured.
+/// The servers that are measured.
 struct Target {
-    url: String,
-    /// Where its own broker listens.
+    urls: Vec<String>,
+    /// Where the one server's own broker listens.
     embedded: Option<String>,
-    /// Its process, where it is known.
+    /// Their processes, where they are known.
     pids: Vec<u32>,
+}
+
+impl Target {
+    fn of(children: &[Child]) -> anyhow::Result<Self> {
+        let urls = children.iter().map(|child| Ok(format!("http://{}", child.said("api")?)));
+        let embedded = children.first().and_then(|child| child.said("mqtt").ok()).map(str::to_owned);
+        let pids = children.iter().flat_map(Child::id).collect();
+        Ok(Self { urls: urls.collect::<anyhow::Result<_>>()?, embedded, pids })
+    }
 }
 
 /// What is registered with the server, and the key to call it with.
@@ -76,8 +97,9 @@ impl Registered {
             identifier: if args.asynchronous { IDENTIFIER_ASYNC } else { IDENTIFIER },
             qos: args.qos,
         };
-        let address = wire::address_of(&target.url)?;
-        let requests = Requests::once_each(&Form::Service(service), &address, &names(args.devices), plan)?;
+        let addresses = target.urls.iter().map(|url| wire::address_of(url)).collect::<anyhow::Result<Vec<_>>>()?;
+        let host = addresses.first().context("no server")?;
+        let requests = Requests::once_each(&Form::Service(service), host, &names(args.devices), plan)?;
         let mut running = match &args.broker {
             Broker::At(address) => device::connect(self.devices, address, args.habit()).await?,
             Broker::Embedded => {
@@ -91,17 +113,17 @@ impl Registered {
             }
         };
         let expected = if args.asynchronous { Expected::MessageId } else { Expected::Result };
-        let measured = load::measure(&address, (requests, expected), plan, &target.pids).await;
+        let measured = load::measure(&addresses, (requests, expected), plan, &target.pids).await;
         running.shutdown().await;
         measured
     }
 }
 
-/// Starts a server on free ports, without a quota.
-async fn serve(args: &Args, through: Through<'_>, (folder, data): (&TempDir, &Path)) -> anyhow::Result<Child> {
-    let file = folder.path().join("bench.toml");
-    let treated = through.install(data)?;
-    std::fs::write(&file, configuration(&args.broker) + &treated)?;
+/// Starts a server on free ports, with its configuration in its data folder.
+async fn serve(args: &Args, through: Through<'_>, configuration: &str, data: &Path) -> anyhow::Result<Child> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    let file = data.join("bench.toml");
+    std::fs::write(&file, configuration)?;
     let free = "127.0.0.1:0";
     let mut arguments = ["serve", "--api", free, "--mqtt", free, "--metrics", free].map(Into::into).to_vec();
     arguments.extend(["--config".into(), file.into_os_string(), "--data".into(), data.as_os_str().to_owned()]);
@@ -122,13 +144,11 @@ fn program(args: &Args) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// JSON's quoting is TOML's.
+/// What all of them have in common. JSON's quoting is TOML's.
 fn configuration(broker: &Broker) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let enabled = *broker == Broker::Embedded;
-    let mut text = format!(
-        "[api]\ncalls_per_second_max = 0\nnonces_max = 100000000\n[broker]\nenabled = {enabled}\n[log]\nlevel = \"warn\"\n"
-    );
+    let mut text = format!("[broker]\nenabled = {enabled}\n[log]\nlevel = \"warn\"\n");
     match broker {
         Broker::Embedded => {}
         Broker::At(address) => text.push_str(&format!("[mqtt]\nurl = {}\n", quoted(&address.to_string()))),

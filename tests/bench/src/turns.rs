@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use thingcall_loader::Execution;
 
 use crate::args::{Args, What};
+use crate::deployment::Deployment;
 use crate::pace::Plan;
 use crate::peer::Peer;
 use crate::report::{Report, median};
@@ -17,7 +18,7 @@ use crate::{bare, echo, output, target};
 /// Who is measured.
 #[derive(Debug, Clone, Copy)]
 enum Contender<'a> {
-    Calls(Through<'a>),
+    Calls(Through<'a>, Deployment),
     Reference,
     Echo,
     Peer(&'a Peer),
@@ -51,11 +52,13 @@ fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
     for what in what {
         match what {
             What::Calls => {
-                all.push(Contender::Calls(Through::BuiltIn));
+                all.push(Contender::Calls(Through::BuiltIn, Deployment::Alone));
                 let executions = [Execution::Pool, Execution::Inline];
                 let wanted = if args.inline { &executions[..] } else { &executions[..1] };
                 let plugins = args.plugin.iter().flat_map(|file| wanted.iter().map(move |how| (file, *how)));
-                all.extend(plugins.map(|(file, how)| Contender::Calls(Through::Plugin(file, how))));
+                all.extend(plugins.map(|(file, how)| Contender::Calls(Through::Plugin(file, how), Deployment::Alone)));
+                let shared = Deployment::SHARED.iter().filter(|_| args.shared);
+                all.extend(shared.map(|one| Contender::Calls(Through::BuiltIn, *one)));
             }
             What::Reference => all.push(Contender::Reference),
             What::Echo => all.push(Contender::Echo),
@@ -69,7 +72,8 @@ fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
 impl Contender<'_> {
     fn name(&self) -> &str {
         match self {
-            Self::Calls(through) => through.name(),
+            Self::Calls(through, Deployment::Alone) => through.name(),
+            Self::Calls(_, deployment) => deployment.name(),
             Self::Reference => "reference",
             Self::Echo => "echo",
             Self::Peer(peer) => &peer.name,
@@ -79,7 +83,7 @@ impl Contender<'_> {
     /// Its broker's name; none where none takes part, or nobody here knows which.
     fn broker(&self, args: &Args) -> Option<String> {
         match self {
-            Self::Calls(_) => Some(args.broker.to_string()),
+            Self::Calls(..) => Some(args.broker.to_string()),
             Self::Reference => Some(args.reference_broker().to_string()),
             Self::Echo | Self::Peer(_) => None,
         }
@@ -87,7 +91,7 @@ impl Contender<'_> {
 
     async fn turn(&self, args: &Args, plan: Plan) -> anyhow::Result<Report> {
         match self {
-            Self::Calls(through) => target::turn(args, *through, plan).await,
+            Self::Calls(through, deployment) => target::turn(args, (*through, *deployment), plan).await,
             Self::Reference => bare::turn(args, plan).await,
             Self::Echo => echo::turn(args, plan).await,
             Self::Peer(peer) => peer.turn(args.devices, plan).await,

@@ -1,0 +1,155 @@
+//! What servers keep their data in, what they share, and how many there are.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use test_postgres::{Database, Postgres};
+use thingcall_store::{Config, StoreUrl};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::registered::scratch;
+
+const REDIS_READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Far more than is called, so that the quota is counted and never refuses.
+const CALLS_PER_SECOND_MAX: u32 = 1_000_000;
+
+/// How it is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deployment {
+    /// One server on SQLite.
+    Alone,
+    /// One on PostgreSQL, with nonces of its own and no quota: what the others add is beside this.
+    Postgres,
+    /// With nonces in PostgreSQL.
+    NoncesInStore,
+    /// With nonces in Redis.
+    NoncesInRedis,
+    /// With a quota that is kept in PostgreSQL.
+    QuotaInStore,
+    /// Three as `Postgres`.
+    Three,
+    /// Three with nonces and quota in PostgreSQL, as they come.
+    ThreeSharing,
+}
+
+/// One turn's database and Redis.
+pub(crate) struct Shared {
+    database: Option<Database>,
+    redis: Option<(Child, u16, TempDir)>,
+    deployment: Deployment,
+}
+
+impl Deployment {
+    /// All that `--shared` adds.
+    pub(crate) const SHARED: [Self; 6] =
+        [Self::Postgres, Self::NoncesInStore, Self::NoncesInRedis, Self::QuotaInStore, Self::Three, Self::ThreeSharing];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "calls",
+            Self::Postgres => "postgres",
+            Self::NoncesInStore => "nonces-store",
+            Self::NoncesInRedis => "nonces-redis",
+            Self::QuotaInStore => "quota-store",
+            Self::Three => "three",
+            Self::ThreeSharing => "three-sharing",
+        }
+    }
+
+    pub(crate) const fn instances(self) -> usize {
+        match self {
+            Self::Alone | Self::Postgres | Self::NoncesInStore | Self::NoncesInRedis | Self::QuotaInStore => 1,
+            Self::Three | Self::ThreeSharing => 3,
+        }
+    }
+
+    const fn nonces(self) -> &'static str {
+        match self {
+            Self::NoncesInStore | Self::ThreeSharing => "store",
+            Self::NoncesInRedis => "redis",
+            Self::Alone | Self::Postgres | Self::QuotaInStore | Self::Three => "local",
+        }
+    }
+
+    const fn quota(self) -> (&'static str, u32) {
+        match self {
+            Self::QuotaInStore | Self::ThreeSharing => ("store", CALLS_PER_SECOND_MAX),
+            Self::Alone | Self::Postgres | Self::NoncesInStore | Self::NoncesInRedis | Self::Three => ("local", 0),
+        }
+    }
+
+    /// Makes what it needs: an empty database, a Redis.
+    ///
+    /// # Errors
+    /// What cannot be started.
+    pub(crate) async fn start(self) -> anyhow::Result<Shared> {
+        let database = (self != Self::Alone).then(|| POSTGRES.database());
+        let redis = if self.nonces() == "redis" { Some(redis().await?) } else { None };
+        Ok(Shared { database, redis, deployment: self })
+    }
+}
+
+/// Its commits reach the disk, as a user's do.
+static POSTGRES: std::sync::LazyLock<Postgres> =
+    std::sync::LazyLock::new(|| Postgres::start_with("shared_buffers = 256MB\nmax_wal_size = 4GB\n"));
+
+impl Shared {
+    /// Where the store of all its servers is.
+    pub(crate) fn store(&self) -> Config {
+        let url = self.database.as_ref().map(|database| StoreUrl::new(&database.url()));
+        Config { url, ..Config::default() }
+    }
+
+    /// Its part of the configuration. JSON's quoting is TOML's.
+    pub(crate) fn configuration(&self) -> String {
+        let (quota, calls_per_second_max) = self.deployment.quota();
+        let mut text = format!("[api]\ncalls_per_second_max = {calls_per_second_max}\nnonces_max = 100000000\n");
+        if let Some(database) = &self.database {
+            let nonces = self.deployment.nonces();
+            text.push_str(&format!("[store]\nurl = {}\n", Value::from(database.url())));
+            text.push_str(&format!("[shared]\nnonces = \"{nonces}\"\nquota = \"{quota}\"\n"));
+        }
+        if let Some((_, port, _)) = &self.redis {
+            text.push_str(&format!("redis = \"redis://127.0.0.1:{port}/0\"\n"));
+        }
+        text
+    }
+
+    /// Ends what it started; the PostgreSQL stays, and goes with this program.
+    pub(crate) async fn stop(self) {
+        if let Some((mut redis, ..)) = self.redis {
+            // Already ended.
+            drop(redis.kill().await);
+        }
+    }
+}
+
+/// A Redis without a disk, on a free port.
+async fn redis() -> anyhow::Result<(Child, u16, TempDir)> {
+    let folder = scratch()?;
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let config = folder.path().join("redis.conf");
+    std::fs::write(&config, configuration(folder.path(), port))?;
+    let mut command = Command::new("redis-server");
+    command.arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn().context("redis-server cannot be started")?;
+    let deadline = Instant::now() + REDIS_READY_TIMEOUT;
+    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("redis-server ended: {status}");
+        }
+        anyhow::ensure!(Instant::now() < deadline, "redis-server does not listen after {REDIS_READY_TIMEOUT:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok((child, port, folder))
+}
+
+fn configuration(folder: &Path, port: u16) -> String {
+    format!("port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\nappendonly no\n", folder.display())
+}
