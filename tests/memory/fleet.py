@@ -7,8 +7,12 @@ import os
 import random
 import sqlite3
 import statistics
+import sys
+import tempfile
 import time
 
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "cluster"))
+import servers
 from server import PRODUCT, Site, signed_path
 
 READY_WITHIN_S = 2.0
@@ -26,6 +30,16 @@ def fill(file, count):
     with sqlite3.connect(file) as store:
         marks = ", ".join("?" * len(COLUMNS.split(", ")))
         store.executemany(f"INSERT INTO devices ({COLUMNS}) VALUES ({marks})", map(row, range(count)))
+
+
+def fill_postgres(postgres, count):
+    """The same."""
+    postgres.ask(
+        f"INSERT INTO devices ({COLUMNS}) SELECT '{PRODUCT}', 'fleet-' || n, n || repeat('x', 21) || '00', lpad(n, 32, '0'), "
+        f"TRUE, 1, 1, 1, '192.0.2.1:40000', 'embedded', 'ext' FROM (SELECT lpad(number::TEXT, 7, '0') AS n FROM "
+        f"generate_series(0, {count - 1}) AS number) AS numbers",
+    )
+    postgres.ask("ANALYZE devices")
 
 
 def started(site):
@@ -62,11 +76,27 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--devices", type=int, default=1_000_000)
     parser.add_argument("--calls", type=int, default=2_000)
+    parser.add_argument("--postgres", action="store_true", help="in a PostgreSQL in place of a file")
     args = parser.parse_args()
-    site = Site(args.program)
+    if not args.postgres:
+        return look(args, Site(args.program))
+    with tempfile.TemporaryDirectory(prefix="thingcall-memory-") as folder:
+        # PostgreSQL runs as a user of its own.
+        os.chmod(folder, 0o711)
+        postgres = servers.Postgres(folder)
+        try:
+            look(args, Site(args.program, store=postgres.url), postgres)
+        finally:
+            postgres.stop()
+
+
+def look(args, site, postgres=None):
     try:
         site.server.stop()
-        fill(os.path.join(site.data, "thingcall.db"), args.devices)
+        if postgres:
+            fill_postgres(postgres, args.devices)
+        else:
+            fill(os.path.join(site.data, "thingcall.db"), args.devices)
         seconds = started(site)
         resident = site.server.resident()
         numbers = random.Random(1).sample(range(args.devices), args.calls)

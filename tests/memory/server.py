@@ -154,10 +154,11 @@ class Mosquitto:
 
 
 class Site:
-    """A store with product and key, and the server on it, with its own broker or a Mosquitto."""
+    """A store with product and key, and the server on it, with its own broker or a Mosquitto. `store`: the URL of a
+    PostgreSQL in place of a file."""
 
-    def __init__(self, program, settings=(), with_mosquitto=False, data=None, **process):
-        self.program = program
+    def __init__(self, program, settings=(), with_mosquitto=False, data=None, store=None, **process):
+        self.program, self.store = program, {"STORE__URL": store} if store else {}
         self.folder = tempfile.mkdtemp(prefix="thingcall-memory-")
         self.data = data or os.path.join(self.folder, "data")
         models = [os.path.join(FIXTURES, name) for name in ("sample_tsl.json", "sample_tsl_testFb.json")]
@@ -166,7 +167,7 @@ class Site:
         self.command("key", "add", "--id", KEY, "--secret", SECRET)
         flags = ["--api", "--metrics"] + ([] if with_mosquitto else ["--mqtt"])
         free = [word for flag in flags for word in (flag, "127.0.0.1:0")]
-        settings = {"API__CALLS_PER_SECOND_MAX": "0"} | dict(settings)
+        settings = {"API__CALLS_PER_SECOND_MAX": "0"} | self.store | dict(settings)
         self.mosquitto = Mosquitto(self.folder) if with_mosquitto else None
         if self.mosquitto:
             host, port = self.mosquitto.address
@@ -182,7 +183,9 @@ class Site:
         self.broker = self.mosquitto.address if self.mosquitto else self.server.address("mqtt")
 
     def command(self, *arguments):
-        subprocess.run([self.program, *arguments, "--data", self.data], check=True, stdout=subprocess.DEVNULL)
+        store = {f"THINGCALL__{name}": value for name, value in self.store.items()}
+        command = [self.program, *arguments, "--data", self.data]
+        subprocess.run(command, env=os.environ | store, check=True, stdout=subprocess.DEVNULL)
 
     def register(self, names):
         """Registers devices; their secrets by name."""
