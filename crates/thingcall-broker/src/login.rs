@@ -1,7 +1,7 @@
 //! Who may connect.
 //!
-//! **Invariant:** a connection exists only for a registered, enabled device that proved its secret, and its will, if
-//! any, is on a topic it may publish on. Every refusal is counted under its own reason: what is full is never told as
+//! **Invariant:** a connection is used only by a registered, enabled device that proved its secret, and its will, if any, is
+//! on a topic it may publish on; also if it is disabled in that moment. Every refusal is counted under its own reason: what is full is never told as
 //! a fault of the device.
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rmqtt_codec::MqttPacket;
 use thingcall_alink as alink;
-use thingcall_core::{LookUpFailed, PeerText};
+use thingcall_core::{DeviceKey, LookUpFailed, PeerText};
 use thingcall_transport::ConnectResult;
 use tokio::sync::mpsc;
 
@@ -64,7 +64,10 @@ pub(crate) async fn welcome<S: Socket>(
     connect: Connect,
     peer: SocketAddr,
 ) -> Option<Session<S>> {
-    let entered = admit(hub, &connect).await.and_then(|login| enter(hub, &connect, login, peer));
+    let entered = match admit(hub, &connect).await {
+        Ok(login) => enter(hub, &connect, login, peer).await,
+        Err(reason) => Err(reason),
+    };
     let begun = match entered {
         Ok(begun) => begun,
         Err(reason) => {
@@ -114,7 +117,7 @@ async fn admit(hub: &Hub, connect: &Connect) -> Result<alink::Login, Reason> {
 }
 
 /// Makes the connection the device's; the one it takes over from is closed.
-fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAddr) -> Result<Entered, Reason> {
+async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAddr) -> Result<Entered, Reason> {
     let asked = connect.packet_bytes_max.map_or(hub.config.message_bytes_max, NonZeroU32::get);
     let receive_max = connect.receive_max.unwrap_or(NonZeroU16::MAX).min(hub.receive_max());
     let (connection, orders) = Connection::new(Begin {
@@ -141,9 +144,23 @@ fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAddr) ->
         }
         None => hub.own_metrics.sessions.inc(),
     }
+    if let Err(reason) = still_welcome(hub, &connection.device).await {
+        deliver::ended(hub, &connection);
+        return Err(reason);
+    }
     hub.metrics.connected(ConnectResult::Ok);
     tracing::debug!(device = %connection.device, %peer, ext_rrpc = connection.ext_rrpc, "connected");
     Ok((connection, orders, receive_max.get().into()))
+}
+
+/// Looks again at a device that has a connection by now. Who disabled it after it was looked up the first time found no
+/// connection to close; who does it from now on finds this one.
+async fn still_welcome(hub: &Hub, device: &DeviceKey) -> Result<(), Reason> {
+    match hub.parts.credentials.credential(device).await? {
+        Some(credential) if credential.enabled => Ok(()),
+        Some(_) => Err(Reason::Disabled),
+        None => Err(alink::Refusal::UnknownDevice(device.clone()).into()),
+    }
 }
 
 /// The keep-alive that a device is granted, in seconds, and how long it may be silent. MQTT allows one and a half

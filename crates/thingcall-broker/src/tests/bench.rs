@@ -45,6 +45,8 @@ pub(crate) struct Surroundings {
     pub(crate) forgetful: AtomicBool,
     /// Nobody can say which devices there are.
     pub(crate) unreadable: AtomicBool,
+    /// The next device that is looked up is disabled after that.
+    pub(crate) disabled_once_looked_up: AtomicBool,
     events: UnboundedSender<Event>,
 }
 
@@ -52,7 +54,8 @@ impl Surroundings {
     pub(crate) fn new() -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, told) = unbounded_channel();
         let (devices, journal, forgetful) = (Mutex::default(), Arc::default(), AtomicBool::new(false));
-        (Arc::new(Self { devices, journal, forgetful, unreadable: AtomicBool::new(false), events }), told)
+        let (unreadable, disabled_once_looked_up) = (AtomicBool::new(false), AtomicBool::new(false));
+        (Arc::new(Self { devices, journal, forgetful, unreadable, disabled_once_looked_up, events }), told)
     }
 
     fn tell(&self, event: Event) {
@@ -76,6 +79,9 @@ impl Credentials for Surroundings {
             return LookUp::sought(async { Err(LookUpFailed("the store fails".to_owned())) });
         }
         let enabled = self.devices.lock().unwrap().get(device).copied();
+        if self.disabled_once_looked_up.swap(false, Ordering::Relaxed) {
+            self.enable(device, false);
+        }
         LookUp::known(enabled.map(|enabled| DeviceCredential { secret: Secret::new(SECRET), enabled }))
     }
 }

@@ -42,6 +42,16 @@ async fn disabled_device_is_connack_5() {
 }
 
 #[tokio::test]
+async fn device_that_is_disabled_while_it_is_let_in_does_not_stay() {
+    let mut bench = Bench::start().await;
+    let device = bench.device("devA");
+    bench.around.disabled_once_looked_up.store(true, Ordering::Relaxed);
+    assert_eq!(bench.open(&login(&device)).await.err(), Some(5));
+    assert_eq!((bench.broker.connected_devices(), bench.gauge("sessions"), bench.refusals("disabled")), (0, 0, 1));
+    bench.gone(&device).await;
+}
+
+#[tokio::test]
 async fn device_that_cannot_be_looked_up_is_connack_3_and_no_fault_of_its_own() {
     let bench = Bench::start().await;
     let device = bench.device("devA");
