@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 mod room;
 mod table;
 
+use room::table_columns;
 pub(crate) use room::{columns, folded, prose};
 pub(crate) use table::Table;
 
@@ -105,7 +106,7 @@ impl Listing {
             return things.iter().all(|thing| try_line(present(json(thing))).is_ok());
         }
         things.iter().for_each(|thing| self.table.row(row(thing)));
-        try_line(self.table.render(columns())).is_ok()
+        try_line(self.table.render(table_columns())).is_ok()
     }
 }
 

@@ -16,14 +16,23 @@ const CUT: &str = "...";
 
 /// How wide lines on stdout may be: `COLUMNS` where it is set, else as the terminal is, else 80.
 pub(crate) fn columns() -> usize {
+    set_or_there().unwrap_or(COLUMNS).max(COLUMNS_MIN)
+}
+
+/// The same of a table, from which nothing is cut where it goes to a file or another program.
+pub(super) fn table_columns() -> usize {
+    set_or_there().unwrap_or(usize::MAX).max(COLUMNS_MIN)
+}
+
+fn set_or_there() -> Option<usize> {
     let set = std::env::var("COLUMNS").ok();
     let terminal = || terminal_size().filter(|_| stdout().is_terminal()).map(|(Width(columns), _)| columns.into());
     columns_of(set.as_deref(), terminal)
 }
 
-pub(super) fn columns_of(set: Option<&str>, terminal: impl FnOnce() -> Option<usize>) -> usize {
+pub(super) fn columns_of(set: Option<&str>, terminal: impl FnOnce() -> Option<usize>) -> Option<usize> {
     let set = set.and_then(|set| set.trim().parse().ok());
-    set.or_else(terminal).unwrap_or(COLUMNS).max(COLUMNS_MIN)
+    set.or_else(terminal)
 }
 
 /// How many columns a text takes.

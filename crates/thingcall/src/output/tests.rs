@@ -42,6 +42,12 @@ fn table_fits_its_room_and_its_first_column_gives_last() {
 }
 
 #[test]
+fn table_is_as_wide_as_its_content_where_there_is_room_without_end() {
+    let long = "x".repeat(500);
+    assert_eq!(table(&["a", "b"], &[&[&long, "1"]]).render(usize::MAX), format!("a{}b\n{long}  1", " ".repeat(501)));
+}
+
+#[test]
 fn table_goes_on_where_it_was_printed() {
     let mut table = table(&["device", "state"], &[&["d1", "on"]]);
     assert_eq!(table.render(80), "device  state\nd1      on");
@@ -66,11 +72,10 @@ fn lines_are_folded_between_words_and_words_stay_whole() {
 }
 
 #[test]
-fn room_is_what_is_set_else_the_terminals_else_80() {
-    assert_eq!(columns_of(Some("132"), || Some(100)), 132);
-    assert_eq!(columns_of(Some("wide"), || Some(100)), 100);
-    assert_eq!(columns_of(None, || None), 80);
-    assert_eq!(columns_of(Some("1"), || None), 20);
+fn room_is_what_is_set_else_the_terminals() {
+    assert_eq!(columns_of(Some("132"), || Some(100)), Some(132));
+    assert_eq!(columns_of(Some("wide"), || Some(100)), Some(100));
+    assert_eq!(columns_of(None, || None), None);
 }
 
 #[test]
