@@ -68,6 +68,9 @@ pub(crate) struct Candidate {
     pub(crate) seq: i64,
     pub(crate) device: DeviceKey,
     pub(crate) outcome: Option<Outcome>,
+    pub(crate) ended_at: Option<UnixMillis>,
+    pub(crate) code: Option<i64>,
+    pub(crate) called: Called,
 }
 
 impl Progress<'_> {

@@ -1,7 +1,7 @@
 //! How a change reaches memory, in this process and in every other that has the file open.
 //!
-//! A change is written with a row in the table `changes`, in one transaction. Whoever wrote it, and every process's poller,
-//! reads the rows after the last one it has taken over: products and keys are read anew, devices forgotten, to be looked
+//! A change is written with a row in the table `changes`, in one transaction. Whoever wrote it, and every process,
+//! where the database tells it or it is time to look, reads the rows after the last one it has taken over: products and keys are read anew, devices forgotten, to be looked
 //! up when they are called next.
 //!
 //! **Invariant:** rows are taken over in their order, each once, under the write lock.
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::sleep;
 use tracing::warn;
 
 use crate::change::{Change, ChangeRow, Subject};
@@ -22,6 +22,9 @@ use crate::shared::{self, Shared, WriteSide};
 
 /// Rows read at a time.
 const CHANGES_AT_ONCE: i64 = 500;
+/// How often it is looked where the database tells of changes: it may say that it does, and what stands between may not
+/// let it.
+const LISTENING_LOOK: Duration = Duration::from_secs(1);
 
 /// Ends a transaction that changed this.
 pub(crate) async fn commit(mut tx: Box<dyn Tx + '_>, subject: Subject) -> Result<(), Failure> {
@@ -145,17 +148,25 @@ async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Looks for other processes' changes until the store closes.
-pub(crate) async fn poll(shared: Arc<Shared>, every: Duration, mut closing: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(every.max(Duration::from_millis(1)));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Looks for other processes' changes until the store closes: when the database tells that there are any, and so often.
+pub(crate) async fn look_for(shared: Arc<Shared>, every: Duration, mut closing: watch::Receiver<bool>) {
     loop {
+        let wait = if shared.told.listens() { every.max(LISTENING_LOOK) } else { every };
         tokio::select! {
             () = shared::closed(&mut closing) => return,
-            _ = tick.tick() => {}
+            () = shared.told.wait() => {}
+            () = sleep(wait) => {}
         }
         // The lock is let go in between: others write while many changes are taken over.
         while look(&shared).await {}
+    }
+}
+
+/// Listens to the database until the store closes.
+pub(crate) async fn listen(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
+    tokio::select! {
+        () = shared::closed(&mut closing) => {}
+        () = shared.reads.tell(&shared.told) => {}
     }
 }
 

@@ -20,6 +20,8 @@ use crate::change::{ChangeRow, Subject};
 use crate::failure::Failure;
 use crate::live::Heard;
 use crate::memory::DeviceEntry;
+use crate::told::Told;
+use crate::waits::{ReadConnections, Wait};
 
 /// The calls that are meant: those whose ids are in these slots; `None`: all there are.
 pub(crate) type Slots<'a> = Option<&'a [u8]>;
@@ -61,6 +63,16 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
 
     /// The oldest results that are due, in the order in which their calls ended.
     async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure>;
+
+    /// Tells of changes, whoever makes them, for as long as this is awaited. Where the database tells nothing, it is awaited
+    /// without an end all the same.
+    async fn tell(&self, told: &Told);
+
+    /// How busy it is.
+    fn read_connections(&self) -> ReadConnections;
+
+    /// How often such a wait ran out.
+    fn ran_out(&self, wait: Wait) -> u64;
 
     /// Lets go of its connections.
     async fn close(&self);

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`Store`] (one open store) and `shared` (its memory, its connections, what its two tasks share),
 //! `failure` and `health` (what happens when it cannot be written), `memory` and `devices` (what calls look up), `directory` and
-//! `keys` (changes by people), `changes` (how every process on the store sees them), `presence`, then `journal` (what callers
+//! `keys` (changes by people), `changes` and `told` (how every process on the store sees them), `presence`, then `journal` (what callers
 //! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
 //! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours). Below all of these is
 //! `database`, the seam to `sqlite` and `postgres`, where the SQL is; `columns` and `rows` say what comes out of it.
@@ -35,6 +35,8 @@ mod live;
 mod memory;
 mod metrics;
 mod sizes;
+mod told;
+mod waits;
 
 mod change;
 mod changes;

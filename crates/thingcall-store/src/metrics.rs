@@ -7,46 +7,62 @@ use prometheus::{IntCounter, IntGauge, Registry};
 use strum::IntoStaticStr;
 use thingcall_metrics::Maker;
 
-use crate::Config;
 use crate::shared::Shared;
 use crate::sizes::wide;
 use crate::trouble::Trouble;
+use crate::waits::Wait;
 
 /// A gauge and where its value comes from: what is shared, and how many writes wait.
 type Read = fn(&Shared, usize) -> u64;
 /// And its limit.
-type Limit = fn(&Config) -> u64;
+type Limit = fn(&Shared) -> u64;
 
 const GAUGES: &[(&str, &str, Read, Limit)] = &[
-    ("products", "Products", |s, _| wide(s.memory.counts().0), |c| wide(c.products_max.get())),
-    ("devices", "Devices", |s, _| size(&s.sizes.devices), |c| wide(c.devices_max.get())),
+    ("products", "Products", |s, _| wide(s.memory.counts().0), |s| wide(s.config.products_max.get())),
+    ("devices", "Devices", |s, _| size(&s.sizes.devices), |s| wide(s.config.devices_max.get())),
     (
         "devices_cached",
         "Devices in memory; the others are looked up when they are called",
         |s, _| wide(s.devices.len()),
-        |c| wide(c.devices_cached_max.get()),
+        |s| wide(s.config.devices_cached_max.get()),
     ),
     (
         "presence_devices",
         "Devices of which something was heard that is not written yet; at the limit signs of more are left out",
         |s, _| wide(s.devices.unwritten()),
-        |c| wide(c.devices_cached_max.get()),
+        |s| wide(s.config.devices_cached_max.get()),
     ),
-    ("keys", "Access keys", |s, _| wide(s.memory.counts().1), |c| wide(c.keys_max.get())),
-    ("records", "Records of asynchronous calls", |s, _| size(&s.sizes.records), |c| wide(c.journal_records_max.get())),
+    ("keys", "Access keys", |s, _| wide(s.memory.counts().1), |s| wide(s.config.keys_max.get())),
+    (
+        "records",
+        "Records of asynchronous calls",
+        |s, _| size(&s.sizes.records),
+        |s| wide(s.config.journal_records_max.get()),
+    ),
     (
         "outbox_calls",
         "QoS 1 commands that wait for their devices",
         |s, _| size(&s.sizes.outbox),
-        |c| wide(c.journal_records_max.get()),
+        |s| wide(s.config.journal_records_max.get()),
     ),
     (
         "write_queue_records",
         "Writes that wait for the disk; new calls are refused at the limit, and notes on calls at twice the limit",
         |s, queued| wide(queued) + size(&s.sizes.unwritten),
-        |c| wide(c.write_queue_records_max.get()),
+        |s| wide(s.config.write_queue_records_max.get()),
     ),
-    ("log_bytes", "Length of the store's write-ahead log", |s, _| size(&s.sizes.log_bytes), |c| c.log_bytes_max.get()),
+    (
+        "log_bytes",
+        "Length of the store's write-ahead log",
+        |s, _| size(&s.sizes.log_bytes),
+        |s| s.config.log_bytes_max.get(),
+    ),
+    (
+        "read_connections",
+        "Connections for reading that are in use",
+        |s, _| s.reads.read_connections().in_use,
+        |s| s.reads.read_connections().max,
+    ),
 ];
 
 /// The series of one store.
@@ -58,6 +74,9 @@ pub(crate) struct Metrics {
     failures: EnumMap<Trouble, IntCounter>,
     look_ups: EnumMap<LookedUp, IntCounter>,
     signs_lost: IntCounter,
+    ran_out: EnumMap<Wait, IntCounter>,
+    listener_up: IntGauge,
+    listener_connections: IntCounter,
 }
 
 /// What became of a device's look-up.
@@ -74,13 +93,13 @@ enum LookedUp {
 
 impl Metrics {
     /// Makes them, with the limits, which do not change.
-    pub(crate) fn register(config: &Config, registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(shared: &Shared, registry: &Registry) -> Result<Self, prometheus::Error> {
         let make = Maker::new(registry);
         let mut gauges = Vec::with_capacity(GAUGES.len());
         for (name, help, read, limit) in GAUGES {
             gauges.push((make.gauge(&format!("store_{name}"), help)?, *read));
             let help = format!("{help}: as many as there may be");
-            make.gauge(&format!("store_{name}_limit"), &help)?.set(signed(limit(config)));
+            make.gauge(&format!("store_{name}_limit"), &help)?.set(signed(limit(shared)));
         }
         Ok(Self {
             gauges,
@@ -103,6 +122,19 @@ impl Metrics {
                 "store_presence_signs_lost_total",
                 "Signs of devices that were left out, since too much that was heard is not written yet",
             )?,
+            ran_out: make.counters(
+                "store_waits_ran_out_total",
+                "Waits for PostgreSQL that ran out: to be connected, for one of the connections for reading, for an answer",
+                ["wait"],
+            )?,
+            listener_up: make.gauge(
+                "store_listener_up",
+                "1 while PostgreSQL tells of changes by itself; else they are looked for, as always in a file",
+            )?,
+            listener_connections: make.counter(
+                "store_listener_connections_total",
+                "How often the connection was made on which PostgreSQL tells of changes",
+            )?,
         })
     }
 
@@ -123,6 +155,11 @@ impl Metrics {
             };
             up_to(counter, size(count));
         }
+        for (wait, counter) in &self.ran_out {
+            up_to(counter, shared.reads.ran_out(wait));
+        }
+        self.listener_up.set(i64::from(shared.told.listens()));
+        up_to(&self.listener_connections, shared.told.begun());
         for (trouble, counter) in &self.failures {
             up_to(counter, health.failures(trouble));
         }

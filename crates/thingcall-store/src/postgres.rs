@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `open` (connecting) and `error` (what is said where that fails), `schema` (its versions, and how they
 //! are made one from the other), `look` (what can be known without writing); then `database`, `connection` and `tx`, which are
-//! the store's seam, and below them the SQL: `directory`, `calls`, `records`, `results`, `fence`. `trouble` says what errors
+//! the store's seam, `listen` (which hears of changes), and below them the SQL: `directory`, `calls`, `records`, `results`, `fence`. `trouble` says what errors
 //! mean. Beside the store: `session` (a connection for one purpose of its own), `leases`, `nonces` and `quota`.
 
 mod calls;
@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod fence;
 mod leases;
+mod listen;
 mod lists;
 mod look;
 mod nonces;
@@ -32,8 +33,10 @@ use sqlx::PgPool;
 
 use crate::Config;
 use crate::database::{Database, WriteConnection};
+use crate::waits::{RanOut, Wait};
 use connection::{Patience, PgWrite};
 use database::Pg;
+use trouble::Limit;
 
 pub use error::PostgresError;
 pub use leases::PostgresLeases;
@@ -46,9 +49,15 @@ pub(crate) use schema::half_of;
 
 /// What is opened, as the store takes it.
 pub(crate) fn split(pool: PgPool, config: &Config) -> (Arc<dyn Database>, Box<dyn WriteConnection>) {
-    let patience = Patience { connect: config.connect_timeout, answer: config.answer_timeout };
+    let ran_out = Arc::<RanOut>::default();
+    let limit = |time, wait| Limit::new(time, wait, ran_out.clone());
+    let patience = Patience {
+        connect: limit(config.connect_timeout, Wait::Connect),
+        answer: limit(config.answer_timeout, Wait::Answer),
+    };
     let options = (*pool.connect_options()).clone();
-    (Arc::new(Pg::new(pool, patience.answer)), Box::new(PgWrite::new(options, patience)))
+    let write = Box::new(PgWrite::new(options, patience.clone()));
+    (Arc::new(Pg::new(pool, patience, ran_out)), write)
 }
 
 #[cfg(test)]

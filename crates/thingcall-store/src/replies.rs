@@ -22,11 +22,13 @@ pub(crate) struct Verdicts {
 pub(crate) struct Ends<'a>(HashMap<CallKey, Progress<'a>>);
 
 impl<'a> Ends<'a> {
-    pub(crate) fn of(replies: &[&'a Reply], now: UnixMillis) -> Self {
+    /// A call that an earlier try may have ended ends when it did then.
+    pub(crate) fn of(replies: &[&'a Reply], doubted: &HashMap<CallKey, UnixMillis>, now: UnixMillis) -> Self {
         let mut ends = HashMap::new();
         for reply in replies {
             if let Some(key) = key_of(reply) {
-                ends.entry(key).or_insert_with(|| Progress { end: Some(end(reply, now)), ..Progress::default() });
+                let at = doubted.get(&key).copied().unwrap_or(now);
+                ends.entry(key).or_insert_with(|| Progress { end: Some(end(reply, at)), ..Progress::default() });
             }
         }
         Self(ends)
@@ -42,10 +44,16 @@ impl<'a> Ends<'a> {
     }
 
     /// Ends the calls these replies answer, as part of a transaction.
-    pub(crate) async fn write(self, tx: &mut dyn Tx, replies: &[&Reply]) -> Result<Verdicts, Failure> {
+    pub(crate) async fn write(
+        self,
+        tx: &mut dyn Tx,
+        replies: &[&Reply],
+        doubted: &HashMap<CallKey, UnixMillis>,
+    ) -> Result<Verdicts, Failure> {
         let ends: Vec<(&CallKey, &Progress<'_>)> = self.0.iter().collect();
         let mut open = tx.end(&ends).await?;
-        let ended = open.keys().cloned().collect();
+        let mut ended: Vec<_> = open.keys().cloned().collect();
+        let mut doubted = doubted.clone();
         // The first reply to each of them is taken, and the others are for calls that ended before, or for none.
         let others = replies.iter().map(|reply| (*reply, key_of(reply).and_then(|key| open.remove(&key))));
         let others: Vec<_> = others.collect();
@@ -54,9 +62,15 @@ impl<'a> Ends<'a> {
         let before = tx.candidates(&ids).await?;
         let mut completions = Vec::with_capacity(others.len());
         for (reply, call) in others {
-            completions.push(match call {
-                Some(call) => matched(reply, call),
-                None => judge(tx, reply, &before).await?,
+            let key = key_of(reply).filter(|_| !doubted.is_empty());
+            let doubt = key.and_then(|key| doubted.remove_entry(&key));
+            completions.push(match (call, doubt.and_then(|doubt| ended_by(reply, doubt, &before))) {
+                (Some(call), _) => matched(reply, &call),
+                (None, Some((key, call))) => {
+                    ended.push(key);
+                    matched(reply, call)
+                }
+                (None, None) => judge(tx, reply, &before).await?,
             });
         }
         Ok(Verdicts { completions, ended })
@@ -68,8 +82,21 @@ pub(crate) fn key_of(reply: &Reply) -> Option<CallKey> {
     Some((reply.device.clone(), reply.id()?))
 }
 
-fn matched(reply: &Reply, Called { service, transport }: Called) -> Completion {
-    Completion::Matched { outcome: reply.outcome(), service, transport: transport.unwrap_or(reply.transport) }
+/// The call that an earlier try at writing this reply ended, if it did, though nobody could say so then.
+fn ended_by<'b>(
+    reply: &Reply,
+    (key, at): (CallKey, UnixMillis),
+    before: &'b HashMap<CallId, Vec<Candidate>>,
+) -> Option<(CallKey, &'b Called)> {
+    let candidate = before.get(&key.1)?.iter().find(|candidate| candidate.device == key.0)?;
+    let code = reply.body.as_ref().ok().map(|body| body.code);
+    let ours = (candidate.outcome, candidate.ended_at, candidate.code) == (Some(reply.outcome()), Some(at), code);
+    ours.then_some((key, &candidate.called))
+}
+
+fn matched(reply: &Reply, Called { service, transport }: &Called) -> Completion {
+    let transport = transport.unwrap_or(reply.transport);
+    Completion::Matched { outcome: reply.outcome(), service: service.clone(), transport }
 }
 
 /// What a reply is that ends no call.

@@ -9,6 +9,7 @@ use thingcall_core::{
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
 
+use crate::calls::{Called, Candidate};
 use crate::change::{ChangeRow, Subject};
 use crate::columns::{self, Columns, decode, device_key, maybe_time};
 use crate::live::{Live, Seen};
@@ -126,6 +127,23 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
 fn taken_over(row: &impl Columns) -> Result<Option<TakenOver>, sqlx::Error> {
     let (by, at) = (row.maybe_text("taken_over_by")?, maybe_time(row, "taken_over_at")?);
     Ok(by.zip(at).map(|(by, at)| TakenOver { by: by.to_owned(), at }))
+}
+
+/// What a record says of its call.
+pub(crate) fn called(row: &impl Columns) -> Result<Called, sqlx::Error> {
+    Ok(Called { service: columns::service(row)?, transport: columns::transport(row)? })
+}
+
+/// A call that a reply may be for.
+pub(crate) fn candidate(row: &impl Columns) -> Result<Candidate, sqlx::Error> {
+    Ok(Candidate {
+        seq: row.number("seq")?,
+        device: device_key(row.text("product")?, row.text("device")?)?,
+        outcome: columns::outcome(row)?,
+        ended_at: maybe_time(row, "ended_at")?,
+        code: row.maybe_number("code")?,
+        called: called(row)?,
+    })
 }
 
 /// A call that has not ended, with the column `device_enabled` as for [`record`].

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
-use thingcall_core::UnwrittenReply;
+use thingcall_core::{UnixMillis, UnwrittenReply};
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tracing::warn;
 
@@ -24,6 +24,7 @@ use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
 use crate::sizes::Sizes;
+use crate::told::Told;
 use crate::trouble::Trouble;
 
 /// What the store and its tasks share.
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) results: Notify,
     pub(crate) dismissed: Dismissals,
     pub(crate) changes: broadcast::Sender<Change>,
+    /// By the database, that there are changes.
+    pub(crate) told: Told,
     /// Held by the one server of the data folder.
     pub(crate) claim: StdMutex<Option<Claim>>,
 }
@@ -74,6 +77,8 @@ pub(crate) struct WriteSide {
 pub(crate) struct Unwritten {
     pub(crate) notes: HashMap<CallKey, Noted>,
     pub(crate) replies: Vec<Box<dyn UnwrittenReply>>,
+    /// The calls of those that may have been written all the same, and when they would have ended them.
+    pub(crate) doubted: HashMap<CallKey, UnixMillis>,
 }
 
 impl Unwritten {

@@ -26,6 +26,9 @@ use crate::database::{Database, Slots, WriteConnection};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 use crate::open::OpenError;
+use crate::sizes::wide;
+use crate::told::Told;
+use crate::waits::{ReadConnections, Wait};
 use connection::SqliteWrite;
 use trouble::failure;
 
@@ -91,6 +94,23 @@ impl Database for Sqlite {
     /// All slots are this one server's.
     async fn due(&self, _slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure> {
         records::due(&self.reads, max).await.map_err(failure)
+    }
+
+    async fn tell(&self, _told: &Told) {
+        std::future::pending().await
+    }
+
+    fn read_connections(&self) -> ReadConnections {
+        let idle = wide(self.reads.num_idle());
+        ReadConnections {
+            in_use: u64::from(self.reads.size()).saturating_sub(idle),
+            max: u64::from(open::READ_CONNECTIONS_MAX),
+        }
+    }
+
+    /// None is counted: it is the disk that is waited for.
+    fn ran_out(&self, _wait: Wait) -> u64 {
+        0
     }
 
     async fn close(&self) {

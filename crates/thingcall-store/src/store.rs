@@ -1,8 +1,9 @@
-//! One open file: its memory, its connections, its two tasks (the writer, and the poller of changes).
+//! One open store: its memory, its connections, its tasks (the writer, who looks for changes, and in a server who listens
+//! whether there are any).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
 use thingcall_core::{Conditions, Leases, Weight};
 use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
@@ -24,6 +25,7 @@ use crate::place::Place;
 use crate::postgres::{PostgresError, PostgresLeases};
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
+use crate::told::Told;
 use crate::writer::{self, Write};
 use crate::{Config, changes, owner, postgres, sqlite};
 
@@ -37,7 +39,7 @@ pub struct Store {
     shared: Arc<Shared>,
     /// To the writer.
     queue: mpsc::Sender<Write>,
-    /// Ends both tasks; so does dropping it.
+    /// Ends all tasks; so does dropping it.
     closing: watch::Sender<bool>,
     tasks: StdMutex<Vec<JoinHandle<()>>>,
     /// Once they are shown.
@@ -114,6 +116,7 @@ impl Store {
             results: Notify::new(),
             dismissed: Dismissals::default(),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
+            told: Told::default(),
             claim: StdMutex::new(None),
         })))
     }
@@ -139,7 +142,7 @@ impl Store {
         let closing = watch::Sender::new(false);
         // Half of the queue is for notes on calls that are in it or were: those cannot be refused.
         let (queue, writes) = mpsc::channel(shared.config.write_queue_records_max.get().saturating_mul(2));
-        let poll = changes::poll(shared.clone(), shared.config.change_poll, closing.subscribe());
+        let poll = changes::look_for(shared.clone(), shared.config.change_poll, closing.subscribe());
         let write = writer::run(shared.clone(), writes, closing.subscribe());
         let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll)]);
         Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
@@ -156,6 +159,8 @@ impl Store {
         claim.note(self.shared.write.lock().await.last_change);
         let before = claim.before();
         *self.shared.claimed() = Some(claim);
+        let listen = changes::listen(self.shared.clone(), self.closing.subscribe());
+        self.tasks().push(tokio::spawn(listen));
         // Where other servers run, too, devices may be connected to them.
         if !self.shared.reads.is_shared() {
             self.nobody_is_online().await;
@@ -193,6 +198,10 @@ impl Store {
         self.shared.devices.all_changed();
     }
 
+    fn tasks(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns when everything that was handed to the store before is durable.
     pub async fn flush(&self) {
         let (done, written) = oneshot::channel();
@@ -206,7 +215,7 @@ impl Store {
     /// fail.
     pub async fn close(&self) {
         self.closing.send_replace(true);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks());
         for task in tasks {
             if let Err(problem) = task.await {
                 warn!(%problem, "a task of the store failed");
@@ -238,7 +247,7 @@ impl Store {
     /// # Errors
     /// If the metrics are registered already.
     pub fn show_metrics(&self, registry: &prometheus::Registry) -> Result<(), prometheus::Error> {
-        let metrics = Metrics::register(&self.shared.config, registry)?;
+        let metrics = Metrics::register(&self.shared, registry)?;
         let _shown_once = self.metrics.set(metrics);
         Ok(())
     }
@@ -250,7 +259,8 @@ impl Store {
         }
     }
 
-    /// What is changed from now on, by this process or another; seen within `change_poll`. A listener that falls more
+    /// What is changed from now on, by this process or another; seen at once or within
+    /// `change_poll`. A listener that falls more
     /// than 1024 changes behind is told `Lagged`; both that and [`Change::Missed`] mean that it must look at what it keeps
     /// anew. [`Registry`] is never behind.
     ///

@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::live::{Live, Seen};
+use crate::told::Told;
 use crate::trouble::Trouble;
+use crate::waits::{ReadConnections, Wait};
 
 /// Rows, and who may read them now.
 #[derive(Debug)]
@@ -54,6 +56,13 @@ impl Rows {
 impl Database for Rows {
     fn is_shared(&self) -> bool {
         false
+    }
+    async fn tell(&self, _: &Told) {}
+    fn read_connections(&self) -> ReadConnections {
+        ReadConnections { in_use: 0, max: 0 }
+    }
+    fn ran_out(&self, _: Wait) -> u64 {
+        0
     }
     async fn device(&self, key: &DeviceKey) -> Result<Option<DeviceEntry>, Failure> {
         self.read(self.entry(key)).await

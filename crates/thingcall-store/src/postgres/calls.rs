@@ -15,6 +15,7 @@ use thingcall_core::{CallId, Device, JournalEntry, Outcome, RecordState, ReplyBo
 use super::lists::{Lists, count, text};
 use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
 use crate::columns::{self, Columns, rank, waiting};
+use crate::rows;
 
 /// A statement and what is bound to it.
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -141,8 +142,7 @@ pub(super) async fn end(
 ) -> Result<HashMap<CallKey, Called>, sqlx::Error> {
     let mut ended = HashMap::with_capacity(ends.len());
     for row in bind_progress(sqlx::query(END), ends).fetch_all(conn).await? {
-        let called = Called { service: columns::service(&row)?, transport: columns::transport(&row)? };
-        ended.insert(columns::call_key(&row)?, called);
+        ended.insert(columns::call_key(&row)?, rows::called(&row)?);
     }
     Ok(ended)
 }
@@ -167,16 +167,12 @@ pub(super) async fn candidates(
 ) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
     let ids: Vec<_> = ids.iter().map(|id| i64::from(id.as_u32())).collect();
     let rows = sqlx::query(
-        "SELECT seq, call_id, product, device, outcome FROM calls WHERE call_id = ANY($1) ORDER BY seq DESC",
+        "SELECT seq, call_id, product, device, module, service, transport, outcome, code, ended_at FROM calls \
+         WHERE call_id = ANY($1) ORDER BY seq DESC",
     );
     let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
     for row in rows.bind(ids).fetch_all(conn).await? {
-        let candidate = Candidate {
-            seq: row.number("seq")?,
-            device: columns::device_key(row.text("product")?, row.text("device")?)?,
-            outcome: columns::outcome(&row)?,
-        };
-        found.entry(columns::call_id(&row)?).or_default().push(candidate);
+        found.entry(columns::call_id(&row)?).or_default().push(rows::candidate(&row)?);
     }
     Ok(found)
 }

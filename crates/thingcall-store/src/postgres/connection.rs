@@ -3,18 +3,17 @@
 //! **Invariant:** after any error, and where an answer did not come in time, it is made anew before it is used again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use thingcall_core::{AccessKey, CallId, Delivery, Device, DeviceKey, ProductKey, Record};
 use thingcall_tsl::Product;
 use tracing::debug;
 
-use super::trouble::within;
+use super::trouble::{Limit, within};
 use super::tx::PgTx;
-use super::{directory, records, results, room};
+use super::{directory, open, records, results, room};
 use crate::calls::CallKey;
 use crate::change::ChangeRow;
 use crate::database::{Loaded, Slots, Tx, WriteConnection};
@@ -22,12 +21,12 @@ use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 
 /// How long things may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Patience {
     /// To connect.
-    pub(super) connect: Duration,
+    pub(super) connect: Limit,
     /// To answer a statement.
-    pub(super) answer: Duration,
+    pub(super) answer: Limit,
 }
 
 /// The connection.
@@ -45,25 +44,26 @@ impl PgWrite {
         Self { conn: None, options, patience }
     }
 
-    async fn sound(&mut self) -> Result<&mut PgConnection, Failure> {
-        let conn = match self.conn.take() {
+    /// It, and how long its answers may take.
+    async fn sound(&mut self) -> Result<(&mut PgConnection, &Limit), Failure> {
+        let Self { conn, options, patience } = self;
+        let sound = match conn.take() {
             Some(conn) => conn,
             None => {
-                let conn = within(self.patience.connect, self.options.connect()).await?;
+                let new = within(&patience.connect, open::connect_durably(options)).await?;
                 debug!("the store's write connection was opened");
-                conn
+                new
             }
         };
-        Ok(self.conn.insert(conn))
+        Ok((conn.insert(sound), &patience.answer))
     }
 }
 
 /// Asks on the connection once it is sound.
 macro_rules! read {
     ($self:ident, $conn:ident => $ask:expr) => {{
-        let patience = $self.patience.answer;
-        let $conn = $self.sound().await?;
-        within(patience, $ask).await
+        let ($conn, limit) = $self.sound().await?;
+        within(limit, $ask).await
     }};
 }
 
@@ -75,10 +75,9 @@ impl WriteConnection for PgWrite {
     }
 
     async fn begin(&mut self) -> Result<Box<dyn Tx + '_>, Failure> {
-        let patience = self.patience.answer;
-        let conn = self.sound().await?;
-        let tx = within(patience, conn.begin()).await?;
-        Ok(Box::new(PgTx::new(tx, patience)))
+        let (conn, limit) = self.sound().await?;
+        let tx = within(limit, conn.begin()).await?;
+        Ok(Box::new(PgTx::new(tx, limit)))
     }
 
     async fn load(&mut self) -> Result<Loaded, Failure> {
@@ -90,7 +89,7 @@ impl WriteConnection for PgWrite {
     }
 
     async fn device(&mut self, key: &DeviceKey) -> Result<Option<DeviceEntry>, Failure> {
-        read!(self, conn => directory::device(&mut *conn, key))
+        read!(self, conn => directory::device(conn, key))
     }
 
     async fn key(&mut self, id: &str) -> Result<Option<AccessKey>, Failure> {
@@ -148,7 +147,7 @@ impl WriteConnection for PgWrite {
 
     async fn close(&mut self) -> Result<(), Failure> {
         match self.conn.take() {
-            Some(conn) => within(self.patience.answer, conn.close()).await,
+            Some(conn) => within(&self.patience.answer, conn.close()).await,
             None => Ok(()),
         }
     }

@@ -1,31 +1,49 @@
 //! The connections that read.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
 use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, ProductKey, Record};
 
-use super::trouble::within;
-use super::{directory, records};
+use super::connection::Patience;
+use super::trouble::within_once_lent;
+use super::{directory, listen, records};
 use crate::database::{Database, Slots};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
+use crate::sizes::wide;
+use crate::told::Told;
+use crate::waits::{RanOut, ReadConnections, Wait};
 
 /// The connections.
 #[derive(Debug)]
 pub(super) struct Pg {
     reads: PgPool,
-    /// How long an answer may take.
-    patience: Duration,
+    patience: Patience,
+    ran_out: Arc<RanOut>,
 }
 
 impl Pg {
     /// Those of this pool.
-    pub(super) fn new(reads: PgPool, patience: Duration) -> Self {
-        Self { reads, patience }
+    pub(super) fn new(reads: PgPool, patience: Patience, ran_out: Arc<RanOut>) -> Self {
+        Self { reads, patience, ran_out }
     }
+}
+
+/// Asks on one of the connections once it is free.
+macro_rules! read {
+    ($self:ident, $conn:ident => $ask:expr) => {{
+        let lent = AtomicBool::new(false);
+        let asked = async {
+            let $conn = &mut *$self.reads.acquire().await?;
+            lent.store(true, Ordering::Relaxed);
+            $ask.await
+        };
+        within_once_lent(&$self.patience.answer, &lent, asked).await
+    }};
 }
 
 #[async_trait]
@@ -35,11 +53,11 @@ impl Database for Pg {
     }
 
     async fn device(&self, key: &DeviceKey) -> Result<Option<DeviceEntry>, Failure> {
-        within(self.patience, directory::device(&self.reads, key)).await
+        read!(self, conn => directory::device(conn, key))
     }
 
     async fn device_by_id(&self, id: &IotId) -> Result<Option<DeviceEntry>, Failure> {
-        within(self.patience, directory::device_by_id(&self.reads, id)).await
+        read!(self, conn => directory::device_by_id(conn, id))
     }
 
     async fn devices(
@@ -48,31 +66,45 @@ impl Database for Pg {
         after: Option<&DeviceName>,
         max: usize,
     ) -> Result<Vec<DeviceEntry>, Failure> {
-        within(self.patience, directory::devices(&self.reads, product, after, max)).await
+        read!(self, conn => directory::devices(conn, product, after, max))
     }
 
     async fn count_devices(&self, product: &ProductKey) -> Result<u64, Failure> {
-        within(self.patience, directory::count_devices_of(&self.reads, product)).await
+        read!(self, conn => directory::count_devices_of(conn, product))
     }
 
     async fn records(&self, id: CallId) -> Result<Vec<Record>, Failure> {
-        within(self.patience, records::find(&self.reads, id)).await
+        read!(self, conn => records::find(conn, id))
     }
 
     async fn records_of_request(&self, request_id: &str) -> Result<Vec<Record>, Failure> {
-        within(self.patience, records::of_request(&self.reads, request_id)).await
+        read!(self, conn => records::of_request(conn, request_id))
     }
 
     async fn last_place(&self) -> Result<i64, Failure> {
-        within(self.patience, records::last_place(&self.reads)).await
+        read!(self, conn => records::last_place(conn))
     }
 
     async fn open_in_slot(&self, slot: u8, places: RangeInclusive<i64>, max: usize) -> Result<Vec<OpenCall>, Failure> {
-        within(self.patience, records::open_in_slot(&self.reads, slot, &places, max)).await
+        read!(self, conn => records::open_in_slot(conn, slot, &places, max))
     }
 
     async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure> {
-        within(self.patience, records::due(&self.reads, slots, max)).await
+        read!(self, conn => records::due(conn, slots, max))
+    }
+
+    async fn tell(&self, told: &Told) {
+        listen::tell(&self.reads.connect_options(), &self.patience, told).await;
+    }
+
+    fn read_connections(&self) -> ReadConnections {
+        let idle = wide(self.reads.num_idle());
+        let max = u64::from(self.reads.options().get_max_connections());
+        ReadConnections { in_use: u64::from(self.reads.size()).saturating_sub(idle), max }
+    }
+
+    fn ran_out(&self, wait: Wait) -> u64 {
+        self.ran_out.of(wait)
     }
 
     async fn close(&self) {

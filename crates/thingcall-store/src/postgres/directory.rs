@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{PgConnection, PgExecutor, PgPool, Row};
+use sqlx::{PgConnection, Row};
 use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, IotId, ProductKey, Secret, TransportName, UnixMillis};
 use thingcall_tsl::Product;
 
@@ -50,7 +50,7 @@ pub(super) async fn product(conn: &mut PgConnection, key: &ProductKey) -> Result
 }
 
 /// The device with this name.
-pub(super) async fn device(conn: impl PgExecutor<'_>, key: &DeviceKey) -> Result<Option<DeviceEntry>, sqlx::Error> {
+pub(super) async fn device(conn: &mut PgConnection, key: &DeviceKey) -> Result<Option<DeviceEntry>, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM devices WHERE product = $1 AND name = $2")
         .bind(key.product.as_str())
         .bind(key.name.as_str())
@@ -60,14 +60,14 @@ pub(super) async fn device(conn: impl PgExecutor<'_>, key: &DeviceKey) -> Result
 }
 
 /// The device with this IotId.
-pub(super) async fn device_by_id(reads: &PgPool, id: &IotId) -> Result<Option<DeviceEntry>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM devices WHERE iot_id = $1").bind(id.as_str()).fetch_optional(reads).await?;
+pub(super) async fn device_by_id(conn: &mut PgConnection, id: &IotId) -> Result<Option<DeviceEntry>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM devices WHERE iot_id = $1").bind(id.as_str()).fetch_optional(conn).await?;
     row.as_ref().map(rows::device).transpose()
 }
 
 /// A page of a product's devices, by name.
 pub(super) async fn devices(
-    reads: &PgPool,
+    conn: &mut PgConnection,
     product: &ProductKey,
     after: Option<&DeviceName>,
     max: usize,
@@ -76,13 +76,13 @@ pub(super) async fn devices(
         .bind(product.as_str())
         .bind(after.map_or("", DeviceName::as_str))
         .bind(i64::try_from(max).unwrap_or(i64::MAX));
-    found.fetch_all(reads).await?.iter().map(rows::device).collect()
+    found.fetch_all(conn).await?.iter().map(rows::device).collect()
 }
 
 /// How many devices a product has.
-pub(super) async fn count_devices_of(reads: &PgPool, product: &ProductKey) -> Result<u64, sqlx::Error> {
+pub(super) async fn count_devices_of(conn: &mut PgConnection, product: &ProductKey) -> Result<u64, sqlx::Error> {
     let devices = sqlx::query_scalar("SELECT COUNT(*) FROM devices WHERE product = $1").bind(product.as_str());
-    devices.fetch_one(reads).await.map(count)
+    devices.fetch_one(conn).await.map(count)
 }
 
 /// How many devices there are.

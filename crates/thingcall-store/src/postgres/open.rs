@@ -47,13 +47,23 @@ pub(crate) async fn connect_alone(config: &Config, url: &StoreUrl) -> Result<PgC
     Ok(conn)
 }
 
+/// A connection whose commits are kept whatever happens to the server: that is asked for where database, user or URL have
+/// switched it off, and what is stronger is left as it is.
+pub(super) async fn connect_durably(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut conn = options.connect().await?;
+    let durable =
+        "SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'";
+    sqlx::query(durable).execute(&mut conn).await?;
+    Ok(conn)
+}
+
 /// One connection, within the time that may take.
 pub(super) async fn connect(
     config: &Config,
     url: &StoreUrl,
     options: &PgConnectOptions,
 ) -> Result<PgConnection, PostgresError> {
-    match timeout(config.connect_timeout, options.connect()).await {
+    match timeout(config.connect_timeout, connect_durably(options)).await {
         Ok(connected) => connected.map_err(|source| PostgresError::of(url, source)),
         Err(_) => {
             let source = Some(sqlx::Error::Io(ErrorKind::TimedOut.into()));

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, OpenCall, Record};
 
 use super::lists::{count, numbers};
@@ -24,15 +24,15 @@ macro_rules! records {
 }
 
 /// The records with this id, newest first.
-pub(super) async fn find(reads: &PgPool, id: CallId) -> Result<Vec<Record>, sqlx::Error> {
+pub(super) async fn find(conn: &mut PgConnection, id: CallId) -> Result<Vec<Record>, sqlx::Error> {
     let found = sqlx::query(records!("call_id = $1 ORDER BY seq DESC")).bind(i64::from(id.as_u32()));
-    found.fetch_all(reads).await?.iter().map(rows::record).collect()
+    found.fetch_all(conn).await?.iter().map(rows::record).collect()
 }
 
 /// The records of a request, newest first.
-pub(super) async fn of_request(reads: &PgPool, id: &str) -> Result<Vec<Record>, sqlx::Error> {
+pub(super) async fn of_request(conn: &mut PgConnection, id: &str) -> Result<Vec<Record>, sqlx::Error> {
     let found = sqlx::query(records!("request_id = $1 ORDER BY seq DESC")).bind(id);
-    found.fetch_all(reads).await?.iter().map(rows::record).collect()
+    found.fetch_all(conn).await?.iter().map(rows::record).collect()
 }
 
 /// The calls to a device that have not ended and that no plugin answers, oldest first.
@@ -45,13 +45,13 @@ pub(super) async fn open(conn: &mut PgConnection, device: &DeviceKey, max: usize
 }
 
 /// The place of the newest record.
-pub(super) async fn last_place(reads: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM calls").fetch_one(reads).await
+pub(super) async fn last_place(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM calls").fetch_one(conn).await
 }
 
 /// The calls of a slot that have not ended and that no plugin answers, at these places.
 pub(super) async fn open_in_slot(
-    reads: &PgPool,
+    conn: &mut PgConnection,
     slot: u8,
     places: &RangeInclusive<i64>,
     max: usize,
@@ -60,15 +60,15 @@ pub(super) async fn open_in_slot(
         "slot = $1 AND state < 3 AND seq BETWEEN $2 AND $3 AND COALESCE(transport, '') != 'plugin' ORDER BY seq LIMIT $4"
     ));
     let open = open.bind(i16::from(slot)).bind(*places.start()).bind(*places.end()).bind(limit(max));
-    open.fetch_all(reads).await?.iter().map(rows::open_call).collect()
+    open.fetch_all(conn).await?.iter().map(rows::open_call).collect()
 }
 
 /// The oldest results that are due, of calls in these slots; `None`: in all.
-pub(super) async fn due(reads: &PgPool, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, sqlx::Error> {
+pub(super) async fn due(conn: &mut PgConnection, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, sqlx::Error> {
     let due = sqlx::query(
         "SELECT * FROM calls WHERE due AND ($1::SMALLINT[] IS NULL OR slot = ANY($1)) ORDER BY ended_at, seq LIMIT $2",
     );
-    due.bind(numbers(slots)).bind(limit(max)).fetch_all(reads).await?.iter().map(rows::ended_call).collect()
+    due.bind(numbers(slots)).bind(limit(max)).fetch_all(conn).await?.iter().map(rows::ended_call).collect()
 }
 
 /// How many they are.

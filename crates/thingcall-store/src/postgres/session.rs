@@ -24,6 +24,7 @@ const TRUSTED: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     url: StoreUrl,
     options: PgConnectOptions,
+    durable: bool,
     connect_timeout: Duration,
     answer_timeout: Duration,
     idle: Mutex<Option<Idle>>,
@@ -52,7 +53,7 @@ impl Session {
             options = options.options([("synchronous_commit", "off")]);
         }
         let Config { connect_timeout, answer_timeout, .. } = *config;
-        Ok(Self { url: url.clone(), options, connect_timeout, answer_timeout, idle: Mutex::new(None) })
+        Ok(Self { url: url.clone(), options, durable, connect_timeout, answer_timeout, idle: Mutex::new(None) })
     }
 
     /// What this work comes to, which borrows the connection, in time; or where it failed, and why.
@@ -70,7 +71,11 @@ impl Session {
         {
             return Ok(Lent { place, conn, is_new: false });
         }
-        let connected = timeout(self.connect_timeout, Box::pin(self.options.connect())).await;
+        let connected = if self.durable {
+            timeout(self.connect_timeout, Box::pin(open::connect_durably(&self.options))).await
+        } else {
+            timeout(self.connect_timeout, Box::pin(self.options.connect())).await
+        };
         let conn = connected.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
         Ok(Lent { place, conn, is_new: true })
     }

@@ -156,3 +156,24 @@ async fn schema_of_its_own_keeps_the_tables_apart() {
     open(&config, config.url.as_ref().unwrap()).await.unwrap();
     assert_eq!(database.sql("SELECT count(*) FROM thingcall.slots"), "64");
 }
+
+#[tokio::test]
+async fn what_is_accepted_is_kept_also_where_the_role_s_sessions_need_not_wait_for_the_disk() {
+    let database = Postgres::shared().database();
+    let set = |to: &str| {
+        database.sql(&format!("ALTER ROLE postgres IN DATABASE {} SET synchronous_commit = {to}", database.name()));
+    };
+    let config = config(&database.url());
+    for (set_to, kept) in [("off", "on"), ("remote_apply", "remote_apply"), ("local", "local")] {
+        set(set_to);
+        let (_, mut write) = split(opened(&database).await, &config);
+        assert_eq!(write.raw("SHOW synchronous_commit").await.unwrap(), [kept], "{set_to}");
+        let url = config.url.as_ref().unwrap();
+        for (durable, right) in [(true, kept), (false, "off")] {
+            let session = session::Session::new(&config, url, durable).unwrap();
+            let mut lent = session.lend().await.unwrap();
+            let found: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *lent).await.unwrap();
+            assert_eq!(found, right, "{set_to}, durable: {durable}");
+        }
+    }
+}

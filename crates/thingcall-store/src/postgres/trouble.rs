@@ -1,5 +1,7 @@
 //! What PostgreSQL's errors mean, and that nobody waits for its answers without an end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::Error;
@@ -7,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::failure::Failure;
 use crate::trouble::Trouble;
+use crate::waits::{RanOut, Wait};
 
 /// What an error is a case of. The first two letters of a code are its class.
 pub(super) fn of(error: &Error) -> Trouble {
@@ -41,27 +44,59 @@ fn failure_of_commit(error: Error) -> Failure {
     Failure::new(trouble, in_doubt, error)
 }
 
+/// How long something may take, and how often it took longer.
+#[derive(Debug, Clone)]
+pub(super) struct Limit {
+    pub(super) time: Duration,
+    wait: Wait,
+    ran_out: Arc<RanOut>,
+}
+
+impl Limit {
+    /// Of a wait, counted there.
+    pub(super) fn new(time: Duration, wait: Wait, ran_out: Arc<RanOut>) -> Self {
+        Self { time, wait, ran_out }
+    }
+
+    /// It ran out.
+    fn silent(&self, wait: Wait, in_doubt: bool) -> Failure {
+        self.ran_out.count(wait);
+        let why = format!("no answer within {} s", self.time.as_secs_f64());
+        Failure::new(Trouble::Unreachable, in_doubt, why)
+    }
+}
+
 /// Waits so long for an answer. After that, the connection is good for nothing.
-pub(super) async fn within<T>(limit: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-    match timeout(limit, asked).await {
+pub(super) async fn within<T>(limit: &Limit, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    match timeout(limit.time, asked).await {
         Ok(answered) => answered.map_err(failure),
-        Err(_) => Err(silent(limit, false)),
+        Err(_) => Err(limit.silent(limit.wait, false)),
+    }
+}
+
+/// The same of an answer for which one of the pool's connections is needed, which says when it has it.
+pub(super) async fn within_once_lent<T>(
+    limit: &Limit,
+    lent: &AtomicBool,
+    asked: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match timeout(limit.time, asked).await {
+        Ok(Err(Error::PoolTimedOut)) => Err(limit.silent(Wait::ReadConnection, false)),
+        Ok(answered) => answered.map_err(failure),
+        Err(_) if lent.load(Ordering::Relaxed) => Err(limit.silent(limit.wait, false)),
+        Err(_) => Err(limit.silent(Wait::ReadConnection, false)),
     }
 }
 
 /// The same of a commit.
 pub(super) async fn commit_within(
-    limit: Duration,
+    limit: &Limit,
     committing: impl Future<Output = Result<(), Error>>,
 ) -> Result<(), Failure> {
-    match timeout(limit, committing).await {
+    match timeout(limit.time, committing).await {
         Ok(answered) => answered.map_err(failure_of_commit),
-        Err(_) => Err(silent(limit, true)),
+        Err(_) => Err(limit.silent(limit.wait, true)),
     }
-}
-
-fn silent(limit: Duration, in_doubt: bool) -> Failure {
-    Failure::new(Trouble::Unreachable, in_doubt, format!("no answer within {} s", limit.as_secs_f64()))
 }
 
 #[cfg(test)]

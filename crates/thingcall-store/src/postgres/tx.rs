@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{Postgres, Transaction};
 use thingcall_core::{AccessKey, CallId, Device, DeviceKey, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis};
 
-use super::trouble::{commit_within, within};
+use super::trouble::{Limit, commit_within, within};
 use super::{calls, directory, fence, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
@@ -21,12 +20,12 @@ use crate::live::Heard;
 pub(super) struct PgTx<'c> {
     tx: Transaction<'c, Postgres>,
     /// How long a statement may take.
-    patience: Duration,
+    patience: &'c Limit,
 }
 
 impl<'c> PgTx<'c> {
     /// One that has begun.
-    pub(super) fn new(tx: Transaction<'c, Postgres>, patience: Duration) -> Self {
+    pub(super) fn new(tx: Transaction<'c, Postgres>, patience: &'c Limit) -> Self {
         Self { tx, patience }
     }
 }

@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 use thingcall_core::{CallId, Device, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis};
 
 use super::many::{Many, Statement};
 use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
-use crate::columns::{self, Columns, rank, waiting};
+use crate::columns::{self, rank, waiting};
+use crate::rows;
 
 /// Writes new records, except where an open call has their id.
 static INSERT: LazyLock<Many> = LazyLock::new(|| {
@@ -38,7 +39,8 @@ static END: LazyLock<Many> =
 static DELETE: LazyLock<Many> = LazyLock::new(|| Many::new("DELETE FROM calls WHERE seq IN (VALUES ", 1, ")"));
 
 static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
-    let before = "SELECT seq, call_id, product, device, outcome FROM calls WHERE call_id IN (VALUES ";
+    let before = "SELECT seq, call_id, product, device, module, service, transport, outcome, code, ended_at FROM calls \
+                  WHERE call_id IN (VALUES ";
     Many::new(before, 1, ") ORDER BY seq DESC")
 });
 
@@ -156,8 +158,7 @@ pub(crate) async fn end(
     let mut ended = HashMap::with_capacity(ends.len());
     for (statement, _) in END.statements(ends, |statement, (key, end)| bind_progress(statement, key, end)) {
         for row in statement.fetch_all(&mut *conn).await? {
-            let called = Called { service: columns::service(&row)?, transport: columns::transport(&row)? };
-            ended.insert(columns::call_key(&row)?, called);
+            ended.insert(columns::call_key(&row)?, rows::called(&row)?);
         }
     }
     Ok(ended)
@@ -273,12 +274,7 @@ pub(crate) async fn candidates(
     let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
     for (statement, _) in CANDIDATES.statements(ids, |statement, id| statement.bind(i64::from(id.as_u32()))) {
         for row in statement.fetch_all(&mut *conn).await? {
-            let candidate = Candidate {
-                seq: row.try_get("seq")?,
-                device: columns::device_key(row.text("product")?, row.text("device")?)?,
-                outcome: columns::outcome(&row)?,
-            };
-            found.entry(columns::call_id(&row)?).or_default().push(candidate);
+            found.entry(columns::call_id(&row)?).or_default().push(rows::candidate(&row)?);
         }
     }
     Ok(found)

@@ -26,7 +26,7 @@ pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;
 /// How soon one that was told so asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Connections for reading; writing has one of its own.
-const READ_CONNECTIONS_MAX: u32 = 4;
+pub(super) const READ_CONNECTIONS_MAX: u32 = 4;
 /// How many texts a connection keeps prepared: those of all [`Many`](super::many::Many) and as much again.
 const PREPARED_STATEMENTS_MAX: usize = 200;
 /// What a burst of writes leaves of the write-ahead log.

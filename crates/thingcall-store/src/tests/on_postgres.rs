@@ -14,11 +14,13 @@ async fn bench_with(config: Config) -> Bench {
 mod contract;
 #[path = "directory.rs"]
 mod directory;
+mod doubt;
 mod instances;
 #[path = "journal.rs"]
 mod journal;
 #[path = "keys.rs"]
 mod keys;
+mod listening;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]

@@ -127,10 +127,13 @@ async fn a_server_that_missed_who_was_disabled_looks_at_all() {
     let bench = bench.with_devices(&["d1"]).await;
     bench.store.claim(&Conditions::default()).await.unwrap();
     let tool = bench.other().await;
+    let mut side = bench.store.shared().write.lock().await;
     tool.set_enabled(&key("d1"), false).await.unwrap();
     tool.add_key(NewKey::default()).await.unwrap();
-    bench.run("DELETE FROM changes WHERE kind = 'disabled'").await;
-    crate::changes::catch_up(bench.store.shared(), &mut *bench.store.shared().write.lock().await).await.unwrap();
+    let gone = "DELETE FROM changes WHERE kind = 'disabled'";
+    tool.shared().write.lock().await.conn.raw(gone).await.unwrap();
+    crate::changes::catch_up(bench.store.shared(), &mut side).await.unwrap();
+    drop(side);
     assert_eq!(bench.store.dismissed().await, Dismissed::PerhapsAny);
 }
 

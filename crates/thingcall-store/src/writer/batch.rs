@@ -36,6 +36,8 @@ pub(super) struct Batch {
     touched: HashSet<CallKey>,
     /// Those that a reply is for.
     replied: HashSet<CallKey>,
+    /// Of these, those that may have been ended by it already, and when.
+    doubted: HashMap<CallKey, UnixMillis>,
 }
 
 /// What a transaction did.
@@ -51,10 +53,10 @@ struct Committed {
 impl Batch {
     /// A batch with what earlier ones could not write.
     pub(super) fn begin(side: &mut WriteSide) -> Self {
-        let Unwritten { notes, replies } = std::mem::take(&mut side.unwritten);
+        let Unwritten { notes, replies, doubted } = std::mem::take(&mut side.unwritten);
         let replied: HashSet<_> = replies.iter().filter_map(|reply| replies::key_of(reply.reply())).collect();
         let carried = notes.keys().chain(&replied).cloned().collect();
-        Self { touched: notes.keys().cloned().collect(), carried, notes, replies, replied, ..Self::default() }
+        Self { touched: notes.keys().cloned().collect(), carried, notes, replies, replied, doubted, ..Self::default() }
     }
 
     /// Takes a write in, or gives it back if this batch must be written before.
@@ -118,7 +120,7 @@ impl Batch {
     /// Writes the batch and answers everybody in it.
     pub(super) async fn write(mut self, shared: &Shared, side: &mut WriteSide) {
         let written = self.transact_twice(shared, side).await;
-        let Self { openings, notes, replies, reads, lists, flushes, .. } = self;
+        let Self { openings, notes, replies, doubted, reads, lists, flushes, .. } = self;
         match written {
             Ok(written) => {
                 let answered = openings.iter().any(|opening| opening.entry.answer.is_some());
@@ -129,6 +131,7 @@ impl Batch {
             }
             Err((trouble, written)) => {
                 side.unwritten.replies = replies;
+                side.unwritten.doubted = doubted;
                 keep(shared, side, notes);
                 if written == Written::Perhaps && shared.reads.is_shared() {
                     keep(shared, side, ends_in_doubt(&openings));
@@ -182,9 +185,16 @@ impl Batch {
     async fn transact_as_ours(&mut self, shared: &Shared, side: &mut WriteSide) -> Result<Committed, Failure> {
         loop {
             self.let_go(shared, side);
-            match self.transact(shared, side).await {
+            let now = UnixMillis::now();
+            match self.transact(shared, side, now).await {
                 // Some leases less are held now.
                 Err(problem) if problem.trouble() == Trouble::Lease => {}
+                Err(problem) if problem.written() == Written::Perhaps => {
+                    let replied = self.replied.iter().cloned().map(|key| (key, now));
+                    let before = std::mem::replace(&mut self.doubted, replied.collect());
+                    self.doubted.extend(before);
+                    return Err(problem);
+                }
                 written => return written,
             }
         }
@@ -218,12 +228,11 @@ impl Batch {
         shared.held.needed(openings.chain(notes))
     }
 
-    async fn transact(&self, shared: &Shared, side: &mut WriteSide) -> Result<Committed, Failure> {
+    async fn transact(&self, shared: &Shared, side: &mut WriteSide, now: UnixMillis) -> Result<Committed, Failure> {
         let mut committed = Committed { prune_after: side.prune_after, ..Committed::default() };
         if self.is_empty() {
             return Ok(committed);
         }
-        let now = UnixMillis::now();
         let mut tx = side.conn.begin().await?;
         let leases = self.leases(shared);
         if !leases.is_empty() {
@@ -238,13 +247,13 @@ impl Batch {
             committed.refused = tx.insert_calls(&entries, now).await?;
         }
         let replies: Vec<&Reply> = self.replies.iter().map(|reply| reply.reply()).collect();
-        let mut ends = Ends::of(&replies, now);
+        let mut ends = Ends::of(&replies, &self.doubted, now);
         let notes: Vec<_> = self.notes.iter().filter(|(key, noted)| !ends.take(key, noted)).collect();
         if !notes.is_empty() {
             tx.advance(&notes).await?;
         }
         if !replies.is_empty() {
-            committed.verdicts = ends.write(&mut *tx, &replies).await?;
+            committed.verdicts = ends.write(&mut *tx, &replies, &self.doubted).await?;
         }
         let new = u64::try_from(self.openings.len()).unwrap_or(u64::MAX);
         let max = u64::try_from(shared.config.journal_records_max.get()).unwrap_or(u64::MAX);

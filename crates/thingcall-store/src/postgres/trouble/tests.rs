@@ -69,12 +69,14 @@ fn each_code_is_a_case_of_the_trouble_that_people_can_do_something_about() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_come_is_given_up_and_only_a_commit_is_in_doubt() {
-    let second = Duration::from_secs(1);
+    let ran_out = Arc::<RanOut>::default();
+    let second = &Limit::new(Duration::from_secs(1), Wait::Answer, ran_out.clone());
     let never = || std::future::pending::<Result<(), Error>>();
     let asked = within(second, never()).await.unwrap_err();
     assert_eq!((asked.trouble(), asked.written()), (Trouble::Unreachable, Written::No));
     let committed = commit_within(second, never()).await.unwrap_err();
     assert_eq!((committed.trouble(), committed.written()), (Trouble::Unreachable, Written::Perhaps));
+    assert_eq!((ran_out.of(Wait::Answer), ran_out.of(Wait::Connect)), (2, 0));
     let refused = async { Err(Error::Database(Box::new(Coded("40001")))) };
     assert_eq!(commit_within(second, refused).await.unwrap_err().written(), Written::No);
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use sqlx::{Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::waits::{ReadConnections, Wait};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -98,4 +100,21 @@ async fn a_restart_between_two_calls_is_noticed_by_nobody() {
     };
     timeout(LIMIT, opened).await.expect("in time");
     assert_eq!(bench.store.find_records(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn waits_that_ran_out_are_counted_by_what_was_waited_for() {
+    let one = std::num::NonZeroU32::new(1).unwrap();
+    let config = Config { read_connections_max: one, answer_timeout: Duration::from_secs(3), ..Config::default() };
+    let bench = bench_on(On::Postgres, config).await;
+    let reads = &bench.store.shared().reads;
+    reads.last_place().await.unwrap();
+    let mut other = PgConnection::connect(bench.config.url.as_ref().unwrap().expose()).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE calls").execute(&mut other).await.unwrap();
+    let (first, second) = tokio::join!(reads.last_place(), reads.last_place());
+    assert!(first.is_err() && second.is_err());
+    let ran_out = [Wait::Connect, Wait::ReadConnection, Wait::Answer].map(|wait| reads.ran_out(wait));
+    assert_eq!(ran_out, [0, 1, 1]);
+    let ReadConnections { in_use, max } = reads.read_connections();
+    assert!(in_use <= max && max == 1, "{in_use} of {max}");
 }
