@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from load import ASYNC
 
 # What is said where a device may have done it after all.
-MAY_HAVE = ("may have", "may be found", "not certain")
+MAY_HAVE = ("may have", "may be found", "may be sent", "not certain")
 
 
 class Accounts:
@@ -46,6 +46,17 @@ class Accounts:
             if told.mode != ASYNC and self.records.get(token):
                 self._wrong(token, "a synchronous call has a record")
         return self.wrong
+
+    def unexercised(self, takeovers):
+        """What a run that says nothing leaves out."""
+        missing = []
+        for product in {told.device.product for told in self.told.values()} or {"no product"}:
+            for what in ("accepted", "answered"):
+                if not any(told.what == what and told.device.product == product for told in self.told.values()):
+                    missing.append(f"no call of {product} was {what}: nothing was tried")
+        if takeovers and not any(row["taken_over_by"] for rows in self.records.values() for row in rows):
+            missing.append("no call was taken over of those that died")
+        return missing
 
     def _accepted(self, token, told, ids):
         rows = self.records.get(token, [])

@@ -5,6 +5,7 @@ import asyncio
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -17,11 +18,11 @@ from faults import ALL, Faults, Wrong, until  # noqa: E402
 from instance import Instance  # noqa: E402
 from load import Callers, Noting  # noqa: E402
 from server import KEY, SECRET, all_files  # noqa: E402
-from servers import USER, Haproxy, Mosquitto, Postgres, Rabbit  # noqa: E402
+from servers import USER, Haproxy, Mosquitto, Postgres, Rabbit, Server  # noqa: E402
 from wire import Wire  # noqa: E402
 
 # What of the store is asked for the accounts.
-RECORDS = "SELECT call_id, params, state, outcome, message FROM calls"
+RECORDS = "SELECT call_id, params, state, outcome, message, taken_over_by FROM calls"
 PRODUCTS = {"mosquitto": "mqtt", "rabbitmq": "amqp"}
 DEVICES_EACH = 60
 BETWEEN_S = 3
@@ -53,9 +54,12 @@ class Cluster:
         return devices
 
     async def _started(self, kind, *arguments):
-        server = await asyncio.to_thread(kind, *arguments)
-        self.started.append(server)
-        return server
+        # Whoever interrupts it waits until it is there, and can be ended.
+        starting = asyncio.ensure_future(asyncio.to_thread(kind, *arguments))
+        try:
+            return await asyncio.shield(starting)
+        finally:
+            self.started.append(await starting)
 
     def _urls(self, wired):
         store = self.wires["store"].port if wired else self.postgres.port
@@ -86,6 +90,11 @@ class Cluster:
         rows = self.postgres.rows("SELECT slot, generation, holder::json->>'name' AS holder FROM slots WHERE holder IS NOT NULL")
         return {row["slot"]: row["generation"] for row in rows if row["holder"] == name}
 
+    def taken_over(self, slots):
+        """Whether each of these was leased anew since it had this generation."""
+        now = {row["slot"]: row["generation"] for row in self.postgres.rows("SELECT slot, generation FROM slots")}
+        return all(now.get(slot, 0) > generation for slot, generation in slots.items())
+
     def records(self):
         return self.postgres.rows(RECORDS)
 
@@ -97,6 +106,9 @@ class Cluster:
             wire.close()
         for server in reversed(self.started):
             await asyncio.to_thread(getattr(server, "close", server.stop))
+        # Those that never got as far as to be used.
+        for server in list(Server.living):
+            await asyncio.to_thread(server.end)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -115,6 +127,7 @@ async def break_things(cluster, faults, names, until_s):
 
 
 async def run(args):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     cluster, chance = Cluster(args.program, args.plugin, args.ahead), random.Random(args.seed)
     wrong, staying, callers = [], [], None
     try:
@@ -131,7 +144,7 @@ async def run(args):
         await asyncio.sleep(BETWEEN_S)
         callers.over = True
         await calling
-        wrong += await settled(cluster, callers, devices)
+        wrong += await settled(cluster, callers, devices, faults.takeovers)
         if faults.takeovers:
             takeovers = sorted(faults.takeovers)
             print(f"take-overs: {len(takeovers)}, the longest after {takeovers[-1]:.1f} s")
@@ -158,7 +171,7 @@ def keep(cluster, wrong):
     print(f"logs and records: {target}")
 
 
-async def settled(cluster, callers, devices):
+async def settled(cluster, callers, devices, takeovers):
     """The accounts, once every accepted call has ended or nothing more is to be hoped for."""
     began = time.monotonic()
     while True:
@@ -166,7 +179,7 @@ async def settled(cluster, callers, devices):
         if accounts.settled() or time.monotonic() - began > SETTLED_WITHIN_S:
             break
         await asyncio.sleep(ASKED_EVERY_S)
-    lost, wrong = len(accounts.open()), accounts.settle()
+    lost, wrong = len(accounts.open()), accounts.settle() + accounts.unexercised(takeovers)
     print(f"{accounts.in_words()}; lost {lost}, wrong {len(wrong)}; settled after {time.monotonic() - began:.0f} s")
     return wrong
 
@@ -187,7 +200,10 @@ def main():
         args.minutes, args.per_second = 0, min(args.per_second, 100)
     all_files()
     print(f"seed {args.seed}", flush=True)
-    asyncio.run(run(args))
+    try:
+        asyncio.run(run(args))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise SystemExit("tests/cluster/run: interrupted") from None
 
 
 main()

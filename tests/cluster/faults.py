@@ -41,9 +41,11 @@ class Faults:
         """SIGKILL; it comes back once another has taken its slot over."""
         one = self._one()
         slots = self.cluster.slots_of(one.name)
+        if not slots:
+            raise Wrong(f"{one.name} holds no slot that could be taken over")
         await asyncio.to_thread(one.kill)
         took = await until(
-            lambda: not set(slots.items()) & set(self.cluster.slots_of(one.name).items()),
+            lambda: self.cluster.taken_over(slots),
             f"the slots of {one.name} {slots} are taken over", TAKEN_OVER_WITHIN_S,
         )
         self.takeovers.append(took)

@@ -24,6 +24,8 @@ class Instance:
             "STORE__URL": urls["store"],
             "BROKER__ENABLED": "false",
             "MQTT__URL": urls["mqtt"],
+            # Then the broker keeps replies for it while they are cut from each other.
+            "MQTT__CLIENT_ID": f"thingcall-{name}",
             "AMQP__URL": urls["amqp"],
             "AMQP__USERNAME": USER,
             "AMQP__PASSWORD": USER,

@@ -17,18 +17,22 @@ SYNC, ASYNC = "testFb:testService", "testFb:resetLater"
 
 
 class Noting:
-    """A device with a session that its broker keeps. It notes the ids under which each token came, and answers."""
+    """A device with a session that its broker keeps. It notes the ids under which each token came, and answers at QoS 1:
+    what its broker did not acknowledge is sent again on the next connection."""
 
     def __init__(self, product, name, secret, address, user=None):
         self.product, self.name, self.secret, self.address, self.user = product, name, secret, address, user
         self.got = defaultdict(list)
         self.connected, self.device = asyncio.Event(), None
+        self.unacknowledged, self.packets = {}, 0
 
     async def stays(self):
         while True:
             try:
                 device = self.device = await self._connect()
                 self.connected.set()
+                for message in self.unacknowledged.values():
+                    device.writer.write(bytes([message[0] | 0x08]) + message[1:])
                 while True:
                     self._take(device, *await device.read())
             except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError):
@@ -58,6 +62,8 @@ class Noting:
         return device
 
     def _take(self, device, kind, body):
+        if kind == 0x40:
+            self.unacknowledged.pop(struct.unpack(">H", body[:2])[0], None)
         if kind & 0xF0 != 0x30:
             return
         length = struct.unpack_from(">H", body)[0]
@@ -72,17 +78,17 @@ class Noting:
         self.got[asked["params"]["token"]].append(asked["id"])
         told = json.dumps({"id": asked["id"], "code": 200, "data": asked["params"]})
         answer = topic.replace("/rrpc/request/", "/rrpc/response/") if "/rrpc/" in topic else f"{topic}_reply"
-        message = packet(0x32, text(answer) + struct.pack(">H", 1) + told.encode())
         if "/rrpc/" not in topic and int(asked["params"]["token"][1:]) % LATE_ONE_IN == 0:
-            asyncio.get_running_loop().call_later(LATE_S, self._late, message)
+            asyncio.get_running_loop().call_later(LATE_S, self._answer, answer, told)
         else:
-            device.writer.write(message)
+            self._answer(answer, told, device)
 
-    def _late(self, message):
-        if self.connected.is_set():
-            self.device.writer.write(message)
-        else:
-            asyncio.get_running_loop().call_later(1, self._late, message)
+    def _answer(self, topic, told, device=None):
+        self.packets = self.packets % 0xFFFF + 1
+        message = packet(0x32, text(topic) + struct.pack(">H", self.packets) + told.encode())
+        self.unacknowledged[self.packets] = message
+        if device or self.connected.is_set():
+            (device or self.device).writer.write(message)
 
 
 class Told:

@@ -41,11 +41,14 @@ def answers(port):
 class Server:
     """A process with all that it starts."""
 
+    living = []
+
     def __init__(self, command, folder, name, **more):
         self.log = open(os.path.join(folder, f"{name}.log"), "a+")
         self.child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True, **more
         )
+        self.living.append(self)
 
     def send(self, which):
         try:
@@ -55,6 +58,8 @@ class Server:
 
     def end(self, how=signal.SIGTERM):
         self.send(how)
+        # One that stands still hears nothing.
+        self.send(signal.SIGCONT)
         try:
             self.child.wait(30)
         except subprocess.TimeoutExpired:
@@ -62,6 +67,8 @@ class Server:
             self.child.wait()
         self.send(signal.SIGKILL)
         self.log.close()
+        if self in self.living:
+            self.living.remove(self)
 
 
 class Postgres:
@@ -92,6 +99,7 @@ class Postgres:
 
     def stop(self):
         """A fast shutdown: connections are ended, what was committed is kept."""
+        self.paused(False)
         self.server.child.send_signal(signal.SIGINT)
         self.server.end(signal.SIGINT)
 

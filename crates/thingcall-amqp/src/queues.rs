@@ -262,7 +262,9 @@ async fn declare(reader: &Connection, config: &Config, name: &ShortString) -> Re
     let hold = u32::try_from(config.reply_queue_hold.as_millis()).unwrap_or(u32::MAX);
     arguments.insert("x-expires".into(), AMQPValue::LongUInt(hold));
     let channel = reader.create_channel().await?;
-    match channel.queue_declare(name.clone(), QueueDeclareOptions::default(), arguments).await {
+    // A broker that is started anew keeps it, and replies in it that were sent to be kept.
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    match channel.queue_declare(name.clone(), durable, arguments).await {
         Ok(queue) => return Ok((channel, queue)),
         Err(error) if has_other_arguments(&error) => {
             warn!(queue = %name, "the queue is there with other limits than those configured: they count once it was \

@@ -149,8 +149,17 @@ impl Engine {
     }
 
     /// Takes no new calls, and waits until the running ones have ended and their results are written; at most
-    /// `within`. Then ends those that still wait for their device, and says how many there were.
+    /// `within`. Then ends those that still wait for their device, and says how many there were. Where transports are
+    /// attached that told their broker of each reply they took, [`Self::end_calls`] and [`Self::finish`].
     pub async fn drain(&self, within: Duration) -> usize {
+        let left = self.end_calls(within).await;
+        self.finish(within).await;
+        left
+    }
+
+    /// Takes no new calls, and waits until the running ones have ended; at most `within`. Then ends those that still wait
+    /// for their device, and says how many there were. Replies to asynchronous calls are heard as before.
+    pub async fn end_calls(&self, within: Duration) -> usize {
         self.running.close();
         let ended = tokio::time::timeout(within, self.running.wait()).await;
         let left = if ended.is_ok() { 0 } else { self.running.len() };
@@ -159,9 +168,14 @@ impl Engine {
             // A call that waits for something else than its device ends with its caller's connection.
             let _ended = tokio::time::timeout(CUT_OFF_TIME, self.running.wait()).await;
         }
+        left
+    }
+
+    /// Takes no more replies, and waits until those that came are written; at most `within`. To be called once no transport
+    /// hears any more: what one took is with nobody else.
+    pub async fn finish(&self, within: Duration) {
         self.raw.finish(within).await;
         self.late.finish(within).await;
-        left
     }
 
     /// The slots are lost: ends the calls that wait, since nobody hears what answers them. To be called after

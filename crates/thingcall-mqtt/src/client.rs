@@ -83,8 +83,8 @@ pub(crate) enum Loop {
 
 /// What became of driving the socket for a while.
 pub(crate) enum Event {
-    /// The broker let us in. The largest packet it takes, where it says.
-    Connected { packet_bytes_max: Option<u32> },
+    /// The broker let us in. The largest packet it takes, where it says, and whether it goes on with a session of before.
+    Connected { packet_bytes_max: Option<u32>, resumed: bool },
     /// The broker answered a subscription of ours to so many filters: these places in it were refused.
     Subscribed { filters: usize, refused: Vec<usize> },
     /// Something was published.

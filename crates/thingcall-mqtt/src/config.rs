@@ -18,7 +18,7 @@ broker_section! {
         /// `3.1.1` or `5`.
         version: Version = Version::default(),
         /// Names the connection at the broker. Two instances must never share one: the broker would close the other. Made
-        /// up for each start if not given.
+        /// up for each start if not given. With one, and 3.1.1, the broker keeps QoS 1 replies while there is no connection.
         client_id: Option<String> = None,
         /// The user name, where the broker asks for one.
         username: Option<String> = None,
@@ -72,6 +72,17 @@ pub enum Presence {
 }
 
 const TOPIC_BYTES_MAX: usize = 1024;
+
+impl Config {
+    /// Whether the broker keeps our session, and with it replies, while there is no connection. Not where nobody would come
+    /// back to it, under a name made up for each start; and not in MQTT 5, where the library sends nothing that is to be
+    /// acknowledged on a session that it did not write down itself. Not where nobody could say which of the events in it are
+    /// old, either: what devices did meanwhile may be told with gaps, and only the probe comes behind it.
+    pub(crate) fn keeps_session(&self) -> bool {
+        let comes_back = self.version == Version::V4 && self.client_id.is_some();
+        comes_back && (self.presence == Presence::None || self.probe)
+    }
+}
 
 impl Section for Config {
     fn problems(&self) -> Vec<Problem> {

@@ -59,8 +59,9 @@ impl Connection {
         let mut limit = None;
         loop {
             match event_loop.poll().await? {
-                Event::Connected { packet_bytes_max } => {
+                Event::Connected { packet_bytes_max, resumed } => {
                     limit = packet_bytes_max;
+                    mqtt.catches_up(resumed);
                     client.subscribe()?;
                 }
                 Event::Subscribed { refused, .. } if refused.is_empty() => break,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
-use crate::config::{Config, Version};
+use crate::config::{Config, Presence, Version};
 use crate::echoes::Echoes;
 use crate::events::{self, EVENT_FILTERS, is_event};
 use crate::tls;
@@ -34,6 +34,8 @@ pub struct Mqtt {
     oldest: Arc<Oldest>,
     /// A device's message came on this connection.
     heard: AtomicBool,
+    /// What the broker kept while there was no connection is still coming, so what it tells of devices is old.
+    behind: AtomicBool,
 }
 
 /// A connection that takes deliveries.
@@ -50,7 +52,8 @@ impl Mqtt {
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
         let (echoes, oldest) = (Echoes::default(), Arc::new(Oldest::new()));
-        Ok(Self { config, contact, client_id, address, tls, echoes, oldest, heard: AtomicBool::new(false) })
+        let (heard, behind) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { config, contact, client_id, address, tls, echoes, oldest, heard, behind })
     }
 
     pub(crate) fn target(&self) -> Target<'_> {
@@ -71,6 +74,13 @@ impl Mqtt {
     pub(crate) fn begins(&self) {
         self.contact.metrics.send_queue_length.set(0);
         self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// The broker let us in. A session of before begins with what was kept in it.
+    pub(crate) fn catches_up(&self, resumed: bool) {
+        // The last connection's probes are kept in it too.
+        self.contact.probe.begin();
+        self.behind.store(resumed && self.config.presence == Presence::Emqx, Ordering::Relaxed);
     }
 
     /// A connection and what was queued on it are gone.
@@ -152,7 +162,7 @@ impl Mqtt {
     pub(crate) fn take(&self, topic: &Bytes, payload: &Bytes) {
         let Ok(topic) = std::str::from_utf8(topic) else { return };
         if topic == self.config.probe_topic {
-            return self.probe_came(payload);
+            return self.its_probe_came(payload);
         }
         if is_event(topic) {
             return self.told(topic, payload);
@@ -164,8 +174,19 @@ impl Mqtt {
         self.hear(topic, payload);
     }
 
+    /// A probe, it may be another instance's, or one of an earlier connection. Behind our own nothing is old.
+    fn its_probe_came(&self, payload: &Bytes) {
+        self.probe_came(payload);
+        if self.contact.probe.came_back() {
+            self.behind.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// The broker tells of a device.
     fn told(&self, topic: &str, payload: &Bytes) {
+        if self.behind.load(Ordering::Relaxed) {
+            return self.contact.told_nothing();
+        }
         match events::read(topic, payload) {
             Some(event) if event.told == Told::Connected => {
                 self.contact.connected(&event.device, event.session(), event.address.as_deref(), event.at);

@@ -5,6 +5,7 @@ mod foreign;
 mod presence;
 mod probe;
 mod raw;
+mod sessions;
 mod tls;
 
 use std::sync::Arc;

@@ -105,6 +105,11 @@ impl Probe {
         }
     }
 
+    /// Whether one came back since [`Self::begin`].
+    pub fn came_back(&self) -> bool {
+        self.lock().under_way.as_ref().is_some_and(|probe| probe.back)
+    }
+
     /// What the probes say now.
     pub fn verdict(&self, now: Instant) -> Verdict {
         let mut state = self.lock();

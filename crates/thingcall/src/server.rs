@@ -191,7 +191,7 @@ impl Server {
         self.membership.drain();
         sleep(ready_pause).await;
         self.front.drain();
-        let left = self.engine.drain(within).await;
+        let left = self.engine.end_calls(within).await;
         if left > 0 {
             warn!(calls = left, "calls had no answer in time; they were ended");
         }
@@ -205,6 +205,8 @@ impl Server {
             publishing.stop().await;
         }
         self.brokers.stop(CLOSE_TIMEOUT).await;
+        // Nothing comes any more; what came is written, and what waits at a broker is heard by whoever has the slot next.
+        self.engine.finish(CLOSE_TIMEOUT).await;
         let destroyed = let_go(&self.plugins).await;
         // What is written of this instance's calls is in the store before others may have its slots.
         self.store.flush().await;

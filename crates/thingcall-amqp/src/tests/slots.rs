@@ -76,7 +76,7 @@ async fn each_slot_hears_the_replies_to_its_own_calls() {
 }
 
 #[tokio::test]
-async fn a_slots_queue_outlives_its_holder_and_has_a_prefetch_and_a_limit() {
+async fn a_slots_queue_outlives_its_holder_and_the_broker_and_has_a_prefetch_and_a_limit() {
     let (rabbit, names) = (shared(), Names::new());
     let few = |config: &mut Config| {
         config.reply_queue_messages_max = 1234.try_into().unwrap();
@@ -86,8 +86,9 @@ async fn a_slots_queue_outlives_its_holder_and_has_a_prefetch_and_a_limit() {
     let _bench = Bench::ready_in(5, rabbit.amqp, &names, few).await;
     let queue = format!("{}.slot-5", names.replies);
     let spaced = |line: String| line.replace(char::is_whitespace, " ");
-    let declared = spaced(rabbit.line(&["list_queues", "name", "exclusive", "auto_delete", "arguments"], &queue).await);
-    assert!(declared.contains("false false"), "{declared}");
+    let columns = ["list_queues", "name", "durable", "exclusive", "auto_delete", "arguments"];
+    let declared = spaced(rabbit.line(&columns, &queue).await);
+    assert!(declared.contains("true false false"), "{declared}");
     assert!(declared.contains("1234") && declared.contains("77000"), "{declared}");
     let list = ["list_consumers", "queue_name", "ack_required", "prefetch_count"];
     let consumer = spaced(rabbit.line(&list, &queue).await);

@@ -34,6 +34,19 @@ async fn the_answer_is_the_id_and_the_record_waits_for_the_reply() {
     assert_eq!(bench.calls("async", "ok"), 1.0);
 }
 
+/// Its transport told the broker that it is heard.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_comes_when_calls_have_ended_is_written_until_nothing_more_is_heard() {
+    let bench = bench(|_, _| Ok(Sent::Sent));
+    let (first, second) = (set_scene(&bench).await.unwrap(), set_scene(&bench).await.unwrap());
+    assert_eq!(bench.engine.end_calls(SECOND).await, 0);
+    bench.engine.accept(reply("dev1", first, "{}"), TOPIC);
+    bench.engine.finish(SECOND).await;
+    assert_eq!(page(&bench, first), Some(Outcome::Ok));
+    bench.engine.accept(reply("dev1", second, "{}"), TOPIC);
+    assert_eq!(page(&bench, second), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_journal_an_asynchronous_call_is_refused_before_it_leaves() {
     let bench = bench(|_, _| Ok(Sent::Sent));

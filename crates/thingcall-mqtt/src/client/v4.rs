@@ -16,7 +16,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let mut options = MqttOptions::new(target.client_id, target.host_and_port());
     options
         .set_keep_alive(target.keep_alive())
-        .set_clean_session(true)
+        .set_clean_session(!config.keeps_session())
         .set_inflight(config.inflight_messages_max.get());
     options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max());
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
@@ -54,7 +54,9 @@ pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<
 #[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT four concern us")]
 pub(super) fn event(polled: Polled) -> Event {
     match polled {
-        Polled::Incoming(Packet::ConnAck(_)) => Event::Connected { packet_bytes_max: None },
+        Polled::Incoming(Packet::ConnAck(ack)) => {
+            Event::Connected { packet_bytes_max: None, resumed: ack.session_present }
+        }
         Polled::Incoming(Packet::SubAck(ack)) => {
             let refused = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
             let codes = ack.return_codes.iter().enumerate();

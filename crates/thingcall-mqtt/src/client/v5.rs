@@ -90,9 +90,10 @@ fn accepted(reason: PubAckReason) -> Result<(), DeliverError> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "of the packets of MQTT four concern us")]
 pub(super) fn event(polled: Polled) -> Event {
     match polled {
-        Polled::Incoming(Packet::ConnAck(ack)) => {
-            Event::Connected { packet_bytes_max: ack.properties.and_then(|properties| properties.max_packet_size) }
-        }
+        Polled::Incoming(Packet::ConnAck(ack)) => Event::Connected {
+            resumed: ack.session_present,
+            packet_bytes_max: ack.properties.and_then(|properties| properties.max_packet_size),
+        },
         Polled::Incoming(Packet::SubAck(ack)) => {
             let refused = |code: &SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
             let codes = ack.return_codes.iter().enumerate();

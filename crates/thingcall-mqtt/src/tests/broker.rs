@@ -25,10 +25,16 @@ impl Broker {
 
     /// Takes a connection and its CONNECT.
     pub(super) async fn accept(&self) -> Session {
+        self.connect().await.0
+    }
+
+    /// The same, and what the CONNECT says.
+    pub(super) async fn connect(&self) -> (Session, Packet) {
         let (socket, _) = self.listener.accept().await.unwrap();
         let mut session = Session { socket, version: self.version };
-        assert_eq!(session.packet().await.kind, 1, "CONNECT");
-        session
+        let connect = session.packet().await;
+        assert_eq!(connect.kind, 1, "CONNECT");
+        (session, connect)
     }
 
     /// Takes a connection and grants what it subscribes to.
@@ -101,6 +107,11 @@ impl Session {
                 self.send(&[0x20, 8, 0, 0, 5, 0x27, a, b, c, d]).await;
             }
         }
+    }
+
+    /// CONNACK of MQTT 3.1.1, to go on with the session of before.
+    pub(super) async fn welcome_back(&mut self) {
+        self.send(&[0x20, 2, 1, 0]).await;
     }
 
     /// SUBACK with these codes.
