@@ -77,6 +77,8 @@ class Instance:
         self.server.send(signal.SIGSTOP if on else signal.SIGCONT)
 
     def stop(self):
+        # One that stands still hears nothing.
+        self.pause(False)
         self.server.end()
 
     def log(self):

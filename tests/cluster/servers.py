@@ -58,8 +58,6 @@ class Server:
 
     def end(self, how=signal.SIGTERM):
         self.send(how)
-        # One that stands still hears nothing.
-        self.send(signal.SIGCONT)
         try:
             self.child.wait(30)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 //! A journal that forgets everything when it is dropped, and never waits.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,6 +17,8 @@ pub struct MemoryJournal {
     pages: Mutex<Vec<Page>>,
     /// The replies that wait while it stands still.
     held: Mutex<Option<Vec<Box<dyn UnwrittenReply>>>>,
+    /// What became of calls is not written.
+    lost: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,11 @@ impl MemoryJournal {
     pub fn go_on(&self) {
         let held = self.held().take();
         held.into_iter().flatten().for_each(|reply| self.end(Ending::Replied(reply)));
+    }
+
+    /// From now on what became of calls is not written: their slots are another's.
+    pub fn lose_slots(&self) {
+        self.lost.store(true, Ordering::Relaxed);
     }
 
     fn pages(&self) -> MutexGuard<'_, Vec<Page>> {
@@ -184,6 +192,7 @@ impl Journal for MemoryJournal {
 
     fn end(&self, ending: Ending) {
         match ending {
+            Ending::Failed { .. } if self.lost.load(Ordering::Relaxed) => {}
             Ending::Failed { device, id, outcome, why } => self.change(&device, id, |record| {
                 end(record, outcome);
                 record.message = Some(why);

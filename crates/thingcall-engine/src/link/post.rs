@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use thingcall_core::{
     Answer, CallError, CallMode, Command, DeliverError, Delivery, Ending, Executed, JournalEntry, JournalError,
-    Outcome, Qos, ReplyBody, Sent, TransportKind, UnixMillis,
+    Outcome, Qos, Record, RecordState, ReplyBody, Sent, TransportKind, UnixMillis,
 };
 use tokio::time::Instant;
 
@@ -35,11 +35,29 @@ impl Link<'_> {
             Err(error) => {
                 let error = self.not_delivered(error);
                 record.failed(error.outcome(), &error.to_string());
-                return Err(error);
+                return Err(self.closed(&record.delivery, error).await);
             }
         }
         self.accepted.store(true, Ordering::Relaxed);
         Ok(Answer::Accepted)
+    }
+
+    /// What to tell of a call that did not leave: only once its end is written nobody sends it any more. Before, who takes
+    /// its slot over finds it open, as after a crash of this server.
+    async fn closed(&self, delivery: &Delivery, error: CallError) -> CallError {
+        if delivery.qos == Qos::AtMostOnce || error.executed() != Executed::No {
+            return error;
+        }
+        let journal = &self.engine.journal;
+        // It is answered after what was handed over before.
+        let written = journal.open_in_slot(delivery.id.slot(), 0..=0, 1).await;
+        let records = if written.is_ok() { journal.find(delivery.id).await } else { Ok(Vec::new()) };
+        let closed = |record: &Record| record.device.key != delivery.device.key || record.state == RecordState::Ended;
+        if written.is_ok() && records.is_ok_and(|records| records.iter().all(closed)) {
+            return error;
+        }
+        let why = format!("{}, and its end is not written", error.outcome().as_str());
+        CallError::NotRecorded { why, executed: Executed::Maybe }
     }
 
     fn not_kept(&self) -> &'static str {

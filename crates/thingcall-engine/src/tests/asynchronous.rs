@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingcall_core::{
     Answer, BuiltInOnly, CallError, CallId, CallMode, DeliverError, DropReason, Executed, MalformedReply, NoJournal,
-    Outcome, Reply, ReplySink, Sent, Slots,
+    Outcome, Qos, Reply, ReplySink, Request, Sent, Slots,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
@@ -32,6 +32,19 @@ async fn the_answer_is_the_id_and_the_record_waits_for_the_reply() {
     assert_eq!(page(&bench, id), Some(Outcome::Ok));
     assert_eq!((bench.replies("matched"), bench.replies("duplicate")), (1.0, 1.0));
     assert_eq!(bench.calls("async", "ok"), 1.0);
+}
+
+/// The heir of its slot finds it open, and sends it.
+#[tokio::test(start_paused = true)]
+async fn of_a_call_whose_end_is_not_written_nobody_is_told_that_it_was_not_sent() {
+    let bench = bench(|_, _| Err(DeliverError::Down));
+    let at_least_once = || Request { qos: Qos::AtLeastOnce, ..bench.request("SetScene", "{}") };
+    let told = bench.engine.invoke(at_least_once()).await;
+    assert_eq!((told, page(&bench, bench.pages()[0].0)), (Err(CallError::TransportDown), Some(Outcome::TransportDown)));
+    bench.journal.lose_slots();
+    let told = bench.engine.invoke(at_least_once()).await.unwrap_err();
+    assert_eq!((told.executed(), bench.pages()[1].1), (Executed::Maybe, None));
+    assert!(told.to_string().contains("may be sent all the same"), "{told}");
 }
 
 /// Its transport told the broker that it is heard.
