@@ -19,6 +19,18 @@ macro_rules! waiting {
 }
 pub(crate) use waiting;
 
+/// All of a record, and whether its device may connect.
+macro_rules! records {
+    ($which:literal) => {
+        concat!(
+            "SELECT calls.*, EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = calls.iot_id AND devices.enabled) \
+             AS device_enabled FROM calls WHERE ",
+            $which
+        )
+    };
+}
+pub(crate) use records;
+
 /// A row of either database.
 pub(crate) trait Columns {
     /// A text.

@@ -8,20 +8,9 @@ use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, OpenCall, R
 
 use super::lists::{count, numbers};
 use crate::calls::CallKey;
-use crate::columns::{self, waiting};
+use crate::columns::{self, records, waiting};
 use crate::database::Slots;
 use crate::rows;
-
-/// All of a record, and whether its device may connect.
-macro_rules! records {
-    ($which:literal) => {
-        concat!(
-            "SELECT calls.*, EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = calls.iot_id AND devices.enabled) \
-             AS device_enabled FROM calls WHERE ",
-            $which
-        )
-    };
-}
 
 /// The records with this id, newest first.
 pub(super) async fn find(conn: &mut PgConnection, id: CallId) -> Result<Vec<Record>, sqlx::Error> {

@@ -7,19 +7,8 @@ use sqlx::{SqliteConnection, SqlitePool};
 use thingcall_core::{CallId, Delivery, Device, DeviceKey, EndedCall, OpenCall, Record};
 
 use crate::calls::CallKey;
-use crate::columns::{self, waiting};
+use crate::columns::{self, records, waiting};
 use crate::rows;
-
-/// All of a record, and whether its device may connect.
-macro_rules! records {
-    ($which:literal) => {
-        concat!(
-            "SELECT calls.*, EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = calls.iot_id AND devices.enabled) \
-             AS device_enabled FROM calls WHERE ",
-            $which
-        )
-    };
-}
 
 /// The records with this id, newest first.
 pub(crate) async fn find(reads: &SqlitePool, id: CallId) -> Result<Vec<Record>, sqlx::Error> {
