@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_postgres::Database;
 
 use crate::app::{Answer, App, Caller, Key, Sdk, Waiting};
 use crate::disk::SmallDisk;
@@ -15,6 +16,7 @@ use crate::mosquitto::Mosquitto;
 use crate::plugins::install;
 use crate::program::{Options, Simulation, Thingcall, run_ok};
 use crate::rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
+use crate::store::{database_of, goes_with};
 use crate::wait::eventually;
 
 /// The product that every site has: default module with sync `Measure` and async `SetScene`, module `testFb` with sync
@@ -132,6 +134,25 @@ impl Site {
     /// The same with a Mosquitto instead of the embedded broker.
     pub fn external_with_plugins(toml: &str, plugins: &[&Path]) -> Self {
         Self::start(Setup { mosquitto: Some(Mosquitto::start()), toml, plugins, ..Setup::default() })
+    }
+
+    /// A server that shares this database, and a Mosquitto, with those that [`Self::another`] starts.
+    pub fn sharing(database: &Database, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        goes_with(&folder.path().join("data"), database);
+        Self::start_in(folder, Setup { mosquitto: Some(Mosquitto::start()), settings, ..Setup::default() })
+    }
+
+    /// Another instance on this one's database and at its broker, with the same settings and these.
+    pub fn another(&self, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let data = folder.path().join("data");
+        goes_with(&data, &database_of(self.data()));
+        let mut options = Options { data, ..self.options.clone() };
+        options.settings.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let mut program = Thingcall::start(&options);
+        program.takes_along(folder.path());
+        Self { program, mosquitto: None, rabbitmq: None, key: self.key.clone(), options, _folder: folder }
     }
 
     fn start(setup: Setup<'_>) -> Self {

@@ -1,5 +1,5 @@
-//! Where the program under test keeps what it keeps: in its data folder, or, where `THINGCALL_TESTS_STORE` is `postgres`, in a
-//! database that goes with that folder.
+//! Where the program under test keeps what it keeps: in its data folder, or, where `THINGCALL_TESTS_STORE` is `postgres` or
+//! a test says so, in a database that goes with that folder.
 //!
 //! **Invariant:** every command and every server of one data folder finds the same database.
 
@@ -25,13 +25,19 @@ pub fn in_postgres() -> bool {
     }
 }
 
+/// From now on this database goes with this data folder, whatever the run asks for: several instances share one.
+///
+/// # Panics
+/// Never: nobody panics with the list.
+pub(crate) fn goes_with(data: &Path, database: &Database) {
+    DATABASES.lock().expect("nobody panicked").insert(data.to_owned(), database.clone());
+}
+
 /// Tells this command of the program its store, by the data folder among its arguments.
 pub(crate) fn tell(command: &mut Command) {
-    if !in_postgres() {
-        return;
-    }
     let mut arguments = command.get_args().skip_while(|argument| *argument != "--data").skip(1);
-    if let Some(data) = arguments.next().map(PathBuf::from) {
+    let Some(data) = arguments.next().map(PathBuf::from) else { return };
+    if in_postgres() || DATABASES.lock().expect("nobody panicked").contains_key(&data) {
         command.env("THINGCALL__STORE__URL", database_of(&data).url());
     }
 }

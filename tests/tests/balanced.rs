@@ -1,33 +1,7 @@
 //! Two instances behind the load balancer that is deployed: signatures pass, and an instance that ends is not noticed.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::{Value, json};
-use thingcall_tests::{Answer, App, Caller, Haproxy, Options, Sdk, Site, Thingcall, eventually, invocation};
-
-/// A second server on a copy of the first one's store, at the same broker.
-fn second(site: &mut Site, folder: &Path) -> Thingcall {
-    site.program.terminate();
-    assert!(site.program.ended().success());
-    let data = folder.join("second");
-    let copied = Command::new("cp").arg("-r").arg(site.data()).arg(&data).status();
-    assert!(copied.is_ok_and(|status| status.success()));
-    std::fs::remove_file(data.join("server.json")).ok();
-    site.start_again();
-    let set = [
-        ("BROKER__ENABLED", "false".to_owned()),
-        ("MQTT__URL", format!("mqtt://{}", site.broker())),
-        ("ENGINE__INSTANCE_SLOT", "1".to_owned()),
-        ("SHUTDOWN__READY_PAUSE", "5s".to_owned()),
-    ];
-    let settings = set.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let program = Thingcall::start(&Options { data, settings, config: None });
-    for server in [&site.program, &program] {
-        eventually("readyz tells", || (server.operator("/readyz").0 == 200).then_some(()));
-    }
-    program
-}
+use thingcall_tests::{Answer, App, Caller, Haproxy, Postgres, Sdk, Site, Thingcall, eventually, invocation};
 
 fn answered(server: &Thingcall) -> f64 {
     server.metrics().sum("thingcall_http_requests_total", &["route=\"InvokeThingService\"", "code=\"200\""])
@@ -35,10 +9,13 @@ fn answered(server: &Thingcall) -> f64 {
 
 #[test]
 fn calls_by_every_signature_pass_a_load_balancer_and_none_fails_when_an_instance_ends() {
-    let folder = tempfile::tempdir().expect("a scratch folder");
-    let mut site = Site::external(&[]);
+    let site = Site::sharing(&Postgres::shared().database(), &[]);
+    let mut another = site.another(&[("SHUTDOWN__READY_PAUSE", "5s")]);
+    for site in [&site, &another] {
+        site.is_ready();
+    }
+    let other = &mut another.program;
     let device = site.device("balanced");
-    let mut other = second(&mut site, folder.path());
     let _connected = site.connect(&device, false);
     let haproxy = Haproxy::start(&[site.program.addresses, other.addresses]);
     let ask = |sdk, params: &Value| -> Answer {
@@ -52,7 +29,7 @@ fn calls_by_every_signature_pass_a_load_balancer_and_none_fails_when_an_instance
             assert_eq!(call(sdk).result()["data"], json!({ "param1": 3 }), "{sdk:?}\n{}", haproxy.log());
         }
     }
-    assert!(answered(&site.program) > 0.0 && answered(&other) > 0.0, "both have some: {}", haproxy.log());
+    assert!(answered(&site.program) > 0.0 && answered(other) > 0.0, "both have some: {}", haproxy.log());
     let long = invocation(&device, "SetScene", &json!({ "label": "x".repeat(60_000) }).to_string());
     for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy] {
         let answer = ask(sdk, &long);
@@ -62,7 +39,7 @@ fn calls_by_every_signature_pass_a_load_balancer_and_none_fails_when_an_instance
     other.terminate();
     eventually("it says that it ends", || (other.operator("/readyz").0 == 503).then_some(()));
     eventually("the balancer sees it", || haproxy.log().contains("is DOWN").then_some(()));
-    let before = answered(&other);
+    let before = answered(other);
     for _ in 0..10 {
         call(Sdk::Tea);
     }
