@@ -42,7 +42,7 @@ pub use program::{Addresses, Finished, Options, Running, Simulation, Thingcall, 
 pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
-pub use store::{database_of, in_postgres};
+pub use store::{database_of, in_postgres, tell as tell_store};
 pub use test_postgres::{Database, Postgres};
 pub use wait::{TIMEOUT, eventually, free_port, free_ports};
 

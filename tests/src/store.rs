@@ -34,7 +34,7 @@ pub(crate) fn goes_with(data: &Path, database: &Database) {
 }
 
 /// Tells this command of the program its store, by the data folder among its arguments.
-pub(crate) fn tell(command: &mut Command) {
+pub fn tell(command: &mut Command) {
     let mut arguments = command.get_args().skip_while(|argument| *argument != "--data").skip(1);
     let Some(data) = arguments.next().map(PathBuf::from) else { return };
     if in_postgres() || DATABASES.lock().expect("nobody panicked").contains_key(&data) {

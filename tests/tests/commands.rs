@@ -199,6 +199,7 @@ fn in_columns(site: &Site, columns: Option<&str>, arguments: &[&str]) -> String 
     let mut command = std::process::Command::new(thingcall_tests::program());
     command.args(arguments).arg("--data").arg(site.data()).env_remove("COLUMNS");
     command.envs(columns.map(|columns| ("COLUMNS", columns)));
+    thingcall_tests::tell_store(&mut command);
     String::from_utf8(command.output().expect("it runs").stdout).expect("text")
 }
 
