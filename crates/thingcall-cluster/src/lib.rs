@@ -9,6 +9,7 @@
 mod holder;
 mod rule;
 
+mod at_odds;
 mod differing;
 mod seen;
 
@@ -17,6 +18,7 @@ mod metrics;
 mod first;
 mod keeper;
 
+pub use at_odds::at_odds;
 pub use differing::{Differing, Unlike, differing};
 pub use holder::{Begin, Holder, Taken};
 pub use keeper::{Keeper, KeeperParts};

@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     pub(crate) given_back: IntCounter,
     pub(crate) instances: IntGauge,
     pub(crate) differing: EnumMap<Unlike, IntGauge>,
+    pub(crate) at_odds: IntGauge,
 }
 
 impl Metrics {
@@ -60,6 +61,10 @@ impl Metrics {
                 "plugins_differing",
                 "Plugins that are not the same on all instances, by in what they differ",
                 ["by"],
+            )?,
+            at_odds: make.gauge(
+                "instances_at_odds",
+                "Things in which instances are at odds: names, client ids, what they share; `thingcall instances` says which",
             )?,
         })
     }

@@ -34,6 +34,12 @@ pub struct Instance {
     pub embedded: bool,
     /// The plugins that are loaded.
     pub plugins: Vec<LoadedPlugin>,
+    /// What it shares with the others beside the store, and where: the same words on all that share the same.
+    #[serde(default)]
+    pub shares: String,
+    /// As whom it is connected to brokers that know their clients by names: nobody else must be.
+    #[serde(default)]
+    pub clients: Vec<String>,
 }
 
 /// A plugin of an instance.

@@ -88,6 +88,13 @@ impl Config {
         all
     }
 
+    /// As whom it connects to brokers, where that is configured: each client id with its broker.
+    pub(crate) fn clients(&self) -> Vec<String> {
+        let brokers = self.mqtt.iter().chain(self.mqtt_brokers.values());
+        let named = brokers.filter_map(|one| Some(format!("{} at {}", one.client_id.as_deref()?, one.url)));
+        named.collect()
+    }
+
     /// Whether used nonces are remembered by this process alone, and not longer than it runs.
     pub(crate) fn remembers_alone(&self) -> bool {
         self.store.url.is_none() || self.shared.nonces == SharedBy::Local

@@ -45,6 +45,8 @@ pub(crate) fn describe(config: &Config, api: SocketAddr, operator: SocketAddr) -
         calls: 0,
         embedded: config.broker.enabled,
         plugins: Vec::new(),
+        shares: crate::sharing::in_words(config),
+        clients: config.clients(),
     }
 }
 

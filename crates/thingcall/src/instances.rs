@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use hyper::Method;
 use serde_json::{Value, json};
-use thingcall_cluster::{Differing, Unlike, differing};
-use thingcall_core::{Instance, SlotState};
+use thingcall_cluster::{Differing, Unlike, at_odds, differing};
+use thingcall_core::{Instance, PeerText, SlotState};
 
 use crate::output::{self, Output, moment};
 use crate::running::{Running, ask};
@@ -19,8 +19,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "On PostgreSQL these are the instances that hold a lease there now; on a store of its own, the one \
-    server that runs on it. Those of which the plugins differ are told in words, and in the metric \
-    thingcall_plugins_differing. Exit status: 0 if it could be told, else 1."
+    server that runs on it. Plugins that are not the same on all, and what else is wrong between them (equal names or \
+    client ids, unlike [shared]) are told in words, and in the metrics thingcall_plugins_differing and \
+    thingcall_instances_at_odds. Exit status: 0 if it could be told, else 1."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -66,7 +67,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         output::list(output, &rows, |row| as_json(row, &differing), HEADING, row);
     }
     for one in differing.iter().filter(|_| !output.json) {
-        output::note(in_words(one));
+        output::note(PeerText::at_most(&in_words(one), usize::MAX));
+    }
+    for one in at_odds(&instances).iter().filter(|_| !output.json) {
+        output::note(format_args!("warning: {}", PeerText::at_most(one, usize::MAX)));
     }
     for slot in orphans {
         output::note(format_args!(

@@ -11,6 +11,26 @@ use thingcall_store::{PostgresNonces, PostgresQuota};
 
 use crate::config::{Config, SharedBy};
 
+/// What is shared and where, without secrets.
+pub(crate) fn in_words(config: &Config) -> String {
+    let redis = || config.shared.redis.as_deref().map(without_user).unwrap_or_default();
+    let at = |by| match by {
+        SharedBy::Store => "in the store".to_owned(),
+        SharedBy::Redis => format!("in {}", redis()),
+        SharedBy::Local => "for itself".to_owned(),
+    };
+    let (nonces, quota, max) = (at(config.shared.nonces), at(config.shared.quota), config.api.calls_per_second_max);
+    format!("nonces {nonces}, a quota of {max} calls a second {quota}")
+}
+
+/// A URL without what stands before its host.
+fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// What the front asks of others; `instances` says how many live.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thingcall_core::{Condition, Instance, Lease, LeaseError, Leases, Renewal, Slots};
+use thingcall_core::{Condition, Instance, Lease, LeaseError, Leases, PeerText, Renewal, Slots};
 use thingcall_metrics::gauge_of;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -19,10 +19,12 @@ use crate::differing::each_once;
 use crate::metrics::{Metrics, Went};
 use crate::rule::{Ask, MARGIN, Moment, Rule, Standing};
 use crate::seen::Seen;
-use crate::{Begin, Holder, Taken, Unlike, differing};
+use crate::{Begin, Holder, Taken, Unlike, at_odds, differing};
 
 /// Before what is in a slot is looked at again.
 const PREPARE_PAUSE: Duration = Duration::from_millis(500);
+/// Of what instances are at odds in, in a log line.
+const ODDS_CHARS_MAX: usize = 500;
 /// What a stop leaves for giving the slots back; they end by themselves else.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
 
@@ -208,7 +210,7 @@ impl Task {
         self.compare(&instances);
     }
 
-    /// Tells of plugins that are not the same everywhere.
+    /// Tells of plugins that are not the same everywhere, and of what else is wrong between instances.
     fn compare(&self, instances: &[&Instance]) {
         let differing = differing(instances);
         for (unlike, gauge) in &self.metrics.differing {
@@ -223,6 +225,11 @@ impl Task {
             }
             gauge.set(now);
         }
+        let odds = at_odds(instances);
+        if gauge_of(odds.len()) > self.metrics.at_odds.get() {
+            odds.iter().for_each(|why| warn!(why = %PeerText::at_most(why, ODDS_CHARS_MAX), "instances are at odds"));
+        }
+        self.metrics.at_odds.set(gauge_of(odds.len()));
     }
 
     /// Until when new calls may have ids of the own slot.

@@ -43,6 +43,8 @@ fn me() -> Instance {
         calls: 0,
         embedded: false,
         plugins: Vec::new(),
+        shares: String::new(),
+        clients: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Leases of slots, by the database's clock.
 //!
-//! **Invariant:** a generation is given once. Who writes for a slot holds its row (`FOR KEY SHARE`) until the commit, and who gives
+//! **Invariant:** a generation is given once, also where the database went back: to a stand-by that had not heard of it, or to a
+//! copy of before. Each begins with the time and ends with chance, and is higher than the one before. Who writes for a slot holds its row (`FOR KEY SHARE`) until the commit, and who gives
 //! the slot to another waits for that: what is taken over is all there was. Renewing waits for nobody.
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgRow, types::PgInterval};
 use sqlx::{Connection, PgConnection, Row};
 use thingcall_core::{Instance, Lease, LeaseError, Leases, Renewal, SlotState};
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::error::PostgresError;
@@ -34,12 +36,17 @@ macro_rules! state {
             held!(),
             " THEN holder END AS holder, CASE WHEN ",
             held!(),
-            " THEN (EXTRACT(EPOCH FROM ends_at - clock_timestamp()) * 1000000)::BIGINT ELSE 0 END AS left_micros, \
-             EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND state < 3) \
-             OR EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND due) AS work FROM slots"
+            " THEN (EXTRACT(EPOCH FROM LEAST(ends_at, clock_timestamp() + INTERVAL '1 day') - clock_timestamp()) \
+             * 1000000)::BIGINT ELSE 0 END AS left_micros FROM slots"
         )
     };
 }
+
+/// The slots in which something is left to do.
+const WORK: &str = "SELECT slot FROM slots WHERE EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND state < 3) \
+                    OR EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND due)";
+/// How long that may take: a lease must not wait for a table that somebody locks.
+const WORK_TIME: Duration = Duration::from_millis(500);
 
 /// The leases in a PostgreSQL.
 #[derive(Debug)]
@@ -94,7 +101,7 @@ impl Leases for PostgresLeases {
             let mut tx = conn.begin().await?;
             sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
             let lease = loop {
-                let slots = states(&mut tx, Which::All).await?;
+                let slots = states(&mut tx).await?;
                 alone(me, &slots).map_err(Stop::Refused)?;
                 let (slot, seen) = free(&slots, wanted).ok_or(Stop::Refused(LeaseError::NoneFree))?;
                 // Who takes over asks nobody, and may have been quicker.
@@ -127,8 +134,14 @@ impl Leases for PostgresLeases {
             .await?;
             let mut renewed: Vec<Lease> = rows.iter().map(lease).collect::<Result<_, _>>()?;
             renewed.sort_unstable();
-            let slots = states(&mut conn, Which::Used).await?;
-            conn.keep();
+            let mut slots = states(&mut conn).await?;
+            // The leases are renewed, whatever becomes of this; then what has work is not known: nothing is taken over, and
+            // nothing is given back.
+            match timeout(WORK_TIME, note_work(&mut conn, &mut slots)).await {
+                Ok(Ok(())) => conn.keep(),
+                Ok(Err(_)) | Err(_) => slots.iter_mut().for_each(|state| state.work = state.holder.is_some()),
+            }
+            slots.retain(is_used);
             Ok(Renewal { held: renewed, slots })
         };
         self.run(work).await
@@ -165,8 +178,10 @@ impl Leases for PostgresLeases {
     async fn all(&self) -> Result<Vec<SlotState>, LeaseError> {
         let work = async {
             let mut conn = self.0.lend().await?;
-            let slots = states(&mut conn, Which::Used).await?;
+            let mut slots = states(&mut conn).await?;
+            note_work(&mut conn, &mut slots).await?;
             conn.keep();
+            slots.retain(is_used);
             Ok(slots)
         };
         self.run(work).await
@@ -183,7 +198,8 @@ async fn give(
     let row = sqlx::query(concat!(
         "WITH free AS (SELECT slot FROM slots WHERE slot = $1 AND generation = $2 AND NOT ",
         held!(),
-        " FOR UPDATE) UPDATE slots SET generation = generation + 1, ends_at = clock_timestamp() + $3, holder = $4, \
+        " FOR UPDATE) UPDATE slots SET generation = 1 + (random() * 1048575)::BIGINT + GREATEST(generation, \
+         (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT << 20), ends_at = clock_timestamp() + $3, holder = $4, \
          taken_over = $5 FROM free WHERE slots.slot = free.slot RETURNING slots.slot, slots.generation"
     ))
     .bind(i16::from(seen.slot))
@@ -196,22 +212,21 @@ async fn give(
     row.as_ref().map(lease).transpose()
 }
 
-/// Which slots are asked for.
-#[derive(Clone, Copy)]
-enum Which {
-    All,
-    /// Those that are held or have work.
-    Used,
+/// All slots, without what is left to do in them.
+async fn states(conn: &mut PgConnection) -> Result<Vec<SlotState>, sqlx::Error> {
+    let rows = sqlx::query(concat!(state!(), " ORDER BY slot")).fetch_all(conn).await?;
+    rows.iter().map(state).collect()
 }
 
-async fn states(conn: &mut PgConnection, which: Which) -> Result<Vec<SlotState>, sqlx::Error> {
-    let rows = sqlx::query(concat!(state!(), " ORDER BY slot")).fetch_all(conn).await?;
-    let mut all: Vec<SlotState> = rows.iter().map(state).collect::<Result<_, _>>()?;
-    match which {
-        Which::All => {}
-        Which::Used => all.retain(|slot| slot.holder.is_some() || slot.work),
-    }
-    Ok(all)
+/// Adds what is left to do in them.
+async fn note_work(conn: &mut PgConnection, slots: &mut [SlotState]) -> Result<(), sqlx::Error> {
+    let work: Vec<i16> = sqlx::query_scalar(WORK).fetch_all(conn).await?;
+    slots.iter_mut().for_each(|state| state.work = work.contains(&i16::from(state.slot)));
+    Ok(())
+}
+
+fn is_used(state: &SlotState) -> bool {
+    state.holder.is_some() || state.work
 }
 
 /// Where an embedded broker would not be alone.
@@ -240,7 +255,7 @@ fn state(row: &PgRow) -> Result<SlotState, sqlx::Error> {
     let holder = row.try_get::<Option<&str>, _>("holder")?.map(|words| holder(slot, words));
     let taken_over = holder.is_some() && row.try_get("taken_over")?;
     let left = Duration::from_micros(u64::try_from(row.try_get::<i64, _>("left_micros")?).unwrap_or(0));
-    Ok(SlotState { slot, generation, taken_over, left, work: row.try_get("work")?, holder })
+    Ok(SlotState { slot, generation, taken_over, left, work: false, holder })
 }
 
 /// Of one whose words cannot be read, a newer release's perhaps, it is known that it lives.
@@ -258,6 +273,8 @@ fn holder(slot: u8, words: &str) -> Instance {
             calls: 0,
             embedded: false,
             plugins: Vec::new(),
+            shares: String::new(),
+            clients: Vec::new(),
         }
     })
 }

@@ -15,6 +15,8 @@ fn instance(name: &str, run: u64, sha256: &str) -> Instance {
         calls: 3,
         embedded: false,
         plugins: vec![LoadedPlugin { name: "p".to_owned(), generation: 1, sha256: sha256.to_owned() }],
+        shares: String::new(),
+        clients: Vec::new(),
     }
 }
 

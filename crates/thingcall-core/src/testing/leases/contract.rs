@@ -75,6 +75,8 @@ pub fn instance(name: &str) -> Instance {
         calls: 0,
         embedded: false,
         plugins: Vec::new(),
+        shares: String::new(),
+        clients: Vec::new(),
     }
 }
 
