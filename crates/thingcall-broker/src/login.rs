@@ -1,8 +1,8 @@
 //! Who may connect.
 //!
 //! **Invariant:** a connection is used only by a registered, enabled device that proved its secret, and its will, if any, is
-//! on a topic it may publish on; also if it is disabled in that moment. Every refusal is counted under its own reason: what is full is never told as
-//! a fault of the device.
+//! on a topic it may publish on; also if it is disabled in that moment. Every refusal is counted under its own reason: what
+//! is full is never told as a fault of the device.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};

@@ -91,7 +91,8 @@ pub struct SlotState {
 pub struct Renewal {
     /// Those that are ours for [`Lease::TIME`] more. The others are over, or another's.
     pub held: Vec<Lease>,
-    /// Every slot that is held or has work, lowest first.
+    /// Every slot that is held or has work, lowest first. Where it could not be told in time which have work, those that are
+    /// held count as such and no others: nothing is taken over, and nothing given back.
     pub slots: Vec<SlotState>,
 }
 

@@ -1,8 +1,9 @@
 //! Leases of slots, by the database's clock.
 //!
 //! **Invariant:** a generation is given once, also where the database went back: to a stand-by that had not heard of it, or to a
-//! copy of before. Each begins with the time and ends with chance, and is higher than the one before. Who writes for a slot holds its row (`FOR KEY SHARE`) until the commit, and who gives
-//! the slot to another waits for that: what is taken over is all there was. Renewing waits for nobody.
+//! copy of before. Each begins with the time and ends with chance, and is higher than the one before. Who writes for a slot
+//! holds its row (`FOR KEY SHARE`) until the commit, and who gives the slot to another waits for that: what is taken over is
+//! all there was. Renewing waits for nobody.
 
 use std::sync::Arc;
 use std::time::Duration;
