@@ -4,7 +4,7 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`], [`SharedNonces`], [`SharedQuota`].
+//! [`Leases`], [`MessageLog`], [`SharedNonces`], [`SharedQuota`], [`Subscriptions`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
@@ -39,8 +39,10 @@ mod access;
 mod handler;
 mod journal;
 mod leases;
+mod messages;
 mod results;
 mod shared;
+mod subscriptions;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod transport;
@@ -65,6 +67,10 @@ pub use journal::{
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use look_up::{LookUp, LookUpFailed, LookedUp};
 pub use malformed::MalformedReply;
+pub use messages::{
+    GivenBack, LifeCycle, Message, MessageId, MessageKind, MessageKinds, MessageLog, MessageWords, NewMessage, ReaderName,
+    Standing, StatusChange, Taken, Wanted, Words,
+};
 pub use no_journal::NoJournal;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
@@ -75,6 +81,7 @@ pub use reply_sink::ReplySink;
 pub use results::{Backlog, EndedCall, ResultsOutbox};
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
 pub use slots::Slots;
+pub use subscriptions::{ConsumerGroup, GroupId, Subscription, SubscriptionError, Subscriptions, Topic};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

@@ -1,0 +1,207 @@
+//! Consumer groups, and what they are subscribed to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::{MessageKind, MessageKinds, ProductKey, ReaderName, UnixMillis};
+
+/// Names a consumer group: `DEFAULT_GROUP`, or 26 letters and digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(String);
+
+/// Consumers that share messages: each goes to one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerGroup {
+    /// Names it.
+    pub id: GroupId,
+    /// For people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+/// What a subscription may be to, as it is said: some are several kinds of messages, and of some there are none here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, EnumString, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Topic {
+    /// What devices report and answer.
+    DeviceData,
+    /// That they come and go.
+    DeviceStatus,
+    /// That they are made, removed, enabled, disabled.
+    DeviceLifeCycle,
+    /// The same of sub-devices; there are none here.
+    DeviceTopoLifeCycle,
+    /// Sub-devices that a gateway found; there are none here.
+    FoundDeviceList,
+    /// What they report of an earlier time.
+    ThingHistory,
+    /// Their tags.
+    DeviceTag,
+    /// Updates of their firmware; there are none here.
+    OtaEvent,
+    /// Versions of their firmware; there are none here.
+    OtaVersion,
+    /// Batches of updates; there are none here.
+    OtaJob,
+}
+
+/// What of a product's devices goes to which groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The product.
+    pub product: ProductKey,
+    /// What, at least one.
+    pub topics: Vec<Topic>,
+    /// To whom, at least one.
+    pub groups: Vec<GroupId>,
+}
+
+/// Why it cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscriptionError {
+    /// There is no such group.
+    #[error("there is no consumer group {0}")]
+    NoGroup(GroupId),
+    /// There is no such product.
+    #[error("there is no product {0}")]
+    NoProduct(ProductKey),
+    /// The product has none.
+    #[error("product {0} has no subscription")]
+    NoSubscription(ProductKey),
+    /// It has one.
+    #[error("product {0} has a subscription already")]
+    Exists(ProductKey),
+    /// As it is, it must not be: says what, and what would be right.
+    #[error("{0}")]
+    Refused(String),
+    /// There are as many as may be.
+    #[error("there are {0} already, as many as may be")]
+    Full(usize),
+    /// The store failed; nothing was written.
+    #[error("store: {0}")]
+    Store(String),
+}
+
+/// Reads and changes groups and subscriptions. What is read is read from memory; a change is seen there when the function
+/// returns, and by other instances within a second.
+#[async_trait]
+pub trait Subscriptions: Send + Sync {
+    /// Every group, by id; the default group is always there.
+    fn groups(&self) -> Vec<Arc<ConsumerGroup>>;
+
+    /// One of them.
+    fn group(&self, id: &GroupId) -> Option<Arc<ConsumerGroup>>;
+
+    /// Makes a group of this name.
+    ///
+    /// # Errors
+    /// `Full`, or `Store`.
+    async fn create_group(&self, name: &str) -> Result<Arc<ConsumerGroup>, SubscriptionError>;
+
+    /// Gives a group another name.
+    ///
+    /// # Errors
+    /// `NoGroup`, `Refused` for the default group, or `Store`.
+    async fn rename_group(&self, id: &GroupId, name: &str) -> Result<(), SubscriptionError>;
+
+    /// Removes a group, and what waits for it.
+    ///
+    /// # Errors
+    /// `NoGroup`, `Refused` for the default group and while a subscription names it, or `Store`.
+    async fn delete_group(&self, id: &GroupId) -> Result<(), SubscriptionError>;
+
+    /// Every subscription, by product.
+    fn subscriptions(&self) -> Vec<Arc<Subscription>>;
+
+    /// A product's.
+    fn subscription(&self, product: &ProductKey) -> Option<Arc<Subscription>>;
+
+    /// Makes one.
+    ///
+    /// # Errors
+    /// `Exists`, `NoProduct`, `NoGroup`, `Refused`, `Full` where a group or a product has as many as may be, or `Store`.
+    async fn subscribe(&self, new: Subscription) -> Result<(), SubscriptionError>;
+
+    /// Puts another in its place.
+    ///
+    /// # Errors
+    /// As [`Self::subscribe`], and `NoSubscription`.
+    async fn change_subscription(&self, new: Subscription) -> Result<(), SubscriptionError>;
+
+    /// Ends one. What waits for its groups stays.
+    ///
+    /// # Errors
+    /// `NoSubscription`, or `Store`.
+    async fn unsubscribe(&self, product: &ProductKey) -> Result<(), SubscriptionError>;
+}
+
+impl GroupId {
+    /// The one that is always there.
+    pub const DEFAULT: &'static str = "DEFAULT_GROUP";
+    /// How many letters and digits another one has.
+    pub const CHARS: usize = 26;
+
+    /// The default group's.
+    pub fn default_group() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+
+    /// An id as somebody gave it; `None` if it can be nobody's.
+    pub fn read(text: &str) -> Option<Self> {
+        let made = text.len() == Self::CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (made || text == Self::DEFAULT).then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the default group's.
+    pub fn is_default(&self) -> bool {
+        self.0 == Self::DEFAULT
+    }
+
+    /// The name under which its consumers read the log.
+    pub fn reader(&self) -> ReaderName {
+        ReaderName(format!("group:{}", self.0))
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Topic {
+    /// The word in stores and on the command line.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The kinds of messages that it is.
+    pub fn kinds(self) -> MessageKinds {
+        use MessageKind::{Custom, Event, History, LifeCycle, Property, Result, Status, Tag};
+        let kinds: &[MessageKind] = match self {
+            Self::DeviceData => &[Result, Property, Event, Custom],
+            Self::DeviceStatus => &[Status],
+            Self::DeviceLifeCycle => &[LifeCycle],
+            Self::ThingHistory => &[History],
+            Self::DeviceTag => &[Tag],
+            Self::DeviceTopoLifeCycle | Self::FoundDeviceList | Self::OtaEvent | Self::OtaVersion | Self::OtaJob => &[],
+        };
+        kinds.iter().copied().collect()
+    }
+}
+
+impl Subscription {
+    /// The kinds of messages that it is to.
+    pub fn kinds(&self) -> MessageKinds {
+        self.topics.iter().flat_map(|topic| topic.kinds().iter()).collect()
+    }
+}
