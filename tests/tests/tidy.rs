@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-amqp", &["thingcall-transport", "thingcall-alink", "thingcall-core"]),
     ("thingcall-broker", &["thingcall-transport", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-redis", &["thingcall-core"]),
+    ("thingcall-subscription", &["thingcall-core"]),
     ("thingcall-listen", &["thingcall-metrics"]),
     ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-plugin", &[]),

@@ -40,6 +40,7 @@ mod handler;
 mod journal;
 mod leases;
 mod messages;
+mod posts;
 mod results;
 mod shared;
 mod subscriptions;
@@ -68,12 +69,16 @@ pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, Slo
 pub use look_up::{LookUp, LookUpFailed, LookedUp};
 pub use malformed::MalformedReply;
 pub use messages::{
-    GivenBack, LifeCycle, Message, MessageId, MessageKind, MessageKinds, MessageLog, MessageWords, NewMessage, ReaderName,
-    Standing, StatusChange, Taken, Wanted, Words,
+    GivenBack, LifeCycle, Message, MessageId, MessageKind, MessageKinds, MessageLog, MessageWords, NewMessage,
+    ReaderName, Standing, StatusChange, Taken, Wanted, Words,
 };
 pub use no_journal::NoJournal;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
+pub use posts::{
+    EventItem, Item, LastValue, LastValues, Misfit, Post, PostAnswer, PostEcho, PostKind, Report, ReportWords, Said,
+    Series, Tag, Told, Value,
+};
 pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody, ReplyIds};
