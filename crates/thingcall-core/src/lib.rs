@@ -4,7 +4,7 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`], [`MessageLog`], [`SharedNonces`], [`SharedQuota`], [`Subscriptions`].
+//! [`Leases`], [`MessageLog`], [`SharedNonces`], [`SharedQuota`], [`Subscriptions`], [`Consumers`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
@@ -36,6 +36,7 @@ mod peer_text;
 mod problem;
 
 mod access;
+mod consumers;
 mod handler;
 mod journal;
 mod leases;
@@ -52,6 +53,7 @@ mod transport_name;
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use call::{Args, Call, CallMode, Qos, Request};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
+pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};
 pub use delivery::Delivery;
 pub use device::{
     Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
@@ -86,7 +88,10 @@ pub use reply_sink::ReplySink;
 pub use results::{Backlog, EndedCall, ResultsOutbox};
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
 pub use slots::Slots;
-pub use subscriptions::{ConsumerGroup, GroupId, Subscription, SubscriptionError, Subscriptions, Topic};
+pub use subscriptions::{
+    ConsumerGroup, GroupId, Subscription, SubscriptionChange, SubscriptionError, SubscriptionLimits, Subscriptions,
+    Topic,
+};
 pub use time::{Deadline, UnixMillis};
 pub use transport::{DeliverError, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

@@ -8,6 +8,10 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{MessageKind, MessageKinds, ProductKey, ReaderName, UnixMillis};
 
+mod rules;
+
+pub use rules::SubscriptionLimits;
+
 /// Names a consumer group: `DEFAULT_GROUP`, or 26 letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(String);
@@ -60,6 +64,22 @@ pub struct Subscription {
     pub groups: Vec<GroupId>,
 }
 
+/// How a subscription changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubscriptionChange {
+    /// It is to these topics and goes to these groups.
+    To {
+        /// What, at least one.
+        topics: Vec<Topic>,
+        /// To whom, at least one.
+        groups: Vec<GroupId>,
+    },
+    /// It goes to this group too. Nothing changes if it did.
+    Add(GroupId),
+    /// It goes to this group no more.
+    Remove(GroupId),
+}
+
 /// Why it cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscriptionError {
@@ -78,10 +98,13 @@ pub enum SubscriptionError {
     /// As it is, it must not be: says what, and what would be right.
     #[error("{0}")]
     Refused(String),
-    /// There are as many as may be.
-    #[error("there are {0} already, as many as may be")]
-    Full(usize),
-    /// The store failed; nothing was written.
+    /// There are as many as may be; says of what, and how many that is.
+    #[error("{0}")]
+    Full(String),
+    /// The store cannot be written. The text is for callers too, and says whether the change was made.
+    #[error("{0}")]
+    Unwritable(String),
+    /// The store failed; the text is for logs.
     #[error("store: {0}")]
     Store(String),
 }
@@ -96,22 +119,22 @@ pub trait Subscriptions: Send + Sync {
     /// One of them.
     fn group(&self, id: &GroupId) -> Option<Arc<ConsumerGroup>>;
 
-    /// Makes a group of this name.
+    /// Makes a group of this name. Others may have the same.
     ///
     /// # Errors
-    /// `Full`, or `Store`.
+    /// `Refused` for the name, `Full`, or the store's.
     async fn create_group(&self, name: &str) -> Result<Arc<ConsumerGroup>, SubscriptionError>;
 
     /// Gives a group another name.
     ///
     /// # Errors
-    /// `NoGroup`, `Refused` for the default group, or `Store`.
+    /// `NoGroup`, `Refused` for the name and for the default group, or the store's.
     async fn rename_group(&self, id: &GroupId, name: &str) -> Result<(), SubscriptionError>;
 
     /// Removes a group, and what waits for it.
     ///
     /// # Errors
-    /// `NoGroup`, `Refused` for the default group and while a subscription names it, or `Store`.
+    /// `NoGroup`, `Refused` for the default group and while a subscription names it, or the store's.
     async fn delete_group(&self, id: &GroupId) -> Result<(), SubscriptionError>;
 
     /// Every subscription, by product.
@@ -123,20 +146,31 @@ pub trait Subscriptions: Send + Sync {
     /// Makes one.
     ///
     /// # Errors
-    /// `Exists`, `NoProduct`, `NoGroup`, `Refused`, `Full` where a group or a product has as many as may be, or `Store`.
+    /// `Exists`, `NoProduct`, `NoGroup`, `Refused`, `Full` where a group or a product has as many as may be, or the store's.
     async fn subscribe(&self, new: Subscription) -> Result<(), SubscriptionError>;
 
-    /// Puts another in its place.
+    /// Changes one; of two who change it at once, the later one changes what the other left.
     ///
     /// # Errors
     /// As [`Self::subscribe`], and `NoSubscription`.
-    async fn change_subscription(&self, new: Subscription) -> Result<(), SubscriptionError>;
+    async fn change_subscription(
+        &self,
+        product: &ProductKey,
+        change: SubscriptionChange,
+    ) -> Result<(), SubscriptionError>;
 
     /// Ends one. What waits for its groups stays.
     ///
     /// # Errors
-    /// `NoSubscription`, or `Store`.
+    /// `NoSubscription`, or the store's.
     async fn unsubscribe(&self, product: &ProductKey) -> Result<(), SubscriptionError>;
+}
+
+impl ConsumerGroup {
+    /// The one that is always there.
+    pub fn default_group(created_at: UnixMillis) -> Self {
+        Self { id: GroupId::default_group(), name: GroupId::DEFAULT.to_owned(), created_at }
+    }
 }
 
 impl GroupId {
