@@ -1,21 +1,27 @@
 //! For tests of whoever stands at a seam of this crate: what every journal must do, and what everything that instances
-//! share; beside it one of each that keeps all in memory.
+//! share, and every keeper of subscriptions; beside it one of each that keeps all in memory, and a log of messages.
 
 #![allow(clippy::expect_used, reason = "what breaks here breaks a test")]
 
 mod contract;
 mod leases;
 mod memory;
+mod memory_log;
 mod memory_shared;
+mod memory_subscriptions;
 mod shared;
+mod subscriptions;
 
 use std::sync::{Arc, mpsc};
 
 pub use contract::{UnderTest, assert_journal};
 pub use leases::{LeasesUnderTest, MemoryLeases, assert_leases, instance};
 pub use memory::MemoryJournal;
+pub use memory_log::MemoryLog;
 pub use memory_shared::{MemoryNonces, MemoryQuota};
+pub use memory_subscriptions::MemorySubscriptions;
 pub use shared::{SharedUnderTest, assert_shared_nonces, assert_shared_quota};
+pub use subscriptions::{SubscriptionsUnderTest, assert_subscriptions, tight_limits};
 
 use crate::{
     Args, CallId, CallMode, Completion, Delivery, Device, Ending, Journal, JournalEntry, Qos, Repairs, Reply,

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure: whoever keeps them asks here in the transaction that changes them, and all refuse with the same words.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 
 use serde::Deserialize;
@@ -64,6 +65,9 @@ impl SubscriptionLimits {
             return Err(refused(format!(
                 "the subscription of product {product} goes to nobody; it needs one consumer group or more"
             )));
+        }
+        if let Some(twice) = twice(groups) {
+            return Err(refused(format!("consumer group {twice} is given twice for product {product}; once is right")));
         }
         let max = self.groups_per_product_max.get();
         if groups.len() > max {
@@ -160,6 +164,12 @@ fn leave(subscription: &mut Subscription, group: &GroupId) -> Result<(), Subscri
     }
     groups.retain(|other| other != group);
     Ok(())
+}
+
+/// One that stands there more than once.
+fn twice(groups: &[GroupId]) -> Option<&GroupId> {
+    let mut seen = HashSet::with_capacity(groups.len());
+    groups.iter().find(|group| !seen.insert(*group))
 }
 
 fn refused(why: String) -> SubscriptionError {

@@ -64,11 +64,11 @@ fn one_more_than_the_limit_is_refused() {
 }
 
 #[test]
-fn a_subscription_is_to_something_and_goes_to_somebody() {
+fn a_subscription_is_to_something_and_goes_to_somebody_once() {
     let limits = SubscriptionLimits::default();
     let to_nobody = subscription("p", &[]);
     let to_nothing = Subscription { topics: Vec::new(), ..subscription("p", &[1]) };
-    for wrong in [to_nobody, to_nothing] {
+    for wrong in [to_nobody, to_nothing, subscription("p", &[1, 2, 1])] {
         let refused = limits.check_subscription(&wrong, std::iter::empty());
         assert!(matches!(refused, Err(SubscriptionError::Refused(_))), "{wrong:?}");
     }
