@@ -1,14 +1,16 @@
 //! The actions there are. How to add one: `crates/thingcall-api/README.md`.
 //!
 //! **Invariant:** a closed list: an action is in it, has its name in metrics and XML, and answers, or it is not known.
-//! An action that calls a device and one that asks the directory are of different types, so neither can be taken for
-//! the other.
+//! Actions that call a device, ask the directory, or are of groups and subscriptions are of different types, so none can be
+//! taken for another.
 
+mod consumer_group;
 mod device;
 mod invoke;
 mod model;
 mod product;
 mod status;
+mod subscribe_relation;
 mod target;
 
 use enum_map::Enum;
@@ -21,6 +23,7 @@ use crate::calls::CallDesk;
 use crate::error::ActionError;
 use crate::incoming::Incoming;
 use crate::params::Params;
+use crate::subscribing::SubscriptionDesk;
 
 pub(crate) use invoke::Invocation;
 
@@ -29,12 +32,14 @@ macro_rules! actions {
     (
         devices { $($(#[$device_doc:meta])* $device:ident => $read:path),* $(,)? }
         directory { $($(#[$directory_doc:meta])* $directory:ident => $run:path),* $(,)? }
+        subscriptions { $($(#[$desk_doc:meta])* $desk:ident => $do:path),* $(,)? }
     ) => {
         /// An action of the API, as requests name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr, EnumString)]
         pub(crate) enum Action {
             $($(#[$device_doc])* $device,)*
             $($(#[$directory_doc])* $directory,)*
+            $($(#[$desk_doc])* $desk,)*
         }
 
         /// An action that calls a device.
@@ -44,6 +49,10 @@ macro_rules! actions {
         /// An action that asks the directory.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum DirectoryAction { $($(#[$directory_doc])* $directory),* }
+
+        /// An action of consumer groups or subscriptions.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum SubscriptionAction { $($(#[$desk_doc])* $desk),* }
 
         impl Action {
             /// Its name.
@@ -55,7 +64,8 @@ macro_rules! actions {
             pub(crate) const fn kind(self) -> ActionKind {
                 match self {
                     $(Self::$device => ActionKind::Device(DeviceAction::$device),)*
-                    $(Self::$directory => ActionKind::Directory(DirectoryAction::$directory)),*
+                    $(Self::$directory => ActionKind::Directory(DirectoryAction::$directory),)*
+                    $(Self::$desk => ActionKind::Subscription(SubscriptionAction::$desk)),*
                 }
             }
         }
@@ -82,6 +92,17 @@ macro_rules! actions {
                 match self { $(Self::$directory => $run(directory, params).await),* }
             }
         }
+
+        impl SubscriptionAction {
+            /// Does what a request asks; what it returns stands beside `RequestId` and `Success`.
+            pub(crate) async fn run(
+                self,
+                desk: &SubscriptionDesk,
+                params: &Params<'_>,
+            ) -> Result<Fields, ActionError> {
+                match self { $(Self::$desk => $do(desk, params).await),* }
+            }
+        }
     };
 }
 
@@ -90,6 +111,34 @@ macro_rules! actions {
 pub(crate) enum ActionKind {
     Device(DeviceAction),
     Directory(DirectoryAction),
+    Subscription(SubscriptionAction),
+}
+
+impl Action {
+    /// Those after which XML answers are not named.
+    const NAMED_OTHERWISE: [(Self, &str); 2] = [
+        (Self::UpdateConsumerGroup, "UpdateConsumerGroupName"),
+        (Self::ResetConsumerGroupPosition, "ResetConsumerPosition"),
+    ];
+
+    /// What XML answers are named after: the action, but for two.
+    pub(crate) fn answer_name(self) -> &'static str {
+        let other = Self::NAMED_OTHERWISE.iter().find(|(action, _)| *action == self);
+        other.map_or_else(|| self.as_str(), |(_, name)| name)
+    }
+}
+
+/// A parameter that is true or false, in whatever case: one SDK writes `True`. What is absent is false.
+fn flag(params: &Params<'_>, name: &str) -> Result<bool, ActionError> {
+    match params.get(name) {
+        None => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
+        Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
+        Some(word) => {
+            let shown: String = word.chars().take(64).collect();
+            Err(ActionError::illegal(format!("{name} is {shown:?}; right is true or false")))
+        }
+    }
 }
 
 actions! {
@@ -122,5 +171,33 @@ actions! {
         EnableThing => device::enable,
         /// Forgets a device.
         DeleteDevice => device::delete,
+    }
+    subscriptions {
+        /// Makes a consumer group.
+        CreateConsumerGroup => consumer_group::create,
+        /// Gives it another name.
+        UpdateConsumerGroup => consumer_group::update,
+        /// Lists consumer groups.
+        QueryConsumerGroupList => consumer_group::list,
+        /// Reads one of them.
+        QueryConsumerGroupByGroupId => consumer_group::by_id,
+        /// What waits for it, and who consumes.
+        QueryConsumerGroupStatus => consumer_group::status,
+        /// Drops what waits for it.
+        ResetConsumerGroupPosition => consumer_group::reset,
+        /// Removes it.
+        DeleteConsumerGroup => consumer_group::delete,
+        /// Subscribes a product.
+        CreateSubscribeRelation => subscribe_relation::create,
+        /// Says anew what of a product goes to whom.
+        UpdateSubscribeRelation => subscribe_relation::update,
+        /// Reads a product's subscription.
+        QuerySubscribeRelation => subscribe_relation::query,
+        /// Ends it.
+        DeleteSubscribeRelation => subscribe_relation::delete,
+        /// Lets a product's messages go to one more group.
+        CreateConsumerGroupSubscribeRelation => subscribe_relation::add_group,
+        /// Lets them go to it no more.
+        DeleteConsumerGroupSubscribeRelation => subscribe_relation::remove_group,
     }
 }

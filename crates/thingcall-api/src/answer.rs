@@ -28,6 +28,8 @@ pub(crate) enum Node {
     Object(Fields),
     /// Several values of one name: in JSON an array, in XML the name again and again.
     List(Vec<Node>),
+    /// Several values: in JSON an array, in XML one element with one of this name for each in it.
+    Each(&'static str, Vec<Node>),
 }
 
 /// Named values in the order they are written.
@@ -80,8 +82,10 @@ impl Format {
 pub(crate) struct About<'a> {
     /// How it is written.
     pub(crate) format: Format,
-    /// The action's name; XML answers are named after it.
+    /// The action's name.
     pub(crate) action: &'a str,
+    /// What XML answers are named after.
+    pub(crate) answer_name: &'a str,
     /// Names the request.
     pub(crate) id: RequestId,
 }
@@ -132,7 +136,7 @@ impl About<'_> {
     }
 
     fn service(&self, fields: &Fields) -> HttpAnswer {
-        let body = self.format.write(self.action, "Response", fields);
+        let body = self.format.write(self.answer_name, "Response", fields);
         response(StatusCode::OK, self.format, body)
     }
 }

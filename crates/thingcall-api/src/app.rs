@@ -24,12 +24,14 @@ use crate::metrics::{Metrics, fullness};
 use crate::quota::{Accounts, Quota, SharedAccounts};
 use crate::shared::{SharedMetrics, SharedParts};
 use crate::shared_nonces::SharedSet;
+use crate::subscribing::{Subscribing, SubscriptionDesk};
 
 /// The front, without its listener.
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) desk: CallDesk,
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) subscriptions: Option<SubscriptionDesk>,
     pub(crate) metrics: Metrics,
     auth: Authenticator,
     _watches: Vec<AbortOnDropHandle<()>>,
@@ -39,6 +41,7 @@ pub(crate) struct App {
 pub(crate) struct AppParts {
     pub(crate) calls: Arc<dyn Calls>,
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) subscribing: Option<Subscribing>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Clock,
     pub(crate) shared: SharedParts,
@@ -46,10 +49,11 @@ pub(crate) struct AppParts {
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, keys, clock, shared } = parts;
-        let metrics = SharedMetrics::register(registry)?;
+        let AppParts { calls, directory, subscribing, keys, clock, shared } = parts;
+        let subscriptions = subscribing.map(|keeps| SubscriptionDesk::new(keeps, directory.clone()));
+        let shared_metrics = SharedMetrics::register(registry)?;
         let timings = (config.clock_skew, shared.ask_timeout);
-        let set = shared.nonces.map(|nonces| Arc::new(SharedSet::new(nonces, timings, &metrics)));
+        let set = shared.nonces.map(|nonces| Arc::new(SharedSet::new(nonces, timings, &shared_metrics)));
         let mut watches: Vec<_> = set.iter().map(|set| watched(set.clone().watch(clock.clone()))).collect();
         let auth = Authenticator::new(keys, &config, clock, set);
 
@@ -60,13 +64,14 @@ impl App {
             (Some(max), None) => Quota::own(max, accounts),
             (Some(max), Some(quota)) => {
                 let instances = shared.instances.unwrap_or_else(|| Arc::new(|| NonZeroU32::MIN));
-                let all = SharedAccounts::new(max, quota, (instances, shared.ask_timeout), accounts, &metrics);
+                let all = SharedAccounts::new(max, quota, (instances, shared.ask_timeout), accounts, &shared_metrics);
                 watches.push(watched(all.clone().settle()));
                 Quota::Shared(all)
             }
         };
         let desk = CallDesk::new(calls, quota, config.result);
-        Ok(Self { desk, directory, auth, metrics: Metrics::register(registry)?, config, _watches: watches })
+        let metrics = Metrics::register(registry)?;
+        Ok(Self { desk, directory, subscriptions, auth, metrics, config, _watches: watches })
     }
 
     /// Waits until what is signed now can be told from what was sent to any instance before; at most so long.

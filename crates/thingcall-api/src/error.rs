@@ -3,7 +3,7 @@
 //! **Invariant:** never HTTP 5xx for what a device or a model does wrong: some SDKs send such a request again, and the
 //! device would act twice. What the caller reads never names a broker, a file or a statement.
 
-use thingcall_core::{CallError, ErrorCode, InvalidId, Outcome};
+use thingcall_core::{CallError, ErrorCode, InvalidId, JournalError, Outcome, SubscriptionError};
 use thingcall_tsl::DirectoryError;
 
 use crate::gateway::GatewayError;
@@ -76,10 +76,42 @@ impl From<DirectoryError> for ActionError {
             DirectoryError::Exists(_) => Self::illegal(error.to_string()),
             DirectoryError::Full(_) => Self::service(ErrorCode::IllegalRequest, Outcome::Overloaded, error.to_string()),
             DirectoryError::Unwritable(why) => CallError::Internal(why.clone()).into(),
-            DirectoryError::Store(_) => {
-                tracing::error!(%error, "the store failed");
-                CallError::Internal("the store cannot be reached".to_owned()).into()
-            }
+            DirectoryError::Store(_) => store_failed(&error),
         }
     }
+}
+
+impl From<SubscriptionError> for ActionError {
+    fn from(error: SubscriptionError) -> Self {
+        let text = error.to_string();
+        match &error {
+            SubscriptionError::NoProduct(key) => CallError::UnknownProduct(key.to_string()).into(),
+            SubscriptionError::NoGroup(_)
+            | SubscriptionError::NoSubscription(_)
+            | SubscriptionError::Exists(_)
+            | SubscriptionError::Refused(_) => Self::illegal(text),
+            SubscriptionError::Full(_) => Self::service(ErrorCode::IllegalRequest, Outcome::Overloaded, text),
+            SubscriptionError::Unwritable(why) => CallError::Internal(why.clone()).into(),
+            SubscriptionError::Store(_) => store_failed(&error),
+        }
+    }
+}
+
+/// Of the log of messages, which says it by the journal's words.
+impl From<JournalError> for ActionError {
+    fn from(error: JournalError) -> Self {
+        match &error {
+            JournalError::IdInUse | JournalError::DeviceFull(_) | JournalError::QueueFull(_) => {
+                CallError::Internal(error.to_string()).into()
+            }
+            JournalError::Unwritable { why, .. } => CallError::Internal(why.clone()).into(),
+            JournalError::Store(_) => store_failed(&error),
+        }
+    }
+}
+
+/// What failed is for the log alone.
+fn store_failed(error: &dyn std::fmt::Display) -> ActionError {
+    tracing::error!(%error, "the store failed");
+    CallError::Internal("the store cannot be reached".to_owned()).into()
 }

@@ -2,7 +2,7 @@
 //!
 //! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
 //! `incoming` read it, `params` and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one
-//! this is all for, at the desk of `calls`), `answer` writes the result. Two files turn failures into answers: `gateway`
+//! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`), `answer` writes the result. Two files turn failures into answers: `gateway`
 //! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`).
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
@@ -23,6 +23,7 @@ mod app;
 
 mod actions;
 mod calls;
+mod subscribing;
 
 mod auth;
 mod clock;
@@ -48,3 +49,4 @@ mod tests;
 pub use config::Config;
 pub use server::{Front, FrontParts};
 pub use shared::{Instances, SharedParts};
+pub use subscribing::Subscribing;

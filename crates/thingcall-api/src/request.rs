@@ -17,7 +17,7 @@ use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::actions::{Action, ActionKind, DirectoryAction, Invocation};
+use crate::actions::{Action, ActionKind, DirectoryAction, Invocation, SubscriptionAction};
 use crate::answer::{About, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
@@ -25,6 +25,7 @@ use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
+use crate::subscribing::SubscriptionDesk;
 use crate::{body, refused, sign, unread};
 
 /// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
@@ -43,11 +44,13 @@ impl Serve for App {
 }
 
 /// What a request asks for, once it may ask.
-enum Asked {
+enum Asked<'a> {
     /// A device: nothing of the request is needed any more.
     Device(Invocation),
     /// The directory, with the request's parameters.
     Directory(DirectoryAction),
+    /// Groups and subscriptions, with the request's parameters.
+    Subscription(SubscriptionAction, &'a SubscriptionDesk),
 }
 
 /// Answers a request.
@@ -63,6 +66,7 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
     let about = About {
         format: *format.as_ref().unwrap_or(&Format::Json),
         action: action.map_or("", Action::as_str),
+        answer_name: action.map_or("", Action::answer_name),
         id: incoming.id,
     };
     let asked = match unread.map_or(format, Err) {
@@ -77,10 +81,14 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
             drop((head, body));
             call.run(&app.desk).await
         }
-        Ok(Asked::Directory(action)) => match action.run(&*app.directory, &incoming.params).await {
-            Err(error @ ActionError::Gateway(_)) => Err(note_refused(&app, &incoming, &caller, error)),
-            result => result,
-        },
+        Ok(Asked::Directory(action)) => {
+            let result = action.run(&*app.directory, &incoming.params).await;
+            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+        }
+        Ok(Asked::Subscription(action, desk)) => {
+            let result = action.run(desk, &incoming.params).await;
+            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+        }
         Err(error) => Err(note_refused(&app, &incoming, &caller, error)),
     };
     let response = match result {
@@ -94,13 +102,13 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
     response
 }
 
-async fn judge(
-    app: &App,
+async fn judge<'a>(
+    app: &'a App,
     incoming: &Incoming<'_>,
     action: Option<Action>,
     name: Option<&str>,
     caller: &Caller,
-) -> Result<Asked, ActionError> {
+) -> Result<Asked<'a>, ActionError> {
     let key = app.admit(incoming).await?;
     caller.vouched();
     let version = incoming.version().ok_or(GatewayError::Missing("Version"))?;
@@ -108,11 +116,24 @@ async fn judge(
         return Err(GatewayError::Version(version.chars().take(64).collect()).into());
     }
     let name = name.ok_or(GatewayError::Missing("Action"))?;
-    let action = action.ok_or_else(|| GatewayError::Action(name.chars().take(64).collect()))?;
+    let unknown = || GatewayError::Action(name.chars().take(64).collect());
+    let action = action.ok_or_else(unknown)?;
     check_instance(&app.config, &incoming.params)?;
     match action.kind() {
         ActionKind::Device(action) => action.read(&app.desk, incoming, &key).map(Asked::Device),
         ActionKind::Directory(action) => Ok(Asked::Directory(action)),
+        ActionKind::Subscription(action) => {
+            let desk = app.subscriptions.as_ref().ok_or_else(unknown)?;
+            Ok(Asked::Subscription(action, desk))
+        }
+    }
+}
+
+/// Notes a request that its action found to be none.
+fn note_if_refused(app: &App, incoming: &Incoming<'_>, caller: &Caller, error: ActionError) -> ActionError {
+    match error {
+        ActionError::Gateway(_) => note_refused(app, incoming, caller, error),
+        ActionError::Service(_) => error,
     }
 }
 

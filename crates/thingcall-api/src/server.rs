@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::shared::SharedParts;
+use crate::subscribing::Subscribing;
 
 /// What the front works with.
 pub struct FrontParts {
@@ -21,6 +22,8 @@ pub struct FrontParts {
     pub engine: Arc<Engine>,
     /// Products and devices.
     pub directory: Arc<dyn Directory>,
+    /// Groups and subscriptions, and who consumes; where nobody keeps them, there are no such actions.
+    pub subscribing: Option<Subscribing>,
     /// Who may call.
     pub keys: Arc<dyn Keys>,
     /// What other instances share with this one.
@@ -39,8 +42,9 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let FrontParts { engine, directory, keys, shared } = parts;
-        let parts = AppParts { calls: engine, directory, keys, clock: Arc::new(UnixMillis::now), shared };
+        let FrontParts { engine, directory, subscribing, keys, shared } = parts;
+        let clock = Arc::new(UnixMillis::now);
+        let parts = AppParts { calls: engine, directory, subscribing, keys, clock, shared };
         Self::assemble(config, parts, registry)
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn refuse(unread: &Unread<'_>, app: &App) -> HttpAnswer {
         Unread::Slow { within, .. } => GatewayError::HeadTimeout(*within),
         Unread::NoBytesLeft { max, .. } => GatewayError::BytesFull { max: *max },
     };
-    let about = About { format: format(head), action: "", id: RequestId::random() };
+    let about = About { format: format(head), action: "", answer_name: "", id: RequestId::random() };
     app.desk.note_refused(refused::noted_unread(about.id, &error), false);
     let host = header(head, b"host:");
     let answer = about.refusal(&error, &String::from_utf8_lossy(host.get(..host.len().min(256)).unwrap_or_default()));

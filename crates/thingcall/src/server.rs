@@ -143,6 +143,7 @@ impl Server {
         let parts = thingcall_api::FrontParts {
             engine: engine.clone(),
             directory: store.clone(),
+            subscribing: None,
             keys: store.clone(),
             shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };

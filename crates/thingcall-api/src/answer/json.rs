@@ -42,7 +42,7 @@ fn value(out: &mut Vec<u8>, node: &Node) {
             write!(out, "{number}").ok();
         }
         Node::Object(fields) => object(out, fields),
-        Node::List(items) => {
+        Node::List(items) | Node::Each(_, items) => {
             out.push(b'[');
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {

@@ -30,6 +30,7 @@ fn value(out: &mut Vec<u8>, name: &str, node: &Node) {
         }),
         Node::Object(fields) => element(out, name, |out| children(out, fields)),
         Node::List(items) => items.iter().for_each(|item| value(out, name, item)),
+        Node::Each(each, items) => element(out, name, |out| items.iter().for_each(|item| value(out, each, item))),
     }
 }
 

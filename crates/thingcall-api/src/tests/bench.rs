@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
+use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, Answer, CallError, CallId, CallMode, Keys, Outcome, ReplyBody, Request, Secret, UnixMillis,
+    AccessKey, Answer, CallError, CallId, CallMode, Consumers, Consumption, GroupId, Keys, Outcome, ReplyBody, Request,
+    Secret, SubscriptionLimits, UnixMillis,
 };
 use thingcall_engine::Invoked;
 use thingcall_listen::Serving;
+use thingcall_tsl::Directory;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -22,6 +25,7 @@ use crate::config::Config;
 use crate::server::Front;
 use crate::shared::SharedParts;
 use crate::sign::{self, Signer};
+use crate::subscribing::Subscribing;
 
 /// What the fake engine does with a call.
 pub(super) type Script = Box<dyn Fn(&Request) -> Option<Result<Answer, CallError>> + Send + Sync>;
@@ -76,6 +80,16 @@ impl Calls for FakeEngine {
     fn authenticated(&self, _: Duration) {}
 }
 
+/// The consumers of every group.
+struct Connected(Consumption);
+
+#[async_trait]
+impl Consumers for Connected {
+    async fn of(&self, _: &GroupId) -> Consumption {
+        self.0.clone()
+    }
+}
+
 struct Keyring(Vec<Arc<AccessKey>>);
 
 impl Keys for Keyring {
@@ -118,6 +132,7 @@ pub(super) struct Setup {
     pub(super) script: Script,
     pub(super) now: fn() -> UnixMillis,
     pub(super) shared: SharedParts,
+    pub(super) consumption: Consumption,
 }
 
 impl Default for Setup {
@@ -128,6 +143,7 @@ impl Default for Setup {
             script: Box::new(|_| Some(Ok(replied(200, "{}")))),
             now: capture_time,
             shared: SharedParts::default(),
+            consumption: Consumption::default(),
         }
     }
 }
@@ -137,6 +153,7 @@ pub(super) struct Server {
     pub(super) address: std::net::SocketAddr,
     pub(super) engine: Arc<FakeEngine>,
     pub(super) directory: Arc<MemoryDirectory>,
+    pub(super) log: Arc<MemoryLog>,
     pub(super) calls_started: mpsc::UnboundedReceiver<()>,
     pub(super) calls_dropped: mpsc::UnboundedReceiver<()>,
     pub(super) serving: Serving,
@@ -162,12 +179,22 @@ impl Setup {
         let clock = move || if began.swap(true, Ordering::Relaxed) { now() } else { UnixMillis(now().0 - 900_000) };
         let registry = Registry::new();
         let (calls, clock) = (engine.clone(), Arc::new(clock));
-        let parts = AppParts { calls, directory: directory.clone(), keys, clock, shared: self.shared };
+        let log = Arc::new(MemoryLog::default());
+        let products = directory.products().into_iter().map(|product| product.key.clone());
+        let subscriptions = MemorySubscriptions::new(log.clone(), SubscriptionLimits::default(), products);
+        let subscribing = Subscribing {
+            subscriptions: Arc::new(subscriptions),
+            log: log.clone(),
+            consumers: Arc::new(Connected(self.consumption)),
+        };
+        let shared = self.shared;
+        let parts =
+            AppParts { calls, directory: directory.clone(), subscribing: Some(subscribing), keys, clock, shared };
         let front = Front::assemble(self.config, parts, &registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = front.serve(listener);
-        Server { address, engine, directory, calls_started, calls_dropped, serving, registry }
+        Server { address, engine, directory, log, calls_started, calls_dropped, serving, registry }
     }
 }
 
