@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
-use thingcall_core::{CallId, Handlers, RawReply, TransportKind};
+use thingcall_core::{CallId, Decoded, Handlers, RawReply, TransportKind};
 use thingcall_loader::PluginConfig;
 use thingcall_tests::c_plugin;
 
@@ -32,7 +32,7 @@ async fn meter_gets_bytes_and_its_bytes_become_replies() {
     assert!(refused.ends_with(r#"parameter "channel": out of range"#), "{refused}");
 
     let reply = codec.decode(said("6812810000000700000030d408fc007bfffffe0cbe93")).await.expect("a frame");
-    let reply = reply.expect("a reply");
+    let Decoded::Reply(reply) = reply else { panic!("no reply") };
     assert_eq!(reply.payload_id, Some(CallId::from_u32(7)));
     let body = reply.body.expect("a body");
     assert_eq!(body.data, r#"{"energy":12.500,"voltage":230.0,"current":1.23,"power":-500}"#);

@@ -131,10 +131,14 @@ fn rules_for_emqx_are_terms_of_its_form_with_all_our_filters() {
     let text = String::from_utf8(output.stdout).expect("text");
     let lines: Vec<&str> = text.lines().collect();
     let topics = include_str!("../../deploy/topics.md");
-    let (_, filters) = topics.split_once("thingcall's filters are ").expect("the page lists them");
-    let (filters, _) = filters.split_once(" and the").expect("the probe's comes last");
-    let filters: Vec<&str> = filters.split('`').filter(|part| part.starts_with('/')).collect();
-    assert_eq!(filters.len(), 6, "{filters:?}");
+    let listed = |from: &str, to: &str| {
+        let (_, filters) = topics.split_once(from).expect("the page lists them");
+        let (filters, _) = filters.split_once(to).expect("the list ends");
+        filters.split('`').filter(|part| part.starts_with('/')).collect::<Vec<_>>()
+    };
+    let mut filters = listed("thingcall's filters for calls are ", " and the");
+    filters.extend(listed("ends in `-posts`, by the filters", ", each below"));
+    assert_eq!(filters.len(), 6 + 8, "{filters:?}");
     for filter in filters {
         assert!(lines.contains(&format!("allow subscribe {filter}").as_str()), "{filter} in {text}");
     }

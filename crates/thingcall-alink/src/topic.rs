@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use thingcall_core::{
-    CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, ProductKey, RawReply, Repairs,
+    CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, Post, ProductKey, RawReply, Repairs,
     Reply, SyncTopic, TransportKind,
 };
 
 use crate::envelope::{self, Envelope};
+use crate::post;
 
 /// The filters under which an external broker delivers every reply of every device. MQTT cannot match the ending
 /// `_reply`, so the first one brings our own requests back too, and so do those under `/ext/`.
@@ -37,7 +38,9 @@ pub enum Uplink {
     /// A message in the device's own bytes: an answer to a call, or a report of its own, or on `/ext/rrpc/...` our own
     /// request, echoed by a broker; the bytes do not say which.
     Raw(RawReply),
-    /// Something else of this device (properties, events, ...).
+    /// What a device said by itself.
+    Post(Box<Post>),
+    /// Something else of this device, which is of no use here.
     Other(DeviceKey),
     /// For nobody.
     Dropped(Option<DeviceKey>, DropReason),
@@ -79,6 +82,7 @@ pub fn uplink(
 ) -> Uplink {
     let Some((device, kind)) = take_apart(topic) else { return Uplink::Dropped(None, DropReason::ForeignTopic) };
     let (topic_id, raw) = match kind {
+        Kind::Post(kind) => return said_by_itself(device, kind, topic, payload, bytes_max),
         Kind::Other => return Uplink::Other(device),
         Kind::Request(misplaced) => {
             let reason = if answers(payload, bytes_max) { misplaced } else { DropReason::Echo };
@@ -109,6 +113,18 @@ pub fn uplink(
     Uplink::Reply(Reply { device, transport, payload_id, topic_id, repairs, body, bytes })
 }
 
+#[cold]
+fn said_by_itself(device: DeviceKey, kind: post::Kind<'_>, topic: &str, payload: &Bytes, bytes_max: usize) -> Uplink {
+    if payload.len() > bytes_max {
+        return Uplink::Dropped(Some(device), DropReason::TooLarge);
+    }
+    let of = device.clone();
+    match post::read(device, kind, topic, payload) {
+        Ok(post) => Uplink::Post(Box::new(post)),
+        Err(reason) => Uplink::Dropped(Some(of), reason),
+    }
+}
+
 /// Whether our own requests may come back this way. The embedded broker forwards nothing, and on AMQP ours have a header.
 const fn echoes(transport: TransportKind) -> bool {
     matches!(transport, TransportKind::Mqtt)
@@ -121,7 +137,7 @@ fn answers(payload: &Bytes, bytes_max: usize) -> bool {
 
 /// What a topic of a device is for, with the id in it where it has one of ours.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Kind<'t> {
     /// `rrpc/response/{id}`.
     RrpcReply(Option<CallId>),
     /// `/ext/rrpc/{id}/.../thing/service/{service}`.
@@ -136,16 +152,22 @@ enum Kind {
     RawRequest,
     /// `rrpc/response`, for no call.
     RrpcNowhere,
+    /// Something that a device says by itself.
+    Post(post::Kind<'t>),
     Other,
 }
 
-fn take_apart(topic: &str) -> Option<(DeviceKey, Kind)> {
+fn take_apart(topic: &str) -> Option<(DeviceKey, Kind<'_>)> {
     let topic = topic.strip_prefix('/')?;
     let (root, rest) = topic.split_once('/')?;
     match root {
         "sys" => {
             let (device, rest) = device(rest)?;
             Some((device, sys_kind(rest)))
+        }
+        "ext" if rest.starts_with("ntp/") => {
+            let (device, rest) = device(rest.strip_prefix("ntp/")?)?;
+            Some((device, if rest == "request" { Kind::Post(post::Kind::AskTime) } else { Kind::Other }))
         }
         "ext" => {
             let (id, rest) = rest.strip_prefix("rrpc/")?.split_once('/')?;
@@ -157,11 +179,15 @@ fn take_apart(topic: &str) -> Option<(DeviceKey, Kind)> {
                 (false, _) => (device, Kind::Other),
             })
         }
-        _ => None,
+        _ if ROOTS.contains(&root) => None,
+        _ => {
+            let (device, rest) = device(topic)?;
+            rest.starts_with("user/").then_some((device, Kind::Post(post::Kind::Custom)))
+        }
     }
 }
 
-fn sys_kind(rest: &str) -> Kind {
+fn sys_kind(rest: &str) -> Kind<'_> {
     if let Some(id) = rest.strip_prefix("rrpc/response/") {
         return Kind::RrpcReply(id.parse().ok());
     }
@@ -175,7 +201,7 @@ fn sys_kind(rest: &str) -> Kind {
         (None, "rrpc/response") => Kind::RrpcNowhere,
         (None, "thing/model/down_raw") => Kind::RawRequest,
         (None, "thing/model/down_raw_reply" | "thing/model/up_raw") => Kind::Raw(None),
-        (None, _) => Kind::Other,
+        (None, _) => post::Kind::of_sys(rest).map_or(Kind::Other, Kind::Post),
     }
 }
 
@@ -187,7 +213,7 @@ fn device(text: &str) -> Option<(DeviceKey, &str)> {
     Some((device, rest))
 }
 
-/// Whose topic it is, if it is below `/sys/` or `/ext/rrpc/`.
+/// Whose topic it is, where it says so.
 pub fn device_of_topic(topic: &str) -> Option<DeviceKey> {
     take_apart(topic).map(|(device, _)| device)
 }

@@ -9,18 +9,18 @@ use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
 use lapin::{Acker, BasicProperties};
 use thingcall_alink::{Uplink, glance};
-use thingcall_core::{CallId, DeliverError, Delivery, PeerText, Problems, Qos, ReplyIds, Sent};
+use thingcall_core::{CallId, DeliverError, Delivery, PeerText, PostAnswer, Problems, Qos, ReplyIds, Sent};
 use thingcall_transport::{
     BrokerAddress, BrokerSection, Contact, DeviceSession, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::bindings::{Bindings, Wanted};
 use crate::config::Config;
 use crate::events::{self, EVENT_EXCHANGE, Event};
 use crate::inbound::{Incoming, Reader, is_probe};
-use crate::outgoing::{Way, command};
+use crate::outgoing::{Way, answered, command};
 use crate::publisher::{Confirmed, NotConfirmed, Publisher};
 use crate::queues::{InQueues, consumed};
 use crate::tls;
@@ -36,7 +36,12 @@ pub struct Amqp {
     /// Told when other slots are held than before.
     pub(crate) slots_changed: Notify,
     told: Mutex<Told>,
+    /// A turn is the right to a channel for the answer to a report.
+    answering: Semaphore,
 }
+
+/// Reports of devices are in no slot's queue.
+const NO_SLOT: u8 = u8::MAX;
 
 /// Connections that take deliveries.
 pub struct Links {
@@ -64,7 +69,8 @@ impl Amqp {
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
         let instance = config.instance.clone().unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
         let (wanted, slots_changed, told) = (Wanted::default(), Notify::new(), Mutex::default());
-        Ok(Self { config, contact, instance, address, tls, wanted, slots_changed, told })
+        let answering = Semaphore::new(usize::from(config.publish_channels_max.get().div_ceil(4)));
+        Ok(Self { config, contact, instance, address, tls, wanted, slots_changed, told, answering })
     }
 
     /// New connections: nothing was said on them.
@@ -183,6 +189,47 @@ impl Amqp {
         acker
     }
 
+    /// Hands on what came to the queue of reports, and returns what acknowledges it. Nothing here waits.
+    pub(crate) fn take_post(&self, message: Message) -> Acker {
+        let Message { exchange, routing_key, properties, data, acker, .. } = message;
+        let payload = Bytes::from(data);
+        let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
+        let reader = Reader { config: &self.config, slot: NO_SLOT };
+        let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
+        match reader.topic(message) {
+            Ok(topic) => match reader.read(message, &topic, |_| false) {
+                Uplink::Raw(raw) => self.contact.take_raw_post(raw, &topic),
+                said @ (Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..)) => {
+                    self.contact.take(said, &topic, &payload);
+                }
+                // What may be an answer came to the queues of slots, too.
+                Uplink::Reply(_) => {}
+            },
+            Err(reason) => self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload),
+        }
+        acker
+    }
+
+    /// Answers a report by the first way on which the device has a queue.
+    pub(crate) async fn answer(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        // Commands need channels, too.
+        let Ok(_turn) = self.answering.acquire().await else { return Err(DeliverError::Down) };
+        let links = self.contact.present().ok_or(DeliverError::Down)?;
+        for way in Way::all(&self.config) {
+            let message = answered(answer, way, &self.config, &self.instance)?;
+            let confirmed = links.publisher.publish(message, self.config.publish_ack_timeout).await;
+            match confirmed.map_err(|why| NotSent::from(why).error)? {
+                Confirmed::Routed => {
+                    self.contact.metrics.published(PublishResult::Sent);
+                    return Ok(());
+                }
+                Confirmed::Unroutable => {}
+            }
+        }
+        self.contact.metrics.published(PublishResult::Returned);
+        Err(DeliverError::Offline)
+    }
+
     /// How the broker is, and why it does not carry messages.
     pub(crate) fn look_at(&self, publisher: &Publisher) -> (Found, Option<String>) {
         let now = Instant::now();
@@ -244,7 +291,7 @@ const fn ids_of(said: &Uplink) -> Option<ReplyIds> {
     match said {
         Uplink::Reply(reply) => Some(reply.ids()),
         Uplink::Raw(raw) => Some(raw.ids()),
-        Uplink::Other(_) | Uplink::Dropped(..) => None,
+        Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..) => None,
     }
 }
 

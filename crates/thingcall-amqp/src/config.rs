@@ -46,6 +46,8 @@ broker_section! {
         presence: Presence = Presence::default(),
         /// Of how many devices its word is kept.
         presence_devices_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
+        /// Whether what devices report is heard: one instance hears each report, from a queue that all share.
+        posts: bool = true,
         /// How often an idle connection is tested.
         #[serde(with = "humantime_serde")]
         heartbeat: Duration = Duration::from_secs(10),
@@ -57,6 +59,8 @@ broker_section! {
         prefetch_messages_max: NonZeroU16 = const { NonZeroU16::new(1024).unwrap() },
         /// How many replies to the calls of one slot may wait at the broker; the oldest are dropped.
         reply_queue_messages_max: NonZeroU32 = const { NonZeroU32::new(100_000).unwrap() },
+        /// How many reports of devices may wait at the broker; the oldest are dropped.
+        posts_queue_messages_max: NonZeroU32 = const { NonZeroU32::new(100_000).unwrap() },
         /// How long the queue of a slot's replies outlives its last consumer: longer than a restart or a take-over takes.
         #[serde(with = "humantime_serde")]
         reply_queue_hold: Duration = Duration::from_secs(120),
@@ -96,6 +100,11 @@ impl Config {
     /// Whether it reaches devices, and does not only publish results.
     pub(crate) const fn serves_devices(&self) -> bool {
         self.amqp_devices || self.mqtt_devices
+    }
+
+    /// Whether what devices report is heard.
+    pub(crate) const fn hears_posts(&self) -> bool {
+        self.posts && self.serves_devices()
     }
 
     /// A device may write where replies are read and read where commands are written, so these must not be one.

@@ -60,6 +60,7 @@ impl Connections {
         tokio::select! {
             came = queues.next(&amqp.contact.slots) => match came? {
                 Came::Reply(slot, message) => queues.owe(slot, amqp.take(slot, message)),
+                Came::Post(message) => queues.owe_post(amqp.take_post(message)),
                 Came::Own(message) => amqp.take_own(message),
                 Came::Nothing => {}
                 Came::Unsettled => return Ok(None),
@@ -99,6 +100,7 @@ impl Session for Connections {
             broker = %self.amqp.config.url, instance = %self.amqp.instance, "connected, and the replies' queues are there"
         );
         let _watch = Watch::start(self.amqp.clone(), self.links.clone());
+        self.amqp.contact.metrics.posts_up.set(i64::from(self.amqp.config.hears_posts()));
         tokio::select! {
             received = self.receive() => received.err().unwrap_or_else(Ended::stopping),
             () = stop.cancelled() => Ended::stopping(),

@@ -52,6 +52,7 @@ impl Reader<'_> {
                 Uplink::Reply(Reply { device, .. }) | Uplink::Raw(RawReply { device, .. }) => {
                     user.as_ref() == Some(device)
                 }
+                Uplink::Post(post) => user.as_ref() == Some(&post.device),
                 Uplink::Other(_) | Uplink::Dropped(..) => true,
             }
         };
@@ -87,6 +88,7 @@ fn forged(said: Uplink) -> Uplink {
         Uplink::Reply(Reply { device, .. }) | Uplink::Raw(RawReply { device, .. }) => {
             Uplink::Dropped(Some(device), DropReason::OtherDevicesTopic)
         }
+        Uplink::Post(post) => Uplink::Dropped(Some(post.device), DropReason::OtherDevicesTopic),
         said @ (Uplink::Other(_) | Uplink::Dropped(..)) => said,
     }
 }

@@ -35,6 +35,11 @@ pub(crate) fn slot_queue(replies_exchange: &str, slot: u8) -> String {
     format!("{replies_exchange}.{}", word_of(slot))
 }
 
+/// The queue of what devices report, which all instances share.
+pub(crate) fn posts_queue(replies_exchange: &str) -> String {
+    format!("{replies_exchange}.posts")
+}
+
 /// The key under which a device answers the call of a slot. It lies within the device's own tree, so a broker that confines
 /// devices to their topics lets nobody else use it.
 pub(crate) fn reply_to(device: &DeviceKey, slot: u8) -> String {

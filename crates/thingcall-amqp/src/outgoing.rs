@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use thingcall_alink::{payload, request_topic};
-use thingcall_core::{DeliverError, Delivery, Qos, SyncTopic};
+use thingcall_alink::{answer_payload, answer_topic, payload, request_topic};
+use thingcall_core::{DeliverError, Delivery, PostAnswer, Qos, SyncTopic, UnixMillis};
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -79,6 +79,34 @@ pub(crate) fn command(
         properties,
         payload,
         until: deadline,
+    })
+}
+
+/// The answer to a report, for a device of this kind.
+pub(crate) fn answered(
+    answer: &PostAnswer,
+    way: Way,
+    config: &Config,
+    instance: &str,
+) -> Result<Outgoing, DeliverError> {
+    let exchange = match way {
+        Way::Amqp => &config.commands_exchange,
+        Way::Mqtt => &config.mqtt_exchange,
+    };
+    let mut headers = FieldTable::default();
+    headers.insert(COMMAND.into(), text(instance));
+    if way == Way::Mqtt {
+        // Without it the plugin takes a message of AMQP's for QoS 1.
+        headers.insert("x-mqtt-publish-qos".into(), AMQPValue::ShortShortInt(0));
+    }
+    let properties =
+        BasicProperties::default().with_content_type(JSON.into()).with_delivery_mode(1).with_headers(headers);
+    Ok(Outgoing {
+        exchange: short(exchange.clone())?,
+        routing_key: short(key_of(&answer_topic(answer)))?,
+        properties,
+        payload: answer_payload(answer, UnixMillis::now()),
+        until: None,
     })
 }
 

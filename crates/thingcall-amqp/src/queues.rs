@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::stream::{BoxStream, FuturesUnordered, SelectAll};
 use futures_util::{StreamExt, stream};
@@ -18,7 +19,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Acker, Channel, Connection, ErrorKind, Queue};
-use thingcall_alink::REPLY_FILTERS;
+use thingcall_alink::{POST_FILTERS, REPLY_FILTERS};
 use thingcall_core::{CallId, Slots, UnixMillis};
 use thingcall_transport::Ended;
 use tokio::sync::watch;
@@ -26,12 +27,14 @@ use tracing::{info, warn};
 
 use crate::bindings::{Bindings, Wanted};
 use crate::config::Config;
-use crate::keys::{pattern_of, replies_to, slot_queue};
+use crate::keys::{pattern_of, posts_queue, replies_to, slot_queue};
 
 /// What came.
 pub(crate) enum Came {
     /// To our own queue.
     Own(Message),
+    /// To the queue of reports; what acknowledges it is to be given to [`Queues::owe_post`].
+    Post(Message),
     /// To the queue of this slot; what acknowledges it is to be given to [`Queues::owe`].
     Reply(u8, Message),
     /// Something that concerns the queues alone.
@@ -44,23 +47,35 @@ pub(crate) enum Came {
 type Item = (Consumer, Option<lapin::Result<Message>>);
 type Ack = Pin<Box<dyn Future<Output = (Consumer, lapin::Result<bool>)> + Send>>;
 
-/// A consumer: of our own queue where there is no slot. No two have the same number.
+/// A consumer. No two have the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Consumer {
-    slot: Option<u8>,
+    of: Of,
     number: u64,
+}
+
+/// What a consumer consumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Our own queue.
+    Own,
+    /// That of a slot's replies.
+    Slot(u8),
+    /// That of devices' reports.
+    Posts,
 }
 
 pub(crate) struct Queues {
     consumers: SelectAll<BoxStream<'static, Item>>,
     acks: FuturesUnordered<Ack>,
     slots: BTreeMap<u8, Consumed>,
+    posts: Option<Consumed>,
     numbers: u64,
     /// A bit for each slot whose queue is consumed.
     told: watch::Sender<u64>,
 }
 
-/// A slot's queue that is consumed.
+/// A queue that is consumed, of a slot or of reports.
 struct Consumed {
     consumer: Consumer,
     channel: Channel,
@@ -102,10 +117,11 @@ impl Queues {
             consumers: SelectAll::new(),
             acks: FuturesUnordered::new(),
             slots: BTreeMap::new(),
+            posts: None,
             numbers: 0,
             told: watch::Sender::new(0),
         };
-        let _own = queues.hear(None, messages);
+        let _own = queues.hear(Of::Own, messages);
         Ok(queues)
     }
 
@@ -151,7 +167,8 @@ impl Queues {
         bindings: Option<(&Bindings, &Wanted)>,
     ) -> Result<(), lapin::Error> {
         let name = ShortString::try_new(slot_queue(&config.replies_exchange, slot)).unwrap_or_default();
-        let (channel, queue) = declare(reader, config, &name).await?;
+        let limits = Limits { messages_max: config.reply_queue_messages_max.get(), hold: config.reply_queue_hold };
+        let (channel, queue) = declare(reader, limits, &name).await?;
         if queue.consumer_count() > 0 {
             warn!(queue = %name, "another instance hears the replies of this slot too: it is stopped, or has the same \
                 `instance_slot` and another store");
@@ -173,14 +190,35 @@ impl Queues {
         first.insert("x-priority".into(), AMQPValue::LongLongInt(UnixMillis::now().0 / 1000));
         let options = BasicConsumeOptions::default();
         let messages = channel.basic_consume(name, "replies".into(), options, first).await?;
-        let consumer = self.hear(Some(slot), messages);
+        let consumer = self.hear(Of::Slot(slot), messages);
         self.slots.insert(slot, Consumed { consumer, channel, owed: None, acking: false, lost: false });
         Ok(())
     }
 
-    fn hear(&mut self, slot: Option<u8>, messages: lapin::Consumer) -> Consumer {
+    /// Declares the queue of reports, which all instances share, and consumes it beside them.
+    pub(crate) async fn hear_posts(&mut self, reader: &Connection, config: &Config) -> Result<(), lapin::Error> {
+        let name = ShortString::try_new(posts_queue(&config.replies_exchange)).unwrap_or_default();
+        let limits = Limits { messages_max: config.posts_queue_messages_max.get(), hold: config.reply_queue_hold };
+        let (channel, _) = declare(reader, limits, &name).await?;
+        let exchanges = [(config.amqp_devices, &config.replies_exchange), (config.mqtt_devices, &config.mqtt_exchange)];
+        for (_, exchange) in exchanges.into_iter().filter(|(served, _)| *served) {
+            for filter in POST_FILTERS {
+                let (exchange, pattern) = (exchange.as_str().into(), pattern_of(filter).as_str().into());
+                let options = QueueBindOptions::default();
+                channel.queue_bind(name.clone(), exchange, pattern, options, FieldTable::default()).await?;
+            }
+        }
+        channel.basic_qos(config.prefetch_messages_max.get(), BasicQosOptions::default()).await?;
+        let options = BasicConsumeOptions::default();
+        let messages = channel.basic_consume(name, "posts".into(), options, FieldTable::default()).await?;
+        let consumer = self.hear(Of::Posts, messages);
+        self.posts = Some(Consumed { consumer, channel, owed: None, acking: false, lost: false });
+        Ok(())
+    }
+
+    fn hear(&mut self, of: Of, messages: lapin::Consumer) -> Consumer {
         self.numbers += 1;
-        let consumer = Consumer { slot, number: self.numbers };
+        let consumer = Consumer { of, number: self.numbers };
         // lapin ends the stream when the broker has cancelled the consumer.
         let end = stream::once(async move { (consumer, None) });
         self.consumers.push(messages.map(move |message| (consumer, Some(message))).chain(end).boxed());
@@ -211,11 +249,20 @@ impl Queues {
         message: Option<lapin::Result<Message>>,
         slots: &Slots,
     ) -> Result<Came, Ended> {
-        let Some(slot) = consumer.slot else {
-            return match message {
-                Some(message) => message.map(Came::Own).map_err(Ended::refused),
-                None => Err(Ended::refused("our own queue is gone")),
-            };
+        let slot = match consumer.of {
+            Of::Slot(slot) => slot,
+            Of::Own => {
+                return match message {
+                    Some(message) => message.map(Came::Own).map_err(Ended::refused),
+                    None => Err(Ended::refused("our own queue is gone")),
+                };
+            }
+            Of::Posts => {
+                return match message {
+                    Some(message) => message.map(Came::Post).map_err(Ended::refused),
+                    None => Err(Ended::refused("the queue of reports is gone")),
+                };
+            }
         };
         // Of a consumer that was ended, the rest does not count.
         let Some(of) = self.of(consumer) else { return Ok(Came::Nothing) };
@@ -229,6 +276,15 @@ impl Queues {
         }
     }
 
+    /// What came from the queue of reports is taken.
+    pub(crate) fn owe_post(&mut self, acker: Acker) {
+        if let Some(of) = &mut self.posts {
+            of.owed = Some(acker);
+            let next = of.acknowledge();
+            self.acks.extend(next);
+        }
+    }
+
     /// What came from a slot's queue is taken.
     pub(crate) fn owe(&mut self, slot: u8, acker: Acker) {
         if let Some(of) = self.slots.get_mut(&slot) {
@@ -239,7 +295,12 @@ impl Queues {
     }
 
     fn of(&mut self, consumer: Consumer) -> Option<&mut Consumed> {
-        self.slots.get_mut(&consumer.slot?).filter(|of| of.consumer == consumer)
+        let of = match consumer.of {
+            Of::Own => None,
+            Of::Slot(slot) => self.slots.get_mut(&slot),
+            Of::Posts => self.posts.as_mut(),
+        };
+        of.filter(|of| of.consumer == consumer)
     }
 }
 
@@ -254,12 +315,18 @@ impl Consumed {
     }
 }
 
-/// Declares a slot's queue on a channel of its own. One that is there with other limits, as before its configuration was
+/// How much waits in a queue, and for how long it outlives its last consumer.
+struct Limits {
+    messages_max: u32,
+    hold: Duration,
+}
+
+/// Declares a queue of several instances on a channel of its own. One that is there with other limits, as before its configuration was
 /// changed, is used as it is.
-async fn declare(reader: &Connection, config: &Config, name: &ShortString) -> Result<(Channel, Queue), lapin::Error> {
+async fn declare(reader: &Connection, limits: Limits, name: &ShortString) -> Result<(Channel, Queue), lapin::Error> {
     let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongUInt(config.reply_queue_messages_max.get()));
-    let hold = u32::try_from(config.reply_queue_hold.as_millis()).unwrap_or(u32::MAX);
+    arguments.insert("x-max-length".into(), AMQPValue::LongUInt(limits.messages_max));
+    let hold = u32::try_from(limits.hold.as_millis()).unwrap_or(u32::MAX);
     arguments.insert("x-expires".into(), AMQPValue::LongUInt(hold));
     let channel = reader.create_channel().await?;
     // A broker that is started anew keeps it, and replies in it that were sent to be kept.

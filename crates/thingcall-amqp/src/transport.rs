@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{Delivery, Problems, Sent, TransportKind};
+use thingcall_core::{DeliverError, Delivery, PostAnswer, Problems, Sent, TransportKind};
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, NotSent, Probed, Protocol, Said};
 use tracing::warn;
 
@@ -50,6 +50,10 @@ impl Protocol for Amqp {
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, NotSent> {
         self.send(delivery).await
+    }
+
+    async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        self.answer(answer).await
     }
 
     fn slots_changed(&self) {

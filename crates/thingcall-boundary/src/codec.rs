@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_alink as alink;
-use thingcall_core::{CallId, Codec, CodecError, Delivery, DeviceKey, RawReply, Reply};
+use thingcall_core::{CallId, Codec, CodecError, Decoded, Delivery, DeviceKey, RawReply};
 use thingcall_plugin::abi::CodecRequest;
 use tokio::sync::oneshot;
 
@@ -37,7 +37,7 @@ impl Codec for PluginCodec {
         .map(Bytes::from)
     }
 
-    async fn decode(&self, raw: RawReply) -> Result<Option<Reply>, CodecError> {
+    async fn decode(&self, raw: RawReply) -> Result<Decoded, CodecError> {
         let json = self
             .translate(Translation {
                 direction: Direction::Decode,
@@ -47,7 +47,10 @@ impl Codec for PluginCodec {
                 input: raw.payload.clone(),
             })
             .await?;
-        Ok(alink::reply_of(&raw, &json))
+        Ok(match alink::reply_of(&raw, &json) {
+            Some(reply) => Decoded::Reply(reply),
+            None => alink::post_of(&raw.device, &json).map_or(Decoded::Nothing, |post| Decoded::Post(Box::new(post))),
+        })
     }
 }
 

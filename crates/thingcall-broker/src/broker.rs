@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures::future::OptionFuture;
 use prometheus::Registry;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Presence, Problem, Problems, Sent, Transport, TransportKind, TransportName,
-    UnixMillis,
+    DeliverError, Delivery, DeviceKey, PostAnswer, Presence, Problem, Problems, Sent, Transport, TransportKind,
+    TransportName, UnixMillis,
 };
 use thingcall_transport::TransportMetrics;
 use tokio::net::TcpListener;
@@ -174,6 +174,7 @@ impl Broker {
             tracing::warn!(tasks = self.hub.tasks.len(), "connections did not end in time");
         }
         self.hub.metrics.up.set(0);
+        self.hub.metrics.posts_up.set(0);
         tracing::info!("broker stopped");
     }
 }
@@ -208,11 +209,16 @@ impl Transport for Broker {
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         deliver::deliver(&self.hub, delivery)
     }
+
+    async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        deliver::tell(&self.hub, answer)
+    }
 }
 
 /// Says that it is there.
 fn announce(hub: &Hub, addresses: &Addresses, sockets_max: usize) {
     hub.metrics.up.set(1);
+    hub.metrics.posts_up.set(1);
     hub.metrics.last_connect.set(UnixMillis::now().0 / 1000);
     let config = &hub.config;
     let limit = i64::from(config.sessions_max.get()) * i64::from(config.session_queue_messages_max.get());

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rmqtt_codec::types::{Publish, QoS};
 use thingcall_alink as alink;
-use thingcall_core::{CallMode, DeliverError, Delivery, Qos, Sent, SyncTopic, TransportName};
+use thingcall_core::{CallMode, DeliverError, Delivery, PostAnswer, Qos, Sent, SyncTopic, TransportName, UnixMillis};
 use thingcall_transport::PublishResult;
 use tokio::time::Instant;
 
@@ -48,6 +49,19 @@ pub(crate) fn deliver(hub: &Arc<Hub>, delivery: &Delivery) -> Result<Sent, Deliv
             Ok(Sent::Kept)
         }
     }
+}
+
+/// Answers what a device said by itself, at QoS 0.
+pub(crate) fn tell(hub: &Hub, answer: &PostAnswer) -> Result<(), DeliverError> {
+    let Some(connection) = hub.sessions.of_device(&answer.device) else { return Err(DeliverError::Offline) };
+    let (topic, payload) = (alink::answer_topic(answer), alink::answer_payload(answer, UnixMillis::now()));
+    let bytes = topic.len() + payload.len() + HEADER_BYTES;
+    if bytes > connection.packet_bytes_max {
+        hub.metrics.published(PublishResult::Failed);
+        return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
+    }
+    let publish = publish(topic, payload, QoS::AtMostOnce);
+    push(hub, &connection, Outgoing { publish, command: None, correlation: None, deadline: None })
 }
 
 /// Hands a command of the outbox to the session. Whatever hinders that, it is counted when the device has it.
@@ -226,22 +240,19 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Outgoing, Del
     if bytes > connection.packet_bytes_max {
         return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
     }
-    let publish = Publish {
-        dup: false,
-        retain: false,
-        qos: match delivery.qos {
-            Qos::AtMostOnce => QoS::AtMostOnce,
-            Qos::AtLeastOnce => QoS::AtLeastOnce,
-        },
-        topic: topic.into(),
-        packet_id: None,
-        payload,
-        properties: None,
+    let qos = match delivery.qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
     };
     Ok(Outgoing {
-        publish: Box::new(publish),
+        publish: publish(topic, payload, qos),
         command: (delivery.mode == CallMode::Async).then_some(delivery.id),
         correlation: delivery.raw.as_ref().map(|_| delivery.id),
         deadline: delivery.deadline,
     })
+}
+
+fn publish(topic: String, payload: Bytes, qos: QoS) -> Box<Publish> {
+    let topic = topic.into();
+    Box::new(Publish { dup: false, retain: false, qos, topic, packet_id: None, payload, properties: None })
 }

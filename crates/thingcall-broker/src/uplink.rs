@@ -47,9 +47,15 @@ pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish) -
         Uplink::Raw(mut raw) => {
             raw.device.clone_from(device);
             hub.metrics.received(ReceivedKind::Reply);
-            replies.accept_raw(raw, &publish.topic);
+            // Its answers and its reports come on one topic, and nobody else hears them.
+            replies.accept_raw_post(raw, TransportName::EMBEDDED, &publish.topic, true);
         }
-        // What a device may publish is none of ours where it is no answer: its reports, its application's topics.
+        Uplink::Post(mut post) => {
+            post.device.clone_from(device);
+            hub.metrics.received(ReceivedKind::Post);
+            replies.accept_post(*post, TransportName::EMBEDDED, &publish.topic);
+        }
+        // What else a device may publish is none of ours.
         Uplink::Other(_) | Uplink::Dropped(None, _) => hub.metrics.received(ReceivedKind::Other),
         Uplink::Dropped(Some(_), reason) => {
             hub.metrics.received(ReceivedKind::Other);

@@ -18,6 +18,10 @@ pub enum DropReason {
     WithoutId,
     /// It is no JSON object, so it has no id.
     Unreadable,
+    /// A report that is no JSON object, so it has no id to be answered under.
+    UnreadablePost,
+    /// Of a device that is not registered.
+    UnknownDevice,
     /// It is larger than the limit.
     TooLarge,
     /// It is in the device's own bytes, and nobody translates them.
@@ -54,6 +58,8 @@ impl DropReason {
             Self::UnknownId => "the request's `id`, answered once and before the call is forgotten",
             Self::WithoutId => "the request's `id` in the answer",
             Self::Unreadable => r#"a JSON object such as {"id":"...","code":200,"data":{}}"#,
+            Self::UnreadablePost => r#"a JSON object such as {"id":"...","version":"1.0","params":{},"method":"..."}"#,
+            Self::UnknownDevice => "a device that is registered",
             Self::TooLarge => "fewer bytes than the transport's message_bytes_max",
             Self::Untranslated => "bytes that the plugin of the product can translate",
             Self::RrpcWithoutId => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Args, Call, CallError, Deadline, Delivery, ProductKey, RawReply, Reply, ReplyBody, ServiceId};
+use crate::{Args, Call, CallError, Deadline, Delivery, Post, ProductKey, RawReply, Reply, ReplyBody, ServiceId};
 
 /// Handles the calls of a module: a middleware around the device.
 ///
@@ -93,11 +93,22 @@ pub trait Codec: Send + Sync {
     /// Why there are none; nothing was sent.
     async fn encode(&self, delivery: &Delivery) -> Result<Bytes, CodecError>;
 
-    /// What the device's bytes say; `None` if they are no reply (a report of its own, say).
+    /// What the device's bytes say.
     ///
     /// # Errors
     /// Why they cannot be read.
-    async fn decode(&self, raw: RawReply) -> Result<Option<Reply>, CodecError>;
+    async fn decode(&self, raw: RawReply) -> Result<Decoded, CodecError>;
+}
+
+/// What a device's own bytes say.
+#[derive(Debug, Clone)]
+pub enum Decoded {
+    /// An answer to a call.
+    Reply(Reply),
+    /// Something that it says by itself.
+    Post(Box<Post>),
+    /// Nothing that is known here.
+    Nothing,
 }
 
 /// Why a translation failed. The text names the plugin and what it said.

@@ -29,6 +29,7 @@ mod reply_sink;
 mod error;
 mod failure;
 mod no_journal;
+mod no_messages;
 mod outcome;
 
 mod conditions;
@@ -61,7 +62,7 @@ pub use device::{
 pub use dropped::{DropReason, Dropped};
 pub use error::{CallError, ErrorCode};
 pub use failure::{FailedAt, Failure};
-pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, DeviceLink, Handler, Handlers};
+pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, Decoded, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Record, RecordState, TakenOver,
@@ -75,6 +76,7 @@ pub use messages::{
     ReaderName, Standing, StatusChange, Taken, Wanted, Words,
 };
 pub use no_journal::NoJournal;
+pub use no_messages::NoMessages;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
 pub use posts::{

@@ -17,8 +17,6 @@ use crate::{Device, DeviceKey, JournalError, MessageKind, UnixMillis, Words};
 pub struct Post {
     /// Who said it: the device that the topic or the broker vouches for.
     pub device: DeviceKey,
-    /// When it came.
-    pub at: UnixMillis,
     /// What its answer repeats; `None` if it wants none, or there is nothing to answer on.
     pub echo: Option<PostEcho>,
     /// What it says.

@@ -1,6 +1,6 @@
 //! The seam between a way to devices and the engine, for what comes back.
 
-use crate::{DeviceKey, Dropped, RawReply, Reply, TransportName};
+use crate::{DeviceKey, Dropped, Post, RawReply, Reply, TransportName};
 
 /// Takes what transports receive. Implemented by the engine.
 ///
@@ -14,6 +14,17 @@ pub trait ReplySink: Send + Sync {
 
     /// A device said something in its own bytes, on this topic.
     fn accept_raw(&self, raw: RawReply, topic: &str);
+
+    /// A device said something by itself, which came through `by`, on this topic.
+    fn accept_post(&self, post: Post, by: TransportName, topic: &str) {
+        let _unused = (post, by, topic);
+    }
+
+    /// As [`Self::accept_raw`], where the same message is heard once among all instances: what is a report in it counts.
+    /// What is an answer counts too if `answers`, and is heard on another way if not.
+    fn accept_raw_post(&self, raw: RawReply, by: TransportName, topic: &str, answers: bool) {
+        let _unused = (raw, by, topic, answers);
+    }
 
     /// Whether a call to the device of this product key and name waits here. Answers from memory.
     fn waits_for(&self, product: &str, name: &str) -> bool {

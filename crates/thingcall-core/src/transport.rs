@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr};
 
-use crate::{Delivery, DeviceKey, Presence, SyncTopic, TransportName};
+use crate::{Delivery, DeviceKey, PostAnswer, Presence, SyncTopic, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum, IntoStaticStr, EnumString)]
@@ -97,6 +97,15 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// Why the message did not leave, or that it may have.
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError>;
+
+    /// Answers what a device said by itself, at best: nobody waits for it to arrive, and a device that hears nothing says it
+    /// again. A transport that brings nothing of the kind need not have it.
+    ///
+    /// # Errors
+    /// Why it did not leave.
+    async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        Err(DeliverError::Refused(format!("{} answers no reports, so {} gets no answer", self.name(), answer.device)))
+    }
 }
 
 /// How far a message came.

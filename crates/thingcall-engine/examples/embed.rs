@@ -13,7 +13,7 @@ use thingcall_core::{
     Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport, TransportKind,
     TransportName, UnixMillis,
 };
-use thingcall_engine::{Config, Engine, EngineParts, Invoked};
+use thingcall_engine::{Config, Engine, EngineParts, Invoked, Reports};
 use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings, ThingModel};
 use tokio::time::Instant;
 
@@ -68,7 +68,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     registry.put_device(Device { key: key.clone(), iot_id: IotId::try_from("1")?, enabled: true, transport: None });
 
     let slots = Slots::alone(0);
-    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers: Arc::new(BuiltInOnly), slots };
+    let parts = EngineParts {
+        registry,
+        journal: Arc::new(NoJournal),
+        handlers: Arc::new(BuiltInOnly),
+        slots,
+        reports: Reports::default(),
+    };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new())?;
     let loopback = Arc::new(Loopback(OnceLock::from(Arc::downgrade(&engine))));
     engine.attach(loopback);

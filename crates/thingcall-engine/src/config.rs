@@ -26,6 +26,8 @@ pub struct Config {
     pub late_replies_max: NonZeroUsize,
     /// How many messages of devices that speak their own bytes may wait for their translation at once.
     pub raw_replies_max: NonZeroUsize,
+    /// How many reports of devices may be under way to the store at once; more are answered 429.
+    pub posts_on_their_way_max: NonZeroUsize,
     /// How long an asynchronous command may be without an answer before a newer one takes its turn, where the answers of a
     /// device that speaks its own bytes hold no id.
     #[serde(with = "humantime_serde")]
@@ -56,6 +58,7 @@ impl Default for Config {
             recent_calls_max: const { NonZeroUsize::new(65_536).unwrap() },
             late_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
             raw_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
+            posts_on_their_way_max: const { NonZeroUsize::new(10_000).unwrap() },
             raw_answer_timeout: Duration::from_secs(60),
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
@@ -81,6 +84,7 @@ impl Section for Config {
             ("recent_calls_max", self.recent_calls_max),
             ("late_replies_max", self.late_replies_max),
             ("raw_replies_max", self.raw_replies_max),
+            ("posts_on_their_way_max", self.posts_on_their_way_max),
             ("dropped_devices_max", self.dropped_devices_max),
             ("recent_failures_max", self.recent_failures_max),
         ] {

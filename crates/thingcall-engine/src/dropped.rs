@@ -167,6 +167,8 @@ pub(crate) const fn result_of(reason: DropReason) -> ReplyResult {
         DropReason::Overloaded => ReplyResult::Overloaded,
         DropReason::WithoutId
         | DropReason::Unreadable
+        | DropReason::UnreadablePost
+        | DropReason::UnknownDevice
         | DropReason::TooLarge
         | DropReason::Untranslated
         | DropReason::RrpcWithoutId

@@ -18,6 +18,7 @@ use crate::ids::IdSource;
 use crate::late::{LateReplies, Surroundings};
 use crate::metrics::Metrics;
 use crate::pending::PendingCalls;
+use crate::posts::{Posts, Reports};
 use crate::router::Router;
 use crate::translations::Translations;
 use crate::transports::Transports;
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(crate) pending: PendingCalls,
     pub(crate) late: LateReplies,
     pub(crate) raw: Translations,
+    pub(crate) posts: Posts,
     pub(crate) turns: Turns,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
@@ -60,6 +62,8 @@ pub struct EngineParts {
     pub handlers: Arc<dyn Handlers>,
     /// The slots of call ids that are held: whose ids new calls get, and whose replies are ours.
     pub slots: Slots,
+    /// Who hears what devices report.
+    pub reports: Reports,
 }
 
 impl Engine {
@@ -72,7 +76,8 @@ impl Engine {
         let metrics = Arc::new(Metrics::register(make, &config)?);
         let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
-        let EngineParts { registry, journal, handlers, slots } = parts;
+        let EngineParts { registry, journal, handlers, slots, reports } = parts;
+        let posts = Posts::register(make, config.posts_on_their_way_max.get(), reports)?;
         let around = Surroundings {
             journal: journal.clone(),
             registry: registry.clone(),
@@ -83,6 +88,7 @@ impl Engine {
         Ok(Arc::new_cyclic(|engine| Self {
             me: engine.clone(),
             raw: Translations::new(config.raw_replies_max.get()),
+            posts,
             registry,
             journal,
             router: Router::new(handlers),
@@ -146,6 +152,7 @@ impl Engine {
         self.metrics.recent.set(gauge_of(self.pending.remembered()));
         self.metrics.late.set(gauge_of(self.late.len()));
         self.metrics.raw.set(gauge_of(self.raw.under_way()));
+        self.posts.refresh_metrics();
     }
 
     /// Takes no new calls, and waits until the running ones have ended and their results are written; at most
@@ -175,6 +182,7 @@ impl Engine {
     /// hears any more: what one took is with nobody else.
     pub async fn finish(&self, within: Duration) {
         self.raw.finish(within).await;
+        self.posts.finish(within).await;
         self.late.finish(within).await;
     }
 

@@ -62,6 +62,7 @@ pub(crate) enum Brought {
 pub(crate) enum Checked {
     Args,
     Reply,
+    Post,
 }
 
 /// The way a call went.
@@ -95,6 +96,7 @@ enum PendingState {
 enum Direction {
     Request,
     Reply,
+    Post,
 }
 
 /// The engine's series: the path of a call indexes and increments.
@@ -238,6 +240,11 @@ impl Metrics {
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
     pub(crate) fn reply_bytes(&self, bytes: usize) {
         self.payload_bytes[Direction::Reply].observe(bytes as f64);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    pub(crate) fn post_bytes(&self, bytes: usize) {
+        self.payload_bytes[Direction::Post].observe(bytes as f64);
     }
 
     /// Counts a call among the pending ones until the guard is dropped.

@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    CallId, Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Repairs, Reply, ReplySink,
+    CallId, Codec, CodecError, Decoded, DropReason, Dropped, MalformedReply, PeerText, Post, RawReply, Repairs, Reply,
+    ReplySink, TransportName,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
@@ -16,20 +17,37 @@ use tracing::debug;
 use crate::Engine;
 use crate::dropped::result_of;
 
+/// What counts of what a message says: the same one may be heard on two ways.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard {
+    /// Whether an answer counts.
+    pub(crate) answers: bool,
+    /// The way a report came, where one counts.
+    pub(crate) reports: Option<TransportName>,
+}
+
+impl Heard {
+    /// Answers alone.
+    pub(crate) const ANSWERS: Self = Self { answers: true, reports: None };
+}
+
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
-    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str) {
+    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str, heard: Heard) {
         if raw.topic_id.is_some_and(|id| !self.slots.holds(id)) {
             return self.drop_raw(&raw, topic, DropReason::OtherInstance);
         }
         let Some(codec) = self.router.codec(&raw.device.product) else {
+            if !heard.answers {
+                return;
+            }
             return self.matched(untranslated(&raw, "no plugin translates for this product"), topic);
         };
         let (Some(engine), Some(room)) = (self.me.upgrade(), self.raw.room()) else {
             return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
         raw.service = self.pending.asked(&raw.device, raw.topic_id);
-        self.raw.spawn(translated(engine, codec, (raw, topic.into()), room));
+        self.raw.spawn(translated(engine, codec, (raw, topic.into(), heard), room));
     }
 
     /// The call that a message without an id is for, and what that asked.
@@ -57,7 +75,7 @@ impl Engine {
 async fn translated(
     engine: Arc<Engine>,
     codec: Arc<dyn Codec>,
-    (mut raw, topic): (RawReply, Box<str>),
+    (mut raw, topic, heard): (RawReply, Box<str>, Heard),
     _room: OwnedSemaphorePermit,
 ) {
     let within = engine.config.reply_timeout;
@@ -69,11 +87,19 @@ async fn translated(
     let decoded = decoded.await;
     match decoded.unwrap_or_else(|_| Err(CodecError(format!("no translation within {within:?}")))) {
         // Whoever vouches for the device does so for the message, whatever its content says.
-        Ok(Some(reply)) => {
+        Ok(Decoded::Reply(reply)) if heard.answers => {
             let topic_id = reply.topic_id.or(oldest.filter(|_| reply.payload_id.is_none()));
             engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic);
         }
-        Ok(None) => debug!(device = %raw.device, "a report, no reply"),
+        Ok(Decoded::Post(post)) => match heard.reports {
+            Some(by) => engine.take_post(Post { device: raw.device, ..*post }, by, &topic),
+            None => debug!(device = %raw.device, "a report, which is heard on another way"),
+        },
+        Ok(Decoded::Reply(_)) => debug!(device = %raw.device, "an answer, which is heard on another way"),
+        Ok(Decoded::Nothing) => debug!(device = %raw.device, "neither a report nor a reply"),
+        Err(problem) if !heard.answers => {
+            debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "no report");
+        }
         Err(problem) => {
             debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "message not translated");
             engine.matched(untranslated(&raw, &problem.0), &topic);

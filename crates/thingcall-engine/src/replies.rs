@@ -1,7 +1,7 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
 use thingcall_core::{
-    DeviceKey, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink, TransportKind, TransportName,
+    DeviceKey, DropReason, Dropped, MalformedReply, Post, RawReply, Reply, ReplySink, TransportKind, TransportName,
 };
 use thingcall_tsl::{DataFormat, ReplyCheck};
 use tracing::debug;
@@ -10,6 +10,7 @@ use crate::Engine;
 use crate::dropped::{of_reply, result_of};
 use crate::metrics::ReplyResult;
 use crate::pending::Met;
+use crate::raw::Heard;
 
 impl ReplySink for Engine {
     fn accept(&self, reply: Reply, topic: &str) {
@@ -23,7 +24,15 @@ impl ReplySink for Engine {
 
     fn accept_raw(&self, raw: RawReply, topic: &str) {
         self.metrics.reply_bytes(raw.payload.len());
-        self.translate(raw, topic);
+        self.translate(raw, topic, Heard::ANSWERS);
+    }
+
+    fn accept_post(&self, post: Post, by: TransportName, topic: &str) {
+        self.take_post(post, by, topic);
+    }
+
+    fn accept_raw_post(&self, raw: RawReply, by: TransportName, topic: &str, answers: bool) {
+        self.translate(raw, topic, Heard { answers, reports: Some(by) });
     }
 
     fn waits_for(&self, product: &str, name: &str) -> bool {
@@ -39,6 +48,8 @@ impl ReplySink for Engine {
             DropReason::UnknownId
             | DropReason::WithoutId
             | DropReason::Unreadable
+            | DropReason::UnreadablePost
+            | DropReason::UnknownDevice
             | DropReason::TooLarge
             | DropReason::Untranslated
             | DropReason::RrpcWithoutId

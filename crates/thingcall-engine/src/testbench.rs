@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use thingcall_core::testing::{self, MemoryJournal};
 use thingcall_core::{
     BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId, LookUp,
-    LookUpFailed, LookedUp, Outcome, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request,
-    RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
+    LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink,
+    Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel, Way};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::{Config, Engine, EngineParts};
+use crate::{Config, Engine, EngineParts, Reports};
 
 /// The topic on which devices answer here.
 pub(crate) const TOPIC: &str = "/sys/pk1/dev1/thing/service/x_reply";
@@ -22,7 +22,11 @@ pub(crate) const TOPIC: &str = "/sys/pk1/dev1/thing/service/x_reply";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 const MODEL: &str = r#"{
-  "schema": "s", "profile": {"version": "1.5", "productKey": "pk1"}, "properties": [], "events": [],
+  "schema": "s", "profile": {"version": "1.5", "productKey": "pk1"}, "properties": [
+    {"identifier": "temp", "name": "Temperature", "accessMode": "r", "dataType": {"type": "float", "specs": {"min": "-40", "max": "120"}}},
+    {"identifier": "on", "name": "Power", "accessMode": "rw", "dataType": {"type": "bool", "specs": {"0": "off", "1": "on"}}}],
+  "events": [{"identifier": "alarm", "name": "Alarm", "type": "alert", "method": "thing.event.alarm.post",
+    "outputData": [{"identifier": "level", "name": "Level", "dataType": {"type": "int", "specs": {"min": "0", "max": "3"}}}]}],
   "services": [
     {"identifier": "Measure", "name": "m", "callType": "sync", "required": false, "method": "thing.service.Measure",
      "inputData": [{"identifier": "channel", "name": "c",
@@ -72,6 +76,7 @@ struct Wire {
     answering: Arc<Replier>,
     delivered: Arc<Mutex<Vec<CallId>>>,
     arrived: Arc<Notify>,
+    told: mpsc::UnboundedSender<PostAnswer>,
     way: (TransportKind, TransportName),
 }
 
@@ -95,6 +100,10 @@ impl Transport for Wire {
         let sent = (self.behaviour)(delivery, &self.answering);
         self.arrived.notify_one();
         sent
+    }
+    async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        let told = self.told.send(answer.clone());
+        told.map_err(|_| DeliverError::Offline)
     }
 }
 
@@ -149,6 +158,8 @@ pub(crate) struct Bench {
     pub(crate) delivered: Arc<Mutex<Vec<CallId>>>,
     /// Notified when a command reaches the transport.
     pub(crate) arrived: Arc<Notify>,
+    /// What devices are answered that said something by themselves.
+    pub(crate) told: tokio::sync::Mutex<mpsc::UnboundedReceiver<PostAnswer>>,
     pub(crate) metering: prometheus::Registry,
 }
 
@@ -188,7 +199,18 @@ pub(crate) fn bench_handled(
     handlers: Arc<dyn Handlers>,
     behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
 ) -> Bench {
-    bench_by((TransportKind::Embedded, TransportName::EMBEDDED), settings, handlers, Box::new(behaviour))
+    let way = (TransportKind::Embedded, TransportName::EMBEDDED);
+    bench_by(way, settings, handlers, Reports::default(), Box::new(behaviour))
+}
+
+/// The same, with somebody who hears what devices report.
+pub(crate) fn bench_reporting(
+    settings: (Config, ProductSettings),
+    handlers: Arc<dyn Handlers>,
+    reports: Reports,
+) -> Bench {
+    let way = (TransportKind::Embedded, TransportName::EMBEDDED);
+    bench_by(way, settings, handlers, reports, Box::new(|_, _| Ok(Sent::Sent)))
 }
 
 /// The same, behind an external broker.
@@ -196,13 +218,14 @@ pub(crate) fn bench_behind_a_broker(
     behaviour: impl Fn(&Delivery, &Replier) -> Result<Sent, DeliverError> + Send + Sync + 'static,
 ) -> Bench {
     let way = (TransportKind::Mqtt, TransportName::MQTT);
-    bench_by(way, Default::default(), Arc::new(BuiltInOnly), Box::new(behaviour))
+    bench_by(way, Default::default(), Arc::new(BuiltInOnly), Reports::default(), Box::new(behaviour))
 }
 
 fn bench_by(
     by: (TransportKind, TransportName),
     (config, settings): (Config, ProductSettings),
     handlers: Arc<dyn Handlers>,
+    reports: Reports,
     behaviour: Behaviour,
 ) -> Bench {
     let product = Product {
@@ -219,18 +242,21 @@ fn bench_by(
     let journal = Arc::new(MemoryJournal::default());
     let metering = prometheus::Registry::new();
     let slots = Slots::alone(0);
-    let parts = EngineParts { registry: registry.clone(), journal: journal.clone(), handlers, slots: slots.clone() };
+    let parts =
+        EngineParts { registry: registry.clone(), journal: journal.clone(), handlers, slots: slots.clone(), reports };
     let engine = Engine::new(config, parts, &metering).unwrap();
     let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
+    let (tell, told) = mpsc::unbounded_channel();
     let (delivered, arrived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
     engine.attach(Arc::new(Wire {
         behaviour,
         answering,
         delivered: delivered.clone(),
         arrived: arrived.clone(),
+        told: tell,
         way: by,
     }));
-    Bench { engine, registry, journal, slots, delivered, arrived, metering }
+    Bench { engine, registry, journal, slots, delivered, arrived, told: tokio::sync::Mutex::new(told), metering }
 }
 
 pub(crate) fn bench(

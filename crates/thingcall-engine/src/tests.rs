@@ -4,6 +4,7 @@ mod asynchronous;
 mod failures;
 mod handlers;
 mod look_ups;
+mod posts;
 mod raw;
 mod synchronous;
 mod take_over;

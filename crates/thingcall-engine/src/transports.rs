@@ -30,6 +30,12 @@ impl Transports {
         self.attached.write().unwrap_or_else(PoisonError::into_inner).push(transport);
     }
 
+    /// The one of this name.
+    pub(crate) fn named(&self, name: TransportName) -> Option<Arc<dyn Transport>> {
+        let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
+        attached.iter().find(|transport| transport.name() == name).cloned()
+    }
+
     /// Whether devices are reached through the embedded broker alone.
     pub(crate) fn only_embedded(&self) -> bool {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{Answer, Call, CallError, Codec, CodecError, Delivery, DeviceLink, Handler, RawReply, Reply};
+use thingcall_core::{Answer, Call, CallError, Codec, CodecError, Decoded, Delivery, DeviceLink, Handler, RawReply};
 use tokio::sync::oneshot;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -88,10 +88,7 @@ impl Codec for CodecLease {
         self.inner.encode(delivery)
     }
 
-    fn decode<'life0, 'async_trait>(
-        &'life0 self,
-        raw: RawReply,
-    ) -> Boxed<'async_trait, Result<Option<Reply>, CodecError>>
+    fn decode<'life0, 'async_trait>(&'life0 self, raw: RawReply) -> Boxed<'async_trait, Result<Decoded, CodecError>>
     where
         'life0: 'async_trait,
         Self: 'async_trait,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
-    Answer, Call, CallError, Codec, CodecError, Condition, Conditions, Delivery, DeviceLink, Executed, Handler,
-    RawReply, Reply, Weight,
+    Answer, Call, CallError, Codec, CodecError, Condition, Conditions, Decoded, Delivery, DeviceLink, Executed,
+    Handler, RawReply, Weight,
 };
 
 use crate::book::Book;
@@ -60,7 +60,7 @@ impl Codec for Absent {
         Err(CodecError(self.why()))
     }
 
-    async fn decode(&self, _raw: RawReply) -> Result<Option<Reply>, CodecError> {
+    async fn decode(&self, _raw: RawReply) -> Result<Decoded, CodecError> {
         Err(CodecError(self.why()))
     }
 }

@@ -150,6 +150,17 @@ impl Client {
         asked.map_err(Ended::refused)
     }
 
+    /// Asks for these.
+    pub(crate) fn subscribe_to(&self, filters: &[String]) -> Result<(), Ended> {
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        let asked = match self {
+            Self::V4(client) => v4::subscribe(client, &filters),
+            // What is shared cannot be without our own; nothing of ours matches.
+            Self::V5(client) => v5::subscribe(client, &filters, false),
+        };
+        asked.map_err(Ended::refused)
+    }
+
     /// Asks for what the broker tells of devices.
     pub(crate) fn subscribe_to_events(&self) -> Result<(), Ended> {
         let asked = match self {

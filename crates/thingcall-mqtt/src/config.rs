@@ -30,6 +30,8 @@ broker_section! {
         presence: Presence = Presence::default(),
         /// Of how many devices its word is kept.
         presence_devices_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
+        /// How what devices report is heard: `shared`, `plain` or `none`.
+        posts: Posts = Posts::default(),
         /// How often an idle connection is tested.
         #[serde(with = "humantime_serde")]
         keep_alive: Duration = Duration::from_secs(30),
@@ -69,6 +71,19 @@ pub enum Presence {
     None,
     /// An EMQX, on its system topics.
     Emqx,
+}
+
+/// How what devices report is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Posts {
+    /// By one of all instances: the broker has shared subscriptions (`$share/...`), as Mosquitto and EMQX do.
+    #[default]
+    Shared,
+    /// By every instance. For a broker without shared subscriptions, and one instance.
+    Plain,
+    /// By nobody.
+    None,
 }
 
 const TOPIC_BYTES_MAX: usize = 1024;

@@ -14,9 +14,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::client::{self, Client, Event, Loop};
-use crate::config::Presence;
+use crate::config::{Posts, Presence};
 use crate::events::{EVENT_FILTERS, are_heard};
 use crate::mqtt::{Mqtt, Open};
+use crate::posts;
 use crate::unacked::Unacked;
 
 /// Woken again within this time, the connection is busy: what else is ready is likely to have messages for it too.
@@ -123,6 +124,8 @@ impl Session for Connection {
             stop.cancelled().await;
             client.disconnect();
         }));
+        let _posts =
+            (config.posts != Posts::None).then(|| AbortOnDropHandle::new(tokio::spawn(posts::hear(self.mqtt.clone()))));
         self.receive().await
     }
 }

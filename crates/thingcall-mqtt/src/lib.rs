@@ -16,10 +16,11 @@ mod unacked;
 
 mod connection;
 mod mqtt;
+mod posts;
 
 mod transport;
 
-pub use config::{Config, Presence, Version};
+pub use config::{Config, Posts, Presence, Version};
 pub use transport::MqttTransport;
 
 #[cfg(test)]

@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use prometheus::IntGauge;
 use rumqttc_v4::TlsConfiguration;
-use thingcall_alink::{Uplink, payload, request_topic, uplink};
-use thingcall_core::{CallMode, DeliverError, Delivery, Problems, Qos, Sent, SyncTopic, TransportKind};
-use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, Told, Verdict};
+use thingcall_alink::{Uplink, answer_payload, answer_topic, payload, request_topic, uplink};
+use thingcall_core::{
+    CallMode, DeliverError, Delivery, PostAnswer, Problems, Qos, Sent, SyncTopic, TransportKind, UnixMillis,
+};
+use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, PublishResult, Told, Verdict};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
@@ -36,6 +39,8 @@ pub struct Mqtt {
     heard: AtomicBool,
     /// What the broker kept while there was no connection is still coming, so what it tells of devices is old.
     behind: AtomicBool,
+    /// 1 while what devices report is heard.
+    pub(crate) posts_up: IntGauge,
 }
 
 /// A connection that takes deliveries.
@@ -53,7 +58,8 @@ impl Mqtt {
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
         let (echoes, oldest) = (Echoes::default(), Arc::new(Oldest::new()));
         let (heard, behind) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { config, contact, client_id, address, tls, echoes, oldest, heard, behind })
+        let posts_up = contact.metrics.posts_up.clone();
+        Ok(Self { config, contact, client_id, address, tls, echoes, oldest, heard, behind, posts_up })
     }
 
     pub(crate) fn target(&self) -> Target<'_> {
@@ -108,12 +114,7 @@ impl Mqtt {
         let topic = request_topic(delivery, sync_topic);
         let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
         let message = Outgoing { topic, payload, qos: delivery.qos, expires_after };
-        let Open { client, packet_bytes_max } = self.contact.present().ok_or(DeliverError::Down)?;
-        // A packet over the broker's limit would end the connection.
-        let excess = message.packet_bytes().saturating_sub(packet_bytes_max);
-        if excess > 0 {
-            return Err(DeliverError::TooLarge { bytes, max: bytes.saturating_sub(excess) });
-        }
+        let client = self.client_for(&message)?;
         // Before it leaves: the broker may bring it back at once.
         let expected = self.comes_back(delivery, sync_topic).then(|| self.echoes.expect(delivery.id, &message.payload));
         self.contact.metrics.send_queue_length.inc();
@@ -122,11 +123,49 @@ impl Mqtt {
             if expected.is_some() {
                 self.echoes.forget(delivery.id);
             }
-            match error {
-                NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max.get()),
-                NotQueued::Ended => DeliverError::Down,
-            }
+            self.not_queued(error)
         })
+    }
+
+    /// Who sends a message, if the broker takes it: a packet over its limit would end the connection.
+    fn client_for(&self, message: &Outgoing) -> Result<Client, DeliverError> {
+        let Open { client, packet_bytes_max } = self.contact.present().ok_or(DeliverError::Down)?;
+        let excess = message.packet_bytes().saturating_sub(packet_bytes_max);
+        if excess > 0 {
+            let bytes = message.payload.len();
+            return Err(DeliverError::TooLarge { bytes, max: bytes.saturating_sub(excess) });
+        }
+        Ok(client)
+    }
+
+    /// Queues the answer to a report, at QoS 0, where the queue has room for commands beside it.
+    pub(crate) fn answer(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        let (topic, payload) = (answer_topic(answer), answer_payload(answer, UnixMillis::now()));
+        let message = Outgoing { topic, payload, qos: Qos::AtMostOnce, expires_after: None };
+        let client = self.client_for(&message)?;
+        let (queued, max) = (&self.contact.metrics.send_queue_length, self.config.send_queue_messages_max.get());
+        if usize::try_from(queued.get()).is_ok_and(|queued| queued >= max / 2) {
+            return Err(DeliverError::QueueFull(max / 2));
+        }
+        queued.inc();
+        match client.publish(message) {
+            Ok(_) => {
+                self.contact.metrics.published(PublishResult::Sent);
+                Ok(())
+            }
+            Err(error) => {
+                queued.dec();
+                self.contact.metrics.published(PublishResult::Blocked);
+                Err(self.not_queued(error))
+            }
+        }
+    }
+
+    fn not_queued(&self, error: NotQueued) -> DeliverError {
+        match error {
+            NotQueued::Full => DeliverError::QueueFull(self.config.send_queue_messages_max.get()),
+            NotQueued::Ended => DeliverError::Down,
+        }
     }
 
     /// Whether the broker brings us this message back, as one that does not say whose it is. In MQTT 5 we ask it not to.
@@ -220,7 +259,7 @@ impl Mqtt {
             Uplink::Raw(raw) if self.echoes.take(raw) => return,
             // The broker carries those.
             Uplink::Reply(_) | Uplink::Raw(_) => self.heard.store(true, Ordering::Relaxed),
-            Uplink::Other(_) | Uplink::Dropped(..) => {}
+            Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..) => {}
         }
         self.contact.take(said, topic, payload);
     }

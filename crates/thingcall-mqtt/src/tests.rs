@@ -20,7 +20,7 @@ use thingcall_transport::Around;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{Config, MqttTransport, Version};
+use crate::{Config, MqttTransport, Posts, Version};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const VERSIONS: [Version; 2] = [Version::V4, Version::V5];
@@ -88,6 +88,7 @@ impl Bench {
             version: broker.version,
             // Where it is not what is tested, it would stand between the packets that are.
             probe: false,
+            posts: Posts::None,
             reconnect_pause_min: Duration::from_millis(10),
             reconnect_pause_max: Duration::from_millis(10),
             ..Config::default()

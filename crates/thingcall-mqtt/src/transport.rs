@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{DeliverError, Delivery, Problems, Sent, SyncTopic, TransportKind};
+use thingcall_core::{DeliverError, Delivery, PostAnswer, Problems, Sent, SyncTopic, TransportKind};
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, KeptMax, NotSent, Probed, Protocol, Said};
 use tracing::warn;
 
@@ -52,6 +52,10 @@ impl Protocol for Mqtt {
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, NotSent> {
         Ok(self.send(delivery).await?)
+    }
+
+    async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
+        self.answer(answer)
     }
 
     fn sync_topic(&self) -> Option<SyncTopic> {

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use prometheus::Registry;
 use thingcall_alink::{Uplink, glance, names_of_topic};
 use thingcall_core::{
-    CallMode, Delivery, DeviceKey, DropReason, Dropped, PeerText, Presence, PresenceSink, Qos, ReplyIds, ReplySink,
-    Slots, TransportKind, TransportName, UnixMillis,
+    CallMode, Delivery, DeviceKey, DropReason, Dropped, PeerText, Post, Presence, PresenceSink, Qos, RawReply,
+    ReplyIds, ReplySink, Slots, TransportKind, TransportName, UnixMillis,
 };
 use tracing::debug;
 
@@ -280,6 +280,7 @@ impl<O: Clone> Contact<O> {
                 self.presence.seen(&raw.device, self.name, UnixMillis::now());
                 self.replies.accept_raw(raw, topic);
             }
+            Uplink::Post(post) => self.take_post(*post, topic),
             Uplink::Other(_) => self.metrics.received(ReceivedKind::Other),
             Uplink::Dropped(device, reason) => {
                 if reason != DropReason::Echo {
@@ -289,6 +290,19 @@ impl<O: Clone> Contact<O> {
                 self.replies.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
             }
         }
+    }
+
+    /// Hands on what a device said by itself, who was vouched for.
+    pub fn take_post(&self, post: Post, topic: &str) {
+        self.metrics.received(ReceivedKind::Post);
+        self.presence.seen(&post.device, self.name, UnixMillis::now());
+        self.replies.accept_post(post, self.name, topic);
+    }
+
+    /// Hands on what a device said in its own bytes, where it is heard once among all instances: a report in it counts, an
+    /// answer does not.
+    pub fn take_raw_post(&self, raw: RawReply, topic: &str) {
+        self.replies.accept_raw_post(raw, self.name, topic, false);
     }
 
     /// Keeps and counts a reply whose ids were seen when it was read, if it is another's.

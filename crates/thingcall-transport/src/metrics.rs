@@ -54,6 +54,8 @@ pub enum ReceivedKind {
     Reply,
     /// A device came or went.
     Status,
+    /// A device said something by itself.
+    Post,
     /// Anything else.
     Other,
 }
@@ -71,6 +73,8 @@ pub struct TransportMetrics {
     pub send_queue_length: IntGauge,
     /// How many may.
     pub send_queue_limit: IntGauge,
+    /// 1 while what devices report is heard.
+    pub posts_up: IntGauge,
     connects: EnumMap<ConnectResult, IntCounter>,
     published: EnumMap<PublishResult, IntCounter>,
     received: EnumMap<ReceivedKind, IntCounter>,
@@ -124,6 +128,7 @@ impl TransportMetrics {
             )?,
             send_queue_length: make.gauge("transport_send_queue_length", "Messages that wait to be sent")?,
             send_queue_limit: make.gauge("transport_send_queue_limit", "How many messages may wait to be sent")?,
+            posts_up: make.gauge("transport_posts_up", "1 while what devices say by themselves is heard")?,
             connects: make.counters("transport_connects_total", CONNECTS_HELP, ["result"])?,
             published: make.counters("transport_published_total", PUBLISHED_HELP, ["result"])?,
             received: make.counters("transport_received_total", "Messages from devices", ["kind"])?,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use thingcall_core::{DeliverError, Delivery, Problems, Sent, SyncTopic, TransportKind};
+use thingcall_core::{DeliverError, Delivery, PostAnswer, Problems, Sent, SyncTopic, TransportKind};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -145,6 +145,12 @@ pub trait Protocol: Send + Sync + Sized + 'static {
 
     /// Sends a command. Cancel-safe: dropping it sends the message once or not at all.
     fn deliver(&self, delivery: &Delivery) -> impl Future<Output = Result<Sent, NotSent>> + Send;
+
+    /// Answers what a device said by itself, where it hears such things.
+    fn tell(&self, answer: &PostAnswer) -> impl Future<Output = Result<(), DeliverError>> + Send {
+        let _ = answer;
+        async { Err(DeliverError::Refused("reports of devices are not answered on this way".to_owned())) }
+    }
 
     /// The topic of synchronous calls that it assumes of devices of which nothing is known, where another is worth a try.
     fn sync_topic(&self) -> Option<SyncTopic> {

@@ -21,6 +21,14 @@ pub(crate) enum Writer {
     BriefCaller,
     /// A device: JavaScript writes 1 for 1.0, and `true` is understood.
     Device,
+    /// A device that reports: it names what it has, and only names and types count.
+    Reporter,
+}
+
+impl Writer {
+    const fn is_device(self) -> bool {
+        matches!(self, Self::Device | Self::Reporter)
+    }
 }
 
 /// Checks members against the fields they are meant to be. A path begins after the object.
@@ -32,7 +40,7 @@ pub(crate) fn fields(fields: &[Field], members: &Members<'_>, writer: Writer) ->
         seen |= 1 << index;
         value(&field.data_type, json, writer).map_err(|violation| inside(violation, |path| in_member(path, name)))?;
     }
-    if writer == Writer::BriefCaller {
+    if matches!(writer, Writer::BriefCaller | Writer::Reporter) {
         return Ok(());
     }
     match fields.iter().enumerate().find(|(index, field)| field.required && seen & (1 << index) == 0) {
@@ -50,7 +58,14 @@ fn find<'f>(fields: &'f [Field], name: &str, likely: usize) -> Option<(usize, &'
 }
 
 /// Checks one value.
-fn value(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Violation> {
+pub(crate) fn value(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Violation> {
+    match exact(data_type, json, writer) {
+        Err(Violation { kind: Kind::Range | Kind::Length, .. }) if writer == Writer::Reporter => Ok(()),
+        checked => checked,
+    }
+}
+
+fn exact(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Violation> {
     match (data_type, json) {
         (DataType::Any, _) => Ok(()),
         (DataType::Int { min, max }, Json::Number(number)) => number::int(data_type, *min..=*max, number),
@@ -58,7 +73,7 @@ fn value(data_type: &DataType, json: &Json<'_>, writer: Writer) -> Result<(), Vi
             number::float(data_type, *bounds, number, writer)
         }
         (DataType::Bool { .. }, Json::Number(number)) => number::int(data_type, 0..=1, number),
-        (DataType::Bool { .. }, Json::Bool(_)) if writer == Writer::Device => Ok(()),
+        (DataType::Bool { .. }, Json::Bool(_)) if writer.is_device() => Ok(()),
         (DataType::Bool { .. }, Json::Bool(yes)) => {
             Err(violation(Kind::Type, format!("is {yes}; write {}: the model wants {data_type}", u8::from(*yes))))
         }
@@ -122,7 +137,7 @@ fn cure(data_type: &DataType, json: &Json<'_>) -> Option<String> {
 fn missing(field: &Field, writer: Writer) -> Violation {
     let optional = match writer {
         Writer::Caller | Writer::BriefCaller => ", or mark it \"required\": false in the thing model",
-        Writer::Device => "",
+        Writer::Device | Writer::Reporter => "",
     };
     let mut missing = violation(Kind::Missing, format!("is missing; give it as {}{optional}", field.data_type));
     in_member(&mut missing.path, field.id.as_str());

@@ -9,6 +9,7 @@
 pub mod limits;
 
 mod model;
+mod reported;
 mod service;
 
 mod data_type;
@@ -34,6 +35,7 @@ pub use in_memory::InMemoryRegistry;
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{Found, Product, Registry, Route, Way};
+pub use reported::{Event, EventLevel, Property, ReportCheck};
 pub use service::{CallType, Service, check_object};
 pub use settings::{ArgsCheck, DataFormat, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};

@@ -7,8 +7,9 @@ use thingcall_core::{Identifier, ModuleId, ServiceId};
 
 use crate::limits::{MODEL_BYTES_MAX, MODULES_MAX};
 use crate::problem::Collected;
+use crate::reported::Reported;
 use crate::words::{list, nearest};
-use crate::{ModelProblem, ModelProblems, Service, read};
+use crate::{Event, ModelProblem, ModelProblems, Property, Service, read};
 
 /// What the devices of a product can do. Keeps the files it was read from as they were.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct ThingModel {
 struct Module {
     text: String,
     services: BTreeMap<Identifier, Service>,
+    reported: Reported,
 }
 
 /// The model has no such service to call. Its `Display` says what is wrong, what was probably meant, and what there is.
@@ -69,7 +71,7 @@ impl ThingModel {
         check_size(main, modules, &mut problems);
         let file = read::main_file(main, &mut problems);
         let mut model = Self {
-            main: Module { text: main.to_owned(), services: file.services },
+            main: Module { text: main.to_owned(), services: file.services, reported: file.reported },
             modules: BTreeMap::new(),
             version: file.version,
             named: file.named,
@@ -83,7 +85,7 @@ impl ThingModel {
     fn add(&mut self, text: &str, nth: usize, problems: &mut Collected) {
         let file = read::module_file(text, nth, problems);
         let Some(id) = file.module else { return };
-        let module = Module { text: text.to_owned(), services: file.services };
+        let module = Module { text: text.to_owned(), services: file.services, reported: file.reported };
         if self.modules.insert(id, module).is_some() {
             let right = "give one file for each module";
             problems.add("$.functionBlockId", "is that of an earlier file", right);
@@ -128,6 +130,18 @@ impl ThingModel {
         self.module(id.module.as_ref())
             .and_then(|module| module.services.get(&id.service))
             .ok_or_else(|| UnknownService(self.why_unknown(id)))
+    }
+
+    /// The property of this name, `identifier` or `module:identifier`, as a device writes it.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        let ServiceId { module, service: id } = name.try_into().ok()?;
+        self.module(module.as_ref())?.reported.properties.get(&id)
+    }
+
+    /// The event of this name, likewise.
+    pub fn event(&self, name: &str) -> Option<&Event> {
+        let ServiceId { module, service: id } = name.try_into().ok()?;
+        self.module(module.as_ref())?.reported.events.get(&id)
     }
 
     fn module(&self, id: Option<&ModuleId>) -> Option<&Module> {

@@ -15,6 +15,7 @@ use crate::Service;
 use crate::json::{FaultKind, Json};
 use crate::limits::{FEATURES_MAX, MODEL_FILE_BYTES_MAX, MODEL_FILE_DEPTH_MAX, MODULES_MAX};
 use crate::problem::Collected;
+use crate::reported::Reported;
 
 mod data_type;
 mod feature;
@@ -34,6 +35,8 @@ pub(crate) struct File {
     pub(crate) named: Vec<ModuleId>,
     /// The services that can be called.
     pub(crate) services: BTreeMap<Identifier, Service>,
+    /// What devices report.
+    pub(crate) reported: Reported,
 }
 
 /// Reads the default module's file.
@@ -102,14 +105,16 @@ fn json<'t>(text: &'t str, problems: &mut Collected) -> Option<Json<'t>> {
 fn file(root: &Node<'_>, problems: &mut Collected) -> File {
     root.known(&ROOT_MEMBERS, problems);
     let version = root.member("profile").and_then(|profile| profile.member("version")?.scalar());
-    let count = feature::properties(root, problems) + feature::events(root, problems);
+    let (properties, property_count) = feature::properties(root, problems);
+    let (events, event_count) = feature::events(root, problems);
     let (services, service_count) = feature::services(root, problems);
-    let count = count + service_count;
+    let count = property_count + event_count + service_count;
     if count > FEATURES_MAX {
         let right = format!("a module may have {FEATURES_MAX}; move some to another module");
         problems.add("$", format!("has {count} properties, events and services"), right);
     }
-    File { version: version.map(str::to_owned), services, ..File::default() }
+    let reported = Reported { properties, events };
+    File { version: version.map(str::to_owned), services, reported, ..File::default() }
 }
 
 const ROOT_MEMBERS: [&str; 13] = [

@@ -152,7 +152,7 @@ fn object<'t>(text: &'t str, writer: Writer, read: Read<'t>) -> Result<Members<'
 fn root(writer: Writer) -> &'static str {
     match writer {
         Writer::Caller | Writer::BriefCaller => "Args",
-        Writer::Device => "data",
+        Writer::Device | Writer::Reporter => "data",
     }
 }
 

@@ -127,6 +127,7 @@ impl Server {
             journal: store.clone(),
             handlers,
             slots: membership.slots().clone(),
+            reports: thingcall_engine::Reports::default(),
         };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 

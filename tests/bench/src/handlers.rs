@@ -122,7 +122,13 @@ impl Bench {
 
     fn row(&self, name: &'static str, handlers: Arc<dyn Handlers>, at_once: u32) -> anyhow::Result<Row> {
         let (registry, journal, slots) = (self.store.clone(), self.store.clone(), Slots::alone(0));
-        let parts = thingcall_engine::EngineParts { registry, journal, handlers, slots };
+        let parts = thingcall_engine::EngineParts {
+            registry,
+            journal,
+            handlers,
+            slots,
+            reports: thingcall_engine::Reports::default(),
+        };
         let engine = Engine::new(thingcall_engine::Config::default(), parts, &Metering::new())?;
         let sink: Weak<Engine> = Arc::downgrade(&engine);
         let wire = Arc::new(Wire { engine: OnceLock::from(sink) });

@@ -53,6 +53,7 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
         journal: site.clone(),
         handlers: Arc::new(BuiltInOnly),
         slots: Slots::alone(0),
+        reports: thingcall_engine::Reports::default(),
     };
     let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
     wire.engine.get_or_init(|| Arc::downgrade(&engine));

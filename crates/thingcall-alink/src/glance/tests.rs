@@ -99,7 +99,7 @@ fn names_are_those_of_the_topic() {
 fn read(topic: &str, payload: &[u8]) -> Option<ReplyIds> {
     match uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload), 1024, |_| false) {
         Uplink::Reply(reply) => Some(reply.ids()),
-        Uplink::Raw(_) | Uplink::Other(_) | Uplink::Dropped(..) => None,
+        Uplink::Raw(_) | Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..) => None,
     }
 }
 

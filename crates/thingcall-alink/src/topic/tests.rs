@@ -148,10 +148,10 @@ fn a_reply_over_the_limit_is_malformed_and_keeps_its_topics_id() {
 
 #[test]
 fn other_uplinks_are_the_devices_but_no_reply() {
-    for topic in ["/sys/pk/d1/thing/event/property/post", "/sys/pk/d1/thing/service/property/set_reply"] {
+    for topic in ["/sys/pk/d1/thing/config/push_reply", "/sys/pk/d1/thing/service/property/set_reply"] {
         assert!(matches!(read(topic, "{}"), Uplink::Other(device) if device == key("d1")), "{topic}");
     }
-    for topic in ["", "/", "sys/pk/d1/x", "/sys/pk", "/sys/p k/d1/rrpc/response/1", "/$SYS/x", "/pk/d1/user/x"] {
+    for topic in ["", "/", "sys/pk/d1/x", "/sys/pk", "/sys/p k/d1/rrpc/response/1", "/$SYS/x", "/pk/d1/x"] {
         assert!(matches!(read(topic, "{}"), Uplink::Dropped(None, DropReason::ForeignTopic)), "{topic}");
     }
 }

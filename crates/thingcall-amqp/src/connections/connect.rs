@@ -17,8 +17,9 @@ use tracing::warn;
 use super::Connections;
 use crate::amqp::{Amqp, Links};
 use crate::bindings::Bindings;
-use crate::config::Presence;
+use crate::config::{Config, Presence};
 use crate::events::{EVENT_EXCHANGE, EVENT_KEYS};
+use crate::keys::posts_queue;
 use crate::publisher::Publisher;
 use crate::queues::Queues;
 use crate::socket::Socket;
@@ -38,6 +39,13 @@ fn not_let_in(error: lapin::Error) -> Ended {
             Ended { result, why }
         }
     }
+}
+
+/// Why reports of devices are not heard. An error ends its channel alone, but where the queue is ours to have, so is the rest.
+fn no_posts(config: &Config, error: lapin::Error) -> Ended {
+    let Ended { result, why } = ended(error);
+    let queue = posts_queue(&config.replies_exchange);
+    Ended { result, why: format!("queue {queue}: {why}; without reports of devices, set `posts = false`") }
 }
 
 fn result_of(error: &lapin::Error) -> ConnectResult {
@@ -60,7 +68,10 @@ pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
     // A name of its own for each connection: that of one that broke may be locked until the broker notices.
     let own = format!("thingcall.own.{}.{:08x}", amqp.instance, fastrand::u32(..));
     let own = ShortString::try_new(own).map_err(Ended::refused)?;
-    let queues = Queues::open(&channel, &own).await.map_err(ended)?;
+    let mut queues = Queues::open(&channel, &own).await.map_err(ended)?;
+    if config.hears_posts() {
+        queues.hear_posts(&reader, config).await.map_err(|error| no_posts(config, error))?;
+    }
     if config.presence == Presence::Rabbitmq {
         hear_events(amqp, &reader, &own).await?;
     }

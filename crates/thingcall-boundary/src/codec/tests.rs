@@ -1,7 +1,7 @@
 //! Translations by a plugin.
 #![expect(unsafe_code, reason = "plays a plugin")]
 
-use thingcall_core::{Args, CallId, CallMode, MalformedReply, Qos, ReplyBody, TransportKind};
+use thingcall_core::{Args, CallId, CallMode, MalformedReply, PostKind, Qos, Reply, ReplyBody, TransportKind};
 use thingcall_plugin::abi::{E_INVAL, E_LIMIT, E_STALE, OK, Out};
 
 use super::*;
@@ -63,18 +63,27 @@ async fn a_command_becomes_what_the_plugin_writes() {
     }
 }
 
+fn reply_in(decoded: Decoded) -> Reply {
+    match decoded {
+        Decoded::Reply(reply) => reply,
+        Decoded::Post(_) | Decoded::Nothing => panic!("no reply"),
+    }
+}
+
 #[tokio::test]
 async fn bytes_become_a_reply_where_they_are_one() {
     for bench in both(|input, out| write(out, input)) {
         let codec = bench.generation.codec().unwrap();
-        let reply = codec.decode(raw(r#"{"id":"7","code":200,"data":{"v":1}}"#)).await.unwrap().unwrap();
+        let reply = reply_in(codec.decode(raw(r#"{"id":"7","code":200,"data":{"v":1}}"#)).await.unwrap());
         assert_eq!((reply.payload_id, reply.topic_id), (Some(CallId::from_u32(7)), Some(CallId::from_u32(9))));
         assert_eq!(reply.body, Ok(ReplyBody { code: 200, message: None, data: r#"{"v":1}"#.to_owned() }));
-        let reply = codec.decode(raw(r#"{"code":200}"#)).await.unwrap().unwrap();
+        let reply = reply_in(codec.decode(raw(r#"{"code":200}"#)).await.unwrap());
         assert_eq!((reply.payload_id, reply.id()), (None, Some(CallId::from_u32(9))));
         let report = codec.decode(raw(r#"{"id":"1","method":"thing.event.property.post","params":{}}"#)).await;
-        assert!(report.unwrap().is_none());
-        let garbage = codec.decode(raw("garbage")).await.unwrap().unwrap();
+        assert!(matches!(report.unwrap(), Decoded::Post(post) if post.said.kind() == PostKind::Property));
+        let other = codec.decode(raw(r#"{"id":"1","method":"thing.config.get","params":{}}"#)).await;
+        assert!(matches!(other.unwrap(), Decoded::Nothing));
+        let garbage = reply_in(codec.decode(raw("garbage")).await.unwrap());
         assert!(matches!(garbage.body, Err(MalformedReply::NotJson(_))));
     }
 }

@@ -9,7 +9,7 @@ use thingcall_core::{
 use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
 use crate::testbench::{Bench, SECOND, TOPIC, bench, bench_with, device, reply};
-use crate::{Config, Engine, EngineParts};
+use crate::{Config, Engine, EngineParts, Reports};
 
 async fn set_scene(bench: &Bench) -> Result<CallId, CallError> {
     let invoked = bench.engine.invoke(bench.request("SetScene", "{}")).await?;
@@ -64,7 +64,13 @@ async fn a_reply_that_comes_when_calls_have_ended_is_written_until_nothing_more_
 async fn without_a_journal_an_asynchronous_call_is_refused_before_it_leaves() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let (registry, handlers) = (bench.engine.registry.clone(), Arc::new(BuiltInOnly));
-    let parts = EngineParts { registry, journal: Arc::new(NoJournal), handlers, slots: Slots::alone(0) };
+    let parts = EngineParts {
+        registry,
+        journal: Arc::new(NoJournal),
+        handlers,
+        slots: Slots::alone(0),
+        reports: Reports::default(),
+    };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new()).unwrap();
     let error = engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();
     assert!(error.to_string().contains("asynchronous calls are not kept here"), "{error}");

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
-    Answer, Args, Call, CallError, CallId, Codec, CodecError, Command, Delivery, DeviceKey, DeviceLink, Executed,
-    Handler, Handlers, Outcome, ProductKey, RawReply, Repairs, Reply, ReplyBody, ReplySink, Sent, TransportKind,
+    Answer, Args, Call, CallError, CallId, Codec, CodecError, Command, Decoded, Delivery, DeviceKey, DeviceLink,
+    Executed, Handler, Handlers, Outcome, ProductKey, RawReply, Repairs, Reply, ReplyBody, ReplySink, Sent,
+    TransportKind,
 };
 use thingcall_tsl::{DataFormat, ProductSettings};
 use tokio::sync::Semaphore;
@@ -54,12 +55,12 @@ impl Codec for Codecs {
             params => Ok(Bytes::from(format!("{}={params}", delivery.id))),
         }
     }
-    async fn decode(&self, raw: RawReply) -> Result<Option<Reply>, CodecError> {
+    async fn decode(&self, raw: RawReply) -> Result<Decoded, CodecError> {
         let text = std::str::from_utf8(&raw.payload).unwrap();
         match text {
             "what?" => return Err(CodecError(format!("{:?}", raw.service.map(|service| service.to_string())))),
             "bad" => return Err(CodecError("no such frame".to_owned())),
-            "report" => return Ok(None),
+            "report" => return Ok(Decoded::Nothing),
             "slow" => self.permits.acquire().await.unwrap().forget(),
             _ => {}
         }
@@ -67,7 +68,7 @@ impl Codec for Codecs {
         let stranger = DeviceKey { product: "pk9".parse().unwrap(), name: "another".parse().unwrap() };
         let (payload_id, topic_id) = (text.split('=').next().and_then(|id| id.parse().ok()), raw.topic_id);
         let transport = raw.transport;
-        Ok(Some(Reply {
+        Ok(Decoded::Reply(Reply {
             device: stranger,
             transport,
             payload_id,

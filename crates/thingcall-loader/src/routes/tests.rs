@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use proptest::prelude::*;
-use thingcall_core::{Answer, CallError, CodecError, Command, Delivery, DeviceLink, RawReply, Reply};
+use thingcall_core::{Answer, CallError, CodecError, Command, Decoded, Delivery, DeviceLink, RawReply};
 
 use super::*;
 use crate::testsite::{Echo, call};
@@ -33,8 +33,8 @@ impl Codec for Translator {
         Ok(Bytes::new())
     }
 
-    async fn decode(&self, _: RawReply) -> Result<Option<Reply>, CodecError> {
-        Ok(None)
+    async fn decode(&self, _: RawReply) -> Result<Decoded, CodecError> {
+        Ok(Decoded::Nothing)
     }
 }
 

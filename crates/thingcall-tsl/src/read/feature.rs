@@ -1,6 +1,4 @@
 //! Reads properties, events and services, and the parameters they have.
-//!
-//! Properties and events are read for their problems only: a call needs none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +8,7 @@ use crate::json::Json;
 use crate::limits::{INPUTS_MAX, OUTPUTS_MAX};
 use crate::problem::Collected;
 use crate::words::quoted;
-use crate::{CallType, Field, Service};
+use crate::{CallType, Event, EventLevel, Field, Property, Service};
 
 use super::data_type::{data_type, fields, identifier, name};
 use super::node::Node;
@@ -19,27 +17,28 @@ use super::node::Node;
 const RESERVED: [&str; 7] = ["set", "get", "post", "property", "event", "time", "value"];
 
 /// Reads the properties; says how many there are.
-pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> usize {
+pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<Identifier, Property>, usize) {
     let nodes = root.array("properties", problems);
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut properties) = (BTreeSet::new(), BTreeMap::new());
     for node in &nodes {
         node.known(&["identifier", "name", "accessMode", "required", "desc", "dataType", "custom", "std"], problems);
-        feature_id(node, &mut ids, problems);
+        let id = feature_id(node, &mut ids, problems);
         let mode = node.member("accessMode").and_then(|mode| Some((mode.text(problems)?, mode.place)));
         if let Some((mode, place)) = mode.filter(|(mode, _)| !["r", "rw", "w"].contains(mode)) {
             problems.add(&place, format!("is {}", quoted(mode)), "write \"r\" or \"rw\"");
         }
         let what = "the property's data type";
-        if let Some(node) = node.required("dataType", what, problems) {
-            data_type(&node, 0, problems);
+        let data_type = node.required("dataType", what, problems).and_then(|node| data_type(&node, 0, problems));
+        if let (Some(id), Some(data_type)) = (id, data_type) {
+            properties.insert(id, Property { name: name(node), data_type });
         }
     }
-    nodes.len()
+    (properties, nodes.len())
 }
 
 /// Reads the events; says how many there are besides the built-in one.
-pub(super) fn events(root: &Node<'_>, problems: &mut Collected) -> usize {
-    let (mut ids, mut count) = (BTreeSet::new(), 0);
+pub(super) fn events(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<Identifier, Event>, usize) {
+    let (mut ids, mut count, mut events) = (BTreeSet::new(), 0, BTreeMap::new());
     for node in root.array("events", problems) {
         if is_built_in(&node, &["post"]) {
             continue;
@@ -49,10 +48,14 @@ pub(super) fn events(root: &Node<'_>, problems: &mut Collected) -> usize {
             &["identifier", "name", "desc", "type", "required", "method", "outputData", "custom", "std"],
             problems,
         );
-        feature_id(&node, &mut ids, problems);
-        parameters(&node, "outputData", OUTPUTS_MAX, problems);
+        let id = feature_id(&node, &mut ids, problems);
+        let outputs = parameters(&node, "outputData", OUTPUTS_MAX, problems);
+        if let Some(id) = id {
+            let level = EventLevel::of(node.member("type").and_then(|node| node.scalar()));
+            events.insert(id, Event { name: name(&node), level, outputs });
+        }
     }
-    count
+    (events, count)
 }
 
 const SERVICE_MEMBERS: [&str; 10] =

@@ -5,7 +5,7 @@ use super::*;
 fn dropped(transport: TransportKind, topic: &str, payload: &'static str) -> Option<DropReason> {
     match uplink(transport, topic, &Bytes::from_static(payload.as_bytes()), 100, |_| false) {
         Uplink::Dropped(_, reason) => Some(reason),
-        Uplink::Reply(_) | Uplink::Raw(_) | Uplink::Other(_) => None,
+        Uplink::Reply(_) | Uplink::Raw(_) | Uplink::Post(_) | Uplink::Other(_) => None,
     }
 }
 

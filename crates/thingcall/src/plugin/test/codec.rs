@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use thingcall_core::{
-    Args as Arguments, CallId, CallMode, Codec, Delivery, DeviceKey, Handlers, Qos, RawReply, ServiceId, TransportKind,
+    Args as Arguments, CallId, CallMode, Codec, Decoded, Delivery, DeviceKey, Handlers, Qos, RawReply, ServiceId,
+    TransportKind,
 };
 use tokio::time::{Instant, timeout};
 
@@ -56,11 +57,18 @@ pub(super) async fn decode(args: &Args, loaded: &Loaded, steps: &Steps, text: &s
     };
     steps.step("decode", text, json!({ "hex": text }));
     let began = Instant::now();
-    let reply = timeout(args.timeout, codec.decode(raw_reply)).await.context("decode did not return in time")??;
+    let decoded = timeout(args.timeout, codec.decode(raw_reply)).await.context("decode did not return in time")??;
     let took_ms = milliseconds(began.elapsed());
-    let Some(reply) = reply else {
-        steps.step("result", "no reply: a report of the device's own", json!({ "reply": false, "tookMs": took_ms }));
-        return super::expected(args, None);
+    let reply = match decoded {
+        Decoded::Reply(reply) => reply,
+        Decoded::Post(_) | Decoded::Nothing => {
+            steps.step(
+                "result",
+                "no reply: a report of the device's own",
+                json!({ "reply": false, "tookMs": took_ms }),
+            );
+            return super::expected(args, None);
+        }
     };
     let id = reply.payload_id.map(|id| id.to_string());
     let body = reply.body.context("the reply cannot be read")?;

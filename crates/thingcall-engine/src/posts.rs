@@ -1,0 +1,281 @@
+//! What devices say by themselves: checked against the model, told to those who want it, answered once that is written.
+//!
+//! **Invariants:** taking a post never waits; at most a configured number is under way at once, and what does not fit is
+//! counted and answered 429. A device is told 200 after its report is in the log, and not before. Where nobody wants reports, it
+//! is answered all the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enum_map::{Enum, EnumMap};
+use prometheus::{IntCounter, IntGauge};
+use strum::IntoStaticStr;
+use thingcall_core::{
+    DeviceRef, DropReason, Dropped, LastValues, MessageKind, MessageLog, NewMessage, NoMessages, Post, PostAnswer,
+    PostKind, ReplySink, Report, ReportWords, Said, Told, TransportKind, TransportName, UnixMillis,
+};
+use thingcall_metrics::{Maker, gauge_of};
+use thingcall_tsl::Found;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::Engine;
+use crate::metrics::Checked;
+
+mod checked;
+
+use checked::{Checks, Held};
+
+/// Who hears what devices report.
+#[derive(Clone)]
+pub struct Reports {
+    /// Where it is written for those who want it.
+    pub log: Arc<dyn MessageLog>,
+    /// In which words.
+    pub words: Arc<dyn ReportWords>,
+    /// Who keeps the last value of each property.
+    pub last: Arc<dyn LastValues>,
+}
+
+impl Default for Reports {
+    /// Nobody.
+    fn default() -> Self {
+        Self { log: Arc::new(NoMessages), words: Arc::new(NoMessages), last: Arc::new(NoMessages) }
+    }
+}
+
+/// What became of a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum PostResult {
+    /// It is told to whoever wants it.
+    Taken,
+    /// It cannot be read, or nobody here does anything with it.
+    Refused,
+    /// There is no such device, or it is disabled.
+    Denied,
+    /// It could not be written.
+    Failed,
+    /// There was no room for it.
+    Overloaded,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum AnswerResult {
+    Sent,
+    Failed,
+}
+
+/// The posts under way.
+pub(crate) struct Posts {
+    reports: Reports,
+    room: Arc<Semaphore>,
+    /// For telling devices that there is none.
+    refusing: Arc<Semaphore>,
+    running: TaskTracker,
+    results: EnumMap<PostKind, EnumMap<PostResult, IntCounter>>,
+    answers: EnumMap<AnswerResult, IntCounter>,
+    not_kept: IntCounter,
+    under_way: IntGauge,
+}
+
+/// A post that came.
+struct Came {
+    post: Post,
+    by: TransportName,
+    at: UnixMillis,
+    topic: Box<str>,
+}
+
+/// What a post came to: how it counts, and what its device is told.
+struct Ended {
+    result: PostResult,
+    code: i64,
+    message: String,
+    failed: Vec<(String, String)>,
+}
+
+const SUCCESS: i64 = 200;
+const FORBIDDEN: i64 = 403;
+const TOO_MANY: i64 = 429;
+/// The platform names none for what is the server's own trouble.
+const TROUBLE: i64 = 500;
+
+impl Posts {
+    pub(crate) fn register(make: Maker<'_>, max: usize, reports: Reports) -> Result<Self, prometheus::Error> {
+        make.limit("posts_on_their_way_limit", "How many reports of devices may be under way to the store", max)?;
+        Ok(Self {
+            reports,
+            room: Arc::new(Semaphore::new(max)),
+            refusing: Arc::new(Semaphore::new(max)),
+            running: TaskTracker::new(),
+            results: make.counters(
+                "posts_total",
+                "What devices said by themselves, and what became of it",
+                ["kind", "result"],
+            )?,
+            answers: make.counters("post_answers_total", "Answers to what devices said by themselves", ["result"])?,
+            not_kept: make.counter(
+                "last_values_not_kept_total",
+                "Posts whose values were not kept as the last ones, since too many waited",
+            )?,
+            under_way: make.gauge("posts_on_their_way", "Reports of devices that are under way to the store")?,
+        })
+    }
+
+    pub(crate) fn refresh_metrics(&self) {
+        self.under_way.set(gauge_of(self.running.len()));
+    }
+
+    /// Takes no more, and waits for those under way, at most `within`.
+    pub(crate) async fn finish(&self, within: Duration) {
+        self.running.close();
+        if tokio::time::timeout(within, self.running.wait()).await.is_err() {
+            warn!(
+                posts = self.running.len(),
+                "reports of devices were not written in time; their devices got no answer"
+            );
+        }
+    }
+}
+
+impl Engine {
+    /// Takes what a device said by itself.
+    pub(crate) fn take_post(&self, post: Post, by: TransportName, topic: &str) {
+        self.metrics.post_bytes(post.bytes);
+        let Some(engine) = self.me.upgrade() else { return };
+        let came = Came { post, by, at: UnixMillis::now(), topic: topic.into() };
+        match self.posts.room.clone().try_acquire_owned() {
+            Ok(room) => drop(self.posts.running.spawn(engine.carry(came, room))),
+            Err(_) => self.refuse(engine, came),
+        }
+    }
+
+    /// Tells a device that there is no room, where there is at least room for that.
+    #[cold]
+    fn refuse(&self, engine: Arc<Self>, came: Came) {
+        let Post { device, bytes, .. } = &came.post;
+        let (device, transport, bytes) = (Some(device), self.kind_of(came.by), *bytes);
+        let reason = DropReason::Overloaded;
+        self.dropped(Dropped { device, transport, reason, topic: &came.topic, bytes, problem: None });
+        self.posts.results[came.post.said.kind()][PostResult::Overloaded].inc();
+        if let Ok(room) = self.posts.refusing.clone().try_acquire_owned() {
+            let ended = Ended::told(PostResult::Overloaded, TOO_MANY, "too many requests");
+            drop(self.posts.running.spawn(async move {
+                engine.answer(came, ended).await;
+                drop(room);
+            }));
+        }
+    }
+
+    async fn carry(self: Arc<Self>, came: Came, room: OwnedSemaphorePermit) {
+        let ended = self.ended(&came).await;
+        self.posts.results[came.post.said.kind()][ended.result].inc();
+        self.answer(came, ended).await;
+        drop(room);
+    }
+
+    async fn ended(&self, came: &Came) -> Ended {
+        let device = &came.post.device;
+        match &came.post.said {
+            Said::AsksTime(_) => return Ended::taken(Vec::new()),
+            Said::Refused { code, why } => return Ended::told(PostResult::Refused, *code, why),
+            // Nothing has to be looked up for what nobody wants.
+            Said::Custom { .. } if !self.is_wanted(came, MessageKind::Custom) => {
+                return Ended::taken(Vec::new());
+            }
+            Said::Custom { .. }
+            | Said::Properties(_)
+            | Said::Event(_)
+            | Said::Batch(_)
+            | Said::History { .. }
+            | Said::TagsSet(_)
+            | Said::TagsRemoved(_) => {}
+        }
+        match self.registry.find(&DeviceRef::Key(device.clone())).await {
+            Ok(Some(found)) if found.device.enabled => self.report(came, &found).await,
+            Ok(Some(_)) => Ended::told(PostResult::Denied, FORBIDDEN, "request forbidden: the device is disabled"),
+            Ok(None) => {
+                let (transport, bytes) = (self.kind_of(came.by), came.post.bytes);
+                let (device, reason, topic) = (Some(device), DropReason::UnknownDevice, &*came.topic);
+                self.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
+                Ended::told(PostResult::Denied, FORBIDDEN, "request forbidden: there is no such device")
+            }
+            Err(why) => Ended::told(PostResult::Failed, TROUBLE, &format!("the device cannot be looked up: {why}")),
+        }
+    }
+
+    fn is_wanted(&self, came: &Came, kind: MessageKind) -> bool {
+        self.posts.reports.log.is_wanted(&came.post.device.product, kind)
+    }
+
+    /// Writes down what is wanted of a post, and what its properties are now.
+    async fn report(&self, came: &Came, found: &Found) -> Ended {
+        let held = Checks::new(&found.product, came.at).hold(&came.post.said);
+        let Held { reports, violations, unfit, values } = held;
+        violations.into_iter().for_each(|kind| self.metrics.violation(Checked::Post, kind));
+        let wanted = reports.iter().filter(|report| self.is_wanted(came, report.kind()));
+        let messages: Vec<NewMessage> = wanted.map(|report| self.message(came, found, report)).collect();
+        if !messages.is_empty()
+            && let Err(why) = self.posts.reports.log.append(messages).await
+        {
+            debug!(device = %came.post.device, %why, "a report was not written");
+            return Ended::told(PostResult::Failed, TROUBLE, &format!("not written: {why}"));
+        }
+        if !values.is_empty() && !self.posts.reports.last.keep(&came.post.device, values) {
+            self.posts.not_kept.inc();
+        }
+        Ended::taken(unfit)
+    }
+
+    fn message(&self, came: &Came, found: &Found, report: &Report) -> NewMessage {
+        let id = came.post.echo.as_ref().map_or("", |echo| echo.id.trim_matches('"'));
+        NewMessage {
+            kind: report.kind(),
+            device: came.post.device.clone(),
+            at: came.at,
+            words: self.posts.reports.words.report(&found.device, id, came.at, report),
+        }
+    }
+
+    async fn answer(&self, came: Came, ended: Ended) {
+        let Post { device, echo, said, .. } = came.post;
+        let Ended { code, message, failed, .. } = ended;
+        let told = match (said, echo) {
+            (Said::AsksTime(asked_at), _) => Told::Time { asked_at, came_at: came.at },
+            (_, Some(echo)) => Told::Done { echo, code, message, failed },
+            (_, None) => return,
+        };
+        let Some(transport) = self.transports.named(came.by) else { return };
+        let answer = PostAnswer { device, told };
+        // As long as a caller waits: after that, a device has asked again.
+        let sent = tokio::time::timeout(self.config.reply_timeout, transport.tell(&answer)).await;
+        let result = match sent {
+            Ok(Ok(())) => AnswerResult::Sent,
+            Ok(Err(why)) => {
+                debug!(device = %answer.device, %why, "a report was not answered");
+                AnswerResult::Failed
+            }
+            Err(_) => AnswerResult::Failed,
+        };
+        self.posts.answers[result].inc();
+    }
+
+    /// The kind of the transport of this name. One that is attached no more brought it, so any will do.
+    fn kind_of(&self, by: TransportName) -> TransportKind {
+        self.transports.named(by).map_or(TransportKind::Embedded, |transport| transport.kind())
+    }
+}
+
+impl Ended {
+    fn taken(failed: Vec<(String, String)>) -> Self {
+        Self { result: PostResult::Taken, code: SUCCESS, message: "success".to_owned(), failed }
+    }
+
+    fn told(result: PostResult, code: i64, message: &str) -> Self {
+        Self { result, code, message: message.to_owned(), failed: Vec::new() }
+    }
+}

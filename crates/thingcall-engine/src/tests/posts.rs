@@ -1,0 +1,424 @@
+//! What devices say by themselves, and what they are answered.
+
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thingcall_core::{
+    BuiltInOnly, Codec, CodecError, Decoded, Delivery, Device, DeviceKey, GivenBack, Handler, Handlers, JournalError,
+    LastValue, LastValues, Message, MessageKind, MessageLog, NewMessage, Post, PostAnswer, PostEcho, ProductKey,
+    RawReply, ReaderName, ReplySink, Report, ReportWords, Said, Series, Standing, Tag, Taken, Told, TransportKind,
+    TransportName, UnixMillis, Value, Wanted, Words,
+};
+use thingcall_tsl::{DataFormat, ProductSettings, ReplyCheck, Validation};
+use tokio::sync::Semaphore;
+
+use crate::testbench::{Bench, SECOND, bench_reporting, device};
+use crate::{Config, Reports};
+
+const BY: TransportName = TransportName::EMBEDDED;
+
+/// A log of which each test says what is wanted; its words are the reports' own.
+struct Log {
+    wanted: Vec<MessageKind>,
+    written: Mutex<Vec<NewMessage>>,
+    reports: Mutex<Vec<Report>>,
+    /// A write takes one.
+    room: Semaphore,
+    broken: AtomicBool,
+    kept: Mutex<Vec<LastValue>>,
+    full: AtomicBool,
+}
+
+impl Log {
+    fn new(wanted: &[MessageKind]) -> Arc<Self> {
+        Arc::new(Self {
+            wanted: wanted.to_vec(),
+            written: Mutex::default(),
+            reports: Mutex::default(),
+            room: Semaphore::new(1000),
+            broken: AtomicBool::default(),
+            kept: Mutex::default(),
+            full: AtomicBool::default(),
+        })
+    }
+
+    fn kinds(&self) -> Vec<MessageKind> {
+        self.written.lock().unwrap().iter().map(|message| message.kind).collect()
+    }
+
+    fn kept(&self) -> Vec<(String, String, i64)> {
+        self.kept.lock().unwrap().iter().map(|v| (v.property.clone(), v.value.clone(), v.at.0)).collect()
+    }
+}
+
+#[async_trait]
+impl MessageLog for Log {
+    fn is_wanted(&self, _: &ProductKey, kind: MessageKind) -> bool {
+        self.wanted.contains(&kind)
+    }
+    async fn append(&self, messages: Vec<NewMessage>) -> Result<(), JournalError> {
+        self.room.acquire().await.unwrap().forget();
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(JournalError::Unwritable { why: "the store is full".to_owned(), in_doubt: false });
+        }
+        self.written.lock().unwrap().extend(messages);
+        Ok(())
+    }
+    async fn set_reader(&self, _: &ReaderName, _: Wanted) -> Result<(), JournalError> {
+        unreachable!()
+    }
+    async fn remove_reader(&self, _: &ReaderName) -> Result<(), JournalError> {
+        unreachable!()
+    }
+    async fn take(&self, _: &ReaderName, _: usize) -> Result<Vec<Taken>, JournalError> {
+        unreachable!()
+    }
+    async fn take_again(&self, _: &ReaderName, _: usize) -> Result<Vec<Taken>, JournalError> {
+        unreachable!()
+    }
+    fn settle(&self, _: &ReaderName, _: &[i64]) {}
+    fn give_back(&self, _: &ReaderName, _: Vec<GivenBack>) {}
+    async fn dead(&self, _: &ReaderName, _: i64, _: usize) -> Result<Vec<(Taken, String)>, JournalError> {
+        unreachable!()
+    }
+    async fn revive(&self, _: &ReaderName, _: Option<&[i64]>) -> Result<u64, JournalError> {
+        unreachable!()
+    }
+    async fn skip(&self, _: &ReaderName) -> Result<u64, JournalError> {
+        unreachable!()
+    }
+    async fn standing(&self, _: &ReaderName) -> Result<Standing, JournalError> {
+        unreachable!()
+    }
+    async fn look(&self, _: i64, _: &Wanted, _: usize) -> Result<Vec<Message>, JournalError> {
+        unreachable!()
+    }
+    async fn places(&self) -> Result<RangeInclusive<i64>, JournalError> {
+        unreachable!()
+    }
+    async fn appended(&self) {}
+}
+
+impl ReportWords for Log {
+    fn report(&self, _: &Device, id: &str, _: UnixMillis, report: &Report) -> Words {
+        self.reports.lock().unwrap().push(report.clone());
+        Words { topic: id.to_owned(), body: Bytes::new() }
+    }
+}
+
+#[async_trait]
+impl LastValues for Log {
+    fn keep(&self, _: &DeviceKey, values: Vec<LastValue>) -> bool {
+        self.kept.lock().unwrap().extend(values);
+        !self.full.load(Ordering::Relaxed)
+    }
+    async fn of(&self, _: &DeviceKey) -> Result<Vec<LastValue>, JournalError> {
+        unreachable!()
+    }
+}
+
+fn bench(log: &Arc<Log>, config: Config, settings: ProductSettings) -> Bench {
+    let reports = Reports { log: log.clone(), words: log.clone(), last: log.clone() };
+    bench_reporting((config, settings), Arc::new(BuiltInOnly), reports)
+}
+
+fn usual(log: &Arc<Log>) -> Bench {
+    bench(log, Config::default(), ProductSettings::default())
+}
+
+fn value(id: &str, value: &str) -> Value {
+    Value { id: id.to_owned(), value: value.to_owned(), at: Some(UnixMillis(7)) }
+}
+
+fn post(said: Said) -> Post {
+    post_of("dev1", said)
+}
+
+fn post_of(name: &str, said: Said) -> Post {
+    let echo = PostEcho {
+        topic: "t_reply".to_owned(),
+        id: "\"5\"".to_owned(),
+        version: "1.0".to_owned(),
+        method: "m".to_owned(),
+    };
+    Post { device: device(name), echo: Some(echo), said, bytes: 9 }
+}
+
+/// What the next device is answered.
+async fn answer(bench: &Bench) -> (i64, String, Vec<(String, String)>) {
+    match told(bench).await.told {
+        Told::Done { code, message, failed, .. } => (code, message, failed),
+        told @ Told::Time { .. } => panic!("{told:?}"),
+    }
+}
+
+async fn told(bench: &Bench) -> PostAnswer {
+    bench.told.lock().await.recv().await.unwrap()
+}
+
+fn counted(bench: &Bench, kind: &str, result: &str) -> f64 {
+    bench.metric(&format!(r#"thingcall_posts_total{{kind="{kind}",result="{result}"}}"#))
+}
+
+#[tokio::test(start_paused = true)]
+async fn device_is_told_of_success_after_its_report_is_in_the_log() {
+    let log = Log::new(&[MessageKind::Property]);
+    log.room.forget_permits(1000);
+    let bench = usual(&log);
+
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "20.5"), value("on", "1")])), BY, "t");
+    tokio::time::sleep(SECOND).await;
+    assert!(bench.told.lock().await.try_recv().is_err(), "nothing is written yet");
+    log.room.add_permits(1);
+
+    assert_eq!(answer(&bench).await, (200, "success".to_owned(), Vec::new()));
+    assert_eq!(log.kinds(), [MessageKind::Property]);
+    assert_eq!(log.written.lock().unwrap()[0].words.topic, "5", "the id, without its quotes");
+    assert_eq!(counted(&bench, "property", "taken"), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_wants_it_the_device_is_answered_and_its_values_are_kept() {
+    let log = Log::new(&[]);
+    let bench = usual(&log);
+
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "20.5")])), BY, "t");
+
+    assert_eq!(answer(&bench).await.0, 200);
+    assert!(log.kinds().is_empty());
+    assert_eq!(log.kept(), [("temp".to_owned(), "20.5".to_owned(), 7)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_is_told_beside_what_does_and_is_not_kept() {
+    let log = Log::new(&[MessageKind::Property]);
+    let bench = usual(&log);
+
+    bench.engine.accept_post(
+        post(Said::Properties(vec![value("temp", "20.5"), value("hum", "1"), value("on", "\"x\"")])),
+        BY,
+        "t",
+    );
+
+    let (code, _, failed) = answer(&bench).await;
+    assert_eq!(code, 200);
+    assert_eq!(failed[0], ("hum".to_owned(), "tsl parse: params not exist -> hum".to_owned()));
+    assert!(failed[1].1.starts_with("tsl parse: on is "), "{failed:?}");
+    let reports = log.reports.lock().unwrap().clone();
+    let [Report::Properties(items)] = &reports[..] else { panic!("{reports:?}") };
+    let unfit: Vec<_> = items.iter().filter(|item| item.misfit.is_some()).map(|item| item.id.as_str()).collect();
+    assert_eq!(unfit, ["hum", "on"]);
+    assert!(items.iter().filter_map(|item| item.misfit.as_ref()).all(|misfit| misfit.code == 6304));
+    assert_eq!(log.kept().len(), 1);
+    let failures = r#"thingcall_validation_failures_total{direction="post",kind="unknown"}"#;
+    assert_eq!(bench.metric(failures), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_count_where_replies_that_do_not_fit_are_rejected_and_nothing_where_nothing_is_checked() {
+    let check = async |settings: ProductSettings| {
+        let bench = usual_with(settings);
+        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "500.0"), value("hum", "1")])), BY, "t");
+        answer(&bench).await.2.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(check(ProductSettings::default()).await, ["hum"]);
+    let exact = ProductSettings { reply_check: ReplyCheck::Reject, ..ProductSettings::default() };
+    assert_eq!(check(exact).await, ["temp", "hum"]);
+    let free = ProductSettings { validation: Validation::Free, ..ProductSettings::default() };
+    assert!(check(free).await.is_empty());
+}
+
+fn usual_with(settings: ProductSettings) -> Bench {
+    bench(&Log::new(&[]), Config::default(), settings)
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_has_its_name_and_level() {
+    let log = Log::new(&[MessageKind::Event]);
+    let bench = usual(&log);
+
+    bench.engine.accept_post(post(Said::Event(value("alarm", r#"{"level":2}"#))), BY, "t");
+    assert_eq!(answer(&bench).await.2, []);
+    bench.engine.accept_post(post(Said::Event(value("fire", "{}"))), BY, "t");
+    assert_eq!(answer(&bench).await.2.len(), 1);
+
+    let reports = log.reports.lock().unwrap().clone();
+    let [Report::Event(alarm), Report::Event(fire)] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((alarm.name.as_str(), alarm.level, &alarm.item.misfit), ("Alarm", "alert", &None));
+    assert_eq!((fire.name.as_str(), fire.level), ("", "info"));
+    assert!(fire.item.misfit.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_and_history_are_a_message_each_and_their_values_are_kept_by_time() {
+    use MessageKind::{Event, History, Property};
+    let log = Log::new(&[Property, Event, History]);
+    let bench = usual(&log);
+    let (properties, events) = (vec![value("temp", "1.0")], vec![value("alarm", "{}")]);
+
+    bench.engine.accept_post(
+        post(Said::Batch(Series { properties: properties.clone(), events: events.clone() })),
+        BY,
+        "t",
+    );
+    assert_eq!(answer(&bench).await.0, 200);
+    let properties = vec![properties, vec![value("on", "0")]];
+    bench.engine.accept_post(post(Said::History { properties, events }), BY, "t");
+    assert_eq!(answer(&bench).await.0, 200);
+
+    assert_eq!(log.kinds(), [Property, Event, History, History, History]);
+    assert_eq!(log.kept().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_ahead_of_ours_is_kept_as_ours() {
+    let log = Log::new(&[]);
+    let bench = usual(&log);
+    let ahead = UnixMillis(UnixMillis::now().0 + 3_600_000);
+
+    let values = vec![Value { at: Some(ahead), ..value("temp", "1.0") }, Value { at: None, ..value("on", "1") }];
+    bench.engine.accept_post(post(Said::Properties(values)), BY, "t");
+    answer(&bench).await;
+
+    let now = UnixMillis::now().0;
+    assert!(log.kept().iter().all(|(_, _, at)| *at <= now), "{:?}", log.kept());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_and_custom_messages_are_told() {
+    let log = Log::new(&[MessageKind::Tag, MessageKind::Custom]);
+    let bench = usual(&log);
+
+    let tag = Tag { key: "where".to_owned(), value: "attic".to_owned() };
+    bench.engine.accept_post(post(Said::TagsSet(vec![tag])), BY, "t");
+    assert_eq!(answer(&bench).await.0, 200);
+    bench.engine.accept_post(post(Said::TagsRemoved(vec!["where".to_owned()])), BY, "t");
+    assert_eq!(answer(&bench).await.0, 200);
+    let custom = Said::Custom { topic: "/pk1/dev1/user/x".to_owned(), payload: Bytes::from_static(b"\x01") };
+    bench.engine.accept_post(Post { echo: None, ..post(custom) }, BY, "t");
+    bench.engine.drain(SECOND).await;
+
+    assert_eq!(log.kinds(), [MessageKind::Tag, MessageKind::Tag, MessageKind::Custom]);
+    assert!(bench.told.lock().await.try_recv().is_err(), "a custom message has no answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_is_told_with_when_it_was_asked() {
+    let bench = usual(&Log::new(&[]));
+    bench.engine.accept_post(Post { echo: None, ..post(Said::AsksTime("\"1\"".to_owned())) }, BY, "t");
+    let Told::Time { asked_at, came_at } = told(&bench).await.told else { panic!("no time") };
+    assert_eq!(asked_at, "\"1\"");
+    assert!(came_at.0 > 1_600_000_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusal_goes_to_the_device_and_unknown_devices_are_told_so() {
+    let bench = usual(&Log::new(&[MessageKind::Property]));
+    bench.engine.accept_post(post(Said::Refused { code: 460, why: "no".to_owned() }), BY, "t");
+    assert_eq!(answer(&bench).await, (460, "no".to_owned(), Vec::new()));
+    assert_eq!(counted(&bench, "other", "refused"), 1.0);
+
+    bench.engine.accept_post(post_of("stranger", Said::Properties(Vec::new())), BY, "t");
+    assert_eq!(answer(&bench).await.0, 403);
+    assert_eq!(counted(&bench, "property", "denied"), 1.0);
+    assert_eq!(bench.dropped("unknown_device"), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn device_that_wants_no_answer_gets_none_and_is_heard() {
+    let log = Log::new(&[MessageKind::Property]);
+    let bench = usual(&log);
+    bench.engine.accept_post(Post { echo: None, ..post(Said::Properties(vec![value("temp", "1.0")])) }, BY, "t");
+    bench.engine.drain(SECOND).await;
+    assert_eq!(log.kinds(), [MessageKind::Property]);
+    assert!(bench.told.lock().await.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_cannot_be_written_is_told_and_no_success() {
+    let log = Log::new(&[MessageKind::Property]);
+    log.broken.store(true, Ordering::Relaxed);
+    let bench = usual(&log);
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t");
+    assert_eq!(answer(&bench).await, (500, "not written: the store is full".to_owned(), Vec::new()));
+    assert_eq!(counted(&bench, "property", "failed"), 1.0);
+    assert!(log.kept().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_may_be_under_way_are_answered_429_and_counted() {
+    let log = Log::new(&[MessageKind::Property]);
+    log.room.forget_permits(1000);
+    let config = Config { posts_on_their_way_max: 2.try_into().unwrap(), ..Config::default() };
+    let bench = bench(&log, config, ProductSettings::default());
+
+    for _ in 0..3 {
+        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t");
+    }
+
+    assert_eq!(answer(&bench).await.0, 429);
+    assert_eq!((counted(&bench, "property", "overloaded"), bench.dropped("overloaded")), (1.0, 1.0));
+    log.room.add_permits(2);
+    assert_eq!((answer(&bench).await.0, answer(&bench).await.0), (200, 200));
+    assert_eq!(log.kinds().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_for_which_there_is_no_room_are_counted() {
+    let log = Log::new(&[]);
+    log.full.store(true, Ordering::Relaxed);
+    let bench = usual(&log);
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t");
+    assert_eq!(answer(&bench).await.0, 200, "the report itself was taken");
+    assert_eq!(bench.metric("thingcall_last_values_not_kept_total"), 1.0);
+}
+
+/// Every message is a report of a temperature.
+#[derive(Clone)]
+struct Thermometer;
+
+impl Handlers for Thermometer {
+    fn find(&self, _: &thingcall_core::Call) -> Option<Arc<dyn Handler>> {
+        None
+    }
+    fn codec(&self, _: &ProductKey) -> Option<Arc<dyn Codec>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Codec for Thermometer {
+    async fn encode(&self, _: &Delivery) -> Result<Bytes, CodecError> {
+        Ok(Bytes::new())
+    }
+    async fn decode(&self, _: RawReply) -> Result<Decoded, CodecError> {
+        let said = Said::Properties(vec![value("temp", "1.0")]);
+        // Whoever vouches for the device does so for the message, whatever its content says.
+        Ok(Decoded::Post(Box::new(Post { echo: None, ..post_of("another", said) })))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn report_in_a_device_s_own_bytes_counts_where_it_is_heard_once() {
+    let log = Log::new(&[MessageKind::Property]);
+    let settings = ProductSettings { data_format: DataFormat::Custom, ..ProductSettings::default() };
+    let reports = Reports { log: log.clone(), words: log.clone(), last: log.clone() };
+    let bench = bench_reporting((Config::default(), settings), Arc::new(Thermometer), reports);
+    let raw = RawReply {
+        device: device("dev1"),
+        transport: TransportKind::Embedded,
+        topic_id: None,
+        service: None,
+        payload: Bytes::from_static(b"\x01"),
+    };
+
+    bench.engine.accept_raw(raw.clone(), "t");
+    bench.engine.accept_raw_post(raw, BY, "t", false);
+    bench.engine.drain(SECOND).await;
+
+    assert_eq!(log.kinds(), [MessageKind::Property], "once, though it came on both ways");
+    assert_eq!(log.written.lock().unwrap()[0].device, device("dev1"));
+}
