@@ -3,7 +3,8 @@
 The argument is {"host", "port", "product", "device", "secret", "model", "client_id"?, "subscribe", "leave"}. With
 `subscribe` it subscribes to its topics by itself, as it must where the broker does not push; with `leave` it ends when its
 connection ends instead of connecting again. A command is {"silent": true} or {"code", "data"}: what it answers from then
-on; without `data` it answers what it was asked.
+on; without `data` it answers what it was asked. Or {"post": properties}, {"event": [identifier, output]}, {"tags": [..]}: what
+it reports; what it is answered is an event `answered`.
 """
 
 import json
@@ -41,6 +42,7 @@ def main():
         if wanted["subscribe"] and rc == 0:
             own = "/sys/%s/%s/" % (wanted["product"], wanted["device"])
             topics = [own + "thing/service/+", "/ext/rrpc/+" + own + "thing/service/+"]
+            topics += [own + "thing/event/+/post_reply", own + "thing/deviceinfo/update_reply"]
             rc, _ = device.subscribe_topic([(topic, 1) for topic in topics])
             if rc != 0:
                 tell(event="subscribe failed", rc=rc)
@@ -60,12 +62,28 @@ def main():
     device.on_disconnect = on_disconnect
     device.on_subscribe_topic = lambda mid, granted, userdata: tell(event="subscribed", granted=granted)
     device.on_thing_call_service = on_call
+    def on_answer(of, code, data, message):
+        tell(event="answered", of=of, code=code, data=data, message=message)
+
+    device.on_thing_prop_post = lambda id, code, data, message, userdata: on_answer("post", code, data, message)
+    device.on_thing_event_post = lambda event, id, code, data, message, userdata: on_answer(event, code, data, message)
+    device.on_thing_device_info_update = lambda id, code, data, message, userdata: on_answer("tags", code, data, message)
     device.on_topic_message = lambda topic, payload, qos, userdata: tell(event="message", topic=topic)
     device.connect_async()
 
     for line in sys.stdin:
+        said = json.loads(line)
+        if "post" in said:
+            device.thing_post_property(said["post"])
+            continue
+        if "event" in said:
+            device.thing_trigger_event(tuple(said["event"]))
+            continue
+        if "tags" in said:
+            device.thing_update_device_info(said["tags"])
+            continue
         behaviour.clear()
-        behaviour.update(json.loads(line))
+        behaviour.update(said)
         tell(event="behaves")
 
 

@@ -54,6 +54,12 @@ impl LinkkitDevice {
         self.event("behaves");
     }
 
+    /// Has it report something, and waits for what it is answered.
+    pub fn says(&self, report: &Value) -> Value {
+        self.script.send(report);
+        self.event("answered")
+    }
+
     /// The next call of it: what the SDK told its application.
     pub fn called(&self) -> Value {
         self.event("called")

@@ -39,6 +39,7 @@ mod plugin_reserved;
 mod plugin_starts;
 mod plugin_swap;
 mod postgres;
+mod posts;
 mod presence;
 mod rabbitmq;
 mod rabbitmq_confined;

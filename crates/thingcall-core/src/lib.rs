@@ -43,6 +43,7 @@ mod journal;
 mod leases;
 mod messages;
 mod posts;
+mod reports;
 mod results;
 mod shared;
 mod subscriptions;
@@ -79,14 +80,12 @@ pub use no_journal::NoJournal;
 pub use no_messages::NoMessages;
 pub use outcome::{Executed, Outcome};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
-pub use posts::{
-    EventItem, Item, LastValue, LastValues, Misfit, Post, PostAnswer, PostEcho, PostKind, Report, ReportWords, Said,
-    Series, Tag, Told, Value,
-};
+pub use posts::{Post, PostAnswer, PostEcho, PostKind, Said, Series, Tag, Told, Value};
 pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody, ReplyIds};
 pub use reply_sink::ReplySink;
+pub use reports::{EventItem, Item, LastValue, LastValues, Misfit, Report, ReportWords};
 pub use results::{Backlog, EndedCall, ResultsOutbox};
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
 pub use slots::Slots;

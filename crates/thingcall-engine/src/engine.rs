@@ -18,7 +18,7 @@ use crate::ids::IdSource;
 use crate::late::{LateReplies, Surroundings};
 use crate::metrics::Metrics;
 use crate::pending::PendingCalls;
-use crate::posts::{Posts, Reports};
+use crate::reports::{Posts, Reports};
 use crate::router::Router;
 use crate::translations::Translations;
 use crate::transports::Transports;

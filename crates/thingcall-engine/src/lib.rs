@@ -27,6 +27,7 @@ mod ids;
 mod of_devices;
 mod pending;
 mod recent;
+mod reports;
 
 mod dropped;
 mod ended;
@@ -48,5 +49,5 @@ pub use dropped::LastDropped;
 pub use engine::{Engine, EngineParts};
 pub use invoke::Invoked;
 pub use metrics::Stage;
-pub use posts::Reports;
+pub use reports::Reports;
 pub use take_over::TakeOver;

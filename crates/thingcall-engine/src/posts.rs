@@ -5,82 +5,22 @@
 //! is answered all the same.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use enum_map::{Enum, EnumMap};
-use prometheus::{IntCounter, IntGauge};
-use strum::IntoStaticStr;
 use thingcall_core::{
-    DeviceRef, DropReason, Dropped, LastValues, MessageKind, MessageLog, NewMessage, NoMessages, Post, PostAnswer,
-    PostKind, ReplySink, Report, ReportWords, Said, Told, TransportKind, TransportName, UnixMillis,
+    DeviceRef, DropReason, Dropped, MessageKind, NewMessage, Post, PostAnswer, ReplySink, Report, Said, Told,
+    TransportKind, TransportName, UnixMillis,
 };
-use thingcall_metrics::{Maker, gauge_of};
 use thingcall_tsl::Found;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::debug;
 
 use crate::Engine;
 use crate::metrics::Checked;
+use crate::reports::{AnswerResult, PostResult};
 
 mod checked;
 
 use checked::{Checks, Held};
-
-/// Who hears what devices report.
-#[derive(Clone)]
-pub struct Reports {
-    /// Where it is written for those who want it.
-    pub log: Arc<dyn MessageLog>,
-    /// In which words.
-    pub words: Arc<dyn ReportWords>,
-    /// Who keeps the last value of each property.
-    pub last: Arc<dyn LastValues>,
-}
-
-impl Default for Reports {
-    /// Nobody.
-    fn default() -> Self {
-        Self { log: Arc::new(NoMessages), words: Arc::new(NoMessages), last: Arc::new(NoMessages) }
-    }
-}
-
-/// What became of a post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-enum PostResult {
-    /// It is told to whoever wants it.
-    Taken,
-    /// It cannot be read, or nobody here does anything with it.
-    Refused,
-    /// There is no such device, or it is disabled.
-    Denied,
-    /// It could not be written.
-    Failed,
-    /// There was no room for it.
-    Overloaded,
-}
-
-/// What became of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-enum AnswerResult {
-    Sent,
-    Failed,
-}
-
-/// The posts under way.
-pub(crate) struct Posts {
-    reports: Reports,
-    room: Arc<Semaphore>,
-    /// For telling devices that there is none.
-    refusing: Arc<Semaphore>,
-    running: TaskTracker,
-    results: EnumMap<PostKind, EnumMap<PostResult, IntCounter>>,
-    answers: EnumMap<AnswerResult, IntCounter>,
-    not_kept: IntCounter,
-    under_way: IntGauge,
-}
 
 /// A post that came.
 struct Came {
@@ -103,44 +43,6 @@ const FORBIDDEN: i64 = 403;
 const TOO_MANY: i64 = 429;
 /// The platform names none for what is the server's own trouble.
 const TROUBLE: i64 = 500;
-
-impl Posts {
-    pub(crate) fn register(make: Maker<'_>, max: usize, reports: Reports) -> Result<Self, prometheus::Error> {
-        make.limit("posts_on_their_way_limit", "How many reports of devices may be under way to the store", max)?;
-        Ok(Self {
-            reports,
-            room: Arc::new(Semaphore::new(max)),
-            refusing: Arc::new(Semaphore::new(max)),
-            running: TaskTracker::new(),
-            results: make.counters(
-                "posts_total",
-                "What devices said by themselves, and what became of it",
-                ["kind", "result"],
-            )?,
-            answers: make.counters("post_answers_total", "Answers to what devices said by themselves", ["result"])?,
-            not_kept: make.counter(
-                "last_values_not_kept_total",
-                "Posts whose values were not kept as the last ones, since too many waited",
-            )?,
-            under_way: make.gauge("posts_on_their_way", "Reports of devices that are under way to the store")?,
-        })
-    }
-
-    pub(crate) fn refresh_metrics(&self) {
-        self.under_way.set(gauge_of(self.running.len()));
-    }
-
-    /// Takes no more, and waits for those under way, at most `within`.
-    pub(crate) async fn finish(&self, within: Duration) {
-        self.running.close();
-        if tokio::time::timeout(within, self.running.wait()).await.is_err() {
-            warn!(
-                posts = self.running.len(),
-                "reports of devices were not written in time; their devices got no answer"
-            );
-        }
-    }
-}
 
 impl Engine {
     /// Takes what a device said by itself.
