@@ -1,7 +1,22 @@
-//! What applications are told of devices and calls.
-//!
-//! `words` has the bodies of messages, as the platform's server-side subscription has them.
-//!
-//! **Invariant:** pure functions of text and bytes: no I/O, no clock, nothing that blocks.
+//! How results, status and posts reach the application.
 
+#![forbid(unsafe_code)]
+
+mod amqp;
+
+mod ledger;
+mod output;
+
+mod user;
+
+mod limits;
+mod machine;
+
+pub use amqp::Amqp;
 pub mod words;
+
+pub use limits::Limits;
+pub use machine::{
+    BodyEncoding, Condition, Decision, DeliveryId, Event, Fault, Machine, NotSent, Notice, Outcome, Password, Why,
+};
+pub use user::{CLIENT_ID_CHARS_MAX, USER_BYTES_MAX, User, UserFault};

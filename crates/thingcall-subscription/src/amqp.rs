@@ -1,0 +1,25 @@
+//! AMQP 1.0, as far as a consumer of a subscription needs it: SASL PLAIN, sessions, one link to receive on.
+//!
+//! Read in this order: `connection` (phases and deadlines), `endpoint` (what an open connection holds), `session` and
+//! `link` (their arithmetic), `transfer` (a delivery in frames). `heard` and `said` are what peer and server say; below
+//! them are `frames`, `fields`, `walk` to read and `write` to write.
+
+mod connection;
+mod endpoint;
+
+mod link;
+mod session;
+mod transfer;
+
+mod heard;
+mod said;
+
+mod fields;
+mod frames;
+mod walk;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::Amqp;
