@@ -1,10 +1,11 @@
 //! AMQP 1.0, as far as a consumer of a subscription needs it: SASL PLAIN, sessions, one link to receive on.
 //!
-//! Read in this order: `connection` (phases and deadlines), `endpoint` (what an open connection holds), `session` and
+//! Read in this order: `protocol` (the phases), `endpoint` (what an open connection holds), `session` and
 //! `link` (their arithmetic), `transfer` (a delivery in frames). `heard` and `said` are what peer and server say; below
 //! them are `frames`, `fields`, `walk` to read and `write` to write.
 
-mod connection;
+mod protocol;
+
 mod endpoint;
 
 mod link;
@@ -19,7 +20,4 @@ mod frames;
 mod walk;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
-pub use connection::Amqp;
+pub(crate) use protocol::AmqpProtocol;

@@ -3,46 +3,23 @@
 //! **Invariants:** nothing is sent without credit, without window, or beyond `unsettled_max`. Sessions are bounded; of links
 //! that were refused nothing is remembered.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use super::heard::{Attach, Begin, Detach, Disposition, Flow, Heard};
 use super::link::Link;
 use super::said::{self, Attached};
 use super::session::Session;
 use super::transfer::Outgoing;
-use crate::ledger::Ledger;
-use crate::limits::Limits;
-use crate::machine::{BodyEncoding, Condition, DeliveryId, Event, Fault, NotSent, Notice, Outcome};
-use crate::output::Output;
+use crate::core::Core;
+use crate::machine::{BodyEncoding, Condition, DeliveryId, Fault, NotSent, Notice, Outcome};
 
 /// What an attach of ours takes beside the peer's own name, source and target.
 const ATTACH_BYTES: usize = 128;
 
-/// Where answers go, and when.
-pub(super) struct Talk<'a> {
-    pub(super) output: &'a mut Output,
-    pub(super) events: &'a mut VecDeque<Event>,
-    pub(super) now: Duration,
-}
-
-impl Talk<'_> {
-    fn say(&mut self) -> &mut Vec<u8> {
-        self.output.end(self.now)
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    pub(super) ledger: Ledger,
     sessions: Vec<Session>,
-    sessions_max: usize,
     link: Option<Link>,
-    /// Since when there is no link.
-    linkless_since: Option<Duration>,
     /// The largest frame that the peer takes.
     frame_bytes_max: usize,
-    output_bytes_max: usize,
     body: BodyEncoding,
     /// Where all our serial numbers begin.
     first_serial: u32,
@@ -53,48 +30,32 @@ const fn not_allowed(text: &'static str) -> Fault {
 }
 
 impl Endpoint {
-    pub(super) fn new(limits: &Limits, first_serial: u32) -> Self {
-        Self {
-            ledger: Ledger::new(limits),
-            sessions: Vec::new(),
-            sessions_max: limits.sessions_max,
-            link: None,
-            linkless_since: None,
-            frame_bytes_max: 512,
-            output_bytes_max: limits.output_bytes_max,
-            body: BodyEncoding::Plain,
-            first_serial,
-        }
+    pub(super) fn new(first_serial: u32) -> Self {
+        Self { sessions: Vec::new(), link: None, frame_bytes_max: 512, body: BodyEncoding::Plain, first_serial }
     }
 
-    /// The consumer is logged in: a link is due.
-    pub(super) fn begin(&mut self, body: BodyEncoding, now: Duration) {
+    pub(super) fn write_bodies(&mut self, body: BodyEncoding) {
         self.body = body;
-        self.linkless_since = Some(now);
     }
 
     pub(super) fn frames_up_to(&mut self, bytes_max: usize) {
         self.frame_bytes_max = bytes_max;
     }
 
-    pub(super) fn linkless_since(&self) -> Option<Duration> {
-        self.linkless_since
-    }
-
-    pub(super) fn hear(&mut self, channel: u16, heard: &Heard<'_>, talk: &mut Talk<'_>) -> Result<(), Fault> {
+    pub(super) fn hear(&mut self, core: &mut Core, channel: u16, heard: &Heard<'_>) -> Result<(), Fault> {
         match heard {
-            Heard::Begin(begin) => self.hear_begin(channel, begin, talk),
-            Heard::Attach(attach) => self.hear_attach(channel, attach, talk),
-            Heard::Flow(flow) => self.hear_flow(channel, flow, talk),
+            Heard::Begin(begin) => self.hear_begin(core, channel, begin),
+            Heard::Attach(attach) => self.hear_attach(core, channel, attach),
+            Heard::Flow(flow) => self.hear_flow(core, channel, flow),
             Heard::Disposition(disposition) => {
-                self.hear_disposition(channel, disposition, talk);
+                self.hear_disposition(core, channel, disposition);
                 Ok(())
             }
             Heard::Detach(detach) => {
-                self.hear_detach(channel, detach, talk);
+                self.hear_detach(core, channel, detach);
                 Ok(())
             }
-            Heard::End => self.hear_end(channel, talk),
+            Heard::End => self.hear_end(core, channel),
             Heard::Transfer => Err(not_allowed("consumers send nothing")),
             Heard::Open(_) | Heard::Close(_) => Err(not_allowed("a second open")),
         }
@@ -105,20 +66,20 @@ impl Endpoint {
         found.ok_or(not_allowed("no session has begun on this channel"))
     }
 
-    fn hear_begin(&mut self, channel: u16, begin: &Begin, talk: &mut Talk<'_>) -> Result<(), Fault> {
+    fn hear_begin(&mut self, core: &mut Core, channel: u16, begin: &Begin) -> Result<(), Fault> {
         if begin.is_answer || self.session(channel).is_ok() {
             return Err(not_allowed("a session begins twice"));
         }
-        if self.sessions.len() >= self.sessions_max {
+        if self.sessions.len() >= core.limits.sessions_max {
             return Err(Fault { condition: Condition::ResourceLimitExceeded, text: "too many sessions" });
         }
         let session = Session::new(channel, begin, self.first_serial);
-        said::begin(talk.say(), channel, &session.windows());
+        said::begin(core.say(), channel, &session.windows());
         self.sessions.push(session);
         Ok(())
     }
 
-    fn hear_attach(&mut self, channel: u16, attach: &Attach<'_>, talk: &mut Talk<'_>) -> Result<(), Fault> {
+    fn hear_attach(&mut self, core: &mut Core, channel: u16, attach: &Attach<'_>) -> Result<(), Fault> {
         let next_delivery = self.session(channel)?.next_delivery();
         let echoed =
             attach.name.len() + [attach.source, attach.target].into_iter().flatten().map(<[u8]>::len).sum::<usize>();
@@ -129,10 +90,10 @@ impl Endpoint {
             });
         }
         if self.link.is_some() || !attach.is_receiver {
-            refuse(channel, attach, self.first_serial, talk);
+            refuse(core, channel, attach, self.first_serial);
             return Ok(());
         }
-        let link = Link::new(channel, attach, self.first_serial, (self.ledger.next(), next_delivery));
+        let link = Link::new(channel, attach, self.first_serial, (core.ledger.next(), next_delivery));
         let attached = Attached {
             name: attach.name,
             handle: attach.handle,
@@ -143,87 +104,83 @@ impl Endpoint {
             target: attach.target,
             initial_delivery_count: self.first_serial,
         };
-        said::attach(talk.say(), channel, &attached);
+        said::attach(core.say(), channel, &attached);
         self.link = Some(link);
-        self.linkless_since = None;
-        talk.events.push_back(Event::Attached);
+        core.linked();
         Ok(())
     }
 
-    fn hear_flow(&mut self, channel: u16, flow: &Flow, talk: &mut Talk<'_>) -> Result<(), Fault> {
+    fn hear_flow(&mut self, core: &mut Core, channel: u16, flow: &Flow) -> Result<(), Fault> {
         self.session(channel)?.hear(flow);
         let link = self.link.as_mut().filter(|link| link.channel == channel && Some(link.handle) == flow.handle);
         let of_link = link.is_some();
         if let Some(link) = link {
             link.hear(flow);
         }
-        self.pump(false, talk);
+        self.pump(core, false);
         if flow.echo {
-            self.say_flow(channel, of_link, false, talk);
+            self.say_flow(core, channel, of_link, false);
         }
         Ok(())
     }
 
-    fn say_flow(&self, channel: u16, of_link: bool, drain: bool, talk: &mut Talk<'_>) {
+    fn say_flow(&self, core: &mut Core, channel: u16, of_link: bool, drain: bool) {
         let Some(session) = self.sessions.iter().find(|session| session.channel() == channel) else { return };
         let link = self.link.as_ref().filter(|_| of_link).map(|link| link.flow(drain));
-        said::flow(talk.say(), channel, &session.windows(), link.as_ref());
+        said::flow(core.say(), channel, &session.windows(), link.as_ref());
     }
 
-    fn hear_disposition(&mut self, channel: u16, said: &Disposition, talk: &mut Talk<'_>) {
+    fn hear_disposition(&mut self, core: &mut Core, channel: u16, said: &Disposition) {
         let Some(link) = self.link.as_ref().filter(|link| link.channel == channel && said.of_receiver) else { return };
-        let Some(range) = link.ours(said.first, said.last, self.ledger.next()) else { return };
+        let Some(range) = link.ours(said.first, said.last, core.ledger.next()) else { return };
         let outcome = match (said.outcome, said.settled) {
             (Some(outcome), _) => outcome,
             (None, true) => Outcome::Unsaid,
             (None, false) => return,
         };
         let ends = [link.sessions(*range.start()), link.sessions(*range.end())];
-        self.ledger.settle(range, outcome, talk.events);
+        core.ledger.settle(range, outcome, &mut core.events);
         if !said.settled {
-            said::settled(talk.say(), channel, ends, outcome);
+            said::settled(core.say(), channel, ends, outcome);
         }
     }
 
-    fn hear_detach(&mut self, channel: u16, detach: &Detach, talk: &mut Talk<'_>) {
+    fn hear_detach(&mut self, core: &mut Core, channel: u16, detach: &Detach) {
         // A detach of a link that was refused is an answer to ours.
         let ours = self.link.as_ref().is_some_and(|link| link.channel == channel && link.handle == detach.handle);
         if ours {
-            self.unlink(talk);
-            said::detach(talk.say(), channel, detach.handle, detach.closed);
+            self.unlink(core);
+            said::detach(core.say(), channel, detach.handle, detach.closed);
         }
     }
 
-    fn hear_end(&mut self, channel: u16, talk: &mut Talk<'_>) -> Result<(), Fault> {
+    fn hear_end(&mut self, core: &mut Core, channel: u16) -> Result<(), Fault> {
         self.session(channel)?;
         if self.link.as_ref().is_some_and(|link| link.channel == channel) {
-            self.unlink(talk);
+            self.unlink(core);
         }
         self.sessions.retain(|session| session.channel() != channel);
-        said::end(talk.say(), channel);
+        said::end(core.say(), channel);
         Ok(())
     }
 
-    /// The link is gone: what is out goes back first.
-    fn unlink(&mut self, talk: &mut Talk<'_>) {
+    fn unlink(&mut self, core: &mut Core) {
         self.link = None;
-        self.linkless_since = Some(talk.now);
-        self.ledger.give_back(talk.events);
-        talk.events.push_back(Event::Detached);
+        core.unlinked();
     }
 
-    pub(super) fn room(&self, output: &Output) -> usize {
+    pub(super) fn room(&self, core: &Core) -> usize {
         let Some(link) = self.link.as_ref().filter(|link| link.outgoing.is_none()) else { return 0 };
         let mut sessions = self.sessions.iter();
         let has_window = sessions.any(|session| session.channel() == link.channel && session.has_window());
-        if !has_window || output.len() >= self.output_bytes_max {
+        if !has_window || core.is_output_full() {
             return 0;
         }
-        self.ledger.room().min(link.credit() as usize)
+        core.ledger.room().min(link.credit() as usize)
     }
 
-    pub(super) fn send(&mut self, notice: &Notice<'_>, talk: &mut Talk<'_>) -> Result<DeliveryId, NotSent> {
-        if self.room(talk.output) == 0 {
+    pub(super) fn send(&mut self, core: &mut Core, notice: &Notice<'_>) -> Result<DeliveryId, NotSent> {
+        if self.room(core) == 0 {
             return Err(NotSent::NoRoom);
         }
         let link = self.link.as_mut().ok_or(NotSent::NoRoom)?;
@@ -235,40 +192,40 @@ impl Endpoint {
         if message.len() as u64 > link.message_bytes_max {
             return Err(NotSent::TooLarge);
         }
-        let delivery = self.ledger.open(None, talk.now);
+        let delivery = core.ledger.open(None, core.now);
         link.deliver();
         link.outgoing = Some(Outgoing::new(delivery, session.deliver(), link.presettled, message));
-        self.pump(false, talk);
+        self.pump(core, false);
         Ok(delivery)
     }
 
     /// Sends on what is under way, as far as there is window, and tells a consumer that drains when that was all.
-    pub(super) fn pump(&mut self, nothing_to_send: bool, talk: &mut Talk<'_>) {
+    pub(super) fn pump(&mut self, core: &mut Core, nothing_to_send: bool) {
         let Some(link) = self.link.as_mut() else { return };
         let Some(session) = self.sessions.iter_mut().find(|session| session.channel() == link.channel) else { return };
         while let Some(outgoing) = link.outgoing.as_mut()
             && session.has_window()
-            && talk.output.len() < self.output_bytes_max
+            && !core.is_output_full()
         {
             session.transfer();
-            let out = talk.output.end(talk.now);
+            let out = core.say();
             if outgoing.frame(out, link.channel, link.handle, self.frame_bytes_max) {
                 let delivery = outgoing.delivery;
                 link.outgoing = None;
                 if link.presettled {
-                    self.ledger.done_when_taken(delivery, talk.output.position());
+                    core.ledger.done_when_taken(delivery, core.output.position());
                 }
             }
         }
         if link.drained(nothing_to_send) {
             let channel = link.channel;
-            self.say_flow(channel, true, true, talk);
+            self.say_flow(core, channel, true, true);
         }
     }
 }
 
 /// Answers an attach, with neither source nor target, and detaches at once.
-fn refuse(channel: u16, attach: &Attach<'_>, initial_delivery_count: u32, talk: &mut Talk<'_>) {
+fn refuse(core: &mut Core, channel: u16, attach: &Attach<'_>, initial_delivery_count: u32) {
     let attached = Attached {
         name: attach.name,
         handle: attach.handle,
@@ -279,7 +236,7 @@ fn refuse(channel: u16, attach: &Attach<'_>, initial_delivery_count: u32, talk: 
         target: None,
         initial_delivery_count,
     };
-    said::attach(talk.say(), channel, &attached);
+    said::attach(core.say(), channel, &attached);
     let text = if attach.is_receiver { "a connection has one link" } else { "consumers send nothing" };
-    said::refuse_link(talk.say(), channel, attach.handle, text);
+    said::refuse_link(core.say(), channel, attach.handle, text);
 }

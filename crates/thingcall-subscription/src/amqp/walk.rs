@@ -7,24 +7,31 @@
 pub(crate) const DEPTH_MAX: usize = 32;
 
 /// What cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    #[error("a value ends before its end")]
     Cut,
-    #[error("values are nested too deep")]
     Nested,
-    #[error("no type has this constructor")]
     Constructor,
-    #[error("a descriptor is neither a number nor a symbol")]
     Descriptor,
-    #[error("count and size of a value do not fit each other")]
     Size,
-    #[error("a field has the wrong type, or is out of its range")]
     Field,
-    #[error("a field that must be there is missing")]
     Missing,
-    #[error("no such performative")]
     Performative,
+}
+
+impl Malformed {
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Cut => "a value ends before its end",
+            Self::Nested => "values are nested too deep",
+            Self::Constructor => "a value is of no known type",
+            Self::Descriptor => "a descriptor is neither a number nor a symbol",
+            Self::Size => "count and size of a value do not fit each other",
+            Self::Field => "a field has the wrong type, or is out of its range",
+            Self::Missing => "a field that must be there is missing",
+            Self::Performative => "no such performative",
+        }
+    }
 }
 
 /// The bytes that the first value takes, all of which were looked at.

@@ -1,0 +1,1 @@
+//! Frames of STOMP, read and written.
