@@ -21,3 +21,6 @@ mod walk;
 mod write;
 
 pub(crate) use protocol::AmqpProtocol;
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::frames::{self, Frame};
-use crate::core::{Core, Protocol};
+use crate::core::{Core, Protocol, Stage};
 use crate::machine::{BodyEncoding, Condition, Decision, DeliveryId, Fault, NotSent, Notice, Outcome, Why};
 
 /// The frame that logs in. A user name may hold a token of the platform's.
 const LOGIN_BYTES_MAX: usize = 8 * 1024;
 /// Heart-beats are neither sent nor wanted more often than this.
 const HEARTBEAT_MIN_MS: u32 = 1000;
+/// However often a peer wants to beat its heart, it may be busy for this long.
+const SILENCE_MIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -172,7 +174,7 @@ impl Protocol for StompProtocol {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let is_login = core.stage == crate::core::Stage::Login;
+        let is_login = core.stage == Stage::Login;
         let bytes_max = if is_login { LOGIN_BYTES_MAX } else { core.limits.frame_bytes_max };
         let Some((frame, rest)) = frames::cut(bytes, bytes_max)? else { return Ok(None) };
         if is_login {
@@ -238,9 +240,9 @@ impl Protocol for StompProtocol {
         say_error(core, condition, text);
     }
 
-    fn silence_timeout(&self, core: &Core) -> Option<Duration> {
+    fn silence_timeout(&self, _core: &Core) -> Option<Duration> {
         // Twice what was agreed on: a beat may be late. A peer that beats not at all may be silent for ever.
-        milliseconds(self.beats_ms.1).map(|every| (every * 2).max(core.limits.silence_timeout))
+        milliseconds(self.beats_ms.1).map(|every| (every * 2).max(SILENCE_MIN))
     }
 
     fn heartbeat(&self) -> Option<Duration> {
