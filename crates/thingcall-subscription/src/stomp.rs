@@ -6,3 +6,6 @@ mod frames;
 mod protocol;
 
 pub(crate) use protocol::StompProtocol;
+
+#[cfg(test)]
+mod tests;

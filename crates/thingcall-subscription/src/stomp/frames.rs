@@ -114,7 +114,7 @@ fn unescape(value: &str) -> Result<Cow<'_, str>, Fault> {
     Ok(Cow::Owned(plain))
 }
 
-/// Writes a frame. `raw` headers stand as they are, those of a login; others are escaped.
+/// Writes a frame.
 pub(crate) fn write(out: &mut Vec<u8>, command: &str, headers: &[(&str, &str)], body: &[u8]) {
     out.extend_from_slice(command.as_bytes());
     out.push(b'\n');
@@ -140,6 +140,3 @@ fn escape(out: &mut Vec<u8>, value: &str) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

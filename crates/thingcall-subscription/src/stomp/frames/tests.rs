@@ -1,1 +1,0 @@
-//! Frames of STOMP, read and written.
