@@ -107,7 +107,8 @@ fn unsafe_code_is_at_the_plugins_boundary_alone() {
     let may = |file: &PathBuf| allowed.iter().any(|folder| file.starts_with(folder));
     let crates = root().join("crates");
     let files: Vec<_> = rust_files().into_iter().filter(|file| file.starts_with(&crates)).collect();
-    let unsafe_code: Vec<_> = files.into_iter().filter(|file| read(file).contains("(unsafe_code")).collect();
+    let excepted = |file: &PathBuf| read(file).replace("forbid(unsafe_code", "").contains("(unsafe_code");
+    let unsafe_code: Vec<_> = files.into_iter().filter(excepted).collect();
     assert!(unsafe_code.len() > 5, "the lint's exceptions are found");
 
     let wrong: Vec<_> = unsafe_code.into_iter().filter(|file| !may(file)).collect();
