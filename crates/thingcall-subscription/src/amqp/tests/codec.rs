@@ -123,7 +123,9 @@ fn message_is_what_the_samples_read() {
     assert_eq!(fields.u32(), Ok(Some(3)), "delivery-count");
     // With a content-type `application/json` the Java sample gets a text message and fails.
     let (code, mut fields) = described_list(properties).expect("a list");
-    assert_eq!((code, fields.text(), fields.raw()), (0x73, Ok(Some("123")), Ok(None)), "message-id alone");
+    assert_eq!((code, fields.text()), (0x73, Ok(Some("123"))), "message-id");
+    fields.skip(5).expect("fields");
+    assert_eq!(fields.symbol(), Ok(None), "content-type");
     let contains = |part: &[u8]| application.windows(part.len()).any(|window| window == part);
     assert!(contains(b"\xa1\x0cgenerateTime\x81\0\0\0\0\0\0\0\x01"), "generateTime is a long");
     assert!(contains(b"\xa1\x05topic\xa1\x02/t") && contains(b"\xa1\x09messageId\xa1\x03123"), "strings");
