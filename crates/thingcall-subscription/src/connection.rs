@@ -182,8 +182,8 @@ impl<P: Protocol> Machine for Connection<P> {
         } else if due(self.deadline()) {
             self.late();
         } else if due(self.silent_at()) {
-            let text = "nothing was heard for the idle-time-out";
-            self.end(Condition::ResourceLimitExceeded, text, Why::Silent);
+            // At any other condition rhea would not connect again.
+            self.end(Condition::ConnectionForced, "nothing was heard for the idle-time-out", Why::Silent);
         } else if due(self.heartbeat_at()) {
             self.protocol.say_heartbeat(self.core.output.end(now));
         }

@@ -116,7 +116,7 @@ pub enum Event {
 /// Why a connection is over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// The peer said good-bye, perhaps with a reason.
+    /// The peer said good-bye, perhaps with a reason, in its own words and of any length.
     #[error("the peer closed the connection{}", .0.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
     Peer(Option<String>),
     /// The socket ended without a word.
@@ -193,7 +193,8 @@ pub enum Decision {
     Accepted(BodyEncoding),
     /// The login is wrong. Some clients give up for ever.
     Refused,
-    /// It cannot be checked now. Clients try again.
+    /// It cannot be checked now. Clients try again: an AMQP connection ends without a word, since at a refusal of any kind
+    /// some give up.
     Unavailable,
 }
 

@@ -217,7 +217,8 @@ impl Endpoint {
                 }
             }
         }
-        if link.drained(nothing_to_send) {
+        // Where all that may be out is out, nothing can be sent either.
+        if link.drained(nothing_to_send || core.ledger.room() == 0) {
             let channel = link.channel;
             self.say_flow(core, channel, true, true);
         }

@@ -7,7 +7,7 @@ use super::frames::{self, AMQP, AMQP_HEADER, BYTES_MAX_BEFORE_OPEN, Frame, MECHA
 use super::heard::{Heard, SaslInit};
 use super::said::{self, SaslCode};
 use super::walk::Malformed;
-use crate::core::{Core, Protocol, Stage};
+use crate::core::{Core, Protocol};
 use crate::machine::{Condition, Decision, DeliveryId, Fault, NotSent, Notice, Why};
 
 /// The smallest max-frame-size there is.
@@ -109,7 +109,8 @@ impl AmqpProtocol {
 fn say_open(core: &mut Core) {
     let frame_bytes_max = u32::try_from(core.limits.frame_bytes_max).unwrap_or(u32::MAX);
     let idle_ms = u32::try_from((core.limits.silence_timeout / 2).as_millis()).unwrap_or(u32::MAX);
-    said::open(core.say(), frame_bytes_max, u16::MAX, idle_ms);
+    let channel_max = u16::try_from(core.limits.sessions_max.saturating_sub(1)).unwrap_or(u16::MAX);
+    said::open(core.say(), frame_bytes_max, channel_max, idle_ms);
 }
 
 impl Protocol for AmqpProtocol {
@@ -130,16 +131,17 @@ impl Protocol for AmqpProtocol {
     }
 
     fn say_decision(&mut self, core: &mut Core, decision: Decision) {
-        let code = match decision {
+        match decision {
             Decision::Accepted(body) => {
                 self.phase = Phase::AmqpHeader;
                 self.endpoint.write_bodies(body);
-                SaslCode::Ok
+                said::sasl_outcome(core.say(), SaslCode::Ok);
             }
-            Decision::Refused => SaslCode::Auth,
-            Decision::Unavailable => SaslCode::Temporary,
-        };
-        said::sasl_outcome(core.say(), code);
+            Decision::Refused => said::sasl_outcome(core.say(), SaslCode::Auth),
+            // Not a word, not even SASL's code for "later": rhea gives up for ever at any code but that of success, and
+            // every client comes again after a connection that just ended.
+            Decision::Unavailable => {}
+        }
     }
 
     fn room(&self, core: &Core) -> usize {
@@ -155,9 +157,6 @@ impl Protocol for AmqpProtocol {
     }
 
     fn say_close(&mut self, core: &mut Core, condition: Condition, text: &str) {
-        if core.stage == Stage::Decision {
-            said::sasl_outcome(core.say(), SaslCode::Temporary);
-        }
         match self.phase {
             Phase::SaslHeader | Phase::SaslInit | Phase::AmqpHeader => {}
             Phase::Open => {

@@ -11,7 +11,6 @@ const TEXT_BYTES_MAX: usize = 200;
 pub(crate) enum SaslCode {
     Ok = 0,
     Auth = 1,
-    Temporary = 4,
 }
 
 /// The fields of a flow that are about the link.

@@ -159,9 +159,9 @@ fn say_receipt(core: &mut Core, frame: &Frame<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn say_error(core: &mut Core, condition: Condition, text: &str) {
-    let headers = [("version", "1.1,1.2"), ("message", condition.symbol()), ("content-type", "text/plain")];
-    frames::write(core.say(), "ERROR", &headers, text.replace('\0', " ").as_bytes());
+fn say_error(core: &mut Core, text: &str) {
+    let text = text.replace('\0', " ");
+    frames::write(core.say(), "ERROR", &[("version", "1.1,1.2"), ("message", &text)], &[]);
 }
 
 impl Protocol for StompProtocol {
@@ -200,8 +200,8 @@ impl Protocol for StompProtocol {
                 let beats = format!("{ours},{wanted}");
                 frames::write(core.say(), "CONNECTED", &[("version", version), ("heart-beat", &beats)], &[]);
             }
-            Decision::Refused => say_error(core, Condition::NotAllowed, "the login was refused"),
-            Decision::Unavailable => say_error(core, Condition::ConnectionForced, "the login cannot be checked now"),
+            Decision::Refused => say_error(core, "the login was refused"),
+            Decision::Unavailable => say_error(core, "the login cannot be checked now"),
         }
     }
 
@@ -236,8 +236,8 @@ impl Protocol for StompProtocol {
 
     fn pump(&mut self, _core: &mut Core, _nothing_to_send: bool) {}
 
-    fn say_close(&mut self, core: &mut Core, condition: Condition, text: &str) {
-        say_error(core, condition, text);
+    fn say_close(&mut self, core: &mut Core, _condition: Condition, text: &str) {
+        say_error(core, text);
     }
 
     fn silence_timeout(&self, _core: &Core) -> Option<Duration> {

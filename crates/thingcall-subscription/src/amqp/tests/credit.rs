@@ -109,3 +109,13 @@ fn echo_is_answered_with_link_or_session() {
     assert_eq!(bench.told_one().u32(4), None);
     assert_eq!(bench.machine.room(), 4, "a flow of the session leaves the link alone");
 }
+
+#[test]
+fn drain_ends_where_no_more_may_be_out() {
+    let limits = Limits { unsettled_max: 2, ..Limits::default() };
+    let mut bench = Bench::with(limits, 0).opened().attached();
+    bench.say(&Flow { drain: true, ..Flow::credit(10) }.on(0));
+    assert_eq!(bench.fill(), 2);
+    let told = bench.told();
+    assert_eq!((told[2].code, told[2].u32(5), told[2].u32(6)), (0x13, Some(10), Some(0)));
+}
