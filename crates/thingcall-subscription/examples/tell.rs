@@ -62,11 +62,14 @@ async fn serve(mut socket: TcpStream, mut machine: Box<dyn Machine>, mut source:
         let (wants_input, has_output) = (machine.wants_input(), !machine.output().is_empty());
         let (mut reader, mut writer) = socket.split();
         tokio::select! {
-            read = reader.read(&mut bytes), if wants_input => match read? {
-                0 => machine.disconnected(),
-                read => machine.receive(bytes.get(..read).unwrap_or_default(), start.elapsed()),
+            read = reader.read(&mut bytes), if wants_input => match read {
+                Ok(read @ 1..) => machine.receive(bytes.get(..read).unwrap_or_default(), start.elapsed()),
+                Ok(0) | Err(_) => machine.disconnected(),
             },
-            written = writer.write(machine.output()), if has_output => machine.written(written?, start.elapsed()),
+            written = writer.write(machine.output()), if has_output => match written {
+                Ok(written) => machine.written(written, start.elapsed()),
+                Err(_) => machine.disconnected(),
+            },
             () = sleep_until(due) => machine.tick(start.elapsed()),
         }
     }

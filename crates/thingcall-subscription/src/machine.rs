@@ -32,7 +32,7 @@ pub enum NotSent {
     /// [`Machine::room`] was 0.
     #[error("the consumer takes nothing now")]
     NoRoom,
-    /// The consumer said that it takes no notices of that size.
+    /// The consumer said that it takes no notices of that size: it never will, another one may.
     #[error("the notice is larger than the consumer takes")]
     TooLarge,
 }
