@@ -96,7 +96,7 @@ impl AmqpProtocol {
                 say_open(core);
                 self.endpoint.frames_up_to((open.frame_bytes_max as usize).max(FRAME_BYTES_MIN));
                 let idle = Some(open.idle_timeout_ms).filter(|idle| *idle > 0);
-                // Half of it: some clients hang up when nothing came for exactly what they said.
+                // Half of it: some clients hang up when nothing came for exactly what they said (`PROTOCOL.md` 9.6).
                 self.heartbeat = idle.map(|idle| (Duration::from_millis(idle.into()) / 2).max(HEARTBEAT_MIN));
                 self.phase = Phase::Running;
                 Ok(())
@@ -139,7 +139,7 @@ impl Protocol for AmqpProtocol {
             }
             Decision::Refused => said::sasl_outcome(core.say(), SaslCode::Auth),
             // Not a word, not even SASL's code for "later": rhea gives up for ever at any code but that of success, and
-            // every client comes again after a connection that just ended.
+            // every client comes again after a connection that just ended (`PROTOCOL.md` 9.4).
             Decision::Unavailable => {}
         }
     }
