@@ -27,7 +27,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-broker", &["thingcall-transport", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-redis", &["thingcall-core"]),
     ("thingcall-subscription", &["thingcall-core"]),
-    ("thingcall-subscription", &[]),
     ("thingcall-listen", &["thingcall-metrics"]),
     ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-plugin", &[]),
