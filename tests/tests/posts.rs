@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use thingcall_tests::{Credential, DeviceSecrets, Mosquitto, MqttDevice, Site, eventually};
 
-use crate::sites::{embedded, external};
+use crate::sites::{embedded, external, rabbitmq};
 
 /// Has the official SDK post properties, an event and tags, and sees what it is answered.
 fn sdk_is_answered(site: &Site, name: &str) {
@@ -32,6 +32,13 @@ fn sdk_s_posts_are_answered_behind_mosquitto() {
     let site = external();
     hears_posts(site);
     sdk_is_answered(site, "posts-mosquitto");
+}
+
+#[test]
+fn sdk_s_posts_are_answered_behind_rabbitmq_s_mqtt_plugin() {
+    let site = rabbitmq();
+    hears_posts(site);
+    sdk_is_answered(site, "posts-rabbitmq");
 }
 
 fn hears_posts(site: &Site) {
