@@ -86,7 +86,7 @@ pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody, ReplyIds};
 pub use reply_sink::ReplySink;
 pub use reports::{EventItem, Item, LastValue, LastValues, Misfit, Report, ReportWords};
-pub use results::{Backlog, EndedCall, ResultsOutbox};
+pub use results::EndedCall;
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
 pub use slots::Slots;
 pub use subscriptions::{

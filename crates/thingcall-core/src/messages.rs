@@ -178,7 +178,7 @@ pub struct GivenBack {
 /// How a reader stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Messages that it has still to be given, those that wait to be tried again among them.
+    /// Messages that it has still to be given, those that wait to be tried again among them; about, where very many wait.
     pub unread: u64,
     /// Messages that came back and wait to be tried again.
     pub again: u64,
@@ -213,7 +213,7 @@ pub trait MessageLog: Send + Sync {
     async fn remove_reader(&self, reader: &ReaderName) -> Result<(), JournalError>;
 
     /// Gives a reader the oldest messages that nobody was given in its name, at most `max`. They are ours until they are
-    /// settled or given back; another instance takes others.
+    /// settled or given back; another instance takes others. None, where there is no such reader.
     ///
     /// # Errors
     /// If the store cannot be read or written, or this instance holds no lease.
@@ -269,8 +269,12 @@ pub trait MessageLog: Send + Sync {
     /// If the store cannot be read.
     async fn places(&self) -> Result<RangeInclusive<i64>, JournalError>;
 
-    /// Returns when there may be messages that were not there before, of this instance or of another.
-    async fn appended(&self);
+    /// The place of the newest message, as far as this instance knows. Answers from memory.
+    fn newest(&self) -> i64;
+
+    /// Returns when there are messages behind this place, of this instance or of another. Who looks for messages asks for the
+    /// newest first: what comes between a look and this is not missed then.
+    async fn appended(&self, after: i64);
 }
 
 impl MessageKinds {

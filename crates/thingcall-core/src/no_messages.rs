@@ -74,7 +74,11 @@ impl MessageLog for NoMessages {
         Ok(RangeInclusive::new(1, 0))
     }
 
-    async fn appended(&self) {
+    fn newest(&self) -> i64 {
+        0
+    }
+
+    async fn appended(&self, _: i64) {
         std::future::pending().await
     }
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use thingcall_core::{
-    CallId, DeviceKey, JournalEntry, Outcome, Qos, RecordState, ReplyBody, ServiceId, TransportKind, UnixMillis,
+    CallId, DeviceKey, EndedCall, IotId, JournalEntry, Outcome, Qos, RecordState, ReplyBody, ServiceId, TransportKind,
+    UnixMillis,
 };
 
 use crate::outbox::waits;
@@ -58,8 +59,47 @@ impl<'a> End<'a> {
 /// What a record says of its call.
 #[derive(Debug)]
 pub(crate) struct Called {
+    pub(crate) place: i64,
+    pub(crate) iot_id: IotId,
     pub(crate) service: ServiceId,
     pub(crate) transport: Option<TransportKind>,
+}
+
+impl Called {
+    /// How it ended, for those who are told.
+    pub(crate) fn ended(&self, (device, id): &CallKey, end: &End<'_>) -> EndedCall {
+        ended(self.place, (device, *id, &self.iot_id), &self.service, end)
+    }
+}
+
+/// A new call that has ended already, for those who are told.
+pub(crate) fn ended_at_once(entry: &JournalEntry, at: UnixMillis) -> Option<EndedCall> {
+    let delivery = &entry.delivery;
+    let device = (&delivery.device.key, delivery.id, &delivery.device.iot_id);
+    // Behind all that ended before.
+    Some(ended(i64::MAX, device, &delivery.service, &End::answered(entry.answer.as_ref()?, at)))
+}
+
+fn ended(
+    place: i64,
+    (device, id, iot_id): (&DeviceKey, CallId, &IotId),
+    service: &ServiceId,
+    end: &End<'_>,
+) -> EndedCall {
+    let answered = matches!(end.outcome, Outcome::Ok | Outcome::DeviceError);
+    EndedCall {
+        place,
+        at: end.at,
+        id,
+        device: device.clone(),
+        iot_id: iot_id.clone(),
+        service: service.clone(),
+        outcome: end.outcome,
+        code: end.code.filter(|_| answered),
+        message: end.message.as_deref().map(str::to_owned),
+        data: end.data.filter(|_| answered).map(str::to_owned),
+        activated: true,
+    }
 }
 
 /// A call that ended before, and that a reply may be for.

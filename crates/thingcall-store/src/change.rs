@@ -1,6 +1,6 @@
 //! What may be changed in a store, for who listens, and as it is written down.
 
-use thingcall_core::{DeviceKey, ProductKey};
+use thingcall_core::{DeviceKey, ProductKey, ReaderName};
 
 /// What was changed, whichever process changed it. Memory has it already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub(crate) enum Subject {
     /// Of this device it was heard that it came, went or is reached another way; `None`: of many.
     Heard(Option<DeviceKey>),
     Key(String),
+    /// Groups or subscriptions.
+    Subscribed,
+    /// What a reader of messages wants.
+    Reader(ReaderName),
 }
 
 /// A row of `changes`.
@@ -55,6 +59,8 @@ impl Subject {
             Self::Heard(Some(key)) => ("heard", key.product.as_str(), Some(key.name.as_str())),
             Self::Heard(None) => ("heard", "", None),
             Self::Key(id) => ("key", id, None),
+            Self::Subscribed => ("subscribed", "", None),
+            Self::Reader(name) => ("reader", &name.0, None),
         }
     }
 }

@@ -27,8 +27,13 @@ const CHANGES_AT_ONCE: i64 = 500;
 const LISTENING_LOOK: Duration = Duration::from_secs(1);
 
 /// Ends a transaction that changed this.
-pub(crate) async fn commit(mut tx: Box<dyn Tx + '_>, subject: Subject) -> Result<(), Failure> {
-    tx.record_changes(&[subject]).await?;
+pub(crate) async fn commit(tx: Box<dyn Tx + '_>, subject: Subject) -> Result<(), Failure> {
+    commit_all(tx, &[subject]).await
+}
+
+/// Ends a transaction that changed these.
+pub(crate) async fn commit_all(mut tx: Box<dyn Tx + '_>, subjects: &[Subject]) -> Result<(), Failure> {
+    tx.record_changes(subjects).await?;
     tx.commit().await
 }
 
@@ -121,6 +126,14 @@ async fn take_over(shared: &Shared, side: &mut WriteSide, subject: Subject) -> R
             shared.memory.put_key(&id, side.conn.key(&id).await?);
             shared.announce(Change::Key(id));
         }
+        Subject::Subscribed => shared.groups.replace(shared.reads.subscribed().await?),
+        Subject::Reader(name) => {
+            let row = shared.reads.reader(&name).await?;
+            if row.is_none() {
+                shared.log.forget(&name);
+            }
+            shared.log.wants(&name, row.map(|row| row.wishes.now().cloned().unwrap_or_default()));
+        }
     }
     Ok(())
 }
@@ -136,6 +149,7 @@ async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     side.last_change = last_change;
     side.waiting.replace(waiting);
     shared.devices.all_changed();
+    load_readers(shared).await?;
     for product in fresh.products() {
         shared.announce(Change::Product(product.key.clone()));
         shared.memory.put_product(Arc::unwrap_or_clone(product));
@@ -145,6 +159,14 @@ async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
         shared.memory.put_key(&key.id, Some((*key).clone()));
     }
     shared.announce(Change::Missed);
+    Ok(())
+}
+
+/// Groups, subscriptions, and what readers of messages want, as the database has it.
+pub(crate) async fn load_readers(shared: &Shared) -> Result<(), Failure> {
+    shared.groups.replace(shared.reads.subscribed().await?);
+    let readers = shared.reads.readers().await?.into_iter();
+    shared.log.want(readers.map(|row| (row.name, row.wishes.now().cloned().unwrap_or_default())).collect());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Secret, Section};
 
+use crate::messages_config::MessagesConfig;
 use crate::store_url::{StoreUrl, password_in};
 
 /// The store's settings.
@@ -48,6 +49,9 @@ pub struct Config {
     /// How long the write-ahead log may grow while another process reads the store without an end, before new
     /// asynchronous calls are refused.
     pub log_bytes_max: NonZeroU64,
+    /// The log of messages, which has a section of its own.
+    #[serde(skip)]
+    pub messages: MessagesConfig,
     /// How often changes made by other processes are looked for.
     #[serde(with = "humantime_serde")]
     pub change_poll: Duration,
@@ -72,6 +76,7 @@ impl Default for Config {
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },
             write_queue_records_max: const { NonZeroUsize::new(10_000).unwrap() },
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
+            messages: MessagesConfig::default(),
             change_poll: Duration::from_millis(250),
         }
     }

@@ -166,8 +166,8 @@ pub async fn copy(
         }
         Err(error) => return Err(error),
     };
-    let publishing = copy.source.publishing().await.map_err(|why| failed(&*copy.source, why))?;
-    copy.target.finish(publishing).await.map_err(|why| failed(&*copy.target, why))?;
+    let message_log = copy.source.message_log().await.map_err(|why| failed(&*copy.source, why))?;
+    copy.target.finish(message_log).await.map_err(|why| failed(&*copy.target, why))?;
     Ok(Copied { tables, resumed, texts_changed: copy.texts_changed })
 }
 

@@ -20,6 +20,7 @@ use crate::change::{ChangeRow, Subject};
 use crate::failure::Failure;
 use crate::live::Heard;
 use crate::memory::DeviceEntry;
+use crate::message_tables::{MessageReads, MessageWrites};
 use crate::told::Told;
 use crate::waits::{ReadConnections, Wait};
 
@@ -28,7 +29,7 @@ pub(crate) type Slots<'a> = Option<&'a [u8]>;
 
 /// A database that is open, for who only reads: never behind whoever writes.
 #[async_trait]
-pub(crate) trait Database: fmt::Debug + Send + Sync {
+pub(crate) trait Database: MessageReads + fmt::Debug + Send + Sync {
     /// Whether other servers write it, too. What this process remembers of its own writes is then not all there is.
     fn is_shared(&self) -> bool;
 
@@ -61,8 +62,8 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// The calls of a slot that have not ended, that no plugin answers and that stand at these places, oldest first.
     async fn open_in_slot(&self, slot: u8, places: RangeInclusive<i64>, max: usize) -> Result<Vec<OpenCall>, Failure>;
 
-    /// The oldest results that are due, in the order in which their calls ended.
-    async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure>;
+    /// The oldest results that an earlier release left to be published, in the order in which their calls ended.
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure>;
 
     /// Tells of changes, whoever makes them, for as long as this is awaited. Where the database tells nothing, it is awaited
     /// without an end all the same.
@@ -127,12 +128,6 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
     /// The calls to a device that have not ended and that no plugin answers, oldest first.
     async fn open_calls(&mut self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, Failure>;
 
-    /// Whether results of calls that end are due.
-    async fn is_publishing(&mut self) -> Result<bool, Failure>;
-
-    /// How many results are due.
-    async fn count_due(&mut self, slots: Slots<'_>) -> Result<u64, Failure>;
-
     /// Writes as much as a call with long parameters takes, and takes it back.
     async fn try_out(&mut self) -> Result<(), Failure>;
 
@@ -151,7 +146,7 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 /// A transaction; dropped, it is rolled back. After a method said that something cannot be, or failed, it is good for
 /// nothing else.
 #[async_trait]
-pub(crate) trait Tx: Send {
+pub(crate) trait Tx: MessageWrites + Send {
     /// Which of these leases are over: somebody else ends the calls of their slots. The others stay ours until the
     /// transaction ends.
     async fn fence(&mut self, leases: &[Lease]) -> Result<Vec<Lease>, Failure>;
@@ -175,8 +170,8 @@ pub(crate) trait Tx: Send {
     /// Keeps the first readable reply that came too late beside how the call ended.
     async fn attach(&mut self, seq: i64, body: &ReplyBody) -> Result<(), Failure>;
 
-    /// Ends the open calls of devices that are gone.
-    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<(), Failure>;
+    /// Ends the open calls of devices that are gone, and tells which.
+    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<Vec<EndedCall>, Failure>;
 
     /// Notes who brings the calls at these places on.
     async fn take_over(&mut self, places: &[i64], by: &str, at: UnixMillis) -> Result<(), Failure>;
@@ -185,14 +180,8 @@ pub(crate) trait Tx: Send {
     /// how many were dropped and where to begin next.
     async fn prune(&mut self, after: i64, count: u64) -> Result<(u64, i64), Failure>;
 
-    /// Results of calls that end are due from now on, or not.
-    async fn set_publishing(&mut self, wanted: bool) -> Result<(), Failure>;
-
     /// These results are due no more.
     async fn published(&mut self, places: &[i64]) -> Result<(), Failure>;
-
-    /// So many of the oldest results are due no more; how many there were.
-    async fn give_up_oldest(&mut self, slots: Slots<'_>, count: u64) -> Result<u64, Failure>;
 
     /// What was heard of devices. A time that is not over yet is no reason to keep an earlier one.
     async fn write_presence(&mut self, devices: &[(DeviceKey, Heard)], now: UnixMillis) -> Result<(), Failure>;

@@ -299,7 +299,9 @@ impl Devices {
                 | Subject::Device(_)
                 | Subject::Disabled(_)
                 | Subject::Removed(_)
-                | Subject::Key(_) => {}
+                | Subject::Key(_)
+                | Subject::Subscribed
+                | Subject::Reader(_) => {}
             }
         }
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    DeviceKey, DeviceName, DeviceRef, InvalidId, LookUp, LookUpFailed, ProductKey, TransportName, UnixMillis,
+    Device, DeviceKey, DeviceName, DeviceRef, InvalidId, LifeCycle, LookUp, LookUpFailed, MessageKind, ProductKey,
+    TransportName, UnixMillis,
 };
 use thingcall_tsl::{
     DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
@@ -22,6 +23,7 @@ use crate::memory::DeviceEntry;
 use crate::random::{self, NoRandomness};
 use crate::shared::WriteSide;
 use crate::sizes::wide;
+use crate::tells::Own;
 use crate::{Store, changes};
 
 impl Registry for Store {
@@ -139,16 +141,35 @@ impl Store {
         device: &DeviceKey,
         change: DeviceChange,
     ) -> Result<(), Stop<DirectoryError>> {
+        let told = match change {
+            DeviceChange::Enabled(enabled) => self.of_enabling(device, enabled).await?,
+            DeviceChange::Transport(_) => None,
+        };
         let mut tx = side.conn.begin().await?;
         if !tx.change_device(device, change).await? {
             return Err(Stop::Refused(no_device(device)));
         }
+        let newest = self.shared().append_own(&mut *tx, told.as_slice()).await?;
         let subject = match change {
             DeviceChange::Enabled(false) => Subject::Disabled(device.clone()),
             DeviceChange::Enabled(true) | DeviceChange::Transport(_) => Subject::Device(device.clone()),
         };
         changes::commit(tx, subject).await?;
+        self.shared().appended_own(told.as_slice(), newest);
         changes::follow(self.shared(), side).await
+    }
+
+    /// That a device may connect from now on, or not, if anybody wants to know.
+    async fn of_enabling(&self, device: &DeviceKey, enabled: bool) -> Result<Option<Own>, Failure> {
+        if self.shared().tells(&device.product, MessageKind::LifeCycle).is_none() {
+            return Ok(None);
+        }
+        let did = if enabled { LifeCycle::Enable } else { LifeCycle::Disable };
+        let entry = self.shared().reads.device(device).await?;
+        Ok(entry.and_then(|entry| {
+            let device = Device { enabled, ..(*entry.device).clone() };
+            self.shared().of_life_cycle(&device, did, UnixMillis::now())
+        }))
     }
 
     async fn insert_product(&self, side: &mut WriteSide, new: ProductRow<'_>) -> Result<(), Stop<DirectoryError>> {
@@ -194,9 +215,14 @@ impl Store {
     async fn delete_device(&self, side: &mut WriteSide, device: &DeviceKey) -> Result<(), Stop<DirectoryError>> {
         let mut tx = side.conn.begin().await?;
         let gone = tx.delete_device(device).await?.ok_or_else(|| Stop::Refused(no_device(device)))?;
-        tx.end_all(&[gone], UnixMillis::now()).await?;
+        let now = UnixMillis::now();
+        let ended = tx.end_all(std::slice::from_ref(&gone), now).await?;
+        let mut told = self.shared().of_ended(ended).await?;
+        told.extend(self.shared().of_life_cycle(&gone, LifeCycle::Delete, now));
+        let newest = self.shared().append_own(&mut *tx, &told).await?;
         let committed = changes::commit(tx, Subject::Removed(device.clone())).await;
         committed.inspect_err(|_| side.devices.lost())?;
+        self.shared().appended_own(&told, newest);
         side.devices.removed();
         changes::follow(self.shared(), side).await
     }
@@ -225,12 +251,25 @@ impl Store {
             Registered::NoProduct(key) => return Err(Stop::Refused(DirectoryError::NoProduct(key))),
         }
         if !new.is_empty() {
+            let told: Vec<_> = new.iter().filter_map(|row| self.of_registration(row)).collect();
+            let newest = self.shared().append_own(&mut *tx, &told).await?;
             let committed = changes::commit(tx, Subject::Added).await;
             committed.inspect_err(|_| side.devices.lost())?;
+            self.shared().appended_own(&told, newest);
             side.devices.registered(wide(new.len()));
             changes::follow(self.shared(), side).await?;
         }
         Ok(new.into_iter().map(DeviceRow::into_record).collect())
+    }
+}
+
+impl Store {
+    /// That a device was registered, if anybody wants to know.
+    fn of_registration(&self, row: &DeviceRow) -> Option<Own> {
+        self.shared().tells(&row.key.product, MessageKind::LifeCycle)?;
+        let DeviceRow { key, iot_id, transport, created_at, .. } = row;
+        let device = Device { key: key.clone(), iot_id: iot_id.clone(), enabled: true, transport: *transport };
+        self.shared().of_life_cycle(&device, LifeCycle::Create, *created_at)
     }
 }
 

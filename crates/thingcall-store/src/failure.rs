@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use thingcall_core::JournalError;
+use thingcall_core::{JournalError, SubscriptionError};
 use thingcall_tsl::DirectoryError;
 
 use crate::trouble::Trouble;
@@ -75,6 +75,12 @@ pub(crate) trait SaysTrouble {
 impl SaysTrouble for JournalError {
     fn says(trouble: Trouble, written: Written) -> Self {
         Self::Unwritable { why: trouble.to_string(), in_doubt: written != Written::No }
+    }
+}
+
+impl SaysTrouble for SubscriptionError {
+    fn says(trouble: Trouble, written: Written) -> Self {
+        Self::Unwritable(in_words(trouble, written))
     }
 }
 

@@ -3,29 +3,25 @@
 use thingcall_core::{DeviceKey, UnixMillis};
 
 use crate::change::Subject;
-use crate::database::WriteConnection;
-use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::live::Heard;
+use crate::shared::{Shared, WriteSide};
+use crate::tells::Turn;
 
 /// So many devices are told to other instances by name.
 const NEWS_MAX: usize = 500;
 
-/// Writes it in one transaction. What cannot be written is written the next time.
-///
-/// `none_online`: no device was connected before what was heard.
-pub(crate) async fn flush(
-    devices: &Devices,
-    conn: &mut dyn WriteConnection,
-    none_online: &mut bool,
-) -> Result<(), Failure> {
-    let heard = devices.take_heard();
-    if heard.is_empty() && !*none_online {
+/// Writes it in one transaction, with what is told of it. What cannot be written is written the next time.
+pub(crate) async fn flush(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
+    let devices = &shared.devices;
+    let (heard, turns) = (devices.take_heard(), shared.turns.all());
+    if heard.is_empty() && turns.is_empty() && !side.none_online {
         return Ok(());
     }
     let news = if devices.are_shared() { news(&heard) } else { Vec::new() };
-    write(conn, &heard, &news, *none_online).await?;
-    *none_online = false;
+    write(shared, side, (&heard, &turns), &news).await?;
+    side.none_online = false;
+    shared.turns.wrote(turns.len());
     devices.wrote(&news);
     Ok(())
 }
@@ -40,18 +36,30 @@ fn news(heard: &[(DeviceKey, Heard)]) -> Vec<Subject> {
 }
 
 async fn write(
-    conn: &mut dyn WriteConnection,
-    heard: &[(DeviceKey, Heard)],
+    shared: &Shared,
+    side: &mut WriteSide,
+    (heard, turns): (&[(DeviceKey, Heard)], &[Turn]),
     news: &[Subject],
-    none_online: bool,
 ) -> Result<(), Failure> {
-    let mut tx = conn.begin().await?;
-    if none_online {
+    let now = UnixMillis::now();
+    let mut tx = side.conn.begin().await?;
+    let mut told = Vec::new();
+    if side.none_online {
+        if shared.log.words().is_some() {
+            told.extend(shared.of_gone(&tx.online_devices().await?, now));
+        }
         tx.none_online().await?;
     }
-    tx.write_presence(heard, UnixMillis::now()).await?;
+    if !turns.is_empty() {
+        let devices: Vec<_> = turns.iter().map(|turn| turn.device.clone()).collect();
+        told.extend(shared.of_turns(turns, &tx.devices(&devices).await?));
+    }
+    tx.write_presence(heard, now).await?;
+    let newest = shared.append_own(&mut *tx, &told).await?;
     if !news.is_empty() {
         tx.record_changes(news).await?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    shared.appended_own(&told, newest);
+    Ok(())
 }

@@ -30,6 +30,16 @@ impl Held {
         self.lock().as_ref().is_none_or(|held| held.iter().any(|lease| lease.slot == id.slot()))
     }
 
+    /// One of them: the one that was taken first of those that are left.
+    pub(crate) fn first(&self) -> Option<Lease> {
+        self.lock().as_ref()?.first().copied()
+    }
+
+    /// Whether this one is ours, or none is needed.
+    pub(crate) fn is_held(&self, lease: Lease) -> bool {
+        self.lock().as_ref().is_none_or(|held| held.contains(&lease))
+    }
+
     /// The leases that are needed to write about these calls.
     pub(crate) fn needed(&self, calls: impl Iterator<Item = CallId>) -> Vec<Lease> {
         let held = self.lock();

@@ -4,7 +4,8 @@
 //! `failure` and `health` (what happens when it cannot be written), `memory` and `devices` (what calls look up), `directory` and
 //! `keys` (changes by people), `changes` and `told` (how every process on the store sees them), `presence`, then `journal` (what callers
 //! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
-//! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours). Below all of these is
+//! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours); beside them the log of
+//! messages, of which `README.md` says where to begin. Below all of these is
 //! `database`, the seam to `sqlite` and `postgres`, where the SQL is; `columns` and `rows` say what comes out of it.
 //!
 //! **Invariants:** products and keys are all in memory, and of devices those that are called: a call waits for the database
@@ -20,12 +21,14 @@ mod found;
 mod health;
 mod held;
 mod look;
+mod messages_config;
 mod open;
 mod owner;
 mod place;
 mod shared;
 mod store;
 mod store_url;
+mod tells;
 mod trouble;
 
 mod count;
@@ -42,13 +45,22 @@ mod change;
 mod changes;
 mod directory;
 mod dismissed;
+mod groups;
 mod keys;
 mod leases;
 mod presence;
 mod random;
+mod subscriptions;
 
 mod calls;
+mod in_hands;
 mod journal;
+mod log_batch;
+mod log_keeper;
+mod log_queue;
+mod log_state;
+mod message_ids;
+mod message_log;
 mod outbox;
 mod replies;
 mod results;
@@ -56,9 +68,12 @@ mod writer;
 
 mod columns;
 mod database;
+mod message_rows;
+mod message_tables;
 mod postgres;
 mod rows;
 mod sqlite;
+mod wishes;
 
 pub use change::Change;
 pub use claim::{Before, Known, is_served};
@@ -68,6 +83,7 @@ pub use dismissed::Dismissed;
 pub use found::Look;
 pub use keys::{KeyError, NewKey};
 pub use look::look;
+pub use messages_config::MessagesConfig;
 pub use open::OpenError;
 pub use owner::as_its_folder;
 pub use postgres::{PostgresError, PostgresLeases, PostgresNonces, PostgresQuota};

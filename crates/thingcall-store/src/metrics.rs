@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use enum_map::{Enum, EnumMap};
 use prometheus::{IntCounter, IntGauge, Registry};
 use strum::IntoStaticStr;
+use thingcall_core::MessageKind;
 use thingcall_metrics::Maker;
 
+use crate::log_state::ReaderKind;
 use crate::shared::Shared;
 use crate::sizes::wide;
 use crate::trouble::Trouble;
@@ -63,6 +65,36 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s, _| s.reads.read_connections().in_use,
         |s| s.reads.read_connections().max,
     ),
+    (
+        "messages",
+        "Messages for applications; the oldest are dropped at the limit",
+        |s, _| size(&s.log.counts.messages),
+        |s| s.config.messages.messages_max.get(),
+    ),
+    (
+        "message_bytes",
+        "Bytes of messages for applications; the oldest are dropped at the limit",
+        |s, _| size(&s.log.counts.bytes),
+        |s| s.config.messages.bytes_max.get(),
+    ),
+    (
+        "append_queue_messages",
+        "Messages for applications that wait to be written; more are refused at the limit",
+        |s, _| wide(s.log.queue.messages()),
+        |s| wide(s.config.messages.append_queue_messages_max.get()),
+    ),
+    (
+        "message_readers",
+        "Readers of messages beside consumer groups",
+        |s, _| size(&s.log.counts.readers),
+        |s| wide(s.config.messages.readers_max.get()),
+    ),
+    (
+        "consumer_groups",
+        "Consumer groups, with the default one",
+        |s, _| wide(s.groups.read().groups.len()),
+        |s| wide(s.config.messages.subscriptions.groups_max.get()),
+    ),
 ];
 
 /// The series of one store.
@@ -77,6 +109,10 @@ pub(crate) struct Metrics {
     ran_out: EnumMap<Wait, IntCounter>,
     listener_up: IntGauge,
     listener_connections: IntCounter,
+    messages_written: EnumMap<MessageKind, IntCounter>,
+    messages_lost: EnumMap<ReaderKind, IntCounter>,
+    appends_refused: IntCounter,
+    turns_lost: IntCounter,
 }
 
 /// What became of a device's look-up.
@@ -135,6 +171,24 @@ impl Metrics {
                 "store_listener_connections_total",
                 "How often the connection was made on which PostgreSQL tells of changes",
             )?,
+            messages_written: make.counters(
+                "store_messages_written_total",
+                "Messages for applications that this server wrote, by kind",
+                ["kind"],
+            )?,
+            messages_lost: make.counters(
+                "store_messages_lost_total",
+                "Messages that this server dropped before a reader had read them, by what kind of reader that is",
+                ["reader"],
+            )?,
+            turns_lost: make.counter(
+                "store_status_lost_total",
+                "Devices that came or went without a message of it, since too many waited to be written",
+            )?,
+            appends_refused: make.counter(
+                "store_appends_refused_total",
+                "Appends of messages that were refused, since too many waited to be written",
+            )?,
         })
     }
 
@@ -147,6 +201,15 @@ impl Metrics {
         up_to(&self.notes_lost, notes_lost.load(Ordering::Relaxed));
         let counts = &shared.devices.counts;
         up_to(&self.signs_lost, size(&counts.signs_lost));
+        let told = &shared.log.counts;
+        up_to(&self.appends_refused, size(&told.refused));
+        up_to(&self.turns_lost, size(&told.turns_lost));
+        for (kind, counter) in &self.messages_written {
+            up_to(counter, size(&told.appended[kind]));
+        }
+        for (reader, counter) in &self.messages_lost {
+            up_to(counter, size(&told.lost[reader]));
+        }
         for (result, counter) in &self.look_ups {
             let count = match result {
                 LookedUp::Hit => &counts.hits,

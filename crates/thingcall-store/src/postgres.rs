@@ -15,6 +15,9 @@ mod leases;
 mod listen;
 mod lists;
 mod look;
+mod message_reads;
+mod message_seam;
+mod messages;
 mod nonces;
 mod open;
 mod presence;
@@ -24,6 +27,7 @@ mod results;
 mod room;
 mod schema;
 mod session;
+mod subscriptions;
 mod trouble;
 mod tx;
 

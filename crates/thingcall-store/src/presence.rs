@@ -1,12 +1,16 @@
 //! Devices that come and go: memory knows at once, the database within a second. A process other than the server knows
 //! what the database said when it looked the device up.
 
+use std::sync::atomic::Ordering;
+
 use thingcall_core::{
-    Credentials, DeviceCredential, DeviceKey, DeviceRef, Login, LookUp, PresenceSink, TransportName, UnixMillis,
+    Credentials, DeviceCredential, DeviceKey, DeviceRef, Login, LookUp, MessageKind, PresenceSink, TransportName,
+    UnixMillis,
 };
 
 use crate::Store;
 use crate::live::Heard;
+use crate::tells::Turn;
 
 impl Credentials for Store {
     fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential> {
@@ -20,11 +24,13 @@ impl Credentials for Store {
 impl PresenceSink for Store {
     fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis) {
         let address = address.map(str::to_owned);
+        self.turns(device, true, at, address.clone());
         let heard = Heard { online: Some(true), came_from: Some(transport), address, ..Heard::sign(at) };
         self.shared().devices.hear(device, heard);
     }
 
     fn offline(&self, device: &DeviceKey, at: UnixMillis) {
+        self.turns(device, false, at, None);
         self.shared().devices.hear(device, Heard { online: Some(false), ..Heard::sign(at) });
     }
 
@@ -38,5 +44,20 @@ impl PresenceSink for Store {
         // A broker that passes on no client id says nothing of the topic.
         let heard = Heard { came_from: Some(transport), sync_topic, address, ..Heard::sign(at) };
         self.shared().devices.hear(device, heard);
+    }
+}
+
+impl Store {
+    /// Notes that a device came or went, if anybody wants to know; whether it did is seen where it is written.
+    fn turns(&self, device: &DeviceKey, online: bool, at: UnixMillis, address: Option<String>) {
+        let shared = self.shared();
+        if shared.tells(&device.product, MessageKind::Status).is_none() {
+            return;
+        }
+        let last_at = shared.devices.last_heard(device);
+        let turn = Turn { device: device.clone(), online, at, address, last_at };
+        if !shared.turns.push(turn, shared.config.messages.append_queue_messages_max.get()) {
+            shared.log.counts.turns_lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Names and secrets that are made up: from the operating system's generator, since some of them are secrets.
 
+use thingcall_core::GroupId;
+
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -26,6 +28,11 @@ pub(crate) fn device_secret() -> Result<String, NoRandomness> {
 /// 32 letters and digits.
 pub(crate) fn iot_id() -> Result<String, NoRandomness> {
     text(MIXED, 32)
+}
+
+/// 26 letters and digits.
+pub(crate) fn group_id() -> Result<String, NoRandomness> {
+    text(MIXED, GroupId::CHARS)
 }
 
 /// `LTAI` and 20 letters and digits.

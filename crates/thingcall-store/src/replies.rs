@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use thingcall_core::{CallId, Completion, Reply, UnixMillis};
+use thingcall_core::{CallId, Completion, EndedCall, Reply, UnixMillis};
 
 use crate::calls::{CallKey, Called, Candidate, End, Noted, Progress};
 use crate::database::Tx;
@@ -15,6 +15,8 @@ use crate::failure::Failure;
 pub(crate) struct Verdicts {
     pub(crate) completions: Vec<Completion>,
     pub(crate) ended: Vec<CallKey>,
+    /// Of those that somebody wants to be told of: how they ended.
+    pub(crate) told: Vec<EndedCall>,
 }
 
 /// The ends that replies make, if their calls are open: of each call, that of its first reply.
@@ -49,11 +51,14 @@ impl<'a> Ends<'a> {
         tx: &mut dyn Tx,
         replies: &[&Reply],
         doubted: &HashMap<CallKey, UnixMillis>,
+        is_told: impl Fn(&CallKey) -> bool,
     ) -> Result<Verdicts, Failure> {
         let ends: Vec<(&CallKey, &Progress<'_>)> = self.0.iter().collect();
         let mut open = tx.end(&ends).await?;
         let mut ended: Vec<_> = open.keys().cloned().collect();
         let mut doubted = doubted.clone();
+        let told = open.iter().filter(|(key, _)| is_told(key));
+        let told = told.filter_map(|(key, called)| Some(called.ended(key, self.0.get(key)?.end.as_ref()?))).collect();
         // The first reply to each of them is taken, and the others are for calls that ended before, or for none.
         let others = replies.iter().map(|reply| (*reply, key_of(reply).and_then(|key| open.remove(&key))));
         let others: Vec<_> = others.collect();
@@ -73,7 +78,7 @@ impl<'a> Ends<'a> {
                 (None, None) => judge(tx, reply, &before).await?,
             });
         }
-        Ok(Verdicts { completions, ended })
+        Ok(Verdicts { completions, ended, told })
     }
 }
 
@@ -94,7 +99,7 @@ fn ended_by<'b>(
     ours.then_some((key, &candidate.called))
 }
 
-fn matched(reply: &Reply, Called { service, transport }: &Called) -> Completion {
+fn matched(reply: &Reply, Called { service, transport, .. }: &Called) -> Completion {
     let transport = transport.unwrap_or(reply.transport);
     Completion::Matched { outcome: reply.outcome(), service: service.clone(), transport }
 }

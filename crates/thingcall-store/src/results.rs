@@ -1,80 +1,40 @@
-//! The outbox of results.
-//!
-//! **Invariant:** a record becomes due in the transaction that ends its call, and stays so until it was published or
-//! given up.
+//! Results that an earlier release left to be published: it noted them beside the records of their calls.
 
-use async_trait::async_trait;
-use thingcall_core::{Backlog, EndedCall, JournalError, ResultsOutbox};
-use tracing::warn;
+use thingcall_core::{EndedCall, JournalError};
 
 use crate::Store;
-use crate::database::Slots;
 use crate::failure::{Failure, Stop};
-use crate::shared::WriteSide;
-use crate::sizes::wide;
+use crate::shared::{Shared, WriteSide};
 
-#[async_trait]
-impl ResultsOutbox for Store {
-    async fn publishing(&self, wanted: bool) -> Result<(), JournalError> {
-        let mut side = self.shared().write.lock().await;
-        let set = set_wanted(&mut side, wanted).await;
-        self.shared().ended(&mut side, set.map_err(Stop::Failed))
-    }
+/// How many are moved at once.
+const MOVED_AT_ONCE: usize = 500;
 
-    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, JournalError> {
-        let slots = self.shared().held.slots();
-        let due = self.shared().reads.due(slots.as_deref(), max).await;
-        due.map_err(|problem| JournalError::Store(problem.to_string()))
-    }
-
-    async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
-        let mut side = self.shared().write.lock().await;
-        let noted = note_published(&mut side, places).await;
-        self.shared().ended(&mut side, noted.map_err(Stop::Failed))
-    }
-
-    fn due_max(&self) -> usize {
-        self.shared().config.results_due_max.get()
-    }
-
-    async fn trim(&self) -> Result<Backlog, JournalError> {
-        let max = wide(self.shared().config.results_due_max.get());
-        let mut side = self.shared().write.lock().await;
-        let slots = self.shared().held.slots();
-        let trimmed = give_up_oldest(&mut side, slots.as_deref(), max).await;
-        self.shared().ended(&mut side, trimmed.map_err(Stop::Failed))
-    }
-
-    async fn changed(&self) {
-        self.shared().results.notified().await;
+impl Store {
+    /// Puts results that an earlier release left into the log of messages, for those who want results now.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn move_due_results(&self) -> Result<(), JournalError> {
+        loop {
+            let due = self.shared().reads.due(MOVED_AT_ONCE).await;
+            let due = due.map_err(|problem| JournalError::Store(problem.to_string()))?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let mut side = self.shared().write.lock().await;
+            let moved = move_results(self.shared(), &mut side, due).await;
+            self.shared().ended(&mut side, moved.map_err(Stop::Failed))?;
+        }
     }
 }
 
-/// Written only where it differs: a server whose results nobody wants starts on a full disk, too.
-async fn set_wanted(side: &mut WriteSide, wanted: bool) -> Result<(), Failure> {
-    if side.conn.is_publishing().await? == wanted {
-        return Ok(());
-    }
+async fn move_results(shared: &Shared, side: &mut WriteSide, due: Vec<EndedCall>) -> Result<(), Failure> {
+    let places: Vec<_> = due.iter().map(|ended| ended.place).collect();
+    let told = shared.of_ended(due).await?;
     let mut tx = side.conn.begin().await?;
-    tx.set_publishing(wanted).await?;
-    tx.commit().await
-}
-
-async fn note_published(side: &mut WriteSide, places: &[i64]) -> Result<(), Failure> {
-    let mut tx = side.conn.begin().await?;
-    tx.published(places).await?;
-    tx.commit().await
-}
-
-async fn give_up_oldest(side: &mut WriteSide, slots: Slots<'_>, max: u64) -> Result<Backlog, Failure> {
-    let due = side.conn.count_due(slots).await?;
-    let excess = due.saturating_sub(max);
-    let mut given_up = 0;
-    if excess > 0 {
-        let mut tx = side.conn.begin().await?;
-        given_up = tx.give_up_oldest(slots, excess).await?;
-        tx.commit().await?;
-        warn!(given_up, results_due_max = max, "results wait for too long to be published; the oldest are given up");
-    }
-    Ok(Backlog { due: due.saturating_sub(given_up), given_up })
+    tx.published(&places).await?;
+    let newest = shared.append_own(&mut *tx, &told).await?;
+    tx.commit().await?;
+    shared.appended_own(&told, newest);
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    AccessKey, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos, Record,
-    ResultShape, Secret, TakenOver, TransportName, UnixMillis,
+    AccessKey, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos, ReaderName,
+    Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
@@ -129,11 +129,6 @@ fn taken_over(row: &impl Columns) -> Result<Option<TakenOver>, sqlx::Error> {
     Ok(by.zip(at).map(|(by, at)| TakenOver { by: by.to_owned(), at }))
 }
 
-/// What a record says of its call.
-pub(crate) fn called(row: &impl Columns) -> Result<Called, sqlx::Error> {
-    Ok(Called { service: columns::service(row)?, transport: columns::transport(row)? })
-}
-
 /// A call that a reply may be for.
 pub(crate) fn candidate(row: &impl Columns) -> Result<Candidate, sqlx::Error> {
     Ok(Candidate {
@@ -150,6 +145,13 @@ pub(crate) fn candidate(row: &impl Columns) -> Result<Candidate, sqlx::Error> {
 pub(crate) fn open_call(row: &impl Columns) -> Result<OpenCall, sqlx::Error> {
     let raw = row.maybe_bytes("raw")?.map(|bytes| bytes.to_vec().into());
     Ok(OpenCall { place: row.number("seq")?, record: record(row)?, raw })
+}
+
+/// What the record of a call that was open says of it.
+pub(crate) fn called(row: &impl Columns) -> Result<Called, sqlx::Error> {
+    let iot_id = IotId::try_from(row.text("iot_id")?).map_err(decode)?;
+    let (service, transport) = (columns::service(row)?, columns::transport(row)?);
+    Ok(Called { place: row.number("seq")?, iot_id, service, transport })
 }
 
 /// The result of a call that ended.
@@ -169,6 +171,7 @@ pub(crate) fn ended_call(row: &impl Columns) -> Result<EndedCall, sqlx::Error> {
         code: row.maybe_number("code")?.filter(|_| answered),
         message: row.maybe_text("message")?.map(str::to_owned),
         data: row.maybe_text("data")?.filter(|_| answered).map(str::to_owned),
+        activated: true,
     })
 }
 
@@ -197,6 +200,8 @@ pub(crate) fn change(row: &impl Columns) -> Result<ChangeRow, sqlx::Error> {
         ("heard", _, None) => Some(Subject::Heard(None)),
         ("heard", product, Some(name)) => Some(Subject::Heard(Some(device_key(product, name)?))),
         ("removed", product, Some(name)) => Some(Subject::Removed(device_key(product, name)?)),
+        ("subscribed", _, None) => Some(Subject::Subscribed),
+        ("reader", name, None) => Some(Subject::Reader(ReaderName(name.to_owned()))),
         ("key", id, None) => Some(Subject::Key(id.to_owned())),
         _ => None,
     };

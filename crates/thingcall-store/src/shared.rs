@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
 use thingcall_core::{UnixMillis, UnwrittenReply};
-use tokio::sync::{Mutex, Notify, broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 use tracing::warn;
 
 use crate::Config;
@@ -18,12 +18,15 @@ use crate::database::{Database, WriteConnection};
 use crate::devices::Devices;
 use crate::dismissed::Dismissals;
 use crate::failure::{Failure, SaysTrouble, Stop, Written};
+use crate::groups::Groups;
 use crate::health::Health;
 use crate::held::Held;
+use crate::log_state::LogState;
 use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
 use crate::sizes::Sizes;
+use crate::tells::Turns;
 use crate::told::Told;
 use crate::trouble::Trouble;
 
@@ -38,14 +41,16 @@ pub(crate) struct Shared {
     pub(crate) devices: Arc<Devices>,
     pub(crate) reads: Arc<dyn Database>,
     pub(crate) held: Held,
+    pub(crate) log: LogState,
+    pub(crate) groups: Groups,
+    /// Devices that came and went, to be told.
+    pub(crate) turns: Turns,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.
     pub(crate) notes_lost: AtomicU64,
     /// Replies in the write queue: nobody waits for them, so they are no crowd.
     pub(crate) replies_queued: AtomicUsize,
-    /// Told when a result may have become due.
-    pub(crate) results: Notify,
     pub(crate) dismissed: Dismissals,
     pub(crate) changes: broadcast::Sender<Change>,
     /// By the database, that there are changes.

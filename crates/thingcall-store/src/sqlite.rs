@@ -6,11 +6,15 @@ mod directory;
 mod log;
 mod look;
 mod many;
+mod message_reads;
+mod message_seam;
+mod messages;
 mod open;
 mod presence;
 mod records;
 mod results;
 mod room;
+mod subscriptions;
 mod trouble;
 mod tx;
 
@@ -22,7 +26,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, ProductKey, Record};
 
-use crate::database::{Database, Slots, WriteConnection};
+use crate::database::{Database, WriteConnection};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 use crate::open::OpenError;
@@ -91,8 +95,7 @@ impl Database for Sqlite {
         records::open_in_slot(&self.reads, slot, &places, max).await.map_err(failure)
     }
 
-    /// All slots are this one server's.
-    async fn due(&self, _slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure> {
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure> {
         records::due(&self.reads, max).await.map_err(failure)
     }
 

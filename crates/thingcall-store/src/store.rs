@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
-use thingcall_core::{Conditions, Leases, Weight};
-use tokio::sync::{Mutex, Notify, broadcast, mpsc, oneshot, watch};
+use thingcall_core::{Conditions, Leases, MessageWords, Weight};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
@@ -15,9 +15,11 @@ use crate::claim::{self, Before, Claim, Known};
 use crate::count::DeviceCount;
 use crate::devices::Devices;
 use crate::dismissed::{Dismissals, Dismissed};
+use crate::groups::Groups;
 use crate::health::Health;
 use crate::held::Held;
 use crate::leases::Noted;
+use crate::log_state::LogState;
 use crate::metrics::Metrics;
 use crate::open::OpenError;
 use crate::outbox::WaitingCommands;
@@ -25,9 +27,10 @@ use crate::place::Place;
 use crate::postgres::{PostgresError, PostgresLeases};
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
+use crate::tells::Turns;
 use crate::told::Told;
 use crate::writer::{self, Write};
-use crate::{Config, changes, owner, postgres, sqlite};
+use crate::{Config, changes, log_keeper, owner, postgres, sqlite};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -82,9 +85,9 @@ impl Store {
             let last_change = conn.last_change().await?;
             let memory = changes::load(&mut *conn).await?;
             let counts = (conn.count_devices().await?, conn.count_records().await?);
-            Ok((last_change, memory, conn.waiting(None).await?, counts))
+            Ok((last_change, memory, conn.waiting(None).await?, counts, *reads.places().await?.end()))
         };
-        let (last_change, memory, calls, (devices, records)) =
+        let (last_change, memory, calls, (devices, records), newest) =
             read.await.map_err(|failure| OpenError::unread(&place, failure))?;
         let mut waiting =
             WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
@@ -101,7 +104,7 @@ impl Store {
             none_online: false,
         };
         let cached = Devices::new(reads.clone(), config.devices_cached_max.get(), config.answer_timeout);
-        Ok(Arc::new(Self::start(Shared {
+        let shared = Shared {
             config,
             health: Health::new(place.clone()),
             sizes: Sizes { devices: AtomicU64::new(devices), ..Sizes::default() },
@@ -111,14 +114,19 @@ impl Store {
             reads,
             write: Mutex::new(side),
             held: Held::default(),
+            log: LogState::new(newest),
+            groups: Groups::default(),
+            turns: Turns::default(),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
-            results: Notify::new(),
             dismissed: Dismissals::default(),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
             told: Told::default(),
             claim: StdMutex::new(None),
-        })))
+        };
+        let readers = changes::load_readers(&shared).await;
+        readers.map_err(|failure| OpenError::unread(&shared.place, failure))?;
+        Ok(Arc::new(Self::start(shared)))
     }
 
     /// As `open`, of a store that is there already: makes none.
@@ -144,8 +152,15 @@ impl Store {
         let (queue, writes) = mpsc::channel(shared.config.write_queue_records_max.get().saturating_mul(2));
         let poll = changes::look_for(shared.clone(), shared.config.change_poll, closing.subscribe());
         let write = writer::run(shared.clone(), writes, closing.subscribe());
-        let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll)]);
+        let keep = log_keeper::run(shared.clone(), closing.subscribe());
+        let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll), tokio::spawn(keep)]);
         Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
+    }
+
+    /// From now on what the store itself sees happen is told in these words, where somebody wants it: to be said before
+    /// [`Store::claim`], once.
+    pub fn tell_in(&self, words: Arc<dyn MessageWords>) {
+        self.shared.log.tell_in(words);
     }
 
     /// Makes this process the server of the data folder: no other one can be. Of a store that it does not share with others, no
@@ -167,6 +182,7 @@ impl Store {
         }
         self.flush().await;
         self.shared.devices.all_changed();
+        log_keeper::release(&self.shared).await;
         // A disk that is full already is told before the first call finds it out.
         let mut side = self.shared.write.lock().await;
         if let Err(problem) = side.conn.try_out().await {

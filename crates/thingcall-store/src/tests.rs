@@ -17,13 +17,38 @@ use tempfile::TempDir;
 use test_postgres::Postgres;
 use thingcall_core::testing::end_all;
 use thingcall_core::{
-    Args, CallId, CallMode, Completion, Conditions, Delivery, Device, DeviceKey, DeviceRef, Ending, Journal,
-    JournalEntry, JournalError, Outbox, Outcome, Qos, Record, Repairs, Reply, ReplyBody, RequestId, Sent,
-    TransportKind, UnixMillis,
+    Args, CallId, CallMode, Completion, Conditions, Delivery, Device, DeviceKey, DeviceRef, EndedCall, Ending, Journal,
+    JournalEntry, JournalError, Lease, LifeCycle, MessageWords, Outbox, Outcome, Qos, Record, Repairs, Reply,
+    ReplyBody, RequestId, Sent, StatusChange, TransportKind, UnixMillis, Words,
 };
 use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry, Way};
 
 use crate::{Config, Store, StoreUrl};
+
+/// What happened in few words.
+struct PlainWords;
+
+fn plain(body: String) -> Words {
+    Words { topic: "t".to_owned(), body: body.into() }
+}
+
+impl MessageWords for PlainWords {
+    fn result(&self, ended: &EndedCall) -> Words {
+        let EndedCall { id, outcome, code, data, activated, .. } = ended;
+        let data = data.as_deref().unwrap_or("-");
+        plain(format!("{} {outcome} {} {data} {activated}", id.as_u32(), code.unwrap_or_default()))
+    }
+
+    fn status(&self, change: &StatusChange) -> Words {
+        let StatusChange { device, online, at, last_at, address } = change;
+        plain(format!("{} {online} {} {} {address:?}", device.key.name, at.0, last_at.0))
+    }
+
+    fn life_cycle(&self, device: &Device, did: LifeCycle, _: UnixMillis) -> Words {
+        let did: &'static str = did.into();
+        plain(format!("{} {did} {}", device.key.name, device.enabled))
+    }
+}
 
 /// On which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +95,26 @@ impl Bench {
         self.store.close().await;
         let store = self.other().await;
         Self { store, ..self }
+    }
+
+    /// It is a server: it holds the folder's lock, or a lease.
+    async fn serves(&self, store: &Store, slot: u8) {
+        match self.on {
+            On::Sqlite => drop(store.claim(&Conditions::default()).await.unwrap()),
+            On::Postgres => {
+                let take = match slot {
+                    0 => {
+                        "UPDATE slots SET generation = generation + 1, holder = '{}', ends_at = clock_timestamp() + \
+                         INTERVAL '1 day' WHERE slot = 0 RETURNING generation::TEXT"
+                    }
+                    _ => {
+                        "UPDATE slots SET generation = generation + 1, holder = '{}', ends_at = clock_timestamp() + \
+                         INTERVAL '1 day' WHERE slot = 1 RETURNING generation::TEXT"
+                    }
+                };
+                store.shared().held.take(Lease { slot, generation: self.ask(take).await[0].parse().unwrap() });
+            }
+        }
     }
 
     /// A product `p` and these devices in it.

@@ -17,6 +17,7 @@ use crate::shared::{self, Shared, WriteSide};
 
 mod asked;
 mod batch;
+mod told;
 
 use batch::Batch;
 
@@ -55,6 +56,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
                 }
                 None => break,
             },
+            () = shared.log.queue.due() => {
+                let mut side = shared.write.lock().await;
+                Batch::begin(&mut side).write(&shared, &mut side).await;
+                shared.measure(&side);
+            }
             _ = tick.tick() => {
                 let mut side = shared.write.lock().await;
                 look_after(&shared, &mut side).await;
@@ -70,6 +76,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Write>, m
     }
     let mut side = shared.write.lock().await;
     look_after(&shared, &mut side).await;
+    Batch::begin(&mut side).write(&shared, &mut side).await;
+    shared.log.queue.close();
     // Replies hold on to whoever handed them over, and so to this store.
     let left = u64::try_from(std::mem::take(&mut side.unwritten).len()).unwrap_or(u64::MAX);
     if left > 0 {
@@ -161,7 +169,7 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
 
 async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
     // What was heard is kept, and this is tried again.
-    if let Err(problem) = flush::flush(&shared.devices, &mut *side.conn, &mut side.none_online).await {
+    if let Err(problem) = flush::flush(shared, side).await {
         shared.failed(side, &problem);
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub gate: thingcall_gate::Config,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
+    /// Messages for applications.
+    pub messages: thingcall_store::MessagesConfig,
     /// What instances that share a store share beside it, and where.
     pub shared: Shared,
     /// Where plugins come from and what every one of them may.
@@ -100,6 +102,11 @@ impl Config {
         self.store.url.is_none() || self.shared.nonces == SharedBy::Local
     }
 
+    /// What the store is opened with.
+    pub(crate) fn store(&self) -> thingcall_store::Config {
+        thingcall_store::Config { messages: self.messages.clone(), ..self.store.clone() }
+    }
+
     /// All sections that can be looked at alone, by name.
     pub(crate) fn sections(&self) -> Vec<(String, &dyn Section)> {
         let mut all: Vec<(String, &dyn Section)> = vec![
@@ -109,6 +116,7 @@ impl Config {
             ("broker".to_owned(), &self.broker),
             ("gate".to_owned(), &self.gate),
             ("store".to_owned(), &self.store),
+            ("messages".to_owned(), &self.messages),
             ("shared".to_owned(), &self.shared),
             ("loader".to_owned(), &self.loader),
             ("metrics".to_owned(), &self.metrics),
@@ -225,6 +233,7 @@ impl Default for Config {
             amqp_brokers: BTreeMap::new(),
             gate: thingcall_gate::Config::default(),
             store: thingcall_store::Config::default(),
+            messages: thingcall_store::MessagesConfig::default(),
             shared: Shared::default(),
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),

@@ -1,4 +1,4 @@
-//! Results of asynchronous calls, from the journal to a broker.
+//! Results of asynchronous calls, from the log of messages to a broker.
 //!
 //! **Invariants:** a result is called published only after the broker confirmed it; one device's results leave in the
 //! order in which its calls ended. What was confirmed and not yet noted is published again after a crash, under the same
@@ -13,7 +13,7 @@ use enum_map::{Enum, EnumMap};
 use futures::{StreamExt, stream};
 use prometheus::{IntCounter, IntGauge, Registry as Metering};
 use strum::IntoStaticStr;
-use thingcall_core::{Backlog, DeviceKey, EndedCall, PeerText, ResultsOutbox};
+use thingcall_core::{DeviceKey, JournalError, Message, PeerText};
 use thingcall_metrics::Maker;
 use thingcall_transport::Backoff;
 use tokio::task::JoinHandle;
@@ -22,8 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 mod message;
+mod reader;
 
 pub(crate) use message::ToRabbit;
+pub(crate) use reader::LogResults;
 
 /// How many results are read at once.
 const BATCH_RESULTS: usize = 256;
@@ -39,11 +41,42 @@ const STOP_TIME: Duration = Duration::from_secs(2);
 /// And then for noting which of them were confirmed.
 const NOTE_TIME: Duration = Duration::from_secs(1);
 
+/// How many results wait to be published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Those that wait.
+    due: u64,
+    /// Those given up just now, since too many waited.
+    given_up: u64,
+}
+
+/// Keeps results until they are published.
+#[async_trait]
+pub(crate) trait Outbox: Send + Sync {
+    /// The oldest results that are due, at most `max`, in the order in which their calls ended.
+    async fn due(&self, max: usize) -> Result<Vec<Message>, JournalError>;
+
+    /// These are published, and due no more.
+    fn published(&self, places: &[i64]);
+
+    /// How many may be due.
+    fn due_max(&self) -> usize;
+
+    /// Gives up the oldest where there are more than [`Self::due_max`].
+    async fn trim(&self) -> Result<Backlog, JournalError>;
+
+    /// Returns when something may have become due since the last look.
+    async fn changed(&self);
+
+    /// What is due is for whoever publishes next.
+    async fn let_go(&self);
+}
+
 /// Takes one result to where it is wanted.
 #[async_trait]
 pub(crate) trait ResultSink: Send + Sync {
     /// Returns when it is kept there.
-    async fn publish(&self, result: &EndedCall) -> Published;
+    async fn publish(&self, result: &Message) -> Published;
 }
 
 /// What became of a result.
@@ -68,14 +101,13 @@ pub(crate) struct Publishing {
 /// Publishes what is due, and what becomes due from now on.
 ///
 /// # Errors
-/// If the store cannot be written, or the metrics are registered already.
-pub(crate) async fn start(
-    outbox: Arc<dyn ResultsOutbox>,
+/// If the metrics are registered already.
+pub(crate) fn start(
+    outbox: Arc<dyn Outbox>,
     sink: Arc<dyn ResultSink>,
     metering: &Metering,
 ) -> anyhow::Result<Publishing> {
     let counts = Counts::register(metering, outbox.due_max())?;
-    outbox.publishing(true).await?;
     let stop = CancellationToken::new();
     let pump = Pump { outbox, sink, counts };
     let task = tokio::spawn(pump.run(stop.clone()));
@@ -123,7 +155,7 @@ impl Counts {
 }
 
 struct Pump {
-    outbox: Arc<dyn ResultsOutbox>,
+    outbox: Arc<dyn Outbox>,
     sink: Arc<dyn ResultSink>,
     counts: Counts,
 }
@@ -169,6 +201,7 @@ impl Pump {
                 }
             }
         }
+        self.outbox.let_go().await;
     }
 
     /// Publishes what is due now, up to [`BATCH_RESULTS`].
@@ -181,7 +214,7 @@ impl Pump {
             return Round::Done;
         }
         let full = due.len() >= BATCH_RESULTS;
-        let mut devices: BTreeMap<DeviceKey, Vec<EndedCall>> = BTreeMap::new();
+        let mut devices: BTreeMap<DeviceKey, Vec<Message>> = BTreeMap::new();
         for result in due {
             devices.entry(result.device.clone()).or_default().push(result);
         }
@@ -199,11 +232,7 @@ impl Pump {
         tokio::select! { () = all => {}, () = time_is_up(stop) => {} }
         drop(running);
         let places = places.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !places.is_empty()
-            && let Err(error) = self.outbox.published(&places).await
-        {
-            delayed = Some(error.to_string());
-        }
+        self.outbox.published(&places);
         match delayed {
             Some(why) => Round::Delayed(why),
             None if full => Round::Full,
@@ -230,7 +259,7 @@ impl Pump {
     /// One device's results, until one has to be tried again: says why. Those that need not be are put into `places`.
     async fn publish_in_order(
         &self,
-        results: Vec<EndedCall>,
+        results: Vec<Message>,
         places: &Mutex<Vec<i64>>,
         stop: &CancellationToken,
     ) -> Option<String> {

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_api::Front;
+use thingcall_api::{Front, Subscribing};
 use thingcall_broker::Broker;
-use thingcall_core::{AccessKey, ResultsOutbox, UnixMillis};
-use thingcall_engine::Engine;
+use thingcall_core::{AccessKey, NoConsumers, UnixMillis};
+use thingcall_engine::{Engine, Reports};
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
 use thingcall_store::{Before, Dismissed, Store};
+use thingcall_subscription::words::PlatformWords;
 
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -30,7 +31,7 @@ use crate::output;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
 use crate::reloads::Reloads;
-use crate::results::{self, Publishing, ToRabbit};
+use crate::results::{self, LogResults, Publishing, ToRabbit};
 use crate::sharing;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
@@ -85,7 +86,8 @@ impl Server {
     /// What could not be started, and what to change.
     pub(crate) async fn begin(config: Config, listeners: Listeners, metering: &Metering) -> anyhow::Result<Self> {
         let readiness = Readiness::new(metering)?;
-        let store = Store::open(config.store.clone(), &config.data).await?;
+        let store = Store::open(config.store(), &config.data).await?;
+        store.tell_in(Arc::new(PlatformWords));
         let before = store.claim(readiness.conditions()).await?;
         let claimed_at = UnixMillis::now();
         store.show_metrics(metering)?;
@@ -127,7 +129,7 @@ impl Server {
             journal: store.clone(),
             handlers,
             slots: membership.slots().clone(),
-            reports: thingcall_engine::Reports::default(),
+            reports: reports(&store),
         };
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
@@ -140,11 +142,11 @@ impl Server {
             readiness: &readiness,
         };
         let brokers = Brokers::start(&parts, gate, embedded)?;
-        let publishing = publish(&brokers, &store, metering).await?;
+        let publishing = publish(&brokers, &store, config.store.results_due_max.get(), metering).await?;
         let parts = thingcall_api::FrontParts {
             engine: engine.clone(),
             directory: store.clone(),
-            subscribing: None,
+            subscribing: Some(subscribing(&store)),
             keys: store.clone(),
             shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };
@@ -265,14 +267,30 @@ async fn let_go(plugins: &Plugins) -> bool {
     destroyed
 }
 
+/// What devices report goes into the log of messages.
+fn reports(store: &Arc<Store>) -> Reports {
+    Reports { log: store.clone(), words: Arc::new(PlatformWords), ..Reports::default() }
+}
+
+/// Who keeps groups and subscriptions; nobody can connect for them yet.
+fn subscribing(store: &Arc<Store>) -> Subscribing {
+    Subscribing { subscriptions: store.clone(), log: store.clone(), consumers: Arc::new(NoConsumers) }
+}
+
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.
-async fn publish(brokers: &Brokers, store: &Arc<Store>, metering: &Metering) -> anyhow::Result<Option<Publishing>> {
+async fn publish(
+    brokers: &Brokers,
+    store: &Arc<Store>,
+    due_max: usize,
+    metering: &Metering,
+) -> anyhow::Result<Option<Publishing>> {
     let Some(results) = brokers.results() else {
-        store.publishing(false).await?;
+        LogResults::unwanted(&**store).await?;
         return Ok(None);
     };
-    let sink = Arc::new(ToRabbit { results, store: store.clone() });
-    Ok(Some(results::start(store.clone(), sink, metering).await?))
+    let outbox = LogResults::wanted(store.clone(), due_max).await?;
+    store.move_due_results().await?;
+    Ok(Some(results::start(Arc::new(outbox), Arc::new(ToRabbit { results }), metering)?))
 }
 
 /// What an operator may ask.

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 use thingcall_core::{DeviceKey, DeviceRef};
 use thingcall_store::{Known, Store, is_served};
+use thingcall_subscription::words::PlatformWords;
 
 use crate::addresses::Addresses;
 use crate::config::{self, Config, Flag, Reading};
@@ -87,7 +88,7 @@ impl Place {
     /// Why it cannot be opened.
     pub(crate) async fn open(&self) -> anyhow::Result<Arc<Store>> {
         let config = self.configuration()?;
-        Ok(Store::open(config.store, &config.data).await?)
+        Ok(telling(Store::open(config.store(), &config.data).await?))
     }
 
     /// The same for commands that need one that is there.
@@ -96,8 +97,14 @@ impl Place {
     /// Why it cannot be opened.
     pub(crate) async fn open_existing(&self) -> anyhow::Result<Arc<Store>> {
         let config = self.configuration()?;
-        Ok(Store::open_existing(config.store, &config.data).await?)
+        Ok(telling(Store::open_existing(config.store(), &config.data).await?))
     }
+}
+
+/// What a command does to devices is told to applications, too.
+fn telling(store: Arc<Store>) -> Arc<Store> {
+    store.tell_in(Arc::new(PlatformWords));
+    store
 }
 
 /// Waits until a running server knows what was changed; says so if it does not in time.

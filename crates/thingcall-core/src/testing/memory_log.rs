@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::ops::RangeInclusive;
-use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -211,21 +210,20 @@ impl MessageLog for MemoryLog {
         Ok(1..=last(&self.kept().messages))
     }
 
-    // Written out, so that what is appended after the call is seen, and not only what is after the first poll.
-    fn appended<'a, 'b>(&'a self) -> Pin<Box<dyn Future<Output = ()> + Send + 'b>>
-    where
-        'a: 'b,
-        Self: 'b,
-    {
-        let seen = last(&self.kept().messages);
-        Box::pin(poll_fn(move |context| {
+    fn newest(&self) -> i64 {
+        last(&self.kept().messages)
+    }
+
+    async fn appended(&self, after: i64) {
+        poll_fn(|context| {
             let mut kept = self.kept();
-            if last(&kept.messages) > seen {
+            if last(&kept.messages) > after {
                 return Poll::Ready(());
             }
             kept.waiting.push(context.waker().clone());
             Poll::Pending
-        }))
+        })
+        .await;
     }
 }
 

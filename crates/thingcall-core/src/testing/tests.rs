@@ -104,7 +104,7 @@ fn the_log_in_memory_gives_what_came_back_once_more() {
             NewMessage { kind, device: device("d").key.clone(), at: UnixMillis::now(), words }
         };
         let (status, result) = (MessageKind::Status, MessageKind::Result);
-        let appended = log.appended();
+        let appended = log.appended(log.newest());
         log.append(vec![message(status), message(result), message(status), message(status)]).await.unwrap();
         appended.await;
 

@@ -86,8 +86,8 @@ impl Side for PostgresSide {
         Ok(())
     }
 
-    async fn publishing(&mut self) -> Result<bool, Failed> {
-        Ok(sqlx::query_scalar("SELECT wanted FROM publishing").fetch_one(&mut self.conn).await?)
+    async fn message_log(&mut self) -> Result<(i64, i64, i64), Failed> {
+        Ok(sqlx::query_as("SELECT last, bytes, since FROM message_log").fetch_one(&mut self.conn).await?)
     }
 
     async fn half_of(&mut self) -> Result<Option<String>, Failed> {
@@ -101,11 +101,12 @@ impl Side for PostgresSide {
         Ok(tx.commit().await?)
     }
 
-    async fn finish(&mut self, publishing: bool) -> Result<(), Failed> {
+    async fn finish(&mut self, (last, bytes, since): (i64, i64, i64)) -> Result<(), Failed> {
         let mut tx = self.conn.begin().await?;
-        sqlx::query("UPDATE publishing SET wanted = $1").bind(publishing).execute(&mut *tx).await?;
         let next = "SELECT setval(pg_get_serial_sequence('calls', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) FROM calls";
         sqlx::query(next).execute(&mut *tx).await?;
+        let log = "UPDATE message_log SET last = $1, bytes = $2, since = $3";
+        sqlx::query(log).bind(last).bind(bytes).bind(since).execute(&mut *tx).await?;
         sqlx::query("DROP TABLE thingcall_copying").execute(&mut *tx).await?;
         tx.commit().await?;
         sqlx::query("ANALYZE").execute(&mut self.conn).await?;

@@ -31,8 +31,8 @@ pub(super) trait Side: Send {
     /// Takes all rows out.
     async fn empty(&mut self, table: &'static Table) -> Result<(), Failed>;
 
-    /// Whether results of calls that end become due.
-    async fn publishing(&mut self) -> Result<bool, Failed>;
+    /// The one row of `message_log`.
+    async fn message_log(&mut self) -> Result<(i64, i64, i64), Failed>;
 
     /// The place that it is half a copy of.
     async fn half_of(&mut self) -> Result<Option<String>, Failed>;
@@ -41,5 +41,5 @@ pub(super) trait Side: Send {
     async fn begin(&mut self, of: &str) -> Result<(), Failed>;
 
     /// It is whole.
-    async fn finish(&mut self, publishing: bool) -> Result<(), Failed>;
+    async fn finish(&mut self, message_log: (i64, i64, i64)) -> Result<(), Failed>;
 }

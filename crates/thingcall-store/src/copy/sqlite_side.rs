@@ -97,9 +97,8 @@ impl Side for SqliteSide {
         Ok(())
     }
 
-    async fn publishing(&mut self) -> Result<bool, Failed> {
-        let wanted: i64 = sqlx::query_scalar("SELECT wanted FROM publishing").fetch_one(&mut self.conn).await?;
-        Ok(wanted != 0)
+    async fn message_log(&mut self) -> Result<(i64, i64, i64), Failed> {
+        Ok(sqlx::query_as("SELECT last, bytes, since FROM message_log").fetch_one(&mut self.conn).await?)
     }
 
     async fn half_of(&mut self) -> Result<Option<String>, Failed> {
@@ -113,9 +112,10 @@ impl Side for SqliteSide {
         Ok(tx.commit().await?)
     }
 
-    async fn finish(&mut self, publishing: bool) -> Result<(), Failed> {
+    async fn finish(&mut self, (last, bytes, since): (i64, i64, i64)) -> Result<(), Failed> {
         let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("UPDATE publishing SET wanted = ?").bind(i64::from(publishing)).execute(&mut *tx).await?;
+        let log = "UPDATE message_log SET last = ?, bytes = ?, since = ?";
+        sqlx::query(log).bind(last).bind(bytes).bind(since).execute(&mut *tx).await?;
         sqlx::query("DROP TABLE thingcall_copying").execute(&mut *tx).await?;
         tx.commit().await?;
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.conn).await?;

@@ -104,6 +104,53 @@ pub(super) const TABLES: &[Table] = &[
             ("due", Flag),
         ],
     },
+    Table {
+        name: "messages",
+        key: 1,
+        columns: &[
+            ("seq", Number),
+            ("id", Number),
+            ("kind", Text),
+            ("product", Text),
+            ("device", Text),
+            ("at", Number),
+            ("topic", Text),
+            ("body", Bytes),
+        ],
+    },
+    Table {
+        name: "readers",
+        key: 1,
+        columns: &[("name", Text), ("wishes", Text), ("position", Number), ("lost", Number)],
+    },
+    Table {
+        name: "claims",
+        key: 2,
+        columns: &[
+            ("reader", Text),
+            ("first", Number),
+            ("last", Number),
+            ("messages", Number),
+            ("slot", Number),
+            ("generation", Number),
+        ],
+    },
+    Table {
+        name: "backlog",
+        key: 2,
+        columns: &[
+            ("reader", Text),
+            ("seq", Number),
+            ("tries", Number),
+            ("due_at", Number),
+            ("dead", Flag),
+            ("why", Text),
+            ("slot", Number),
+            ("generation", Number),
+        ],
+    },
+    Table { name: "consumer_groups", key: 1, columns: &[("id", Text), ("name", Text), ("created_at", Number)] },
+    Table { name: "subscriptions", key: 1, columns: &[("product", Text), ("topics", Text), ("members", Text)] },
     Table { name: "changes", key: 1, columns: &[("seq", Number), ("kind", Text), ("subject", Text), ("name", Text)] },
 ];
 

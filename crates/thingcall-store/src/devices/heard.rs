@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::mem;
 
-use thingcall_core::DeviceKey;
+use thingcall_core::{DeviceKey, UnixMillis};
 
 use crate::live::{Heard, Live};
 
@@ -145,6 +145,17 @@ impl Unwritten {
         read.readers -= 1;
         if read.readers == 0 {
             self.read.remove(device);
+        }
+    }
+}
+
+impl super::Devices {
+    /// When a device was last heard of, as far as memory knows.
+    pub(crate) fn last_heard(&self, device: &DeviceKey) -> Option<UnixMillis> {
+        let unwritten = self.lock();
+        match self.peek(device) {
+            Some(known) => known.entry.live.seen().last_seen_at,
+            None => [&unwritten.writing, &unwritten.heard].iter().filter_map(|all| all.get(device)?.last_at).max(),
         }
     }
 }

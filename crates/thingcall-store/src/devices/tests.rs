@@ -6,12 +6,15 @@ use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Device, DeviceName, EndedCall, OpenCall, ProductKey, Record, Secret, TransportName, UnixMillis,
+    CallId, Device, DeviceName, EndedCall, Message, OpenCall, ProductKey, ReaderName, Record, Secret, TransportName,
+    UnixMillis, Wanted,
 };
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::groups::Subscribed;
 use crate::live::{Live, Seen};
+use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
 use crate::told::Told;
 use crate::trouble::Trouble;
 use crate::waits::{ReadConnections, Wait};
@@ -52,6 +55,44 @@ impl Rows {
     }
 }
 
+/// There are no messages.
+#[async_trait]
+impl MessageReads for Rows {
+    async fn readers(&self) -> Result<Vec<ReaderRow>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn reader(&self, _: &ReaderName) -> Result<Option<ReaderRow>, Failure> {
+        Ok(None)
+    }
+    async fn messages(&self, _: RangeInclusive<i64>, _: &Wanted, _: usize) -> Result<Vec<Message>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn messages_at(&self, _: &[i64]) -> Result<Vec<Message>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn count_messages(&self, _: RangeInclusive<i64>, _: &Wanted) -> Result<u64, Failure> {
+        Ok(0)
+    }
+    async fn subscribed(&self) -> Result<Subscribed, Failure> {
+        Ok(Subscribed::default())
+    }
+    async fn places(&self) -> Result<RangeInclusive<i64>, Failure> {
+        Ok(RangeInclusive::new(1, 0))
+    }
+    async fn message_bytes(&self) -> Result<u64, Failure> {
+        Ok(0)
+    }
+    async fn count_backlog(&self, _: &ReaderName) -> Result<(u64, u64), Failure> {
+        Ok((0, 0))
+    }
+    async fn excess(&self, _: &Limits, _: i64) -> Result<Option<i64>, Failure> {
+        Ok(None)
+    }
+    async fn dead(&self, _: &ReaderName, _: i64, _: usize) -> Result<Vec<Dead>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
 #[async_trait]
 impl Database for Rows {
     fn is_shared(&self) -> bool {
@@ -89,7 +130,7 @@ impl Database for Rows {
     async fn open_in_slot(&self, _: u8, _: RangeInclusive<i64>, _: usize) -> Result<Vec<OpenCall>, Failure> {
         Ok(Vec::new())
     }
-    async fn due(&self, _: crate::database::Slots<'_>, _: usize) -> Result<Vec<EndedCall>, Failure> {
+    async fn due(&self, _: usize) -> Result<Vec<EndedCall>, Failure> {
         Ok(Vec::new())
     }
     async fn close(&self) {}

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Row};
-use thingcall_core::{CallId, Device, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis};
+use thingcall_core::{
+    CallId, Device, EndedCall, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis,
+};
 
 use super::lists::{Lists, count, text};
 use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
@@ -25,10 +27,9 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 const INSERT: &str = "\
     WITH known AS (SELECT iot_id FROM devices WHERE iot_id = ANY($5) ORDER BY iot_id FOR KEY SHARE) \
     INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, state, accepted_at, \
-    transport, sent_at, outcome, code, message, data, ended_at, due) \
+    transport, sent_at, outcome, code, message, data, ended_at) \
     SELECT v.call_id, v.request_id, v.product, v.device, v.iot_id, v.module, v.service, v.params, v.raw, v.qos, v.state, \
-    v.accepted_at, v.transport, v.sent_at, v.outcome, v.code, v.message, v.data, v.ended_at, \
-    v.state = 3 AND (SELECT wanted FROM publishing) \
+    v.accepted_at, v.transport, v.sent_at, v.outcome, v.code, v.message, v.data, v.ended_at \
     FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], \
     $9::BYTEA[], $10::SMALLINT[], $11::SMALLINT[], $12::BIGINT[], $13::TEXT[], $14::BIGINT[], $15::TEXT[], $16::BIGINT[], \
     $17::TEXT[], $18::TEXT[], $19::BIGINT[]) WITH ORDINALITY AS v (call_id, request_id, product, device, iot_id, module, \
@@ -51,7 +52,7 @@ macro_rules! advancing {
             "UPDATE calls SET state = GREATEST(v.state, calls.state), \
              transport = COALESCE(v.transport, calls.transport), sent_at = COALESCE(calls.sent_at, v.sent_at), \
              acked_at = COALESCE(calls.acked_at, v.acked_at), outcome = v.outcome, code = v.code, message = v.message, \
-             data = v.data, ended_at = v.ended_at, due = v.state = 3 AND (SELECT wanted FROM publishing) \
+             data = v.data, ended_at = v.ended_at \
              FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::SMALLINT[], $5::TEXT[], $6::BIGINT[], $7::BIGINT[], \
              $8::TEXT[], $9::BIGINT[], $10::TEXT[], $11::TEXT[], $12::BIGINT[]) AS v (product, device, call_id, state, \
              transport, sent_at, acked_at, outcome, code, message, data, ended_at) \
@@ -64,8 +65,9 @@ macro_rules! advancing {
 /// Adds progress to open records.
 const ADVANCE: &str = advancing!("");
 /// The same, and says which there were.
-const END: &str =
-    advancing!(" RETURNING calls.product, calls.device, calls.call_id, calls.module, calls.service, calls.transport");
+const END: &str = advancing!(
+    " RETURNING calls.seq, calls.product, calls.device, calls.call_id, calls.iot_id, calls.module, calls.service, calls.transport"
+);
 
 /// Writes new records. Those that were not written are returned.
 pub(super) async fn insert(
@@ -167,7 +169,7 @@ pub(super) async fn candidates(
 ) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
     let ids: Vec<_> = ids.iter().map(|id| i64::from(id.as_u32())).collect();
     let rows = sqlx::query(
-        "SELECT seq, call_id, product, device, module, service, transport, outcome, code, ended_at FROM calls \
+        "SELECT seq, call_id, product, device, iot_id, module, service, transport, outcome, code, ended_at FROM calls \
          WHERE call_id = ANY($1) ORDER BY seq DESC",
     );
     let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());
@@ -188,17 +190,17 @@ pub(super) async fn attach(conn: &mut PgConnection, seq: i64, body: &ReplyBody) 
         .map(drop)
 }
 
-/// Ends the open calls of devices that are gone.
+/// Ends the open calls of devices that are gone, and tells which.
 pub(super) async fn end_all(
     conn: &mut PgConnection,
     devices: &[Arc<Device>],
     at: UnixMillis,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<EndedCall>, sqlx::Error> {
     let all = Lists(devices);
-    sqlx::query(
-        "UPDATE calls SET state = 3, outcome = $1, message = $2, ended_at = $3, due = (SELECT wanted FROM publishing) \
+    let ended = sqlx::query(
+        "UPDATE calls SET state = 3, outcome = $1, message = $2, ended_at = $3 \
          FROM UNNEST($4::TEXT[], $5::TEXT[], $6::TEXT[]) AS v (product, device, iot_id) \
-         WHERE calls.product = v.product AND calls.device = v.device AND calls.iot_id = v.iot_id AND calls.state < 3",
+         WHERE calls.product = v.product AND calls.device = v.device AND calls.iot_id = v.iot_id AND calls.state < 3 RETURNING calls.*",
     )
     .bind(Outcome::UnknownTarget.as_str())
     .bind("the device was removed")
@@ -206,9 +208,9 @@ pub(super) async fn end_all(
     .bind(all.list(|device| device.key.product.to_string()))
     .bind(all.list(|device| device.key.name.to_string()))
     .bind(all.list(|device| device.iot_id.to_string()))
-    .execute(conn)
-    .await
-    .map(drop)
+    .fetch_all(conn)
+    .await?;
+    ended.iter().map(rows::ended_call).collect()
 }
 
 /// Notes who brings the calls at these places on.

@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::trouble::{Limit, within};
 use super::tx::PgTx;
-use super::{directory, open, records, results, room};
+use super::{directory, open, records, room};
 use crate::calls::CallKey;
 use crate::change::ChangeRow;
 use crate::database::{Loaded, Slots, Tx, WriteConnection};
@@ -127,14 +127,6 @@ impl WriteConnection for PgWrite {
 
     async fn open_calls(&mut self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, Failure> {
         read!(self, conn => records::open(conn, device, max))
-    }
-
-    async fn is_publishing(&mut self) -> Result<bool, Failure> {
-        read!(self, conn => results::wanted(conn))
-    }
-
-    async fn count_due(&mut self, slots: Slots<'_>) -> Result<u64, Failure> {
-        read!(self, conn => records::count_due(conn, slots))
     }
 
     async fn try_out(&mut self) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, 
 use super::connection::Patience;
 use super::trouble::within_once_lent;
 use super::{directory, listen, records};
-use crate::database::{Database, Slots};
+use crate::database::Database;
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 use crate::sizes::wide;
@@ -21,9 +21,9 @@ use crate::waits::{RanOut, ReadConnections, Wait};
 /// The connections.
 #[derive(Debug)]
 pub(super) struct Pg {
-    reads: PgPool,
-    patience: Patience,
-    ran_out: Arc<RanOut>,
+    pub(super) reads: PgPool,
+    pub(super) patience: Patience,
+    pub(super) ran_out: Arc<RanOut>,
 }
 
 impl Pg {
@@ -89,8 +89,8 @@ impl Database for Pg {
         read!(self, conn => records::open_in_slot(conn, slot, &places, max))
     }
 
-    async fn due(&self, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, Failure> {
-        read!(self, conn => records::due(conn, slots, max))
+    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure> {
+        read!(self, conn => records::due(conn, max))
     }
 
     async fn tell(&self, told: &Told) {

@@ -28,6 +28,7 @@ macro_rules! held {
         "(slots.holder IS NOT NULL AND slots.ends_at > clock_timestamp())"
     };
 }
+pub(super) use held;
 
 /// A row as [`SlotState`] has it.
 macro_rules! state {

@@ -6,6 +6,8 @@ use thingcall_core::{DeviceKey, SyncTopic, TransportName, UnixMillis};
 
 use super::lists::{Lists, text};
 use crate::live::Heard;
+use crate::memory::DeviceEntry;
+use crate::rows;
 
 /// A time in the row that is still to come is of a clock that was set back since, or ahead elsewhere.
 const HEARD: &str = "\
@@ -45,4 +47,20 @@ pub(super) async fn write(
 /// No device is connected.
 pub(super) async fn none_online(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE devices SET online = FALSE WHERE online").execute(conn).await.map(drop)
+}
+
+/// What is known of these devices; nobody else writes of them until the commit.
+pub(super) async fn of(conn: &mut PgConnection, devices: &[DeviceKey]) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    let all = Lists(devices);
+    let found = sqlx::query(
+        "SELECT * FROM devices WHERE (product, name) IN (SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[])) \
+         ORDER BY product, name FOR NO KEY UPDATE",
+    );
+    let found = found.bind(all.list(|key| key.product.as_str())).bind(all.list(|key| key.name.as_str()));
+    found.fetch_all(conn).await?.iter().map(rows::device).collect()
+}
+
+/// The devices that are connected.
+pub(super) async fn online(conn: &mut PgConnection) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    sqlx::query("SELECT * FROM devices WHERE online").fetch_all(conn).await?.iter().map(rows::device).collect()
 }

@@ -52,18 +52,10 @@ pub(super) async fn open_in_slot(
     open.fetch_all(conn).await?.iter().map(rows::open_call).collect()
 }
 
-/// The oldest results that are due, of calls in these slots; `None`: in all.
-pub(super) async fn due(conn: &mut PgConnection, slots: Slots<'_>, max: usize) -> Result<Vec<EndedCall>, sqlx::Error> {
-    let due = sqlx::query(
-        "SELECT * FROM calls WHERE due AND ($1::SMALLINT[] IS NULL OR slot = ANY($1)) ORDER BY ended_at, seq LIMIT $2",
-    );
-    due.bind(numbers(slots)).bind(limit(max)).fetch_all(conn).await?.iter().map(rows::ended_call).collect()
-}
-
-/// How many they are.
-pub(super) async fn count_due(conn: &mut PgConnection, slots: Slots<'_>) -> Result<u64, sqlx::Error> {
-    let due = "SELECT COUNT(*) FROM calls WHERE due AND ($1::SMALLINT[] IS NULL OR slot = ANY($1))";
-    sqlx::query_scalar(due).bind(numbers(slots)).fetch_one(conn).await.map(count)
+/// The oldest results that an earlier release left to be published.
+pub(super) async fn due(conn: &mut PgConnection, max: usize) -> Result<Vec<EndedCall>, sqlx::Error> {
+    let due = sqlx::query("SELECT * FROM calls WHERE due ORDER BY ended_at, seq LIMIT $1");
+    due.bind(limit(max)).fetch_all(conn).await?.iter().map(rows::ended_call).collect()
 }
 
 /// How many records there are.

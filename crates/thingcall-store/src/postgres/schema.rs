@@ -10,8 +10,10 @@ use super::error::{PostgresError, VERSION_MIN, Why};
 use crate::store_url::StoreUrl;
 
 /// Each schema is the one before it and one of these.
-const MIGRATIONS: &[Migration] =
-    &[Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0001_first.sql") },
+    Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0002_messages.sql") },
+];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS thingcall_schema (version INTEGER NOT NULL PRIMARY KEY, usable_from INTEGER \

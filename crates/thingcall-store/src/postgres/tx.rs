@@ -5,22 +5,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Postgres, Transaction};
-use thingcall_core::{AccessKey, CallId, Device, DeviceKey, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis};
+use thingcall_core::{
+    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis,
+};
 
 use super::trouble::{Limit, commit_within, within};
 use super::{calls, directory, fence, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
-use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Slots, Tx};
+use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
 use crate::failure::Failure;
 use crate::live::Heard;
 
 /// The transaction; dropped, it is rolled back.
 #[derive(Debug)]
 pub(super) struct PgTx<'c> {
-    tx: Transaction<'c, Postgres>,
+    pub(super) tx: Transaction<'c, Postgres>,
     /// How long a statement may take.
-    patience: &'c Limit,
+    pub(super) patience: &'c Limit,
 }
 
 impl<'c> PgTx<'c> {
@@ -60,7 +62,7 @@ impl Tx for PgTx<'_> {
         within(self.patience, calls::attach(&mut self.tx, seq, body)).await
     }
 
-    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<(), Failure> {
+    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<Vec<EndedCall>, Failure> {
         within(self.patience, calls::end_all(&mut self.tx, devices, at)).await
     }
 
@@ -72,16 +74,8 @@ impl Tx for PgTx<'_> {
         within(self.patience, calls::prune(&mut self.tx, after, count)).await
     }
 
-    async fn set_publishing(&mut self, wanted: bool) -> Result<(), Failure> {
-        within(self.patience, results::set_wanted(&mut self.tx, wanted)).await
-    }
-
     async fn published(&mut self, places: &[i64]) -> Result<(), Failure> {
         within(self.patience, results::published(&mut self.tx, places)).await
-    }
-
-    async fn give_up_oldest(&mut self, slots: Slots<'_>, count: u64) -> Result<u64, Failure> {
-        within(self.patience, results::give_up_oldest(&mut self.tx, slots, count)).await
     }
 
     async fn write_presence(&mut self, devices: &[(DeviceKey, Heard)], now: UnixMillis) -> Result<(), Failure> {

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use sqlx::SqliteConnection;
-use thingcall_core::{CallId, Device, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis};
+use thingcall_core::{
+    CallId, Device, EndedCall, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis,
+};
 
 use super::many::{Many, Statement};
 use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
@@ -24,8 +26,8 @@ static INSERT: LazyLock<Many> = LazyLock::new(|| {
 /// Writes records of calls that have ended, by the same rule.
 static INSERT_ENDED: LazyLock<Many> = LazyLock::new(|| {
     let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
-                  state, accepted_at, transport, sent_at, outcome, code, message, data, ended_at, due) \
-                  SELECT v.*, (SELECT wanted FROM publishing) FROM (VALUES ";
+                  state, accepted_at, transport, sent_at, outcome, code, message, data, ended_at) \
+                  SELECT v.* FROM (VALUES ";
     let after = ") AS v WHERE column1 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.product = v.column3 \
                  AND calls.device = v.column4 AND calls.call_id = v.column1 AND calls.state < 3) \
                  AND EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = v.column5)";
@@ -35,11 +37,11 @@ static INSERT_ENDED: LazyLock<Many> = LazyLock::new(|| {
 static ADVANCE: LazyLock<Many> = LazyLock::new(|| advancing(""));
 /// The same, and says which there were.
 static END: LazyLock<Many> =
-    LazyLock::new(|| advancing(" RETURNING product, device, call_id, module, service, transport"));
+    LazyLock::new(|| advancing(" RETURNING seq, product, device, call_id, iot_id, module, service, transport"));
 static DELETE: LazyLock<Many> = LazyLock::new(|| Many::new("DELETE FROM calls WHERE seq IN (VALUES ", 1, ")"));
 
 static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
-    let before = "SELECT seq, call_id, product, device, module, service, transport, outcome, code, ended_at FROM calls \
+    let before = "SELECT seq, call_id, product, device, iot_id, module, service, transport, outcome, code, ended_at FROM calls \
                   WHERE call_id IN (VALUES ";
     Many::new(before, 1, ") ORDER BY seq DESC")
 });
@@ -57,8 +59,7 @@ fn advancing(returning: &str) -> Many {
                  transport = COALESCE(v.transport, calls.transport), \
                  sent_at = COALESCE(calls.sent_at, v.sent_at), \
                  acked_at = COALESCE(calls.acked_at, v.acked_at), \
-                 outcome = v.outcome, code = v.code, message = v.message, data = v.data, ended_at = v.ended_at, \
-                 due = CASE WHEN v.state = 3 THEN (SELECT wanted FROM publishing) ELSE 0 END \
+                 outcome = v.outcome, code = v.code, message = v.message, data = v.data, ended_at = v.ended_at \
                  FROM v WHERE calls.product = v.product AND calls.device = v.device AND calls.call_id = v.call_id \
                  AND calls.state < 3";
     Many::new(before, 12, &[after, returning].concat())
@@ -185,22 +186,27 @@ fn bind_end(statement: Statement, end: Option<&End<'_>>) -> Statement {
         .bind(end.map(|end| end.at.0))
 }
 
-/// Ends the open calls of devices that are gone.
+/// Ends the open calls of devices that are gone, and tells which.
 pub(crate) async fn end_all(
     conn: &mut SqliteConnection,
     devices: &[Arc<Device>],
     at: UnixMillis,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<EndedCall>, sqlx::Error> {
+    let mut ended = Vec::new();
     for device in devices {
-        end_all_of(conn, device, at).await?;
+        ended.extend(end_all_of(conn, device, at).await?);
     }
-    Ok(())
+    Ok(ended)
 }
 
-async fn end_all_of(conn: &mut SqliteConnection, device: &Device, at: UnixMillis) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE calls SET state = 3, outcome = ?, message = ?, ended_at = ?, due = (SELECT wanted FROM publishing) \
-         WHERE product = ? AND device = ? AND iot_id = ? AND state < 3",
+async fn end_all_of(
+    conn: &mut SqliteConnection,
+    device: &Device,
+    at: UnixMillis,
+) -> Result<Vec<EndedCall>, sqlx::Error> {
+    let ended = sqlx::query(
+        "UPDATE calls SET state = 3, outcome = ?, message = ?, ended_at = ? \
+         WHERE product = ? AND device = ? AND iot_id = ? AND state < 3 RETURNING *",
     )
     .bind(Outcome::UnknownTarget.as_str())
     .bind("the device was removed")
@@ -208,9 +214,9 @@ async fn end_all_of(conn: &mut SqliteConnection, device: &Device, at: UnixMillis
     .bind(device.key.product.as_str())
     .bind(device.key.name.as_str())
     .bind(device.iot_id.as_str())
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    ended.iter().map(rows::ended_call).collect()
 }
 
 /// Notes who brings the calls at these places on.

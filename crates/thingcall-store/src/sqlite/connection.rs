@@ -16,7 +16,7 @@ use tracing::debug;
 use super::log::Log;
 use super::trouble::failure;
 use super::tx::{SqliteTx, State};
-use super::{calls, directory, records, results, room};
+use super::{calls, directory, records, room};
 use crate::calls::CallKey;
 use crate::change::ChangeRow;
 use crate::database::{Loaded, Slots, Tx, WriteConnection};
@@ -135,14 +135,6 @@ impl WriteConnection for SqliteWrite {
 
     async fn open_calls(&mut self, device: &DeviceKey, max: usize) -> Result<Vec<Record>, Failure> {
         read!(self, conn => records::open(conn, device, max))
-    }
-
-    async fn is_publishing(&mut self) -> Result<bool, Failure> {
-        read!(self, conn => results::wanted(conn))
-    }
-
-    async fn count_due(&mut self, _slots: Slots<'_>) -> Result<u64, Failure> {
-        read!(self, conn => results::count(conn))
     }
 
     async fn try_out(&mut self) -> Result<(), Failure> {

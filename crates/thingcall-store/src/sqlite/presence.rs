@@ -7,6 +7,8 @@ use thingcall_core::{DeviceKey, SyncTopic, TransportName, UnixMillis};
 
 use super::many::{Many, Statement};
 use crate::live::Heard;
+use crate::memory::DeviceEntry;
+use crate::rows;
 
 /// A time in the row that is still to come is of a clock that was set back since.
 static HEARD: LazyLock<Many> = LazyLock::new(|| {
@@ -22,6 +24,9 @@ static HEARD: LazyLock<Many> = LazyLock::new(|| {
                  FROM v WHERE devices.product = v.product AND devices.name = v.name";
     Many::new(before, 9, after)
 });
+
+static DEVICES: LazyLock<Many> =
+    LazyLock::new(|| Many::new("SELECT * FROM devices WHERE (product, name) IN (VALUES ", 2, ")"));
 
 /// What was heard of devices.
 pub(crate) async fn write(
@@ -52,4 +57,21 @@ fn bind(statement: Statement, key: &DeviceKey, heard: &Heard, now: UnixMillis) -
         .bind(heard.address.clone())
         .bind(heard.came_from.map(TransportName::as_str))
         .bind(heard.sync_topic.map(SyncTopic::as_str))
+}
+
+/// What is known of these devices.
+pub(crate) async fn of(conn: &mut SqliteConnection, devices: &[DeviceKey]) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    let mut found = Vec::new();
+    let bind =
+        |statement: Statement, key: &DeviceKey| statement.bind(key.product.to_string()).bind(key.name.to_string());
+    for (statement, _) in DEVICES.statements(devices, bind) {
+        let rows = statement.fetch_all(&mut *conn).await?;
+        found.extend(rows.iter().map(rows::device).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(found)
+}
+
+/// The devices that are connected.
+pub(crate) async fn online(conn: &mut SqliteConnection) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    sqlx::query("SELECT * FROM devices WHERE online").fetch_all(conn).await?.iter().map(rows::device).collect()
 }

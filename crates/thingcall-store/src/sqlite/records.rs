@@ -56,7 +56,7 @@ pub(crate) async fn open_in_slot(
     found.bind(count(max)).fetch_all(reads).await?.iter().map(rows::open_call).collect()
 }
 
-/// The oldest results that are due.
+/// The oldest results that an earlier release left to be published.
 pub(crate) async fn due(reads: &SqlitePool, max: usize) -> Result<Vec<EndedCall>, sqlx::Error> {
     let due = sqlx::query("SELECT * FROM calls WHERE due = 1 ORDER BY ended_at, seq LIMIT ?").bind(count(max));
     due.fetch_all(reads).await?.iter().map(rows::ended_call).collect()

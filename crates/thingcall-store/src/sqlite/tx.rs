@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
-use thingcall_core::{AccessKey, CallId, Device, DeviceKey, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis};
+use thingcall_core::{
+    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis,
+};
 
 use super::trouble::failure;
 use super::{calls, directory, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
-use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Slots, Tx};
+use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
 use crate::failure::Failure;
 use crate::live::Heard;
 
@@ -71,7 +73,7 @@ impl Tx for SqliteTx<'_> {
         calls::attach(self, seq, body).await.map_err(failure)
     }
 
-    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<(), Failure> {
+    async fn end_all(&mut self, devices: &[Arc<Device>], at: UnixMillis) -> Result<Vec<EndedCall>, Failure> {
         calls::end_all(self, devices, at).await.map_err(failure)
     }
 
@@ -83,16 +85,8 @@ impl Tx for SqliteTx<'_> {
         calls::prune(self, after, count).await.map_err(failure)
     }
 
-    async fn set_publishing(&mut self, wanted: bool) -> Result<(), Failure> {
-        results::set_wanted(self, wanted).await.map_err(failure)
-    }
-
     async fn published(&mut self, places: &[i64]) -> Result<(), Failure> {
         results::published(self, places).await.map_err(failure)
-    }
-
-    async fn give_up_oldest(&mut self, _slots: Slots<'_>, count: u64) -> Result<u64, Failure> {
-        results::give_up_oldest(self, count).await.map_err(failure)
     }
 
     async fn write_presence(&mut self, devices: &[(DeviceKey, Heard)], now: UnixMillis) -> Result<(), Failure> {

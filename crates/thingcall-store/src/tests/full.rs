@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use thingcall_core::{ConditionState, PresenceSink, ResultsOutbox, TransportName};
+use thingcall_core::{ConditionState, MessageKinds, MessageLog, PresenceSink, ReaderName, TransportName, Wanted};
 use thingcall_tsl::DirectoryError;
 use tokio::time::{sleep, timeout};
 
@@ -142,7 +142,8 @@ async fn whoever_changes_something_on_a_full_disk_is_told_why_not() {
     store.register(device("f1")).await.unwrap();
     store.add_key(NewKey::default()).await.unwrap();
     store.complete(vec![reply("d1", 1, 200)]).await.unwrap();
-    store.publishing(true).await.unwrap();
+    let results = Wanted { of: vec![(None, MessageKinds::all())] };
+    store.set_reader(&ReaderName("r".to_owned()), results).await.unwrap();
     store.close().await;
 }
 

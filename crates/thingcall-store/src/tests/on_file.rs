@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use thingcall_core::{PresenceSink, ResultsOutbox, TransportName};
+use thingcall_core::{MessageKind, MessageKinds, MessageLog, PresenceSink, ReaderName, TransportName, Wanted};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -62,17 +62,21 @@ async fn a_failing_disk_is_told_and_nothing_counts_as_written() {
 #[tokio::test]
 async fn a_crash_between_the_end_and_its_publishing_loses_no_result() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    bench.store.publishing(true).await.unwrap();
+    bench.store.tell_in(Arc::new(PlainWords));
+    let results = Wanted { of: vec![(None, MessageKinds::NONE.with(MessageKind::Result))] };
+    bench.store.set_reader(&ReaderName("r".to_owned()), results.clone()).await.unwrap();
     bench.open("d1", 1, Qos::AtMostOnce).await.unwrap();
     bench.store.complete(vec![reply("d1", 1, 200)]).await.unwrap();
+    let here = bench.store.look(0, &results, 9).await.unwrap();
     // A copy of the files as they are now is what a crash would leave.
     let crashed = tempfile::tempdir().unwrap();
     for file in ["thingcall.db", "thingcall.db-wal"] {
         std::fs::copy(bench.folder.path().join(file), crashed.path().join(file)).unwrap();
     }
     let after = Store::open(Config::default(), crashed.path()).await.unwrap();
-    assert_eq!(after.due(9).await.unwrap(), bench.store.due(9).await.unwrap());
-    assert_eq!(after.due(9).await.unwrap()[0].id, CallId::from_u32(1));
+    let there = after.look(0, &results, 9).await.unwrap();
+    assert_eq!(there.len(), 1);
+    assert_eq!((there[0].id, &there[0].words), (here[0].id, &here[0].words));
 }
 
 #[tokio::test]

@@ -15,12 +15,16 @@ mod contract;
 #[path = "directory.rs"]
 mod directory;
 mod doubt;
+#[path = "groups.rs"]
+mod groups;
 mod instances;
 #[path = "journal.rs"]
 mod journal;
 #[path = "keys.rs"]
 mod keys;
 mod listening;
+#[path = "messages.rs"]
+mod messages;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]
@@ -36,3 +40,5 @@ mod replies;
 #[path = "results.rs"]
 mod results;
 mod server;
+#[path = "told.rs"]
+mod told;

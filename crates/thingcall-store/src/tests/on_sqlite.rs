@@ -14,10 +14,14 @@ async fn bench_with(config: Config) -> Bench {
 mod contract;
 #[path = "directory.rs"]
 mod directory;
+#[path = "groups.rs"]
+mod groups;
 #[path = "journal.rs"]
 mod journal;
 #[path = "keys.rs"]
 mod keys;
+#[path = "messages.rs"]
+mod messages;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]
@@ -32,3 +36,5 @@ mod queue;
 mod replies;
 #[path = "results.rs"]
 mod results;
+#[path = "told.rs"]
+mod told;

@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use thingcall_core::{DeviceKey, JournalError, Lease, Outcome, Reply, UnixMillis, UnwrittenReply};
+use thingcall_core::{DeviceKey, JournalError, Lease, MessageKind, Outcome, Reply, UnixMillis, UnwrittenReply};
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::asked::{Listing, Opening, Reading, Write};
-use super::flush_presence;
+use super::{flush_presence, told};
 use crate::calls::{self, CallKey, End, NotWritten, Noted};
 use crate::failure::{Failure, SaysTrouble, Written};
+use crate::log_batch::LogWritten;
+use crate::log_queue::LogWork;
 use crate::outbox;
 use crate::replies::{self, Ends, Verdicts};
 use crate::shared::{Shared, Unwritten, WriteSide};
@@ -19,6 +21,11 @@ use crate::trouble::Trouble;
 
 /// Records dropped with a batch at least, while there are too many.
 const PRUNE_RECORDS_MIN: u64 = 100;
+
+/// How many messages are written in a transaction of their own, about.
+const LOG_MESSAGES_MAX: usize = 500;
+/// And in one that callers wait for.
+const LOG_MESSAGES_BESIDE_CALLS_MAX: usize = 128;
 
 /// What is written in one transaction.
 #[derive(Debug, Default)]
@@ -38,6 +45,10 @@ pub(super) struct Batch {
     replied: HashSet<CallKey>,
     /// Of these, those that may have been ended by it already, and when.
     doubted: HashMap<CallKey, UnixMillis>,
+    /// What is written to the log of messages.
+    log: LogWork,
+    /// Whether it was tried before, so that some of it may be there.
+    again: bool,
 }
 
 /// What a transaction did.
@@ -48,6 +59,7 @@ struct Committed {
     verdicts: Verdicts,
     pruned: u64,
     prune_after: i64,
+    log: LogWritten,
 }
 
 impl Batch {
@@ -119,14 +131,13 @@ impl Batch {
 
     /// Writes the batch and answers everybody in it.
     pub(super) async fn write(mut self, shared: &Shared, side: &mut WriteSide) {
+        let alone = self.openings.is_empty() && self.replies.is_empty();
+        self.log = shared.log.queue.take(if alone { LOG_MESSAGES_MAX } else { LOG_MESSAGES_BESIDE_CALLS_MAX });
         let written = self.transact_twice(shared, side).await;
-        let Self { openings, notes, replies, doubted, reads, lists, flushes, .. } = self;
+        let Self { openings, notes, replies, doubted, reads, lists, flushes, log, .. } = self;
         match written {
-            Ok(written) => {
-                let answered = openings.iter().any(|opening| opening.entry.answer.is_some());
-                if answered || !notes.is_empty() || !replies.is_empty() {
-                    shared.results.notify_one();
-                }
+            Ok(mut written) => {
+                log.settle(std::mem::take(&mut written.log), &shared.log);
                 settle(side, openings, replies, written);
             }
             Err((trouble, written)) => {
@@ -136,7 +147,9 @@ impl Batch {
                 if written == Written::Perhaps && shared.reads.is_shared() {
                     keep(shared, side, ends_in_doubt(&openings));
                 }
-                refuse(side, openings, &JournalError::says(trouble, written));
+                let why = JournalError::says(trouble, written);
+                log.refuse(&why, &shared.log);
+                refuse(side, openings, &why);
             }
         }
         for reading in reads {
@@ -167,6 +180,7 @@ impl Batch {
         if trouble == Trouble::Locked {
             return Err((trouble, first.written()));
         }
+        self.again = true;
         match self.transact_as_ours(shared, side).await {
             Ok(committed) => {
                 if trouble == Trouble::Unreachable {
@@ -214,18 +228,26 @@ impl Batch {
             shared.lose_notes(wide(lost), "another instance took over the slots of their calls");
         }
         let others = self.openings.extract_if(.., |opening| !ours(&calls::key_of(&opening.entry)));
-        refuse(side, others.collect(), &JournalError::says(Trouble::Lease, Written::No));
+        let why = JournalError::says(Trouble::Lease, Written::No);
+        refuse(side, others.collect(), &why);
+        self.log.let_go(&shared.held, &why);
     }
 
     fn is_empty(&self) -> bool {
-        self.openings.is_empty() && self.notes.is_empty() && self.replies.is_empty()
+        self.openings.is_empty() && self.notes.is_empty() && self.replies.is_empty() && self.log.is_empty()
     }
 
     /// The leases that are needed to write it. Answers need none.
     fn leases(&self, shared: &Shared) -> Vec<Lease> {
         let openings = self.openings.iter().map(|opening| opening.entry.delivery.id);
         let notes = self.notes.keys().map(|key| key.1);
-        shared.held.needed(openings.chain(notes))
+        let mut needed = shared.held.needed(openings.chain(notes));
+        if shared.held.slots().is_some() {
+            needed.extend(self.log.leases());
+            needed.sort_unstable();
+            needed.dedup();
+        }
+        needed
     }
 
     async fn transact(&self, shared: &Shared, side: &mut WriteSide, now: UnixMillis) -> Result<Committed, Failure> {
@@ -248,12 +270,19 @@ impl Batch {
         }
         let replies: Vec<&Reply> = self.replies.iter().map(|reply| reply.reply()).collect();
         let mut ends = Ends::of(&replies, &self.doubted, now);
-        let notes: Vec<_> = self.notes.iter().filter(|(key, noted)| !ends.take(key, noted)).collect();
+        let notes = self.notes.iter().filter(|(key, noted)| !ends.take(key, noted));
+        let is_told = |key: &CallKey| shared.tells(&key.0.product, MessageKind::Result).is_some();
+        let (ending, notes): (Vec<_>, Vec<_>) = notes.partition(|(key, noted)| noted.end.is_some() && is_told(key));
         if !notes.is_empty() {
             tx.advance(&notes).await?;
         }
+        let mut told = told::at_once(&entries, &committed.refused, now, is_told);
+        if !ending.is_empty() {
+            told.extend(told::failed(&ending, &tx.end(&ending).await?));
+        }
         if !replies.is_empty() {
-            committed.verdicts = ends.write(&mut *tx, &replies, &self.doubted).await?;
+            committed.verdicts = ends.write(&mut *tx, &replies, &self.doubted, is_told).await?;
+            told.append(&mut committed.verdicts.told);
         }
         let new = u64::try_from(self.openings.len()).unwrap_or(u64::MAX);
         let max = u64::try_from(shared.config.journal_records_max.get()).unwrap_or(u64::MAX);
@@ -261,6 +290,8 @@ impl Batch {
         if excess > 0 {
             (committed.pruned, committed.prune_after) = tx.prune(side.prune_after, excess).await?;
         }
+        // The last part: who writes messages holds up others that do until the commit.
+        committed.log = self.log.write(&mut *tx, shared.of_ended(told).await?, &shared.log, self.again).await?;
         tx.commit().await?;
         let (opened, pruned) = (self.openings.len(), committed.pruned);
         debug!(opened, notes = self.notes.len(), replies = replies.len(), pruned, "batch written");
@@ -273,7 +304,7 @@ fn settle(
     side: &mut WriteSide,
     openings: Vec<Opening>,
     replies: Vec<Box<dyn UnwrittenReply>>,
-    Committed { refused, verdicts, pruned, prune_after }: Committed,
+    Committed { refused, verdicts, pruned, prune_after, .. }: Committed,
 ) {
     side.prune_after = prune_after;
     side.records = side.records.saturating_sub(pruned);

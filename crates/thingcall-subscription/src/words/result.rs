@@ -12,6 +12,7 @@ use super::values::Verbatim;
 use super::words;
 
 const OFFLINE: i64 = 9201;
+const NEVER_ACTIVATED: i64 = 9200;
 const FAILED: i64 = 500;
 
 #[derive(Serialize)]
@@ -29,8 +30,12 @@ struct Body<'a> {
 }
 
 pub(super) fn result(ended: &EndedCall) -> Words {
-    let EndedCall { at, id, device, iot_id, service, outcome, code, data, .. } = ended;
-    let code = code.unwrap_or(if *outcome == Outcome::Offline { OFFLINE } else { FAILED });
+    let EndedCall { at, id, device, iot_id, service, outcome, code, data, activated, .. } = ended;
+    let code = code.unwrap_or(match (*outcome == Outcome::Offline, activated) {
+        (true, true) => OFFLINE,
+        (true, false) => NEVER_ACTIVATED,
+        (false, _) => FAILED,
+    });
     let body = Body {
         gmt_create: at.0,
         iot_id: iot_id.as_str(),

@@ -50,6 +50,7 @@ fn ended(outcome: Outcome, code: Option<i64>, message: Option<&str>, data: Optio
         code,
         message: message.map(str::to_owned),
         data: data.map(str::to_owned),
+        activated: true,
     }
 }
 
@@ -75,6 +76,8 @@ fn absent_device_has_the_platform_s_code_and_the_rest_says_what_happened() {
     };
     let offline = ended(Outcome::Offline, None, None, None);
     assert_eq!(code_and_message(&offline), (9201, "offline".to_owned()));
+    let never = EndedCall { activated: false, ..ended(Outcome::Offline, None, None, None) };
+    assert_eq!(code_and_message(&never), (9200, "offline".to_owned()));
     let unread = ended(Outcome::InvalidReply, None, Some("no id"), None);
     assert_eq!(code_and_message(&unread), (500, "invalid_reply: no id".to_owned()));
 }

@@ -135,6 +135,8 @@ fn the_sample_shows_every_key() {
         "gate.emqx",
         "gate.mosquitto",
         "store",
+        "messages",
+        "messages.subscriptions",
         "shared",
         "loader",
         "plugins.test-fb",

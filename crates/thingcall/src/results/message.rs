@@ -1,38 +1,40 @@
-//! A result in the platform's words, for RabbitMQ.
-//!
-//! Source of the codes: `PROTOCOL.md` 4.7, 9201 for a device that is offline and 9200 for one that never was activated.
-//! The platform names none for the rest, which have 500 here, with the outcome's word in the message.
-
-use std::sync::Arc;
+//! A result of the log for RabbitMQ: what its body says, in the exchange's own form.
 
 use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use thingcall_amqp::{Delivered, NotDelivered, ResultMessage, Results};
-use thingcall_core::{Device, DeviceRef, EndedCall, Outcome};
-use thingcall_store::Store;
-use thingcall_tsl::Directory;
+use thingcall_core::{CallId, Device, Message, ServiceId, UnixMillis};
 
 use super::{Published, ResultSink};
-
-const OFFLINE: i64 = 9201;
-const NEVER_ACTIVATED: i64 = 9200;
-const FAILED: i64 = 500;
 
 /// Publishes to the exchange of `results_exchange`.
 pub(crate) struct ToRabbit {
     pub(crate) results: Results,
-    /// Says whether a device ever was there.
-    pub(crate) store: Arc<Store>,
+}
+
+/// What is read of a result's body.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    gmt_create: i64,
+    iot_id: String,
+    request_id: u32,
+    code: i64,
+    message: String,
+    topic: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 #[async_trait]
 impl ResultSink for ToRabbit {
-    async fn publish(&self, result: &EndedCall) -> Published {
-        let mut activated = true;
-        if result.outcome == Outcome::Offline {
-            let record = self.store.device(&DeviceRef::Key(result.device.clone())).await;
-            activated = record.is_ok_and(|record| record.activated_at.is_some());
-        }
-        match self.results.publish(&message(result, activated)).await {
+    async fn publish(&self, result: &Message) -> Published {
+        let message = match message(result) {
+            Ok(message) => message,
+            Err(why) => return Published::Never(why),
+        };
+        match self.results.publish(&message).await {
             Ok(Delivered::Queued) => Published::Yes,
             Ok(Delivered::Nobody) => Published::Unwanted,
             Err(NotDelivered::Unwritable(why)) => Published::Never(why),
@@ -46,66 +48,81 @@ impl ResultSink for ToRabbit {
     }
 }
 
-fn message(result: &EndedCall, activated: bool) -> ResultMessage {
-    let EndedCall { at, id, device, iot_id, service, outcome, code, message, data, .. } = result;
-    let code = code.unwrap_or(match (*outcome == Outcome::Offline, activated) {
-        (true, true) => OFFLINE,
-        (true, false) => NEVER_ACTIVATED,
-        (false, _) => FAILED,
-    });
-    let message = match (outcome, message) {
-        (Outcome::Ok, None) => "success".to_owned(),
-        (Outcome::Ok | Outcome::DeviceError, Some(message)) => message.clone(),
-        (outcome, None) => outcome.to_string(),
-        (outcome, Some(why)) => format!("{outcome}: {why}"),
-    };
-    ResultMessage {
-        at: *at,
-        id: *id,
-        device: Device { key: device.clone(), iot_id: iot_id.clone(), enabled: true, transport: None },
-        service: service.clone(),
-        code,
-        message,
-        data: data.clone().unwrap_or_else(|| "{}".to_owned()),
-    }
+fn message(result: &Message) -> Result<ResultMessage, String> {
+    let body: Body<'_> = serde_json::from_slice(&result.words.body).map_err(|error| error.to_string())?;
+    let service = service(&body.topic).ok_or_else(|| format!("{:?} is no topic of a service's reply", body.topic))?;
+    let iot_id = body.iot_id.as_str().try_into().map_err(|_| format!("{:?} is no IotId", body.iot_id))?;
+    Ok(ResultMessage {
+        at: UnixMillis(body.gmt_create),
+        id: CallId::from_u32(body.request_id),
+        device: Device { key: result.device.clone(), iot_id, enabled: true, transport: None },
+        service,
+        code: body.code,
+        message: body.message,
+        data: body.data.get().to_owned(),
+    })
+}
+
+/// The service whose reply has this topic.
+fn service(topic: &str) -> Option<ServiceId> {
+    let (_, last) = topic.rsplit_once('/')?;
+    last.strip_suffix("_reply")?.try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    //! The codes.
+    //! What the platform's words become.
 
-    use thingcall_core::{CallId, DeviceKey, UnixMillis};
+    use thingcall_core::{DeviceKey, EndedCall, MessageId, MessageKind, MessageWords, Outcome};
+    use thingcall_subscription::words::PlatformWords;
 
     use super::*;
 
-    fn result(outcome: Outcome, code: Option<i64>, message: Option<&str>) -> EndedCall {
-        EndedCall {
+    fn result(outcome: Outcome, code: Option<i64>, message: Option<&str>, activated: bool) -> Message {
+        let device = DeviceKey { product: "pk".try_into().expect("key"), name: "d".try_into().expect("name") };
+        let ended = EndedCall {
             place: 1,
             at: UnixMillis(5),
             id: CallId::from_u32(7),
-            device: DeviceKey { product: "pk".try_into().expect("key"), name: "d".try_into().expect("name") },
+            device: device.clone(),
             iot_id: "i".try_into().expect("id"),
             service: "fb:do".try_into().expect("service"),
             outcome,
             code,
             message: message.map(str::to_owned),
             data: None,
-        }
+            activated,
+        };
+        let (kind, words) = (MessageKind::Result, PlatformWords.result(&ended));
+        Message { place: 1, id: MessageId(1), kind, device, at: ended.at, words }
     }
 
     #[test]
     fn a_device_s_own_words_are_told_as_they_are() {
-        let told = message(&result(Outcome::Ok, Some(200), None), true);
+        let told = message(&result(Outcome::Ok, Some(200), None, true)).expect("a result");
         assert_eq!((told.code, told.message.as_str(), told.data.as_str()), (200, "success", "{}"));
-        let told = message(&result(Outcome::DeviceError, Some(460), Some("no")), true);
+        assert_eq!(
+            (told.at, told.id, told.service.to_string()),
+            (UnixMillis(5), CallId::from_u32(7), "fb:do".to_owned())
+        );
+        assert_eq!((told.device.key.to_string(), told.device.iot_id.as_str()), ("pk/d".to_owned(), "i"));
+        let told = message(&result(Outcome::DeviceError, Some(460), Some("no"), true)).expect("a result");
         assert_eq!((told.code, told.message.as_str()), (460, "no"));
     }
 
     #[test]
     fn an_absent_device_has_the_platform_s_code_and_the_rest_says_what_happened() {
-        assert_eq!(message(&result(Outcome::Offline, None, Some("away")), true).code, 9201);
-        assert_eq!(message(&result(Outcome::Offline, None, None), false).code, 9200);
-        let told = message(&result(Outcome::InvalidReply, None, Some("no id")), true);
+        let code = |result: &Message| message(result).expect("a result").code;
+        assert_eq!(code(&result(Outcome::Offline, None, Some("away"), true)), 9201);
+        assert_eq!(code(&result(Outcome::Offline, None, None, false)), 9200);
+        let told = message(&result(Outcome::InvalidReply, None, Some("no id"), true)).expect("a result");
         assert_eq!((told.code, told.message.as_str()), (500, "invalid_reply: no id"));
+    }
+
+    #[test]
+    fn what_is_no_result_is_said_to_be_none() {
+        let mut other = result(Outcome::Ok, Some(200), None, true);
+        other.words.body = "{}".into();
+        assert!(message(&other).is_err());
     }
 }

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use thingcall_core::{
-    Args, CallId, CallMode, Delivery, Device, DeviceKey, Ending, Journal, JournalEntry, JournalError, Outcome, Qos,
-    RequestId, UnixMillis,
+    Args, CallId, CallMode, Delivery, Device, DeviceKey, Ending, Journal, JournalEntry, JournalError, MessageId,
+    MessageKind, Outcome, Qos, RequestId, UnixMillis, Words,
 };
 use thingcall_store::Store;
+use thingcall_subscription::words::PlatformWords;
 use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
 use tokio::sync::Notify;
 
@@ -20,7 +21,7 @@ fn failed(device: &DeviceKey, id: u32, outcome: Outcome, why: &str) -> Ending {
 /// An outbox, and a broker that does what is planned and then takes everything.
 #[derive(Default)]
 struct Both {
-    due: Mutex<Vec<EndedCall>>,
+    due: Mutex<Vec<Message>>,
     plan: Mutex<VecDeque<Published>>,
     seen: Mutex<Vec<i64>>,
     changed: Notify,
@@ -35,22 +36,17 @@ struct Both {
 }
 
 #[async_trait]
-impl ResultsOutbox for Both {
-    async fn publishing(&self, _: bool) -> Result<(), JournalError> {
-        Ok(())
-    }
-
-    async fn due(&self, max: usize) -> Result<Vec<EndedCall>, JournalError> {
+impl Outbox for Both {
+    async fn due(&self, max: usize) -> Result<Vec<Message>, JournalError> {
         Ok(self.due.lock().unwrap().iter().take(max).cloned().collect())
     }
 
-    async fn published(&self, places: &[i64]) -> Result<(), JournalError> {
+    fn published(&self, places: &[i64]) {
         let mut due = self.due.lock().unwrap();
         due.retain(|result| !places.contains(&result.place));
-        if due.is_empty() {
+        if due.is_empty() && !places.is_empty() {
             self.all_done.notify_one();
         }
-        Ok(())
     }
 
     fn due_max(&self) -> usize {
@@ -65,11 +61,13 @@ impl ResultsOutbox for Both {
     async fn changed(&self) {
         self.changed.notified().await;
     }
+
+    async fn let_go(&self) {}
 }
 
 #[async_trait]
 impl ResultSink for Both {
-    async fn publish(&self, result: &EndedCall) -> Published {
+    async fn publish(&self, result: &Message) -> Published {
         if result.device.name.as_str() == "never" {
             return std::future::pending().await;
         }
@@ -89,28 +87,24 @@ impl ResultSink for Both {
     }
 }
 
-fn result(place: i64, device: &str) -> EndedCall {
-    EndedCall {
+fn result(place: i64, device: &str) -> Message {
+    Message {
         place,
-        at: UnixMillis(place),
-        id: CallId::from_u32(u32::try_from(place).unwrap()),
+        id: MessageId(place.unsigned_abs()),
+        kind: MessageKind::Result,
         device: DeviceKey { product: "pk".try_into().unwrap(), name: device.try_into().unwrap() },
-        iot_id: "i".try_into().unwrap(),
-        service: "do".try_into().unwrap(),
-        outcome: Outcome::Ok,
-        code: Some(200),
-        message: None,
-        data: None,
+        at: UnixMillis(place),
+        words: Words { topic: "t".to_owned(), body: "{}".into() },
     }
 }
 
-async fn started(due: Vec<EndedCall>, plan: Vec<Published>) -> (Arc<Both>, Publishing) {
+async fn started(due: Vec<Message>, plan: Vec<Published>) -> (Arc<Both>, Publishing) {
     started_with(Both { due: Mutex::new(due), plan: Mutex::new(plan.into()), ..Both::default() }).await
 }
 
 async fn started_with(both: Both) -> (Arc<Both>, Publishing) {
     let both = Arc::new(both);
-    let publishing = start(both.clone(), both.clone(), &Metering::new()).await.unwrap();
+    let publishing = start(both.clone(), both.clone(), &Metering::new()).unwrap();
     (both, publishing)
 }
 
@@ -199,7 +193,7 @@ async fn metrics_say_how_many_wait_and_what_became_of_the_rest() {
     let due = Mutex::new((1..=3).map(|place| result(place, "d")).collect());
     let plan = Mutex::new([Published::Yes, away, Published::Unwanted].into());
     let (both, metering) = (Arc::new(Both { due, plan, ..Both::default() }), Metering::new());
-    let publishing = start(both.clone(), both.clone(), &metering).await.unwrap();
+    let publishing = start(both.clone(), both.clone(), &metering).unwrap();
     both.took.notified().await;
     while *both.trimmed.lock().unwrap() == 0 {
         tokio::task::yield_now().await;
@@ -219,6 +213,7 @@ async fn metrics_say_how_many_wait_and_what_became_of_the_rest() {
 /// A store with a device `d`.
 async fn store(folder: &std::path::Path) -> (Arc<Store>, Arc<Device>) {
     let store = Store::open(thingcall_store::Config::default(), folder).await.unwrap();
+    store.tell_in(Arc::new(PlatformWords));
     let key = DeviceKey { product: "pk".try_into().unwrap(), name: "d".try_into().unwrap() };
     let product =
         NewProduct { key: Some(key.product.clone()), name: "lamp".to_owned(), settings: ProductSettings::default() };
@@ -254,7 +249,8 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
     store.end(failed(&device.key, 1, Outcome::Offline, "before anybody asked"));
     store.flush().await;
     let sink = Arc::new(Both { plan: Mutex::new([Published::NotYet("away".to_owned())].into()), ..Both::default() });
-    let publishing = start(store.clone(), sink.clone(), &Metering::new()).await.unwrap();
+    let outbox = Arc::new(LogResults::wanted(store.clone(), 100).await.unwrap());
+    let publishing = start(outbox.clone(), sink.clone(), &Metering::new()).unwrap();
     for id in 2..=4 {
         open(&store, &device, id).await;
     }
@@ -267,7 +263,47 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
         sink.took.notified().await;
     }
     publishing.stop().await;
-    assert_eq!(*sink.seen.lock().unwrap(), [2, 3, 4]);
-    assert_eq!(store.due(9).await.unwrap(), []);
+    // The places of calls 2 to 4 in the log, in which the first never was.
+    assert_eq!(*sink.seen.lock().unwrap(), [1, 2, 3]);
+    assert_eq!(outbox.due(9).await.unwrap().len(), 0);
     store.close().await;
+}
+
+/// A store with as many results as there are ids, which nobody published yet.
+async fn left(folder: &std::path::Path, ids: std::ops::RangeInclusive<u32>) -> (Arc<Store>, Arc<LogResults>) {
+    let (store, device) = store(folder).await;
+    let outbox = Arc::new(LogResults::wanted(store.clone(), 2).await.unwrap());
+    for id in ids {
+        open(&store, &device, id).await;
+        store.end(failed(&device.key, id, Outcome::Offline, "away"));
+        store.flush().await;
+    }
+    (store, outbox)
+}
+
+fn places(due: &[Message]) -> Vec<i64> {
+    due.iter().map(|result| result.place).collect()
+}
+
+#[tokio::test]
+async fn the_oldest_results_are_given_up_where_too_many_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, outbox) = left(folder.path(), 1..=4).await;
+    assert_eq!(places(&outbox.due(1).await.unwrap()), [1]);
+    assert_eq!(outbox.trim().await.unwrap(), Backlog { due: 2, given_up: 2 });
+    assert_eq!(places(&outbox.due(9).await.unwrap()), [3, 4]);
+    assert_eq!(outbox.trim().await.unwrap(), Backlog { due: 2, given_up: 0 });
+}
+
+#[tokio::test]
+async fn what_was_due_when_a_server_stopped_is_due_at_the_next_one_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, outbox) = left(folder.path(), 1..=3).await;
+    assert_eq!(places(&outbox.due(2).await.unwrap()), [1, 2]);
+    outbox.published(&[1]);
+    outbox.let_go().await;
+    store.close().await;
+    let store = Store::open(thingcall_store::Config::default(), folder.path()).await.unwrap();
+    let outbox = LogResults::wanted(store, 2).await.unwrap();
+    assert_eq!(places(&outbox.due(9).await.unwrap()), [2, 3]);
 }

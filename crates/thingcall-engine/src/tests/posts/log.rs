@@ -91,7 +91,10 @@ impl MessageLog for Log {
     async fn places(&self) -> Result<RangeInclusive<i64>, JournalError> {
         unreachable!()
     }
-    async fn appended(&self) {}
+    fn newest(&self) -> i64 {
+        0
+    }
+    async fn appended(&self, _: i64) {}
 }
 
 impl ReportWords for Log {

@@ -1,6 +1,6 @@
 //! Several instances on one database.
 
-use thingcall_core::{Lease, PresenceSink, ResultsOutbox, TransportName};
+use thingcall_core::{Lease, MessageKind, MessageKinds, MessageLog, PresenceSink, ReaderName, TransportName, Wanted};
 
 use super::*;
 
@@ -54,19 +54,37 @@ async fn what_a_device_answered_is_written_also_by_who_lost_the_slot_meanwhile()
 }
 
 #[tokio::test]
-async fn results_are_due_with_whoever_holds_the_slots_of_their_calls() {
+async fn a_result_is_handed_out_once_whichever_instance_ended_its_call() {
     let bench = bench().await.with_devices(&["d1"]).await;
     let other = bench.other().await;
-    bench.store.publishing(true).await.unwrap();
-    bench.store.shared().held.take(lease(&bench, 0).await);
-    other.shared().held.take(lease(&bench, 1).await);
+    let reader = ReaderName("exchange:results".to_owned());
+    for (store, slot) in [(&bench.store, 0), (&other, 1)] {
+        store.tell_in(Arc::new(PlainWords));
+        bench.serves(store, slot).await;
+        let results = MessageKinds::NONE.with(MessageKind::Result);
+        store.set_reader(&reader, Wanted { of: vec![(None, results)] }).await.unwrap();
+    }
+    while !other.is_wanted(&"p".try_into().unwrap(), MessageKind::Result) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     for (store, id) in [(&bench.store, in_slot(0, 1)), (&other, in_slot(1, 1))] {
         store.open(entry(&bench.device("d1").await, id, Qos::AtMostOnce)).await.unwrap();
         store.complete(vec![reply("d1", id, 200)]).await.unwrap();
-        let due = store.due(9).await.unwrap();
-        assert_eq!(due.iter().map(|result| result.id.as_u32()).collect::<Vec<_>>(), [id]);
     }
-    assert_eq!(other.trim().await.unwrap().due, 1);
+    let (mine, others) = tokio::join!(bench.store.take(&reader, 1), other.take(&reader, 1));
+    let mut places: Vec<_> =
+        [mine.unwrap(), others.unwrap()].concat().iter().map(|taken| taken.message.place).collect();
+    places.sort_unstable();
+    assert_eq!(places, [1, 2]);
+    assert!(bench.store.take(&reader, 9).await.unwrap().is_empty());
+    // What an instance has in hand whose lease is over comes to the other one.
+    bench.run("UPDATE slots SET holder = NULL WHERE slot = 1").await;
+    let mut again = Vec::new();
+    while again.is_empty() {
+        again = bench.store.take_again(&reader, 9).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(again.len(), 1);
 }
 
 #[tokio::test]

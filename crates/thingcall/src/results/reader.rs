@@ -1,0 +1,124 @@
+//! Results as a reader of the log of messages has them.
+//!
+//! **Invariant:** what was taken and is not published yet is kept here, in its order, and handed back when this ends; what a
+//! crash leaves is handed out again by the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use thingcall_core::{
+    GivenBack, JournalError, Message, MessageKind, MessageKinds, MessageLog, ReaderName, Taken, UnixMillis, Wanted,
+};
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use super::{Backlog, Outbox};
+
+/// How many are given up at once.
+const GIVEN_UP_AT_ONCE: usize = 1000;
+
+/// The results in a log.
+pub(crate) struct LogResults {
+    log: Arc<dyn MessageLog>,
+    reader: ReaderName,
+    due_max: usize,
+    kept: Mutex<BTreeMap<i64, Message>>,
+    /// The newest place there was when it was looked last.
+    seen: AtomicI64,
+}
+
+/// The exchange's reader.
+fn reader() -> ReaderName {
+    ReaderName("exchange:results".to_owned())
+}
+
+impl LogResults {
+    /// Those of calls that end from now on, and those that an earlier run left; so many at most.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub(crate) async fn wanted(log: Arc<dyn MessageLog>, due_max: usize) -> Result<Self, JournalError> {
+        let results = MessageKinds::NONE.with(MessageKind::Result);
+        log.set_reader(&reader(), Wanted { of: vec![(None, results)] }).await?;
+        Ok(Self { log, reader: reader(), due_max, kept: Mutex::default(), seen: AtomicI64::new(0) })
+    }
+
+    /// Nobody wants them any more. Those that are due stay so.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub(crate) async fn unwanted(log: &dyn MessageLog) -> Result<(), JournalError> {
+        log.set_reader(&reader(), Wanted::default()).await
+    }
+}
+
+fn keep(kept: &mut BTreeMap<i64, Message>, taken: Vec<Taken>) {
+    kept.extend(taken.into_iter().map(|taken| (taken.message.place, taken.message)));
+}
+
+#[async_trait]
+impl Outbox for LogResults {
+    async fn due(&self, max: usize) -> Result<Vec<Message>, JournalError> {
+        self.seen.store(self.log.newest(), Ordering::Relaxed);
+        let mut kept = self.kept.lock().await;
+        if kept.len() < max {
+            let again = self.log.take_again(&self.reader, max - kept.len()).await?;
+            keep(&mut kept, again);
+        }
+        if kept.len() < max {
+            let fresh = self.log.take(&self.reader, max - kept.len()).await?;
+            keep(&mut kept, fresh);
+        }
+        Ok(kept.values().take(max).cloned().collect())
+    }
+
+    fn published(&self, places: &[i64]) {
+        self.log.settle(&self.reader, places);
+        // Only the pump, which calls this, ever holds it.
+        if let Ok(mut kept) = self.kept.try_lock() {
+            places.iter().for_each(|place| drop(kept.remove(place)));
+        }
+    }
+
+    fn due_max(&self) -> usize {
+        self.due_max
+    }
+
+    async fn trim(&self) -> Result<Backlog, JournalError> {
+        let mut kept = self.kept.lock().await;
+        let waiting = self.log.standing(&self.reader).await?.unread;
+        let due = waiting + u64::try_from(kept.len()).unwrap_or(u64::MAX);
+        let excess = due.saturating_sub(u64::try_from(self.due_max).unwrap_or(u64::MAX));
+        let mut given_up: u64 = 0;
+        while given_up < excess {
+            let left = usize::try_from(excess - given_up).unwrap_or(usize::MAX).min(GIVEN_UP_AT_ONCE);
+            if kept.is_empty() {
+                keep(&mut kept, self.log.take(&self.reader, left).await?);
+            }
+            let places: Vec<_> = kept.keys().take(left).copied().collect();
+            if places.is_empty() {
+                break;
+            }
+            self.log.settle(&self.reader, &places);
+            places.iter().for_each(|place| drop(kept.remove(place)));
+            given_up += u64::try_from(places.len()).unwrap_or(u64::MAX);
+        }
+        if given_up > 0 {
+            let results_due_max = self.due_max;
+            warn!(given_up, results_due_max, "results wait for too long to be published; the oldest are given up");
+        }
+        Ok(Backlog { due: due.saturating_sub(given_up), given_up })
+    }
+
+    async fn changed(&self) {
+        self.log.appended(self.seen.load(Ordering::Relaxed)).await;
+    }
+
+    async fn let_go(&self) {
+        let kept = std::mem::take(&mut *self.kept.lock().await);
+        let back = |place| GivenBack { place, again_at: Some(UnixMillis::now()), why: "the server stops".to_owned() };
+        self.log.give_back(&self.reader, kept.into_keys().map(back).collect());
+    }
+}
