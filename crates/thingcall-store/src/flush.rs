@@ -6,7 +6,7 @@ use crate::change::Subject;
 use crate::failure::Failure;
 use crate::live::Heard;
 use crate::shared::{Shared, WriteSide};
-use crate::tells::Turn;
+use crate::turns::Turn;
 
 /// So many devices are told to other instances by name.
 const NEWS_MAX: usize = 500;

@@ -39,6 +39,7 @@ mod memory;
 mod metrics;
 mod sizes;
 mod told;
+mod turns;
 mod waits;
 
 mod change;

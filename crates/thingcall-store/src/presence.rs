@@ -10,7 +10,7 @@ use thingcall_core::{
 
 use crate::Store;
 use crate::live::Heard;
-use crate::tells::Turn;
+use crate::turns::Turn;
 
 impl Credentials for Store {
     fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential> {

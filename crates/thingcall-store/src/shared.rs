@@ -26,9 +26,9 @@ use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
 use crate::sizes::Sizes;
-use crate::tells::Turns;
 use crate::told::Told;
 use crate::trouble::Trouble;
+use crate::turns::Turns;
 
 /// What the store and its tasks share.
 #[derive(Debug)]

@@ -27,8 +27,8 @@ use crate::place::Place;
 use crate::postgres::{PostgresError, PostgresLeases};
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
-use crate::tells::Turns;
 use crate::told::Told;
+use crate::turns::Turns;
 use crate::writer::{self, Write};
 use crate::{Config, changes, log_keeper, owner, postgres, sqlite};
 
