@@ -45,8 +45,6 @@
 //! settling without an outcome are no acceptance. A connection without a link is closed after [`Limits::link_timeout`],
 //! also after a detach.
 
-#![forbid(unsafe_code)]
-
 mod amqp;
 mod stomp;
 
