@@ -19,6 +19,7 @@ mod disabled;
 mod embedded;
 mod external;
 mod full_disk;
+mod groups;
 mod hanging;
 mod instances;
 mod instances_faults;

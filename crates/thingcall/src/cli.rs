@@ -10,7 +10,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Found;
 use crate::exit::WrongUse;
-use crate::{call, check, demo, device, explain, instances, key, output, plugin, product, serve, store, strangers};
+use crate::{
+    call, check, demo, device, explain, group, instances, key, output, plugin, product, serve, store, strangers,
+    subscription,
+};
 
 /// Call a service of a device: an InvokeThingService server of your own
 #[derive(Debug, Parser)]
@@ -43,6 +46,12 @@ enum Command {
     /// Access keys, with which callers sign
     #[command(subcommand)]
     Key(key::Command),
+    /// Consumer groups: who shares the messages that devices and calls give
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Subscriptions: what of a product's devices goes to which consumer groups
+    #[command(subcommand)]
+    Subscription(subscription::Command),
     /// Plugins: handlers of calls that are loaded at run time
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -98,6 +107,8 @@ impl Cli {
             Command::Product(command) => product::run(command).await.map(success),
             Command::Device(command) => device::run(command).await.map(success),
             Command::Key(command) => key::run(command).await.map(success),
+            Command::Group(command) => group::run(command).await.map(success),
+            Command::Subscription(command) => subscription::run(command).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
             Command::Explain(args) => explain::run(args).await,

@@ -31,10 +31,12 @@ mod tool;
 
 mod device;
 mod explain;
+mod group;
 mod instances;
 mod key;
 mod product;
 mod simulate;
+mod subscription;
 
 mod call;
 mod client;

@@ -133,6 +133,8 @@ pub(super) struct Setup {
     pub(super) now: fn() -> UnixMillis,
     pub(super) shared: SharedParts,
     pub(super) consumption: Consumption,
+    /// Whether anybody keeps groups and subscriptions.
+    pub(super) keeps: bool,
 }
 
 impl Default for Setup {
@@ -144,6 +146,7 @@ impl Default for Setup {
             now: capture_time,
             shared: SharedParts::default(),
             consumption: Consumption::default(),
+            keeps: true,
         }
     }
 }
@@ -188,8 +191,14 @@ impl Setup {
             consumers: Arc::new(Connected(self.consumption)),
         };
         let shared = self.shared;
-        let parts =
-            AppParts { calls, directory: directory.clone(), subscribing: Some(subscribing), keys, clock, shared };
+        let parts = AppParts {
+            calls,
+            directory: directory.clone(),
+            subscribing: self.keeps.then_some(subscribing),
+            keys,
+            clock,
+            shared,
+        };
         let front = Front::assemble(self.config, parts, &registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -174,3 +174,10 @@ async fn the_roots_of_xml_are_those_of_the_reference() {
     let one = "<Data><ConsumerGroupDTO><GroupId>DEFAULT_GROUP</GroupId><GroupName>DEFAULT_GROUP</GroupName>";
     assert!(list.body.contains(one), "{list:?}");
 }
+
+#[tokio::test]
+async fn where_nobody_keeps_groups_there_are_no_such_actions() {
+    let server = Setup { keeps: false, ..Setup::default() }.start().await;
+    let received = server.acs3("QueryConsumerGroupList", &[]).await;
+    assert_eq!((received.status, &*received.code()), (404, "InvalidAction.NotFound"));
+}
