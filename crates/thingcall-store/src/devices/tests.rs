@@ -6,18 +6,17 @@ use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Device, DeviceName, EndedCall, Message, OpenCall, ProductKey, ReaderName, Record, Secret, TransportName,
-    UnixMillis, Wanted,
+    CallId, Device, DeviceName, EndedCall, OpenCall, ProductKey, Record, Secret, TransportName, UnixMillis,
 };
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::groups::Subscribed;
 use crate::live::{Live, Seen};
-use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
 use crate::told::Told;
 use crate::trouble::Trouble;
 use crate::waits::{ReadConnections, Wait};
+
+mod no_messages;
 
 /// Rows, and who may read them now.
 #[derive(Debug)]
@@ -52,44 +51,6 @@ impl Rows {
     fn put(&self, name: &str, iot_id: &str, enabled: bool) {
         let iot_id = IotId::try_from(iot_id).unwrap();
         self.devices.lock().unwrap().insert(key(name), (iot_id, enabled, Seen::default()));
-    }
-}
-
-/// There are no messages.
-#[async_trait]
-impl MessageReads for Rows {
-    async fn readers(&self) -> Result<Vec<ReaderRow>, Failure> {
-        Ok(Vec::new())
-    }
-    async fn reader(&self, _: &ReaderName) -> Result<Option<ReaderRow>, Failure> {
-        Ok(None)
-    }
-    async fn messages(&self, _: RangeInclusive<i64>, _: &Wanted, _: usize) -> Result<Vec<Message>, Failure> {
-        Ok(Vec::new())
-    }
-    async fn messages_at(&self, _: &[i64]) -> Result<Vec<Message>, Failure> {
-        Ok(Vec::new())
-    }
-    async fn count_messages(&self, _: RangeInclusive<i64>, _: &Wanted) -> Result<u64, Failure> {
-        Ok(0)
-    }
-    async fn subscribed(&self) -> Result<Subscribed, Failure> {
-        Ok(Subscribed::default())
-    }
-    async fn places(&self) -> Result<RangeInclusive<i64>, Failure> {
-        Ok(RangeInclusive::new(1, 0))
-    }
-    async fn message_bytes(&self) -> Result<u64, Failure> {
-        Ok(0)
-    }
-    async fn count_backlog(&self, _: &ReaderName) -> Result<(u64, u64), Failure> {
-        Ok((0, 0))
-    }
-    async fn excess(&self, _: &Limits, _: i64) -> Result<Option<i64>, Failure> {
-        Ok(None)
-    }
-    async fn dead(&self, _: &ReaderName, _: i64, _: usize) -> Result<Vec<Dead>, Failure> {
-        Ok(Vec::new())
     }
 }
 

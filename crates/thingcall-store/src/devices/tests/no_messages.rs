@@ -1,0 +1,48 @@
+//! Rows of devices have no log beside them.
+
+use std::ops::RangeInclusive;
+
+use async_trait::async_trait;
+use thingcall_core::{Message, ReaderName, Wanted};
+
+use super::Rows;
+use crate::failure::Failure;
+use crate::groups::Subscribed;
+use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
+
+#[async_trait]
+impl MessageReads for Rows {
+    async fn readers(&self) -> Result<Vec<ReaderRow>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn reader(&self, _: &ReaderName) -> Result<Option<ReaderRow>, Failure> {
+        Ok(None)
+    }
+    async fn messages(&self, _: RangeInclusive<i64>, _: &Wanted, _: usize) -> Result<Vec<Message>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn messages_at(&self, _: &[i64]) -> Result<Vec<Message>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn count_messages(&self, _: RangeInclusive<i64>, _: &Wanted) -> Result<u64, Failure> {
+        Ok(0)
+    }
+    async fn subscribed(&self) -> Result<Subscribed, Failure> {
+        Ok(Subscribed::default())
+    }
+    async fn places(&self) -> Result<RangeInclusive<i64>, Failure> {
+        Ok(RangeInclusive::new(1, 0))
+    }
+    async fn message_bytes(&self) -> Result<u64, Failure> {
+        Ok(0)
+    }
+    async fn count_backlog(&self, _: &ReaderName) -> Result<(u64, u64), Failure> {
+        Ok((0, 0))
+    }
+    async fn excess(&self, _: &Limits, _: i64) -> Result<Option<i64>, Failure> {
+        Ok(None)
+    }
+    async fn dead(&self, _: &ReaderName, _: i64, _: usize) -> Result<Vec<Dead>, Failure> {
+        Ok(Vec::new())
+    }
+}
