@@ -136,6 +136,11 @@ impl ReplySink for Surroundings {
     fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.tell(Event::Raw(raw));
     }
+
+    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, _topic: &str, answers: bool) {
+        assert!(answers, "nobody else hears it");
+        self.tell(Event::Raw(raw));
+    }
     fn device_gone(&self, device: &DeviceKey, _transport: TransportName) {
         self.tell(Event::Gone(device.clone()));
     }
