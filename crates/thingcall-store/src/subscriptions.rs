@@ -154,10 +154,8 @@ impl Store {
         &self,
         tx: &mut dyn Tx,
         all: &mut Subscribed,
-        mut new: Subscription,
+        new: Subscription,
     ) -> Result<Vec<GroupId>, Stop<SubscriptionError>> {
-        let mut seen = BTreeSet::new();
-        new.groups.retain(|group| seen.insert(group.clone()));
         if let Some(group) = new.groups.iter().find(|group| !all.groups.contains_key(group)) {
             return Err(Stop::Refused(SubscriptionError::NoGroup(group.clone())));
         }

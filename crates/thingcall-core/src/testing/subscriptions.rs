@@ -174,6 +174,8 @@ async fn a_subscription_is_of_what_there_is(at: SubscriptionsUnderTest) {
     assert_eq!(at.subscribe(at.product(), &[&default, &nobody()]).await, no_group);
     let to_nobody = at.subscribe(at.product(), &[]).await;
     assert!(matches!(to_nobody, Err(SubscriptionError::Refused(_))), "{to_nobody:?}");
+    let twice = at.subscribe(at.product(), &[&default, &default]).await;
+    assert!(matches!(twice, Err(SubscriptionError::Refused(_))), "{twice:?}");
     assert!(at.subscriptions.subscriptions().is_empty());
 
     assert_eq!(at.subscribe(at.product(), &[&default]).await, Ok(()));
