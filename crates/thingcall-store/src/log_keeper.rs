@@ -181,7 +181,8 @@ pub(crate) async fn release(shared: &Shared) {
     }
 }
 
-async fn release_all(shared: &Shared, side: &mut WriteSide) -> Result<usize, Failure> {
+/// The same in one transaction; how many claims and messages it was.
+pub(crate) async fn release_all(shared: &Shared, side: &mut WriteSide) -> Result<usize, Failure> {
     let mut tx = side.conn.begin().await?;
     let (held, log) = (&shared.held, &shared.log);
     let alone = !shared.reads.is_shared();

@@ -8,7 +8,7 @@ use thingcall_core::{
 };
 
 use super::*;
-use crate::MessagesConfig;
+use crate::{MessagesConfig, log_keeper};
 
 /// A store whose process may take messages.
 async fn log_bench() -> Bench {
@@ -179,6 +179,35 @@ async fn what_a_dead_process_had_in_hand_is_handed_out_again() {
     let ids = |taken: &[Taken]| taken.iter().map(|taken| taken.message.id).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&taken));
     assert_eq!(bench.store.standing(&a).await.unwrap().lost, 0);
+}
+
+/// Lets go of something, which cannot be written meanwhile, and looks for what nobody holds; how much that was.
+async fn released_after(bench: &Bench, let_go: impl FnOnce()) -> usize {
+    let shared = bench.store.shared();
+    let mut side = shared.write.lock().await;
+    let_go();
+    let released = log_keeper::release_all(shared, &mut side).await.unwrap();
+    drop(side);
+    bench.store.flush().await;
+    released
+}
+
+#[tokio::test]
+async fn what_was_let_go_of_is_handed_out_to_nobody_while_that_waits_to_be_written() {
+    let (bench, a) = with_reader(&[MessageKind::Event]).await;
+    bench.store.append(vec![event("1"), event("2")]).await.unwrap();
+    let settled = places(&bench.store.take(&a, 1).await.unwrap());
+    let back = places(&bench.store.take(&a, 1).await.unwrap())[0];
+    assert_eq!(released_after(&bench, || bench.store.settle(&a, &settled)).await, 0);
+    assert_eq!(released_after(&bench, || bench.store.give_back(&a, vec![now(back)])).await, 0);
+    assert_eq!(says(&bench.store.take_again(&a, 9).await.unwrap()), [("2".to_owned(), 1)]);
+    assert_eq!(released_after(&bench, || bench.store.give_back(&a, vec![now(back)])).await, 0);
+    assert_eq!(says(&bench.store.take_again(&a, 9).await.unwrap()), [("2".to_owned(), 2)]);
+    assert_eq!(released_after(&bench, || bench.store.settle(&a, &[back])).await, 0);
+    assert_eq!(bench.store.standing(&a).await.unwrap(), Standing::default());
+    for table in ["SELECT CAST(COUNT(*) AS TEXT) FROM claims", "SELECT CAST(COUNT(*) AS TEXT) FROM backlog"] {
+        assert_eq!(bench.ask(table).await, ["0"], "{table}");
+    }
 }
 
 #[tokio::test]
