@@ -158,6 +158,10 @@ impl<P: Protocol> Machine for Connection<P> {
         self.protocol.send(&mut self.core, notice)
     }
 
+    fn is_draining(&self) -> bool {
+        self.core.stage == Stage::In && self.protocol.is_draining()
+    }
+
     fn nothing_to_send(&mut self, now: Duration) {
         self.at(now);
         if self.core.stage == Stage::In {

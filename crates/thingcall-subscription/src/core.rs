@@ -91,6 +91,11 @@ pub(crate) trait Protocol: Send {
 
     fn send(&mut self, core: &mut Core, notice: &Notice<'_>) -> Result<DeliveryId, NotSent>;
 
+    /// Whether the peer waits to be told that there is nothing more.
+    fn is_draining(&self) -> bool {
+        false
+    }
+
     /// Sends on what did not fit before.
     fn pump(&mut self, core: &mut Core, nothing_to_send: bool);
 

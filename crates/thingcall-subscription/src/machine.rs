@@ -241,6 +241,9 @@ pub trait Machine: Send {
     /// Nothing was sent.
     fn send(&mut self, notice: &Notice<'_>, now: Duration) -> Result<DeliveryId, NotSent>;
 
+    /// Whether the peer waits for "that was all".
+    fn is_draining(&self) -> bool;
+
     /// There is room and nothing to send. A peer that waits for "that was all" is told so.
     fn nothing_to_send(&mut self, now: Duration);
 

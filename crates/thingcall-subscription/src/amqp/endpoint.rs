@@ -199,6 +199,10 @@ impl Endpoint {
         Ok(delivery)
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_draining)
+    }
+
     /// Sends on what is under way, as far as there is window, and tells a consumer that drains when that was all.
     pub(super) fn pump(&mut self, core: &mut Core, nothing_to_send: bool) {
         let Some(link) = self.link.as_mut() else { return };

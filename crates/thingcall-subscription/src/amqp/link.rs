@@ -62,6 +62,10 @@ impl Link {
         self.credit = self.credit.saturating_sub(1);
     }
 
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain
+    }
+
     /// Where all credit is used, or nothing more is there, a consumer that drains is told so; once.
     pub(crate) fn drained(&mut self, nothing_to_send: bool) -> bool {
         let done = self.drain && self.outgoing.is_none() && (nothing_to_send || self.credit == 0);

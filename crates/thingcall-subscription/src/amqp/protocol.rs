@@ -152,6 +152,10 @@ impl Protocol for AmqpProtocol {
         self.endpoint.send(core, notice)
     }
 
+    fn is_draining(&self) -> bool {
+        self.endpoint.is_draining()
+    }
+
     fn pump(&mut self, core: &mut Core, nothing_to_send: bool) {
         self.endpoint.pump(core, nothing_to_send);
     }
