@@ -27,6 +27,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-broker", &["thingcall-transport", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-redis", &["thingcall-core"]),
     ("thingcall-subscription", &["thingcall-core"]),
+    (
+        "thingcall-consumers",
+        &["thingcall-subscription", "thingcall-listen", "thingcall-transport", "thingcall-core", "thingcall-metrics"],
+    ),
     ("thingcall-listen", &["thingcall-metrics"]),
     ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-plugin", &[]),

@@ -58,7 +58,8 @@ impl Figures {
         })
     }
 
-    pub(crate) fn limits(&self, connections_max: usize, unauthenticated_bytes_max: usize) {
+    /// Shows how many connections there may be, and how much they may hold before somebody vouches for them.
+    pub fn limits(&self, connections_max: usize, unauthenticated_bytes_max: usize) {
         self.connections_limit.set(gauge_of(connections_max));
         self.unauthenticated_limit.set(gauge_of(unauthenticated_bytes_max));
     }

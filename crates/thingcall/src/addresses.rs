@@ -41,6 +41,18 @@ pub(crate) struct Addresses {
     /// Where brokers ask about devices, where they may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<SocketAddr>,
+    /// Where consumers speak AMQP 1.0 with TLS, where they may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amqp10: Option<SocketAddr>,
+    /// Where they speak STOMP with TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stomp: Option<SocketAddr>,
+    /// Where they speak AMQP 1.0 in plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amqp10_plain: Option<SocketAddr>,
+    /// Where they speak STOMP in plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stomp_plain: Option<SocketAddr>,
     /// The URLs of external MQTT brokers, by the names of their transports.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub brokers: BTreeMap<TransportName, String>,
@@ -57,6 +69,10 @@ impl Addresses {
             metrics: config.metrics.listen,
             mqtt: config.broker.enabled.then_some(config.broker.listen),
             gate: config.gate.listen,
+            amqp10: config.subscription.tls.as_ref().and_then(|tls| tls.amqp_listen),
+            stomp: config.subscription.tls.as_ref().and_then(|tls| tls.stomp_listen),
+            amqp10_plain: config.subscription.plain_amqp_listen,
+            stomp_plain: config.subscription.plain_stomp_listen,
             brokers: mqtt.map(|(name, mqtt)| (name, mqtt.url.clone())).collect(),
         }
     }
@@ -87,6 +103,8 @@ impl Addresses {
     /// As this machine reaches them: who listens everywhere listens at home too.
     pub(crate) fn reached(mut self) -> Self {
         let all = [&mut self.api, &mut self.metrics].into_iter().chain(&mut self.mqtt).chain(&mut self.gate);
+        let all = all.chain(&mut self.amqp10).chain(&mut self.stomp);
+        let all = all.chain(&mut self.amqp10_plain).chain(&mut self.stomp_plain);
         for address in all {
             match address.ip() {
                 IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),

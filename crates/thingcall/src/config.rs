@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub amqp_brokers: BTreeMap<TransportName, thingcall_amqp::Config>,
     /// Answers external brokers that ask about devices.
     pub gate: thingcall_gate::Config,
+    /// Where applications read what goes to their consumer groups.
+    pub subscription: thingcall_consumers::Config,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
     /// Messages for applications.
@@ -115,6 +117,7 @@ impl Config {
             ("engine".to_owned(), &self.engine),
             ("broker".to_owned(), &self.broker),
             ("gate".to_owned(), &self.gate),
+            ("subscription".to_owned(), &self.subscription),
             ("store".to_owned(), &self.store),
             ("messages".to_owned(), &self.messages),
             ("shared".to_owned(), &self.shared),
@@ -232,6 +235,7 @@ impl Default for Config {
             amqp: None,
             amqp_brokers: BTreeMap::new(),
             gate: thingcall_gate::Config::default(),
+            subscription: thingcall_consumers::Config::default(),
             store: thingcall_store::Config::default(),
             messages: thingcall_store::MessagesConfig::default(),
             shared: Shared::default(),

@@ -70,7 +70,8 @@ impl Shares {
 /// Lowers the listeners' limits to what `files`, the limit of open files, has room for; `None` is no limit.
 pub(crate) fn share(config: &mut Config, files: Option<u64>) {
     let Some(files) = files else { return };
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    // Consumers are few, and have their own.
+    let files = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(config.subscription.sockets_max());
     let wanted = Shares::wanted(config);
     let given = wanted.within(files);
     if given == wanted {

@@ -6,6 +6,7 @@ mod cli;
 mod exit;
 
 mod config;
+mod consumers;
 mod logs;
 mod observe;
 mod output;

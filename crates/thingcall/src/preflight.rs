@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use thingcall_broker::Sockets;
+use thingcall_consumers::Sockets as ConsumerSockets;
 use thingcall_core::Problem;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -46,6 +47,7 @@ pub(crate) struct Listeners {
     pub metrics: TcpListener,
     pub gate: Option<TcpListener>,
     pub embedded: Option<Sockets>,
+    pub consumers: ConsumerSockets,
 }
 
 /// Why a server does not start.
@@ -173,7 +175,21 @@ impl Around<'_> {
             None => None,
             Some((tcp, tls, websocket)) => Some(Sockets { tcp: tcp?, tls: all(tls)?, websocket: all(websocket)? }),
         };
-        Some(Listeners { api: api?, metrics: metrics?, gate: all(gate)?, embedded })
+        let consumers = self.bind_for_consumers();
+        Some(Listeners { api: api?, metrics: metrics?, gate: all(gate)?, embedded, consumers: consumers? })
+    }
+
+    fn bind_for_consumers(&mut self) -> Option<ConsumerSockets> {
+        let subscription = &self.config.subscription;
+        let tls = subscription.tls.as_ref();
+        let (amqp, stomp) = (tls.and_then(|tls| tls.amqp_listen), tls.and_then(|tls| tls.stomp_listen));
+        let mut socket = |key, listen: Option<SocketAddr>| listen.map(|listen| self.listener(key, "another", listen));
+        let amqp = socket("subscription.tls.amqp_listen", amqp);
+        let stomp = socket("subscription.tls.stomp_listen", stomp);
+        let plain_amqp = socket("subscription.plain_amqp_listen", subscription.plain_amqp_listen);
+        let plain_stomp = socket("subscription.plain_stomp_listen", subscription.plain_stomp_listen);
+        let (amqp, stomp) = (all(amqp)?, all(stomp)?);
+        Some(ConsumerSockets { amqp, stomp, plain_amqp: all(plain_amqp)?, plain_stomp: all(plain_stomp)? })
     }
 
     fn listener(&mut self, key: &'static str, change: &str, address: SocketAddr) -> Option<TcpListener> {
@@ -203,7 +219,9 @@ impl Around<'_> {
             return false;
         }
         let Ok(Some(server)) = Addresses::of_server(&self.config.data) else { return false };
-        let ports = [Some(server.api), Some(server.metrics), server.mqtt, server.gate].into_iter().flatten();
+        let consumers = [server.amqp10, server.stomp, server.amqp10_plain, server.stomp_plain];
+        let ports = [Some(server.api), Some(server.metrics), server.mqtt, server.gate].into_iter().chain(consumers);
+        let ports = ports.flatten();
         // A server does not leave word of its other two.
         let other = ["broker.tls.listen", "broker.websocket.listen"].contains(&key);
         other || ports.into_iter().any(|own| own.port() == address.port())

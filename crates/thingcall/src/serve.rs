@@ -22,7 +22,7 @@ use crate::{files, logs, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
-    mqtt=... metrics=... gate=...` when all listeners answer, of those that are configured, and every plugin is created \
+    mqtt=... metrics=... gate=... amqp10=... stomp=...` when all listeners answer, of those that are configured, and every plugin is created \
     or refused; until then /healthz answers, and /readyz says which is still being created. SIGTERM and Ctrl-C let \
     waiting calls finish; a second one does not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
@@ -123,7 +123,15 @@ pub(crate) fn ready(addresses: &Addresses) -> String {
     let Addresses { api, mqtt, metrics, gate, .. } = addresses;
     let mqtt = mqtt.map(|mqtt| format!(" mqtt={mqtt}")).unwrap_or_default();
     let gate = gate.map(|gate| format!(" gate={gate}")).unwrap_or_default();
-    format!("ready api={api}{mqtt} metrics={metrics}{gate}")
+    let consumers = [
+        ("amqp10", addresses.amqp10),
+        ("stomp", addresses.stomp),
+        ("amqp10_plain", addresses.amqp10_plain),
+        ("stomp_plain", addresses.stomp_plain),
+    ];
+    let there = |(name, address): (&str, Option<_>)| Some(format!(" {name}={}", address?));
+    let consumers: String = consumers.into_iter().filter_map(there).collect();
+    format!("ready api={api}{mqtt} metrics={metrics}{gate}{consumers}")
 }
 
 /// Shows the first key, once, on standard output alone: whoever reads it can call, and logs are read by many.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_api::{Front, Subscribing};
+use thingcall_api::Front;
 use thingcall_broker::Broker;
-use thingcall_core::{AccessKey, NoConsumers, UnixMillis};
+use thingcall_consumers::Endpoint;
+use thingcall_core::{AccessKey, UnixMillis};
 use thingcall_engine::{Engine, Reports};
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
@@ -24,6 +25,7 @@ use tracing::{debug, info, warn};
 use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
+use crate::consumers;
 use crate::instance::{self, Membership};
 use crate::observe::Observed;
 use crate::operator;
@@ -36,6 +38,8 @@ use crate::sharing;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long consumers may take to read why their connections end; each has 5 s to read it and 2 s to go.
+const CONSUMERS_TIMEOUT: Duration = Duration::from_secs(8);
 /// How soon a device that could not be looked up is looked up again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -63,6 +67,7 @@ pub(crate) struct Server {
     membership: Arc<Membership>,
     brokers: Brokers,
     publishing: Option<Publishing>,
+    endpoint: Option<Endpoint>,
     observed: Observed,
     front: Serving,
     metrics: Serving,
@@ -119,7 +124,7 @@ impl Server {
 
     async fn wire(
         config: Config,
-        Listeners { api, metrics, gate, embedded }: Listeners,
+        Listeners { api, metrics, gate, embedded, consumers: sockets }: Listeners,
         (store, plugins, membership): (Arc<Store>, Arc<Plugins>, Arc<Membership>),
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
@@ -142,11 +147,12 @@ impl Server {
             readiness: &readiness,
         };
         let brokers = Brokers::start(&parts, gate, embedded)?;
+        let endpoint = consumers::start(&config, &store, &readiness, sockets, metering)?;
         let publishing = publish(&brokers, &store, config.store.results_due_max.get(), metering).await?;
         let parts = thingcall_api::FrontParts {
             engine: engine.clone(),
             directory: store.clone(),
-            subscribing: Some(subscribing(&store)),
+            subscribing: Some(consumers::subscribing(&store, endpoint.as_ref())),
             keys: store.clone(),
             shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };
@@ -159,7 +165,7 @@ impl Server {
             mqtt: brokers.mqtt_address(),
             gate: brokers.gate_address(),
             metrics: metrics.local_addr()?,
-            ..Addresses::configured(&config)
+            ..consumers::with(Addresses::configured(&config), endpoint.as_ref())
         };
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
@@ -179,6 +185,7 @@ impl Server {
             membership,
             brokers,
             publishing,
+            endpoint,
             observed,
         })
     }
@@ -205,6 +212,9 @@ impl Server {
             Err(NotEnded::Cut(_)) => warn!("callers kept their connections open; they were closed"),
         }
         self.kicker.abort();
+        if let Some(endpoint) = self.endpoint {
+            endpoint.stop(CONSUMERS_TIMEOUT).await;
+        }
         if let Some(publishing) = self.publishing {
             publishing.stop().await;
         }
@@ -270,11 +280,6 @@ async fn let_go(plugins: &Plugins) -> bool {
 /// What devices report goes into the log of messages.
 fn reports(store: &Arc<Store>) -> Reports {
     Reports { log: store.clone(), words: Arc::new(PlatformWords), ..Reports::default() }
-}
-
-/// Who keeps groups and subscriptions; nobody can connect for them yet.
-fn subscribing(store: &Arc<Store>) -> Subscribing {
-    Subscribing { subscriptions: store.clone(), log: store.clone(), consumers: Arc::new(NoConsumers) }
 }
 
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.

@@ -14,7 +14,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     for (index, (key, address)) in listeners.iter().enumerate() {
         let before = listeners.get(..index).unwrap_or_default();
         if let Some((other, _)) = before.iter().find(|(_, taken)| meet(*taken, *address)) {
-            all.push(Problem::new(*key, format_args!("{address}, as is {other}"), "an address of its own"));
+            all.push(Problem::new(key.as_str(), format_args!("{address}, as is {other}"), "an address of its own"));
         }
     }
     for (key, url) in config.broker_urls() {
@@ -27,7 +27,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
 }
 
 /// Where the server is to listen, by key.
-fn listeners(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+fn listeners(config: &Config) -> Vec<(String, SocketAddr)> {
     let mut all = vec![("api.listen", config.api.listen), ("metrics.listen", config.metrics.listen)];
     all.extend(config.gate.listen.map(|listen| ("gate.listen", listen)));
     if config.broker.enabled {
@@ -35,6 +35,9 @@ fn listeners(config: &Config) -> Vec<(&'static str, SocketAddr)> {
         all.extend(config.broker.tls.iter().map(|tls| ("broker.tls.listen", tls.listen)));
         all.extend(config.broker.websocket.iter().map(|websocket| ("broker.websocket.listen", websocket.listen)));
     }
+    let mut all: Vec<_> = all.into_iter().map(|(key, listen)| (key.to_owned(), listen)).collect();
+    let subscription = config.subscription.listeners().into_iter();
+    all.extend(subscription.map(|(key, listen)| (format!("subscription.{key}"), listen)));
     all
 }
 

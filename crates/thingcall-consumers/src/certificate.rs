@@ -1,0 +1,99 @@
+//! The certificate that consumers are shown, and its successor: the files are looked at now and then, and what is new in them is
+//! shown to whoever connects next.
+//!
+//! **Invariant:** what cannot be used is told and changes nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use thingcall_core::{Problem, Problems};
+use thingcall_transport::{certificates, of_certificate, of_private_key, private_key};
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{Error, ServerConfig};
+use tracing::{info, warn};
+
+/// A chain, and what shows it.
+pub(crate) struct Read {
+    chain: Vec<CertificateDer<'static>>,
+    config: Arc<ServerConfig>,
+}
+
+/// Reads the certificate and its key.
+///
+/// # Errors
+/// All that is wrong with them, by keys within the section.
+pub(crate) fn read(cert_file: &Path, key_file: &Path) -> Result<Read, Vec<Problem>> {
+    let chain = certificates("tls.cert_file", cert_file);
+    let key = private_key("tls.key_file", key_file);
+    let (chain, key) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain.clone(), key));
+    match config {
+        Ok(config) => Ok(Read { chain, config: Arc::new(config) }),
+        Err(Error::InconsistentKeys(_)) => {
+            Err(vec![of_private_key("tls.key_file", key_file, "it is the key of another certificate")])
+        }
+        Err(error) => Err(vec![of_certificate("tls.cert_file", cert_file, error)]),
+    }
+}
+
+/// The one that is shown now.
+pub(crate) struct Certificate {
+    cert_file: PathBuf,
+    key_file: PathBuf,
+    shown: RwLock<Read>,
+}
+
+impl Certificate {
+    /// # Errors
+    /// All that is wrong with its files.
+    pub(crate) fn new(cert_file: &Path, key_file: &Path) -> Result<Self, Problems> {
+        let shown = RwLock::new(read(cert_file, key_file).map_err(Problems)?);
+        Ok(Self { cert_file: cert_file.to_owned(), key_file: key_file.to_owned(), shown })
+    }
+
+    /// For one who connects now.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.shown.read().unwrap_or_else(PoisonError::into_inner).config.clone())
+    }
+
+    /// Looks at the files so often, for as long as it is polled.
+    pub(crate) async fn follow(self: Arc<Self>, every: Duration) {
+        let mut told = None;
+        loop {
+            sleep(every).await;
+            let this = self.clone();
+            let Ok(found) = tokio::task::spawn_blocking(move || read(&this.cert_file, &this.key_file)).await else {
+                continue;
+            };
+            match found {
+                Ok(found) => {
+                    told = None;
+                    self.show(found);
+                }
+                // Once for each fault: while files are exchanged, one may be of before and the other of after.
+                Err(problems) if told.as_ref() != Some(&problems) => {
+                    warn!(problems = %Problems(problems.clone()), "[subscription] shows its certificate of before");
+                    told = Some(problems);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn show(&self, found: Read) {
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        if shown.chain != found.chain {
+            *shown = found;
+            info!(file = %self.cert_file.display(), "[subscription] shows a new certificate");
+        }
+    }
+}
