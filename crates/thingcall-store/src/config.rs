@@ -46,6 +46,8 @@ pub struct Config {
     pub results_due_max: NonZeroUsize,
     /// How many records may wait to be written before asynchronous calls are refused.
     pub write_queue_records_max: NonZeroUsize,
+    /// How many last values of properties may wait to be written before more are left out.
+    pub unwritten_values_max: NonZeroUsize,
     /// How long the write-ahead log may grow while another process reads the store without an end, before new
     /// asynchronous calls are refused.
     pub log_bytes_max: NonZeroU64,
@@ -75,6 +77,7 @@ impl Default for Config {
             journal_records_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },
             write_queue_records_max: const { NonZeroUsize::new(10_000).unwrap() },
+            unwritten_values_max: const { NonZeroUsize::new(100_000).unwrap() },
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             messages: MessagesConfig::default(),
             change_poll: Duration::from_millis(250),

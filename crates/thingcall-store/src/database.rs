@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, Lease, OpenCall,
-    ProductKey, Record, ReplyBody, Secret, TransportName, UnixMillis,
+    AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, LastValue, Lease,
+    OpenCall, ProductKey, Record, ReplyBody, Secret, TransportName, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Product};
 
@@ -64,6 +64,9 @@ pub(crate) trait Database: MessageReads + fmt::Debug + Send + Sync {
 
     /// The oldest results that an earlier release left to be published, in the order in which their calls ended.
     async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure>;
+
+    /// The last values of a device's properties.
+    async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, Failure>;
 
     /// Tells of changes, whoever makes them, for as long as this is awaited. Where the database tells nothing, it is awaited
     /// without an end all the same.
@@ -188,6 +191,10 @@ pub(crate) trait Tx: MessageWrites + Send {
 
     /// No device is connected.
     async fn none_online(&mut self) -> Result<(), Failure>;
+
+    /// Last values of properties, of each property one. Those that are older than what is there, and those of devices that are
+    /// not there, are left out.
+    async fn keep_values(&mut self, values: &[(DeviceKey, LastValue)]) -> Result<(), Failure>;
 
     /// A new product; `false` if its key is taken.
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure>;

@@ -40,6 +40,7 @@ mod metrics;
 mod sizes;
 mod told;
 mod turns;
+mod unkept;
 mod waits;
 
 mod change;
@@ -48,6 +49,7 @@ mod directory;
 mod dismissed;
 mod groups;
 mod keys;
+mod last_values;
 mod leases;
 mod presence;
 mod random;

@@ -54,6 +54,12 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s| wide(s.config.write_queue_records_max.get()),
     ),
     (
+        "unwritten_values",
+        "Last values of properties that wait to be written; at the limit those of more properties are left out",
+        |s, _| wide(s.unkept.len()),
+        |s| wide(s.config.unwritten_values_max.get()),
+    ),
+    (
         "log_bytes",
         "Length of the store's write-ahead log",
         |s, _| size(&s.sizes.log_bytes),

@@ -11,6 +11,7 @@ mod database;
 mod directory;
 mod error;
 mod fence;
+mod last_values;
 mod leases;
 mod listen;
 mod lists;

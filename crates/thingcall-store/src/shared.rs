@@ -29,6 +29,7 @@ use crate::sizes::Sizes;
 use crate::told::Told;
 use crate::trouble::Trouble;
 use crate::turns::Turns;
+use crate::unkept::Unkept;
 
 /// What the store and its tasks share.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) groups: Groups,
     /// Devices that came and went, to be told.
     pub(crate) turns: Turns,
+    /// Last values of properties, to be written.
+    pub(crate) unkept: Unkept,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.

@@ -3,6 +3,7 @@
 mod calls;
 mod connection;
 mod directory;
+mod last_values;
 mod log;
 mod look;
 mod many;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
-use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, ProductKey, Record};
+use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, ProductKey, Record};
 
 use crate::database::{Database, WriteConnection};
 use crate::failure::Failure;
@@ -97,6 +98,10 @@ impl Database for Sqlite {
 
     async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure> {
         records::due(&self.reads, max).await.map_err(failure)
+    }
+
+    async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, Failure> {
+        last_values::of(&self.reads, device).await.map_err(failure)
     }
 
     async fn tell(&self, _told: &Told) {

@@ -29,6 +29,7 @@ use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
 use crate::told::Told;
 use crate::turns::Turns;
+use crate::unkept::Unkept;
 use crate::writer::{self, Write};
 use crate::{Config, changes, log_keeper, owner, postgres, sqlite};
 
@@ -117,6 +118,7 @@ impl Store {
             log: LogState::new(newest),
             groups: Groups::default(),
             turns: Turns::default(),
+            unkept: Unkept::default(),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             dismissed: Dismissals::default(),

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 use crate::failure::Failure;
-use crate::flush;
 use crate::shared::{self, Shared, WriteSide};
+use crate::{flush, unkept};
 
 mod asked;
 mod batch;
@@ -34,7 +34,7 @@ const CROWD_WRITES_MAX: usize = 128;
 const CROWD_TIME_MAX: Duration = Duration::from_millis(10);
 /// How often it is looked how far it has grown. Woken by each write, the writer would take time from who makes them.
 const CROWD_LOOK: Duration = Duration::from_millis(1);
-/// How often presence is written.
+/// How often presence and last values are written.
 const PRESENCE_EVERY: Duration = Duration::from_secs(1);
 /// How often it is counted what is in a database that other servers write, too. In between each counts what it writes itself,
 /// so limits on the whole are overrun by what others write in this time, at most.
@@ -99,7 +99,7 @@ async fn look_after(shared: &Shared, side: &mut WriteSide) {
     if !side.unwritten.is_empty() {
         Batch::begin(side).write(shared, side).await;
     }
-    flush_presence(shared, side).await;
+    flush_heard(shared, side).await;
 }
 
 /// Where the database's log may not grow any more, new asynchronous calls are refused; what belongs to accepted ones is
@@ -167,9 +167,12 @@ async fn write_all(shared: &Shared, queue: &mut mpsc::Receiver<Write>, first: Wr
     shared.measure(&side);
 }
 
-async fn flush_presence(shared: &Shared, side: &mut WriteSide) {
+async fn flush_heard(shared: &Shared, side: &mut WriteSide) {
     // What was heard is kept, and this is tried again.
     if let Err(problem) = flush::flush(shared, side).await {
+        shared.failed(side, &problem);
+    }
+    if let Err(problem) = unkept::write(&shared.unkept, &mut *side.conn).await {
         shared.failed(side, &problem);
     }
 }

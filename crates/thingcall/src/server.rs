@@ -277,9 +277,9 @@ async fn let_go(plugins: &Plugins) -> bool {
     destroyed
 }
 
-/// What devices report goes into the log of messages.
+/// What devices report goes into the log of messages, and its last values are kept.
 fn reports(store: &Arc<Store>) -> Reports {
-    Reports { log: store.clone(), words: Arc::new(PlatformWords), ..Reports::default() }
+    Reports { log: store.clone(), words: Arc::new(PlatformWords), last: store.clone() }
 }
 
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.

@@ -62,6 +62,11 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "last_values",
+        key: 3,
+        columns: &[("product", Text), ("device", Text), ("property", Text), ("value", Text), ("at", Number)],
+    },
+    Table {
         name: "access_keys",
         key: 1,
         columns: &[

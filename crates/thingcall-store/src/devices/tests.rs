@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Device, DeviceName, EndedCall, OpenCall, ProductKey, Record, Secret, TransportName, UnixMillis,
+    CallId, Device, DeviceName, EndedCall, LastValue, OpenCall, ProductKey, Record, Secret, TransportName, UnixMillis,
 };
 use tokio::sync::Semaphore;
 
@@ -89,6 +89,9 @@ impl Database for Rows {
         Ok(0)
     }
     async fn open_in_slot(&self, _: u8, _: RangeInclusive<i64>, _: usize) -> Result<Vec<OpenCall>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn last_values(&self, _: &DeviceKey) -> Result<Vec<LastValue>, Failure> {
         Ok(Vec::new())
     }
     async fn due(&self, _: usize) -> Result<Vec<EndedCall>, Failure> {

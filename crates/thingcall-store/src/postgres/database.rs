@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, OpenCall, ProductKey, Record};
+use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, ProductKey, Record};
 
 use super::connection::Patience;
 use super::trouble::within_once_lent;
-use super::{directory, listen, records};
+use super::{directory, last_values, listen, records};
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
@@ -91,6 +91,10 @@ impl Database for Pg {
 
     async fn due(&self, max: usize) -> Result<Vec<EndedCall>, Failure> {
         read!(self, conn => records::due(conn, max))
+    }
+
+    async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, Failure> {
+        read!(self, conn => last_values::of(conn, device))
     }
 
     async fn tell(&self, told: &Told) {

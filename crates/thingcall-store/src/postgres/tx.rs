@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Postgres, Transaction};
 use thingcall_core::{
-    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis,
+    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, LastValue, Lease, ProductKey, ReplyBody, UnixMillis,
 };
 
 use super::trouble::{Limit, commit_within, within};
-use super::{calls, directory, fence, presence, results};
+use super::{calls, directory, fence, last_values, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
 use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
@@ -84,6 +84,10 @@ impl Tx for PgTx<'_> {
 
     async fn none_online(&mut self) -> Result<(), Failure> {
         within(self.patience, presence::none_online(&mut self.tx)).await
+    }
+
+    async fn keep_values(&mut self, values: &[(DeviceKey, LastValue)]) -> Result<(), Failure> {
+        within(self.patience, last_values::keep(&mut self.tx, values)).await
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006_devices.sql"),
     include_str!("../../migrations/0007_taken_over.sql"),
     include_str!("../../migrations/0008_messages.sql"),
+    include_str!("../../migrations/0009_last_values.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use thingcall_core::{
-    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, Lease, ProductKey, ReplyBody, UnixMillis,
+    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, LastValue, Lease, ProductKey, ReplyBody, UnixMillis,
 };
 
 use super::trouble::failure;
-use super::{calls, directory, presence, results};
+use super::{calls, directory, last_values, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
 use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
@@ -95,6 +95,10 @@ impl Tx for SqliteTx<'_> {
 
     async fn none_online(&mut self) -> Result<(), Failure> {
         presence::none_online(self).await.map_err(failure)
+    }
+
+    async fn keep_values(&mut self, values: &[(DeviceKey, LastValue)]) -> Result<(), Failure> {
+        last_values::keep(self, values).await.map_err(failure)
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

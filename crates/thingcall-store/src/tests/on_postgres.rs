@@ -22,6 +22,8 @@ mod instances;
 mod journal;
 #[path = "keys.rs"]
 mod keys;
+#[path = "last_values.rs"]
+mod last_values;
 mod listening;
 #[path = "messages.rs"]
 mod messages;

@@ -20,6 +20,8 @@ mod groups;
 mod journal;
 #[path = "keys.rs"]
 mod keys;
+#[path = "last_values.rs"]
+mod last_values;
 #[path = "messages.rs"]
 mod messages;
 #[path = "outbox.rs"]

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::asked::{Listing, Opening, Reading, Write};
-use super::{flush_presence, told};
+use super::{flush_heard, told};
 use crate::calls::{self, CallKey, End, NotWritten, Noted};
 use crate::failure::{Failure, SaysTrouble, Written};
 use crate::log_batch::LogWritten;
@@ -159,7 +159,7 @@ impl Batch {
             listing.answer(shared, side).await;
         }
         if !flushes.is_empty() {
-            flush_presence(shared, side).await;
+            flush_heard(shared, side).await;
         }
         for done in flushes {
             answer(done, ());

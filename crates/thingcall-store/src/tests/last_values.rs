@@ -1,0 +1,57 @@
+//! The last value of each property.
+
+use std::num::NonZeroUsize;
+
+use thingcall_core::{LastValue, LastValues};
+use thingcall_tsl::Directory;
+
+use super::*;
+
+fn value(property: &str, value: &str, at: i64) -> LastValue {
+    LastValue { property: property.to_owned(), value: value.to_owned(), at: UnixMillis(at) }
+}
+
+#[tokio::test]
+async fn the_newest_value_by_its_time_is_kept_whichever_came_first() {
+    let bench = bench().await.with_devices(&["d1", "d2"]).await;
+    let last = [value("m:p", "\"x\"", 5), value("p", "2", 9)];
+    for round in [[value("p", "1", 7), value("m:p", "\"x\"", 5)], [value("p", "2", 9), value("m:p", "0", 4)]] {
+        assert!(bench.store.keep(&key("d1"), round.to_vec()));
+    }
+    assert_eq!(bench.store.of(&key("d1")).await.unwrap(), last, "before it is written");
+    bench.store.flush().await;
+    assert_eq!(bench.ask("SELECT value FROM last_values ORDER BY property").await, ["\"x\"", "2"]);
+    assert!(bench.store.keep(&key("d1"), vec![value("p", "1", 8), value("q", "[]", 1)]));
+    bench.store.flush().await;
+    let bench = bench.reopened().await;
+    let after = [last[0].clone(), last[1].clone(), value("q", "[]", 1)];
+    assert_eq!(bench.store.of(&key("d1")).await.unwrap(), after);
+    assert!(bench.store.of(&key("d2")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn values_go_with_their_device() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    assert!(bench.store.keep(&key("d1"), vec![value("p", "1", 7)]));
+    bench.store.flush().await;
+    bench.store.remove(&key("d1")).await.unwrap();
+    assert!(bench.store.of(&key("d1")).await.unwrap().is_empty());
+    assert!(bench.store.keep(&key("d1"), vec![value("p", "1", 8)]));
+    bench.store.flush().await;
+    assert!(bench.store.of(&key("d1")).await.unwrap().is_empty(), "of who is not there nothing is kept");
+}
+
+#[tokio::test]
+async fn no_more_values_wait_than_may() {
+    let unwritten_values_max = NonZeroUsize::new(1).unwrap();
+    let bench = bench_with(Config { unwritten_values_max, ..Config::default() }).await.with_devices(&["d1"]).await;
+    // Nothing is written meanwhile.
+    let side = bench.store.shared().write.lock().await;
+    assert!(bench.store.keep(&key("d1"), vec![value("p", "1", 7)]));
+    assert!(bench.store.keep(&key("d1"), vec![value("p", "2", 8)]), "another value of the same takes no room");
+    assert!(!bench.store.keep(&key("d1"), vec![value("q", "1", 7)]));
+    drop(side);
+    bench.store.flush().await;
+    assert!(bench.store.keep(&key("d1"), vec![value("q", "1", 7)]), "there is room again");
+    assert_eq!(bench.store.of(&key("d1")).await.unwrap(), [value("p", "2", 8), value("q", "1", 7)]);
+}
