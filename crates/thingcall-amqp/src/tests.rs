@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, Login, PresenceSink, Qos,
+    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, Login, Post, PresenceSink, Qos,
     RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::Around;
@@ -55,6 +55,18 @@ impl ReplySink for Engine {
 
     fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.tell(Told::Raw(raw));
+    }
+
+    fn accept_post(&self, post: Post, _by: TransportName, topic: &str) {
+        panic!("nobody here posts: {post:?} on {topic}");
+    }
+
+    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, topic: &str, _answers: bool) {
+        panic!("nobody here posts: {raw:?} on {topic}");
+    }
+
+    fn waits_for(&self, _product: &str, _name: &str) -> bool {
+        false
     }
 
     fn device_gone(&self, device: &DeviceKey, _: TransportName) {

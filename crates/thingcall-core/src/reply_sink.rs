@@ -16,21 +16,14 @@ pub trait ReplySink: Send + Sync {
     fn accept_raw(&self, raw: RawReply, topic: &str);
 
     /// A device said something by itself, which came through `by`, on this topic.
-    fn accept_post(&self, post: Post, by: TransportName, topic: &str) {
-        let _unused = (post, by, topic);
-    }
+    fn accept_post(&self, post: Post, by: TransportName, topic: &str);
 
     /// As [`Self::accept_raw`], where the same message is heard once among all instances: what is a report in it counts.
     /// What is an answer counts too if `answers`, and is heard on another way if not.
-    fn accept_raw_post(&self, raw: RawReply, by: TransportName, topic: &str, answers: bool) {
-        let _unused = (raw, by, topic, answers);
-    }
+    fn accept_raw_post(&self, raw: RawReply, by: TransportName, topic: &str, answers: bool);
 
     /// Whether a call to the device of this product key and name waits here. Answers from memory.
-    fn waits_for(&self, product: &str, name: &str) -> bool {
-        let _ = (product, name);
-        false
-    }
+    fn waits_for(&self, product: &str, name: &str) -> bool;
 
     /// A device said something that is for nobody.
     fn dropped(&self, dropped: Dropped<'_>);

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use broker::{Broker, DISCONNECT, PUBLISH};
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, DropReason, IotId, PresenceSink, Qos,
-    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
+    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, DropReason, IotId, Post, PresenceSink,
+    Qos, RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::Around;
 use tokio::sync::mpsc;
@@ -56,6 +56,14 @@ impl ReplySink for Engine {
 
     fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.0.send(Told::Raw(raw)).unwrap();
+    }
+
+    fn accept_post(&self, post: Post, _by: TransportName, topic: &str) {
+        panic!("nobody here posts: {post:?} on {topic}");
+    }
+
+    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, topic: &str, _answers: bool) {
+        panic!("nobody here posts: {raw:?} on {topic}");
     }
 
     fn device_gone(&self, device: &DeviceKey, _: TransportName) {

@@ -136,10 +136,13 @@ impl ReplySink for Surroundings {
     fn accept_raw(&self, raw: RawReply, _topic: &str) {
         self.tell(Event::Raw(raw));
     }
-
+    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str) {}
     fn accept_raw_post(&self, raw: RawReply, _by: TransportName, _topic: &str, answers: bool) {
         assert!(answers, "nobody else hears it");
         self.tell(Event::Raw(raw));
+    }
+    fn waits_for(&self, _product: &str, _name: &str) -> bool {
+        false
     }
     fn device_gone(&self, device: &DeviceKey, _transport: TransportName) {
         self.tell(Event::Gone(device.clone()));

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, Weak};
 
 use thingcall_core::{
-    Check, DeliverError, Delivery, DeviceKey, Dropped, Login, PresenceSink, Problem, Problems, RawReply, Reply,
+    Check, DeliverError, Delivery, DeviceKey, Dropped, Login, Post, PresenceSink, Problem, Problems, RawReply, Reply,
     ReplySink, Section, Sent, Slots, Transport, TransportKind, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc;
@@ -148,6 +148,11 @@ impl ReplySink for Engine {
         false
     }
     fn accept_raw(&self, _: RawReply, _: &str) {}
+    fn accept_post(&self, _: Post, _: TransportName, _: &str) {}
+    fn accept_raw_post(&self, _: RawReply, _: TransportName, _: &str, _: bool) {}
+    fn waits_for(&self, _: &str, _: &str) -> bool {
+        false
+    }
     fn device_gone(&self, _: &DeviceKey, _: TransportName) {}
     fn transport_lost(&self, _: TransportName) {
         let transport = self.0.lock().unwrap().upgrade().unwrap();

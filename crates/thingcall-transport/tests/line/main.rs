@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use broker::Broker;
 use thingcall_core::{
-    Args, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, Dropped, IotId, Login, PresenceSink, Qos,
+    Args, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, Dropped, IotId, Login, Post, PresenceSink, Qos,
     RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::{Around, Protocol};
@@ -61,6 +61,18 @@ impl ReplySink for Engine {
 
     fn accept_raw(&self, raw: RawReply, _topic: &str) {
         panic!("{raw:?}");
+    }
+
+    fn accept_post(&self, post: Post, _by: TransportName, _topic: &str) {
+        panic!("{post:?}");
+    }
+
+    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, _topic: &str, _answers: bool) {
+        panic!("{raw:?}");
+    }
+
+    fn waits_for(&self, _product: &str, _name: &str) -> bool {
+        false
     }
 
     fn device_gone(&self, device: &DeviceKey, _: TransportName) {
