@@ -29,8 +29,8 @@ fn words_of_outcomes_and_ways_stay_as_they_are() {
 fn words_of_what_is_dropped_or_mended_stay_as_they_are() {
     assert_eq!(
         words::<DropReason>(),
-        "unknown_id without_id unreadable too_large untranslated rrpc_without_id request_topic no_reply_suffix echo \
-         foreign_topic other_instance other_devices_topic other_devices_call overloaded"
+        "unknown_id without_id unreadable unreadable_post unknown_device too_large untranslated rrpc_without_id \
+         request_topic no_reply_suffix echo foreign_topic other_instance other_devices_topic other_devices_call overloaded"
     );
     assert_eq!(
         words::<Repair>(),
