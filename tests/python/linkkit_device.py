@@ -58,6 +58,9 @@ def main():
             data = behaviour.get("data", params)
             device.thing_answer_service(identifier, request_id, behaviour["code"], data)
 
+    # The SDK takes reports only from then on, which is after it says that it is connected.
+    enabled = threading.Event()
+    device.on_thing_enable = lambda userdata: enabled.set()
     device.on_connect = on_connect
     device.on_disconnect = on_disconnect
     device.on_subscribe_topic = lambda mid, granted, userdata: tell(event="subscribed", granted=granted)
@@ -73,14 +76,17 @@ def main():
 
     for line in sys.stdin:
         said = json.loads(line)
-        if "post" in said:
-            device.thing_post_property(said["post"])
-            continue
-        if "event" in said:
-            device.thing_trigger_event(tuple(said["event"]))
-            continue
-        if "tags" in said:
-            device.thing_update_device_info(said["tags"])
+        reports = {
+            "post": device.thing_post_property,
+            "event": lambda event: device.thing_trigger_event(tuple(event)),
+            "tags": device.thing_update_device_info,
+        }
+        reported = [kind for kind in reports if kind in said]
+        if reported:
+            enabled.wait()
+            rc, _ = reports[reported[0]](said[reported[0]])
+            if rc != 0:
+                tell(event="not reported", rc=rc)
             continue
         behaviour.clear()
         behaviour.update(said)
