@@ -46,7 +46,13 @@ fn frame(command: u8, id: &[u8], payload: &[u8]) -> Vec<u8> {
 
 const READING: &[u8] = &[0, 0, 0, 0x30, 0xd4, 0x08, 0xfc, 0, 0x7b, 0xff, 0xff, 0xfe, 0x0c];
 
-fn reads_its_meter(site: &Site, device: &DeviceSecrets, connected: &MqttDevice, answers_on: impl Fn(&str) -> String) {
+/// Calls the meter once; the topic that it answers on.
+fn reads_its_meter(
+    site: &Site,
+    device: &DeviceSecrets,
+    connected: &MqttDevice,
+    answers_on: impl Fn(&str) -> String,
+) -> String {
     let waiting = site.begin_invoke(device, "readMeter", r#"{"channel":1}"#);
     let seen = connected.next();
     let id = &seen.bytes[3..7];
@@ -54,13 +60,15 @@ fn reads_its_meter(site: &Site, device: &DeviceSecrets, connected: &MqttDevice, 
     // A report of its own meanwhile answers nothing.
     let report = frame(0x90, &[0, 0, 0, 9], &READING[1..]);
     connected.publish_bytes(&format!("/sys/{PRODUCT}/{}/thing/model/up_raw", device.name), report);
-    connected.publish_bytes(&answers_on(&seen.topic), frame(0x81, id, READING));
+    let topic = answers_on(&seen.topic);
+    connected.publish_bytes(&topic, frame(0x81, id, READING));
 
     let answer = waiting.answer().ok();
 
     let data = r#"{"energy":12.500,"voltage":230.0,"current":1.23,"power":-500}"#;
     assert_eq!(answer.result()["data"], serde_json::from_str::<Value>(data).expect("JSON"));
     assert_eq!(answer.message_id().parse::<u32>().expect("an id").to_be_bytes(), *id, "the id is in the frame");
+    topic
 }
 
 #[test]
@@ -101,8 +109,12 @@ fn meter_behind_an_external_broker_is_read_too() {
 
     // Mosquitto brings our own bytes back on the topic of the answer; they are not taken for it.
     for _ in 0..3 {
-        reads_its_meter(&site, &device, &connected, |topic| topic.replace("/rrpc/request/", "/rrpc/response/"));
-        while connected.has_message() {}
+        let topic =
+            reads_its_meter(&site, &device, &connected, |topic| topic.replace("/rrpc/request/", "/rrpc/response/"));
+        // It brings the meter's own back to the meter as well, on a topic that is for both: it is not the next call.
+        if topic.starts_with("/ext/") {
+            assert_eq!(connected.next().topic, topic);
+        }
     }
 }
 
