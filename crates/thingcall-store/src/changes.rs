@@ -189,6 +189,14 @@ pub(crate) async fn listen(shared: Arc<Shared>, mut closing: watch::Receiver<boo
     tokio::select! {
         () = shared::closed(&mut closing) => {}
         () = shared.reads.tell(&shared.told) => {}
+        () = hear(&shared) => {}
+    }
+}
+
+/// Lets those know who wait for messages, without an end.
+async fn hear(shared: &Shared) {
+    loop {
+        shared.log.is_at(shared.told.newest().await);
     }
 }
 

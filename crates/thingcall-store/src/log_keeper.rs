@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thingcall_core::UnixMillis;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use crate::failure::Failure;
@@ -25,17 +25,12 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Looks after the log until the store closes.
 pub(crate) async fn run(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(shared.config.change_poll.max(Duration::from_millis(1)));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keeper = Keeper { shared, looked: None, told: None, untold: 0 };
     loop {
+        let wait = keeper.wait();
         tokio::select! {
             () = shared::closed(&mut closing) => return,
-            _ = tick.tick() => {}
-        }
-        tokio::select! {
-            () = shared::closed(&mut closing) => return,
-            () = keeper.look() => {}
+            () = async { keeper.look().await; sleep(wait).await } => {}
         }
     }
 }
@@ -50,6 +45,12 @@ struct Keeper {
 }
 
 impl Keeper {
+    /// Until the next look: others' messages are seen by it where nobody tells of them.
+    fn wait(&self) -> Duration {
+        let every = self.shared.config.change_poll;
+        if self.shared.told.listens() { every.max(LOOK_EVERY) } else { every }
+    }
+
     async fn look(&mut self) {
         match self.shared.reads.places().await {
             Ok(places) => {

@@ -1,4 +1,4 @@
-//! Listening for changes, on a connection of its own.
+//! Listening for changes and for messages of the log, on a connection of its own.
 //!
 //! **Invariant:** where the connection was lost, or does not answer, that is said before another is made: whoever looks for
 //! changes does not rely on it meanwhile.
@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::connection::Patience;
-use super::directory::CHANNEL;
 use super::trouble::{failure, within};
+use super::{directory, messages};
 use crate::failure::Failure;
 use crate::told::Told;
 
@@ -43,6 +43,10 @@ async fn listen(options: &PgConnectOptions, patience: &Patience, told: &Told) ->
     told.begins();
     loop {
         match timeout(SILENCE_MAX, listener.try_recv()).await {
+            // Without a place, messages are seen when they are looked for.
+            Ok(Ok(Some(said))) if said.channel() == messages::CHANNEL => {
+                said.payload().parse().into_iter().for_each(|newest| told.appended(newest));
+            }
             Ok(Ok(Some(_))) => told.changed(),
             Ok(Ok(None)) => return Err(failure(sqlx::Error::Io(std::io::ErrorKind::ConnectionAborted.into()))),
             Ok(Err(error)) => return Err(failure(error)),
@@ -59,6 +63,6 @@ async fn connect(options: &PgConnectOptions, limit: Duration) -> Result<PgListen
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limit).connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([directory::CHANNEL, messages::CHANNEL]).await?;
     Ok(listener)
 }

@@ -14,7 +14,7 @@ use crate::message_rows as rows;
 use crate::message_tables::{Again, ClaimRow, ClaimSeen, InHand, MESSAGE_BYTES, Part, bytes_of};
 use crate::wishes::{Lines, Wishes};
 
-/// On which it is told that there are messages.
+/// On which it is told that there are messages, and the newest's place.
 pub(super) const CHANNEL: &str = "thingcall_messages";
 
 /// Writes messages down in this order, and tells the newest's place. The one row of `message_log` is ours from here to the
@@ -50,7 +50,7 @@ pub(super) async fn append(
         .await?;
     let counted = sqlx::query_scalar("UPDATE message_log SET last = last + $1, bytes = bytes + $2 RETURNING last");
     let last = counted.bind(count(new.len())).bind(bytes_of(&new)).fetch_one(&mut *conn).await?;
-    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(conn).await?;
+    sqlx::query("SELECT pg_notify($1, $2::BIGINT::TEXT)").bind(CHANNEL).bind(last).execute(conn).await?;
     Ok(last)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use thingcall_core::{MessageKind, MessageKinds, MessageLog, NewMessage, ReaderName, Wanted, Words};
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -55,4 +56,18 @@ async fn what_was_changed_while_nobody_listened_is_seen_and_then_it_is_told_agai
     until(|| bench.store.shared().told.listens()).await;
     is_told(&bench, "d2").await;
     assert_eq!(bench.store.shared().told.begun(), 2);
+}
+
+#[tokio::test]
+async fn messages_of_another_process_are_seen_without_being_looked_for() {
+    let bench = bench().await;
+    let wanted = Wanted { of: vec![(None, MessageKinds::NONE.with(MessageKind::Event))] };
+    bench.store.set_reader(&ReaderName("group:a".to_owned()), wanted).await.unwrap();
+    let other = bench.other().await;
+    let seen = bench.store.newest();
+    let words = Words { topic: "t".to_owned(), body: "{}".into() };
+    let event = NewMessage { kind: MessageKind::Event, device: key("d1"), at: UnixMillis::now(), words };
+    other.append(vec![event]).await.unwrap();
+    timeout(LIMIT, bench.store.appended(seen)).await.expect("told");
+    assert_eq!(bench.store.newest(), seen + 1);
 }
