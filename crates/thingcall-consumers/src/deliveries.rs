@@ -1,7 +1,7 @@
 //! What a connection has sent and what became of it, on its way to the log.
 //!
-//! **Invariant:** each message that was sent is told to the log as settled or as given back, once; a late answer may settle one
-//! that was given back.
+//! **Invariant:** each message that was sent is told to the log as settled or as given back, once; a late acceptance
+//! settles one that was given back too, unless another instance's consumer has it by then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Deliveries {
             member.consumed(fresh);
             self.settled.push(place);
         } else {
-            self.comes_back(place, again_after, why(outcome));
+            self.comes_back(place, again_after, true, why(outcome));
         }
     }
 
@@ -82,7 +82,7 @@ impl Deliveries {
     /// It could not be sent to this client at all.
     pub(crate) fn too_large(&mut self, place: i64, again_after: Duration, metrics: &Metrics) {
         metrics.settled[Fate::TooLarge].inc();
-        self.comes_back(place, again_after, "the consumer takes none of that size");
+        self.comes_back(place, again_after, false, "the consumer takes none of that size");
     }
 
     /// Tells the log.
@@ -96,10 +96,10 @@ impl Deliveries {
         }
     }
 
-    fn comes_back(&mut self, place: i64, after: Duration, why: &str) {
+    fn comes_back(&mut self, place: i64, after: Duration, tried: bool, why: &str) {
         let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
         let again_at = UnixMillis(UnixMillis::now().0.saturating_add(after));
-        self.back.push(GivenBack { place, again_at: Some(again_at), why: why.to_owned() });
+        self.back.push(GivenBack { place, again_at: Some(again_at), tried, why: why.to_owned() });
     }
 }
 

@@ -130,6 +130,7 @@ impl Dispatcher {
         let back = self.group.take_spare().into_iter().map(|Handed { taken, .. }| GivenBack {
             place: taken.message.place,
             again_at: Some(UnixMillis::now()),
+            tried: false,
             why: "no consumer had room for it".to_owned(),
         });
         let back: Vec<_> = back.collect();

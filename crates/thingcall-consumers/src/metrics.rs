@@ -31,7 +31,7 @@ pub(crate) enum Login {
     Stopping,
 }
 
-/// Whether a message was given to its group before.
+/// Whether a message was sent to its group before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Source {

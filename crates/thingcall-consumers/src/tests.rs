@@ -196,6 +196,20 @@ async fn what_is_not_acknowledged_in_time_comes_again() {
 }
 
 #[tokio::test]
+async fn late_acceptance_counts() {
+    let config = Config { acknowledgement_timeout: Duration::from_millis(50), ..Config::default() };
+    let site = Site::start(config).await;
+    let mut client = site.consumer("client-individual").await;
+    site.append(1).await;
+    let id = messages(&mut client, 1).await.remove(0).header("message-id");
+    until("it came back", async || site.standing().await.again == 1).await;
+
+    client.acknowledge(&id).await;
+
+    until("it is settled", async || site.standing().await == Standing::default()).await;
+}
+
+#[tokio::test]
 async fn what_a_lost_connection_held_goes_to_another() {
     let site = Site::start(quick()).await;
     let mut lost = site.consumer("client-individual").await;

@@ -145,7 +145,7 @@ pub struct Message {
 pub struct Taken {
     /// The message.
     pub message: Message,
-    /// How often it was given to this reader before.
+    /// How often this reader was sent it before, as far as is known: who was gone may have been.
     pub tries: u32,
 }
 
@@ -171,6 +171,8 @@ pub struct GivenBack {
     pub place: i64,
     /// When it may be given to somebody again; `None`: never by itself, it is a dead letter.
     pub again_at: Option<UnixMillis>,
+    /// Whether the reader was sent it, and this counts among its tries.
+    pub tried: bool,
     /// For people.
     pub why: String,
 }
@@ -225,8 +227,8 @@ pub trait MessageLog: Send + Sync {
     /// As [`Self::take`].
     async fn take_again(&self, reader: &ReaderName, max: usize) -> Result<Vec<Taken>, JournalError>;
 
-    /// The reader is done with these. Does not wait for the disk: what is not written when this instance dies is given to
-    /// somebody once more.
+    /// The reader is done with these, also with one that was given back and that nobody else was given since. Does not wait for
+    /// the disk: what is not written when this instance dies is given to somebody once more.
     fn settle(&self, reader: &ReaderName, places: &[i64]);
 
     /// The reader is not done with these. Does not wait for the disk.

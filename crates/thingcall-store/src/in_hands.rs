@@ -28,6 +28,8 @@ pub(crate) struct LetGo {
     pub(crate) again: Vec<i64>,
     /// Claims of which nothing is open any more.
     pub(crate) claims: Vec<i64>,
+    /// Those that were not in hand: they were let go of before.
+    pub(crate) not_in_hand: Vec<i64>,
 }
 
 impl InHands {
@@ -41,24 +43,29 @@ impl InHands {
         self.lock().entry(reader.clone()).or_default().again.extend(places);
     }
 
-    /// Lets go of these. What is not in hand is left out: it was let go of before.
+    /// Lets go of these.
     pub(crate) fn let_go(&self, reader: &ReaderName, places: impl Iterator<Item = i64>) -> LetGo {
         let mut gone = LetGo::default();
         let mut all = self.lock();
-        let Some(hand) = all.get_mut(reader) else { return gone };
+        let Some(hand) = all.get_mut(reader) else {
+            gone.not_in_hand.extend(places);
+            return gone;
+        };
         for place in places {
             if hand.again.remove(&place) {
                 gone.again.push(place);
                 continue;
             }
-            let Some((first, open)) = hand.claims.range_mut(..=place).next_back() else { continue };
-            let first = *first;
-            if open.remove(&place) {
-                gone.first_time.push(place);
-                if open.is_empty() {
-                    hand.claims.remove(&first);
-                    gone.claims.push(first);
-                }
+            let claim = hand.claims.range_mut(..=place).next_back().map(|(first, open)| (*first, open));
+            let Some((first, open)) = claim.filter(|(_, open)| open.contains(&place)) else {
+                gone.not_in_hand.push(place);
+                continue;
+            };
+            open.remove(&place);
+            gone.first_time.push(place);
+            if open.is_empty() {
+                hand.claims.remove(&first);
+                gone.claims.push(first);
             }
         }
         gone
@@ -95,10 +102,10 @@ mod tests {
         hands.take(&reader, 12, &[12]);
         hands.take_again(&reader, [1].into_iter());
         let gone = hands.let_go(&reader, [3, 3, 4, 1, 99].into_iter());
-        assert_eq!(gone, LetGo { first_time: vec![3], again: vec![1], claims: vec![] });
+        assert_eq!(gone, LetGo { first_time: vec![3], again: vec![1], claims: vec![], not_in_hand: vec![3, 4, 99] });
         assert!(hands.has_claim(&reader, 3) && !hands.has_again(&reader, 1));
         let gone = hands.let_go(&reader, [9, 5, 12].into_iter());
-        assert_eq!(gone, LetGo { first_time: vec![9, 5, 12], again: vec![], claims: vec![3, 12] });
-        assert_eq!(hands.let_go(&reader, [9].into_iter()), LetGo::default());
+        assert_eq!(gone, LetGo { first_time: vec![9, 5, 12], claims: vec![3, 12], ..LetGo::default() });
+        assert_eq!(hands.let_go(&reader, [9].into_iter()).not_in_hand, [9]);
     }
 }

@@ -57,7 +57,7 @@ impl LogWork {
         for Claiming { from, claim, .. } in &self.claims {
             written.claimed.push(tx.claim(*from, claim).await?);
         }
-        let Settled { back, claims, again: settled } = &self.settled;
+        let Settled { back, claims, again: settled, late } = &self.settled;
         if !back.is_empty() {
             tx.give_back(back).await?;
         }
@@ -66,6 +66,10 @@ impl LogWork {
         }
         if !settled.is_empty() {
             tx.end_backlog(settled).await?;
+        }
+        // Behind what came back, and before it is handed out to others.
+        if !late.is_empty() {
+            tx.end_waiting(late).await?;
         }
         for taking in &self.takings {
             written.again.push(tx.take_again(&taking.reader, taking.lease, UnixMillis::now(), taking.max).await?);
@@ -119,12 +123,13 @@ impl LogState {
         let back = |place: &i64| GivenBack {
             place: *place,
             again_at: Some(UnixMillis::now()),
+            tried: false,
             why: "whoever asked for it was gone".to_owned(),
         };
         self.give_back(reader, places.iter().map(back).collect());
     }
 
-    /// The reader is not done with these.
+    /// The reader is not done with these. What is not in its hands is nobody's to give back.
     pub(crate) fn give_back(&self, reader: &ReaderName, back: Vec<GivenBack>) {
         let _letting_go = self.letting_go();
         let gone = self.hands.let_go(reader, back.iter().map(|back| back.place));
@@ -136,10 +141,11 @@ impl LogState {
             back: back.map(|back| (reader.clone(), back)).collect(),
             claims: gone.claims.iter().map(named).collect(),
             again: Vec::new(),
+            late: Vec::new(),
         });
     }
 
-    /// The reader is done with these.
+    /// The reader is done with these. What is not in its hands was given back, and may wait for the next one to be sent it.
     pub(crate) fn settle(&self, reader: &ReaderName, places: &[i64]) {
         let _letting_go = self.letting_go();
         let gone = self.hands.let_go(reader, places.iter().copied());
@@ -148,6 +154,7 @@ impl LogState {
             back: Vec::new(),
             claims: gone.claims.iter().map(named).collect(),
             again: gone.again.iter().map(named).collect(),
+            late: gone.not_in_hand.iter().map(named).collect(),
         });
     }
 }

@@ -79,17 +79,20 @@ pub(crate) struct Settled {
     pub(crate) back: Vec<(ReaderName, GivenBack)>,
     pub(crate) claims: Vec<(ReaderName, i64)>,
     pub(crate) again: Vec<(ReaderName, i64)>,
+    /// What had been given back, and counts if nobody was given it since.
+    pub(crate) late: Vec<(ReaderName, i64)>,
 }
 
 impl Settled {
     fn is_empty(&self) -> bool {
-        self.back.is_empty() && self.claims.is_empty() && self.again.is_empty()
+        self.back.is_empty() && self.claims.is_empty() && self.again.is_empty() && self.late.is_empty()
     }
 
     fn join(&mut self, later: Self) {
         self.back.extend(later.back);
         self.claims.extend(later.claims);
         self.again.extend(later.again);
+        self.late.extend(later.late);
     }
 }
 

@@ -150,6 +150,9 @@ pub(crate) trait MessageWrites: Send {
     /// These are settled after they came back.
     async fn end_backlog(&mut self, settled: &[(ReaderName, i64)]) -> Result<(), Failure>;
 
+    /// These are settled if they came back and nobody was given them since.
+    async fn end_waiting(&mut self, settled: &[(ReaderName, i64)]) -> Result<(), Failure>;
+
     /// Every claim there is.
     async fn claims(&mut self) -> Result<Vec<ClaimSeen>, Failure>;
 

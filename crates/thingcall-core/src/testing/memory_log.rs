@@ -155,14 +155,17 @@ impl MessageLog for MemoryLog {
     }
 
     fn settle(&self, reader: &ReaderName, places: &[i64]) {
-        self.of(reader, |_, reader| reader.taken.retain(|place, _| !places.contains(place)));
+        self.of(reader, |_, reader| {
+            reader.taken.retain(|place, _| !places.contains(place));
+            reader.back.retain(|place, _| !places.contains(place));
+        });
     }
 
     fn give_back(&self, reader: &ReaderName, back: Vec<GivenBack>) {
         self.of(reader, |_, reader| {
-            for GivenBack { place, again_at, why } in back {
+            for GivenBack { place, again_at, tried, why } in back {
                 if let Some(tries) = reader.taken.remove(&place) {
-                    reader.back.insert(place, Back { tries: tries + 1, again_at, why });
+                    reader.back.insert(place, Back { tries: tries + u32::from(tried), again_at, why });
                 }
             }
         });

@@ -111,7 +111,7 @@ fn the_log_in_memory_gives_what_came_back_once_more() {
         let taken = log.take(&reader, 2).await.unwrap();
         let places = |taken: &[Taken]| taken.iter().map(|one| (one.message.place, one.tries)).collect::<Vec<_>>();
         assert_eq!(places(&taken), [(1, 0), (2, 0)]);
-        let back = |place, again_at| GivenBack { place, again_at, why: "why".to_owned() };
+        let back = |place, again_at| GivenBack { place, again_at, tried: true, why: "why".to_owned() };
         log.give_back(&reader, vec![back(1, Some(UnixMillis(0))), back(2, None)]);
         let standing = log.standing(&reader).await.unwrap();
         assert_eq!((standing.unread, standing.again, standing.dead), (2, 1, 1));
@@ -122,6 +122,10 @@ fn the_log_in_memory_gives_what_came_back_once_more() {
         assert_eq!(log.skip(&reader).await, Ok(2));
         assert!(log.take(&reader, 9).await.unwrap().is_empty());
         log.settle(&reader, &[1]);
+        log.append(vec![message(status)]).await.unwrap();
+        log.take(&reader, 1).await.unwrap();
+        log.give_back(&reader, vec![back(4, Some(UnixMillis(0)))]);
+        log.settle(&reader, &[4]);
         assert_eq!(log.standing(&reader).await, Ok(crate::Standing::default()));
     });
 }

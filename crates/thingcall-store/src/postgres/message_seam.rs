@@ -146,6 +146,10 @@ impl MessageWrites for PgTx<'_> {
         tell!(self, messages::end_backlog(&mut self.tx, settled))
     }
 
+    async fn end_waiting(&mut self, settled: &[(ReaderName, i64)]) -> Result<(), Failure> {
+        tell!(self, messages::end_waiting(&mut self.tx, settled))
+    }
+
     async fn claims(&mut self) -> Result<Vec<ClaimSeen>, Failure> {
         tell!(self, messages::claims(&mut self.tx))
     }

@@ -148,10 +148,11 @@ fn places<'q>(
 pub(super) async fn give_back(conn: &mut PgConnection, back: &[(ReaderName, GivenBack)]) -> Result<(), sqlx::Error> {
     let all = Lists(back);
     let insert = sqlx::query(
-        "INSERT INTO backlog (reader, seq, tries, due_at, dead, why) SELECT v.reader, v.seq, 1, v.due_at, v.dead, v.why \
-         FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BOOLEAN[], $5::TEXT[]) AS v (reader, seq, due_at, dead, why) \
+        "INSERT INTO backlog (reader, seq, tries, due_at, dead, why) SELECT v.reader, v.seq, v.tries, v.due_at, v.dead, v.why \
+         FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BOOLEAN[], $5::TEXT[], $6::BIGINT[]) \
+         AS v (reader, seq, due_at, dead, why, tries) \
          WHERE v.seq IN (SELECT seq FROM messages WHERE seq = ANY($2)) \
-         ON CONFLICT (reader, seq) DO UPDATE SET tries = backlog.tries + 1, due_at = excluded.due_at, dead = excluded.dead, \
+         ON CONFLICT (reader, seq) DO UPDATE SET tries = backlog.tries + excluded.tries, due_at = excluded.due_at, dead = excluded.dead, \
          why = excluded.why, slot = NULL, generation = NULL",
     );
     let written = insert
@@ -160,6 +161,7 @@ pub(super) async fn give_back(conn: &mut PgConnection, back: &[(ReaderName, Give
         .bind(all.list(|(_, back)| back.again_at.map_or(0, |at| at.0)))
         .bind(all.list(|(_, back)| back.again_at.is_none()))
         .bind(all.list(|(_, back)| text(&back.why)))
+        .bind(all.list(|(_, back)| i64::from(back.tried)))
         .execute(&mut *conn)
         .await?
         .rows_affected();
@@ -202,6 +204,13 @@ pub(super) async fn take_again(
 pub(super) async fn end_backlog(conn: &mut PgConnection, settled: &[(ReaderName, i64)]) -> Result<(), sqlx::Error> {
     let end = "DELETE FROM backlog USING UNNEST($1::TEXT[], $2::BIGINT[]) AS v (reader, place) \
                WHERE backlog.reader = v.reader AND backlog.seq = v.place";
+    places(end, settled).execute(conn).await.map(drop)
+}
+
+/// The same of those that nobody was given since.
+pub(super) async fn end_waiting(conn: &mut PgConnection, settled: &[(ReaderName, i64)]) -> Result<(), sqlx::Error> {
+    let end = "DELETE FROM backlog USING UNNEST($1::TEXT[], $2::BIGINT[]) AS v (reader, place) \
+               WHERE backlog.reader = v.reader AND backlog.seq = v.place AND backlog.slot IS NULL";
     places(end, settled).execute(conn).await.map(drop)
 }
 

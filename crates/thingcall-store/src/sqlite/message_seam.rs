@@ -142,6 +142,10 @@ impl MessageWrites for SqliteTx<'_> {
         tell!(self, messages::end_backlog(self, settled))
     }
 
+    async fn end_waiting(&mut self, settled: &[(ReaderName, i64)]) -> Result<(), Failure> {
+        tell!(self, messages::end_waiting(self, settled))
+    }
+
     async fn claims(&mut self) -> Result<Vec<ClaimSeen>, Failure> {
         tell!(self, messages::claims(self))
     }

@@ -19,18 +19,20 @@ static INSERT: LazyLock<Many> = LazyLock::new(|| {
 });
 
 static GIVE_BACK: LazyLock<Many> = LazyLock::new(|| {
-    let before = "WITH v (reader, seq, due_at, dead, why) AS (VALUES ";
+    let before = "WITH v (reader, seq, due_at, dead, why, tries) AS (VALUES ";
     let after = ") INSERT INTO backlog (reader, seq, tries, due_at, dead, why) \
-                 SELECT v.reader, v.seq, 1, v.due_at, v.dead, v.why FROM v WHERE EXISTS (SELECT 1 FROM messages WHERE messages.seq = v.seq) \
-                 ON CONFLICT DO UPDATE SET tries = tries + 1, due_at = excluded.due_at, dead = excluded.dead, \
+                 SELECT v.reader, v.seq, v.tries, v.due_at, v.dead, v.why FROM v WHERE EXISTS (SELECT 1 FROM messages WHERE messages.seq = v.seq) \
+                 ON CONFLICT DO UPDATE SET tries = tries + excluded.tries, due_at = excluded.due_at, dead = excluded.dead, \
                  why = excluded.why, slot = NULL, generation = NULL";
-    Many::new(before, 5, after)
+    Many::new(before, 6, after)
 });
 
 static END_CLAIMS: LazyLock<Many> =
     LazyLock::new(|| Many::new("DELETE FROM claims WHERE (reader, first) IN (VALUES ", 2, ")"));
 static END_BACKLOG: LazyLock<Many> =
     LazyLock::new(|| Many::new("DELETE FROM backlog WHERE (reader, seq) IN (VALUES ", 2, ")"));
+static END_WAITING: LazyLock<Many> =
+    LazyLock::new(|| Many::new("DELETE FROM backlog WHERE slot IS NULL AND (reader, seq) IN (VALUES ", 2, ")"));
 static RELEASE: LazyLock<Many> = LazyLock::new(|| {
     let before = "WITH v (reader, seq, now) AS (VALUES ";
     let after = ") UPDATE backlog SET tries = tries + 1, due_at = v.now, slot = NULL, generation = NULL FROM v \
@@ -156,6 +158,7 @@ pub(super) async fn give_back(
             .bind(back.again_at.map_or(0, |at| at.0))
             .bind(back.again_at.is_none())
             .bind(back.why.clone())
+            .bind(i64::from(back.tried))
     };
     for (statement, rows) in GIVE_BACK.statements(back, bind) {
         if statement.execute(&mut *conn).await?.rows_affected() < rows.len() as u64 {
@@ -200,6 +203,14 @@ pub(super) async fn take_again(
 /// These are settled after they came back.
 pub(super) async fn end_backlog(conn: &mut SqliteConnection, settled: &[(ReaderName, i64)]) -> Result<(), sqlx::Error> {
     for (statement, _) in END_BACKLOG.statements(settled, bind_place) {
+        statement.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// The same of those that nobody was given since.
+pub(super) async fn end_waiting(conn: &mut SqliteConnection, settled: &[(ReaderName, i64)]) -> Result<(), sqlx::Error> {
+    for (statement, _) in END_WAITING.statements(settled, bind_place) {
         statement.execute(&mut *conn).await?;
     }
     Ok(())

@@ -52,7 +52,7 @@ fn places(taken: &[Taken]) -> Vec<i64> {
 }
 
 fn now(place: i64) -> GivenBack {
-    GivenBack { place, again_at: Some(UnixMillis(0)), why: "not now".to_owned() }
+    GivenBack { place, again_at: Some(UnixMillis(0)), tried: true, why: "not now".to_owned() }
 }
 
 async fn with_reader(kinds: &[MessageKind]) -> (Bench, ReaderName) {
@@ -140,11 +140,40 @@ async fn what_is_given_back_comes_again_when_it_is_due_under_its_id() {
 }
 
 #[tokio::test]
+async fn what_is_settled_after_it_was_given_back_is_not_handed_out_again() {
+    let (bench, a) = with_reader(&[MessageKind::Event]).await;
+    bench.store.append(vec![event("1"), event("2"), event("3")]).await.unwrap();
+    let taken = places(&bench.store.take(&a, 3).await.unwrap());
+    bench.store.give_back(&a, taken.iter().copied().map(now).collect());
+    // One at once, one when it is written that it came back, one when somebody has it again.
+    bench.store.settle(&a, &taken[..1]);
+    bench.store.flush().await;
+    bench.store.settle(&a, &taken[1..2]);
+    assert_eq!(says(&bench.store.take_again(&a, 9).await.unwrap()), [("3".to_owned(), 1)]);
+    bench.store.settle(&a, &taken[2..]);
+    bench.store.give_back(&a, vec![now(taken[2])]);
+    bench.store.flush().await;
+    assert_eq!(bench.store.standing(&a).await.unwrap(), Standing::default());
+    assert_eq!(bench.ask("SELECT CAST(COUNT(*) AS TEXT) FROM backlog").await, ["0"]);
+}
+
+#[tokio::test]
+async fn what_was_not_sent_counts_no_try() {
+    let (bench, a) = with_reader(&[MessageKind::Event]).await;
+    bench.store.append(vec![event("1")]).await.unwrap();
+    let place = places(&bench.store.take(&a, 1).await.unwrap())[0];
+    for (tried, tries) in [(false, 0), (true, 1), (false, 1), (true, 2)] {
+        bench.store.give_back(&a, vec![GivenBack { tried, ..now(place) }]);
+        assert_eq!(says(&bench.store.take_again(&a, 1).await.unwrap()), [("1".to_owned(), tries)]);
+    }
+}
+
+#[tokio::test]
 async fn dead_letters_are_looked_at_and_sent_again() {
     let (bench, a) = with_reader(&[MessageKind::Event]).await;
     bench.store.append(vec![event("1"), event("2")]).await.unwrap();
     let taken = places(&bench.store.take(&a, 2).await.unwrap());
-    let dead = |place: &i64| GivenBack { place: *place, again_at: None, why: "refused with 410".to_owned() };
+    let dead = |place: &i64| GivenBack { again_at: None, why: "refused with 410".to_owned(), ..now(*place) };
     bench.store.give_back(&a, taken.iter().map(dead).collect());
     bench.store.flush().await;
     assert_eq!(bench.store.standing(&a).await.unwrap(), Standing { unread: 0, again: 0, dead: 2, lost: 0 });

@@ -118,7 +118,13 @@ impl Outbox for LogResults {
 
     async fn let_go(&self) {
         let kept = std::mem::take(&mut *self.kept.lock().await);
-        let back = |place| GivenBack { place, again_at: Some(UnixMillis::now()), why: "the server stops".to_owned() };
+        let back = |place| GivenBack {
+            place,
+            again_at: Some(UnixMillis::now()),
+            // Those that are on their way to the broker are published once more; nobody is told how often.
+            tried: false,
+            why: "the server stops".to_owned(),
+        };
         self.log.give_back(&self.reader, kept.into_keys().map(back).collect());
     }
 }

@@ -1,6 +1,9 @@
 //! Several instances on one database.
 
-use thingcall_core::{Lease, MessageKind, MessageKinds, MessageLog, PresenceSink, ReaderName, TransportName, Wanted};
+use thingcall_core::{
+    GivenBack, Lease, MessageKind, MessageKinds, MessageLog, NewMessage, PresenceSink, ReaderName, TransportName,
+    Wanted, Words,
+};
 
 use super::*;
 
@@ -85,6 +88,33 @@ async fn a_result_is_handed_out_once_whichever_instance_ended_its_call() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert_eq!(again.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_settled_late_counts_unless_another_instance_has_it_by_then() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let reader = ReaderName("group:a".to_owned());
+    let events = MessageKinds::NONE.with(MessageKind::Event);
+    bench.store.set_reader(&reader, Wanted { of: vec![(None, events)] }).await.unwrap();
+    let other = bench.other().await;
+    bench.serves(&bench.store, 0).await;
+    bench.serves(&other, 1).await;
+    let words = Words { topic: "t".to_owned(), body: "{}".into() };
+    let event = NewMessage { kind: MessageKind::Event, device: key("d1"), at: UnixMillis::now(), words };
+    bench.store.append(vec![event.clone(), event]).await.unwrap();
+    let taken: Vec<_> = bench.store.take(&reader, 2).await.unwrap().iter().map(|taken| taken.message.place).collect();
+    let back =
+        |place: &i64| GivenBack { place: *place, again_at: Some(UnixMillis(0)), tried: true, why: String::new() };
+    bench.store.give_back(&reader, taken.iter().map(back).collect());
+    bench.store.flush().await;
+    assert_eq!(other.take_again(&reader, 1).await.unwrap().len(), 1);
+    bench.store.settle(&reader, &taken);
+    bench.store.flush().await;
+    // Of two that came back one is settled, and the other one is in its hands.
+    assert_eq!(bench.ask("SELECT slot::TEXT FROM backlog").await, ["1"]);
+    other.settle(&reader, &taken[..1]);
+    other.flush().await;
+    assert_eq!(bench.ask("SELECT slot::TEXT FROM backlog").await, [] as [String; 0]);
 }
 
 #[tokio::test]
