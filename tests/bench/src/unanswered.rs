@@ -35,6 +35,14 @@ impl ReplySink for Unanswered {
 
     fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str) {}
 
+    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str) {}
+
+    fn accept_raw_post(&self, _raw: thingcall_core::RawReply, _by: TransportName, _topic: &str, _answers: bool) {}
+
+    fn waits_for(&self, _product: &str, _name: &str) -> bool {
+        false
+    }
+
     fn dropped(&self, _dropped: thingcall_core::Dropped<'_>) {}
 
     fn accept(&self, reply: Reply, _topic: &str) {
