@@ -103,7 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             Woken::Moved(Moved::Ended) => self.machine.disconnected(),
             Woken::Due => self.machine.tick(self.began.elapsed()),
             Woken::Called => {}
-            Woken::Stopping => self.close("the server stops"),
+            Woken::Stopping => {
+                self.ordered = true;
+                self.machine.stop(self.began.elapsed());
+            }
             Woken::MustLeave => {
                 debug!(peer = %self.address, "made room for another");
                 self.machine.disconnected();

@@ -174,6 +174,14 @@ impl<P: Protocol> Machine for Connection<P> {
         self.end(condition, text, Why::Ordered(condition));
     }
 
+    fn stop(&mut self, now: Duration) {
+        self.at(now);
+        if !self.is_over() {
+            self.protocol.say_stop(&mut self.core);
+            self.core.over(Why::Ordered(Condition::ConnectionForced));
+        }
+    }
+
     fn tick(&mut self, now: Duration) {
         self.at(now);
         let now = self.core.now;

@@ -102,6 +102,11 @@ pub(crate) trait Protocol: Send {
     /// Says why the connection ends, if the protocol has come to a point where that can be said.
     fn say_close(&mut self, core: &mut Core, condition: Condition, text: &str);
 
+    /// The same where the server stops.
+    fn say_stop(&mut self, core: &mut Core) {
+        self.say_close(core, Condition::ConnectionForced, "the server stops");
+    }
+
     /// How long the peer may send nothing.
     fn silence_timeout(&self, core: &Core) -> Option<Duration>;
 

@@ -143,7 +143,7 @@ pub enum Why {
     /// The peer broke the protocol, or went beyond a limit.
     #[error("{0}")]
     Fault(Fault),
-    /// [`Machine::close`] was called.
+    /// [`Machine::close`] or [`Machine::stop`] was called.
     #[error("closed by the server: {}", .0.symbol())]
     Ordered(Condition),
 }
@@ -155,7 +155,7 @@ pub enum Condition {
     NotAllowed,
     /// It, or all of its group, would be too many.
     ResourceLimitExceeded,
-    /// The server stops, or the key or group is no more. Clients connect again.
+    /// The key or group is no more, or the server stops. Clients connect again.
     ConnectionForced,
     /// What it sent are no frames.
     FramingError,
@@ -249,6 +249,9 @@ pub trait Machine: Send {
 
     /// Ends the connection with a reason; what is out is settled as [`Outcome::Gone`].
     fn close(&mut self, condition: Condition, text: &str, now: Duration);
+
+    /// The same since the server stops, in the way after which the peer comes again soonest.
+    fn stop(&mut self, now: Duration);
 
     /// Does what is due by time.
     fn tick(&mut self, now: Duration);

@@ -171,6 +171,10 @@ impl Protocol for AmqpProtocol {
         }
     }
 
+    fn say_stop(&mut self, _core: &mut Core) {
+        // Nothing: behind a close proton would wait for its next heartbeat before it comes again (`PROTOCOL.md` 9.4).
+    }
+
     fn silence_timeout(&self, core: &Core) -> Option<Duration> {
         Some(core.limits.silence_timeout)
     }

@@ -144,6 +144,18 @@ fn order_to_close_tells_the_condition() {
 }
 
 #[test]
+fn server_that_stops_says_no_close_and_all_goes_back() {
+    let mut bench = Bench::new().opened().attached();
+    bench.say(&Flow::credit(1).on(0));
+    let delivery = bench.send(b"1").expect("room");
+    drop(bench.bytes());
+    bench.machine.stop(bench.now);
+    assert_eq!(bench.bytes(), [0u8; 0], "proton would not come again at once");
+    let gone = Event::Settled { delivery, outcome: Outcome::Gone };
+    assert_eq!(bench.events(), [gone, Event::Closed(Why::Ordered(Condition::ConnectionForced))]);
+}
+
+#[test]
 fn lost_connection_gives_all_back_once() {
     let mut bench = Bench::new().opened().attached();
     bench.say(&Flow::credit(5).on(0));

@@ -1,0 +1,125 @@
+//! A consumer of a subscription, written as the platform's official samples are, each a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::app::Key;
+use crate::json_lines::Script;
+
+/// With which library it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsumerKind {
+    /// python-qpid-proton, for AMQP 1.0.
+    Proton,
+    /// rhea, for AMQP 1.0.
+    Rhea,
+    /// stomp.py.
+    Stomp,
+}
+
+/// A consumer.
+#[derive(Debug)]
+pub struct Consumer {
+    script: Script,
+}
+
+impl ConsumerKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Proton, Self::Rhea, Self::Stomp];
+}
+
+impl Consumer {
+    /// Starts it, and waits until it is subscribed. What the test wants of it is in `more`: `authority`, the certificate that it
+    /// believes, by TLS; `frameBytes`, the largest frame that it takes; `settle`, as for [`Self::settles`].
+    pub fn start(kind: ConsumerKind, address: SocketAddr, key: &Key, group: &str, more: &Value) -> Self {
+        let mut settings = json!({
+            "host": "127.0.0.1", "port": address.port(), "key": key.id, "secret": key.secret, "group": group,
+            "protocol": if kind == ConsumerKind::Stomp { "stomp" } else { "amqp" },
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            settings[name] = value.clone();
+        }
+        let name = format!("consumer {kind:?}");
+        let script = match kind {
+            ConsumerKind::Proton | ConsumerKind::Stomp => Script::start(&name, "consumer.py", &settings),
+            ConsumerKind::Rhea => Script::start_node(&name, "consumer.js", &settings),
+        };
+        let started = Self { script };
+        started.subscribed();
+        started
+    }
+
+    /// With this authority.
+    pub fn trusting(authority: &Path) -> Value {
+        json!({ "authority": authority })
+    }
+
+    /// Waits until it is subscribed, or is so again.
+    pub fn subscribed(&self) {
+        self.event("subscribed");
+    }
+
+    /// The next message.
+    ///
+    /// # Panics
+    /// If it is not one that every message is like.
+    pub fn message(&self) -> Value {
+        let message = self.event("message");
+        let id = message["id"].as_str().expect("an id");
+        assert!(id.len() == 19 && id.bytes().all(|byte| byte.is_ascii_digit()), "{message}");
+        assert!(message["same"] == true && message["time"].as_i64() > Some(1_500_000_000_000), "{message}");
+        message
+    }
+
+    /// The next message about a device whose topic ends so; others are passed over.
+    pub fn told(&self, topic: &str, device: &str) -> Value {
+        loop {
+            let message = self.message();
+            let ends = message["topic"].as_str().is_some_and(|it| it.ends_with(topic));
+            if ends && body(&message)["deviceName"] == device {
+                return message;
+            }
+        }
+    }
+
+    /// The messages that came and were not looked at yet.
+    pub fn messages_so_far(&self) -> Vec<Value> {
+        std::iter::from_fn(|| self.script.so_far()).filter(|event| event["event"] == "message").collect()
+    }
+
+    /// The next event of this name; others are passed over.
+    pub fn event(&self, name: &str) -> Value {
+        self.script.event(name)
+    }
+
+    /// From now on what it is sent is accepted (`true`), let lie (`false`), or given back once (`release`).
+    pub fn settles(&self, how: &Value) {
+        self.script.send(&json!({ "settle": how }));
+        self.event("behaves");
+    }
+
+    /// Stops the process (`STOP`), or lets it go on (`CONT`).
+    pub fn signal(&self, signal: &str) {
+        self.script.signal(signal);
+    }
+
+    /// All that it wrote.
+    pub fn log(&self) -> String {
+        self.script.log()
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        self.script.kill();
+    }
+}
+
+/// What a message says.
+///
+/// # Panics
+/// If that is no JSON.
+pub fn body(message: &Value) -> Value {
+    serde_json::from_str(message["body"].as_str().expect("a body")).expect("JSON")
+}
