@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::app::Key;
 use crate::json_lines::Script;
+use crate::wait::TIMEOUT;
 
 /// With which library it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum ConsumerKind {
 #[derive(Debug)]
 pub struct Consumer {
     script: Script,
+    /// Messages that [`Self::told`] passed over.
+    passed: Mutex<Vec<Value>>,
 }
 
 impl ConsumerKind {
@@ -46,7 +51,7 @@ impl Consumer {
             ConsumerKind::Proton | ConsumerKind::Stomp => Script::start(&name, "consumer.py", &settings),
             ConsumerKind::Rhea => Script::start_node(&name, "consumer.js", &settings),
         };
-        let started = Self { script };
+        let started = Self { script, passed: Mutex::default() };
         started.subscribed();
         started
     }
@@ -73,14 +78,28 @@ impl Consumer {
         message
     }
 
-    /// The next message about a device whose topic ends so; others are passed over.
+    /// The next message about a device whose topic ends so. Others are passed over, and found when they are asked for: there is
+    /// no order between them.
+    ///
+    /// # Panics
+    /// If it does not come.
     pub fn told(&self, topic: &str, device: &str) -> Value {
+        let is_it = |message: &Value| {
+            let ends = message["topic"].as_str().is_some_and(|it| it.ends_with(topic));
+            ends && body(message)["deviceName"] == device
+        };
+        let mut passed = self.passed.lock().expect("nobody panicked");
+        if let Some(at) = passed.iter().position(is_it) {
+            return passed.remove(at);
+        }
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let message = self.message();
-            let ends = message["topic"].as_str().is_some_and(|it| it.ends_with(topic));
-            if ends && body(&message)["deviceName"] == device {
+            if is_it(&message) {
                 return message;
             }
+            assert!(Instant::now() < deadline, "no {topic} of {device} within {TIMEOUT:?}\n{}", self.log());
+            passed.push(message);
         }
     }
 

@@ -1,7 +1,7 @@
-//! A Python script of `python/` as a long-lived process that reads and writes one JSON object a line.
+//! A script of `python/` or `node/` as a long-lived process that reads and writes one JSON object a line.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
 use std::sync::Mutex;
 
@@ -19,9 +19,20 @@ pub(crate) struct Script {
 impl Script {
     /// Starts `python/{file}` with the SDKs that `tests/run` installed.
     pub(crate) fn start(name: &str, file: &str, argument: &Value) -> Self {
-        let python = beside_tests("sdk-venv/bin/python");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(file);
-        let mut process = Process::start(name, Command::new(python).arg("-u").arg(script).arg(argument.to_string()));
+        let mut python = Command::new(beside_tests("sdk-venv/bin/python"));
+        python.arg("-u").arg(folder("python").join(file));
+        Self::of(name, python, argument)
+    }
+
+    /// Starts `node/{file}` with the packages that `tests/run` installed.
+    pub(crate) fn start_node(name: &str, file: &str, argument: &Value) -> Self {
+        let mut node = Command::new("node");
+        node.env("NODE_PATH", beside_tests("node/node_modules")).arg(folder("node").join(file));
+        Self::of(name, node, argument)
+    }
+
+    fn of(name: &str, mut command: Command, argument: &Value) -> Self {
+        let mut process = Process::start(name, command.arg(argument.to_string()));
         let stdin = Mutex::new(process.stdin());
         Self { process, stdin }
     }
@@ -43,6 +54,11 @@ impl Script {
         self.next(name, |event| (event.get("event")?.as_str()? == name).then(|| event.clone()))
     }
 
+    /// The next object that is there already; lines that are none are passed over.
+    pub(crate) fn so_far(&self) -> Option<Value> {
+        std::iter::from_fn(|| self.process.line_so_far()).find_map(|line| serde_json::from_str(&line).ok())
+    }
+
     /// The next object, however long it takes; `None` when the script has ended.
     pub(crate) fn forever(&self) -> Option<Value> {
         loop {
@@ -58,8 +74,18 @@ impl Script {
         self.process.log()
     }
 
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Ends it at once, as a power cut does.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
+}
+
+/// A folder of scripts.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

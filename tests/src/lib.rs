@@ -8,6 +8,7 @@
 mod amqp;
 mod app;
 mod bench;
+mod consumer;
 mod device;
 mod disk;
 mod haproxy;
@@ -29,6 +30,7 @@ mod wait;
 pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
 pub use bench::{Peer, bench, bench_in_background};
+pub use consumer::{Consumer, ConsumerKind, body};
 pub use device::{Credential, MqttDevice, Seen};
 pub use disk::SmallDisk;
 pub use haproxy::{HAPROXY, Haproxy};

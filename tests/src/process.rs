@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::wait::{TIMEOUT, eventually};
 
 /// A running process.
@@ -66,8 +68,9 @@ impl Process {
     /// The same with a time-out of its own, for what starts slowly.
     pub(crate) fn line_within<T>(&self, limit: Duration, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
         let lines = self.lines.lock().expect("no reader panicked");
+        let deadline = Instant::now() + limit;
         loop {
-            match lines.recv_timeout(limit) {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     if let Some(found) = pick(&line) {
                         return found;
@@ -82,6 +85,11 @@ impl Process {
     /// The next line of its stdout, however long it takes; `None` when it has ended.
     pub(crate) fn any_line(&self) -> Option<String> {
         self.lines.lock().expect("no reader panicked").recv().ok()
+    }
+
+    /// The next line of its stdout that is there already.
+    pub(crate) fn line_so_far(&self) -> Option<String> {
+        self.lines.lock().expect("no reader panicked").try_recv().ok()
     }
 
     /// All that it wrote, the newest last.

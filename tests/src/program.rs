@@ -30,6 +30,14 @@ pub struct Addresses {
     pub mqtt: Option<SocketAddr>,
     /// `/metrics` and its like.
     pub metrics: SocketAddr,
+    /// Where consumers speak AMQP 1.0 with TLS, where they may.
+    pub amqp10: Option<SocketAddr>,
+    /// Where they speak STOMP with TLS.
+    pub stomp: Option<SocketAddr>,
+    /// Where they speak AMQP 1.0 in plain text.
+    pub amqp10_plain: Option<SocketAddr>,
+    /// Where they speak STOMP in plain text.
+    pub stomp_plain: Option<SocketAddr>,
 }
 
 /// A running `thingcall serve`.
@@ -219,5 +227,13 @@ pub fn program() -> PathBuf {
 fn ready(line: &str) -> Option<Addresses> {
     let rest = line.strip_prefix("ready ")?;
     let of = |name: &str| rest.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
-    Some(Addresses { api: of("api")?, mqtt: of("mqtt"), metrics: of("metrics")? })
+    Some(Addresses {
+        api: of("api")?,
+        mqtt: of("mqtt"),
+        metrics: of("metrics")?,
+        amqp10: of("amqp10"),
+        stomp: of("stomp"),
+        amqp10_plain: of("amqp10_plain"),
+        stomp_plain: of("stomp_plain"),
+    })
 }

@@ -14,6 +14,7 @@ mod callers;
 mod cases;
 mod commands;
 mod configurations;
+mod consumers;
 mod deployed;
 mod disabled;
 mod embedded;

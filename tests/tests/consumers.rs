@@ -208,25 +208,34 @@ fn message_in_many_frames_is_whole_and_comes_again_where_its_connection_was_lost
     let groups = subscribed(&site);
     let wires = ConsumerKind::ALL.map(|kind| (kind, Proxy::to(plain(&site, kind))));
     let at = |of| wires.iter().find(|(kind, _)| *kind == of).expect("each has its wire").1.address();
-    let consumers = groups.start(&site, at, &json!({ "frameBytes": 512 }));
+    // STOMP's `ack:auto` counts what was written as done.
+    let frames = json!({ "frameBytes": 512, "settle": true });
+    let mut consumers = groups.start(&site, at, &frames);
     let (device, connected) = site.linkkit("frames");
     let label = "x".repeat(20_000);
     connected.answers(200, &json!({ "said": label }));
-    let are_told = || {
-        let call = site.invoke(&device, "SetScene", r#"{"label":"x"}"#).ok();
-        for consumer in &consumers {
+    let call = || site.invoke(&device, "SetScene", r#"{"label":"x"}"#).ok().message_id();
+    let are_told = |consumers: &[Consumer], call: &str| {
+        for consumer in consumers {
             let result = body(&consumer.told(RESULT, "frames"));
-            assert_eq!(result["requestId"].to_string(), call.message_id());
+            assert_eq!(result["requestId"].to_string(), call);
             assert_eq!(result["data"]["said"].as_str(), Some(label.as_str()));
         }
     };
 
-    are_told();
-    wires.iter().for_each(|(_, wire)| wire.cuts_after(10_000));
-    are_told();
-    for consumer in &consumers {
-        assert!(consumer.log().contains("disconnected"), "{}", consumer.log());
-    }
+    are_told(&consumers, &call());
+    let status = format!("/as/mqtt/status/{PRODUCT}/frames");
+    consumers.iter().for_each(|consumer| drop(consumer.told(&status, "frames")));
+    // Between two frames: rhea takes what it had of one for the beginning of its next connection's first.
+    wires.iter().for_each(|(_, wire)| wire.cuts_after(20 * 512));
+    let cut = call();
+    consumers.iter().for_each(|consumer| drop(consumer.event("disconnected")));
+    // proton's link waits for the rest of the message for ever, also on its next connection: its program begins anew.
+    let (kind, group) = &groups.0[0];
+    assert_eq!(*kind, ConsumerKind::Proton);
+    consumers[0].kill();
+    consumers[0] = Consumer::start(*kind, at(*kind), &site.key, group, &frames);
+    are_told(&consumers, &cut);
 }
 
 #[test]
