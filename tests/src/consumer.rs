@@ -44,7 +44,7 @@ impl Consumer {
             "protocol": if kind == ConsumerKind::Stomp { "stomp" } else { "amqp" },
         });
         for (name, value) in more.as_object().into_iter().flatten() {
-            settings[name] = value.clone();
+            settings.as_object_mut().expect("an object").insert(name.clone(), value.clone());
         }
         let name = format!("consumer {kind:?}");
         let script = match kind {
@@ -72,9 +72,10 @@ impl Consumer {
     /// If it is not one that every message is like.
     pub fn message(&self) -> Value {
         let message = self.event("message");
-        let id = message["id"].as_str().expect("an id");
+        let id = text(&message, "id");
         assert!(id.len() == 19 && id.bytes().all(|byte| byte.is_ascii_digit()), "{message}");
-        assert!(message["same"] == true && message["time"].as_i64() > Some(1_500_000_000_000), "{message}");
+        let (same, time) = (message.get("same"), message.get("time").and_then(Value::as_i64));
+        assert!(same == Some(&json!(true)) && time > Some(1_500_000_000_000), "{message}");
         message
     }
 
@@ -84,10 +85,8 @@ impl Consumer {
     /// # Panics
     /// If it does not come.
     pub fn told(&self, topic: &str, device: &str) -> Value {
-        let is_it = |message: &Value| {
-            let ends = message["topic"].as_str().is_some_and(|it| it.ends_with(topic));
-            ends && body(message)["deviceName"] == device
-        };
+        let is_it =
+            |message: &Value| text(message, "topic").ends_with(topic) && text(&body(message), "deviceName") == device;
         let mut passed = self.passed.lock().expect("nobody panicked");
         if let Some(at) = passed.iter().position(is_it) {
             return passed.remove(at);
@@ -105,7 +104,7 @@ impl Consumer {
 
     /// The messages that came and were not looked at yet.
     pub fn messages_so_far(&self) -> Vec<Value> {
-        std::iter::from_fn(|| self.script.so_far()).filter(|event| event["event"] == "message").collect()
+        std::iter::from_fn(|| self.script.so_far()).filter(|event| text(event, "event") == "message").collect()
     }
 
     /// The next event of this name; others are passed over.
@@ -140,5 +139,10 @@ impl Consumer {
 /// # Panics
 /// If that is no JSON.
 pub fn body(message: &Value) -> Value {
-    serde_json::from_str(message["body"].as_str().expect("a body")).expect("JSON")
+    serde_json::from_str(text(message, "body")).expect("JSON")
+}
+
+/// A text of an object; an empty one where there is none.
+fn text<'a>(object: &'a Value, name: &str) -> &'a str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -85,14 +85,11 @@ impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut limit = self.left.lock().expect("no carrier panicked");
         match *limit {
-            Some(left) if bytes.len() >= left => {
-                *limit = None;
-                self.to.write_all(&bytes[..left])?;
-                Err(io::ErrorKind::ConnectionAborted.into())
-            }
             Some(left) => {
-                *limit = Some(left - bytes.len());
-                self.to.write_all(bytes).map(|()| bytes.len())
+                let last = bytes.get(..left);
+                *limit = if last.is_some() { None } else { Some(left - bytes.len()) };
+                self.to.write_all(last.unwrap_or(bytes))?;
+                if last.is_some() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(bytes.len()) }
             }
             None => self.to.write(bytes),
         }
