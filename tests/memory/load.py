@@ -7,11 +7,11 @@ from collections import Counter
 from caller import Caller
 from mqtt import Device
 
-# How many of each. Together they make at most some 200 calls a second.
+# How many of each. Together they make at most some 350 calls a second.
 SILENT, ANSWERING, RECONNECTING = 20, 20, 20
 CALL_SILENT, HANG_UP, CALL_ANSWERING, CALL_RECONNECTING, CALL_ASYNC = 20, 20, 20, 4, 4
 HANG_UP_WITHIN_S, CONNECTED_FOR_S = 1.0, 2.0
-PAUSE_S = 0.2
+PAUSE_S = 0.1
 ANSWER_WITHIN_S = 20
 # How calls and connections must have ended, and in no other way. Of who is away Mosquitto tells nothing.
 OUTCOMES = {"answered", "hung up", "connected", "TIMEOUT", "asynchronous: answered"}
