@@ -127,8 +127,7 @@ class Mosquitto:
     """A Mosquitto of its own, where anybody may do anything, or what the access list says."""
 
     def __init__(self, folder):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = free.getsockname()
+        self.address = ("127.0.0.1", *free_ports(1))
         self.file = os.path.join(folder, "mosquitto.conf")
         self.start()
 
