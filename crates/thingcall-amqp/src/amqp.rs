@@ -9,7 +9,7 @@ use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
 use lapin::{Acker, BasicProperties};
 use thingcall_alink::{Uplink, glance};
-use thingcall_core::{CallId, DeliverError, Delivery, PeerText, Problems, Qos, ReplyIds, Sent};
+use thingcall_core::{Arrival, CallId, DeliverError, Delivery, PeerText, Problems, Qos, ReplyIds, Sent};
 use thingcall_transport::{
     BrokerAddress, BrokerSection, Contact, DeviceSession, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
 };
@@ -153,7 +153,7 @@ impl Amqp {
     }
 
     /// Hands on what came to the queue of a slot, and returns what acknowledges it. Nothing here waits.
-    pub(crate) fn take(&self, slot: u8, message: Message) -> Acker {
+    pub(crate) fn take(&self, slot: u8, message: Message, arrival: &dyn Arrival) -> Acker {
         let Message { exchange, routing_key, properties, data, acker, .. } = message;
         let payload = Bytes::from(data);
         let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
@@ -162,7 +162,7 @@ impl Amqp {
         let topic = match reader.topic(message) {
             Ok(topic) => topic,
             Err(reason) => {
-                self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload);
+                self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload, arrival);
                 return acker;
             }
         };
@@ -178,7 +178,7 @@ impl Amqp {
             self.contact.heard_foreign(&topic, payload.len());
         } else if ids.is_some_and(|ids| ids != ReplyIds::default()) || self.contact.slots.own() == Some(slot) {
             // What names no call came to every queue, and is heard from one.
-            self.contact.take(said, &topic, &payload);
+            self.contact.take(said, &topic, &payload, arrival);
         }
         acker
     }

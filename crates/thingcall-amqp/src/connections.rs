@@ -59,7 +59,7 @@ impl Connections {
         let publisher = &links.publisher;
         tokio::select! {
             came = queues.next(&amqp.contact.slots) => match came? {
-                Came::Reply(slot, message) => queues.owe(slot, amqp.take(slot, message)),
+                Came::Reply(slot, message) => queues.taken(slot, |arrival| amqp.take(slot, message, arrival)),
                 Came::Own(message) => amqp.take_own(message),
                 Came::Nothing => {}
                 Came::Unsettled => return Ok(None),
@@ -68,8 +68,11 @@ impl Connections {
             event = writer_events.next() => if let Some(ended) = heard(amqp, event) {
                 return Err(ended);
             },
-            _ = watch.tick() => if !reader.status().connected() || !publisher.connection().status().connected() {
-                return Err(Ended::refused("the connection is not there any more"));
+            _ = watch.tick() => {
+                queues.look();
+                if !reader.status().connected() || !publisher.connection().status().connected() {
+                    return Err(Ended::refused("the connection is not there any more"));
+                }
             },
             () = publisher.missing.notified() => return Err(Ended::refused("an exchange is gone")),
         }

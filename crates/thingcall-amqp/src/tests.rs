@@ -10,12 +10,12 @@ mod rabbit;
 mod results;
 mod slots;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, Login, PresenceSink, Qos,
-    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
+    Args, Arrival, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, Login, PresenceSink,
+    Qos, RawReply, Receipt, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::Around;
 use tokio::sync::mpsc;
@@ -33,7 +33,10 @@ enum Told {
     Lost,
 }
 
-struct Engine(mpsc::UnboundedSender<Told>);
+/// Replies of devices whose names begin with `held` are held; these are their receipts.
+type Held = Arc<Mutex<Vec<Receipt>>>;
+
+struct Engine(mpsc::UnboundedSender<Told>, Held);
 
 impl Engine {
     fn tell(&self, told: Told) {
@@ -45,7 +48,10 @@ impl Engine {
 impl ReplySink for Engine {
     fn dropped(&self, _: thingcall_core::Dropped<'_>) {}
 
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, arrival: &dyn Arrival) {
+        if reply.device.name.as_str().starts_with("held") {
+            self.1.lock().unwrap().push(arrival.hold());
+        }
         self.tell(Told::Reply(reply));
     }
 
@@ -53,7 +59,7 @@ impl ReplySink for Engine {
         device.name.as_str().starts_with("raw")
     }
 
-    fn accept_raw(&self, raw: RawReply, _topic: &str) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str, _arrival: &dyn Arrival) {
         self.tell(Told::Raw(raw));
     }
 
@@ -94,6 +100,7 @@ struct Bench {
     told: mpsc::UnboundedReceiver<Told>,
     registry: prometheus::Registry,
     slots: Slots,
+    held: Held,
 }
 
 impl Bench {
@@ -129,11 +136,12 @@ impl Bench {
         };
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
-        let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
+        let held = Held::default();
+        let (engine, registry) = (Arc::new(Engine(tell, held.clone())), prometheus::Registry::new());
         let slots = Slots::alone(slot);
         let around = Around { replies: engine.clone(), presence: engine, slots: slots.clone() };
         let transport = AmqpTransport::start(TransportName::AMQP, config, around, &registry).unwrap();
-        Self { transport, told, registry, slots }
+        Self { transport, told, registry, slots, held }
     }
 
     async fn until_ready(&self) {

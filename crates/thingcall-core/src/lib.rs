@@ -36,6 +36,7 @@ mod peer_text;
 mod problem;
 
 mod access;
+mod arrival;
 mod handler;
 mod journal;
 mod leases;
@@ -47,6 +48,7 @@ mod transport;
 mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
+pub use arrival::{Arrival, Receipt, Unawaited};
 pub use call::{Args, Call, CallMode, Qos, Request};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use delivery::Delivery;

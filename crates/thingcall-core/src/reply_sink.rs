@@ -1,19 +1,19 @@
 //! The seam between a way to devices and the engine, for what comes back.
 
-use crate::{DeviceKey, Dropped, RawReply, Reply, TransportName};
+use crate::{Arrival, DeviceKey, Dropped, RawReply, Reply, TransportName};
 
 /// Takes what transports receive. Implemented by the engine.
 ///
 /// **Invariant:** no function of it blocks or waits: it is called from a transport's receive loop.
 pub trait ReplySink: Send + Sync {
-    /// A device answered, on this topic.
-    fn accept(&self, reply: Reply, topic: &str);
+    /// A device answered, on this topic. `arrival` is held until an answer that the journal has to write is written.
+    fn accept(&self, reply: Reply, topic: &str, arrival: &dyn Arrival);
 
     /// Whether the device speaks its own bytes instead of Alink. Answers from memory.
     fn speaks_raw(&self, device: &DeviceKey) -> bool;
 
-    /// A device said something in its own bytes, on this topic.
-    fn accept_raw(&self, raw: RawReply, topic: &str);
+    /// A device said something in its own bytes, on this topic; as for [`Self::accept`].
+    fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival);
 
     /// Whether a call to the device of this product key and name waits here. Answers from memory.
     fn waits_for(&self, product: &str, name: &str) -> bool {

@@ -5,10 +5,12 @@
 //! Where answers are in order, one without an id is for the oldest asynchronous call of its device, as the journal has it
 //! before the translation.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use thingcall_core::{
-    CallId, Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Repairs, Reply, ReplySink,
+    Arrival, CallId, Codec, CodecError, DropReason, Dropped, MalformedReply, PeerText, RawReply, Receipt, Repairs,
+    Reply, ReplySink,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
@@ -18,18 +20,19 @@ use crate::dropped::result_of;
 
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
-    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str) {
+    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str, arrival: &dyn Arrival) {
         if raw.topic_id.is_some_and(|id| !self.slots.holds(id)) {
             return self.drop_raw(&raw, topic, DropReason::OtherInstance);
         }
         let Some(codec) = self.router.codec(&raw.device.product) else {
-            return self.matched(untranslated(&raw, "no plugin translates for this product"), topic);
+            return self.matched(untranslated(&raw, "no plugin translates for this product"), topic, arrival);
         };
         let (Some(engine), Some(room)) = (self.me.upgrade(), self.raw.room()) else {
             return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
         raw.service = self.pending.asked(&raw.device, raw.topic_id);
-        self.raw.spawn(translated(engine, codec, (raw, topic.into()), room));
+        let arrival = Translated(Cell::new(arrival.hold()));
+        self.raw.spawn(translated(engine, codec, Said { raw, topic: topic.into(), arrival }, room));
     }
 
     /// The call that a message without an id is for, and what that asked.
@@ -54,12 +57,24 @@ impl Engine {
     }
 }
 
-async fn translated(
-    engine: Arc<Engine>,
-    codec: Arc<dyn Codec>,
-    (mut raw, topic): (RawReply, Box<str>),
-    _room: OwnedSemaphorePermit,
-) {
+/// A message that is translated.
+struct Said {
+    raw: RawReply,
+    topic: Box<str>,
+    arrival: Translated,
+}
+
+/// A message that was held while it was translated. Unless it is held on, it is acknowledged then.
+struct Translated(Cell<Receipt>);
+
+impl Arrival for Translated {
+    fn hold(&self) -> Receipt {
+        self.0.take()
+    }
+}
+
+async fn translated(engine: Arc<Engine>, codec: Arc<dyn Codec>, said: Said, _room: OwnedSemaphorePermit) {
+    let Said { mut raw, topic, arrival } = said;
     let within = engine.config.reply_timeout;
     let mut oldest = None;
     let decoded = tokio::time::timeout(within, async {
@@ -71,14 +86,15 @@ async fn translated(
         // Whoever vouches for the device does so for the message, whatever its content says.
         Ok(Some(reply)) => {
             let topic_id = reply.topic_id.or(oldest.filter(|_| reply.payload_id.is_none()));
-            engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic);
+            engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic, &arrival);
         }
         Ok(None) => debug!(device = %raw.device, "a report, no reply"),
         Err(problem) => {
             debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "message not translated");
-            engine.matched(untranslated(&raw, &problem.0), &topic);
+            engine.matched(untranslated(&raw, &problem.0), &topic, &arrival);
         }
     }
+    arrival.0.take().settle();
 }
 
 /// Where the topic says which call it is for, that call ends with what is wrong.

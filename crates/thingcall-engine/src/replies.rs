@@ -1,7 +1,7 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
 use thingcall_core::{
-    DeviceKey, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink, TransportKind, TransportName,
+    Arrival, DeviceKey, DropReason, Dropped, MalformedReply, RawReply, Reply, ReplySink, TransportKind, TransportName,
 };
 use thingcall_tsl::{DataFormat, ReplyCheck};
 use tracing::debug;
@@ -12,18 +12,18 @@ use crate::metrics::ReplyResult;
 use crate::pending::Met;
 
 impl ReplySink for Engine {
-    fn accept(&self, reply: Reply, topic: &str) {
+    fn accept(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(reply.bytes);
-        self.matched(reply, topic);
+        self.matched(reply, topic, arrival);
     }
 
     fn speaks_raw(&self, device: &DeviceKey) -> bool {
         self.registry.product(&device.product).is_some_and(|product| product.settings.data_format == DataFormat::Custom)
     }
 
-    fn accept_raw(&self, raw: RawReply, topic: &str) {
+    fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(raw.payload.len());
-        self.translate(raw, topic);
+        self.translate(raw, topic, arrival);
     }
 
     fn waits_for(&self, product: &str, name: &str) -> bool {
@@ -63,10 +63,10 @@ impl ReplySink for Engine {
 
 impl Engine {
     /// Hands a reply to the call it answers, and counts it.
-    pub(crate) fn matched(&self, reply: Reply, topic: &str) {
+    pub(crate) fn matched(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
         let transport = reply.transport;
         let reply = if reply.repairs.is_empty() { reply } else { self.mended(reply) };
-        if let Some(result) = self.match_reply(reply, topic) {
+        if let Some(result) = self.match_reply(reply, topic, arrival) {
             self.metrics.reply(transport, result);
         }
     }
@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// What became of a reply; `None` if the journal has to say.
-    fn match_reply(&self, mut reply: Reply, topic: &str) -> Option<ReplyResult> {
+    fn match_reply(&self, mut reply: Reply, topic: &str, arrival: &dyn Arrival) -> Option<ReplyResult> {
         if reply.ids().is_anothers(|id| self.slots.holds(id)) {
             return Some(self.drop_reply(&reply, topic, DropReason::OtherInstance));
         }
@@ -105,7 +105,7 @@ impl Engine {
             (met, _) => met,
         };
         match met {
-            Met::Nothing(reply) => match self.late.put(reply, topic) {
+            Met::Nothing(reply) => match self.late.put(reply, topic, arrival) {
                 Ok(()) => None,
                 Err(reply) => Some(self.drop_reply(&reply, topic, DropReason::Overloaded)),
             },

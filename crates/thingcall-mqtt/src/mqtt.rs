@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{Uplink, payload, request_topic, uplink};
-use thingcall_core::{CallMode, DeliverError, Delivery, Problems, Qos, Sent, SyncTopic, TransportKind};
+use thingcall_core::{
+    Arrival, CallMode, DeliverError, Delivery, Problems, Qos, Sent, SyncTopic, TransportKind, Unawaited,
+};
 use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, Told, Verdict};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
@@ -159,7 +161,7 @@ impl Mqtt {
     }
 
     /// Hands a message on. Nothing here waits.
-    pub(crate) fn take(&self, topic: &Bytes, payload: &Bytes) {
+    pub(crate) fn take(&self, topic: &Bytes, payload: &Bytes, arrival: &dyn Arrival) {
         let Ok(topic) = std::str::from_utf8(topic) else { return };
         if topic == self.config.probe_topic {
             return self.its_probe_came(payload);
@@ -171,7 +173,7 @@ impl Mqtt {
             // The broker carries it all the same.
             return self.heard.store(true, Ordering::Relaxed);
         }
-        self.hear(topic, payload);
+        self.hear(topic, payload, arrival);
     }
 
     /// A probe, it may be another instance's, or one of an earlier connection. Behind our own nothing is old.
@@ -209,11 +211,11 @@ impl Mqtt {
     /// Hears what came for slots that were taken over.
     pub(crate) fn hear_taken_over(&self) {
         for (topic, payload) in self.contact.taken_over() {
-            self.hear(&topic, &payload);
+            self.hear(&topic, &payload, &Unawaited);
         }
     }
 
-    fn hear(&self, topic: &str, payload: &Bytes) {
+    fn hear(&self, topic: &str, payload: &Bytes, arrival: &dyn Arrival) {
         let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
         let said = uplink(TransportKind::Mqtt, topic, payload, self.config.message_bytes_max, speaks_raw);
         match &said {
@@ -222,7 +224,7 @@ impl Mqtt {
             Uplink::Reply(_) | Uplink::Raw(_) => self.heard.store(true, Ordering::Relaxed),
             Uplink::Other(_) | Uplink::Dropped(..) => {}
         }
-        self.contact.take(said, topic, payload);
+        self.contact.take(said, topic, payload, arrival);
     }
 
     /// How the broker is, and why it does not carry messages.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use prometheus::Registry;
 use thingcall_alink::{Uplink, glance, names_of_topic};
 use thingcall_core::{
-    CallMode, Delivery, DeviceKey, DropReason, Dropped, PeerText, Presence, PresenceSink, Qos, ReplyIds, ReplySink,
-    Slots, TransportKind, TransportName, UnixMillis,
+    Arrival, CallMode, Delivery, DeviceKey, DropReason, Dropped, PeerText, Presence, PresenceSink, Qos, ReplyIds,
+    ReplySink, Slots, TransportKind, TransportName, UnixMillis,
 };
 use tracing::debug;
 
@@ -266,19 +266,19 @@ impl<O: Clone> Contact<O> {
     }
 
     /// Hands on what a device said, who was vouched for; `topic` and `payload` are what it was read from.
-    pub fn take(&self, said: Uplink, topic: &str, payload: &Bytes) {
+    pub fn take(&self, said: Uplink, topic: &str, payload: &Bytes, arrival: &dyn Arrival) {
         match said {
             Uplink::Reply(reply) if self.is_kept(reply.ids(), topic, payload) => {}
             Uplink::Reply(reply) => {
                 self.metrics.received(ReceivedKind::Reply);
                 self.presence.seen(&reply.device, self.name, UnixMillis::now());
-                self.replies.accept(reply, topic);
+                self.replies.accept(reply, topic, arrival);
             }
             Uplink::Raw(raw) if self.is_kept(raw.ids(), topic, payload) => {}
             Uplink::Raw(raw) => {
                 self.metrics.received(ReceivedKind::Reply);
                 self.presence.seen(&raw.device, self.name, UnixMillis::now());
-                self.replies.accept_raw(raw, topic);
+                self.replies.accept_raw(raw, topic, arrival);
             }
             Uplink::Other(_) => self.metrics.received(ReceivedKind::Other),
             Uplink::Dropped(device, reason) => {

@@ -33,11 +33,11 @@ impl ReplySink for Unanswered {
         false
     }
 
-    fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str) {}
+    fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str, _arrival: &dyn thingcall_core::Arrival) {}
 
     fn dropped(&self, _dropped: thingcall_core::Dropped<'_>) {}
 
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, _arrival: &dyn thingcall_core::Arrival) {
         if let Some(id) = reply.id() {
             self.answered(id.as_u32());
         }

@@ -60,7 +60,7 @@ pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
     // A name of its own for each connection: that of one that broke may be locked until the broker notices.
     let own = format!("thingcall.own.{}.{:08x}", amqp.instance, fastrand::u32(..));
     let own = ShortString::try_new(own).map_err(Ended::refused)?;
-    let queues = Queues::open(&channel, &own).await.map_err(ended)?;
+    let queues = Queues::open(&channel, &own, amqp.contact.metrics.early_acks.clone()).await.map_err(ended)?;
     if config.presence == Presence::Rabbitmq {
         hear_events(amqp, &reader, &own).await?;
     }

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, Weak};
 
 use thingcall_core::{
-    Check, DeliverError, Delivery, DeviceKey, Dropped, Login, PresenceSink, Problem, Problems, RawReply, Reply,
-    ReplySink, Section, Sent, Slots, Transport, TransportKind, TransportName, UnixMillis,
+    Arrival, Check, DeliverError, Delivery, DeviceKey, Dropped, Login, PresenceSink, Problem, Problems, RawReply,
+    Reply, ReplySink, Section, Sent, Slots, Transport, TransportKind, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc;
 
@@ -143,11 +143,11 @@ struct Engine(Mutex<Weak<BrokerTransport<Fake>>>);
 
 impl ReplySink for Engine {
     fn dropped(&self, _: Dropped<'_>) {}
-    fn accept(&self, _: Reply, _: &str) {}
+    fn accept(&self, _: Reply, _: &str, _: &dyn Arrival) {}
     fn speaks_raw(&self, _: &DeviceKey) -> bool {
         false
     }
-    fn accept_raw(&self, _: RawReply, _: &str) {}
+    fn accept_raw(&self, _: RawReply, _: &str, _: &dyn Arrival) {}
     fn device_gone(&self, _: &DeviceKey, _: TransportName) {}
     fn transport_lost(&self, _: TransportName) {
         let transport = self.0.lock().unwrap().upgrade().unwrap();
