@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 
-from servers import USER, Server, answers, free_ports, wait_until
+from ports import free_ports
+from servers import USER, Server, answers, wait_until
 
 READY_FOR_S = 60
 

@@ -10,16 +10,10 @@ import socket
 import subprocess
 import time
 
+from ports import free_ports
+
 READY_WITHIN_S = 120
 USER = "thingcall"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def wait_until(holds, what):

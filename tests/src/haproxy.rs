@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use test_ports::free_port;
 
 use crate::process::Process;
 use crate::program::Addresses;
-use crate::wait::{eventually, free_port};
+use crate::wait::eventually;
 
 /// Its configuration as it is deployed.
 pub const HAPROXY: &str = include_str!("../../deploy/compose/haproxy.cfg");

@@ -45,8 +45,9 @@ pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
 pub use store::{database_of, in_postgres, tell as tell_store};
+pub use test_ports::{free_port, free_ports};
 pub use test_postgres::{Database, Postgres};
-pub use wait::{TIMEOUT, eventually, free_port, free_ports};
+pub use wait::{TIMEOUT, eventually};
 
 /// The file of this name in `fixtures/`.
 pub fn fixture(name: &str) -> std::path::PathBuf {

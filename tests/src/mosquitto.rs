@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 
 use tempfile::TempDir;
+use test_ports::free_port;
 
 use crate::process::Process;
-use crate::wait::{eventually, free_port};
+use crate::wait::eventually;
 
 /// A Mosquitto of a test's own, on a port of its own.
 #[derive(Debug)]

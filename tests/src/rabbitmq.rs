@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_ports::free_ports;
 
 use crate::process::Process;
-use crate::wait::{eventually, free_ports};
+use crate::wait::eventually;
 
 /// It starts an Erlang system, on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(120);

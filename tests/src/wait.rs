@@ -1,6 +1,5 @@
-//! Waiting for something to become true, and for a port to be free.
+//! Waiting for something to become true.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,22 +20,4 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "not within {TIMEOUT:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// A port on the loopback interface that nobody listens on, for servers that cannot take port 0.
-///
-/// # Panics
-/// If there is none.
-pub fn free_port() -> u16 {
-    let [port] = free_ports();
-    port
-}
-
-/// So many different ones.
-///
-/// # Panics
-/// If there are none.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [_; N] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }

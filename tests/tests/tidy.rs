@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("bench", BENCH),
+    ("test-ports", &[]),
     ("test-postgres", &[]),
     ("echo", &["thingcall-plugin"]),
     ("odd", &["thingcall-plugin"]),

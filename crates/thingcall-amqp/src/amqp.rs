@@ -9,7 +9,7 @@ use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
 use lapin::{Acker, BasicProperties};
 use thingcall_alink::{Uplink, glance};
-use thingcall_core::{CallId, DeliverError, Delivery, PeerText, PostAnswer, Problems, Qos, ReplyIds, Sent};
+use thingcall_core::{Arrival, CallId, DeliverError, Delivery, PeerText, PostAnswer, Problems, Qos, ReplyIds, Sent};
 use thingcall_transport::{
     BrokerAddress, BrokerSection, Contact, DeviceSession, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
 };
@@ -159,7 +159,7 @@ impl Amqp {
     }
 
     /// Hands on what came to the queue of a slot, and returns what acknowledges it. Nothing here waits.
-    pub(crate) fn take(&self, slot: u8, message: Message) -> Acker {
+    pub(crate) fn take(&self, slot: u8, message: Message, arrival: &dyn Arrival) -> Acker {
         let Message { exchange, routing_key, properties, data, acker, .. } = message;
         let payload = Bytes::from(data);
         let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
@@ -168,7 +168,7 @@ impl Amqp {
         let topic = match reader.topic(message) {
             Ok(topic) => topic,
             Err(reason) => {
-                self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload);
+                self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload, arrival);
                 return acker;
             }
         };
@@ -184,13 +184,13 @@ impl Amqp {
             self.contact.heard_foreign(&topic, payload.len());
         } else if ids.is_some_and(|ids| ids != ReplyIds::default()) || self.contact.slots.own() == Some(slot) {
             // What names no call came to every queue, and is heard from one.
-            self.contact.take(said, &topic, &payload);
+            self.contact.take(said, &topic, &payload, arrival);
         }
         acker
     }
 
     /// Hands on what came to the queue of reports, and returns what acknowledges it. Nothing here waits.
-    pub(crate) fn take_post(&self, message: Message) -> Acker {
+    pub(crate) fn take_post(&self, message: Message, arrival: &dyn Arrival) -> Acker {
         let Message { exchange, routing_key, properties, data, acker, .. } = message;
         let payload = Bytes::from(data);
         let (exchange, routing_key) = (exchange.as_str(), routing_key.as_str());
@@ -198,14 +198,14 @@ impl Amqp {
         let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
         match reader.topic(message) {
             Ok(topic) => match reader.read(message, &topic, |_| false) {
-                Uplink::Raw(raw) => self.contact.take_raw_post(raw, &topic),
+                Uplink::Raw(raw) => self.contact.take_raw_post(raw, &topic, arrival),
                 said @ (Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..)) => {
-                    self.contact.take(said, &topic, &payload);
+                    self.contact.take(said, &topic, &payload, arrival);
                 }
                 // What may be an answer came to the queues of slots, too.
                 Uplink::Reply(_) => {}
             },
-            Err(reason) => self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload),
+            Err(reason) => self.contact.take(Uplink::Dropped(None, reason), routing_key, &payload, arrival),
         }
         acker
     }

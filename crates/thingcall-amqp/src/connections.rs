@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
 use crate::amqp::{Amqp, Links};
-use crate::queues::{Came, Queues};
+use crate::queues::{Came, Of, Queues};
 use crate::socket::Socket;
 
 /// How often the connections are looked at, beside being told of their end.
@@ -59,8 +59,8 @@ impl Connections {
         let publisher = &links.publisher;
         tokio::select! {
             came = queues.next(&amqp.contact.slots) => match came? {
-                Came::Reply(slot, message) => queues.owe(slot, amqp.take(slot, message)),
-                Came::Post(message) => queues.owe_post(amqp.take_post(message)),
+                Came::Reply(slot, message) => queues.taken(Of::Slot(slot), |arrival| amqp.take(slot, message, arrival)),
+                Came::Post(message) => queues.taken(Of::Posts, |arrival| amqp.take_post(message, arrival)),
                 Came::Own(message) => amqp.take_own(message),
                 Came::Nothing => {}
                 Came::Unsettled => return Ok(None),
@@ -69,8 +69,11 @@ impl Connections {
             event = writer_events.next() => if let Some(ended) = heard(amqp, event) {
                 return Err(ended);
             },
-            _ = watch.tick() => if !reader.status().connected() || !publisher.connection().status().connected() {
-                return Err(Ended::refused("the connection is not there any more"));
+            _ = watch.tick() => {
+                queues.look();
+                if !reader.status().connected() || !publisher.connection().status().connected() {
+                    return Err(Ended::refused("the connection is not there any more"));
+                }
             },
             () = publisher.missing.notified() => return Err(Ended::refused("an exchange is gone")),
         }

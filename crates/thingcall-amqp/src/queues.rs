@@ -4,7 +4,7 @@
 //! it. Everything that a broker cannot route by slot (answers of MQTT devices, gateways' topics) comes to each of them.
 //!
 //! **Invariants:** what came from a slot's queue is acknowledged only while that slot is held: what its holder cannot hear
-//! goes back into the queue. The latest holder is given messages first, so that one that is stopped and not dead, whose
+//! goes back into the queue. What the journal has to write is acknowledged once it is written. The latest holder is given messages first, so that one that is stopped and not dead, whose
 //! connection the broker has not given up yet, keeps none from it.
 
 use std::collections::BTreeMap;
@@ -19,10 +19,11 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Acker, Channel, Connection, ErrorKind, Queue};
+use prometheus::IntCounter;
 use thingcall_alink::{POST_FILTERS, REPLY_FILTERS};
-use thingcall_core::{CallId, Slots, UnixMillis};
-use thingcall_transport::Ended;
-use tokio::sync::watch;
+use thingcall_core::{Arrival, CallId, Slots, Unawaited, UnixMillis};
+use thingcall_transport::{Arrivals, Ended};
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::bindings::{Bindings, Wanted};
@@ -33,9 +34,9 @@ use crate::keys::{pattern_of, posts_queue, replies_to, slot_queue};
 pub(crate) enum Came {
     /// To our own queue.
     Own(Message),
-    /// To the queue of reports; what acknowledges it is to be given to [`Queues::owe_post`].
+    /// To the queue of reports; it is to be given to [`Queues::taken`].
     Post(Message),
-    /// To the queue of this slot; what acknowledges it is to be given to [`Queues::owe`].
+    /// To the queue of this slot; it is to be given to [`Queues::taken`].
     Reply(u8, Message),
     /// Something that concerns the queues alone.
     Nothing,
@@ -45,6 +46,8 @@ pub(crate) enum Came {
 
 /// A message, or the end, of a consumer; which one it is.
 type Item = (Consumer, Option<lapin::Result<Message>>);
+/// What acknowledges a message that came to a consumer.
+type Ready = (Consumer, Acker);
 type Ack = Pin<Box<dyn Future<Output = (Consumer, lapin::Result<bool>)> + Send>>;
 
 /// A consumer. No two have the same number.
@@ -56,7 +59,7 @@ struct Consumer {
 
 /// What a consumer consumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(crate) enum Of {
     /// Our own queue.
     Own,
     /// That of a slot's replies.
@@ -68,6 +71,10 @@ enum Of {
 pub(crate) struct Queues {
     consumers: SelectAll<BoxStream<'static, Item>>,
     acks: FuturesUnordered<Ack>,
+    /// What may be acknowledged, in the order in which it came.
+    ready: mpsc::UnboundedReceiver<Ready>,
+    readies: mpsc::UnboundedSender<Ready>,
+    early: IntCounter,
     slots: BTreeMap<u8, Consumed>,
     posts: Option<Consumed>,
     numbers: u64,
@@ -79,6 +86,8 @@ pub(crate) struct Queues {
 struct Consumed {
     consumer: Consumer,
     channel: Channel,
+    /// What is not acknowledged yet.
+    arrivals: Arrivals<Acker>,
     /// The acknowledgement of what was received, to come: one at a time is on its way, each for all before it.
     owed: Option<Acker>,
     acking: bool,
@@ -108,14 +117,18 @@ fn holds(slots: &Slots, slot: u8) -> bool {
 
 impl Queues {
     /// Declares and consumes our own queue.
-    pub(crate) async fn open(channel: &Channel, own: &ShortString) -> Result<Self, lapin::Error> {
+    pub(crate) async fn open(channel: &Channel, own: &ShortString, early: IntCounter) -> Result<Self, lapin::Error> {
         let alone = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(own.clone(), alone, FieldTable::default()).await?;
         let consume = BasicConsumeOptions { no_ack: true, exclusive: true, ..BasicConsumeOptions::default() };
         let messages = channel.basic_consume(own.clone(), "own".into(), consume, FieldTable::default()).await?;
+        let (readies, ready) = mpsc::unbounded_channel();
         let mut queues = Self {
             consumers: SelectAll::new(),
             acks: FuturesUnordered::new(),
+            ready,
+            readies,
+            early,
             slots: BTreeMap::new(),
             posts: None,
             numbers: 0,
@@ -191,7 +204,8 @@ impl Queues {
         let options = BasicConsumeOptions::default();
         let messages = channel.basic_consume(name, "replies".into(), options, first).await?;
         let consumer = self.hear(Of::Slot(slot), messages);
-        self.slots.insert(slot, Consumed { consumer, channel, owed: None, acking: false, lost: false });
+        let consumed = self.consumed(config, consumer, channel);
+        self.slots.insert(slot, consumed);
         Ok(())
     }
 
@@ -212,8 +226,16 @@ impl Queues {
         let options = BasicConsumeOptions::default();
         let messages = channel.basic_consume(name, "posts".into(), options, FieldTable::default()).await?;
         let consumer = self.hear(Of::Posts, messages);
-        self.posts = Some(Consumed { consumer, channel, owed: None, acking: false, lost: false });
+        self.posts = Some(self.consumed(config, consumer, channel));
         Ok(())
+    }
+
+    fn consumed(&self, config: &Config, consumer: Consumer, channel: Channel) -> Consumed {
+        let readies = self.readies.clone();
+        let arrivals = Arrivals::new(config.prefetch_messages_max.get().into(), self.early.clone(), move |acker| {
+            readies.send((consumer, acker)).map_err(|mpsc::error::SendError((_, acker))| acker)
+        });
+        Consumed { consumer, channel, arrivals, owed: None, acking: false, lost: false }
     }
 
     fn hear(&mut self, of: Of, messages: lapin::Consumer) -> Consumer {
@@ -234,6 +256,10 @@ impl Queues {
                 acked.map_err(Ended::refused)?;
                 let next = of.acknowledge();
                 self.acks.extend(next);
+                Ok(Came::Nothing)
+            }
+            Some(ready) = self.ready.recv() => {
+                self.owe(ready);
                 Ok(Came::Nothing)
             }
             item = self.consumers.next() => match item {
@@ -276,18 +302,28 @@ impl Queues {
         }
     }
 
-    /// What came from the queue of reports is taken.
-    pub(crate) fn owe_post(&mut self, acker: Acker) {
-        if let Some(of) = &mut self.posts {
-            of.owed = Some(acker);
-            let next = of.acknowledge();
-            self.acks.extend(next);
+    /// Takes what came from a queue; it is acknowledged then, or once it is written.
+    pub(crate) fn taken(&mut self, from: Of, take: impl FnOnce(&dyn Arrival) -> Acker) {
+        let Some(consumed) = self.consumed_of(from) else {
+            // Nobody hears of it any more: it goes back into the queue.
+            let _unacknowledged = take(&Unawaited);
+            return;
+        };
+        let arriving = consumed.arrivals.came();
+        let acker = take(&arriving);
+        arriving.taken(acker);
+        while let Ok(ready) = self.ready.try_recv() {
+            self.owe(ready);
         }
     }
 
-    /// What came from a slot's queue is taken.
-    pub(crate) fn owe(&mut self, slot: u8, acker: Acker) {
-        if let Some(of) = self.slots.get_mut(&slot) {
+    /// Acknowledges what waits too long to be written.
+    pub(crate) fn look(&self) {
+        self.slots.values().chain(&self.posts).for_each(|of| of.arrivals.look());
+    }
+
+    fn owe(&mut self, (consumer, acker): Ready) {
+        if let Some(of) = self.of(consumer) {
             of.owed = Some(acker);
             let next = of.acknowledge();
             self.acks.extend(next);
@@ -295,12 +331,15 @@ impl Queues {
     }
 
     fn of(&mut self, consumer: Consumer) -> Option<&mut Consumed> {
-        let of = match consumer.of {
+        self.consumed_of(consumer.of).filter(|of| of.consumer == consumer)
+    }
+
+    fn consumed_of(&mut self, of: Of) -> Option<&mut Consumed> {
+        match of {
             Of::Own => None,
             Of::Slot(slot) => self.slots.get_mut(&slot),
             Of::Posts => self.posts.as_mut(),
-        };
-        of.filter(|of| of.consumer == consumer)
+        }
     }
 }
 

@@ -10,12 +10,12 @@ mod rabbit;
 mod results;
 mod slots;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, IotId, Login, Post, PresenceSink, Qos,
-    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
+    Args, Arrival, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, HeardOnce, IotId, Login,
+    Post, PresenceSink, Qos, RawReply, Receipt, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::Around;
 use tokio::sync::mpsc;
@@ -33,7 +33,10 @@ enum Told {
     Lost,
 }
 
-struct Engine(mpsc::UnboundedSender<Told>);
+/// Replies of devices whose names begin with `held` are held; these are their receipts.
+type Held = Arc<Mutex<Vec<Receipt>>>;
+
+struct Engine(mpsc::UnboundedSender<Told>, Held);
 
 impl Engine {
     fn tell(&self, told: Told) {
@@ -45,7 +48,10 @@ impl Engine {
 impl ReplySink for Engine {
     fn dropped(&self, _: thingcall_core::Dropped<'_>) {}
 
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, arrival: &dyn Arrival) {
+        if reply.device.name.as_str().starts_with("held") {
+            self.1.lock().unwrap().push(arrival.hold());
+        }
         self.tell(Told::Reply(reply));
     }
 
@@ -53,17 +59,17 @@ impl ReplySink for Engine {
         device.name.as_str().starts_with("raw")
     }
 
-    fn accept_raw(&self, raw: RawReply, _topic: &str) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str, _arrival: &dyn Arrival) {
         self.tell(Told::Raw(raw));
     }
 
-    fn accept_post(&self, post: Post, _by: TransportName, topic: &str) {
+    fn accept_post(&self, post: Post, _by: TransportName, topic: &str, _arrival: &dyn Arrival) {
         panic!("nobody here posts: {post:?} on {topic}");
     }
 
-    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, _topic: &str, answers: bool) {
+    fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, _topic: &str, _arrival: &dyn Arrival) {
         // A report, for all that a transport knows; the same message came as an answer, too.
-        assert!(!answers, "answers are heard by their slots: {raw:?}");
+        assert!(!heard.answers, "heard.answers are heard by their slots: {raw:?}");
     }
 
     fn waits_for(&self, _product: &str, _name: &str) -> bool {
@@ -107,6 +113,7 @@ struct Bench {
     told: mpsc::UnboundedReceiver<Told>,
     registry: prometheus::Registry,
     slots: Slots,
+    held: Held,
 }
 
 impl Bench {
@@ -142,11 +149,12 @@ impl Bench {
         };
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
-        let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
+        let held = Held::default();
+        let (engine, registry) = (Arc::new(Engine(tell, held.clone())), prometheus::Registry::new());
         let slots = Slots::alone(slot);
         let around = Around { replies: engine.clone(), presence: engine, slots: slots.clone() };
         let transport = AmqpTransport::start(TransportName::AMQP, config, around, &registry).unwrap();
-        Self { transport, told, registry, slots }
+        Self { transport, told, registry, slots, held }
     }
 
     async fn until_ready(&self) {

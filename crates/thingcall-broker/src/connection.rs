@@ -5,6 +5,7 @@
 //! own, which the flush's window bounds.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -44,8 +45,20 @@ pub(crate) struct Connection {
 pub(crate) enum Order {
     /// Write a message.
     Send(Outgoing),
+    /// Acknowledge one of the device's.
+    Acknowledge(Taken),
     /// End.
     Close(Ended),
+}
+
+/// A message of the device's that is to be acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) packet_id: NonZeroU16,
+    /// 1 or 2.
+    pub(crate) qos: QoS,
+    /// Not refused.
+    pub(crate) allowed: bool,
 }
 
 /// A message to the device.
@@ -167,6 +180,11 @@ impl Connection {
     /// Hands a message to the session; `false` if the session has ended.
     pub(crate) fn send(&self, message: Outgoing) -> bool {
         self.tx.send(Order::Send(message)).is_ok()
+    }
+
+    /// Has a message of the device's acknowledged; gives that back if the session has ended.
+    pub(crate) fn acknowledge(&self, taken: Taken) -> Result<(), Taken> {
+        self.tx.send(Order::Acknowledge(taken)).map_err(|_| taken)
     }
 
     /// Tells the session to end. A session that ended already does not mind.

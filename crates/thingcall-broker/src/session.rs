@@ -15,11 +15,12 @@ use rmqtt_codec::MqttPacket;
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{DisconnectReasonCode, PublishProperties, ToReasonCode};
-use thingcall_core::{CallId, DropReason, Dropped, PeerText, TransportKind};
+use thingcall_core::{CallId, DropReason, Dropped, PeerText, TransportKind, Unawaited};
+use thingcall_transport::Arrivals;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Ended, Order, Outgoing};
+use crate::connection::{Connection, Ended, Order, Outgoing, Taken};
 use crate::hub::Hub;
 use crate::packet::{Said, Version};
 use crate::wire::{Broken, Socket, Wire};
@@ -89,6 +90,8 @@ pub(crate) struct Session<S> {
     /// QoS 1 messages that were written, and the commands they are.
     unacked: HashMap<NonZeroU16, Option<CallId>>,
     last_packet_id: u16,
+    /// The device's messages that are not acknowledged yet.
+    arrivals: Arrivals<Taken>,
     /// QoS 2 messages that were taken; each counts once, however often it is sent.
     unreleased: HashSet<NonZeroU16>,
     /// Messages that were written, less what the device has published since: it is about to say something.
@@ -114,7 +117,11 @@ impl Drop for Current {
 
 impl<S: Socket> Session<S> {
     pub(crate) fn new(begun: Begun<S>) -> Self {
+        let (hub, connection) = (&begun.hub, begun.connection.clone());
+        let (max, early) = (hub.receive_max().get().into(), hub.metrics.early_acks.clone());
+        let arrivals = Arrivals::new(max, early, move |taken| connection.acknowledge(taken));
         Self {
+            arrivals,
             begun,
             held: VecDeque::new(),
             unacked: HashMap::new(),
@@ -216,30 +223,32 @@ impl<S: Socket> Session<S> {
 
     fn published(&mut self, publish: &Publish) -> Result<(), Over> {
         let Begun { hub, connection, version, .. } = &self.begun;
-        let answer = match (publish.qos, publish.packet_id) {
-            (QoS::AtLeastOnce, Some(packet_id)) => {
-                version.acknowledged(packet_id, uplink::published(hub, connection, publish))
-            }
-            (QoS::ExactlyOnce, Some(packet_id)) if self.unreleased.contains(&packet_id) => {
-                version.received(packet_id, true)
-            }
-            (QoS::ExactlyOnce, Some(packet_id)) => {
-                if self.unreleased.len() >= hub.receive_max().get().into() {
-                    return Err(Ended::TooMany.into());
-                }
-                let allowed = uplink::published(hub, connection, publish);
-                // MQTT 5 ends the matter with a refusal; MQTT 3 cannot be told of one.
-                if allowed || *version == Version::V3 {
-                    self.unreleased.insert(packet_id);
-                }
-                version.received(packet_id, allowed)
-            }
-            (QoS::AtMostOnce | QoS::AtLeastOnce | QoS::ExactlyOnce, _) => {
-                uplink::published(hub, connection, publish);
-                return Ok(());
-            }
+        let qos = publish.qos;
+        let Some(packet_id) = publish.packet_id.filter(|_| qos != QoS::AtMostOnce) else {
+            uplink::published(hub, connection, publish, &Unawaited);
+            return Ok(());
         };
-        Ok(self.begun.wire.put(answer)?)
+        let again = qos == QoS::ExactlyOnce && self.unreleased.contains(&packet_id);
+        if !again && qos == QoS::ExactlyOnce && self.unreleased.len() >= hub.receive_max().get().into() {
+            return Err(Ended::TooMany.into());
+        }
+        let arriving = self.arrivals.came();
+        let allowed = again || uplink::published(hub, connection, publish, &arriving);
+        // MQTT 5 ends the matter with a refusal; MQTT 3 cannot be told of one.
+        if qos == QoS::ExactlyOnce && (allowed || *version == Version::V3) {
+            self.unreleased.insert(packet_id);
+        }
+        arriving.taken(Taken { packet_id, qos, allowed });
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, Taken { packet_id, qos, allowed }: Taken) -> Result<(), Over> {
+        let Begun { wire, version, .. } = &mut self.begun;
+        let answer = match qos {
+            QoS::ExactlyOnce => version.received(packet_id, allowed),
+            QoS::AtLeastOnce | QoS::AtMostOnce => version.acknowledged(packet_id, allowed),
+        };
+        Ok(wire.put(answer)?)
     }
 
     fn acked(&mut self, command: Option<CallId>) -> Result<(), Over> {
@@ -258,6 +267,7 @@ impl<S: Socket> Session<S> {
         let message = match order {
             Order::Close(ended) => return Err(ended.into()),
             Order::Send(message) => message,
+            Order::Acknowledge(taken) => return self.acknowledge(taken),
         };
         let waits = message.publish.qos != QoS::AtMostOnce
             && (self.unacked.len() >= self.begun.window || !self.held.is_empty());

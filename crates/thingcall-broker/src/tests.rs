@@ -1,5 +1,6 @@
 //! Facts about the running broker, told by real connections over loopback.
 
+mod acknowledgements;
 mod bench;
 mod client;
 

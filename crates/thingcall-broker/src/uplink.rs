@@ -5,7 +5,9 @@
 
 use rmqtt_codec::types::Publish;
 use thingcall_alink::{self as alink, Uplink};
-use thingcall_core::{CallId, DeviceKey, DropReason, Dropped, PeerText, TransportKind, TransportName, UnixMillis};
+use thingcall_core::{
+    Arrival, CallId, DeviceKey, DropReason, Dropped, HeardOnce, PeerText, TransportKind, TransportName, UnixMillis,
+};
 use thingcall_transport::{PublishResult, ReceivedKind};
 use tokio::time::Instant;
 
@@ -14,7 +16,7 @@ use crate::hub::Hub;
 
 /// Decides about a PUBLISH and takes it. A refused one is acknowledged as the protocol can say it (MQTT 5: not
 /// authorized; MQTT 3 has no word for it, so the PUBACK is a plain one) and dropped.
-pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish) -> bool {
+pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish, arrival: &dyn Arrival) -> bool {
     if connection.gone.is_cancelled() {
         // Taken over or disabled: its session is about to end.
         return false;
@@ -42,18 +44,19 @@ pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish) -
         Uplink::Reply(mut reply) => {
             reply.device.clone_from(device);
             hub.metrics.received(ReceivedKind::Reply);
-            replies.accept(reply, &publish.topic);
+            replies.accept(reply, &publish.topic, arrival);
         }
         Uplink::Raw(mut raw) => {
             raw.device.clone_from(device);
             hub.metrics.received(ReceivedKind::Reply);
             // Its answers and its reports come on one topic, and nobody else hears them.
-            replies.accept_raw_post(raw, TransportName::EMBEDDED, &publish.topic, true);
+            let heard = HeardOnce { by: TransportName::EMBEDDED, answers: true };
+            replies.accept_raw_post(raw, heard, &publish.topic, arrival);
         }
         Uplink::Post(mut post) => {
             post.device.clone_from(device);
             hub.metrics.received(ReceivedKind::Post);
-            replies.accept_post(*post, TransportName::EMBEDDED, &publish.topic);
+            replies.accept_post(*post, TransportName::EMBEDDED, &publish.topic, arrival);
         }
         // What else a device may publish is none of ours.
         Uplink::Other(_) | Uplink::Dropped(None, _) => hub.metrics.received(ReceivedKind::Other),

@@ -37,6 +37,7 @@ mod peer_text;
 mod problem;
 
 mod access;
+mod arrival;
 mod consumers;
 mod handler;
 mod journal;
@@ -53,6 +54,7 @@ mod transport;
 mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
+pub use arrival::{Arrival, Receipt, Unawaited};
 pub use call::{Args, Call, CallMode, Qos, Request};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};
@@ -84,7 +86,7 @@ pub use posts::{Post, PostAnswer, PostEcho, PostKind, Said, Series, Tag, Told, V
 pub use problem::{Check, Problem, Problems, Section};
 pub use repair::{Repair, Repairs};
 pub use reply::{RawReply, Reply, ReplyBody, ReplyIds};
-pub use reply_sink::ReplySink;
+pub use reply_sink::{HeardOnce, ReplySink};
 pub use reports::{EventItem, Item, LastValue, LastValues, Misfit, Report, ReportWords};
 pub use results::EndedCall;
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};

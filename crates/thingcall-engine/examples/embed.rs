@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use thingcall_core::{
     Answer, BuiltInOnly, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, NoJournal, Presence,
     Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport, TransportKind,
-    TransportName, UnixMillis,
+    TransportName, Unawaited, UnixMillis,
 };
 use thingcall_engine::{Config, Engine, EngineParts, Invoked, Reports};
 use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings, ThingModel};
@@ -46,7 +46,11 @@ impl Transport for Loopback {
         let (device, payload_id, bytes) = (delivery.device.key.clone(), Some(delivery.id), data.len());
         let body = Ok(ReplyBody { code: ReplyBody::SUCCESS, message: None, data });
         let (transport, repairs) = (self.kind(), Repairs::NONE);
-        engine.accept(Reply { device, transport, payload_id, topic_id: None, repairs, body, bytes }, "loopback");
+        engine.accept(
+            Reply { device, transport, payload_id, topic_id: None, repairs, body, bytes },
+            "loopback",
+            &Unawaited,
+        );
         Ok(Sent::Sent)
     }
 }

@@ -1,14 +1,15 @@
 //! Replies that nobody waits for: those to asynchronous calls, on their way to the journal.
 //!
 //! **Invariant:** putting a reply never waits. So many are on their way at most; one that finds no room is counted and
-//! logged, and one that did is kept until the journal has it.
+//! logged, and one that did is kept until the journal has it. Only then its message is acknowledged to whoever sent it, so
+//! a crash before loses none that comes again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    CallMode, Completion, DropReason, Ending, Journal, MalformedReply, Outcome, RecordState, Reply, ReplyBody,
-    ServiceId, UnwrittenReply,
+    Arrival, CallMode, Completion, DropReason, Ending, Journal, MalformedReply, Outcome, Receipt, RecordState, Reply,
+    ReplyBody, ServiceId, UnwrittenReply,
 };
 use thingcall_tsl::{Registry, ReplyCheck, Violation};
 use tokio::runtime::Handle;
@@ -42,14 +43,14 @@ impl LateReplies {
     }
 
     /// Takes a reply, or gives back one for which there is no room.
-    pub(crate) fn put(&self, reply: Reply, topic: &str) -> Result<(), Reply> {
+    pub(crate) fn put(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) -> Result<(), Reply> {
         let room = self.on_their_way.token();
         if self.on_their_way.is_closed() || self.on_their_way.len() > self.max {
             return Err(reply);
         }
         let around = self.around.clone();
         let must_fit = around.policy(&reply) == Some(ReplyCheck::Reject);
-        let late = Box::new(Late { reply, topic: topic.into(), around, _room: room });
+        let late = Box::new(Late { reply, topic: topic.into(), around, receipt: arrival.hold(), _room: room });
         if must_fit {
             drop(tokio::spawn(late.end_as_it_fits()));
         } else {
@@ -77,6 +78,8 @@ struct Late {
     reply: Reply,
     topic: Box<str>,
     around: Arc<Surroundings>,
+    /// Settled when it is written.
+    receipt: Receipt,
     /// Given back when what the reply did was told.
     _room: TaskTrackerToken,
 }
@@ -86,7 +89,8 @@ impl UnwrittenReply for Late {
         &self.reply
     }
 
-    fn told(self: Box<Self>, did: Completion) {
+    fn told(mut self: Box<Self>, did: Completion) {
+        std::mem::take(&mut self.receipt).settle();
         self.around.count(&self.reply, &self.topic, &did);
         let Completion::Matched { outcome, .. } = did else { return };
         if outcome != Outcome::Ok

@@ -1,14 +1,15 @@
 //! What devices say by themselves: checked against the model, told to those who want it, answered once that is written.
 //!
 //! **Invariants:** taking a post never waits; at most a configured number is under way at once, and what does not fit is
-//! counted and answered 429. A device is told 200 after its report is in the log, and not before. Where nobody wants reports, it
+//! counted and answered 429. Its message is acknowledged, and its device told 200, after its report is in the log, and not
+//! before. Where nobody wants reports, it
 //! is answered all the same.
 
 use std::sync::Arc;
 
 use thingcall_core::{
-    DeviceRef, DropReason, Dropped, MessageKind, NewMessage, Post, PostAnswer, ReplySink, Report, Said, Told,
-    TransportKind, TransportName, UnixMillis,
+    Arrival, DeviceRef, DropReason, Dropped, MessageKind, NewMessage, Post, PostAnswer, Receipt, ReplySink, Report,
+    Said, Told, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::Found;
 use tokio::sync::OwnedSemaphorePermit;
@@ -46,12 +47,12 @@ const TROUBLE: i64 = 500;
 
 impl Engine {
     /// Takes what a device said by itself.
-    pub(crate) fn take_post(&self, post: Post, by: TransportName, topic: &str) {
+    pub(crate) fn take_post(&self, post: Post, by: TransportName, topic: &str, arrival: &dyn Arrival) {
         self.metrics.post_bytes(post.bytes);
         let Some(engine) = self.me.upgrade() else { return };
         let came = Came { post, by, at: UnixMillis::now(), topic: topic.into() };
         match self.posts.room.clone().try_acquire_owned() {
-            Ok(room) => drop(self.posts.running.spawn(engine.carry(came, room))),
+            Ok(room) => drop(self.posts.running.spawn(engine.carry(came, arrival.hold(), room))),
             Err(_) => self.refuse(engine, came),
         }
     }
@@ -73,8 +74,9 @@ impl Engine {
         }
     }
 
-    async fn carry(self: Arc<Self>, came: Came, room: OwnedSemaphorePermit) {
+    async fn carry(self: Arc<Self>, came: Came, receipt: Receipt, room: OwnedSemaphorePermit) {
         let ended = self.ended(&came).await;
+        receipt.settle();
         self.posts.results[came.post.said.kind()][ended.result].inc();
         self.answer(came, ended).await;
         drop(room);

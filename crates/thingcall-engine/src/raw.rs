@@ -5,11 +5,12 @@
 //! Where answers are in order, one without an id is for the oldest asynchronous call of its device, as the journal has it
 //! before the translation.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use thingcall_core::{
-    CallId, Codec, CodecError, Decoded, DropReason, Dropped, MalformedReply, PeerText, Post, RawReply, Repairs, Reply,
-    ReplySink, TransportName,
+    Arrival, CallId, Codec, CodecError, Decoded, DropReason, Dropped, MalformedReply, PeerText, Post, RawReply,
+    Receipt, Repairs, Reply, ReplySink, TransportName,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
@@ -33,7 +34,7 @@ impl Heard {
 
 impl Engine {
     /// Has a message translated; the reply it stands for, if it is one, is matched like any other.
-    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str, heard: Heard) {
+    pub(crate) fn translate(&self, mut raw: RawReply, topic: &str, heard: Heard, arrival: &dyn Arrival) {
         if raw.topic_id.is_some_and(|id| !self.slots.holds(id)) {
             return self.drop_raw(&raw, topic, DropReason::OtherInstance);
         }
@@ -41,13 +42,14 @@ impl Engine {
             if !heard.answers {
                 return;
             }
-            return self.matched(untranslated(&raw, "no plugin translates for this product"), topic);
+            return self.matched(untranslated(&raw, "no plugin translates for this product"), topic, arrival);
         };
         let (Some(engine), Some(room)) = (self.me.upgrade(), self.raw.room()) else {
             return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
         raw.service = self.pending.asked(&raw.device, raw.topic_id);
-        self.raw.spawn(translated(engine, codec, (raw, topic.into(), heard), room));
+        let arrival = Translated(Cell::new(arrival.hold()));
+        self.raw.spawn(translated(engine, codec, Came { raw, topic: topic.into(), heard, arrival }, room));
     }
 
     /// The call that a message without an id is for, and what that asked.
@@ -72,12 +74,25 @@ impl Engine {
     }
 }
 
-async fn translated(
-    engine: Arc<Engine>,
-    codec: Arc<dyn Codec>,
-    (mut raw, topic, heard): (RawReply, Box<str>, Heard),
-    _room: OwnedSemaphorePermit,
-) {
+/// A message that is translated.
+struct Came {
+    raw: RawReply,
+    topic: Box<str>,
+    heard: Heard,
+    arrival: Translated,
+}
+
+/// A message that was held while it was translated. Unless it is held on, it is acknowledged then.
+struct Translated(Cell<Receipt>);
+
+impl Arrival for Translated {
+    fn hold(&self) -> Receipt {
+        self.0.take()
+    }
+}
+
+async fn translated(engine: Arc<Engine>, codec: Arc<dyn Codec>, came: Came, _room: OwnedSemaphorePermit) {
+    let Came { mut raw, topic, heard, arrival } = came;
     let within = engine.config.reply_timeout;
     let mut oldest = None;
     let decoded = tokio::time::timeout(within, async {
@@ -89,10 +104,10 @@ async fn translated(
         // Whoever vouches for the device does so for the message, whatever its content says.
         Ok(Decoded::Reply(reply)) if heard.answers => {
             let topic_id = reply.topic_id.or(oldest.filter(|_| reply.payload_id.is_none()));
-            engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic);
+            engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic, &arrival);
         }
         Ok(Decoded::Post(post)) => match heard.reports {
-            Some(by) => engine.take_post(Post { device: raw.device, ..*post }, by, &topic),
+            Some(by) => engine.take_post(Post { device: raw.device, ..*post }, by, &topic, &arrival),
             None => debug!(device = %raw.device, "a report, which is heard on another way"),
         },
         Ok(Decoded::Reply(_)) => debug!(device = %raw.device, "an answer, which is heard on another way"),
@@ -102,9 +117,10 @@ async fn translated(
         }
         Err(problem) => {
             debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "message not translated");
-            engine.matched(untranslated(&raw, &problem.0), &topic);
+            engine.matched(untranslated(&raw, &problem.0), &topic, &arrival);
         }
     }
+    arrival.0.take().settle();
 }
 
 /// Where the topic says which call it is for, that call ends with what is wrong.

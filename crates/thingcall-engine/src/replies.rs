@@ -1,7 +1,8 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
 use thingcall_core::{
-    DeviceKey, DropReason, Dropped, MalformedReply, Post, RawReply, Reply, ReplySink, TransportKind, TransportName,
+    Arrival, DeviceKey, DropReason, Dropped, HeardOnce, MalformedReply, Post, RawReply, Reply, ReplySink,
+    TransportKind, TransportName,
 };
 use thingcall_tsl::{DataFormat, ReplyCheck};
 use tracing::debug;
@@ -13,26 +14,27 @@ use crate::pending::Met;
 use crate::raw::Heard;
 
 impl ReplySink for Engine {
-    fn accept(&self, reply: Reply, topic: &str) {
+    fn accept(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(reply.bytes);
-        self.matched(reply, topic);
+        self.matched(reply, topic, arrival);
     }
 
     fn speaks_raw(&self, device: &DeviceKey) -> bool {
         self.registry.product(&device.product).is_some_and(|product| product.settings.data_format == DataFormat::Custom)
     }
 
-    fn accept_raw(&self, raw: RawReply, topic: &str) {
+    fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(raw.payload.len());
-        self.translate(raw, topic, Heard::ANSWERS);
+        self.translate(raw, topic, Heard::ANSWERS, arrival);
     }
 
-    fn accept_post(&self, post: Post, by: TransportName, topic: &str) {
-        self.take_post(post, by, topic);
+    fn accept_post(&self, post: Post, by: TransportName, topic: &str, arrival: &dyn Arrival) {
+        self.take_post(post, by, topic, arrival);
     }
 
-    fn accept_raw_post(&self, raw: RawReply, by: TransportName, topic: &str, answers: bool) {
-        self.translate(raw, topic, Heard { answers, reports: Some(by) });
+    fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, topic: &str, arrival: &dyn Arrival) {
+        let HeardOnce { by, answers } = heard;
+        self.translate(raw, topic, Heard { answers, reports: Some(by) }, arrival);
     }
 
     fn waits_for(&self, product: &str, name: &str) -> bool {
@@ -74,10 +76,10 @@ impl ReplySink for Engine {
 
 impl Engine {
     /// Hands a reply to the call it answers, and counts it.
-    pub(crate) fn matched(&self, reply: Reply, topic: &str) {
+    pub(crate) fn matched(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
         let transport = reply.transport;
         let reply = if reply.repairs.is_empty() { reply } else { self.mended(reply) };
-        if let Some(result) = self.match_reply(reply, topic) {
+        if let Some(result) = self.match_reply(reply, topic, arrival) {
             self.metrics.reply(transport, result);
         }
     }
@@ -95,7 +97,7 @@ impl Engine {
     }
 
     /// What became of a reply; `None` if the journal has to say.
-    fn match_reply(&self, mut reply: Reply, topic: &str) -> Option<ReplyResult> {
+    fn match_reply(&self, mut reply: Reply, topic: &str, arrival: &dyn Arrival) -> Option<ReplyResult> {
         if reply.ids().is_anothers(|id| self.slots.holds(id)) {
             return Some(self.drop_reply(&reply, topic, DropReason::OtherInstance));
         }
@@ -116,7 +118,7 @@ impl Engine {
             (met, _) => met,
         };
         match met {
-            Met::Nothing(reply) => match self.late.put(reply, topic) {
+            Met::Nothing(reply) => match self.late.put(reply, topic, arrival) {
                 Ok(()) => None,
                 Err(reply) => Some(self.drop_reply(&reply, topic, DropReason::Overloaded)),
             },

@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thingcall_core::testing::{self, MemoryJournal};
 use thingcall_core::{
-    BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId, LookUp,
-    LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink,
-    Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
+    Arrival, BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
+    LookUp, LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody,
+    ReplySink, Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, Unawaited,
+    UnixMillis,
 };
 use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel, Way};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -49,14 +50,18 @@ pub(crate) struct Replier {
 
 impl Replier {
     pub(crate) fn now(&self, reply: Reply) {
+        self.by(reply, &Unawaited);
+    }
+
+    pub(crate) fn by(&self, reply: Reply, message: &dyn Arrival) {
         if let Some(engine) = self.engine.lock().unwrap().upgrade() {
-            engine.accept(reply, TOPIC);
+            engine.accept(reply, TOPIC, message);
         }
     }
 
     pub(crate) fn raw(&self, raw: thingcall_core::RawReply) {
         if let Some(engine) = self.engine.lock().unwrap().upgrade() {
-            engine.accept_raw(raw, TOPIC);
+            engine.accept_raw(raw, TOPIC, &Unawaited);
         }
     }
 
@@ -65,7 +70,7 @@ impl Replier {
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             if let Some(engine) = engine.upgrade() {
-                engine.accept(reply, TOPIC);
+                engine.accept(reply, TOPIC, &Unawaited);
             }
         });
     }

@@ -1,5 +1,6 @@
 //! How calls end, on a bench with a paused clock.
 
+mod acknowledgements;
 mod asynchronous;
 mod failures;
 mod handlers;

@@ -7,7 +7,7 @@ mod v5;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc_v4::{NetworkOptions, TlsConfiguration};
+use rumqttc_v4::{ManualAck, NetworkOptions, TlsConfiguration};
 use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::{DeliverError, Qos};
 use thingcall_transport::{BrokerAddress, ConnectResult, Ended};
@@ -32,6 +32,8 @@ pub(crate) struct Target<'a> {
     pub(crate) address: &'a BrokerAddress,
     pub(crate) client_id: &'a str,
     pub(crate) tls: Option<&'a TlsConfiguration>,
+    /// Whether the broker is to keep a session, and in it what was not acknowledged.
+    pub(crate) keeps_session: bool,
 }
 
 impl Target<'_> {
@@ -87,8 +89,8 @@ pub(crate) enum Event {
     Connected { packet_bytes_max: Option<u32>, resumed: bool },
     /// The broker answered a subscription of ours to so many filters: these places in it were refused.
     Subscribed { filters: usize, refused: Vec<usize> },
-    /// Something was published.
-    Message { topic: Bytes, payload: Bytes },
+    /// Something was published; what acknowledges it, where the library does not.
+    Message { topic: Bytes, payload: Bytes, puback: Option<ManualAck> },
     /// A queued message was written; its packet id, which is 0 at QoS 0.
     Sent(u16),
     /// The broker acknowledged the message of this packet id.
@@ -183,6 +185,15 @@ impl Client {
         match self {
             Self::V4(client) => v4::publish(client, message),
             Self::V5(client) => v5::publish(client, message),
+        }
+    }
+
+    /// Acknowledges a message, or gives that back for want of room.
+    pub(crate) fn acknowledge(&self, puback: ManualAck) -> Result<(), ManualAck> {
+        match self {
+            Self::V4(client) => client.try_manual_ack(puback.clone()).map_err(|_| puback),
+            // The library does.
+            Self::V5(_) => Ok(()),
         }
     }
 

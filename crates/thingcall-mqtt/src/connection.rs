@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use rumqttc_v4::ManualAck;
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_transport::{ConnectResult, Ended, Probed, Protocol, Session, Watch};
-use tokio::time::Instant;
+use thingcall_core::Unawaited;
+use thingcall_transport::{Arrivals, ConnectResult, Ended, Probed, Protocol, Session, Watch};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
@@ -22,6 +25,11 @@ use crate::unacked::Unacked;
 
 /// Woken again within this time, the connection is busy: what else is ready is likely to have messages for it too.
 const BUSY_WITHIN: Duration = Duration::from_micros(50);
+
+/// How many replies may wait to be acknowledged: brokers give a client fewer, some ten.
+const REPLIES_UNACKNOWLEDGED_MAX: usize = 1024;
+/// How often it is looked whether one waits too long.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Drives the socket, but on a busy connection, one woken within `busy_within` of having come to rest, lets the tasks that
 /// are ready run before: the messages they queue leave in one write. Woken by the first of them, it would run next, and
@@ -51,12 +59,15 @@ pub struct Connection {
     event_loop: Loop,
     unacked: Unacked,
     packet_bytes_max: usize,
+    /// Where the broker keeps a session for us, and in it what we have not acknowledged.
+    arrivals: Option<Arrivals<ManualAck>>,
 }
 
 impl Connection {
     /// Connects and subscribes; only then deliveries are taken.
     pub(crate) async fn open(mqtt: &Arc<Mqtt>) -> Result<Self, Ended> {
         let (client, mut event_loop) = client::build(mqtt.target());
+        let arrivals = mqtt.config.keeps_session().then(|| arrivals(mqtt, &client));
         let mut limit = None;
         loop {
             match event_loop.poll().await? {
@@ -67,19 +78,23 @@ impl Connection {
                 }
                 Event::Subscribed { refused, .. } if refused.is_empty() => break,
                 Event::Subscribed { refused, .. } => return Err(not_subscribed(mqtt, &refused)),
-                Event::Message { topic, payload } => mqtt.take(&topic, &payload),
+                Event::Message { topic, payload, puback } => {
+                    take(mqtt, (&topic, &payload), arrivals.as_ref().zip(puback))
+                }
                 Event::Sent(_) | Event::Acked(_) | Event::Nothing => {}
             }
         }
         let packet_bytes_max = limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
         mqtt.begins();
-        Ok(Self { mqtt: mqtt.clone(), client, event_loop, unacked: mqtt.unacked(), packet_bytes_max })
+        Ok(Self { mqtt: mqtt.clone(), client, event_loop, unacked: mqtt.unacked(), packet_bytes_max, arrivals })
     }
 
     async fn receive(&mut self) -> Ended {
         loop {
             match unhurried(BUSY_WITHIN, self.event_loop.poll()).await {
-                Ok(Event::Message { topic, payload }) => self.mqtt.take(&topic, &payload),
+                Ok(Event::Message { topic, payload, puback }) => {
+                    take(&self.mqtt, (&topic, &payload), self.arrivals.as_ref().zip(puback));
+                }
                 Ok(Event::Sent(packet)) => {
                     self.mqtt.contact.metrics.send_queue_length.dec();
                     self.unacked.sent(packet);
@@ -126,7 +141,28 @@ impl Session for Connection {
         }));
         let _posts =
             (config.posts != Posts::None).then(|| AbortOnDropHandle::new(tokio::spawn(posts::hear(self.mqtt.clone()))));
+        let _looking = self.arrivals.clone().map(|arrivals| AbortOnDropHandle::new(tokio::spawn(look(arrivals))));
         self.receive().await
+    }
+}
+
+fn arrivals(mqtt: &Mqtt, client: &Client) -> Arrivals<ManualAck> {
+    let (client, early) = (client.clone(), mqtt.contact.metrics.early_acks.clone());
+    Arrivals::new(REPLIES_UNACKNOWLEDGED_MAX, early, move |puback| client.acknowledge(puback))
+}
+
+/// Takes a message, and acknowledges it then, or once it is written.
+fn take(mqtt: &Mqtt, (topic, payload): (&Bytes, &Bytes), owed: Option<(&Arrivals<ManualAck>, ManualAck)>) {
+    let Some((arrivals, puback)) = owed else { return mqtt.take(topic, payload, &Unawaited) };
+    let arriving = arrivals.came();
+    mqtt.take(topic, payload, &arriving);
+    arriving.taken(puback);
+}
+
+async fn look(arrivals: Arrivals<ManualAck>) {
+    loop {
+        sleep(LOOK_PAUSE).await;
+        arrivals.look();
     }
 }
 

@@ -11,7 +11,8 @@ use prometheus::IntGauge;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{Uplink, answer_payload, answer_topic, payload, request_topic, uplink};
 use thingcall_core::{
-    CallMode, DeliverError, Delivery, PostAnswer, Problems, Qos, Sent, SyncTopic, TransportKind, UnixMillis,
+    Arrival, CallMode, DeliverError, Delivery, PostAnswer, Problems, Qos, Sent, SyncTopic, TransportKind, Unawaited,
+    UnixMillis,
 };
 use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, PublishResult, Told, Verdict};
 use tokio::time::{Instant, timeout};
@@ -63,7 +64,13 @@ impl Mqtt {
     }
 
     pub(crate) fn target(&self) -> Target<'_> {
-        Target { config: &self.config, address: &self.address, client_id: &self.client_id, tls: self.tls.as_ref() }
+        Target {
+            config: &self.config,
+            address: &self.address,
+            client_id: &self.client_id,
+            tls: self.tls.as_ref(),
+            keeps_session: self.config.keeps_session(),
+        }
     }
 
     /// Whom the broker's access rules must let do what we need.
@@ -198,7 +205,7 @@ impl Mqtt {
     }
 
     /// Hands a message on. Nothing here waits.
-    pub(crate) fn take(&self, topic: &Bytes, payload: &Bytes) {
+    pub(crate) fn take(&self, topic: &Bytes, payload: &Bytes, arrival: &dyn Arrival) {
         let Ok(topic) = std::str::from_utf8(topic) else { return };
         if topic == self.config.probe_topic {
             return self.its_probe_came(payload);
@@ -210,7 +217,7 @@ impl Mqtt {
             // The broker carries it all the same.
             return self.heard.store(true, Ordering::Relaxed);
         }
-        self.hear(topic, payload);
+        self.hear(topic, payload, arrival);
     }
 
     /// A probe, it may be another instance's, or one of an earlier connection. Behind our own nothing is old.
@@ -248,11 +255,11 @@ impl Mqtt {
     /// Hears what came for slots that were taken over.
     pub(crate) fn hear_taken_over(&self) {
         for (topic, payload) in self.contact.taken_over() {
-            self.hear(&topic, &payload);
+            self.hear(&topic, &payload, &Unawaited);
         }
     }
 
-    fn hear(&self, topic: &str, payload: &Bytes) {
+    fn hear(&self, topic: &str, payload: &Bytes, arrival: &dyn Arrival) {
         let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
         let said = uplink(TransportKind::Mqtt, topic, payload, self.config.message_bytes_max, speaks_raw);
         match &said {
@@ -261,7 +268,7 @@ impl Mqtt {
             Uplink::Reply(_) | Uplink::Raw(_) => self.heard.store(true, Ordering::Relaxed),
             Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..) => {}
         }
-        self.contact.take(said, topic, payload);
+        self.contact.take(said, topic, payload, arrival);
     }
 
     /// How the broker is, and why it does not carry messages.

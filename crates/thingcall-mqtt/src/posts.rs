@@ -1,14 +1,15 @@
 //! What devices report, on a connection of its own: however much of it there is, no answer to a call waits behind it, and what a
 //! broker refuses here ends no calls.
 //!
-//! **Invariant:** of several instances one hears each report, where the broker has shared subscriptions.
+//! **Invariants:** of several instances one hears each report, where the broker has shared subscriptions. No session is kept for
+//! this connection: a broker would go on giving it its share of the reports while nobody is there.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thingcall_alink::{POST_FILTERS, Uplink, uplink};
-use thingcall_core::{PeerText, TransportKind};
+use thingcall_core::{PeerText, TransportKind, Unawaited};
 use thingcall_transport::{Backoff, ConnectResult, Ended};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -41,7 +42,8 @@ pub(crate) async fn hear(mqtt: Arc<Mqtt>) -> Infallible {
 
 async fn receive(mqtt: &Arc<Mqtt>, well: impl FnOnce()) -> Ended {
     let client_id = format!("{}-posts", mqtt.client_id);
-    let (client, mut event_loop) = client::build(Target { client_id: &client_id, ..mqtt.target() });
+    let (client, mut event_loop) =
+        client::build(Target { client_id: &client_id, keeps_session: false, ..mqtt.target() });
     let filters = filters(mqtt.config.posts);
     let mut well = Some(well);
     loop {
@@ -59,7 +61,7 @@ async fn receive(mqtt: &Arc<Mqtt>, well: impl FnOnce()) -> Ended {
                 }
             }
             Ok(Event::Subscribed { refused, .. }) => return not_subscribed(mqtt, &filters, &refused),
-            Ok(Event::Message { topic, payload }) => take(mqtt, &topic, &payload),
+            Ok(Event::Message { topic, payload, .. }) => take(mqtt, &topic, &payload),
             Ok(Event::Sent(_) | Event::Acked(_) | Event::Nothing) => {}
             Err(ended) => return ended,
         }
@@ -90,8 +92,10 @@ fn not_subscribed(mqtt: &Mqtt, filters: &[String], refused: &[usize]) -> Ended {
 fn take(mqtt: &Mqtt, topic: &Bytes, payload: &Bytes) {
     let Ok(topic) = std::str::from_utf8(topic) else { return };
     match uplink(TransportKind::Mqtt, topic, payload, mqtt.config.message_bytes_max, |_| false) {
-        Uplink::Raw(raw) => mqtt.contact.take_raw_post(raw, topic),
-        said @ (Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..)) => mqtt.contact.take(said, topic, payload),
+        Uplink::Raw(raw) => mqtt.contact.take_raw_post(raw, topic, &Unawaited),
+        said @ (Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..)) => {
+            mqtt.contact.take(said, topic, payload, &Unawaited)
+        }
         // What may be an answer is heard on the other connection.
         Uplink::Reply(_) => {}
     }

@@ -8,13 +8,13 @@ mod raw;
 mod sessions;
 mod tls;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use broker::{Broker, DISCONNECT, PUBLISH};
 use thingcall_core::{
-    Args, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, DropReason, IotId, Post, PresenceSink,
-    Qos, RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
+    Args, Arrival, CallId, CallMode, Deadline, DeliverError, Delivery, Device, DeviceKey, DropReason, HeardOnce, IotId,
+    Post, PresenceSink, Qos, RawReply, Receipt, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::Around;
 use tokio::sync::mpsc;
@@ -33,7 +33,10 @@ enum Told {
     Lost,
 }
 
-struct Engine(mpsc::UnboundedSender<Told>);
+/// Replies of devices whose names begin with `held` are held; these are their receipts.
+type Held = Arc<Mutex<Vec<Receipt>>>;
+
+struct Engine(mpsc::UnboundedSender<Told>, Held);
 
 impl ReplySink for Engine {
     fn dropped(&self, dropped: thingcall_core::Dropped<'_>) {
@@ -46,7 +49,10 @@ impl ReplySink for Engine {
         name == "waited-for"
     }
 
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, arrival: &dyn Arrival) {
+        if reply.device.name.as_str().starts_with("held") {
+            self.1.lock().unwrap().push(arrival.hold());
+        }
         self.0.send(Told::Reply(reply)).unwrap();
     }
 
@@ -54,15 +60,15 @@ impl ReplySink for Engine {
         device.name.as_str().starts_with("raw")
     }
 
-    fn accept_raw(&self, raw: RawReply, _topic: &str) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str, _arrival: &dyn Arrival) {
         self.0.send(Told::Raw(raw)).unwrap();
     }
 
-    fn accept_post(&self, post: Post, _by: TransportName, topic: &str) {
+    fn accept_post(&self, post: Post, _by: TransportName, topic: &str, _arrival: &dyn Arrival) {
         panic!("nobody here posts: {post:?} on {topic}");
     }
 
-    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, topic: &str, _answers: bool) {
+    fn accept_raw_post(&self, raw: RawReply, _heard: HeardOnce, topic: &str, _arrival: &dyn Arrival) {
         panic!("nobody here posts: {raw:?} on {topic}");
     }
 
@@ -86,6 +92,7 @@ struct Bench {
     transport: Arc<MqttTransport>,
     told: mpsc::UnboundedReceiver<Told>,
     slots: Slots,
+    held: Held,
     registry: prometheus::Registry,
 }
 
@@ -103,11 +110,12 @@ impl Bench {
         };
         change(&mut config);
         let (tell, told) = mpsc::unbounded_channel();
-        let (engine, registry) = (Arc::new(Engine(tell)), prometheus::Registry::new());
+        let held = Held::default();
+        let (engine, registry) = (Arc::new(Engine(tell, held.clone())), prometheus::Registry::new());
         let slots = Slots::alone(0);
         let around = Around { replies: engine.clone(), presence: engine, slots: slots.clone() };
         let transport = MqttTransport::start(TransportName::MQTT, config, around, &registry).unwrap();
-        Self { transport, told, slots, registry }
+        Self { transport, told, slots, held, registry }
     }
 
     async fn ready(&self) {

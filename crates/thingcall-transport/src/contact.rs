@@ -11,8 +11,8 @@ use bytes::Bytes;
 use prometheus::Registry;
 use thingcall_alink::{Uplink, glance, names_of_topic};
 use thingcall_core::{
-    CallMode, Delivery, DeviceKey, DropReason, Dropped, PeerText, Post, Presence, PresenceSink, Qos, RawReply,
-    ReplyIds, ReplySink, Slots, TransportKind, TransportName, UnixMillis,
+    Arrival, CallMode, Delivery, DeviceKey, DropReason, Dropped, HeardOnce, PeerText, Post, Presence, PresenceSink,
+    Qos, RawReply, ReplyIds, ReplySink, Slots, TransportKind, TransportName, UnixMillis,
 };
 use tracing::debug;
 
@@ -266,21 +266,21 @@ impl<O: Clone> Contact<O> {
     }
 
     /// Hands on what a device said, who was vouched for; `topic` and `payload` are what it was read from.
-    pub fn take(&self, said: Uplink, topic: &str, payload: &Bytes) {
+    pub fn take(&self, said: Uplink, topic: &str, payload: &Bytes, arrival: &dyn Arrival) {
         match said {
             Uplink::Reply(reply) if self.is_kept(reply.ids(), topic, payload) => {}
             Uplink::Reply(reply) => {
                 self.metrics.received(ReceivedKind::Reply);
                 self.presence.seen(&reply.device, self.name, UnixMillis::now());
-                self.replies.accept(reply, topic);
+                self.replies.accept(reply, topic, arrival);
             }
             Uplink::Raw(raw) if self.is_kept(raw.ids(), topic, payload) => {}
             Uplink::Raw(raw) => {
                 self.metrics.received(ReceivedKind::Reply);
                 self.presence.seen(&raw.device, self.name, UnixMillis::now());
-                self.replies.accept_raw(raw, topic);
+                self.replies.accept_raw(raw, topic, arrival);
             }
-            Uplink::Post(post) => self.take_post(*post, topic),
+            Uplink::Post(post) => self.take_post(*post, topic, arrival),
             Uplink::Other(_) => self.metrics.received(ReceivedKind::Other),
             Uplink::Dropped(device, reason) => {
                 if reason != DropReason::Echo {
@@ -293,16 +293,16 @@ impl<O: Clone> Contact<O> {
     }
 
     /// Hands on what a device said by itself, who was vouched for.
-    pub fn take_post(&self, post: Post, topic: &str) {
+    pub fn take_post(&self, post: Post, topic: &str, arrival: &dyn Arrival) {
         self.metrics.received(ReceivedKind::Post);
         self.presence.seen(&post.device, self.name, UnixMillis::now());
-        self.replies.accept_post(post, self.name, topic);
+        self.replies.accept_post(post, self.name, topic, arrival);
     }
 
     /// Hands on what a device said in its own bytes, where it is heard once among all instances: a report in it counts, an
     /// answer does not.
-    pub fn take_raw_post(&self, raw: RawReply, topic: &str) {
-        self.replies.accept_raw_post(raw, self.name, topic, false);
+    pub fn take_raw_post(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival) {
+        self.replies.accept_raw_post(raw, HeardOnce { by: self.name, answers: false }, topic, arrival);
     }
 
     /// Keeps and counts a reply whose ids were seen when it was read, if it is another's.

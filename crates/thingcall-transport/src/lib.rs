@@ -14,6 +14,7 @@ mod backoff;
 mod certificates;
 mod section;
 
+mod arrivals;
 mod foreign;
 mod metrics;
 mod presence;
@@ -27,6 +28,7 @@ mod transport;
 mod watch;
 
 pub use address::{BrokerAddress, Scheme};
+pub use arrivals::{Arrivals, Arriving};
 pub use backoff::Backoff;
 pub use certificates::{BrokerTls, certificates, no_authorities, of_certificate, of_private_key, private_key};
 pub use contact::{Around, Contact, Found};

@@ -10,6 +10,8 @@ const ACK_SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0
 const PUBLISHED_HELP: &str = "Messages to devices, each counted once: sent (left, no acknowledgement waited for), acked \
     (by the broker, by the device behind the embedded one), nacked (refused by the broker), returned (nobody to give it \
     to), blocked (a full queue, or the broker takes none), failed (the way broke, or too large)";
+const EARLY_ACKS_HELP: &str = "Replies to asynchronous calls that were acknowledged to the broker (the embedded one: to \
+    the device) before the store had them, since it did not write for 2 s: a crash now would lose them";
 const CONNECTS_HELP: &str = "Attempts to connect to the broker; for the embedded one, of devices to us";
 
 /// How an attempt to connect ended.
@@ -75,6 +77,8 @@ pub struct TransportMetrics {
     pub send_queue_limit: IntGauge,
     /// 1 while what devices report is heard.
     pub posts_up: IntGauge,
+    /// Replies that were acknowledged to whoever sent them before the store had them, since it stood still.
+    pub early_acks: IntCounter,
     connects: EnumMap<ConnectResult, IntCounter>,
     published: EnumMap<PublishResult, IntCounter>,
     received: EnumMap<ReceivedKind, IntCounter>,
@@ -129,6 +133,7 @@ impl TransportMetrics {
             send_queue_length: make.gauge("transport_send_queue_length", "Messages that wait to be sent")?,
             send_queue_limit: make.gauge("transport_send_queue_limit", "How many messages may wait to be sent")?,
             posts_up: make.gauge("transport_posts_up", "1 while what devices say by themselves is heard")?,
+            early_acks: make.counter("transport_early_acks_total", EARLY_ACKS_HELP)?,
             connects: make.counters("transport_connects_total", CONNECTS_HELP, ["result"])?,
             published: make.counters("transport_published_total", PUBLISHED_HELP, ["result"])?,
             received: make.counters("transport_received_total", "Messages from devices", ["kind"])?,

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use thingcall_core::{
     Answer, BuiltInOnly, Call, CallError, Codec, Command, Conditions, Deadline, DeliverError, Delivery, DeviceKey,
     DeviceLink, DeviceRef, Handler, Handlers, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody, ReplySink, Request,
-    RequestId, Sent, Slots, Transport, TransportKind, TransportName,
+    RequestId, Sent, Slots, Transport, TransportKind, TransportName, Unawaited,
 };
 use thingcall_engine::Engine;
 use thingcall_loader::{Execution, PluginConfig, PluginConfigs, Plugins};
@@ -206,7 +206,7 @@ impl Transport for Wire {
             body: Ok(body),
             bytes: delivery.params.as_str().len(),
         };
-        engine.accept(reply, "");
+        engine.accept(reply, "", &Unawaited);
         Ok(Sent::Sent)
     }
 }

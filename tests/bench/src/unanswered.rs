@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use thingcall_core::{DeviceKey, Reply, ReplySink, TransportName};
+use thingcall_core::{Arrival, DeviceKey, HeardOnce, Reply, ReplySink, TransportName};
 use tokio::sync::oneshot;
 
 /// Requests that wait for their answer.
@@ -33,11 +33,12 @@ impl ReplySink for Unanswered {
         false
     }
 
-    fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str) {}
+    fn accept_raw(&self, _raw: thingcall_core::RawReply, _topic: &str, _arrival: &dyn Arrival) {}
 
-    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str) {}
+    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str, _arrival: &dyn Arrival) {}
 
-    fn accept_raw_post(&self, _raw: thingcall_core::RawReply, _by: TransportName, _topic: &str, _answers: bool) {}
+    fn accept_raw_post(&self, _raw: thingcall_core::RawReply, _heard: HeardOnce, _topic: &str, _arrival: &dyn Arrival) {
+    }
 
     fn waits_for(&self, _product: &str, _name: &str) -> bool {
         false
@@ -45,7 +46,7 @@ impl ReplySink for Unanswered {
 
     fn dropped(&self, _dropped: thingcall_core::Dropped<'_>) {}
 
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, _arrival: &dyn Arrival) {
         if let Some(id) = reply.id() {
             self.answered(id.as_u32());
         }

@@ -9,7 +9,7 @@ use thingcall_alink::{Uplink, payload, request_topic, uplink};
 use thingcall_core::{
     AccessKey, CallId, Completion, DeliverError, Delivery, Device, DeviceKey, DeviceName, DeviceRef, Ending, IotId,
     Journal, JournalEntry, JournalError, Keys, LookUp, OpenCall, Presence, ProductKey, Record, ReplySink, Secret, Sent,
-    SyncTopic, Transport, TransportKind, TransportName, UnixMillis,
+    SyncTopic, Transport, TransportKind, TransportName, Unawaited, UnixMillis,
 };
 use thingcall_engine::Engine;
 use thingcall_tsl::{
@@ -190,7 +190,7 @@ impl Transport for Wire {
         if delivery.deadline.is_some()
             && let Uplink::Reply(reply) = read(&answer(delivery, &request.0))
         {
-            engine.accept(reply, &request.0);
+            engine.accept(reply, &request.0, &Unawaited);
         }
         Ok(Sent::Sent)
     }

@@ -6,7 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in a harness ends the test")]
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+use test_ports::free_port;
 use tokio::time::Instant;
 
 mod tls;
@@ -337,11 +338,6 @@ fn children(parent: u32) -> Vec<u32> {
     let all = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     all.filter(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).ok().as_deref().and_then(of) == Some(parent))
         .collect()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Ends the server and removes its folder when this process is gone, however it ended: what is in a `static` is never

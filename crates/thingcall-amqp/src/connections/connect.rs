@@ -68,7 +68,7 @@ pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
     // A name of its own for each connection: that of one that broke may be locked until the broker notices.
     let own = format!("thingcall.own.{}.{:08x}", amqp.instance, fastrand::u32(..));
     let own = ShortString::try_new(own).map_err(Ended::refused)?;
-    let mut queues = Queues::open(&channel, &own).await.map_err(ended)?;
+    let mut queues = Queues::open(&channel, &own, amqp.contact.metrics.early_acks.clone()).await.map_err(ended)?;
     if config.hears_posts() {
         queues.hear_posts(&reader, config).await.map_err(|error| no_posts(config, error))?;
     }

@@ -287,7 +287,8 @@ async fn certificates_are_checked_both_ways() {
 async fn two_brokers_have_metrics_each_and_two_of_one_name_are_refused() {
     let registry = prometheus::Registry::new();
     let start = |name| {
-        let engine = std::sync::Arc::new(super::Engine(tokio::sync::mpsc::unbounded_channel().0));
+        let engine =
+            std::sync::Arc::new(super::Engine(tokio::sync::mpsc::unbounded_channel().0, super::Held::default()));
         let around = thingcall_transport::Around {
             replies: engine.clone(),
             presence: engine,

@@ -230,3 +230,44 @@ async fn without_a_slot_nothing_leaves_and_with_one_again_it_does() {
     answer(&device, &command).await;
     assert_eq!(bench.reply().await.payload_id, Some(CallId::new(3, 1)));
 }
+
+#[tokio::test]
+async fn reply_that_was_not_written_before_a_death_comes_again() {
+    let (rabbit, names) = (shared(), Names::new());
+    let mut dead = Bench::ready_in(5, rabbit.amqp, &names, |_| {}).await;
+    let mut device = Device::start(&rabbit, &names, "held1").await;
+    let mut commands = Vec::new();
+    for counter in 1..=3 {
+        dead.deliver(&Delivery { id: CallId::new(5, counter), ..delivery(0, "held1", Qos::AtMostOnce) }).await.unwrap();
+        commands.push(device.command().await);
+        answer(&device, commands.last().unwrap()).await;
+        dead.reply().await;
+    }
+    // The last is written, those before it are not.
+    dead.held.lock().unwrap().pop().unwrap().settle();
+    drop(dead);
+    let mut heir = Bench::ready_in(6, rabbit.amqp, &names, |_| {}).await;
+    take_over(&heir, 5);
+    let heard = [heir.reply().await, heir.reply().await, heir.reply().await];
+    assert_eq!(ids(&heard), [1, 2, 3].map(|counter| CallId::new(5, counter)));
+}
+
+#[tokio::test]
+async fn replies_are_acknowledged_when_they_are_written() {
+    let (rabbit, names) = (shared(), Names::new());
+    let one = |config: &mut Config| config.prefetch_messages_max = 1.try_into().unwrap();
+    let mut bench = Bench::ready_in(5, rabbit.amqp, &names, one).await;
+    let mut device = Device::start(&rabbit, &names, "held1").await;
+    for counter in 1..=2 {
+        bench
+            .deliver(&Delivery { id: CallId::new(5, counter), ..delivery(0, "held1", Qos::AtMostOnce) })
+            .await
+            .unwrap();
+        let command = device.command().await;
+        answer(&device, &command).await;
+    }
+    assert_eq!(bench.reply().await.payload_id, Some(CallId::new(5, 1)));
+    until_waiting(&rabbit, &names, 5, 1).await;
+    bench.held.lock().unwrap().pop().unwrap().settle();
+    assert_eq!(bench.reply().await.payload_id, Some(CallId::new(5, 2)));
+}

@@ -12,9 +12,9 @@ use prometheus::Registry;
 use thingcall_alink as alink;
 use thingcall_core::testing::MemoryJournal;
 use thingcall_core::{
-    Args, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, IotId, JournalEntry,
-    JournalError, LookUp, LookUpFailed, Outbox, PresenceSink, Qos, RawReply, Reply, ReplySink, RequestId, Secret,
-    TransportName, UnixMillis,
+    Args, Arrival, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, HeardOnce, IotId,
+    JournalEntry, JournalError, LookUp, LookUpFailed, Outbox, PresenceSink, Qos, RawReply, Receipt, Reply, ReplySink,
+    RequestId, Secret, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -47,6 +47,8 @@ pub(crate) struct Surroundings {
     pub(crate) unreadable: AtomicBool,
     /// The next device that is looked up is disabled after that.
     pub(crate) disabled_once_looked_up: AtomicBool,
+    /// Of replies of devices whose names begin with `held`.
+    pub(crate) held: Mutex<Vec<Receipt>>,
     events: UnboundedSender<Event>,
 }
 
@@ -55,7 +57,8 @@ impl Surroundings {
         let (events, told) = unbounded_channel();
         let (devices, journal, forgetful) = (Mutex::default(), Arc::default(), AtomicBool::new(false));
         let (unreadable, disabled_once_looked_up) = (AtomicBool::new(false), AtomicBool::new(false));
-        (Arc::new(Self { devices, journal, forgetful, unreadable, disabled_once_looked_up, events }), told)
+        let held = Mutex::default();
+        (Arc::new(Self { devices, journal, forgetful, unreadable, disabled_once_looked_up, held, events }), told)
     }
 
     fn tell(&self, event: Event) {
@@ -127,18 +130,21 @@ impl ReplySink for Surroundings {
     fn dropped(&self, dropped: thingcall_core::Dropped<'_>) {
         self.tell(Event::Dropped(dropped.reason));
     }
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, arrival: &dyn Arrival) {
+        if reply.device.name.as_str().starts_with("held") {
+            self.held.lock().unwrap().push(arrival.hold());
+        }
         self.tell(Event::Reply(reply));
     }
     fn speaks_raw(&self, device: &DeviceKey) -> bool {
         device.name.as_str().starts_with("raw")
     }
-    fn accept_raw(&self, raw: RawReply, _topic: &str) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str, _arrival: &dyn Arrival) {
         self.tell(Event::Raw(raw));
     }
-    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str) {}
-    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, _topic: &str, answers: bool) {
-        assert!(answers, "nobody else hears it");
+    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str, _arrival: &dyn Arrival) {}
+    fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, _topic: &str, _arrival: &dyn Arrival) {
+        assert!(heard.answers, "nobody else hears it");
         self.tell(Event::Raw(raw));
     }
     fn waits_for(&self, _product: &str, _name: &str) -> bool {

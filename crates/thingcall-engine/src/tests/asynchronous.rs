@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingcall_core::{
     Answer, BuiltInOnly, CallError, CallId, CallMode, DeliverError, DropReason, Executed, MalformedReply, NoJournal,
-    Outcome, Qos, Reply, ReplySink, Request, Sent, Slots,
+    Outcome, Qos, Reply, ReplySink, Request, Sent, Slots, Unawaited,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
@@ -26,8 +26,8 @@ async fn the_answer_is_the_id_and_the_record_waits_for_the_reply() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let id = set_scene(&bench).await.unwrap();
     assert_eq!((page(&bench, id), bench.engine.pending.len()), (None, 0));
-    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
-    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC, &Unawaited);
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC, &Unawaited);
     bench.engine.drain(SECOND).await;
     assert_eq!(page(&bench, id), Some(Outcome::Ok));
     assert_eq!((bench.replies("matched"), bench.replies("duplicate")), (1.0, 1.0));
@@ -53,10 +53,10 @@ async fn a_reply_that_comes_when_calls_have_ended_is_written_until_nothing_more_
     let bench = bench(|_, _| Ok(Sent::Sent));
     let (first, second) = (set_scene(&bench).await.unwrap(), set_scene(&bench).await.unwrap());
     assert_eq!(bench.engine.end_calls(SECOND).await, 0);
-    bench.engine.accept(reply("dev1", first, "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", first, "{}"), TOPIC, &Unawaited);
     bench.engine.finish(SECOND).await;
     assert_eq!(page(&bench, first), Some(Outcome::Ok));
-    bench.engine.accept(reply("dev1", second, "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", second, "{}"), TOPIC, &Unawaited);
     assert_eq!(page(&bench, second), None);
 }
 
@@ -83,7 +83,7 @@ async fn a_malformed_reply_ends_the_record_as_such() {
     let id = set_scene(&bench).await.unwrap();
     let mut answer = reply("dev1", id, "{}");
     answer.body = Err(MalformedReply::Member { member: "code", problem: "is missing".to_owned() });
-    bench.engine.accept(answer, TOPIC);
+    bench.engine.accept(answer, TOPIC, &Unawaited);
     bench.engine.drain(SECOND).await;
     assert_eq!(page(&bench, id), Some(Outcome::InvalidReply));
     assert_eq!(bench.replies("malformed"), 1.0);
@@ -122,8 +122,8 @@ async fn an_id_that_the_journal_still_has_is_passed_over() {
 #[tokio::test(start_paused = true)]
 async fn a_reply_to_no_call_is_unknown() {
     let bench = bench(|_, _| Ok(Sent::Sent));
-    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC);
-    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC, &Unawaited);
+    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"), TOPIC, &Unawaited);
     bench.engine.drain(SECOND).await;
     assert_eq!((bench.replies("unknown"), bench.replies("foreign")), (1.0, 1.0));
 }
@@ -143,11 +143,11 @@ async fn each_reply_for_no_call_has_its_reason_and_stays_in_mind() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let nameless = |body| Reply { payload_id: None, body, ..reply("dev1", CallId::new(0, 1), "{}") };
     let body = reply("dev1", CallId::new(0, 1), "{}").body;
-    bench.engine.accept(nameless(body), TOPIC);
-    bench.engine.accept(nameless(Err(MalformedReply::NotJson("at 1".to_owned()))), TOPIC);
-    bench.engine.accept(nameless(Err(MalformedReply::TooLarge { bytes: 9, max: 1 })), TOPIC);
-    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"), TOPIC);
-    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), "/the/last");
+    bench.engine.accept(nameless(body), TOPIC, &Unawaited);
+    bench.engine.accept(nameless(Err(MalformedReply::NotJson("at 1".to_owned()))), TOPIC, &Unawaited);
+    bench.engine.accept(nameless(Err(MalformedReply::TooLarge { bytes: 9, max: 1 })), TOPIC, &Unawaited);
+    bench.engine.accept(reply("dev1", CallId::new(1, 4711), "{}"), TOPIC, &Unawaited);
+    bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), "/the/last", &Unawaited);
     bench.engine.drain(SECOND).await;
     for reason in ["without_id", "unreadable", "too_large", "other_instance", "unknown_id"] {
         assert_eq!(bench.dropped(reason), 1.0, "{reason}");
@@ -162,7 +162,7 @@ async fn overload_is_neither_unknown_nor_malformed() {
     let bench = bench_with(config, ProductSettings::default(), |_, _| Ok(Sent::Sent));
     bench.journal.stand_still();
     for _ in 0..3 {
-        bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC);
+        bench.engine.accept(reply("dev1", CallId::new(0, 4711), "{}"), TOPIC, &Unawaited);
     }
     assert_eq!((bench.replies("overloaded"), bench.dropped("overloaded")), (2.0, 2.0));
     bench.journal.go_on();
@@ -175,7 +175,7 @@ async fn a_reply_waits_for_the_journal_however_long_that_stands_still() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let id = set_scene(&bench).await.unwrap();
     bench.journal.stand_still();
-    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC, &Unawaited);
     tokio::time::sleep(3600 * SECOND).await;
     bench.engine.refresh_metrics();
     assert_eq!((bench.metric("thingcall_late_replies"), page(&bench, id)), (1.0, None));
@@ -189,7 +189,7 @@ async fn a_reply_that_does_not_fit_is_rejected_before_the_journal_has_it() {
         ProductSettings { reply_check: ReplyCheck::Reject, validation: Validation::Free, ..ProductSettings::default() };
     let bench = bench_with(Config::default(), settings, |_, _| Ok(Sent::Sent));
     let id = bench.engine.invoke(bench.request("Measure", "{}")).await.unwrap().id;
-    bench.engine.accept(reply("dev1", id, r#"{"mean":"seven"}"#), TOPIC);
+    bench.engine.accept(reply("dev1", id, r#"{"mean":"seven"}"#), TOPIC, &Unawaited);
     bench.engine.drain(SECOND).await;
     assert_eq!((page(&bench, id), bench.replies("malformed")), (Some(Outcome::InvalidReply), 1.0));
     assert_eq!(bench.engine.failures(&id.to_string()).len(), 1, "its failure is told");

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_core::{
-    BuiltInOnly, Codec, CodecError, Decoded, Delivery, Handler, Handlers, MessageKind, Post, PostAnswer, PostEcho,
-    ProductKey, RawReply, ReplySink, Report, Said, Series, Tag, Told, TransportKind, TransportName, UnixMillis, Value,
+    BuiltInOnly, Codec, CodecError, Decoded, Delivery, Handler, Handlers, HeardOnce, MessageKind, Post, PostAnswer,
+    PostEcho, ProductKey, RawReply, ReplySink, Report, Said, Series, Tag, Told, TransportKind, TransportName,
+    Unawaited, UnixMillis, Value,
 };
 use thingcall_tsl::{DataFormat, ProductSettings, ReplyCheck, Validation};
 
@@ -69,7 +70,12 @@ async fn device_is_told_of_success_after_its_report_is_in_the_log() {
     log.room.forget_permits(1000);
     let bench = usual(&log);
 
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "20.5"), value("on", "1")])), BY, "t");
+    bench.engine.accept_post(
+        post(Said::Properties(vec![value("temp", "20.5"), value("on", "1")])),
+        BY,
+        "t",
+        &Unawaited,
+    );
     tokio::time::sleep(SECOND).await;
     assert!(bench.told.lock().await.try_recv().is_err(), "nothing is written yet");
     log.room.add_permits(1);
@@ -85,7 +91,7 @@ async fn where_nobody_wants_it_the_device_is_answered_and_its_values_are_kept() 
     let log = Log::new(&[]);
     let bench = usual(&log);
 
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "20.5")])), BY, "t");
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "20.5")])), BY, "t", &Unawaited);
 
     assert_eq!(answer(&bench).await.0, 200);
     assert!(log.kinds().is_empty());
@@ -101,6 +107,7 @@ async fn what_does_not_fit_is_told_beside_what_does_and_is_not_kept() {
         post(Said::Properties(vec![value("temp", "20.5"), value("hum", "1"), value("on", "\"x\"")])),
         BY,
         "t",
+        &Unawaited,
     );
 
     let (code, _, failed) = answer(&bench).await;
@@ -121,7 +128,12 @@ async fn what_does_not_fit_is_told_beside_what_does_and_is_not_kept() {
 async fn bounds_count_where_replies_that_do_not_fit_are_rejected_and_nothing_where_nothing_is_checked() {
     let check = async |settings: ProductSettings| {
         let bench = usual_with(settings);
-        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "500.0"), value("hum", "1")])), BY, "t");
+        bench.engine.accept_post(
+            post(Said::Properties(vec![value("temp", "500.0"), value("hum", "1")])),
+            BY,
+            "t",
+            &Unawaited,
+        );
         answer(&bench).await.2.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     };
     assert_eq!(check(ProductSettings::default()).await, ["hum"]);
@@ -140,9 +152,9 @@ async fn event_has_its_name_and_level() {
     let log = Log::new(&[MessageKind::Event]);
     let bench = usual(&log);
 
-    bench.engine.accept_post(post(Said::Event(value("alarm", r#"{"level":2}"#))), BY, "t");
+    bench.engine.accept_post(post(Said::Event(value("alarm", r#"{"level":2}"#))), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.2, []);
-    bench.engine.accept_post(post(Said::Event(value("fire", "{}"))), BY, "t");
+    bench.engine.accept_post(post(Said::Event(value("fire", "{}"))), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.2.len(), 1);
 
     let reports = log.reports.lock().unwrap().clone();
@@ -163,10 +175,11 @@ async fn batch_and_history_are_a_message_each_and_their_values_are_kept_by_time(
         post(Said::Batch(Series { properties: properties.clone(), events: events.clone() })),
         BY,
         "t",
+        &Unawaited,
     );
     assert_eq!(answer(&bench).await.0, 200);
     let properties = vec![properties, vec![value("on", "0")]];
-    bench.engine.accept_post(post(Said::History { properties, events }), BY, "t");
+    bench.engine.accept_post(post(Said::History { properties, events }), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.0, 200);
 
     assert_eq!(log.kinds(), [Property, Event, History, History, History]);
@@ -180,7 +193,7 @@ async fn time_ahead_of_ours_is_kept_as_ours() {
     let ahead = UnixMillis(UnixMillis::now().0 + 3_600_000);
 
     let values = vec![Value { at: Some(ahead), ..value("temp", "1.0") }, Value { at: None, ..value("on", "1") }];
-    bench.engine.accept_post(post(Said::Properties(values)), BY, "t");
+    bench.engine.accept_post(post(Said::Properties(values)), BY, "t", &Unawaited);
     answer(&bench).await;
 
     let now = UnixMillis::now().0;
@@ -193,12 +206,12 @@ async fn tags_and_custom_messages_are_told() {
     let bench = usual(&log);
 
     let tag = Tag { key: "where".to_owned(), value: "attic".to_owned() };
-    bench.engine.accept_post(post(Said::TagsSet(vec![tag])), BY, "t");
+    bench.engine.accept_post(post(Said::TagsSet(vec![tag])), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.0, 200);
-    bench.engine.accept_post(post(Said::TagsRemoved(vec!["where".to_owned()])), BY, "t");
+    bench.engine.accept_post(post(Said::TagsRemoved(vec!["where".to_owned()])), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.0, 200);
     let custom = Said::Custom { topic: "/pk1/dev1/user/x".to_owned(), payload: Bytes::from_static(b"\x01") };
-    bench.engine.accept_post(Post { echo: None, ..post(custom) }, BY, "t");
+    bench.engine.accept_post(Post { echo: None, ..post(custom) }, BY, "t", &Unawaited);
     bench.engine.drain(SECOND).await;
 
     assert_eq!(log.kinds(), [MessageKind::Tag, MessageKind::Tag, MessageKind::Custom]);
@@ -208,7 +221,7 @@ async fn tags_and_custom_messages_are_told() {
 #[tokio::test(start_paused = true)]
 async fn time_is_told_with_when_it_was_asked() {
     let bench = usual(&Log::new(&[]));
-    bench.engine.accept_post(Post { echo: None, ..post(Said::AsksTime("\"1\"".to_owned())) }, BY, "t");
+    bench.engine.accept_post(Post { echo: None, ..post(Said::AsksTime("\"1\"".to_owned())) }, BY, "t", &Unawaited);
     let Told::Time { asked_at, came_at } = told(&bench).await.told else { panic!("no time") };
     assert_eq!(asked_at, "\"1\"");
     assert!(came_at.0 > 1_600_000_000_000);
@@ -217,11 +230,11 @@ async fn time_is_told_with_when_it_was_asked() {
 #[tokio::test(start_paused = true)]
 async fn refusal_goes_to_the_device_and_unknown_devices_are_told_so() {
     let bench = usual(&Log::new(&[MessageKind::Property]));
-    bench.engine.accept_post(post(Said::Refused { code: 460, why: "no".to_owned() }), BY, "t");
+    bench.engine.accept_post(post(Said::Refused { code: 460, why: "no".to_owned() }), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await, (460, "no".to_owned(), Vec::new()));
     assert_eq!(counted(&bench, "other", "refused"), 1.0);
 
-    bench.engine.accept_post(post_of("stranger", Said::Properties(Vec::new())), BY, "t");
+    bench.engine.accept_post(post_of("stranger", Said::Properties(Vec::new())), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.0, 403);
     assert_eq!(counted(&bench, "property", "denied"), 1.0);
     assert_eq!(bench.dropped("unknown_device"), 1.0);
@@ -231,7 +244,12 @@ async fn refusal_goes_to_the_device_and_unknown_devices_are_told_so() {
 async fn device_that_wants_no_answer_gets_none_and_is_heard() {
     let log = Log::new(&[MessageKind::Property]);
     let bench = usual(&log);
-    bench.engine.accept_post(Post { echo: None, ..post(Said::Properties(vec![value("temp", "1.0")])) }, BY, "t");
+    bench.engine.accept_post(
+        Post { echo: None, ..post(Said::Properties(vec![value("temp", "1.0")])) },
+        BY,
+        "t",
+        &Unawaited,
+    );
     bench.engine.drain(SECOND).await;
     assert_eq!(log.kinds(), [MessageKind::Property]);
     assert!(bench.told.lock().await.try_recv().is_err());
@@ -242,7 +260,7 @@ async fn store_that_cannot_be_written_is_told_and_no_success() {
     let log = Log::new(&[MessageKind::Property]);
     log.broken.store(true, Ordering::Relaxed);
     let bench = usual(&log);
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t");
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await, (500, "not written: the store is full".to_owned(), Vec::new()));
     assert_eq!(counted(&bench, "property", "failed"), 1.0);
     assert!(log.kept().is_empty());
@@ -256,7 +274,7 @@ async fn more_than_may_be_under_way_are_answered_429_and_counted() {
     let bench = bench(&log, config, ProductSettings::default());
 
     for _ in 0..3 {
-        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t");
+        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
     }
 
     assert_eq!(answer(&bench).await.0, 429);
@@ -271,7 +289,7 @@ async fn values_for_which_there_is_no_room_are_counted() {
     let log = Log::new(&[]);
     log.full.store(true, Ordering::Relaxed);
     let bench = usual(&log);
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t");
+    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
     assert_eq!(answer(&bench).await.0, 200, "the report itself was taken");
     assert_eq!(bench.metric("thingcall_last_values_not_kept_total"), 1.0);
 }
@@ -315,8 +333,8 @@ async fn report_in_a_device_s_own_bytes_counts_where_it_is_heard_once() {
         payload: Bytes::from_static(b"\x01"),
     };
 
-    bench.engine.accept_raw(raw.clone(), "t");
-    bench.engine.accept_raw_post(raw, BY, "t", false);
+    bench.engine.accept_raw(raw.clone(), "t", &Unawaited);
+    bench.engine.accept_raw_post(raw, HeardOnce { by: BY, answers: false }, "t", &Unawaited);
     bench.engine.drain(SECOND).await;
 
     assert_eq!(log.kinds(), [MessageKind::Property], "once, though it came on both ways");

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use thingcall_core::{
     Answer, Args, Call, CallError, CallId, Codec, CodecError, Command, Decoded, Delivery, DeviceKey, DeviceLink,
     Executed, Handler, Handlers, Outcome, ProductKey, RawReply, Repairs, Reply, ReplyBody, ReplySink, Sent,
-    TransportKind,
+    TransportKind, Unawaited,
 };
 use thingcall_tsl::{DataFormat, ProductSettings};
 use tokio::sync::Semaphore;
 
+use super::acknowledgements::Watched;
 use crate::Config;
 use crate::testbench::{Bench, Replier, SECOND, TOPIC, bench_handled, device};
 
@@ -154,7 +155,7 @@ async fn what_is_not_decoded_in_time_is_given_up() {
     let payload = Bytes::from_static(b"slow");
     let slow =
         RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, service: None, payload };
-    bench.engine.accept_raw(slow, TOPIC);
+    bench.engine.accept_raw(slow, TOPIC, &Unawaited);
     assert_eq!(bench.engine.raw.under_way(), 1);
     tokio::time::sleep(8 * SECOND + SECOND / 2).await;
     assert_eq!((bench.engine.raw.under_way(), bench.replies("malformed")), (0, 1.0));
@@ -167,6 +168,7 @@ async fn what_is_for_another_instance_is_not_translated() {
     bench.engine.accept_raw(
         RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id, service: None, payload },
         TOPIC,
+        &Unawaited,
     );
     assert_eq!((bench.engine.raw.under_way(), bench.replies("foreign")), (0, 1.0));
 }
@@ -223,7 +225,7 @@ async fn translations_are_bounded_and_those_under_way_are_waited_for() {
     let slow =
         RawReply { device: device("dev1"), transport: TransportKind::Embedded, topic_id: None, service: None, payload };
     for _ in 0..3 {
-        bench.engine.accept_raw(slow.clone(), TOPIC);
+        bench.engine.accept_raw(slow.clone(), TOPIC, &Unawaited);
     }
     assert_eq!(bench.replies("overloaded"), 1.0, "the third found no room");
     permits.add_permits(2);
@@ -269,4 +271,28 @@ async fn codec_is_told_what_a_message_answers_where_one_call_waits_and_not_where
     assert_eq!(asked(), None);
     drop(second);
     assert!(asked().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_is_acknowledged_when_it_is_translated_and_what_it_says_is_written() {
+    let bench = bench(|_, _| {});
+    let id = bench.engine.invoke(bench.request("SetScene", "{}")).await.unwrap().id;
+    bench.journal.stand_still();
+    for (text, when_translated) in [("report".to_owned(), true), (id.to_string(), false)] {
+        let message = Watched::default();
+        let raw = RawReply {
+            device: device("dev1"),
+            transport: TransportKind::Embedded,
+            topic_id: None,
+            service: None,
+            payload: Bytes::from(text),
+        };
+        bench.engine.accept_raw(raw, TOPIC, &message);
+        assert_eq!(message.is(), (true, false), "nobody has read it");
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(message.is(), (true, when_translated));
+        bench.journal.go_on();
+        assert_eq!(message.is(), (true, true));
+        bench.journal.stand_still();
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thingcall_core::{
     Answer, CallError, CallId, CallMode, DeliverError, Executed, Repair, ReplyBody, ReplySink, Sent, TransportName,
+    Unawaited,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck};
 use tokio::time::Instant;
@@ -146,7 +147,7 @@ async fn a_caller_who_hangs_up_leaves_nothing_behind() {
     bench.assert_empty();
     assert_eq!(bench.calls("sync", "cancelled"), 1.0);
     let id = bench.delivered.lock().unwrap()[0];
-    bench.engine.accept(reply("dev1", id, "{}"), TOPIC);
+    bench.engine.accept(reply("dev1", id, "{}"), TOPIC, &Unawaited);
     assert_eq!((bench.replies("late"), bench.delivered.lock().unwrap().len()), (1.0, 1));
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thingcall_core::{
     CallId, DeliverError, Delivery, Ending, Journal, Outcome, Qos, Record, RecordState, ReplySink, Sent, TransportKind,
+    Unawaited,
 };
 
 use crate::TakeOver;
@@ -47,7 +48,7 @@ async fn what_may_not_have_left_is_sent_under_its_own_id_and_its_reply_ends_it()
     for id in 1..=3 {
         assert_eq!(record(&bench, of_dead(id)).state, RecordState::Acked);
         assert_eq!(record(&bench, of_dead(id)).taken_over.unwrap().by, "me");
-        bench.engine.accept(reply("dev1", of_dead(id), "{}"), TOPIC);
+        bench.engine.accept(reply("dev1", of_dead(id), "{}"), TOPIC, &Unawaited);
     }
     bench.engine.drain(SECOND).await;
     assert!(bench.pages().iter().all(|(_, outcome)| *outcome == Some(Outcome::Ok)), "{:?}", bench.pages());
@@ -65,7 +66,7 @@ async fn at_qos_0_nothing_leaves_twice_and_what_nobody_knows_of_is_ended_in_word
     let late = bench.engine.clone();
     tokio::spawn(async move {
         tokio::time::sleep(SECOND).await;
-        late.accept(reply("dev1", of_dead(3), "{}"), TOPIC);
+        late.accept(reply("dev1", of_dead(3), "{}"), TOPIC, &Unawaited);
     });
     take_over(&bench).await;
     assert_eq!(delivered(&bench), []);

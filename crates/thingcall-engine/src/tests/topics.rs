@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thingcall_core::{
     DeliverError, Delivery, DeviceKey, Presence, ReplySink, Sent, SyncTopic, Transport, TransportKind, TransportName,
+    Unawaited,
 };
 use thingcall_tsl::ProductSettings;
 use tokio::time::sleep;
@@ -52,7 +53,7 @@ impl Transport for Broker {
             let (engine, id, delay) = (self.engine.clone(), delivery.id, self.delay);
             tokio::spawn(async move {
                 sleep(delay).await;
-                engine.accept(reply("dev1", id, r#"{"mean":7}"#), TOPIC);
+                engine.accept(reply("dev1", id, r#"{"mean":7}"#), TOPIC, &Unawaited);
             });
         }
         Ok(Sent::Sent)

@@ -1,7 +1,7 @@
 //! A RabbitMQ of a test's own: its node, ports, cookie and data are nobody else's and end with the test.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use test_ports::free_ports;
 
 /// RabbitMQ starts an Erlang system, on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -34,7 +35,7 @@ impl Rabbit {
     /// Starts one that asks the gate at this address; when this returns, it answers.
     pub(crate) fn start(gate: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [mqtt, amqp, epmd, dist] = free_addresses();
+        let [mqtt, amqp, epmd, dist] = free_ports().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let config = CONFIG
             .replace("127.0.0.1:8085", &gate.to_string())
             .replace("127.0.0.1:1883", &mqtt.to_string())
@@ -114,9 +115,4 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
         }
     });
     lines
-}
-
-fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
 }

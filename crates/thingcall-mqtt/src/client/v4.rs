@@ -1,8 +1,9 @@
 //! MQTT 3.1.1.
 
 use rumqttc_v4::{
-    AsyncClient, AsyncClientBuilder, ClientError, ConnectReturnCode, ConnectionError, Event as Polled, MqttOptions,
-    Outgoing as Wrote, Packet, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
+    AckMode, AsyncClient, AsyncClientBuilder, ClientError, ConnectReturnCode, ConnectionError, Event as Polled,
+    ManualAck, MqttOptions, Outgoing as Wrote, Packet, PubAck, PublishOptions, QoS, SubscribeFilter,
+    SubscribeReasonCode, Transport,
 };
 use thingcall_core::Qos;
 use thingcall_transport::{ConnectResult, Ended};
@@ -16,7 +17,8 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let mut options = MqttOptions::new(target.client_id, target.host_and_port());
     options
         .set_keep_alive(target.keep_alive())
-        .set_clean_session(!config.keeps_session())
+        .set_clean_session(!target.keeps_session)
+        .set_ack_mode(if target.keeps_session { AckMode::Manual } else { AckMode::Automatic })
         .set_inflight(config.inflight_messages_max.get());
     options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max());
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
@@ -65,7 +67,11 @@ pub(super) fn event(polled: Polled) -> Event {
                 refused: codes.filter(|(_, code)| refused(code)).map(|(at, _)| at).collect(),
             }
         }
-        Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
+        Polled::Incoming(Packet::Publish(publish)) => {
+            let is_owed = publish.qos == QoS::AtLeastOnce;
+            let puback = is_owed.then(|| ManualAck::PubAck(PubAck::new(publish.pkid)));
+            Event::Message { topic: publish.topic, payload: publish.payload, puback }
+        }
         Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),
         Polled::Incoming(Packet::PubAck(ack)) => Event::Acked(ack.pkid),
         _ => Event::Nothing,

@@ -102,7 +102,9 @@ pub(super) fn event(polled: Polled) -> Event {
                 refused: codes.filter(|(_, code)| refused(code)).map(|(at, _)| at).collect(),
             }
         }
-        Polled::Incoming(Packet::Publish(publish)) => Event::Message { topic: publish.topic, payload: publish.payload },
+        Polled::Incoming(Packet::Publish(publish)) => {
+            Event::Message { topic: publish.topic, payload: publish.payload, puback: None }
+        }
         Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),
         Polled::Incoming(Packet::PubAck(ack)) => Event::Acked(ack.pkid),
         _ => Event::Nothing,

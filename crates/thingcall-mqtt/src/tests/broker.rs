@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::Version;
 
 pub(super) const PUBLISH: u8 = 3;
+pub(super) const PUBACK: u8 = 4;
 pub(super) const SUBSCRIBE: u8 = 8;
 pub(super) const DISCONNECT: u8 = 14;
 
@@ -151,13 +152,19 @@ impl Session {
 
     /// PUBLISH at QoS 0.
     pub(super) async fn publish(&mut self, topic: &str, payload: &[u8]) {
+        self.publish_as(topic, payload, None).await;
+    }
+
+    /// PUBLISH at QoS 1 where there is a packet id.
+    pub(super) async fn publish_as(&mut self, topic: &str, payload: &[u8], packet_id: Option<u16>) {
         let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
         body.extend_from_slice(topic.as_bytes());
+        body.extend(packet_id.into_iter().flat_map(u16::to_be_bytes));
         if self.version == Version::V5 {
             body.push(0);
         }
         body.extend_from_slice(payload);
-        let mut packet = vec![0x30];
+        let mut packet = vec![if packet_id.is_some() { 0x32 } else { 0x30 }];
         let mut length = body.len();
         while length > 0x7f {
             packet.push(u8::try_from(length & 0x7f).unwrap() | 0x80);

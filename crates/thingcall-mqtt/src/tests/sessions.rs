@@ -5,7 +5,7 @@ use std::time::Duration;
 use thingcall_core::Presence as Known;
 use thingcall_core::Transport as _;
 
-use super::broker::{Broker, Packet};
+use super::broker::{Broker, PUBACK, Packet, Session};
 use super::{Bench, Told, delivery};
 use crate::{Config, Presence, Version};
 
@@ -86,5 +86,47 @@ async fn what_is_told_of_devices_counts_once_nothing_that_was_kept_is_to_come() 
     session.publish(GONE, gone).await;
     while bench.transport.presence(&device) != Known::Offline {
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn hears(bench: &mut Bench, session: &mut Session, device: &str, packet_id: u16) {
+    let (topic, body) =
+        (format!("/sys/pk/{device}/thing/service/Measure_reply"), format!(r#"{{"id":"{packet_id}","code":200}}"#));
+    session.publish_as(&topic, body.as_bytes(), Some(packet_id)).await;
+    assert!(matches!(bench.told().await, Told::Reply(_)));
+}
+
+fn puback(packet: &Packet) -> (u8, &[u8]) {
+    (packet.kind, &packet.body)
+}
+
+#[tokio::test]
+async fn reply_is_acknowledged_once_it_is_written_and_those_after_it_only_then() {
+    let broker = Broker::start(Version::V4).await;
+    let mut bench = Bench::start(&broker, named);
+    let mut session = broker.let_in().await;
+    bench.ready().await;
+    hears(&mut bench, &mut session, "d1", 1).await;
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 1][..]), "nobody holds it");
+    hears(&mut bench, &mut session, "held1", 2).await;
+    hears(&mut bench, &mut session, "d1", 3).await;
+    // What is sent now leaves before: none is acknowledged.
+    bench.deliver(&delivery(5, thingcall_core::Qos::AtMostOnce)).await.unwrap();
+    assert_eq!(session.packet().await.kind, super::PUBLISH);
+    bench.held.lock().unwrap().pop().unwrap().settle();
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 2][..]));
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 3][..]));
+}
+
+/// Nobody could come back for it.
+#[tokio::test]
+async fn without_a_session_every_reply_is_acknowledged_at_once() {
+    for version in [Version::V4, Version::V5] {
+        let broker = Broker::start(version).await;
+        let mut bench = Bench::start(&broker, |_| {});
+        let mut session = broker.let_in().await;
+        bench.ready().await;
+        hears(&mut bench, &mut session, "held1", 2).await;
+        assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 2][..]));
     }
 }

@@ -1,12 +1,12 @@
 //! A redis-server of a test's own.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use test_ports::free_port;
 
 use crate::{Config, Redis};
 
@@ -21,22 +21,15 @@ impl Server {
     /// One on a free port, with these lines of configuration, in which `PORT` is that port.
     pub(super) fn start(lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for _ in 0..20 {
-            // Somebody else may be quicker to take it.
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(process) = run(folder.path(), port, lines) {
-                return Self { process, folder, port };
-            }
-        }
-        panic!("redis-server does not start: {}", log(folder.path()));
+        let port = free_port();
+        Self { process: run(folder.path(), port, lines), folder, port }
     }
 
     /// Ends it at once, and starts another one on its port and its files.
     pub(super) fn restart(&mut self, lines: &str) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        self.process =
-            run(self.folder.path(), self.port, lines).unwrap_or_else(|| panic!("{}", log(self.folder.path())));
+        self.process = run(self.folder.path(), self.port, lines);
     }
 
     pub(super) fn signal(&self, signal: &str) {
@@ -82,7 +75,7 @@ impl Drop for Server {
     }
 }
 
-fn run(folder: &Path, port: u16, lines: &str) -> Option<Child> {
+fn run(folder: &Path, port: u16, lines: &str) -> Child {
     let config = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\nlogfile log\n{}\n",
         folder.display(),
@@ -95,16 +88,14 @@ fn run(folder: &Path, port: u16, lines: &str) -> Option<Child> {
     let mut process = command.spawn().expect("redis-server is installed: tests/run does that");
     for _ in 0..3000 {
         if log(folder).contains("Ready to accept connections") {
-            return Some(process);
+            return process;
         }
-        if process.try_wait().unwrap().is_some() {
-            return None;
-        }
+        assert!(process.try_wait().unwrap().is_none(), "redis-server does not start: {}", log(folder));
         std::thread::sleep(Duration::from_millis(20));
     }
     process.kill().ok();
     process.wait().ok();
-    None
+    panic!("redis-server is not ready: {}", log(folder));
 }
 
 fn log(folder: &Path) -> String {

@@ -1,5 +1,5 @@
 //! The records of asynchronous calls: the SQL that writes them. Each statement takes any number of rows, as a list for each
-//! column, and so has one text.
+//! column, and so has one text; many rows go out in pieces, one statement each.
 //!
 //! **Invariants:** a record's state only grows, and a record that ended is changed no more, but for a late reply. What is
 //! written twice, since nobody knew whether the first time succeeded, is there once.
@@ -11,7 +11,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Row};
 use thingcall_core::{
-    CallId, Device, EndedCall, JournalEntry, Outcome, RecordState, ReplyBody, TransportKind, UnixMillis,
+    CallId, Device, EndedCall, JournalEntry, Outcome, RecordState, ReplyBody, RequestId, TransportKind, UnixMillis,
 };
 
 use super::lists::{Lists, count, text};
@@ -69,8 +69,36 @@ const END: &str = advancing!(
     " RETURNING calls.seq, calls.product, calls.device, calls.call_id, calls.iot_id, calls.module, calls.service, calls.transport"
 );
 
+/// What a new record takes without its texts: 19 columns.
+const NEW_BYTES: usize = 140;
+/// What progress takes without its texts: 12 columns.
+const PROGRESS_BYTES: usize = 110;
+
 /// Writes new records. Those that were not written are returned.
 pub(super) async fn insert(
+    conn: &mut PgConnection,
+    entries: &[&JournalEntry],
+    now: UnixMillis,
+) -> Result<HashMap<CallKey, NotWritten>, sqlx::Error> {
+    let mut refused = HashMap::new();
+    for piece in Lists(entries).pieces(|entry| bytes_new(entry)) {
+        refused.extend(insert_piece(conn, piece, now).await?);
+    }
+    Ok(refused)
+}
+
+fn bytes_new(entry: &JournalEntry) -> usize {
+    let delivery = &entry.delivery;
+    let Device { key, iot_id, .. } = &*delivery.device;
+    let service =
+        delivery.service.service.as_str().len() + delivery.service.module.as_ref().map_or(0, |m| m.as_str().len());
+    let called = service + delivery.params.as_str().len() + delivery.raw.as_ref().map_or(0, |raw| raw.len());
+    let answer = entry.answer.as_ref().map_or(0, |body| body.data.len() + body.message.as_ref().map_or(0, |m| m.len()));
+    let names = key.product.as_str().len() + key.name.as_str().len() + iot_id.as_str().len();
+    NEW_BYTES + RequestId::TEXT_LEN + names + called + answer
+}
+
+async fn insert_piece(
     conn: &mut PgConnection,
     entries: &[&JournalEntry],
     now: UnixMillis,
@@ -134,7 +162,10 @@ pub(super) async fn advance(
     conn: &mut PgConnection,
     progress: &[(&CallKey, &Progress<'_>)],
 ) -> Result<(), sqlx::Error> {
-    bind_progress(sqlx::query(ADVANCE), progress).execute(conn).await.map(drop)
+    for piece in Lists(progress).pieces(bytes_of_progress) {
+        bind_progress(sqlx::query(ADVANCE), piece).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 /// As `advance`; what the records that were open say of their calls.
@@ -143,10 +174,20 @@ pub(super) async fn end(
     ends: &[(&CallKey, &Progress<'_>)],
 ) -> Result<HashMap<CallKey, Called>, sqlx::Error> {
     let mut ended = HashMap::with_capacity(ends.len());
-    for row in bind_progress(sqlx::query(END), ends).fetch_all(conn).await? {
-        ended.insert(columns::call_key(&row)?, rows::called(&row)?);
+    for piece in Lists(ends).pieces(bytes_of_progress) {
+        for row in bind_progress(sqlx::query(END), piece).fetch_all(&mut *conn).await? {
+            ended.insert(columns::call_key(&row)?, rows::called(&row)?);
+        }
     }
     Ok(ended)
+}
+
+fn bytes_of_progress(((device, _), progress): &(&CallKey, &Progress<'_>)) -> usize {
+    let said = progress
+        .end
+        .as_ref()
+        .map_or(0, |end| end.data.map_or(0, str::len) + end.message.as_ref().map_or(0, |message| message.len()));
+    PROGRESS_BYTES + device.product.as_str().len() + device.name.as_str().len() + said
 }
 
 fn bind_progress<'q>(statement: Statement<'q>, progress: &[(&CallKey, &Progress<'_>)]) -> Statement<'q> {

@@ -21,10 +21,10 @@ use super::error::PostgresError;
 use super::session::{Lent, Session};
 use crate::Config;
 
-/// How many share a statement at most.
-const BATCH_NONCES_MAX: usize = 1_000;
+/// How many share a statement at most: with 48 bytes each, it goes out in one piece (see [`Lists::pieces`](super::lists::Lists)).
+const BATCH_NONCES_MAX: usize = 300;
 /// How many may wait for it; more wait for a place.
-const QUEUE_NONCES_MAX: usize = 4 * BATCH_NONCES_MAX;
+const QUEUE_NONCES_MAX: usize = 4_000;
 /// How often it is looked for some that need not be remembered any more, and how many go at once: more than an instance
 /// can take in meanwhile, and few enough that nobody waits for it.
 const FORGET_EVERY: Duration = Duration::from_millis(500);

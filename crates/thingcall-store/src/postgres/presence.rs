@@ -21,8 +21,27 @@ const HEARD: &str = "\
     AS v (product, name, online, first_at, last_at, address, came_from, sync_topic) \
     WHERE d.product = v.product AND d.name = v.name";
 
+/// What a row takes without its names and its address.
+const HEARD_BYTES: usize = 70;
+
 /// What was heard of devices.
 pub(super) async fn write(
+    conn: &mut PgConnection,
+    devices: &[(DeviceKey, Heard)],
+    now: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    for piece in Lists(devices).pieces(bytes) {
+        write_piece(conn, piece, now).await?;
+    }
+    Ok(())
+}
+
+fn bytes((key, heard): &(DeviceKey, Heard)) -> usize {
+    let names = key.product.as_str().len() + key.name.as_str().len();
+    HEARD_BYTES + names + heard.address.as_ref().map_or(0, |address| address.len())
+}
+
+async fn write_piece(
     conn: &mut PgConnection,
     devices: &[(DeviceKey, Heard)],
     now: UnixMillis,

@@ -1,5 +1,6 @@
 //! The journal: records, their states, and what is durable when.
 
+use futures_util::future::join_all;
 use thingcall_core::RecordState;
 
 use super::*;
@@ -49,6 +50,34 @@ async fn of_two_calls_with_one_id_at_once_one_is_written() {
     );
     assert_eq!((a, b, c), (Ok(()), Err(JournalError::IdInUse), Ok(())));
     assert_eq!(bench.store.find_records(1).await.len(), 1);
+}
+
+/// More than PostgreSQL is sent in one statement.
+#[tokio::test]
+async fn each_of_many_calls_in_one_batch_is_written_and_told_what_became_of_it() {
+    const CALLS: u32 = 300;
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let taken = [2, 250];
+    for id in taken {
+        bench.open("d1", id, Qos::AtMostOnce).await.unwrap();
+    }
+    let stalled = bench.store.shared().write.lock().await;
+    let opened = join_all((0..CALLS).map(|id| bench.open("d1", id, Qos::AtMostOnce)));
+    let (opened, ()) = tokio::join!(opened, async { drop(stalled) });
+    for (id, opened) in (0..CALLS).zip(opened) {
+        assert_eq!(opened, if taken.contains(&id) { Err(JournalError::IdInUse) } else { Ok(()) }, "{id}");
+    }
+    let stalled = bench.store.shared().write.lock().await;
+    (0..CALLS).for_each(|id| bench.store.sent(&key("d1"), CallId::from_u32(id), EMBEDDED, Sent::Sent));
+    drop(stalled);
+    bench.store.flush().await;
+    assert_eq!(bench.record(0).await.state, RecordState::Sent);
+    assert_eq!(bench.record(CALLS - 1).await.state, RecordState::Sent);
+    let done = bench.store.complete((0..CALLS).map(|id| reply("d1", id, 200)).collect()).await.unwrap();
+    assert_eq!(done.len(), CALLS as usize);
+    for id in 0..CALLS {
+        assert_eq!(bench.record(id).await.outcome, Some(Outcome::Ok), "{id}");
+    }
 }
 
 #[tokio::test]

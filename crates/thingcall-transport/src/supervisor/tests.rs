@@ -3,8 +3,8 @@
 use std::sync::{Mutex, Weak};
 
 use thingcall_core::{
-    Check, DeliverError, Delivery, DeviceKey, Dropped, Login, Post, PresenceSink, Problem, Problems, RawReply, Reply,
-    ReplySink, Section, Sent, Slots, Transport, TransportKind, TransportName, UnixMillis,
+    Arrival, Check, DeliverError, Delivery, DeviceKey, Dropped, HeardOnce, Login, Post, PresenceSink, Problem,
+    Problems, RawReply, Reply, ReplySink, Section, Sent, Slots, Transport, TransportKind, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc;
 
@@ -143,13 +143,13 @@ struct Engine(Mutex<Weak<BrokerTransport<Fake>>>);
 
 impl ReplySink for Engine {
     fn dropped(&self, _: Dropped<'_>) {}
-    fn accept(&self, _: Reply, _: &str) {}
+    fn accept(&self, _: Reply, _: &str, _: &dyn Arrival) {}
     fn speaks_raw(&self, _: &DeviceKey) -> bool {
         false
     }
-    fn accept_raw(&self, _: RawReply, _: &str) {}
-    fn accept_post(&self, _: Post, _: TransportName, _: &str) {}
-    fn accept_raw_post(&self, _: RawReply, _: TransportName, _: &str, _: bool) {}
+    fn accept_raw(&self, _: RawReply, _: &str, _: &dyn Arrival) {}
+    fn accept_post(&self, _: Post, _: TransportName, _: &str, _: &dyn Arrival) {}
+    fn accept_raw_post(&self, _: RawReply, _: HeardOnce, _: &str, _: &dyn Arrival) {}
     fn waits_for(&self, _: &str, _: &str) -> bool {
         false
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use broker::Broker;
 use thingcall_core::{
-    Args, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, Dropped, IotId, Login, Post, PresenceSink, Qos,
-    RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
+    Args, Arrival, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, Dropped, HeardOnce, IotId, Login, Post,
+    PresenceSink, Qos, RawReply, Reply, ReplySink, Sent, Slots, Transport, TransportName, UnixMillis,
 };
 use thingcall_transport::{Around, Protocol};
 use tokio::sync::mpsc;
@@ -51,7 +51,7 @@ impl ReplySink for Engine {
         panic!("{:?} on {}", dropped.reason, dropped.topic);
     }
 
-    fn accept(&self, reply: Reply, _topic: &str) {
+    fn accept(&self, reply: Reply, _topic: &str, _arrival: &dyn Arrival) {
         self.tell(Told::Reply(reply.payload_id));
     }
 
@@ -59,15 +59,15 @@ impl ReplySink for Engine {
         false
     }
 
-    fn accept_raw(&self, raw: RawReply, _topic: &str) {
+    fn accept_raw(&self, raw: RawReply, _topic: &str, _arrival: &dyn Arrival) {
         panic!("{raw:?}");
     }
 
-    fn accept_post(&self, post: Post, _by: TransportName, _topic: &str) {
+    fn accept_post(&self, post: Post, _by: TransportName, _topic: &str, _arrival: &dyn Arrival) {
         panic!("{post:?}");
     }
 
-    fn accept_raw_post(&self, raw: RawReply, _by: TransportName, _topic: &str, _answers: bool) {
+    fn accept_raw_post(&self, raw: RawReply, _heard: HeardOnce, _topic: &str, _arrival: &dyn Arrival) {
         panic!("{raw:?}");
     }
 

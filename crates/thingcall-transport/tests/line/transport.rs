@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use thingcall_alink::{REPLY_FILTERS, payload, request_topic, uplink};
-use thingcall_core::{Check, DeliverError, Delivery, Problem, Problems, Section, Sent, TransportKind};
+use thingcall_core::{Check, DeliverError, Delivery, Problem, Problems, Section, Sent, TransportKind, Unawaited};
 use thingcall_transport::{
     BrokerAddress, BrokerSection, BrokerTransport, Contact, Ended, NotSent, Protocol, Scheme, Session, broker_section,
 };
@@ -151,6 +151,6 @@ impl Line {
         }
         let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
         let said = uplink(Self::KIND, topic, &payload, self.config.message_bytes_max, speaks_raw);
-        self.contact.take(said, topic, &payload);
+        self.contact.take(said, topic, &payload, &Unawaited);
     }
 }

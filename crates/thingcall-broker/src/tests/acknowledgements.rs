@@ -1,0 +1,53 @@
+//! When what a device says is acknowledged.
+
+use super::bench::Bench;
+use super::client::Client;
+
+const TOPIC: &str = "/sys/pk1/held1/thing/service/Measure_reply";
+const PUBACK: u8 = 0x40;
+
+async fn say(client: &mut Client, topic: &str, packet_id: u8, first: u8) {
+    let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
+    body.extend_from_slice(topic.as_bytes());
+    body.extend_from_slice(&[0, packet_id]);
+    body.extend_from_slice(format!(r#"{{"id":"{packet_id}","code":200}}"#).as_bytes());
+    client.send(first, &body).await;
+}
+
+async fn answered(client: &mut Client) -> (u8, u8) {
+    let (kind, body) = client.packet().await.unwrap();
+    (kind, body[1])
+}
+
+#[tokio::test]
+async fn reply_is_acknowledged_once_it_is_written_and_those_after_it_only_then() {
+    let mut bench = Bench::start().await;
+    let (_device, mut client) = bench.connected("held1").await;
+    say(&mut client, TOPIC, 1, 0x32).await;
+    // A report, which nobody holds, and a reply of QoS 2.
+    say(&mut client, "/sys/pk1/held1/thing/event/property/post", 2, 0x32).await;
+    say(&mut client, TOPIC, 3, 0x34).await;
+    bench.reply().await;
+    bench.reply().await;
+    client.send(0xc0, &[]).await;
+    assert_eq!(client.packet().await, Some((0xd0, vec![])), "none is acknowledged before the PINGRESP");
+    let receipts = std::mem::take(&mut *bench.around.held.lock().unwrap());
+    let mut receipts = receipts.into_iter();
+    receipts.next().unwrap().settle();
+    assert_eq!([answered(&mut client).await, answered(&mut client).await], [(PUBACK, 1), (PUBACK, 2)]);
+    receipts.next().unwrap().settle();
+    assert_eq!(answered(&mut client).await, (0x50, 3));
+}
+
+#[tokio::test]
+async fn reply_sent_again_is_not_acknowledged_before_the_first() {
+    let mut bench = Bench::start().await;
+    let (_device, mut client) = bench.connected("held1").await;
+    say(&mut client, TOPIC, 3, 0x34).await;
+    say(&mut client, TOPIC, 3, 0x3c).await;
+    bench.reply().await;
+    client.send(0xc0, &[]).await;
+    assert_eq!(client.packet().await, Some((0xd0, vec![])));
+    bench.around.held.lock().unwrap().pop().unwrap().settle();
+    assert_eq!([answered(&mut client).await, answered(&mut client).await], [(0x50, 3), (0x50, 3)]);
+}
