@@ -1,3 +1,5 @@
+//! Who is acknowledged when.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
