@@ -1,6 +1,7 @@
 //! Waiting for something to become true, and for a port to be free.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,6 +24,10 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The system gives these to nobody who asks for any port, nor to one end of a connection: what ended on one of them can begin
+/// there again.
+const NOT_GIVEN: Range<u16> = 10_000..32_768;
+
 /// A port on the loopback interface that nobody listens on, for servers that cannot take port 0.
 ///
 /// # Panics
@@ -37,6 +42,8 @@ pub fn free_port() -> u16 {
 /// # Panics
 /// If there are none.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [_; N] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    let bound = || TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(NOT_GIVEN))).ok();
+    let any = || std::iter::repeat_with(bound).take(10_000).flatten().next();
+    let listeners: [_; N] = std::array::from_fn(|_| any().expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
