@@ -26,6 +26,7 @@ mod rabbitmq;
 mod site;
 mod store;
 mod wait;
+mod webhook;
 
 pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
@@ -48,6 +49,7 @@ pub use store::{database_of, in_postgres, tell as tell_store};
 pub use test_ports::{free_port, free_ports};
 pub use test_postgres::{Database, Postgres};
 pub use wait::{TIMEOUT, eventually};
+pub use webhook::{SECRET, ToldByWebhook, WebhookReceiver};
 
 /// The file of this name in `fixtures/`.
 pub fn fixture(name: &str) -> std::path::PathBuf {

@@ -59,3 +59,4 @@ mod taken_over;
 mod tidy;
 mod told;
 mod topics;
+mod webhooks;

@@ -15,8 +15,23 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use crate::{Device, DeviceKey, EndedCall, JournalError, ProductKey, UnixMillis};
 
 /// What a message tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum, IntoStaticStr, EnumString, VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Enum,
+    IntoStaticStr,
+    EnumString,
+    VariantArray,
+    serde::Deserialize,
+)]
 #[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// How an asynchronous call ended.
     Result,
@@ -213,6 +228,12 @@ pub trait MessageLog: Send + Sync {
     /// # Errors
     /// If the store cannot be written.
     async fn remove_reader(&self, reader: &ReaderName) -> Result<(), JournalError>;
+
+    /// Every reader there is, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn readers(&self) -> Result<Vec<ReaderName>, JournalError>;
 
     /// Gives a reader the oldest messages that nobody was given in its name, at most `max`. They are ours until they are
     /// settled or given back; another instance takes others. None, where there is no such reader.

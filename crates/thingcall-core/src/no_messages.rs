@@ -38,6 +38,10 @@ impl MessageLog for NoMessages {
         Ok(())
     }
 
+    async fn readers(&self) -> Result<Vec<ReaderName>, JournalError> {
+        Ok(Vec::new())
+    }
+
     async fn take(&self, _: &ReaderName, _: usize) -> Result<Vec<Taken>, JournalError> {
         Ok(Vec::new())
     }

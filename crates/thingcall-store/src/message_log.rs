@@ -78,6 +78,11 @@ impl MessageLog for Store {
         self.shared().ended(&mut side, removed)
     }
 
+    async fn readers(&self) -> Result<Vec<ReaderName>, JournalError> {
+        let rows = self.shared().reads.readers().await.map_err(unreadable)?;
+        Ok(rows.into_iter().map(|row| row.name).collect())
+    }
+
     async fn take(&self, reader: &ReaderName, max: usize) -> Result<Vec<Taken>, JournalError> {
         let turn = self.log().turn(reader);
         let mut looked = turn.lock().await;

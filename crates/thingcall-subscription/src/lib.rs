@@ -39,6 +39,9 @@
 //! is the last event. Nothing is sent beyond credit, window or [`Limits::unsettled_max`]. What a peer makes a machine hold is
 //! bounded, before it has logged in and after. Nothing recurses over what a peer sent.
 //!
+//! A way to applications that has a form of its own, a webhook or a stream, sends an [`Envelope`], and asks [`concerns`] where it
+//! is about some modules alone.
+//!
 //! Where the platform says nothing, this was chosen. A link that asks for settled deliveries gets them, at most once: they
 //! count as accepted when the socket took their last byte, as with STOMP's `ack:auto`. A delivery that times out stays in the
 //! ledger until its place is needed, so that a slow consumer's answer is still heard ([`Event::Late`]). `rejected` and
@@ -53,6 +56,8 @@ mod core;
 mod ledger;
 mod output;
 
+mod envelope;
+mod modules;
 mod user;
 
 mod limits;
@@ -63,10 +68,12 @@ use core::Core;
 
 pub mod words;
 
+pub use envelope::Envelope;
 pub use limits::Limits;
 pub use machine::{
     BodyEncoding, Condition, Decision, DeliveryId, Event, Fault, Machine, NotSent, Notice, Outcome, Password, Why,
 };
+pub use modules::concerns;
 pub use user::{CLIENT_ID_CHARS_MAX, USER_BYTES_MAX, User, UserFault};
 
 /// A connection that begins now and is to speak AMQP 1.0.

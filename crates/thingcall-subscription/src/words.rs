@@ -15,7 +15,7 @@ use thingcall_core::{
 mod changes;
 mod reports;
 mod result;
-mod time;
+pub(crate) mod time;
 mod values;
 
 /// The platform's words.

@@ -12,7 +12,7 @@ use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
     call, check, demo, device, explain, group, instances, key, output, plugin, product, serve, store, strangers,
-    subscription,
+    subscription, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -52,6 +52,9 @@ enum Command {
     /// Subscriptions: what of a product's devices goes to which consumer groups
     #[command(subcommand)]
     Subscription(subscription::Command),
+    /// Webhooks: where messages are sent to over HTTP, and those that were not taken there
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Plugins: handlers of calls that are loaded at run time
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -109,6 +112,7 @@ impl Cli {
             Command::Key(command) => key::run(command).await.map(success),
             Command::Group(command) => group::run(command).await.map(success),
             Command::Subscription(command) => subscription::run(command).await.map(success),
+            Command::Webhook(command) => webhook::run(command).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
             Command::Explain(args) => explain::run(args).await,

@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub gate: thingcall_gate::Config,
     /// Where applications read what goes to their consumer groups.
     pub subscription: thingcall_consumers::Config,
+    /// Where messages are sent to over HTTP, by name.
+    pub webhooks: thingcall_webhook::Targets,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
     /// Messages for applications.
@@ -125,6 +127,7 @@ impl Config {
             ("metrics".to_owned(), &self.metrics),
             ("log".to_owned(), &self.log),
         ];
+        all.extend(self.webhooks.iter().map(|(name, target)| (format!("webhooks.{name}"), target as &dyn Section)));
         all.extend(self.external().into_iter().map(|(key, section, _)| (key, section)));
         all
     }
@@ -236,6 +239,7 @@ impl Default for Config {
             amqp_brokers: BTreeMap::new(),
             gate: thingcall_gate::Config::default(),
             subscription: thingcall_consumers::Config::default(),
+            webhooks: thingcall_webhook::Targets::new(),
             store: thingcall_store::Config::default(),
             messages: thingcall_store::MessagesConfig::default(),
             shared: Shared::default(),

@@ -25,6 +25,7 @@ mod running;
 mod serve;
 mod server;
 mod sharing;
+mod ways;
 
 mod check;
 mod models;
@@ -38,6 +39,7 @@ mod key;
 mod product;
 mod simulate;
 mod subscription;
+mod webhook;
 
 mod call;
 mod client;

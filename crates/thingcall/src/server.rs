@@ -33,8 +33,8 @@ use crate::output;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
 use crate::reloads::Reloads;
-use crate::results::{self, LogResults, Publishing, ToRabbit};
 use crate::sharing;
+use crate::ways::Ways;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ pub(crate) struct Server {
     plugins: Arc<Plugins>,
     membership: Arc<Membership>,
     brokers: Brokers,
-    publishing: Option<Publishing>,
+    ways: Ways,
     endpoint: Option<Endpoint>,
     observed: Observed,
     front: Serving,
@@ -148,7 +148,7 @@ impl Server {
         };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let endpoint = consumers::start(&config, &store, &readiness, sockets, metering)?;
-        let publishing = publish(&brokers, &store, config.store.results_due_max.get(), metering).await?;
+        let ways = Ways::start(&config, &brokers, &store, metering).await?;
         let parts = thingcall_api::FrontParts {
             engine: engine.clone(),
             directory: store.clone(),
@@ -184,7 +184,7 @@ impl Server {
             plugins,
             membership,
             brokers,
-            publishing,
+            ways,
             endpoint,
             observed,
         })
@@ -215,9 +215,7 @@ impl Server {
         if let Some(endpoint) = self.endpoint {
             endpoint.stop(CONSUMERS_TIMEOUT).await;
         }
-        if let Some(publishing) = self.publishing {
-            publishing.stop().await;
-        }
+        self.ways.stop().await;
         self.brokers.stop(CLOSE_TIMEOUT).await;
         // Nothing comes any more; what came is written, and what waits at a broker is heard by whoever has the slot next.
         self.engine.finish(CLOSE_TIMEOUT).await;
@@ -280,22 +278,6 @@ async fn let_go(plugins: &Plugins) -> bool {
 /// What devices report goes into the log of messages, and its last values are kept.
 fn reports(store: &Arc<Store>) -> Reports {
     Reports { log: store.clone(), words: Arc::new(PlatformWords), last: store.clone() }
-}
-
-/// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.
-async fn publish(
-    brokers: &Brokers,
-    store: &Arc<Store>,
-    due_max: usize,
-    metering: &Metering,
-) -> anyhow::Result<Option<Publishing>> {
-    let Some(results) = brokers.results() else {
-        LogResults::unwanted(&**store).await?;
-        return Ok(None);
-    };
-    let outbox = LogResults::wanted(store.clone(), due_max).await?;
-    store.move_due_results().await?;
-    Ok(Some(results::start(Arc::new(outbox), Arc::new(ToRabbit { results }), metering)?))
 }
 
 /// What an operator may ask.

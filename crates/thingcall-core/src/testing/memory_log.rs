@@ -136,6 +136,10 @@ impl MessageLog for MemoryLog {
         Ok(())
     }
 
+    async fn readers(&self) -> Result<Vec<ReaderName>, JournalError> {
+        Ok(self.kept().readers.keys().cloned().collect())
+    }
+
     async fn take(&self, reader: &ReaderName, max: usize) -> Result<Vec<Taken>, JournalError> {
         Ok(self.of(reader, |messages, reader| {
             let places: Vec<_> = reader.queue.drain(..max.min(reader.queue.len())).collect();

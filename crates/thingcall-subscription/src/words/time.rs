@@ -14,7 +14,7 @@ pub(super) fn local(at: UnixMillis) -> String {
 }
 
 /// `2018-08-31T07:32:28.205Z`.
-pub(super) fn utc(at: UnixMillis) -> String {
+pub(crate) fn utc(at: UnixMillis) -> String {
     let Ok(time) = Timestamp::from_millisecond(at.0) else { return String::new() };
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

@@ -16,6 +16,7 @@ const RIGHT: &[(&str, &str)] = &[
     ("enum Execution", "pool or inline"),
     ("enum Fallback", "fail or built_in"),
     ("transport's name", "the name of a transport: 1 to 32 of A-Z a-z 0-9 - _"),
+    ("webhook's name", "the name of a webhook: 1 to 32 of a-z 0-9 - _"),
     ("nonzero", "a whole number, 1 or more"),
     ("unsigned 8 bit", "a whole number, 0 to 255"),
     ("unsigned 16 bit", "a whole number, 0 to 65535"),

@@ -65,6 +65,10 @@ impl MessageLog for Log {
     async fn remove_reader(&self, _: &ReaderName) -> Result<(), JournalError> {
         unreachable!()
     }
+    async fn readers(&self) -> Result<Vec<ReaderName>, JournalError> {
+        Ok(Vec::new())
+    }
+
     async fn take(&self, _: &ReaderName, _: usize) -> Result<Vec<Taken>, JournalError> {
         unreachable!()
     }

@@ -1,0 +1,219 @@
+//! A target, and its limits.
+//!
+//! **Invariant:** whatever a slow target can make grow has its limit here, or a constant beside its use.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thingcall_core::{Check, MessageKind, MessageKinds, Problem, ProductKey, Secret, Section, Wanted};
+use url::Url;
+
+use crate::authorities::authorities;
+use crate::sign::{RIGHT, SigningKeys};
+
+/// A section `[webhooks.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where messages are sent to, `https://` or `http://`.
+    pub url: String,
+    /// What requests are signed with: `whsec_...`.
+    pub secret: Option<Secret>,
+    /// A file with the secret in it, where that is not given itself.
+    pub secret_file: Option<PathBuf>,
+    /// Who may vouch for an `https://` target; the system's authorities if not given.
+    pub ca_file: Option<PathBuf>,
+    /// Of which products' devices; of all if empty.
+    #[serde(default)]
+    pub products: Vec<ProductKey>,
+    /// Which kinds of messages; all if empty.
+    #[serde(default)]
+    pub kinds: Vec<MessageKind>,
+    /// Of which modules, where a message is about modules; of all if empty. The empty text is the default module.
+    #[serde(default)]
+    pub modules: Vec<String>,
+    /// How long a request may take, its connection and its answer included.
+    #[serde(with = "humantime_serde", default = "timeout")]
+    pub timeout: Duration,
+    /// Requests on their way at once.
+    #[serde(default = "in_flight_requests_max")]
+    pub in_flight_requests_max: NonZeroUsize,
+    /// What their messages may hold together; one that holds more goes alone.
+    #[serde(default = "in_flight_bytes_max")]
+    pub in_flight_bytes_max: NonZeroUsize,
+    /// How often a message is sent before it is a dead letter.
+    #[serde(default = "tries_max")]
+    pub tries_max: NonZeroU32,
+    /// When a message is sent a second time; then twice as long is waited, and so on.
+    #[serde(with = "humantime_serde", default = "retry_pause_min")]
+    pub retry_pause_min: Duration,
+    /// The longest of these pauses.
+    #[serde(with = "humantime_serde", default = "retry_pause_max")]
+    pub retry_pause_max: Duration,
+}
+
+const fn timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+const fn in_flight_requests_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(8).unwrap() }
+}
+
+const fn in_flight_bytes_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(1024 * 1024).unwrap() }
+}
+
+const fn tries_max() -> NonZeroU32 {
+    const { NonZeroU32::new(12).unwrap() }
+}
+
+const fn retry_pause_min() -> Duration {
+    Duration::from_secs(5)
+}
+
+const fn retry_pause_max() -> Duration {
+    Duration::from_secs(60 * 60)
+}
+
+const RIGHT_URL: &str = "https://HOST/PATH or http://HOST/PATH, without user and password";
+
+impl Config {
+    /// What is read of the log for it.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let kinds: MessageKinds =
+            if self.kinds.is_empty() { MessageKinds::all() } else { self.kinds.iter().copied().collect() };
+        if self.products.is_empty() {
+            return Wanted { of: vec![(None, kinds)] };
+        }
+        let mut products = self.products.clone();
+        products.sort();
+        products.dedup();
+        Wanted { of: products.into_iter().map(|product| (Some(product), kinds)).collect() }
+    }
+
+    /// What its requests are signed with.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is none.
+    pub(crate) fn keys(&self) -> Result<SigningKeys, Problem> {
+        let Some(file) = &self.secret_file else {
+            let keys = self.secret.as_ref().and_then(SigningKeys::read);
+            let value = if self.secret.is_some() { "wrong (not shown)" } else { "missing" };
+            return keys.ok_or_else(|| Problem::new("secret", value, RIGHT));
+        };
+        let right = format!("a file that this user can read, with {RIGHT}");
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| Problem::file("secret_file", file, error, &*right))?;
+        SigningKeys::read(&Secret::new(&text))
+            .ok_or_else(|| Problem::file("secret_file", file, "it holds no secret", right))
+    }
+
+    /// Where it is, for people.
+    pub fn place(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    fn address(&self) -> Option<Url> {
+        let url = Url::parse(&self.url).ok()?;
+        let fits = matches!(url.scheme(), "http" | "https") && url.has_host();
+        (fits && url.username().is_empty() && url.password().is_none()).then_some(url)
+    }
+}
+
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        let address = self.address();
+        // A password does not belong into a URL, and even less into an error.
+        let shown = if self.url.contains('@') { "(not shown: it holds an @)" } else { &self.url };
+        check.must(address.is_some(), "url", format_args!("{shown:?}"), RIGHT_URL);
+        let plain = address.is_some_and(|url| url.scheme() == "http");
+        let right = "no such line, or https:// in url: without TLS nothing is certified";
+        check.must(!(plain && self.ca_file.is_some()), "ca_file", "set", right);
+        match (&self.secret, &self.secret_file) {
+            (Some(_), Some(_)) => check.must(false, "secret_file", "not the only one", "one of secret and secret_file"),
+            (None, Some(_)) => {}
+            (_, None) => self.keys().err().into_iter().for_each(|problem| check.add(problem)),
+        }
+        check.at_most("in_flight_requests_max", self.in_flight_requests_max.get(), 1000);
+        let hour = Duration::from_secs(60 * 60);
+        check.between("timeout", self.timeout, Duration::from_millis(1), hour);
+        check.between("retry_pause_min", self.retry_pause_min, Duration::from_millis(1), 24 * hour);
+        check.between("retry_pause_max", self.retry_pause_max, self.retry_pause_min, 24 * hour);
+        check.into_problems()
+    }
+
+    fn problems_of_files(&self) -> Vec<Problem> {
+        let secret = self.secret_file.as_ref().and_then(|_| self.keys().err());
+        let authorities = if self.url.starts_with("https") { authorities(self.ca_file()).err() } else { None };
+        secret.into_iter().chain(authorities).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is refused, and what is said of it.
+
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    pub(crate) fn config(url: &str) -> Config {
+        let text = serde_json::json!({ "url": url, "secret": SECRET }).to_string();
+        serde_json::from_str(&text).expect("a configuration")
+    }
+
+    fn keys(config: &Config) -> Vec<String> {
+        config.problems().into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn a_target_needs_an_address_and_one_secret() {
+        assert_eq!(keys(&config("https://example.com/hook")), <[&str; 0]>::default());
+        for wrong in ["", "example.com", "ftp://example.com", "https://", "https://me:pw@example.com/"] {
+            assert_eq!(keys(&config(wrong)), ["url"], "{wrong}");
+        }
+        let said = config("https://me:pw@example.com/").problems();
+        assert!(said.iter().all(|problem| !problem.to_string().contains("pw")), "{said:?}");
+        let right = config("http://h/");
+        assert_eq!(keys(&Config { secret: None, ..right.clone() }), ["secret"]);
+        assert_eq!(keys(&Config { secret: Some(Secret::new("short")), ..right.clone() }), ["secret"]);
+        assert_eq!(keys(&Config { secret_file: Some("s".into()), ..right.clone() }), ["secret_file"]);
+        assert_eq!(keys(&Config { ca_file: Some("c".into()), ..right }), ["ca_file"]);
+    }
+
+    #[test]
+    fn a_secret_is_read_from_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        let of = |file: &Path| Config { secret: None, secret_file: Some(file.to_owned()), ..config("http://h/") };
+        assert_eq!(of(&file).problems_of_files().len(), 1);
+        std::fs::write(&file, format!("{SECRET}\n")).expect("a file");
+        assert!(of(&file).problems_of_files().is_empty() && of(&file).problems().is_empty());
+        std::fs::write(&file, "a secret that is none").expect("a file");
+        let said = of(&file).problems_of_files();
+        assert!(
+            said.len() == 1 && said.iter().all(|problem| !problem.to_string().contains("that is none")),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn products_and_kinds_are_wanted_of_the_log() {
+        let kinds = vec![MessageKind::Result];
+        let products = vec!["b".try_into().expect("a key"), "a".try_into().expect("a key")];
+        let wanted = Config { kinds: kinds.clone(), products, ..config("http://h/") }.wanted();
+        let of: Vec<_> = wanted.of.iter().map(|(product, _)| product.as_ref().map(ProductKey::as_str)).collect();
+        assert_eq!(of, [Some("a"), Some("b")]);
+        assert_eq!(wanted.kinds(&"c".try_into().expect("a key")), MessageKinds::NONE);
+        let all = config("http://h/").wanted();
+        assert_eq!(all.of, [(None, MessageKinds::all())]);
+    }
+}

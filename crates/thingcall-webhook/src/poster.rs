@@ -1,0 +1,136 @@
+//! One request to a target.
+//!
+//! **Invariant:** a request that is over its time is gone, connection and all; of an answer no more is read than this holds.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use thingcall_core::{Message, PeerText, Problem, UnixMillis};
+use thingcall_subscription::Envelope;
+use tokio::time::timeout;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::authorities::authorities;
+use crate::config::Config;
+use crate::sign::SigningKeys;
+
+/// How much of an answer is read: what stands behind it closes the connection.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// How long a connection is kept for the next message.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a target's own pause is held to.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Sends messages to one target.
+pub(crate) struct Poster {
+    uri: Uri,
+    keys: SigningKeys,
+    timeout: Duration,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// Why a target has not taken a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotTaken {
+    /// For people.
+    pub(crate) why: String,
+    pub(crate) again: Again,
+}
+
+/// When it may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    Later,
+    /// Not before, as the target said.
+    After(Duration),
+    /// The target says that it wants none any more.
+    Never,
+}
+
+impl Poster {
+    /// To this target.
+    ///
+    /// # Errors
+    /// What is wrong with its address or its files.
+    pub(crate) fn new(config: &Config) -> Result<Self, Problem> {
+        let uri = config.url.parse().map_err(|error| Problem::new("url", error, "an address without a fragment"))?;
+        let tls = if config.url.starts_with("https") {
+            authorities(config.ca_file())?
+        } else {
+            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+        };
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(config.in_flight_requests_max.get())
+            .build(connector.wrap_connector(http));
+        Ok(Self { uri, keys: config.keys()?, timeout: config.timeout, client })
+    }
+
+    /// Sends a message; returns when the target has taken it.
+    pub(crate) async fn post(&self, message: &Message) -> Result<(), NotTaken> {
+        match timeout(self.timeout, self.exchange(message)).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(later(format!("no answer within {:?}", self.timeout))),
+        }
+    }
+
+    async fn exchange(&self, message: &Message) -> Result<(), NotTaken> {
+        let request = self.request(message).map_err(|error| later(error.to_string()))?;
+        let answer = self.client.request(request).await.map_err(|error| later(causes(&error)))?;
+        let (head, body) = answer.into_parts();
+        // Read so that the connection can be used again.
+        let said = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        if head.status.is_success() {
+            return Ok(());
+        }
+        let why = format!("{}: {}", head.status, PeerText::of_bytes(&said));
+        let again = match head.status {
+            StatusCode::GONE => Again::Never,
+            _ => pause(&head.headers).map_or(Again::Later, Again::After),
+        };
+        Err(NotTaken { why, again })
+    }
+
+    fn request(&self, message: &Message) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let (id, body) = (message.id.to_string(), Envelope::of(message).to_json());
+        let seconds = UnixMillis::now().0.div_euclid(1000);
+        let signature = self.keys.sign(&id, seconds, &body);
+        Request::builder()
+            .method(Method::POST)
+            .uri(self.uri.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, concat!("thingcall/", env!("CARGO_PKG_VERSION")))
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds.to_string())
+            .header("webhook-signature", signature)
+            .body(Full::new(body))
+    }
+}
+
+fn later(why: String) -> NotTaken {
+    NotTaken { why, again: Again::Later }
+}
+
+/// The seconds of `retry-after`. A date there is left unread.
+fn pause(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// An error and what is behind it: the outermost one says little.
+fn causes(error: &dyn std::error::Error) -> String {
+    let behind = std::iter::successors(error.source(), |error| error.source());
+    behind.fold(error.to_string(), |all, cause| format!("{all}: {cause}"))
+}

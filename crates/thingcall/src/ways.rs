@@ -1,0 +1,62 @@
+//! The ways on which messages of the log leave by themselves: an exchange, webhooks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry as Metering;
+use thingcall_store::Store;
+use thingcall_webhook::Webhooks;
+
+use crate::brokers::Brokers;
+use crate::config::Config;
+use crate::results::{self, LogResults, Publishing, ToRabbit};
+
+/// How long webhooks may take to end: 2 s for requests that are on their way, and then for noting what became of them.
+const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// All of them.
+pub(crate) struct Ways {
+    webhooks: Webhooks,
+    publishing: Option<Publishing>,
+}
+
+impl Ways {
+    /// Messages leave from now on.
+    ///
+    /// # Errors
+    /// What is wrong with a webhook, or why the log or a metric cannot be had.
+    pub(crate) async fn start(
+        config: &Config,
+        brokers: &Brokers,
+        store: &Arc<Store>,
+        metering: &Metering,
+    ) -> anyhow::Result<Self> {
+        let publishing = publish(brokers, store, config.store.results_due_max.get(), metering).await?;
+        let webhooks = Webhooks::start(&config.webhooks, store.clone(), metering).await?;
+        Ok(Self { webhooks, publishing })
+    }
+
+    /// Ends them, within 6 s. What has not left goes back.
+    pub(crate) async fn stop(self) {
+        self.webhooks.stop(WEBHOOKS_TIMEOUT).await;
+        if let Some(publishing) = self.publishing {
+            publishing.stop().await;
+        }
+    }
+}
+
+/// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.
+async fn publish(
+    brokers: &Brokers,
+    store: &Arc<Store>,
+    due_max: usize,
+    metering: &Metering,
+) -> anyhow::Result<Option<Publishing>> {
+    let Some(results) = brokers.results() else {
+        LogResults::unwanted(&**store).await?;
+        return Ok(None);
+    };
+    let outbox = LogResults::wanted(store.clone(), due_max).await?;
+    store.move_due_results().await?;
+    Ok(Some(results::start(Arc::new(outbox), Arc::new(ToRabbit { results }), metering)?))
+}
