@@ -25,6 +25,7 @@ mod proxy;
 mod rabbitmq;
 mod site;
 mod store;
+mod tail;
 mod wait;
 mod webhook;
 
@@ -46,6 +47,7 @@ pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
 pub use store::{database_of, in_postgres, tell as tell_store};
+pub use tail::Tail;
 pub use test_ports::{free_port, free_ports};
 pub use test_postgres::{Database, Postgres};
 pub use wait::{TIMEOUT, eventually};

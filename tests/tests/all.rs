@@ -55,6 +55,7 @@ mod requests;
 mod sdks;
 mod secrets;
 mod sockets;
+mod tails;
 mod taken_over;
 mod tidy;
 mod told;

@@ -57,6 +57,7 @@ mod ledger;
 mod output;
 
 mod envelope;
+mod live;
 mod modules;
 mod user;
 
@@ -70,6 +71,7 @@ pub mod words;
 
 pub use envelope::Envelope;
 pub use limits::Limits;
+pub use live::LiveReader;
 pub use machine::{
     BodyEncoding, Condition, Decision, DeliveryId, Event, Fault, Machine, NotSent, Notice, Outcome, Password, Why,
 };

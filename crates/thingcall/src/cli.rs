@@ -12,7 +12,7 @@ use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
     call, check, demo, device, explain, group, instances, key, output, plugin, product, serve, store, strangers,
-    subscription, webhook,
+    subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -55,6 +55,8 @@ enum Command {
     /// Webhooks: where messages are sent to over HTTP, and those that were not taken there
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Show messages of devices and calls as they come
+    Tail(tail::Args),
     /// Plugins: handlers of calls that are loaded at run time
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -113,6 +115,7 @@ impl Cli {
             Command::Group(command) => group::run(command).await.map(success),
             Command::Subscription(command) => subscription::run(command).await.map(success),
             Command::Webhook(command) => webhook::run(command).await.map(success),
+            Command::Tail(args) => tail::run(args).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
             Command::Explain(args) => explain::run(args).await,

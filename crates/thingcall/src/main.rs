@@ -39,6 +39,7 @@ mod key;
 mod product;
 mod simulate;
 mod subscription;
+mod tail;
 mod webhook;
 
 mod call;

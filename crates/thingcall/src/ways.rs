@@ -4,8 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
+use thingcall_core::UnixMillis;
 use thingcall_store::Store;
+use thingcall_subscription::LiveReader;
 use thingcall_webhook::Webhooks;
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, info};
 
 use crate::brokers::Brokers;
 use crate::config::Config;
@@ -14,10 +19,14 @@ use crate::results::{self, LogResults, Publishing, ToRabbit};
 /// How long webhooks may take to end: 2 s for requests that are on their way, and then for noting what became of them.
 const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// All of them.
+/// How often it is looked for live readers whose time is over.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// All of them, and the end of what those wanted of the log who only looked.
 pub(crate) struct Ways {
     webhooks: Webhooks,
     publishing: Option<Publishing>,
+    sweeping: AbortOnDropHandle<()>,
 }
 
 impl Ways {
@@ -33,11 +42,13 @@ impl Ways {
     ) -> anyhow::Result<Self> {
         let publishing = publish(brokers, store, config.store.results_due_max.get(), metering).await?;
         let webhooks = Webhooks::start(&config.webhooks, store.clone(), metering).await?;
-        Ok(Self { webhooks, publishing })
+        let sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(store.clone())));
+        Ok(Self { webhooks, publishing, sweeping })
     }
 
     /// Ends them, within 6 s. What has not left goes back.
     pub(crate) async fn stop(self) {
+        drop(self.sweeping);
         self.webhooks.stop(WEBHOOKS_TIMEOUT).await;
         if let Some(publishing) = self.publishing {
             publishing.stop().await;
@@ -59,4 +70,16 @@ async fn publish(
     let outbox = LogResults::wanted(store.clone(), due_max).await?;
     store.move_due_results().await?;
     Ok(Some(results::start(Arc::new(outbox), Arc::new(ToRabbit { results }), metering)?))
+}
+
+/// Ends what those wanted of the log who looked at messages as they came and were killed.
+async fn sweep(store: Arc<Store>) {
+    loop {
+        match LiveReader::sweep(&*store, UnixMillis::now()).await {
+            Ok(0) => {}
+            Ok(readers) => info!(readers, "what nobody looks at any more is not written any more"),
+            Err(error) => debug!(%error, "live readers cannot be looked at"),
+        }
+        sleep(SWEEP_EVERY).await;
+    }
 }

@@ -1,0 +1,120 @@
+//! Who looks at messages as they come, and takes none: it only sees to it that they are written.
+//!
+//! **Invariant:** what a live reader wants is wanted until it ends, and where it is killed for [`LIFE`] at most.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thingcall_core::{JournalError, MessageLog, ReaderName, UnixMillis, Wanted};
+
+/// What the names of live readers begin with; until when they live, and something random, follows.
+const READERS: &str = "stream:";
+/// How long a live reader lives that nobody renews.
+const LIFE: Duration = Duration::from_secs(10 * 60);
+/// How long before that it is renewed.
+const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
+
+/// A reader that lives as long as somebody looks.
+pub struct LiveReader {
+    log: Arc<dyn MessageLog>,
+    wanted: Wanted,
+    reader: ReaderName,
+    until: UnixMillis,
+}
+
+impl LiveReader {
+    /// From now on this is wanted.
+    ///
+    /// # Errors
+    /// If the store cannot be written, or there are as many readers as may be.
+    pub async fn begin(log: Arc<dyn MessageLog>, wanted: Wanted, now: UnixMillis) -> Result<Self, JournalError> {
+        let (reader, until) = named(now);
+        log.set_reader(&reader, wanted.clone()).await?;
+        Ok(Self { log, wanted, reader, until })
+    }
+
+    /// To be called again and again, every minute at least: it lives on. Where that fails it is tried the next time.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn renew(&mut self, now: UnixMillis) -> Result<(), JournalError> {
+        if self.until.0 - millis(RENEWED_BEFORE) > now.0 {
+            return Ok(());
+        }
+        let (reader, until) = named(now);
+        self.log.set_reader(&reader, self.wanted.clone()).await?;
+        let before = std::mem::replace(&mut self.reader, reader);
+        self.until = until;
+        self.log.remove_reader(&before).await
+    }
+
+    /// Nobody looks any more.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn end(self) -> Result<(), JournalError> {
+        self.log.remove_reader(&self.reader).await
+    }
+
+    /// Removes those that nobody renewed. How many there were.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn sweep(log: &dyn MessageLog, now: UnixMillis) -> Result<usize, JournalError> {
+        let mut swept = 0;
+        for reader in log.readers().await? {
+            if until(&reader).is_some_and(|until| until < now) {
+                log.remove_reader(&reader).await?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+fn named(now: UnixMillis) -> (ReaderName, UnixMillis) {
+    let until = UnixMillis(now.0.saturating_add(millis(LIFE)));
+    (ReaderName(format!("{READERS}{}-{:016x}", until.0, fastrand::u64(..))), until)
+}
+
+/// Until when a live reader lives; `None` of any other.
+fn until(reader: &ReaderName) -> Option<UnixMillis> {
+    let (until, _) = reader.0.strip_prefix(READERS)?.split_once('-')?;
+    until.parse().ok().map(UnixMillis)
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    //! How long they live.
+
+    use thingcall_core::testing::MemoryLog;
+    use thingcall_core::{MessageKind, MessageKinds};
+
+    use super::*;
+
+    const MINUTE: i64 = 60 * 1000;
+
+    #[tokio::test]
+    async fn what_nobody_renews_ends_and_nothing_else_does() {
+        let log = Arc::new(MemoryLog::default());
+        let group = ReaderName("group:DEFAULT_GROUP".to_owned());
+        log.want(&group, Wanted::default());
+        let wanted = Wanted { of: vec![(None, MessageKinds::NONE.with(MessageKind::Event))] };
+        let mut live = LiveReader::begin(log.clone(), wanted.clone(), UnixMillis(0)).await.unwrap();
+        let killed = LiveReader::begin(log.clone(), wanted, UnixMillis(0)).await.unwrap();
+        assert_eq!(log.readers().await.unwrap().len(), 3);
+        live.renew(UnixMillis(MINUTE)).await.unwrap();
+        live.renew(UnixMillis(6 * MINUTE)).await.unwrap();
+        assert_eq!(LiveReader::sweep(&*log, UnixMillis(9 * MINUTE)).await.unwrap(), 0);
+        assert_eq!(LiveReader::sweep(&*log, UnixMillis(11 * MINUTE)).await.unwrap(), 1);
+        assert!(!log.readers().await.unwrap().contains(&killed.reader));
+        assert!(log.is_wanted(&"pk".try_into().unwrap(), MessageKind::Event), "the other lives");
+        live.end().await.unwrap();
+        assert_eq!(log.readers().await.unwrap(), [group]);
+        assert!(!log.is_wanted(&"pk".try_into().unwrap(), MessageKind::Event));
+    }
+}
