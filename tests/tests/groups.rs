@@ -160,12 +160,15 @@ fn groups_are_made_shown_and_removed_by_commands() {
     assert_eq!((&shown["groupId"], &shown["products"], counts), (&json!(id), &json!([]), [Some(0); 4]), "{shown}");
     assert_eq!(site.command_json(&["group", "skip", id])["skipped"], 0);
     site.command(&["group", "remove", id]);
+    let again = site.command_json(&["group", "add", "by_command", "--id", id]);
+    assert_eq!((&again["groupId"], &again["name"]), (&json!(id), &json!("by_command")));
 
     let data = site.data().to_str().expect("a plain name");
     for (arguments, said) in [
         (&["group", "show", "by_another"][..], "there is no consumer group \"by_another\""),
         (&["group", "remove", "DEFAULT_GROUP"], "DEFAULT_GROUP cannot be removed"),
         (&["group", "add", "abc"], "4 to 30"),
+        (&["group", "add", "by_another", "--id", id], "exists already; it is called \"by_command\""),
     ] {
         let finished = run([arguments, &["--data", data]].concat());
         assert!(finished.code == Some(1) && finished.stderr.contains(said), "{said}: {finished:?}");

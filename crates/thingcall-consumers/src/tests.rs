@@ -245,7 +245,7 @@ async fn stop_gives_back_what_was_not_settled() {
 #[tokio::test]
 async fn end_of_a_key_and_of_a_group_ends_their_connections() {
     let site = Site::start(quick()).await;
-    let group = site.subscriptions.create_group("group").await.unwrap();
+    let group = site.subscriptions.create_group("group", None).await.unwrap();
     let mut of_group = Client::connect(site.address).await;
     of_group.login(group.id.as_str(), "testsecret").await;
     assert_eq!(of_group.frame().await.unwrap().command, "CONNECTED");

@@ -119,11 +119,12 @@ pub trait Subscriptions: Send + Sync {
     /// One of them.
     fn group(&self, id: &GroupId) -> Option<Arc<ConsumerGroup>>;
 
-    /// Makes a group of this name. Others may have the same.
+    /// Makes a group of this name. Others may have the same. Its id is a new one, or `id`, that of a group elsewhere whose consumers
+    /// come here.
     ///
     /// # Errors
-    /// `Refused` for the name, `Full`, or the store's.
-    async fn create_group(&self, name: &str) -> Result<Arc<ConsumerGroup>, SubscriptionError>;
+    /// `Refused` for the name and for an id that is there, `Full`, or the store's.
+    async fn create_group(&self, name: &str, id: Option<GroupId>) -> Result<Arc<ConsumerGroup>, SubscriptionError>;
 
     /// Gives a group another name.
     ///

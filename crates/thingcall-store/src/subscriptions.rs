@@ -39,9 +39,8 @@ impl Subscriptions for Store {
         self.shared().groups.read().groups.get(id).cloned()
     }
 
-    async fn create_group(&self, name: &str) -> Result<Arc<ConsumerGroup>, SubscriptionError> {
-        let id = random::group_id().map_err(|error| SubscriptionError::Store(error.to_string()))?;
-        let id = GroupId::read(&id).ok_or_else(|| SubscriptionError::Store(format!("{id} is no id of a group")))?;
+    async fn create_group(&self, name: &str, id: Option<GroupId>) -> Result<Arc<ConsumerGroup>, SubscriptionError> {
+        let id = id.map_or_else(new_id, Ok)?;
         let group = ConsumerGroup { id, name: name.to_owned(), created_at: UnixMillis::now() };
         self.does(Deed::Create(group.clone())).await?;
         Ok(Arc::new(group))
@@ -111,7 +110,7 @@ impl Store {
         let mut touched = BTreeSet::new();
         match deed {
             Deed::Create(group) => {
-                limits.check_group(&group.name, all.groups.len()).map_err(Stop::Refused)?;
+                limits.check_group(&group, &all.groups).map_err(Stop::Refused)?;
                 tx.put_group(&group).await?;
             }
             Deed::Rename(id, name) => {
@@ -166,6 +165,11 @@ impl Store {
         all.subscriptions.insert(new.product.clone(), Arc::new(new));
         Ok(groups)
     }
+}
+
+fn new_id() -> Result<GroupId, SubscriptionError> {
+    let id = random::group_id().map_err(|error| SubscriptionError::Store(error.to_string()))?;
+    GroupId::read(&id).ok_or_else(|| SubscriptionError::Store(format!("{id} is no id of a group")))
 }
 
 /// A group that people made.

@@ -21,10 +21,14 @@ pub(crate) enum Command {
         place: Place,
     },
     /// Make a group and print the id that its consumers connect with
-    #[command(after_help = "Example:\n  thingcall group add orders --json")]
+    #[command(after_help = "Examples:\n  thingcall group add orders --json\n  thingcall group add orders --id \
+            hYgRT7O3BJmspjW2emL8MKhdPY")]
     Add {
         /// Its name, for people: 4 to 30 letters, digits and _; a character of Chinese or Japanese counts as two
         name: String,
+        /// Its id, that of a group elsewhere whose consumers come here: 26 letters and digits [default: a new one]
+        #[arg(long, value_name = "GROUPID", value_parser = group_id)]
+        id: Option<GroupId>,
         #[command(flatten)]
         output: Output,
         #[command(flatten)]
@@ -80,9 +84,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         }
-        Command::Add { name, output, place } => {
+        Command::Add { name, id, output, place } => {
             let store = place.open().await?;
-            let group = store.create_group(&name).await?;
+            let group = store.create_group(&name, id).await?;
             tool::known(&store).await;
             output::one(output, &[("groupId", json!(group.id.as_str())), ("name", json!(group.name))]);
             store.close().await;
@@ -142,6 +146,10 @@ impl One {
         store.close().await;
         Ok(())
     }
+}
+
+fn group_id(text: &str) -> Result<GroupId, String> {
+    GroupId::read(text).ok_or_else(|| format!("it has {} letters and digits", GroupId::CHARS))
 }
 
 /// The group of this id, or of this name.

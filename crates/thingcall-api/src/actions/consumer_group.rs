@@ -20,7 +20,7 @@ const PAGE_SIZE_MAX: usize = 1000;
 
 /// CreateConsumerGroup.
 pub(super) async fn create(desk: &SubscriptionDesk, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let group = desk.keeps.subscriptions.create_group(params.need("GroupName")?).await?;
+    let group = desk.keeps.subscriptions.create_group(params.need("GroupName")?, None).await?;
     Ok(vec![("GroupId", text(group.id.as_str()))])
 }
 

@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** pure: whoever keeps them asks here in the transaction that changes them, and all refuse with the same words.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -32,12 +33,20 @@ impl Default for SubscriptionLimits {
 }
 
 impl SubscriptionLimits {
-    /// Whether there may be one more group of this name beside so many.
+    /// Whether there may be this group too, beside these.
     ///
     /// # Errors
-    /// `Refused` for the name, or `Full`.
-    pub fn check_group(&self, name: &str, there_are: usize) -> Result<(), SubscriptionError> {
-        ConsumerGroup::check_name(name)?;
+    /// `Refused` for its name or its id, or `Full`.
+    pub fn check_group(
+        &self,
+        new: &ConsumerGroup,
+        groups: &BTreeMap<GroupId, Arc<ConsumerGroup>>,
+    ) -> Result<(), SubscriptionError> {
+        ConsumerGroup::check_name(&new.name)?;
+        if let Some(there) = groups.get(&new.id) {
+            return Err(refused(format!("consumer group {} exists already; it is called {:?}", there.id, there.name)));
+        }
+        let there_are = groups.len();
         let max = self.groups_max.get();
         if there_are < max {
             return Ok(());

@@ -86,13 +86,13 @@ impl Subscriptions for MemorySubscriptions {
         self.kept().groups.get(id).cloned()
     }
 
-    async fn create_group(&self, name: &str) -> Result<Arc<ConsumerGroup>, SubscriptionError> {
+    async fn create_group(&self, name: &str, id: Option<GroupId>) -> Result<Arc<ConsumerGroup>, SubscriptionError> {
         let mut kept = self.kept();
-        self.limits.check_group(name, kept.groups.len())?;
         kept.made += 1;
-        let id = GroupId::read(&format!("{:026}", kept.made)).expect("26 digits");
+        let id = id.unwrap_or_else(|| GroupId::read(&format!("{:026}", kept.made)).expect("26 digits"));
         let created_at = UnixMillis(i64::from(kept.made) * 1000);
         let group = Arc::new(ConsumerGroup { id: id.clone(), name: name.to_owned(), created_at });
+        self.limits.check_group(&group, &kept.groups)?;
         kept.groups.insert(id, group.clone());
         Ok(group)
     }

@@ -42,6 +42,7 @@ pub fn tight_limits() -> SubscriptionLimits {
 pub async fn assert_subscriptions(make: impl AsyncFn() -> SubscriptionsUnderTest) {
     the_default_group_is_always_there(make().await).await;
     a_group_is_made_renamed_and_removed(make().await).await;
+    a_group_keeps_the_id_it_had_elsewhere(make().await).await;
     a_name_that_may_not_be_is_refused(make().await).await;
     a_product_has_one_subscription(make().await).await;
     a_subscription_is_of_what_there_is(make().await).await;
@@ -67,7 +68,7 @@ impl SubscriptionsUnderTest {
     }
 
     async fn made(&self, name: &str) -> GroupId {
-        self.subscriptions.create_group(name).await.expect("a group").id.clone()
+        self.subscriptions.create_group(name, None).await.expect("a group").id.clone()
     }
 
     async fn subscribe(&self, product: &ProductKey, groups: &[&GroupId]) -> Result<(), SubscriptionError> {
@@ -117,8 +118,8 @@ async fn the_default_group_is_always_there(at: SubscriptionsUnderTest) {
 }
 
 async fn a_group_is_made_renamed_and_removed(at: SubscriptionsUnderTest) {
-    let first = at.subscriptions.create_group("group").await.expect("a group");
-    let second = at.subscriptions.create_group("group").await.expect("another of this name");
+    let first = at.subscriptions.create_group("group", None).await.expect("a group");
+    let second = at.subscriptions.create_group("group", None).await.expect("another of this name");
     assert!(first.id != second.id && !first.id.is_default(), "{first:?} {second:?}");
     assert_eq!(at.subscriptions.group(&first.id), Some(first.clone()));
     assert_eq!(at.subscriptions.groups().len(), 3);
@@ -136,10 +137,23 @@ async fn a_group_is_made_renamed_and_removed(at: SubscriptionsUnderTest) {
     }
 }
 
+async fn a_group_keeps_the_id_it_had_elsewhere(at: SubscriptionsUnderTest) {
+    let elsewhere = nobody();
+    let made = at.subscriptions.create_group("group", Some(elsewhere.clone())).await.expect("a group");
+    assert_eq!((&made.id, at.subscriptions.group(&elsewhere)), (&elsewhere, Some(made.clone())));
+
+    for there in [elsewhere, GroupId::default_group()] {
+        let again = at.subscriptions.create_group("another", Some(there)).await;
+        assert!(matches!(again, Err(SubscriptionError::Refused(_))), "{again:?}");
+    }
+    assert_eq!(at.subscriptions.groups().len(), 2);
+    assert_eq!(at.subscriptions.group(&made.id), Some(made));
+}
+
 async fn a_name_that_may_not_be_is_refused(at: SubscriptionsUnderTest) {
     let group = at.made("group").await;
     for name in ["", "abc", "a group", &"消".repeat(16)] {
-        let made = at.subscriptions.create_group(name).await;
+        let made = at.subscriptions.create_group(name, None).await;
         let renamed = at.subscriptions.rename_group(&group, name).await;
         assert!(matches!(made, Err(SubscriptionError::Refused(_))), "{name:?}: {made:?}");
         assert!(matches!(renamed, Err(SubscriptionError::Refused(_))), "{name:?}: {renamed:?}");
@@ -265,7 +279,7 @@ async fn no_more_than_the_limits(at: SubscriptionsUnderTest) {
     let full =
         |what: Result<(), SubscriptionError>| assert!(matches!(what, Err(SubscriptionError::Full(_))), "{what:?}");
 
-    full(at.subscriptions.create_group("fourth").await.map(|_| ()));
+    full(at.subscriptions.create_group("fourth", None).await.map(|_| ()));
     full(at.subscribe(at.product(), &[&default, &first, &second, &third]).await);
     assert_eq!(at.subscribe(at.product(), &[&default, &first, &second]).await, Ok(()));
     full(at.change(SubscriptionChange::Add(third.clone())).await);

@@ -33,7 +33,7 @@ async fn the_default_group_is_always_there_and_others_come_and_go() {
     let bench = bench().await.with_devices(&[]).await;
     let default = GroupId::default_group();
     assert!(bench.store.group(&default).is_some_and(|group| group.created_at.0 > 1_600_000_000_000));
-    let made = bench.store.create_group("lamps").await.unwrap();
+    let made = bench.store.create_group("lamps", None).await.unwrap();
     assert_eq!(bench.store.group(&made.id).as_deref(), Some(&*made));
     bench.store.rename_group(&made.id, "lights").await.unwrap();
     let bench = bench.reopened().await;
@@ -48,13 +48,13 @@ async fn the_default_group_is_always_there_and_others_come_and_go() {
         assert!(matches!(refused, Err(SubscriptionError::Refused(_))), "{refused:?}");
     }
     assert_eq!(bench.store.delete_group(&made.id).await, Err(SubscriptionError::NoGroup(made.id.clone())));
-    assert!(matches!(bench.store.create_group("a").await, Err(SubscriptionError::Refused(_))));
+    assert!(matches!(bench.store.create_group("a", None).await, Err(SubscriptionError::Refused(_))));
 }
 
 #[tokio::test]
 async fn a_group_s_reader_gets_what_the_subscriptions_that_name_it_want() {
     let bench = bench().await.with_devices(&["d1"]).await;
-    let (default, made) = (GroupId::default_group(), bench.store.create_group("lamps").await.unwrap().id.clone());
+    let (default, made) = (GroupId::default_group(), bench.store.create_group("lamps", None).await.unwrap().id.clone());
     bench.store.subscribe(to(&[Topic::DeviceStatus], &[&default])).await.unwrap();
     assert_eq!(*bench.store.subscription(&p()).unwrap(), to(&[Topic::DeviceStatus], &[&default]));
     assert!(bench.store.is_wanted(&p(), MessageKind::Status) && !bench.store.is_wanted(&p(), MessageKind::Event));
@@ -100,8 +100,8 @@ async fn of_two_who_add_a_group_at_once_neither_undoes_the_other() {
     let other = bench.other().await;
     bench.store.subscribe(to(&[Topic::DeviceData], &[&GroupId::default_group()])).await.unwrap();
     let groups: Vec<ConsumerGroup> = vec![
-        (*bench.store.create_group("group_a").await.unwrap()).clone(),
-        (*bench.store.create_group("group_b").await.unwrap()).clone(),
+        (*bench.store.create_group("group_a", None).await.unwrap()).clone(),
+        (*bench.store.create_group("group_b", None).await.unwrap()).clone(),
     ];
     let (product, add) = (p(), |at: usize| SubscriptionChange::Add(groups[at].id.clone()));
     let (a, b) =

@@ -1,7 +1,7 @@
 //! Names, limits and changes.
 
 use super::*;
-use crate::Topic;
+use crate::{Topic, UnixMillis};
 
 fn group(number: usize) -> GroupId {
     GroupId::read(&format!("{number:026}")).unwrap()
@@ -50,9 +50,17 @@ fn limits_are_those_of_the_platform() {
 #[test]
 fn one_more_than_the_limit_is_refused() {
     let limits = limits(2, 2, 1);
-    assert_eq!(limits.check_group("group", 1), Ok(()));
-    assert!(matches!(limits.check_group("group", 2), Err(SubscriptionError::Full(_))));
-    assert!(matches!(limits.check_group("g", 0), Err(SubscriptionError::Refused(_))));
+    let new =
+        |number, name: &str| ConsumerGroup { id: group(number), name: name.to_owned(), created_at: UnixMillis(0) };
+    let there = |numbers: &[usize]| numbers.iter().map(|it| (group(*it), Arc::new(new(*it, "there")))).collect();
+    assert_eq!(limits.check_group(&new(2, "group"), &there(&[1])), Ok(()));
+    assert!(matches!(limits.check_group(&new(3, "group"), &there(&[1, 2])), Err(SubscriptionError::Full(_))));
+    for refused in [new(2, "g"), new(1, "group")] {
+        assert!(
+            matches!(limits.check_group(&refused, &there(&[1])), Err(SubscriptionError::Refused(_))),
+            "{refused:?}"
+        );
+    }
 
     let other = subscription("other", &[1]);
     let others = || [&other].into_iter();
