@@ -1,6 +1,9 @@
 //! The commands of the program, as people and scripts use them.
 
-use thingcall_tests::{Credential, MqttDevice, Site, fixture, run, run_ok};
+use std::ffi::OsStr;
+
+use serde_json::json;
+use thingcall_tests::{Credential, MqttDevice, PRODUCT, Site, fixture, run, run_ok};
 
 #[test]
 fn demo_goes_as_it_should() {
@@ -157,7 +160,7 @@ fn commands_that_read_make_no_store() {
 #[test]
 fn device_that_was_added_by_command_connects_and_is_called_at_once() {
     let site = Site::embedded(&[("STORE__CHANGE_POLL", "1s")]);
-    let added = site.command_json(&["device", "add", "--product", thingcall_tests::PRODUCT, "--name", "at-once"]);
+    let added = site.command_json(&["device", "add", "--product", PRODUCT, "--name", "at-once"]);
     let text = |name: &str| added[name].as_str().expect("a text").to_owned();
     let device = thingcall_tests::DeviceSecrets {
         product: text("productKey"),
@@ -175,10 +178,47 @@ fn device_that_was_added_by_command_connects_and_is_called_at_once() {
 }
 
 #[test]
+fn devices_are_imported_with_the_names_and_secrets_they_have() {
+    let site = Site::embedded(&[]);
+    let line = |name: &str, secret: &str| {
+        json!({ "productKey": PRODUCT, "deviceName": name, "deviceSecret": secret, "iotId": "of another server" })
+            .to_string()
+    };
+    let file = site.data().join("devices.jsonl");
+    let import = |lines: &[String]| {
+        std::fs::write(&file, lines.join("\n")).expect("a file");
+        let said = ["device", "import", "--json", "--data"].map(OsStr::new);
+        run([&said[..], &[site.data().as_os_str(), file.as_os_str()]].concat())
+    };
+    let lines: Vec<_> = (0..1001).map(|number| line(&format!("imported{number}"), &format!("{number:032}"))).collect();
+    for counted in [r#"{"added":1001,"there":0}"#, r#"{"added":0,"there":1001}"#] {
+        let imported = import(&lines);
+        assert!(imported.code == Some(0) && imported.stdout.trim() == counted, "{imported:?}");
+    }
+    let device = thingcall_tests::DeviceSecrets {
+        product: PRODUCT.to_owned(),
+        name: "imported1000".to_owned(),
+        secret: format!("{:032}", 1000),
+        iot_id: String::new(),
+    };
+    let _connected = MqttDevice::connect(site.broker(), &Credential::of(&device, None));
+
+    for (wrong, said) in [
+        (line("imported7", "another"), "with another secret"),
+        ("{}".to_owned(), "line 2: missing field `productKey`"),
+        (line("two words", "another"), "line 2: "),
+    ] {
+        let refused = import(&[line("imported1", &format!("{:032}", 1)), wrong]);
+        assert!(refused.code == Some(1) && refused.stdout.contains(said), "{said}: {refused:?}");
+        assert!(refused.stdout.contains(r#"{"added":0,"there":1}"#), "{refused:?}");
+    }
+}
+
+#[test]
 fn tables_fit_the_columns_there_are_and_are_whole_in_a_pipe() {
     let site = Site::embedded(&[]);
     let long = "客厅里的灯".repeat(12);
-    let add = ["device", "add", "--product", thingcall_tests::PRODUCT, "--nickname", &long, "--name"];
+    let add = ["device", "add", "--product", PRODUCT, "--nickname", &long, "--name"];
     site.command(&[&add[..], &["lamp-in-the-hall-of-the-mountain"]].concat());
     site.command(&["key", "add", "--id", &"k".repeat(60), "--account", &"a".repeat(60)]);
 

@@ -11,6 +11,8 @@ use crate::running::Running;
 use crate::simulate;
 use crate::tool::{self, Place, device_ref};
 
+mod import;
+
 /// What to do with devices.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -37,6 +39,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Register devices that have names and secrets from elsewhere, from a file
+    #[command(after_help = "Example of a line:\n  \
+        {\"productKey\":\"a1BwAGVxxxx\",\"deviceName\":\"lamp1\",\"deviceSecret\":\"...\",\"nickname\":\"hall\"}\n\n\
+        Their products must be there. A device that is there with the same secret stays as it is, so a file may be\n\
+        imported again. It ends at the first line that is wrong; what it says it added is there.")]
+    Import(import::Args),
     /// List devices
     List {
         /// Only those of this product
@@ -94,6 +102,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             let secret = secret.as_deref().map(Secret::new);
             add(NewDevice { product, name, secret, nickname, transport }, output, &place).await
         }
+        Command::Import(args) => import::run(args).await,
         Command::List { product, output, place } => list(product, output, &place).await,
         Command::Show { secret, one, running } => one.show(secret, running).await,
         Command::Disable(one) => one.change(Change::Enabled(false)).await,
