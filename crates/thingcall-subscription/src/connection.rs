@@ -194,7 +194,7 @@ impl<P: Protocol> Machine for Connection<P> {
         } else if due(self.deadline()) {
             self.late();
         } else if due(self.silent_at()) {
-            // At any other condition rhea would not connect again (`PROTOCOL.md` 9.4).
+            // At any other condition rhea would not connect again (`PROTOCOL.md` 10.4).
             self.end(Condition::ConnectionForced, "nothing was heard for the idle-time-out", Why::Silent);
         } else if due(self.heartbeat_at()) {
             self.protocol.say_heartbeat(self.core.output.end(now));

@@ -5,7 +5,7 @@ use crate::machine::{Condition, Fault};
 pub(crate) const SASL_HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 pub(crate) const AMQP_HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 
-/// The mechanisms frame that every client takes, byte for byte (`PROTOCOL.md` 9.3).
+/// The mechanisms frame that every client takes, byte for byte (`PROTOCOL.md` 10.3).
 pub(crate) const MECHANISMS: [u8; 24] = *b"\x00\x00\x00\x18\x02\x01\x00\x00\x00S@\xc0\x0b\x01\xe0\x08\x01\xa3\x05PLAIN";
 
 /// The largest frame before the peer knows ours. AMQP says 512 there, and a user name with a token is longer.

@@ -96,7 +96,7 @@ impl AmqpProtocol {
                 say_open(core);
                 self.endpoint.frames_up_to((open.frame_bytes_max as usize).max(FRAME_BYTES_MIN));
                 let idle = Some(open.idle_timeout_ms).filter(|idle| *idle > 0);
-                // Half of it: some clients hang up when nothing came for exactly what they said (`PROTOCOL.md` 9.6).
+                // Half of it: some clients hang up when nothing came for exactly what they said (`PROTOCOL.md` 10.6).
                 self.heartbeat = idle.map(|idle| (Duration::from_millis(idle.into()) / 2).max(HEARTBEAT_MIN));
                 self.phase = Phase::Running;
                 Ok(())
@@ -139,7 +139,7 @@ impl Protocol for AmqpProtocol {
             }
             Decision::Refused => said::sasl_outcome(core.say(), SaslCode::Auth),
             // Not a word, not even SASL's code for "later": rhea gives up for ever at any code but that of success, and
-            // every client comes again after a connection that just ended (`PROTOCOL.md` 9.4).
+            // every client comes again after a connection that just ended (`PROTOCOL.md` 10.4).
             Decision::Unavailable => {}
         }
     }
@@ -172,7 +172,7 @@ impl Protocol for AmqpProtocol {
     }
 
     fn say_stop(&mut self, _core: &mut Core) {
-        // Nothing: behind a close proton would wait for its next heartbeat before it comes again (`PROTOCOL.md` 9.4).
+        // Nothing: behind a close proton would wait for its next heartbeat before it comes again (`PROTOCOL.md` 10.4).
     }
 
     fn silence_timeout(&self, core: &Core) -> Option<Duration> {
