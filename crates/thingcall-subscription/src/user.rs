@@ -1,7 +1,7 @@
 //! The user name that a consumer signs in with: `{clientId}|k=v,k=v,...|`, and its signature, the password.
 //!
 //! No age of the time stamp is checked: every client signs once and connects again with the same user name for as long as
-//! it lives, and the platform's own early sample has a constant. Source: `PROTOCOL.md` 9.1 and 9.2.
+//! it lives, and the platform's own early sample has a constant. Source: `PROTOCOL.md` 10.1 and 10.2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -144,7 +144,7 @@ fn error(fields: &mut Items<'_>, condition: Condition, text: &str) {
     });
 }
 
-/// A notice as a message (`PROTOCOL.md` 9.10). No content-type: with `application/json` JMS makes a text message of it, and the platform's
+/// A notice as a message (`PROTOCOL.md` 10.10). No content-type: with `application/json` JMS makes a text message of it, and the platform's
 /// sample reads bytes.
 pub(crate) fn message(out: &mut Vec<u8>, notice: &Notice<'_>, body: &[u8]) {
     write::list(out, 0x70, |header| {

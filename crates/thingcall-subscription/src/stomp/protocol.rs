@@ -1,4 +1,4 @@
-//! What a STOMP connection does: login, subscription, messages and their acknowledgements. Source: `PROTOCOL.md` 9.13.
+//! What a STOMP connection does: login, subscription, messages and their acknowledgements. Source: `PROTOCOL.md` 10.13.
 
 use std::time::Duration;
 
