@@ -18,6 +18,8 @@ import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
+from ports import free_ports
+
 PRODUCT = "a1BwAGVxxxx"
 KEY, SECRET = "testid", "testsecret"
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "fixtures")

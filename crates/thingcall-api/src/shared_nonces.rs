@@ -88,7 +88,7 @@ impl SharedSet {
     async fn probe(&self, now: UnixMillis) {
         let nonce = Uuid::new_v4().to_string();
         if let Ok(NonceVerdict::TooOld { began }) = self.ask((PROBE_KEY, &nonce), (now, now)).await {
-            self.reach.fails(format!("used nonces are remembered from {} on", clock::stamp(began)));
+            self.reach.fails(&format!("used nonces are remembered from {} on", clock::stamp(began)));
         }
     }
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use thingcall_core::{Lease, Renewal, SlotState};
+use thingcall_core::{CallId, Lease, Renewal, SlotState};
 
 /// A moment by the instance's own clock: how long after some start.
 pub(crate) type Moment = Duration;
@@ -18,6 +18,12 @@ pub(crate) const MARGIN: Duration = Duration::from_secs(1);
 pub(crate) const DOUBT: Duration = Duration::from_secs(5);
 /// A slot that was taken over stays so long at least: late replies to its synchronous calls find somebody.
 pub(crate) const KEPT: Duration = Duration::from_secs(15);
+/// All there are.
+const SLOTS: usize = CallId::SLOT_MAX as usize + 1;
+/// So many slots stay free for instances that start: nothing is taken over that would leave fewer.
+const FREE_MIN: usize = 16;
+/// With fewer, slots that were taken over are given back, the one held longest first.
+const FREE_LOW: usize = 8;
 /// After something failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -68,6 +74,8 @@ pub(crate) struct Gone {
     pub(crate) lost: Vec<Lease>,
     /// Nothing is left to do in them: they are given back next.
     pub(crate) idle: Vec<Lease>,
+    /// Instances that start need them: they are given back next, whatever is left to do.
+    pub(crate) crowded: Vec<Lease>,
 }
 
 /// How sure it is of its own slot.
@@ -158,13 +166,15 @@ impl Rule {
         let ours = |held: &Held| renewal.held.contains(&held.lease);
         self.renewal = asked + Lease::RENEWED_EACH;
         if !self.own.as_ref().is_some_and(ours) {
-            return Gone { lost: self.let_go_of_all(), idle: Vec::new() };
+            return Gone { lost: self.let_go_of_all(), ..Gone::default() };
         }
         let lost = self.taken_over.extract_if(.., |held| !ours(held)).map(|held| held.lease).collect();
         self.own.iter_mut().chain(&mut self.taken_over).for_each(|held| held.asked = asked);
+        let free = SLOTS.saturating_sub(renewal.slots.iter().filter(|state| state.holder.is_some()).count());
         let orphans = renewal.slots.iter().filter(|state| state.holder.is_none() && state.work);
+        let orphans = orphans.take(free.saturating_sub(FREE_MIN));
         self.orphans = orphans.map(|state| Lease { slot: state.slot, generation: state.generation }).collect();
-        Gone { lost, idle: self.give_back(&renewal.slots, asked) }
+        Gone { lost, idle: self.give_back(&renewal.slots, asked), crowded: self.make_room(free, asked) }
     }
 
     /// The slot was taken over, or another instance was quicker; it was asked for then.
@@ -219,6 +229,15 @@ impl Rule {
         let idle: Vec<_> = self.taken_over.extract_if(.., idle).map(|held| held.lease).collect();
         self.to_release.extend(&idle);
         idle
+    }
+
+    /// Stops holding some that were taken over, where few are left for others; they are given back next.
+    fn make_room(&mut self, free: usize, now: Moment) -> Vec<Lease> {
+        let longest = self.taken_over.iter().take_while(|held| now >= held.since + KEPT);
+        let few = longest.count().min(FREE_LOW.saturating_sub(free));
+        let given: Vec<_> = self.taken_over.drain(..few).map(|held| held.lease).collect();
+        self.to_release.extend(&given);
+        given
     }
 }
 

@@ -68,6 +68,9 @@ impl Task {
             }
         }
         self.running.abort_all();
+        // It is no fault that is told.
+        "this instance ends".clone_into(&mut self.why);
+        self.told = Standing::Without;
         let leases = self.rule.let_go_of_all();
         self.lose();
         let released = timeout(RELEASE_TIME, self.leases.release(&leases)).await;
@@ -199,11 +202,18 @@ impl Task {
         }
         self.metrics.renewals[if lost { Went::Lost } else { Went::Well }].inc();
         self.let_go(&gone.lost);
-        self.metrics.given_back.inc_by(gone.idle.len() as u64);
+        self.metrics.given_back.inc_by((gone.idle.len() + gone.crowded.len()) as u64);
         gone.idle
             .iter()
             .for_each(|lease| info!(slot = lease.slot, "nothing is left to do in a slot that was taken over"));
         self.let_go(&gone.idle);
+        for lease in &gone.crowded {
+            warn!(
+                slot = lease.slot,
+                "a slot that was taken over is given back though calls in it are open: few slots are left for instances that start"
+            );
+        }
+        self.let_go(&gone.crowded);
         self.seen.look_at(&renewal.slots, asked);
         let instances = each_once(renewal.slots.iter().filter_map(|state| state.holder.as_ref()));
         self.metrics.instances.set(gauge_of(instances.len()));

@@ -315,3 +315,43 @@ fn who_loses_its_own_slot_holds_no_other() {
     assert_eq!(rule.renewed(&renewal, 102 * SECOND).lost, [lease(0, 1), lease(7, 4)]);
     assert_eq!(rule.leases(), []);
 }
+
+/// So many slots with work, of which the first are held by somebody.
+fn crowd(held: u8) -> Vec<SlotState> {
+    let state = |slot| SlotState {
+        slot,
+        generation: 1,
+        taken_over: false,
+        left: Lease::TIME,
+        work: true,
+        holder: (slot < held).then(|| instance("another")),
+    };
+    (0..64).map(state).collect()
+}
+
+#[test]
+fn what_is_taken_over_leaves_slots_to_instances_that_start() {
+    let mut rule = Rule::new(None);
+    rule.taken(lease(0, 1), 100 * SECOND);
+    let mut asks = |held: u8| {
+        rule.renewed(&Renewal { held: vec![lease(0, 1)], slots: crowd(held) }, 101 * SECOND);
+        rule.next(101 * SECOND)
+    };
+    assert_eq!(asks(47), Ask::TakeOver(lease(47, 1)));
+    assert_eq!(asks(48), Ask::Wait(103 * SECOND));
+}
+
+#[test]
+fn what_was_taken_over_longest_ago_is_given_back_where_few_slots_are_left() {
+    let mut rule = Rule::new(None);
+    rule.taken(lease(0, 1), 100 * SECOND);
+    (1..=4).for_each(|slot| rule.took_over(lease(slot, 0), Some(lease(slot, 1)), (100 + u32::from(slot)) * SECOND));
+    let mut given = |held: u8, at: u32| {
+        let ours = rule.leases();
+        rule.renewed(&Renewal { held: ours, slots: crowd(held) }, at * SECOND).crowded
+    };
+    assert_eq!(given(56, 200), []);
+    assert_eq!(given(58, 117), [lease(1, 1), lease(2, 1)], "two are missing");
+    assert_eq!(given(64, 118), [lease(3, 1)], "the last is not held for long");
+    assert_eq!(rule.next(118 * SECOND), Ask::Release([1, 2, 3].map(|slot| lease(slot, 1)).to_vec()));
+}

@@ -44,9 +44,12 @@ macro_rules! state {
     };
 }
 
-/// The slots in which something is left to do.
-const WORK: &str = "SELECT slot FROM slots WHERE EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND state < 3) \
-                    OR EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND due)";
+/// The slots in which something is left to do: calls to be sent, and those that may be answered yet. What left at QoS 0 may be
+/// lost, and what left at QoS 1 waits in a broker for a device that may never come: an hour and a day after they were accepted
+/// their slots are held for them no more.
+const WORK: &str = "SELECT slot FROM slots WHERE EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND state < 3 \
+                    AND (state = 0 OR accepted_at > EXTRACT(EPOCH FROM clock_timestamp()) * 1000 \
+                    - CASE qos WHEN 0 THEN 3600000 ELSE 86400000 END)) OR EXISTS (SELECT FROM calls WHERE calls.slot = slots.slot AND due)";
 /// How long that may take: a lease must not wait for a table that somebody locks.
 const WORK_TIME: Duration = Duration::from_millis(500);
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::Executor;
 use test_postgres::{Database, Postgres};
+use thingcall_core::UnixMillis;
 use thingcall_core::testing::{LeasesUnderTest, assert_leases, instance};
 use tokio::task::JoinSet;
 
@@ -94,6 +95,21 @@ async fn lease_without_an_end_is_told_too() {
     bench.database.sql("UPDATE slots SET ends_at = 'infinity'");
     let all = bench.leases.all().await.unwrap();
     assert!(all.len() == 1 && all[0].slot == lease.slot && all[0].left > Lease::TIME, "{all:?}");
+}
+
+#[tokio::test]
+async fn calls_that_nobody_may_answer_any_more_are_no_work() {
+    const HOUR_MS: i64 = 3_600_000;
+    let bench = bench().await;
+    bench.work(7, true).await;
+    let works = async |qos: u8, state: u8, hours: i64| {
+        let at = UnixMillis::now().0 - hours * HOUR_MS + HOUR_MS / 60;
+        bench.database.sql(&format!("UPDATE calls SET qos = {qos}, state = {state}, accepted_at = {at}"));
+        !bench.leases.all().await.unwrap().is_empty()
+    };
+    assert!(works(0, 1, 1).await && !works(0, 1, 2).await, "QoS 0");
+    assert!(works(1, 2, 24).await && !works(1, 1, 25).await, "QoS 1");
+    assert!(works(1, 0, 1000).await && works(0, 0, 1000).await, "it was never sent");
 }
 
 #[tokio::test]
