@@ -18,6 +18,7 @@ mod consumers;
 mod deployed;
 mod disabled;
 mod embedded;
+mod events;
 mod external;
 mod full_disk;
 mod groups;

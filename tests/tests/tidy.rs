@@ -59,7 +59,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("thingcall-store", &["thingcall-tsl", "thingcall-core", "thingcall-metrics"]),
     (
         "thingcall-api",
-        &["thingcall-listen", "thingcall-engine", "thingcall-tsl", "thingcall-core", "thingcall-metrics"],
+        &[
+            "thingcall-listen",
+            "thingcall-engine",
+            "thingcall-subscription",
+            "thingcall-tsl",
+            "thingcall-core",
+            "thingcall-metrics",
+        ],
     ),
 ];
 

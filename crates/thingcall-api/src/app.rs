@@ -18,6 +18,7 @@ use crate::auth::Authenticator;
 use crate::calls::{CallDesk, Calls};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events::EventDesk;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) desk: CallDesk,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscriptions: Option<SubscriptionDesk>,
+    pub(crate) events: Option<EventDesk>,
     pub(crate) metrics: Metrics,
     auth: Authenticator,
     _watches: Vec<AbortOnDropHandle<()>>,
@@ -50,6 +52,8 @@ pub(crate) struct AppParts {
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
         let AppParts { calls, directory, subscribing, keys, clock, shared } = parts;
+        let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
+        let events = events.transpose()?;
         let subscriptions = subscribing.map(|keeps| SubscriptionDesk::new(keeps, directory.clone()));
         let shared_metrics = SharedMetrics::register(registry)?;
         let timings = (config.clock_skew, shared.ask_timeout);
@@ -71,7 +75,7 @@ impl App {
         };
         let desk = CallDesk::new(calls, quota, config.result);
         let metrics = Metrics::register(registry)?;
-        Ok(Self { desk, directory, subscriptions, auth, metrics, config, _watches: watches })
+        Ok(Self { desk, directory, subscriptions, events, auth, metrics, config, _watches: watches })
     }
 
     /// Waits until what is signed now can be told from what was sent to any instance before; at most so long.

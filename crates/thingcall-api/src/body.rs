@@ -56,6 +56,11 @@ fn check_head(config: &Config, head: &Parts) -> Result<(), GatewayError> {
     if head.method != Method::GET && head.method != Method::POST {
         return Err(GatewayError::Method(head.method.as_str().chars().take(64).collect()));
     }
+    check_length(config, head)
+}
+
+/// Refuses a path and query that are too long.
+pub(crate) fn check_length(config: &Config, head: &Parts) -> Result<(), GatewayError> {
     let (bytes, max) = (head.uri.path_and_query().map_or(0, |text| text.as_str().len()), config.uri_bytes_max);
     if bytes > max { Err(GatewayError::UriTooLong { bytes, max }) } else { Ok(()) }
 }

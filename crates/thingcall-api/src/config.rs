@@ -9,6 +9,8 @@ use thingcall_core::{Check, Problem, ResultShape, Section};
 
 /// The `http` crate takes no longer path and query.
 const URI_BYTES_LIMIT: usize = 65_534;
+/// More would be no limit.
+const EVENT_BYTES_LIMIT: usize = 1024 * 1024 * 1024;
 
 /// The front's configuration, `[api]` in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -51,6 +53,13 @@ pub struct Config {
     /// The longest string to sign that the answer to a wrong signature shows whole. SDKs compare it with their own;
     /// arguments grow in it to five times their size.
     pub string_to_sign_bytes_max: usize,
+    /// How many readers of `/events` there may be at once; one more is told to come again.
+    pub event_streams_max: NonZeroUsize,
+    /// How many bytes may wait for one of them, beside what the system holds of a connection.
+    pub event_stream_bytes_max: NonZeroUsize,
+    /// How long there may be no room for its next event before its stream is ended.
+    #[serde(with = "humantime_serde")]
+    pub event_stream_slow_after: Duration,
 }
 
 impl Default for Config {
@@ -71,6 +80,9 @@ impl Default for Config {
             connections_max: const { NonZeroUsize::new(10_000).unwrap() },
             unauthenticated_bytes_max: 64 * 1024 * 1024,
             string_to_sign_bytes_max: 384 * 1024,
+            event_streams_max: const { NonZeroUsize::new(64).unwrap() },
+            event_stream_bytes_max: const { NonZeroUsize::new(1024 * 1024).unwrap() },
+            event_stream_slow_after: Duration::from_secs(10),
         }
     }
 }
@@ -91,6 +103,8 @@ impl Section for Config {
         // Else the largest body could never be read.
         check.must(bytes >= body, "unauthenticated_bytes_max", bytes, format!("body_bytes_max ({body}) or more"));
         check.at_least("string_to_sign_bytes_max", self.string_to_sign_bytes_max, 4096);
+        check.at_most("event_stream_bytes_max", self.event_stream_bytes_max.get(), EVENT_BYTES_LIMIT);
+        check.more_than_zero("event_stream_slow_after", self.event_stream_slow_after);
         check.into_problems()
     }
 }

@@ -59,6 +59,19 @@ pub(crate) enum GatewayError {
         /// The limit.
         max: usize,
     },
+    /// There are as many readers of events as may be.
+    #[error(
+        "There are {max} readers of events, which is all there may be. Nothing was begun; sign it again and send it later."
+    )]
+    StreamsFull {
+        /// The limit.
+        max: usize,
+    },
+    /// Messages cannot be read.
+    #[error(
+        "The service cannot read messages at the moment, or sees to too many readers. Nothing was begun; sign it again and send it later."
+    )]
+    MessagesUnreadable,
     /// The body is too large.
     #[error("The body is larger than {max} bytes.")]
     BodyTooLarge {
@@ -201,7 +214,9 @@ impl GatewayError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout(_) | Self::HeadTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::BytesFull { .. } | Self::NoncesUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BytesFull { .. } | Self::NoncesUnknown | Self::StreamsFull { .. } | Self::MessagesUnreadable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::BodyType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyInactive => StatusCode::FORBIDDEN,
             Self::BodyUnreadable
@@ -236,7 +251,9 @@ impl GatewayError {
             Self::BodyTooLarge { .. } => "RequestBodyTooLarge",
             Self::BodyTimeout(_) | Self::HeadTimeout(_) => "RequestTimeout",
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => "RequestHeaderTooLarge",
-            Self::BytesFull { .. } | Self::NoncesUnknown => "ServiceUnavailable",
+            Self::BytesFull { .. } | Self::NoncesUnknown | Self::StreamsFull { .. } | Self::MessagesUnreadable => {
+                "ServiceUnavailable"
+            }
             Self::BodyType(_) => "UnsupportedContentType",
             Self::BodyUnreadable | Self::Malformed => "InvalidFormat",
             Self::TooManyParameters { .. }
@@ -271,8 +288,8 @@ impl GatewayError {
             | Self::BeforeMemory { .. }
             | Self::TokenMismatch => Outcome::Denied,
             Self::Throttled { .. } | Self::NoncesFull { .. } => Outcome::Throttled,
-            Self::BytesFull { .. } => Outcome::Overloaded,
-            Self::NoncesUnknown => Outcome::Internal,
+            Self::BytesFull { .. } | Self::StreamsFull { .. } => Outcome::Overloaded,
+            Self::NoncesUnknown | Self::MessagesUnreadable => Outcome::Internal,
             Self::UriTooLong { .. }
             | Self::HeadTooLarge { .. }
             | Self::TooManyHeaders { .. }
@@ -310,7 +327,8 @@ impl GatewayError {
 
     /// After how many seconds the same request may be let in; 1 or more.
     pub(crate) fn retry_after(&self) -> Option<u64> {
-        if matches!(self, Self::BytesFull { .. } | Self::NoncesUnknown) {
+        let soon = matches!(self, Self::BytesFull { .. } | Self::NoncesUnknown);
+        if soon || matches!(self, Self::StreamsFull { .. } | Self::MessagesUnreadable) {
             return Some(1);
         }
         let (Self::Throttled { wait, .. } | Self::NoncesFull { wait, .. }) = self else { return None };

@@ -3,10 +3,10 @@
 //! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
 //! `incoming` read it, `params` and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one
 //! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`), `answer` writes the result. Two files turn failures into answers: `gateway`
-//! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`).
+//! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `events` answers `GET /events`, a stream of messages.
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
-//! the connection of the caller, but what looks after what instances share, which ends with the front.
+//! the connection of the caller for longer than it takes to notice, but what looks after what instances share, which ends with the front.
 
 mod config;
 mod metrics;
@@ -23,6 +23,7 @@ mod app;
 
 mod actions;
 mod calls;
+mod events;
 mod subscribing;
 
 mod auth;

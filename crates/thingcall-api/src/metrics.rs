@@ -40,6 +40,9 @@ enum AuthResult {
 enum Route {
     #[strum(transparent)]
     To(Action),
+    /// A stream of events.
+    #[strum(serialize = "StreamMessages")]
+    Events,
     /// It names no action there is.
     #[strum(serialize = "other")]
     Other,
@@ -82,6 +85,12 @@ impl Metrics {
         let route = action.map_or(Route::Other, Route::To);
         self.seconds[route].observe(took.as_secs_f64());
         self.count(route, status);
+    }
+
+    /// Counts a request for events that was answered; how long its stream lasts is none of that.
+    pub(crate) fn events_answered(&self, status: StatusCode, took: Duration) {
+        self.seconds[Route::Events].observe(took.as_secs_f64());
+        self.count(Route::Events, status);
     }
 
     /// Counts what could not be read as a request. How long it took is not known.

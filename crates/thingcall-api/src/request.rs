@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Incoming as Unread;
-use hyper::header::HOST;
+use http_body_util::{Either, Full};
+use hyper::body::{Body as _, Incoming as Unread};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::{Method, Request, Response};
 use thingcall_core::{ErrorCode, Outcome};
 use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
@@ -22,6 +22,7 @@ use crate::answer::{About, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::ActionError;
+use crate::events::{self, EventBody};
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
@@ -32,10 +33,13 @@ use crate::{body, refused, sign, unread};
 const ECHO_BYTES_BUSY: usize = 4 * 1024;
 
 impl Serve for App {
-    type Body = Full<Bytes>;
+    type Body = Either<Full<Bytes>, EventBody>;
 
-    fn answer(self: Arc<Self>, request: Request<Unread>, caller: Caller) -> impl Future<Output = HttpAnswer> + Send {
-        handle(self, request, caller)
+    async fn answer(self: Arc<Self>, request: Request<Unread>, caller: Caller) -> Response<Self::Body> {
+        if request.uri().path() == events::PATH && request.method() == Method::GET {
+            return Box::pin(stream(self, request, caller)).await;
+        }
+        handle(self, request, caller).await.map(Either::Left)
     }
 
     fn refuse(&self, unread: &thingcall_listen::Unread<'_>) -> HttpAnswer {
@@ -102,6 +106,62 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
     response
 }
 
+/// Answers a request for events.
+async fn stream(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Response<Either<Full<Bytes>, EventBody>> {
+    let received = Instant::now();
+    let (head, body) = request.into_parts();
+    let mut checked = body::check_length(&app.config, &head);
+    if checked.is_ok() && !body.is_end_stream() {
+        caller.cut_short();
+        checked = Err(GatewayError::BodyTooLarge { max: 0 });
+    }
+    drop(body);
+    let incoming = Incoming::read(received, &head, &[]);
+    let format = checked.and_then(|()| incoming.format());
+    let about = About {
+        format: *format.as_ref().unwrap_or(&Format::Json),
+        action: events::ACTION,
+        answer_name: events::ACTION,
+        id: incoming.id,
+    };
+    let begun = match format {
+        Ok(_) => begin_stream(&app, &incoming, &caller).await,
+        Err(why) => Err(why.into()),
+    };
+    let answer = match begun {
+        Ok(events) => Response::new(Either::Right(events)),
+        Err(error) => {
+            let error = note_refused(&app, &incoming, &caller, error);
+            about.failure(&echoed(&app.config, error, &caller), host(&head)).map(Either::Left)
+        }
+    };
+    app.metrics.events_answered(answer.status(), received.elapsed());
+    if matches!(answer.body(), Either::Right(_)) { as_events(answer) } else { answer }
+}
+
+fn as_events<B>(mut answer: Response<B>) -> Response<B> {
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+async fn begin_stream(app: &App, incoming: &Incoming<'_>, caller: &Caller) -> Result<EventBody, ActionError> {
+    let key = app.admit(incoming).await?;
+    caller.vouched();
+    check_version(incoming)?;
+    let name = incoming.action().ok_or(GatewayError::Missing("Action"))?;
+    let desk = app.events.as_ref().filter(|_| name == events::ACTION);
+    let desk = desk.ok_or_else(|| GatewayError::Action(name.chars().take(64).collect()))?;
+    check_instance(&app.config, &incoming.params)?;
+    let ask = app.desk.take(incoming, &key, |_, _| Ok(desk.read(incoming)?))?;
+    Ok(desk.open(ask, &key, caller).await?)
+}
+
+fn check_version(incoming: &Incoming<'_>) -> Result<(), GatewayError> {
+    let version = incoming.version().ok_or(GatewayError::Missing("Version"))?;
+    if version == sign::VERSION { Ok(()) } else { Err(GatewayError::Version(version.chars().take(64).collect())) }
+}
+
 async fn judge<'a>(
     app: &'a App,
     incoming: &Incoming<'_>,
@@ -111,10 +171,7 @@ async fn judge<'a>(
 ) -> Result<Asked<'a>, ActionError> {
     let key = app.admit(incoming).await?;
     caller.vouched();
-    let version = incoming.version().ok_or(GatewayError::Missing("Version"))?;
-    if version != sign::VERSION {
-        return Err(GatewayError::Version(version.chars().take(64).collect()).into());
-    }
+    check_version(incoming)?;
     let name = name.ok_or(GatewayError::Missing("Action"))?;
     let unknown = || GatewayError::Action(name.chars().take(64).collect());
     let action = action.ok_or_else(unknown)?;

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::budget::{Budget, Share};
 use crate::door::Place;
 
@@ -31,10 +33,25 @@ struct Connection {
     vouched: AtomicBool,
     /// Something that was sent will not be read.
     cut_short: AtomicBool,
+    /// The answer that is being given goes on.
+    streams: AtomicBool,
+    /// The listener takes no more requests.
+    draining: CancellationToken,
+}
+
+/// An answer that goes on; dropping it ends it.
+#[derive(Debug)]
+pub struct Streaming(Caller);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.0.streams.store(false, Ordering::Relaxed);
+        self.0.answered();
+    }
 }
 
 impl Caller {
-    pub(crate) fn new(place: Place, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(place: Place, budget: Arc<Budget>, draining: CancellationToken) -> Self {
         Self(Arc::new(Connection {
             place,
             share: Share::of(budget),
@@ -43,6 +60,8 @@ impl Caller {
             in_service: AtomicBool::new(false),
             vouched: AtomicBool::new(false),
             cut_short: AtomicBool::new(false),
+            streams: AtomicBool::new(false),
+            draining,
         }))
     }
 
@@ -74,6 +93,17 @@ impl Caller {
         self.0.cut_short.store(true, Ordering::Relaxed);
     }
 
+    /// The answer goes on for as long as this is held: its connection stays.
+    pub fn streams(&self) -> Streaming {
+        self.0.streams.store(true, Ordering::Relaxed);
+        Streaming(self.clone())
+    }
+
+    /// Cancelled when running requests are to come to their end.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.draining
+    }
+
     /// The budget of the listener.
     pub fn budget(&self) -> &Budget {
         self.0.share.budget()
@@ -96,6 +126,9 @@ impl Caller {
     }
 
     pub(crate) fn answered(&self) {
+        if self.0.streams.load(Ordering::Relaxed) {
+            return;
+        }
         self.0.in_service.store(false, Ordering::Relaxed);
         self.0.vouched.store(false, Ordering::Relaxed);
         self.0.place.waits();

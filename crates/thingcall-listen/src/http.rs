@@ -244,7 +244,7 @@ impl<S: Serve> Listener<S> {
     /// has its answer.
     async fn converse(self: Arc<Self>, stream: TcpStream, place: Place) {
         // Kept until the socket is closed, since the place counts its descriptor.
-        let caller = Caller::new(place, self.budget.clone());
+        let caller = Caller::new(place, self.budget.clone(), self.draining.clone());
         let socket = Socket::new(stream, caller.clone(), self.limits.write_timeout);
         let service = service_fn(|request| {
             caller.begins();

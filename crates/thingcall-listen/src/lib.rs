@@ -21,7 +21,7 @@ mod socket;
 mod tests;
 
 pub use budget::Budget;
-pub use caller::Caller;
+pub use caller::{Caller, Streaming};
 pub use door::{Door, Place};
 pub use figures::Figures;
 pub use http::{Limits, Plain, Serve, Unread};

@@ -18,6 +18,7 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
 pub struct LiveReader {
     log: Arc<dyn MessageLog>,
     wanted: Wanted,
+    tag: String,
     reader: ReaderName,
     until: UnixMillis,
 }
@@ -28,9 +29,52 @@ impl LiveReader {
     /// # Errors
     /// If the store cannot be written, or there are as many readers as may be.
     pub async fn begin(log: Arc<dyn MessageLog>, wanted: Wanted, now: UnixMillis) -> Result<Self, JournalError> {
-        let (reader, until) = named(now);
+        Self::begin_as(log, wanted, random(), now).await
+    }
+
+    /// Goes on with what others began for the same purpose (a word of hex digits) and nobody has ended since: with the one of
+    /// this tag, where it lives, or another. What is wanted was written from then on without a break; where there is none, it is
+    /// from now on, under a new tag.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub async fn take_up(
+        log: Arc<dyn MessageLog>,
+        wanted: Wanted,
+        (purpose, tag): (&str, Option<&str>),
+        now: UnixMillis,
+    ) -> Result<Self, JournalError> {
+        let readers = log.readers().await?;
+        let alive = readers.iter().filter(|reader| until(reader).is_some_and(|until| until >= now));
+        let mut tags: Vec<_> =
+            alive.filter_map(|reader| tag_of(reader)).filter(|tag| tag.starts_with(purpose)).collect();
+        tags.sort_unstable();
+        let found = tags.iter().find(|known| Some(**known) == tag).or_else(|| tags.first());
+        let tag = found.map_or_else(|| format!("{purpose}{}", random()), |tag| (*tag).to_owned());
+        let live = Self::begin_as(log, wanted, tag, now).await?;
+        // Those before it would want the same for no longer.
+        for reader in &readers {
+            if tag_of(reader) == Some(&live.tag) && *reader != live.reader {
+                live.log.remove_reader(reader).await?;
+            }
+        }
+        Ok(live)
+    }
+
+    async fn begin_as(
+        log: Arc<dyn MessageLog>,
+        wanted: Wanted,
+        tag: String,
+        now: UnixMillis,
+    ) -> Result<Self, JournalError> {
+        let (reader, until) = named(&tag, now);
         log.set_reader(&reader, wanted.clone()).await?;
-        Ok(Self { log, wanted, reader, until })
+        Ok(Self { log, wanted, tag, reader, until })
+    }
+
+    /// Names what was begun, for who takes it up.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 
     /// To be called again and again, every minute at least: it lives on. Where that fails it is tried the next time.
@@ -41,7 +85,7 @@ impl LiveReader {
         if self.until.0 - millis(RENEWED_BEFORE) > now.0 {
             return Ok(());
         }
-        let (reader, until) = named(now);
+        let (reader, until) = named(&self.tag, now);
         self.log.set_reader(&reader, self.wanted.clone()).await?;
         let before = std::mem::replace(&mut self.reader, reader);
         self.until = until;
@@ -72,9 +116,18 @@ impl LiveReader {
     }
 }
 
-fn named(now: UnixMillis) -> (ReaderName, UnixMillis) {
+fn random() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
+fn named(tag: &str, now: UnixMillis) -> (ReaderName, UnixMillis) {
     let until = UnixMillis(now.0.saturating_add(millis(LIFE)));
-    (ReaderName(format!("{READERS}{}-{:016x}", until.0, fastrand::u64(..))), until)
+    (ReaderName(format!("{READERS}{}-{tag}", until.0)), until)
+}
+
+/// The tag of a live reader; `None` of any other.
+fn tag_of(reader: &ReaderName) -> Option<&str> {
+    reader.0.strip_prefix(READERS)?.split_once('-').map(|(_, tag)| tag)
 }
 
 /// Until when a live reader lives; `None` of any other.
@@ -97,6 +150,25 @@ mod tests {
     use super::*;
 
     const MINUTE: i64 = 60 * 1000;
+
+    #[tokio::test]
+    async fn who_comes_again_in_time_goes_on_without_a_break_and_leaves_one_reader() {
+        let log = Arc::new(MemoryLog::default());
+        let wanted = Wanted { of: vec![(None, MessageKinds::NONE.with(MessageKind::Event))] };
+        let up = |purpose: &'static str, tag: Option<String>, at: i64| {
+            let (log, wanted) = (log.clone(), wanted.clone());
+            async move { LiveReader::take_up(log, wanted, (purpose, tag.as_deref()), UnixMillis(at)).await.unwrap() }
+        };
+        let first = up("a0", None, 0).await.tag().to_owned();
+        let other = up("b0", Some(first.clone()), 1).await.tag().to_owned();
+        assert!(first.starts_with("a0") && other.starts_with("b0"));
+        assert_eq!(up("a0", Some(first.clone()), 9 * MINUTE).await.tag(), first);
+        assert_eq!(log.readers().await.unwrap().len(), 2);
+        // Too late, and so is whoever sweeps.
+        let again = up("a0", Some(first.clone()), 20 * MINUTE).await.tag().to_owned();
+        assert_ne!(again, first);
+        assert_eq!(up("a0", Some(first), 21 * MINUTE).await.tag(), again);
+    }
 
     #[tokio::test]
     async fn what_nobody_renews_ends_and_nothing_else_does() {

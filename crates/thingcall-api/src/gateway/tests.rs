@@ -29,6 +29,8 @@ fn every_status_is_counted_from_the_start() {
         HeadTimeout { 0: Duration::ZERO },
         Malformed {},
         BytesFull { max },
+        StreamsFull { max },
+        MessagesUnreadable {},
         BodyTooLarge { max },
         BodyTimeout { 0: Duration::ZERO },
         BodyUnreadable {},

@@ -1,0 +1,103 @@
+//! Which messages a reader asks for.
+
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use thingcall_core::{GroupId, Message, MessageKind, MessageKinds, ProductKey, Subscriptions, Wanted};
+use thingcall_subscription::concerns;
+
+use crate::gateway::GatewayError;
+use crate::params::Params;
+
+/// How many products may be named.
+const PRODUCTS_MAX: usize = 100;
+const RIGHT_KINDS: &str = "right are, with commas: result, status, life_cycle, property, event, history, tag, custom";
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Filter {
+    kinds: MessageKinds,
+    /// Of all if empty; sorted.
+    products: Vec<ProductKey>,
+    /// Of all if empty.
+    modules: Vec<String>,
+    /// What goes to it, and nothing else.
+    group: Option<GroupId>,
+}
+
+impl Filter {
+    pub(super) fn read(params: &Params<'_>, subscriptions: &dyn Subscriptions) -> Result<Self, GatewayError> {
+        let kinds: Vec<MessageKind> = list(params, "kinds", RIGHT_KINDS)?;
+        let mut products: Vec<ProductKey> = list(params, "products", "right are product keys, with commas")?;
+        products.sort();
+        products.dedup();
+        if products.len() > PRODUCTS_MAX {
+            return Err(invalid(
+                "products",
+                format!("there are {}; at most {PRODUCTS_MAX} may be named", products.len()),
+            ));
+        }
+        let modules = params.get("modules").into_iter().flat_map(|text| text.split(',')).map(str::to_owned).collect();
+        let group = params.get("group").map(|text| {
+            let group = GroupId::read(text).filter(|group| subscriptions.group(group).is_some());
+            group.ok_or_else(|| invalid("group", format!("there is no consumer group {:?}", shown(text))))
+        });
+        let kinds = if kinds.is_empty() { MessageKinds::all() } else { kinds.into_iter().collect() };
+        Ok(Self { kinds, products, modules, group: group.transpose()? })
+    }
+
+    /// What is to be written for this reader, since it is no group's; `None` where it is.
+    pub(super) fn of_nobody(&self, subscriptions: &dyn Subscriptions) -> Option<Wanted> {
+        if self.group.is_some() { None } else { self.wanted(subscriptions) }
+    }
+
+    /// What is read of the log; `None` where the group is gone. Its subscriptions may change meanwhile.
+    pub(super) fn wanted(&self, subscriptions: &dyn Subscriptions) -> Option<Wanted> {
+        let Some(group) = &self.group else {
+            let of: Vec<_> = self.products.iter().map(|product| (Some(product.clone()), self.kinds)).collect();
+            return Some(Wanted { of: if of.is_empty() { vec![(None, self.kinds)] } else { of } });
+        };
+        subscriptions.group(group)?;
+        let all = subscriptions.subscriptions();
+        let of_group = all.iter().filter(|subscription| {
+            subscription.groups.contains(group)
+                && (self.products.is_empty() || self.products.contains(&subscription.product))
+        });
+        let of = of_group.filter_map(|subscription| {
+            let kinds: MessageKinds = subscription.kinds().iter().filter(|kind| self.kinds.contains(*kind)).collect();
+            (!kinds.is_empty()).then(|| (Some(subscription.product.clone()), kinds))
+        });
+        Some(Wanted { of: of.collect() })
+    }
+
+    /// Whether a message that was read is told.
+    pub(super) fn tells(&self, message: &Message) -> bool {
+        concerns(&self.modules, message)
+    }
+
+    /// Names what is to be written, the same in every instance.
+    pub(super) fn purpose(&self) -> String {
+        let group = self.group.as_ref().map_or("", GroupId::as_str);
+        let mut text = format!("{group} {:?}", self.kinds);
+        for product in &self.products {
+            text.push(' ');
+            text.push_str(product.as_str());
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The words of a parameter, between commas; none if it is absent.
+fn list<T: FromStr>(params: &Params<'_>, name: &'static str, right: &str) -> Result<Vec<T>, GatewayError> {
+    let words = params.get(name).into_iter().flat_map(|text| text.split(',')).map(str::trim);
+    words.map(|word| word.parse().map_err(|_| invalid(name, format!("{:?} is none; {right}", shown(word))))).collect()
+}
+
+const fn invalid(name: &'static str, problem: String) -> GatewayError {
+    GatewayError::Invalid { name, problem }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}
