@@ -24,7 +24,8 @@ KILLS, QUICK_KILLS = 20, 4
 DISTURBED_EVERY_S = 1
 # Where there are two instances, the other one may have all to itself for so long.
 GONE_S = (0, 14)
-SETTLED_WITHIN_S = 120
+# What comes back waits for its turn: 200 a second of a group at most.
+SETTLED_WITHIN_S = 600
 ASKED_EVERY_S = 2
 READ = [product for product, (_, groups) in SUBSCRIBED.items() if groups]
 
