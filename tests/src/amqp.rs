@@ -125,6 +125,9 @@ impl AmqpDevice {
     }
 }
 
+/// The exchange of results.
+const RESULTS: &str = "thingcall.results";
+
 /// A consumer of results of asynchronous calls.
 #[derive(Debug)]
 pub struct ResultConsumer {
@@ -134,22 +137,37 @@ pub struct ResultConsumer {
 impl ResultConsumer {
     /// Declares a durable queue, binds it to the exchange for this key, and goes away.
     pub fn leave_queue(broker: SocketAddr, user: RabbitUser<'_>, queue: &str, key: &str) {
-        let started = Self::start(broker, user, (queue, key), false);
+        Self::leave_queue_of(RESULTS, (broker, user), queue, key);
+    }
+
+    /// The same of another exchange.
+    pub fn leave_queue_of(exchange: &str, broker: (SocketAddr, RabbitUser<'_>), queue: &str, key: &str) {
+        let started = Self::start(exchange, broker, (queue, key), false);
         while started.script.forever().is_some() {}
     }
 
     /// Reads from such a queue.
     pub fn read(broker: SocketAddr, user: RabbitUser<'_>, queue: &str, key: &str) -> Self {
-        Self::start(broker, user, (queue, key), true)
+        Self::read_of(RESULTS, (broker, user), queue, key)
     }
 
-    fn start(broker: SocketAddr, user: RabbitUser<'_>, (queue, key): (&str, &str), reads: bool) -> Self {
+    /// The same of another exchange.
+    pub fn read_of(exchange: &str, broker: (SocketAddr, RabbitUser<'_>), queue: &str, key: &str) -> Self {
+        Self::start(exchange, broker, (queue, key), true)
+    }
+
+    fn start(
+        exchange: &str,
+        (broker, user): (SocketAddr, RabbitUser<'_>),
+        (queue, key): (&str, &str),
+        reads: bool,
+    ) -> Self {
         let script = Script::start(
             &format!("consumer of {queue}"),
             "aio_pika_consumer.py",
             &json!({
                 "host": broker.ip().to_string(), "port": broker.port(), "user": user.name, "password": user.password,
-                "exchange": "thingcall.results", "queue": queue, "key": key, "reads": reads,
+                "exchange": exchange, "queue": queue, "key": key, "reads": reads,
             }),
         );
         let started = Self { script };

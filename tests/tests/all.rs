@@ -47,6 +47,7 @@ mod presence;
 mod rabbitmq;
 mod rabbitmq_confined;
 mod rabbitmq_faults;
+mod rabbitmq_messages;
 mod rabbitmq_mqtt;
 mod rabbitmq_results;
 mod raw_devices;

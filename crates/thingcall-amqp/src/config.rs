@@ -38,6 +38,10 @@ broker_section! {
         mqtt_exchange: String = "amq.topic".to_owned(),
         /// The topic exchange for results of asynchronous calls; none are published if not given.
         results_exchange: Option<String> = None,
+        /// The topic exchange for messages of every kind; none are published if not given.
+        messages_exchange: Option<String> = None,
+        /// How many of those may wait to be published; the oldest are given up.
+        messages_due_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
         /// What says whose a reply on `replies_exchange` is: `routing_key` or `user_id`.
         replies_vouched_by: Voucher = Voucher::default(),
     }
@@ -97,7 +101,7 @@ const INSTANCE_BYTES_MAX: usize = 64;
 const EXCHANGE_BYTES_MAX: usize = 127;
 
 impl Config {
-    /// Whether it reaches devices, and does not only publish results.
+    /// Whether it reaches devices, and does not only publish for applications.
     pub(crate) const fn serves_devices(&self) -> bool {
         self.amqp_devices || self.mqtt_devices
     }
@@ -114,6 +118,7 @@ impl Config {
             ("replies_exchange", Some(self.replies_exchange.as_str())),
             ("mqtt_exchange", Some(self.mqtt_exchange.as_str())),
             ("results_exchange", self.results_exchange.as_deref()),
+            ("messages_exchange", self.messages_exchange.as_deref()),
         ];
         for (at, (key, name)) in exchanges.iter().enumerate() {
             let Some(name) = name else { continue };
@@ -135,8 +140,9 @@ impl Section for Config {
             let right = "1 to 64 of A-Z a-z 0-9 - _";
             check.must(is_instance(instance), "instance", format_args!("{instance:?}"), right);
         }
-        let any = self.amqp_devices || self.mqtt_devices || self.results_exchange.is_some();
-        check.must(any, "amqp_devices", false, "true, or mqtt_devices or results_exchange is set");
+        let publishes = self.results_exchange.is_some() || self.messages_exchange.is_some();
+        let right = "true, or mqtt_devices, results_exchange or messages_exchange is set";
+        check.must(self.amqp_devices || self.mqtt_devices || publishes, "amqp_devices", false, right);
         self.check_exchanges(&mut check);
         let (hold_min, hold_max) = (Duration::from_secs(30), Duration::from_secs(24 * 60 * 60));
         check.between("reply_queue_hold", self.reply_queue_hold, hold_min, hold_max);

@@ -1,5 +1,5 @@
 //! Transport over lapin to RabbitMQ: devices that speak AMQP 0.9.1, MQTT devices behind RabbitMQ's MQTT plugin, and the
-//! results of asynchronous calls. `README.md` beside this crate is the contract with devices and consumers.
+//! messages for applications. `README.md` beside this crate is the contract with devices and consumers.
 //!
 //! The kit's supervisor makes new connections when they end; lapin's own recovery is off. So nothing that was queued for a
 //! broken connection can leave on the next one, and each end is told to the engine once.
@@ -28,11 +28,15 @@ mod queues;
 mod amqp;
 mod connections;
 
+mod delivered;
+mod messages;
 mod results;
 mod transport;
 
 pub use config::{Config, Presence, Voucher};
-pub use results::{Delivered, NotDelivered, ResultMessage, Results};
+pub use delivered::{Delivered, NotDelivered};
+pub use messages::Messages;
+pub use results::{ResultMessage, Results};
 pub use transport::AmqpTransport;
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! key is `{productKey}.{module}.{service}.{deviceName}`, with `-` for the default module. The device's name comes last
 //! since it may hold dots: no product key, module or service does, so no key reads as another's.
 //!
-//! **Invariant:** what is called published is confirmed by the broker. Nothing is published twice by us: where no word
-//! comes, the caller decides, and consumers know a message by its id.
+//! **Invariant:** a result that is published again has the same words under the same `message_id`.
 
 use std::sync::Arc;
 
@@ -17,8 +16,9 @@ use serde_json::value::RawValue;
 use thingcall_core::{CallId, Device, DeviceKey, ServiceId, UnixMillis};
 
 use crate::amqp::Amqp;
+use crate::delivered::{Delivered, NotDelivered, publish, short};
 use crate::outgoing::text;
-use crate::publisher::{Confirmed, NotConfirmed, Outgoing};
+use crate::publisher::Outgoing;
 use crate::transport::AmqpTransport;
 
 /// How an asynchronous call ended.
@@ -38,35 +38,6 @@ pub struct ResultMessage {
     pub message: String,
     /// The device's data, a JSON object as it wrote it.
     pub data: String,
-}
-
-/// What became of a published result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
-    /// It is in a consumer's queue at least.
-    Queued,
-    /// No consumer's queue is bound for it: it is kept nowhere.
-    Nobody,
-}
-
-/// Why a result is not published.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotDelivered {
-    /// There is no connection, or the broker takes no messages for now; nothing was sent.
-    #[error("no connection to the broker of results")]
-    Down,
-    /// So many wait already; nothing was sent.
-    #[error("send queue is full ({0} messages)")]
-    QueueFull(usize),
-    /// The broker refused it.
-    #[error("the broker of results refused it: {0}")]
-    Refused(&'static str),
-    /// No word came of it; consumers may have it.
-    #[error("connection to the broker of results lost while sending")]
-    Lost,
-    /// It is no message.
-    #[error("the result cannot be written: {0}")]
-    Unwritable(String),
 }
 
 /// Publishes results. Clones share one connection.
@@ -104,32 +75,19 @@ impl Results {
     /// # Errors
     /// Why it is not published, or may not be.
     pub async fn publish(&self, message: &ResultMessage) -> Result<Delivered, NotDelivered> {
-        let message = self.outgoing(message)?;
-        let links = self.amqp.contact.present().ok_or(NotDelivered::Down)?;
-        match links.publisher.publish(message, self.amqp.config.publish_ack_timeout).await {
-            Ok(Confirmed::Routed) => Ok(Delivered::Queued),
-            Ok(Confirmed::Unroutable) => Ok(Delivered::Nobody),
-            Err(NotConfirmed::Down | NotConfirmed::Blocked) => Err(NotDelivered::Down),
-            Err(NotConfirmed::Full(max)) => Err(NotDelivered::QueueFull(max)),
-            Err(NotConfirmed::Refused(why)) => Err(NotDelivered::Refused(why)),
-            Err(NotConfirmed::Lost) => Err(NotDelivered::Lost),
-        }
+        publish(&self.amqp, self.outgoing(message)?).await
     }
 
     fn outgoing(&self, message: &ResultMessage) -> Result<Outgoing, NotDelivered> {
         let payload = body(message)?;
-        let unwritable = |e: &dyn std::fmt::Display| NotDelivered::Unwritable(e.to_string());
-        let routing_key = ShortString::try_new(routing_key(message)).map_err(|e| unwritable(&e))?;
+        let routing_key = short(routing_key(message))?;
         let DeviceKey { product, name } = &message.device.key;
         let mut headers = FieldTable::default();
         headers.insert("topic".into(), text(&format!("/{product}/{name}/thing/downlink/reply/message")));
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
-            .with_message_id(
-                ShortString::try_new(format!("{}.{}.{}", message.id, message.device.iot_id, message.at.0))
-                    .map_err(|e| unwritable(&e))?,
-            )
+            .with_message_id(short(format!("{}.{}.{}", message.id, message.device.iot_id, message.at.0))?)
             .with_timestamp(u64::try_from(message.at.0 / 1000).unwrap_or_default())
             .with_headers(headers);
         Ok(Outgoing { exchange: self.exchange.clone(), routing_key, properties, payload, until: None })

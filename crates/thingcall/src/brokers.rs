@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::future::join_all;
 use prometheus::Registry as Metering;
-use thingcall_amqp::{AmqpTransport, Results};
+use thingcall_amqp::{AmqpTransport, Messages, Results};
 use thingcall_broker::{Broker, Sockets};
 use thingcall_core::{Slots, Transport, TransportName, Weight};
 use thingcall_engine::Engine;
@@ -87,6 +87,11 @@ impl Brokers {
     /// Who publishes results of asynchronous calls.
     pub(crate) fn results(&self) -> Option<Results> {
         self.amqp.iter().find_map(|amqp| Results::of(amqp))
+    }
+
+    /// Who publishes messages of every kind.
+    pub(crate) fn messages(&self) -> Option<Messages> {
+        self.amqp.iter().find_map(|amqp| Messages::of(amqp))
     }
 
     /// The broker whose connections we can close. Others cannot be told to: what a device does there, the gate checks.

@@ -173,11 +173,16 @@ impl Config {
         }
         let amqp = self.amqp.iter().map(|amqp| ("amqp".to_owned(), amqp));
         let named = self.amqp_brokers.iter().map(|(name, amqp)| (format!("amqp_brokers.{name}"), amqp));
-        let publish = amqp.chain(named).filter_map(|(section, amqp)| Some((section, amqp.results_exchange.as_ref()?)));
-        for (section, exchange) in publish.skip(1) {
-            let value = format_args!("{exchange:?}, and another broker has one too");
-            all.push(Problem::new(format!("{section}.results_exchange"), value, "one broker's alone"));
-        }
+        let all_amqp: Vec<_> = amqp.chain(named).collect();
+        let exchange = |of: fn(&thingcall_amqp::Config) -> Option<&String>, key| {
+            let publish = all_amqp.iter().filter_map(move |(section, amqp)| Some((section, of(amqp)?)));
+            publish.skip(1).map(move |(section, exchange)| {
+                let value = format_args!("{exchange:?}, and another broker has one too").to_string();
+                Problem::new(format!("{section}.{key}"), value, "one broker's alone")
+            })
+        };
+        all.extend(exchange(|amqp| amqp.results_exchange.as_ref(), "results_exchange"));
+        all.extend(exchange(|amqp| amqp.messages_exchange.as_ref(), "messages_exchange"));
         let transports = self.transports();
         all.extend(self.problems_of_gate(&transports));
         if let Some(name) = self.engine.default_transport.filter(|name| !transports.contains(name)) {

@@ -1,8 +1,8 @@
-//! Results of asynchronous calls, from the log of messages to a broker.
+//! Results of asynchronous calls, or messages of every kind, from the log to an exchange of a broker.
 //!
 //! **Invariants:** a result is called published only after the broker confirmed it; one device's results leave in the
-//! order in which its calls ended. What was confirmed and not yet noted is published again after a crash, under the same
-//! message id and with the same words.
+//! order in which its calls ended, and its messages in that of the log, but for what a crash left. What was confirmed and not
+//! yet noted is published again after a crash, under the same message id and with the same words.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 mod message;
 mod reader;
 
-pub(crate) use message::ToRabbit;
+pub(crate) use message::{ToExchange, ToRabbit};
 pub(crate) use reader::LogResults;
 
 /// How many results are read at once.
@@ -40,6 +40,23 @@ const PAUSE_MAX: Duration = Duration::from_secs(20);
 const STOP_TIME: Duration = Duration::from_secs(2);
 /// And then for noting which of them were confirmed.
 const NOTE_TIME: Duration = Duration::from_secs(1);
+
+/// What is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Feed {
+    /// Results of asynchronous calls.
+    Results,
+    /// Messages of every kind.
+    Messages,
+}
+
+impl Feed {
+    /// Its word in names of readers and in logs.
+    fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// How many results wait to be published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,13 +120,14 @@ pub(crate) struct Publishing {
 /// # Errors
 /// If the metrics are registered already.
 pub(crate) fn start(
+    feed: Feed,
     outbox: Arc<dyn Outbox>,
     sink: Arc<dyn ResultSink>,
     metering: &Metering,
 ) -> anyhow::Result<Publishing> {
-    let counts = Counts::register(metering, outbox.due_max())?;
+    let counts = Counts::register(feed, metering, outbox.due_max())?;
     let stop = CancellationToken::new();
-    let pump = Pump { outbox, sink, counts };
+    let pump = Pump { feed, outbox, sink, counts };
     let task = tokio::spawn(pump.run(stop.clone()));
     Ok(Publishing { stop, task })
 }
@@ -140,21 +158,22 @@ struct Counts {
 }
 
 impl Counts {
-    fn register(metering: &Metering, due_max: usize) -> Result<Self, prometheus::Error> {
+    fn register(feed: Feed, metering: &Metering, due_max: usize) -> Result<Self, prometheus::Error> {
         let make = Maker::new(metering);
-        make.limit("results_due_limit", "How many of these there may be", due_max)?;
+        let (name, what) = match feed {
+            Feed::Results => ("results", "Results of asynchronous calls"),
+            Feed::Messages => ("exchange_messages", "Messages for the exchange of every kind"),
+        };
+        make.limit(&format!("{name}_due_limit"), "How many of these there may be", due_max)?;
         Ok(Self {
-            became: make.counters(
-                "results_total",
-                "Results of asynchronous calls, by what became of them",
-                ["result"],
-            )?,
-            due: make.gauge("results_due", "Results of asynchronous calls that wait to be published")?,
+            became: make.counters(&format!("{name}_total"), &format!("{what}, by what became of them"), ["result"])?,
+            due: make.gauge(&format!("{name}_due"), &format!("{what} that wait to be published"))?,
         })
     }
 }
 
 struct Pump {
+    feed: Feed,
     outbox: Arc<dyn Outbox>,
     sink: Arc<dyn ResultSink>,
     counts: Counts,
@@ -185,14 +204,14 @@ impl Pump {
             }
             if let Round::Delayed(why) = round {
                 if !std::mem::replace(&mut told, true) {
-                    warn!(why = %PeerText::new(&why), "results cannot be published; they are kept and tried again");
+                    warn!(of = self.feed.as_str(), why = %PeerText::new(&why), "messages cannot be published; they are kept and tried again");
                 }
                 tokio::select! { () = stop.cancelled() => {}, () = sleep(backoff.next_wait()) => {} }
                 continue;
             }
             backoff.begin_anew();
             if std::mem::take(&mut told) {
-                info!("results are published again");
+                info!(of = self.feed.as_str(), "messages are published again");
             }
             if round == Round::Done {
                 tokio::select! {
@@ -252,7 +271,7 @@ impl Pump {
                 self.counts.due.set(i64::try_from(due).unwrap_or(i64::MAX));
                 self.counts.became[Became::Lost].inc_by(given_up);
             }
-            Err(error) => error!(%error, "results that wait cannot be counted"),
+            Err(error) => error!(of = self.feed.as_str(), %error, "messages that wait cannot be counted"),
         }
     }
 
@@ -272,7 +291,7 @@ impl Pump {
                 Published::Unwanted => self.counts.became[Became::Unwanted].inc(),
                 Published::Never(why) => {
                     self.counts.became[Became::Lost].inc();
-                    error!(id = %result.id, device = %result.device, why = %PeerText::new(&why), "a result cannot be published; it is given up");
+                    error!(id = %result.id, device = %result.device, why = %PeerText::new(&why), "a message cannot be published; it is given up");
                 }
                 Published::NotYet(why) => {
                     self.counts.became[Became::Delayed].inc();

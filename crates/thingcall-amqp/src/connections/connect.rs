@@ -151,7 +151,7 @@ async fn declare_exchanges(amqp: &Amqp, channel: &Channel) -> Result<(), Ended> 
     let config = &amqp.config;
     let of_amqp = config.amqp_devices.then_some([&config.commands_exchange, &config.replies_exchange]);
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    for exchange in of_amqp.into_iter().flatten().chain(&config.results_exchange) {
+    for exchange in of_amqp.into_iter().flatten().chain(&config.results_exchange).chain(&config.messages_exchange) {
         channel
             .exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, durable, FieldTable::default())
             .await

@@ -108,6 +108,7 @@ fn the_samples_keys_without_defaults_are_right_too() {
         url: "amqps://127.0.0.1:5672".to_owned(),
         instance: amqp.instance.clone(),
         results_exchange: amqp.results_exchange.clone(),
+        messages_exchange: amqp.messages_exchange.clone(),
         ..thingcall_amqp::Config::default()
     };
     assert_eq!(format!("{amqp:?}"), format!("{shown:?}"));
@@ -308,6 +309,8 @@ fn two_transports_of_one_name_are_refused() {
     let (place, key, told) = only("[amqp]\nresults_exchange = \"r\"\n[amqp_brokers.b]\nresults_exchange = \"r\"\n");
     assert_eq!((&*place, &*key), ("t.toml:4", "amqp_brokers.b.results_exchange"));
     assert!(told.contains("another broker"), "{told}");
+    let (_, key, _) = only("[amqp]\nmessages_exchange = \"r\"\n[amqp_brokers.b]\nmessages_exchange = \"r\"\n");
+    assert_eq!(key, "amqp_brokers.b.messages_exchange");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! A result of the log for RabbitMQ: what its body says, in the exchange's own form.
+//! A message of the log for RabbitMQ: a result in the form of its own exchange, anything in the platform's words.
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thingcall_amqp::{Delivered, NotDelivered, ResultMessage, Results};
+use thingcall_amqp::{Delivered, Messages, NotDelivered, ResultMessage, Results};
 use thingcall_core::{CallId, Device, Message, ServiceId, UnixMillis};
 
 use super::{Published, ResultSink};
@@ -34,17 +34,30 @@ impl ResultSink for ToRabbit {
             Ok(message) => message,
             Err(why) => return Published::Never(why),
         };
-        match self.results.publish(&message).await {
-            Ok(Delivered::Queued) => Published::Yes,
-            Ok(Delivered::Nobody) => Published::Unwanted,
-            Err(NotDelivered::Unwritable(why)) => Published::Never(why),
-            Err(
-                error @ (NotDelivered::Down
-                | NotDelivered::QueueFull(_)
-                | NotDelivered::Refused(_)
-                | NotDelivered::Lost),
-            ) => Published::NotYet(error.to_string()),
-        }
+        became(self.results.publish(&message).await)
+    }
+}
+
+/// Publishes to the exchange of `messages_exchange`, in the platform's own words.
+pub(crate) struct ToExchange {
+    pub(crate) messages: Messages,
+}
+
+#[async_trait]
+impl ResultSink for ToExchange {
+    async fn publish(&self, message: &Message) -> Published {
+        became(self.messages.publish(message).await)
+    }
+}
+
+fn became(published: Result<Delivered, NotDelivered>) -> Published {
+    match published {
+        Ok(Delivered::Queued) => Published::Yes,
+        Ok(Delivered::Nobody) => Published::Unwanted,
+        Err(NotDelivered::Unwritable(why)) => Published::Never(why),
+        Err(
+            error @ (NotDelivered::Down | NotDelivered::QueueFull(_) | NotDelivered::Refused(_) | NotDelivered::Lost),
+        ) => Published::NotYet(error.to_string()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Results as a reader of the log of messages has them.
+//! What a reader of the log of messages has, for an exchange.
 //!
 //! **Invariant:** what was taken and is not published yet is kept here, in its order, and handed back when this ends; what a
 //! crash leaves is handed out again by the log.
@@ -14,7 +14,7 @@ use thingcall_core::{
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use super::{Backlog, Outbox};
+use super::{Backlog, Feed, Outbox};
 
 /// How many are given up at once.
 const GIVEN_UP_AT_ONCE: usize = 1000;
@@ -22,6 +22,7 @@ const GIVEN_UP_AT_ONCE: usize = 1000;
 /// The results in a log.
 pub(crate) struct LogResults {
     log: Arc<dyn MessageLog>,
+    feed: Feed,
     reader: ReaderName,
     due_max: usize,
     kept: Mutex<BTreeMap<i64, Message>>,
@@ -29,28 +30,41 @@ pub(crate) struct LogResults {
     seen: AtomicI64,
 }
 
-/// The exchange's reader.
-fn reader() -> ReaderName {
-    ReaderName("exchange:results".to_owned())
+impl Feed {
+    /// Its exchange's reader.
+    fn reader(self) -> ReaderName {
+        ReaderName(format!("exchange:{}", self.as_str()))
+    }
+
+    fn kinds(self) -> MessageKinds {
+        match self {
+            Self::Results => MessageKinds::NONE.with(MessageKind::Result),
+            Self::Messages => MessageKinds::all(),
+        }
+    }
 }
 
 impl LogResults {
-    /// Those of calls that end from now on, and those that an earlier run left; so many at most.
+    /// What is written from now on, and what an earlier run left; so many at most.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub(crate) async fn wanted(log: Arc<dyn MessageLog>, due_max: usize) -> Result<Self, JournalError> {
-        let results = MessageKinds::NONE.with(MessageKind::Result);
-        log.set_reader(&reader(), Wanted { of: vec![(None, results)] }).await?;
-        Ok(Self { log, reader: reader(), due_max, kept: Mutex::default(), seen: AtomicI64::new(0) })
+    pub(crate) async fn wanted(log: Arc<dyn MessageLog>, feed: Feed, due_max: usize) -> Result<Self, JournalError> {
+        let reader = feed.reader();
+        log.set_reader(&reader, Wanted { of: vec![(None, feed.kinds())] }).await?;
+        Ok(Self { log, feed, reader, due_max, kept: Mutex::default(), seen: AtomicI64::new(0) })
     }
 
     /// Nobody wants them any more. Those that are due stay so.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub(crate) async fn unwanted(log: &dyn MessageLog) -> Result<(), JournalError> {
-        log.set_reader(&reader(), Wanted::default()).await
+    pub(crate) async fn unwanted(log: &dyn MessageLog, feed: Feed) -> Result<(), JournalError> {
+        let reader = feed.reader();
+        if log.readers().await?.contains(&reader) {
+            log.set_reader(&reader, Wanted::default()).await?;
+        }
+        Ok(())
     }
 }
 
@@ -106,8 +120,8 @@ impl Outbox for LogResults {
             given_up += u64::try_from(places.len()).unwrap_or(u64::MAX);
         }
         if given_up > 0 {
-            let results_due_max = self.due_max;
-            warn!(given_up, results_due_max, "results wait for too long to be published; the oldest are given up");
+            let (of, due_max) = (self.feed.as_str(), self.due_max);
+            warn!(given_up, due_max, of, "messages wait for too long to be published; the oldest are given up");
         }
         Ok(Backlog { due: due.saturating_sub(given_up), given_up })
     }

@@ -104,7 +104,7 @@ async fn started(due: Vec<Message>, plan: Vec<Published>) -> (Arc<Both>, Publish
 
 async fn started_with(both: Both) -> (Arc<Both>, Publishing) {
     let both = Arc::new(both);
-    let publishing = start(both.clone(), both.clone(), &Metering::new()).unwrap();
+    let publishing = start(Feed::Results, both.clone(), both.clone(), &Metering::new()).unwrap();
     (both, publishing)
 }
 
@@ -193,7 +193,7 @@ async fn metrics_say_how_many_wait_and_what_became_of_the_rest() {
     let due = Mutex::new((1..=3).map(|place| result(place, "d")).collect());
     let plan = Mutex::new([Published::Yes, away, Published::Unwanted].into());
     let (both, metering) = (Arc::new(Both { due, plan, ..Both::default() }), Metering::new());
-    let publishing = start(both.clone(), both.clone(), &metering).unwrap();
+    let publishing = start(Feed::Results, both.clone(), both.clone(), &metering).unwrap();
     both.took.notified().await;
     while *both.trimmed.lock().unwrap() == 0 {
         tokio::task::yield_now().await;
@@ -249,8 +249,8 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
     store.end(failed(&device.key, 1, Outcome::Offline, "before anybody asked"));
     store.flush().await;
     let sink = Arc::new(Both { plan: Mutex::new([Published::NotYet("away".to_owned())].into()), ..Both::default() });
-    let outbox = Arc::new(LogResults::wanted(store.clone(), 100).await.unwrap());
-    let publishing = start(outbox.clone(), sink.clone(), &Metering::new()).unwrap();
+    let outbox = Arc::new(LogResults::wanted(store.clone(), Feed::Results, 100).await.unwrap());
+    let publishing = start(Feed::Results, outbox.clone(), sink.clone(), &Metering::new()).unwrap();
     for id in 2..=4 {
         open(&store, &device, id).await;
     }
@@ -272,7 +272,7 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
 /// A store with as many results as there are ids, which nobody published yet.
 async fn left(folder: &std::path::Path, ids: std::ops::RangeInclusive<u32>) -> (Arc<Store>, Arc<LogResults>) {
     let (store, device) = store(folder).await;
-    let outbox = Arc::new(LogResults::wanted(store.clone(), 2).await.unwrap());
+    let outbox = Arc::new(LogResults::wanted(store.clone(), Feed::Results, 2).await.unwrap());
     for id in ids {
         open(&store, &device, id).await;
         store.end(failed(&device.key, id, Outcome::Offline, "away"));
@@ -304,6 +304,6 @@ async fn what_was_due_when_a_server_stopped_is_due_at_the_next_one_in_its_order(
     outbox.let_go().await;
     store.close().await;
     let store = Store::open(thingcall_store::Config::default(), folder.path()).await.unwrap();
-    let outbox = LogResults::wanted(store, 2).await.unwrap();
+    let outbox = LogResults::wanted(store, Feed::Results, 2).await.unwrap();
     assert_eq!(places(&outbox.due(9).await.unwrap()), [2, 3]);
 }
