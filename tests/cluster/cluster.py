@@ -21,6 +21,9 @@ from server import KEY, SECRET, all_files  # noqa: E402
 from servers import USER, Haproxy, Mosquitto, Postgres, Rabbit, Server  # noqa: E402
 from wire import Wire  # noqa: E402
 
+# A slot's generation, and whether its lease is over and no call in it is open.
+TAKEN_OVER = """SELECT slot, generation, (holder IS NULL OR ends_at <= clock_timestamp()) AND NOT EXISTS
+    (SELECT FROM calls WHERE calls.slot = slots.slot AND (state < 3 OR due)) AS idle FROM slots"""
 # What of the store is asked for the accounts.
 RECORDS = "SELECT call_id, params, state, outcome, message, taken_over_by FROM calls"
 PRODUCTS = {"mosquitto": "mqtt", "rabbitmq": "amqp"}
@@ -91,9 +94,10 @@ class Cluster:
         return {row["slot"]: row["generation"] for row in rows if row["holder"] == name}
 
     def taken_over(self, slots):
-        """Whether each of these was leased anew since it had this generation."""
-        now = {row["slot"]: row["generation"] for row in self.postgres.rows("SELECT slot, generation FROM slots")}
-        return all(now.get(slot, 0) > generation for slot, generation in slots.items())
+        """Whether each is somebody else's now, or was let go of with nothing left to do in it."""
+        rows = self.postgres.rows(TAKEN_OVER)
+        now = {row["slot"]: row for row in rows}
+        return all(now[slot]["generation"] > generation or now[slot]["idle"] for slot, generation in slots.items())
 
     def records(self):
         return self.postgres.rows(RECORDS)
