@@ -4,8 +4,9 @@
 //! it. Everything that a broker cannot route by slot (answers of MQTT devices, gateways' topics) comes to each of them.
 //!
 //! **Invariants:** what came from a slot's queue is acknowledged only while that slot is held: what its holder cannot hear
-//! goes back into the queue. What the journal has to write is acknowledged once it is written. The latest holder is given messages first, so that one that is stopped and not dead, whose
-//! connection the broker has not given up yet, keeps none from it.
+//! goes back into the queue. What the journal has to write is acknowledged once it is written. The latest holder is given
+//! messages first, so that one that is stopped and not dead, whose connection the broker has not given up yet, keeps none
+//! from it.
 
 use std::collections::BTreeMap;
 use std::future::Future;

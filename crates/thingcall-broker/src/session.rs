@@ -214,7 +214,10 @@ impl<S: Socket> Session<S> {
                 version.subscribed(packet_id, granted)
             }
             Said::Unsubscribe(packet_id, filters) => version.unsubscribed(packet_id, filters),
-            Said::Ping => version.pong(),
+            Said::Ping => {
+                self.arrivals.look();
+                version.pong()
+            }
             Said::Disconnect => return Err(Over::Left),
             Said::Nonsense => return Err(Ended::Protocol.into()),
         };

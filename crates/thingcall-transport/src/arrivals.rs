@@ -70,18 +70,17 @@ impl<A: Send + 'static> Arrivals<A> {
     /// The next one came.
     pub fn came(&self) -> Arriving<'_, A> {
         let mut queue = self.0.queue();
-        if queue.waiting.len() >= self.0.waiting_max {
+        if queue.waiting.len() >= self.0.waiting_max || queue.is_overdue() {
             self.0.let_go(&mut queue);
         }
         queue.waiting.push_back(Waiting { ack: None, held_since: None });
         Arriving { arrivals: self, number: queue.first + queue.waiting.len() as u64 - 1 }
     }
 
-    /// Acknowledges what waits too long. To be called now and then: where the broker gives no more, nothing else does.
+    /// Acknowledges what waits too long. To be called now and then: where nothing more comes for it, nothing else does.
     pub fn look(&self) {
         let mut queue = self.0.queue();
-        let oldest = queue.waiting.front().and_then(|first| first.held_since);
-        if oldest.is_some_and(|since| since.elapsed() >= HELD_MAX) {
+        if queue.is_overdue() {
             self.0.let_go(&mut queue);
         }
         self.0.acknowledge(&mut queue);
@@ -157,6 +156,12 @@ impl<A> Shared<A> {
 }
 
 impl<A> Queue<A> {
+    /// Whether the first waits too long.
+    fn is_overdue(&self) -> bool {
+        let held_since = self.waiting.front().and_then(|first| first.held_since);
+        held_since.is_some_and(|since| since.elapsed() >= HELD_MAX)
+    }
+
     /// One that waits; `None` once it is acknowledged.
     fn at(&mut self, number: u64) -> Option<&mut Waiting<A>> {
         let at = number.checked_sub(self.first)?;

@@ -11,7 +11,7 @@ const PUBLISHED_HELP: &str = "Messages to devices, each counted once: sent (left
     (by the broker, by the device behind the embedded one), nacked (refused by the broker), returned (nobody to give it \
     to), blocked (a full queue, or the broker takes none), failed (the way broke, or too large)";
 const EARLY_ACKS_HELP: &str = "Replies to asynchronous calls that were acknowledged to the broker (the embedded one: to \
-    the device) before the store had them, since it did not write for 2 s: a crash now would lose them";
+    the device) before the store had them, since it did not write for 2 s or too many waited: a crash now would lose them";
 const CONNECTS_HELP: &str = "Attempts to connect to the broker; for the embedded one, of devices to us";
 
 /// How an attempt to connect ended.

@@ -111,3 +111,12 @@ async fn acknowledgement_that_finds_no_room_is_tried_again() {
     arrivals.look();
     assert_eq!(list(&sent), [1, 2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_too_long_does_not_hold_up_what_comes_next() {
+    let (arrivals, acknowledged, early) = bench(9);
+    let _receipt = held(&arrivals, 1);
+    tokio::time::advance(HELD_MAX).await;
+    arrivals.came().taken(2);
+    assert_eq!((list(&acknowledged), early.get()), (vec![1, 2], 1));
+}
