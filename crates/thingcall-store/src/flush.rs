@@ -14,7 +14,7 @@ const NEWS_MAX: usize = 500;
 /// Writes it in one transaction, with what is told of it. What cannot be written is written the next time.
 pub(crate) async fn flush(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     let devices = &shared.devices;
-    let (heard, turns) = (devices.take_heard(), shared.turns.all());
+    let (heard, turns) = shared.turns.all(|| devices.take_heard());
     if heard.is_empty() && turns.is_empty() && !side.none_online {
         return Ok(());
     }

@@ -24,14 +24,11 @@ impl Credentials for Store {
 impl PresenceSink for Store {
     fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis) {
         let address = address.map(str::to_owned);
-        self.turns(device, true, at, address.clone());
-        let heard = Heard { online: Some(true), came_from: Some(transport), address, ..Heard::sign(at) };
-        self.shared().devices.hear(device, heard);
+        self.turns(device, at, Heard { online: Some(true), came_from: Some(transport), address, ..Heard::sign(at) });
     }
 
     fn offline(&self, device: &DeviceKey, at: UnixMillis) {
-        self.turns(device, false, at, None);
-        self.shared().devices.hear(device, Heard { online: Some(false), ..Heard::sign(at) });
+        self.turns(device, at, Heard { online: Some(false), ..Heard::sign(at) });
     }
 
     fn seen(&self, device: &DeviceKey, transport: TransportName, at: UnixMillis) {
@@ -48,15 +45,16 @@ impl PresenceSink for Store {
 }
 
 impl Store {
-    /// Notes that a device came or went, if anybody wants to know; whether it did is seen where it is written.
-    fn turns(&self, device: &DeviceKey, online: bool, at: UnixMillis, address: Option<String>) {
+    /// A device came or went. Is noted as a turn, too, if anybody wants to know; whether it was one is seen where it is
+    /// written.
+    fn turns(&self, device: &DeviceKey, at: UnixMillis, heard: Heard) {
         let shared = self.shared();
-        if shared.tells(&device.product, MessageKind::Status).is_none() {
-            return;
-        }
+        let online = heard.online.filter(|_| shared.tells(&device.product, MessageKind::Status).is_some());
+        let Some(online) = online else { return shared.devices.hear(device, heard) };
         let last_at = shared.devices.last_heard(device);
-        let turn = Turn { device: device.clone(), online, at, address, last_at };
-        if !shared.turns.push(turn, shared.config.messages.append_queue_messages_max.get()) {
+        let turn = Turn { device: device.clone(), online, at, address: heard.address.clone(), last_at };
+        let max = shared.config.messages.append_queue_messages_max.get();
+        if !shared.turns.push(turn, max, || shared.devices.hear(device, heard)) {
             shared.log.counts.turns_lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -1,4 +1,7 @@
 //! Devices that came or went, until that is written.
+//!
+//! **Invariant:** a turn and what memory hears of it are taken together, or neither: a device whose row says already what its
+//! turn does would not be told, and one whose row does not yet would be told, but not its next turn.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,19 +24,21 @@ pub(crate) struct Turn {
 pub(crate) struct Turns(Mutex<VecDeque<Turn>>);
 
 impl Turns {
-    /// One more, among so many; says whether there was room.
-    pub(crate) fn push(&self, turn: Turn, max: usize) -> bool {
+    /// One more, among so many, and what is heard with it; says whether there was room.
+    pub(crate) fn push(&self, turn: Turn, max: usize, hear: impl FnOnce()) -> bool {
         let mut all = self.lock();
         let room = all.len() < max;
         if room {
             all.push_back(turn);
         }
+        hear();
         room
     }
 
-    /// Those there are. They stay until they are written.
-    pub(crate) fn all(&self) -> Vec<Turn> {
-        self.lock().iter().cloned().collect()
+    /// Those there are, and what was heard with them. They stay until they are written.
+    pub(crate) fn all<T>(&self, heard: impl FnOnce() -> T) -> (T, Vec<Turn>) {
+        let all = self.lock();
+        (heard(), all.iter().cloned().collect())
     }
 
     /// So many are written.
@@ -47,3 +52,6 @@ impl Turns {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

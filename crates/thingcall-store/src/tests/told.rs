@@ -1,8 +1,11 @@
 //! What the store itself sees happen, in the log of messages.
 
+use std::time::Duration;
+
 use thingcall_core::{MessageKind, MessageKinds, MessageLog, PresenceSink, ReaderName, Taken, TransportName, Wanted};
 
 use super::*;
+use crate::MessagesConfig;
 
 fn reader() -> ReaderName {
     ReaderName("group:told".to_owned())
@@ -14,7 +17,9 @@ async fn want(store: &Store, kind: MessageKind) {
 
 /// A store with words and these devices, and a reader of this kind of message from then on.
 async fn told_bench(devices: &[&str], kind: MessageKind) -> Bench {
-    let bench = bench().await.with_devices(devices).await;
+    // What these tests tell of happened in 1970.
+    let messages = MessagesConfig { keep: Duration::MAX, ..MessagesConfig::default() };
+    let bench = bench_with(Config { messages, ..Config::default() }).await.with_devices(devices).await;
     bench.store.tell_in(Arc::new(PlainWords));
     bench.serves(&bench.store, 0).await;
     want(&bench.store, kind).await;
