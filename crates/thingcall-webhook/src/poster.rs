@@ -15,9 +15,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thingcall_core::{Message, PeerText, Problem, UnixMillis};
 use thingcall_subscription::Envelope;
 use tokio::time::timeout;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::authorities::authorities;
+use crate::authorities::{authorities, nobody};
 use crate::config::Config;
 use crate::sign::SigningKeys;
 
@@ -61,11 +60,7 @@ impl Poster {
     /// What is wrong with its address or its files.
     pub(crate) fn new(config: &Config) -> Result<Self, Problem> {
         let uri = config.url.parse().map_err(|error| Problem::new("url", error, "an address without a fragment"))?;
-        let tls = if config.url.starts_with("https") {
-            authorities(config.ca_file())?
-        } else {
-            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-        };
+        let tls = if config.url.starts_with("https") { authorities(config.ca_file())? } else { nobody()? };
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
