@@ -1,19 +1,15 @@
-//! What a connection that waits takes of memory, before and after it was busy. A binary of its own: it counts all that is
-//! allocated.
+//! What a connection that waits takes of memory, before and after it was busy. A binary of its own: all that this thread
+//! allocates is counted.
 
 #![expect(clippy::panic, clippy::cast_possible_truncation, reason = "a test from its first line to its last")]
 
-use std::alloc::System;
 use std::time::Duration;
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use allocation_counter::measure;
 use thingcall_subscription::{BodyEncoding, Decision, Event, Limits, Machine, Notice, amqp, stomp};
 
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
 /// An idle connection has 16 KiB with TLS, whose own buffers take most of that.
-const IDLE_BYTES_MAX: usize = 2048;
+const IDLE_BYTES_MAX: i64 = 2048;
 
 fn frame(kind: u8, code: u8, fields: &[u8], count: u8) -> Vec<u8> {
     let list = [&[0, 0x53, code, 0xc0, fields.len() as u8 + 1, count], fields].concat();
@@ -56,33 +52,35 @@ fn say(machine: &mut dyn Machine, bytes: &[u8]) -> usize {
     settled
 }
 
+/// What is held of what is allocated in here.
+fn held(act: impl FnOnce()) -> i64 {
+    measure(act).bytes_current
+}
+
 #[test]
 fn idle_connection_takes_little_also_after_it_was_busy() {
-    let mut region = Region::new(ALLOCATOR);
-    let held = |region: &Region<'_, System>| {
-        let stats = region.change();
-        stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
-    };
-
-    let mut consumer = amqp(Limits::default());
-    say(consumer.as_mut(), &amqp_consumer());
-    let idle = held(&region);
+    let mut consumer = None;
+    let idle = held(|| {
+        say(consumer.insert(amqp(Limits::default())).as_mut(), &amqp_consumer());
+    });
     assert!(idle < IDLE_BYTES_MAX, "{idle} bytes");
-    let body = vec![b'x'; 2000];
-    for _ in 0..1000 {
-        let notice = Notice { id: "1", topic: "/t", generated_ms: 1, tries_before: 0, body: &body };
-        consumer.send(&notice, Duration::ZERO).expect("credit");
-        consumer.written(consumer.output().len(), Duration::ZERO);
-    }
-    assert_eq!(say(consumer.as_mut(), &settle_a_thousand()), 1000);
-    drop(body);
-    let idle = held(&region);
-    assert!(idle < IDLE_BYTES_MAX, "{idle} bytes after a thousand notices");
-    drop(consumer);
 
-    region.reset();
-    let mut consumer = stomp(Limits::default());
-    say(consumer.as_mut(), b"STOMP\naccept-version:1.1\nlogin:u\npasscode:p\n\n\0SUBSCRIBE\nid:1\n\n\0");
-    let idle = held(&region);
+    let consumer = consumer.as_deref_mut().expect("a machine");
+    let more = held(|| {
+        let body = vec![b'x'; 2000];
+        for _ in 0..1000 {
+            let notice = Notice { id: "1", topic: "/t", generated_ms: 1, tries_before: 0, body: &body };
+            consumer.send(&notice, Duration::ZERO).expect("credit");
+            consumer.written(consumer.output().len(), Duration::ZERO);
+        }
+        assert_eq!(say(consumer, &settle_a_thousand()), 1000);
+    });
+    assert!(idle + more < IDLE_BYTES_MAX, "{idle} bytes, and {more} more after a thousand notices");
+
+    let mut consumer = None;
+    let hello = b"STOMP\naccept-version:1.1\nlogin:u\npasscode:p\n\n\0SUBSCRIBE\nid:1\n\n\0";
+    let idle = held(|| {
+        say(consumer.insert(stomp(Limits::default())).as_mut(), hello);
+    });
     assert!(idle < IDLE_BYTES_MAX, "{idle} bytes");
 }
