@@ -125,6 +125,11 @@ fn consumers_come_again_after_a_restart_and_what_they_had_not_settled_too() {
     let consumers = groups.start(&site, |kind| plain(&site, kind), &json!({ "settle": true }));
     site.device("settled");
     consumers.iter().for_each(|consumer| drop(consumer.told(LIFE_CYCLE, "settled")));
+    // A consumer tells before it settles.
+    let settled =
+        || site.program.metrics().sum("thingcall_subscription_messages_settled_total", &[r#"outcome="accepted""#]);
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    eventually("all have settled", || (settled() >= consumers.len() as f64).then_some(()));
     consumers.iter().for_each(|consumer| consumer.settles(&json!(false)));
     site.device("unsettled");
     let unsettled: Vec<_> = consumers.iter().map(|consumer| consumer.told(LIFE_CYCLE, "unsettled")).collect();
