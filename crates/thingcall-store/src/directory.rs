@@ -159,14 +159,14 @@ impl Store {
         changes::follow(self.shared(), side).await
     }
 
-    /// That a device may connect from now on, or not, if anybody wants to know.
+    /// That a device may connect from now on, or not, if that is new and anybody wants to know.
     async fn of_enabling(&self, device: &DeviceKey, enabled: bool) -> Result<Option<Own>, Failure> {
         if self.shared().tells(&device.product, MessageKind::LifeCycle).is_none() {
             return Ok(None);
         }
         let did = if enabled { LifeCycle::Enable } else { LifeCycle::Disable };
         let entry = self.shared().reads.device(device).await?;
-        Ok(entry.and_then(|entry| {
+        Ok(entry.filter(|entry| entry.device.enabled != enabled).and_then(|entry| {
             let device = Device { enabled, ..(*entry.device).clone() };
             self.shared().of_life_cycle(&device, did, UnixMillis::now())
         }))

@@ -105,8 +105,12 @@ async fn a_device_s_life_is_told() {
     bench.store.register(device("d2")).await.unwrap();
     bench.store.set_enabled(&key("d1"), false).await.unwrap();
     bench.store.set_enabled(&key("d1"), true).await.unwrap();
+    // What is so already, or cannot be, is not told.
+    bench.store.set_enabled(&key("d1"), true).await.unwrap();
+    assert!(bench.store.register(device("d2")).await.is_err() && bench.store.remove(&key("d9")).await.is_err());
     bench.store.set_transport(&key("d1"), None).await.unwrap();
     bench.store.remove(&key("d2")).await.unwrap();
+    assert!(bench.store.remove(&key("d2")).await.is_err());
     let told = all(&bench.store).await;
     assert_eq!(told, ["d2 create true", "d1 disable false", "d1 enable true", "d2 delete true"]);
 }
