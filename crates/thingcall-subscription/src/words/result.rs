@@ -31,11 +31,12 @@ struct Body<'a> {
 
 pub(super) fn result(ended: &EndedCall) -> Words {
     let EndedCall { at, id, device, iot_id, service, outcome, code, data, activated, .. } = ended;
-    let code = code.unwrap_or(match (*outcome == Outcome::Offline, activated) {
-        (true, true) => OFFLINE,
-        (true, false) => NEVER_ACTIVATED,
-        (false, _) => FAILED,
-    });
+    let (code, message) = match (code, *outcome == Outcome::Offline, activated) {
+        (Some(code), ..) => (*code, message(ended)),
+        (None, true, true) => (OFFLINE, message(ended)),
+        (None, true, false) => (NEVER_ACTIVATED, Cow::Borrowed("not activated: the device has never connected")),
+        (None, false, _) => (FAILED, message(ended)),
+    };
     let body = Body {
         gmt_create: at.0,
         iot_id: iot_id.as_str(),
@@ -43,7 +44,7 @@ pub(super) fn result(ended: &EndedCall) -> Words {
         device_name: device.name.as_str(),
         request_id: id.as_u32(),
         code,
-        message: message(ended),
+        message,
         topic: format!("/sys/{}/{}/thing/service/{service}_reply", device.product, device.name),
         data: Verbatim(data.as_deref().unwrap_or("{}")),
     };

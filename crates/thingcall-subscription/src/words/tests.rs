@@ -77,7 +77,9 @@ fn absent_device_has_the_platform_s_code_and_the_rest_says_what_happened() {
     let offline = ended(Outcome::Offline, None, None, None);
     assert_eq!(code_and_message(&offline), (9201, "offline".to_owned()));
     let never = EndedCall { activated: false, ..ended(Outcome::Offline, None, None, None) };
-    assert_eq!(code_and_message(&never), (9200, "offline".to_owned()));
+    assert_eq!(code_and_message(&never), (9200, "not activated: the device has never connected".to_owned()));
+    let said = EndedCall { activated: false, ..ended(Outcome::Offline, None, Some("device is offline"), None) };
+    assert_eq!(code_and_message(&said), code_and_message(&never));
     let unread = ended(Outcome::InvalidReply, None, Some("no id"), None);
     assert_eq!(code_and_message(&unread), (500, "invalid_reply: no id".to_owned()));
 }
