@@ -217,11 +217,11 @@ impl Task {
         self.seen.look_at(&renewal.slots, asked);
         let instances = each_once(renewal.slots.iter().filter_map(|state| state.holder.as_ref()));
         self.metrics.instances.set(gauge_of(instances.len()));
-        self.compare(&instances);
+        self.compare(&instances, asked);
     }
 
     /// Tells of plugins that are not the same everywhere, and of what else is wrong between instances.
-    fn compare(&self, instances: &[&Instance]) {
+    fn compare(&mut self, instances: &[&Instance], now: Moment) {
         let differing = differing(instances);
         for (unlike, gauge) in &self.metrics.differing {
             let now = gauge_of(differing.iter().filter(|one| one.unlike == unlike).count());
@@ -235,7 +235,7 @@ impl Task {
             }
             gauge.set(now);
         }
-        let odds = at_odds(instances);
+        let odds = self.seen.lasting(at_odds(instances), now);
         if gauge_of(odds.len()) > self.metrics.at_odds.get() {
             odds.iter().for_each(|why| warn!(why = %PeerText::at_most(why, ODDS_CHARS_MAX), "instances are at odds"));
         }
