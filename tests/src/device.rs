@@ -114,9 +114,25 @@ impl MqttDevice {
     /// # Panics
     /// If the broker says nothing.
     pub fn try_connect(broker: SocketAddr, credential: &Credential) -> Result<Self, String> {
+        Self::begin(broker, credential, true)
+    }
+
+    /// Connects it to the session that its broker kept, or will keep.
+    ///
+    /// # Panics
+    /// If the broker refuses.
+    pub fn come_again(broker: SocketAddr, credential: &Credential) -> Self {
+        Self::begin(broker, credential, false).unwrap_or_else(|why| panic!("{credential:?} is refused: {why}"))
+    }
+
+    fn begin(broker: SocketAddr, credential: &Credential, clean: bool) -> Result<Self, String> {
         let mut options = MqttOptions::new(&credential.client_id, (broker.ip().to_string(), broker.port()));
         options.set_credentials(&credential.username, credential.password.clone());
-        options.set_keep_alive(60).set_ack_mode(AckMode::Manual).set_max_packet_size(1 << 20, 1 << 20);
+        options
+            .set_keep_alive(60)
+            .set_ack_mode(AckMode::Manual)
+            .set_clean_session(clean)
+            .set_max_packet_size(1 << 20, 1 << 20);
         let (client, connection) = Client::builder(options).capacity(100).build();
         let (connected, connecting) = channel();
         let (got, messages) = channel();

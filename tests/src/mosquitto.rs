@@ -18,6 +18,8 @@ pub struct Mosquitto {
     process: Option<Process>,
     /// Whether it has users and rules.
     confined: bool,
+    /// Whether it keeps sessions when it is ended in order.
+    keeps: bool,
 }
 
 impl Mosquitto {
@@ -27,6 +29,16 @@ impl Mosquitto {
     /// If it does not start.
     pub fn start() -> Self {
         let mut broker = Self::new(false);
+        broker.start_again();
+        broker
+    }
+
+    /// The same, and what it has for those who are away outlives [`Self::end`].
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn keeping_sessions() -> Self {
+        let mut broker = Self { keeps: true, ..Self::new(false) };
         broker.start_again();
         broker
     }
@@ -56,7 +68,7 @@ impl Mosquitto {
 
     fn new(confined: bool) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
-        Self { port: free_port(), folder, process: None, confined }
+        Self { port: free_port(), folder, process: None, confined, keeps: false }
     }
 
     /// Starts it on the same port, after [`Self::kill`].
@@ -64,12 +76,16 @@ impl Mosquitto {
     /// # Panics
     /// If it does not start.
     pub fn start_again(&mut self) {
-        let mut text = String::from("set_tcp_nodelay true\npersistence false\n");
+        let folder = self.folder.path().display();
+        // It would give up what root may, and the folder is ours.
+        let mut text = String::from("user root\nset_tcp_nodelay true\n");
+        match self.keeps {
+            true => writeln!(text, "persistence true\npersistence_location {folder}/"),
+            false => writeln!(text, "persistence false"),
+        }
+        .expect("a String takes all");
         if self.confined {
-            // It reads them after it gave up what root may, and the folder is ours.
-            let folder = self.folder.path().display();
-            let rules =
-                format!("user root\nallow_anonymous false\npassword_file {folder}/passwd\nacl_file {folder}/acl\n");
+            let rules = format!("allow_anonymous false\npassword_file {folder}/passwd\nacl_file {folder}/acl\n");
             text.push_str(&rules);
         } else {
             text.push_str("allow_anonymous true\n");
@@ -95,6 +111,16 @@ impl Mosquitto {
 
     fn signal(&self, signal: &str) {
         self.process.as_ref().expect("it runs").signal(signal);
+    }
+
+    /// Ends it in order.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn end(&mut self) {
+        self.signal("TERM");
+        self.process.as_mut().expect("it runs").ended();
+        self.process = None;
     }
 
     /// Ends it at once.

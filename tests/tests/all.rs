@@ -30,6 +30,7 @@ mod json;
 mod learned;
 mod lifecycle;
 mod many;
+mod mosquitto_messages;
 mod observed;
 mod odd_devices;
 mod offline;

@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Check, Problem, Secret, Section};
+use thingcall_core::{Check, MessageFilter, Problem, Secret, Section};
 use thingcall_transport::{BrokerSection, Scheme, broker_section};
 
 use crate::tls;
@@ -42,6 +42,8 @@ broker_section! {
         messages_exchange: Option<String> = None,
         /// How many of those may wait to be published; the oldest are given up.
         messages_due_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
+        /// Which of them are published.
+        messages_filter: MessageFilter = MessageFilter::default(),
         /// What says whose a reply on `replies_exchange` is: `routing_key` or `user_id`.
         replies_vouched_by: Voucher = Voucher::default(),
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
-use thingcall_core::{DeviceKey, Message, MessageKind};
+use thingcall_core::{DeviceKey, Message, MessageFilter, MessageKind};
 
 use crate::amqp::Amqp;
 use crate::delivered::{Delivered, NotDelivered, publish, short};
@@ -35,6 +35,11 @@ impl Messages {
     /// How many may wait to be published.
     pub fn due_max(&self) -> usize {
         self.amqp.config.messages_due_max.get()
+    }
+
+    /// Which are to be published.
+    pub fn filter(&self) -> &MessageFilter {
+        &self.amqp.config.messages_filter
     }
 
     /// Publishes one, and waits until the broker has it on disk where a durable queue takes it.

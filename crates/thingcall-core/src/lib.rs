@@ -42,6 +42,7 @@ mod consumers;
 mod handler;
 mod journal;
 mod leases;
+mod message_filter;
 mod messages;
 mod posts;
 mod reports;
@@ -74,6 +75,7 @@ pub use journal::{
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use look_up::{LookUp, LookUpFailed, LookedUp};
 pub use malformed::MalformedReply;
+pub use message_filter::MessageFilter;
 pub use messages::{
     GivenBack, LifeCycle, Message, MessageId, MessageKind, MessageKinds, MessageLog, MessageWords, NewMessage,
     ReaderName, Standing, StatusChange, Taken, Wanted, Words,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc_v4::{ManualAck, NetworkOptions, TlsConfiguration};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_core::{DeliverError, Qos};
+use thingcall_core::{DeliverError, MessageId, Qos};
 use thingcall_transport::{BrokerAddress, ConnectResult, Ended};
 
 use crate::config::{Config, Version};
@@ -24,6 +24,8 @@ const INCOMING_BYTES_MIN: usize = 16 * 1024 * 1024;
 
 /// The most that surrounds topic and payload of a publish: fixed header, length of the topic, packet id, expiry.
 const PUBLISH_HEADER_BYTES: usize = 16;
+/// And what a message's name takes, with the word for what it is and that for its form.
+const MESSAGE_ID_BYTES: usize = 64;
 
 /// Where and how to connect.
 #[derive(Clone, Copy)]
@@ -34,6 +36,8 @@ pub(crate) struct Target<'a> {
     pub(crate) tls: Option<&'a TlsConfiguration>,
     /// Whether the broker is to keep a session, and in it what was not acknowledged.
     pub(crate) keeps_session: bool,
+    /// The largest packet that is sent.
+    pub(crate) outgoing_bytes_max: usize,
 }
 
 impl Target<'_> {
@@ -62,11 +66,6 @@ impl Target<'_> {
 
     fn incoming_bytes_max(&self) -> usize {
         self.config.message_bytes_max.saturating_add(1024).max(INCOMING_BYTES_MIN)
-    }
-
-    /// Room for a message of the configured size and the topic and header around it.
-    fn outgoing_bytes_max(&self) -> usize {
-        self.config.message_bytes_max.saturating_add(1024)
     }
 }
 
@@ -112,12 +111,15 @@ pub(crate) struct Outgoing {
     pub(crate) qos: Qos,
     /// When nobody waits for it any more.
     pub(crate) expires_after: Option<Duration>,
+    /// Where it is a message of the log: its name. MQTT 3.1.1 has no place for it.
+    pub(crate) message_id: Option<MessageId>,
 }
 
 impl Outgoing {
     /// The size of its packet, rounded up.
     pub(crate) fn packet_bytes(&self) -> usize {
-        self.topic.len() + self.payload.len() + PUBLISH_HEADER_BYTES
+        let named = if self.message_id.is_some() { MESSAGE_ID_BYTES } else { 0 };
+        self.topic.len() + self.payload.len() + PUBLISH_HEADER_BYTES + named
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Check, Problem, Secret, Section};
+use thingcall_core::{Check, MessageFilter, Problem, Secret, Section};
 use thingcall_transport::{BrokerSection, Scheme, broker_section};
 
 use crate::tls;
@@ -32,6 +32,14 @@ broker_section! {
         presence_devices_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
         /// How what devices report is heard: `shared`, `plain` or `none`.
         posts: Posts = Posts::default(),
+        /// Messages of every kind are published for applications below this topic; none if not given.
+        messages_topic: Option<String> = None,
+        /// How many of those may wait to be published; the oldest are given up.
+        messages_due_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
+        /// The largest packet of such a message; a larger one is given up.
+        messages_packet_bytes_max: NonZeroUsize = const { NonZeroUsize::new(1024 * 1024).unwrap() },
+        /// Which of them are published.
+        messages_filter: MessageFilter = MessageFilter::default(),
         /// How often an idle connection is tested.
         #[serde(with = "humantime_serde")]
         keep_alive: Duration = Duration::from_secs(30),
@@ -87,6 +95,8 @@ pub enum Posts {
 }
 
 const TOPIC_BYTES_MAX: usize = 1024;
+/// What MQTT can say in the length of a packet.
+const PACKET_BYTES_LIMIT: usize = 268_435_455;
 
 impl Config {
     /// Whether the broker keeps our session, and with it replies, while there is no connection. Not where nobody would come
@@ -96,6 +106,18 @@ impl Config {
     pub(crate) fn keeps_session(&self) -> bool {
         let comes_back = self.version == Version::V4 && self.client_id.is_some();
         comes_back && (self.presence == Presence::None || self.probe)
+    }
+
+    /// Devices' topics begin with a slash, and a broker's own with a dollar: what is published there would be heard as said by
+    /// a device.
+    fn check_messages_topic(&self, check: &mut Check) {
+        let Some(topic) = &self.messages_topic else { return };
+        let ends = topic.starts_with(['/', '$']) || topic.ends_with('/');
+        let plain = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['+', '#', '\0']);
+        let right = format!(
+            "a topic without + and #, of 1 to {TOPIC_BYTES_MAX} bytes, that neither begins with / or $ nor ends with /"
+        );
+        check.must(plain && !ends, "messages_topic", format_args!("{topic:?}"), right);
     }
 }
 
@@ -114,6 +136,8 @@ impl Section for Config {
         let plain = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['+', '#', '\0']);
         let right = format!("a topic without + and #, of 1 to {TOPIC_BYTES_MAX} bytes");
         check.must(plain, "probe_topic", format_args!("{topic:?}"), right);
+        self.check_messages_topic(&mut check);
+        check.at_most("messages_packet_bytes_max", self.messages_packet_bytes_max.get(), PACKET_BYTES_LIMIT);
         check.into_problems()
     }
 

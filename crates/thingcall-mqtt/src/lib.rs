@@ -15,12 +15,14 @@ mod events;
 mod unacked;
 
 mod connection;
+mod messages;
 mod mqtt;
 mod posts;
 
 mod transport;
 
 pub use config::{Config, Posts, Presence, Version};
+pub use messages::{Delivered, Messages, NotDelivered};
 pub use transport::MqttTransport;
 
 #[cfg(test)]

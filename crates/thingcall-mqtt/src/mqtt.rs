@@ -70,6 +70,8 @@ impl Mqtt {
             client_id: &self.client_id,
             tls: self.tls.as_ref(),
             keeps_session: self.config.keeps_session(),
+            // Room for a message of the configured size and the topic and header around it.
+            outgoing_bytes_max: self.config.message_bytes_max.saturating_add(1024),
         }
     }
 
@@ -120,7 +122,7 @@ impl Mqtt {
         let sync_topic = delivery.sync_topic.unwrap_or(self.config.sync_topic);
         let topic = request_topic(delivery, sync_topic);
         let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
-        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after };
+        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after, message_id: None };
         let client = self.client_for(&message)?;
         // Before it leaves: the broker may bring it back at once.
         let expected = self.comes_back(delivery, sync_topic).then(|| self.echoes.expect(delivery.id, &message.payload));
@@ -148,7 +150,7 @@ impl Mqtt {
     /// Queues the answer to a report, at QoS 0, where the queue has room for commands beside it.
     pub(crate) fn answer(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
         let (topic, payload) = (answer_topic(answer), answer_payload(answer, UnixMillis::now()));
-        let message = Outgoing { topic, payload, qos: Qos::AtMostOnce, expires_after: None };
+        let message = Outgoing { topic, payload, qos: Qos::AtMostOnce, expires_after: None, message_id: None };
         let client = self.client_for(&message)?;
         let (queued, max) = (&self.contact.metrics.send_queue_length, self.config.send_queue_messages_max.get());
         if usize::try_from(queued.get()).is_ok_and(|queued| queued >= max / 2) {
@@ -196,7 +198,8 @@ impl Mqtt {
         let expires_after = Some(self.config.probe_timeout);
         let topic = self.config.probe_topic.clone();
         self.contact.metrics.send_queue_length.inc();
-        let sent = client.publish(Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after });
+        let probe = Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after, message_id: None };
+        let sent = client.publish(probe);
         if sent.is_err() {
             // It counts as sent all the same: a full queue carries no messages.
             self.contact.metrics.send_queue_length.dec();

@@ -2,6 +2,7 @@
 
 mod broker;
 mod foreign;
+mod messages;
 mod presence;
 mod probe;
 mod raw;

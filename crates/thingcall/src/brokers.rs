@@ -94,6 +94,11 @@ impl Brokers {
         self.amqp.iter().find_map(|amqp| Messages::of(amqp))
     }
 
+    /// Who publishes messages of every kind on topics; connects for it.
+    pub(crate) fn topics(&self) -> Option<thingcall_mqtt::Messages> {
+        self.mqtt.iter().find_map(|mqtt| thingcall_mqtt::Messages::start(mqtt))
+    }
+
     /// The broker whose connections we can close. Others cannot be told to: what a device does there, the gate checks.
     pub(crate) fn embedded(&self) -> Option<Arc<Broker>> {
         self.embedded.clone()

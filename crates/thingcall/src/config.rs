@@ -183,6 +183,7 @@ impl Config {
         };
         all.extend(exchange(|amqp| amqp.results_exchange.as_ref(), "results_exchange"));
         all.extend(exchange(|amqp| amqp.messages_exchange.as_ref(), "messages_exchange"));
+        all.extend(self.problems_of_topics());
         let transports = self.transports();
         all.extend(self.problems_of_gate(&transports));
         if let Some(name) = self.engine.default_transport.filter(|name| !transports.contains(name)) {
@@ -190,6 +191,18 @@ impl Config {
             all.push(Problem::new("engine.default_transport", name, right));
         }
         all
+    }
+
+    /// Messages are published by one MQTT broker, as their reader is one.
+    fn problems_of_topics(&self) -> Vec<Problem> {
+        let mqtt = self.mqtt.iter().map(|mqtt| ("mqtt".to_owned(), mqtt));
+        let named = self.mqtt_brokers.iter().map(|(name, mqtt)| (format!("mqtt_brokers.{name}"), mqtt));
+        let publish = mqtt.chain(named).filter_map(|(section, mqtt)| Some((section, mqtt.messages_topic.as_ref()?)));
+        let wrong = |(section, topic): (String, &String)| {
+            let value = format_args!("{topic:?}, and another broker has one too").to_string();
+            Problem::new(format!("{section}.messages_topic"), value, "one broker's alone")
+        };
+        publish.skip(1).map(wrong).collect()
     }
 
     /// Whom the gate vouches for. A default that is not there is of a broker that does not ask.

@@ -1,4 +1,4 @@
-//! Results of asynchronous calls, or messages of every kind, from the log to an exchange of a broker.
+//! Results of asynchronous calls, or messages of every kind, from the log to an exchange of a broker, or its topics.
 //!
 //! **Invariants:** a result is called published only after the broker confirmed it; one device's results leave in the
 //! order in which its calls ended, and its messages in that of the log, but for what a crash left. What was confirmed and not
@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 mod message;
 mod reader;
 
-pub(crate) use message::{ToExchange, ToRabbit};
+pub(crate) use message::{ToExchange, ToRabbit, ToTopics};
 pub(crate) use reader::LogResults;
 
 /// How many results are read at once.
@@ -47,8 +47,10 @@ const NOTE_TIME: Duration = Duration::from_secs(1);
 pub(crate) enum Feed {
     /// Results of asynchronous calls.
     Results,
-    /// Messages of every kind.
+    /// Messages of every kind, on an exchange.
     Messages,
+    /// The same on topics of MQTT.
+    Topics,
 }
 
 impl Feed {
@@ -163,6 +165,7 @@ impl Counts {
         let (name, what) = match feed {
             Feed::Results => ("results", "Results of asynchronous calls"),
             Feed::Messages => ("exchange_messages", "Messages for the exchange of every kind"),
+            Feed::Topics => ("mqtt_messages", "Messages for topics of MQTT"),
         };
         make.limit(&format!("{name}_due_limit"), "How many of these there may be", due_max)?;
         Ok(Self {

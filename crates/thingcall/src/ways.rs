@@ -1,11 +1,11 @@
-//! The ways on which messages of the log leave by themselves: exchanges, webhooks.
+//! The ways on which messages of the log leave by themselves: exchanges, topics, webhooks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use prometheus::Registry as Metering;
-use thingcall_core::UnixMillis;
+use thingcall_core::{MessageFilter, MessageKind, UnixMillis};
 use thingcall_store::Store;
 use thingcall_subscription::LiveReader;
 use thingcall_webhook::Webhooks;
@@ -15,7 +15,7 @@ use tracing::{debug, info};
 
 use crate::brokers::Brokers;
 use crate::config::Config;
-use crate::results::{self, Feed, LogResults, Publishing, ToExchange, ToRabbit};
+use crate::results::{self, Feed, LogResults, Publishing, ToExchange, ToRabbit, ToTopics};
 
 /// How long webhooks may take to end: 2 s for requests that are on their way, and then for noting what became of them.
 const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -44,6 +44,7 @@ impl Ways {
         let mut publishing = Vec::new();
         publishing.extend(publish_results(brokers, store, config.store.results_due_max.get(), metering).await?);
         publishing.extend(publish_messages(brokers, store, metering).await?);
+        publishing.extend(publish_on_topics(brokers, store, metering).await?);
         let webhooks = Webhooks::start(&config.webhooks, store.clone(), metering).await?;
         let sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(store.clone())));
         Ok(Self { webhooks, publishing, sweeping })
@@ -68,7 +69,8 @@ async fn publish_results(
         LogResults::unwanted(&**store, Feed::Results).await?;
         return Ok(None);
     };
-    let outbox = LogResults::wanted(store.clone(), Feed::Results, due_max).await?;
+    let filter = MessageFilter { kinds: vec![MessageKind::Result], ..MessageFilter::default() };
+    let outbox = LogResults::wanted(store.clone(), Feed::Results, &filter, due_max).await?;
     store.move_due_results().await?;
     Ok(Some(results::start(Feed::Results, Arc::new(outbox), Arc::new(ToRabbit { results }), metering)?))
 }
@@ -83,8 +85,23 @@ async fn publish_messages(
         LogResults::unwanted(&**store, Feed::Messages).await?;
         return Ok(None);
     };
-    let outbox = LogResults::wanted(store.clone(), Feed::Messages, messages.due_max()).await?;
+    let (filter, due_max) = (messages.filter(), messages.due_max());
+    let outbox = LogResults::wanted(store.clone(), Feed::Messages, filter, due_max).await?;
     Ok(Some(results::start(Feed::Messages, Arc::new(outbox), Arc::new(ToExchange { messages }), metering)?))
+}
+
+/// The same on topics of an MQTT broker.
+async fn publish_on_topics(
+    brokers: &Brokers,
+    store: &Arc<Store>,
+    metering: &Metering,
+) -> anyhow::Result<Option<Publishing>> {
+    let Some(messages) = brokers.topics() else {
+        LogResults::unwanted(&**store, Feed::Topics).await?;
+        return Ok(None);
+    };
+    let outbox = LogResults::wanted(store.clone(), Feed::Topics, messages.filter(), messages.due_max()).await?;
+    Ok(Some(results::start(Feed::Topics, Arc::new(outbox), Arc::new(ToTopics { messages }), metering)?))
 }
 
 /// Ends what those wanted of the log who looked at messages as they came and were killed.

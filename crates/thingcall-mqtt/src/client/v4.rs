@@ -20,7 +20,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
         .set_clean_session(!target.keeps_session)
         .set_ack_mode(if target.keeps_session { AckMode::Manual } else { AckMode::Automatic })
         .set_inflight(config.inflight_messages_max.get());
-    options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max());
+    options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max);
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
     options.set_socket_connector(socket::connect);
     if let Some(tls) = target.tls {

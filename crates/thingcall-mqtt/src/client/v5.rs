@@ -41,9 +41,13 @@ pub(super) fn subscribe(client: &AsyncClient, filters: &[&str], no_local: bool) 
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
-    let Outgoing { topic, payload, qos, expires_after } = message;
-    let properties =
-        PublishProperties { message_expiry_interval: expires_after.map(seconds), ..PublishProperties::default() };
+    let Outgoing { topic, payload, qos, expires_after, message_id } = message;
+    let properties = PublishProperties {
+        message_expiry_interval: expires_after.map(seconds),
+        content_type: message_id.map(|_| "application/json".to_owned()),
+        user_properties: message_id.map(|id| ("id".to_owned(), id.to_string())).into_iter().collect(),
+        ..PublishProperties::default()
+    };
     match qos {
         Qos::AtMostOnce => {
             client.try_publish(topic, payload, PublishOptions::at_most_once().properties(properties)).map(|()| None)

@@ -48,6 +48,12 @@ fn each_value_out_of_its_range_is_refused_by_its_key() {
     assert_eq!(key(|c| c.reconnect_pause_min = Duration::ZERO), "reconnect_pause_min");
     assert_eq!(key(|c| c.reconnect_pause_max = Duration::from_millis(99)), "reconnect_pause_max");
     assert_eq!(key(|c| c.probe_topic = "a/#".to_owned()), "probe_topic");
+    for wrong in ["", "a/#", "/sys/messages", "$SYS/a", "a/"] {
+        let config = Config { messages_topic: Some(wrong.to_owned()), ..Config::default() };
+        assert_eq!(config.problems().iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), ["messages_topic"], "{wrong}");
+    }
+    let packet_max = |c: &mut Config| c.messages_packet_bytes_max = 268_435_456.try_into().unwrap();
+    assert_eq!(key(packet_max), "messages_packet_bytes_max");
     assert_eq!(key(|c| c.message_bytes_max = 1023), "message_bytes_max");
     assert_eq!(key(|c| c.message_bytes_max = 128 * 1024 * 1024 + 1), "message_bytes_max");
     assert_eq!(key(|c| c.password = Some(Secret::new("p"))), "username");

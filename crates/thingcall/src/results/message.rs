@@ -1,10 +1,13 @@
-//! A message of the log for RabbitMQ: a result in the form of its own exchange, anything in the platform's words.
+//! A message of the log for a broker: for RabbitMQ a result in the form of its own exchange, and anything in the platform's
+//! words; for MQTT, which has no headers for an id in its older version, within its envelope.
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thingcall_amqp::{Delivered, Messages, NotDelivered, ResultMessage, Results};
 use thingcall_core::{CallId, Device, Message, ServiceId, UnixMillis};
+use thingcall_mqtt::NotDelivered as NotOnTopic;
+use thingcall_subscription::Envelope;
 
 use super::{Published, ResultSink};
 
@@ -47,6 +50,25 @@ pub(crate) struct ToExchange {
 impl ResultSink for ToExchange {
     async fn publish(&self, message: &Message) -> Published {
         became(self.messages.publish(message).await)
+    }
+}
+
+/// Publishes on topics of `messages_topic`.
+pub(crate) struct ToTopics {
+    pub(crate) messages: thingcall_mqtt::Messages,
+}
+
+#[async_trait]
+impl ResultSink for ToTopics {
+    async fn publish(&self, message: &Message) -> Published {
+        match self.messages.publish(message, Envelope::of(message).to_json()).await {
+            Ok(thingcall_mqtt::Delivered::Taken) => Published::Yes,
+            Ok(thingcall_mqtt::Delivered::Nobody) => Published::Unwanted,
+            Err(why @ NotOnTopic::TooLarge { .. }) => Published::Never(why.to_string()),
+            Err(why @ (NotOnTopic::Down(_) | NotOnTopic::QueueFull(_) | NotOnTopic::Refused(_) | NotOnTopic::Lost)) => {
+                Published::NotYet(why.to_string())
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a reader of the log of messages has, for an exchange.
+//! What a reader of the log of messages has, for an exchange or a topic.
 //!
 //! **Invariant:** what was taken and is not published yet is kept here, in its order, and handed back when this ends; what a
 //! crash leaves is handed out again by the log.
@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use thingcall_core::{
-    GivenBack, JournalError, Message, MessageKind, MessageKinds, MessageLog, ReaderName, Taken, UnixMillis, Wanted,
+    GivenBack, JournalError, Message, MessageFilter, MessageLog, ReaderName, Taken, UnixMillis, Wanted,
 };
+use thingcall_subscription::concerns;
 use tokio::sync::Mutex;
 use tracing::warn;
 
@@ -19,11 +20,12 @@ use super::{Backlog, Feed, Outbox};
 /// How many are given up at once.
 const GIVEN_UP_AT_ONCE: usize = 1000;
 
-/// The results in a log.
+/// The messages of a feed in a log.
 pub(crate) struct LogResults {
     log: Arc<dyn MessageLog>,
     feed: Feed,
     reader: ReaderName,
+    modules: Vec<String>,
     due_max: usize,
     kept: Mutex<BTreeMap<i64, Message>>,
     /// The newest place there was when it was looked last.
@@ -31,28 +33,31 @@ pub(crate) struct LogResults {
 }
 
 impl Feed {
-    /// Its exchange's reader.
+    /// Who reads the log for it.
     fn reader(self) -> ReaderName {
-        ReaderName(format!("exchange:{}", self.as_str()))
-    }
-
-    fn kinds(self) -> MessageKinds {
-        match self {
-            Self::Results => MessageKinds::NONE.with(MessageKind::Result),
-            Self::Messages => MessageKinds::all(),
-        }
+        let name = match self {
+            Self::Results => "exchange:results",
+            Self::Messages => "exchange:messages",
+            Self::Topics => "topic:messages",
+        };
+        ReaderName(name.to_owned())
     }
 }
 
 impl LogResults {
-    /// What is written from now on, and what an earlier run left; so many at most.
+    /// What is written from now on and passes the filter, and what an earlier run left; so many at most.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub(crate) async fn wanted(log: Arc<dyn MessageLog>, feed: Feed, due_max: usize) -> Result<Self, JournalError> {
-        let reader = feed.reader();
-        log.set_reader(&reader, Wanted { of: vec![(None, feed.kinds())] }).await?;
-        Ok(Self { log, feed, reader, due_max, kept: Mutex::default(), seen: AtomicI64::new(0) })
+    pub(crate) async fn wanted(
+        log: Arc<dyn MessageLog>,
+        feed: Feed,
+        filter: &MessageFilter,
+        due_max: usize,
+    ) -> Result<Self, JournalError> {
+        let (reader, modules) = (feed.reader(), filter.modules.clone());
+        log.set_reader(&reader, filter.wanted()).await?;
+        Ok(Self { log, feed, reader, modules, due_max, kept: Mutex::default(), seen: AtomicI64::new(0) })
     }
 
     /// Nobody wants them any more. Those that are due stay so.
@@ -66,10 +71,26 @@ impl LogResults {
         }
         Ok(())
     }
-}
 
-fn keep(kept: &mut BTreeMap<i64, Message>, taken: Vec<Taken>) {
-    kept.extend(taken.into_iter().map(|taken| (taken.message.place, taken.message)));
+    /// Keeps what was taken. What is about other modules is done with: the log does not know these.
+    fn keep(&self, kept: &mut BTreeMap<i64, Message>, taken: Vec<Taken>) {
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            taken.into_iter().map(|taken| taken.message).partition(|message| concerns(&self.modules, message));
+        kept.extend(wanted.into_iter().map(|message| (message.place, message)));
+        if !others.is_empty() {
+            let places: Vec<_> = others.iter().map(|message| message.place).collect();
+            self.log.settle(&self.reader, &places);
+        }
+    }
+
+    /// The oldest that nobody has, those that came back first.
+    async fn take(&self, max: usize) -> Result<Vec<Taken>, JournalError> {
+        let mut taken = self.log.take_again(&self.reader, max).await?;
+        if taken.len() < max {
+            taken.extend(self.log.take(&self.reader, max - taken.len()).await?);
+        }
+        Ok(taken)
+    }
 }
 
 #[async_trait]
@@ -77,13 +98,14 @@ impl Outbox for LogResults {
     async fn due(&self, max: usize) -> Result<Vec<Message>, JournalError> {
         self.seen.store(self.log.newest(), Ordering::Relaxed);
         let mut kept = self.kept.lock().await;
-        if kept.len() < max {
-            let again = self.log.take_again(&self.reader, max - kept.len()).await?;
-            keep(&mut kept, again);
-        }
-        if kept.len() < max {
-            let fresh = self.log.take(&self.reader, max - kept.len()).await?;
-            keep(&mut kept, fresh);
+        while kept.len() < max {
+            let taken = self.take(max - kept.len()).await?;
+            let is_all = taken.is_empty();
+            self.keep(&mut kept, taken);
+            // Where nothing of it passed the filter there may be more.
+            if is_all || !kept.is_empty() {
+                break;
+            }
         }
         Ok(kept.values().take(max).cloned().collect())
     }
@@ -109,7 +131,8 @@ impl Outbox for LogResults {
         while given_up < excess {
             let left = usize::try_from(excess - given_up).unwrap_or(usize::MAX).min(GIVEN_UP_AT_ONCE);
             if kept.is_empty() {
-                keep(&mut kept, self.log.take(&self.reader, left).await?);
+                let taken = self.log.take(&self.reader, left).await?;
+                self.keep(&mut kept, taken);
             }
             let places: Vec<_> = kept.keys().take(left).copied().collect();
             if places.is_empty() {

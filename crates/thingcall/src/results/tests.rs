@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use thingcall_core::{
-    Args, CallId, CallMode, Delivery, Device, DeviceKey, Ending, Journal, JournalEntry, JournalError, MessageId,
-    MessageKind, Outcome, Qos, RequestId, UnixMillis, Words,
+    Args, CallId, CallMode, Delivery, Device, DeviceKey, Ending, Journal, JournalEntry, JournalError, MessageFilter,
+    MessageId, MessageKind, MessageLog, NewMessage, Outcome, Qos, RequestId, UnixMillis, Words,
 };
 use thingcall_store::Store;
 use thingcall_subscription::words::PlatformWords;
@@ -210,6 +210,12 @@ async fn metrics_say_how_many_wait_and_what_became_of_the_rest() {
     assert!(told().contains("thingcall_results_due 0"), "{}", told());
 }
 
+/// The results of a store, so many at most.
+async fn results_of(store: &Arc<Store>, due_max: usize) -> Result<LogResults, JournalError> {
+    let filter = MessageFilter { kinds: vec![MessageKind::Result], ..MessageFilter::default() };
+    LogResults::wanted(store.clone(), Feed::Results, &filter, due_max).await
+}
+
 /// A store with a device `d`.
 async fn store(folder: &std::path::Path) -> (Arc<Store>, Arc<Device>) {
     let store = Store::open(thingcall_store::Config::default(), folder).await.unwrap();
@@ -249,7 +255,7 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
     store.end(failed(&device.key, 1, Outcome::Offline, "before anybody asked"));
     store.flush().await;
     let sink = Arc::new(Both { plan: Mutex::new([Published::NotYet("away".to_owned())].into()), ..Both::default() });
-    let outbox = Arc::new(LogResults::wanted(store.clone(), Feed::Results, 100).await.unwrap());
+    let outbox = Arc::new(results_of(&store, 100).await.unwrap());
     let publishing = start(Feed::Results, outbox.clone(), sink.clone(), &Metering::new()).unwrap();
     for id in 2..=4 {
         open(&store, &device, id).await;
@@ -272,7 +278,7 @@ async fn ends_of_every_kind_pass_through_a_real_store_once() {
 /// A store with as many results as there are ids, which nobody published yet.
 async fn left(folder: &std::path::Path, ids: std::ops::RangeInclusive<u32>) -> (Arc<Store>, Arc<LogResults>) {
     let (store, device) = store(folder).await;
-    let outbox = Arc::new(LogResults::wanted(store.clone(), Feed::Results, 2).await.unwrap());
+    let outbox = Arc::new(results_of(&store, 2).await.unwrap());
     for id in ids {
         open(&store, &device, id).await;
         store.end(failed(&device.key, id, Outcome::Offline, "away"));
@@ -304,6 +310,27 @@ async fn what_was_due_when_a_server_stopped_is_due_at_the_next_one_in_its_order(
     outbox.let_go().await;
     store.close().await;
     let store = Store::open(thingcall_store::Config::default(), folder.path()).await.unwrap();
-    let outbox = LogResults::wanted(store, Feed::Results, 2).await.unwrap();
+    let outbox = results_of(&store, 2).await.unwrap();
     assert_eq!(places(&outbox.due(9).await.unwrap()), [2, 3]);
+}
+
+#[tokio::test]
+async fn what_is_about_other_modules_is_passed_over_and_waits_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, device) = store(folder.path()).await;
+    let filter = MessageFilter { modules: vec!["fb".to_owned()], ..MessageFilter::default() };
+    let outbox = LogResults::wanted(store.clone(), Feed::Topics, &filter, 100).await.unwrap();
+    let says = |identifier: &str| NewMessage {
+        kind: MessageKind::Event,
+        device: device.key.clone(),
+        at: UnixMillis::now(),
+        words: Words { topic: "t".to_owned(), body: format!(r#"{{"identifier":"{identifier}"}}"#).into() },
+    };
+    let others = (0..5).map(|_| says("other:e"));
+    MessageLog::append(&*store, others.chain([says("fb:e")]).collect()).await.unwrap();
+    let due = outbox.due(2).await.unwrap();
+    assert_eq!(places(&due), [6], "a batch of which nothing passes is not the end");
+    outbox.published(&[6]);
+    store.flush().await;
+    assert_eq!(outbox.trim().await.unwrap(), Backlog { due: 0, given_up: 0 });
 }
