@@ -13,6 +13,8 @@ const READERS: &str = "stream:";
 const LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long before that it is renewed.
 const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
+/// With less than this left, nobody looks: it would have been renewed.
+const IDLE_BEFORE: Duration = Duration::from_secs(4 * 60);
 
 /// A reader that lives as long as somebody looks.
 pub struct LiveReader {
@@ -68,7 +70,7 @@ impl LiveReader {
         now: UnixMillis,
     ) -> Result<Self, JournalError> {
         let (reader, until) = named(&tag, now);
-        log.set_reader(&reader, wanted.clone()).await?;
+        set(&*log, &reader, &wanted, now).await?;
         Ok(Self { log, wanted, tag, reader, until })
     }
 
@@ -86,7 +88,7 @@ impl LiveReader {
             return Ok(());
         }
         let (reader, until) = named(&self.tag, now);
-        self.log.set_reader(&reader, self.wanted.clone()).await?;
+        set(&*self.log, &reader, &self.wanted, now).await?;
         let before = std::mem::replace(&mut self.reader, reader);
         self.until = until;
         self.log.remove_reader(&before).await
@@ -114,6 +116,17 @@ impl LiveReader {
         }
         Ok(swept)
     }
+}
+
+/// From now on there is this reader. Where there are as many as may be, one that nobody looks at gives way, which only waited
+/// to be taken up.
+async fn set(log: &dyn MessageLog, reader: &ReaderName, wanted: &Wanted, now: UnixMillis) -> Result<(), JournalError> {
+    let Err(why) = log.set_reader(reader, wanted.clone()).await else { return Ok(()) };
+    let left = |reader: ReaderName| Some((until(&reader)?.0.saturating_sub(now.0), reader));
+    let idle = log.readers().await?.into_iter().filter_map(left).filter(|(left, _)| *left < millis(IDLE_BEFORE));
+    let Some((_, oldest)) = idle.min() else { return Err(why) };
+    log.remove_reader(&oldest).await?;
+    log.set_reader(reader, wanted.clone()).await
 }
 
 fn random() -> String {

@@ -115,3 +115,33 @@ async fn sweep(store: Arc<Store>) {
         sleep(SWEEP_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Live readers, on a store that has room for few.
+
+    use thingcall_core::{MessageLog, Wanted};
+    use thingcall_store::MessagesConfig;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_there_is_no_room_a_reader_that_nobody_looks_at_gives_way_to_one_that_does() {
+        const MINUTE: i64 = 60_000;
+        let folder = tempfile::tempdir().unwrap();
+        let messages = MessagesConfig { readers_max: 2.try_into().unwrap(), ..MessagesConfig::default() };
+        let config = thingcall_store::Config { messages, ..thingcall_store::Config::default() };
+        let store = Store::open(config, folder.path()).await.unwrap();
+        let wanted = Wanted { of: vec![(None, [MessageKind::Event].into_iter().collect())] };
+        let begin = |minute: i64| LiveReader::begin(store.clone(), wanted.clone(), UnixMillis(minute * MINUTE));
+        let (_left, mut looks) = (begin(0).await.unwrap(), begin(0).await.unwrap());
+        assert!(begin(1).await.is_err(), "who left may come again");
+        // It needs a place of its own to live on.
+        looks.renew(UnixMillis(6 * MINUTE + 1)).await.unwrap();
+        let came = begin(7).await.unwrap();
+        assert!(begin(7).await.is_err(), "those that somebody looks at stay");
+        came.end().await.unwrap();
+        looks.end().await.unwrap();
+        assert!(store.readers().await.unwrap().is_empty());
+    }
+}
