@@ -5,10 +5,17 @@ import sys
 
 for text in sys.stdin:
     line = json.loads(text)
-    if line["what"] != "median":
+    if "messagesPerSecond" in line:
+        cpu = line.get("cpuMicrosPerMessage", 0)
+        print(f"{line['row']:<15} {line['what']:<15} {line['messagesPerSecond']:8.0f} messages/s  {cpu:.1f} us each", flush=True)
+    elif "bytesEach" in line:
+        print(f"{line['row']:<15} {line['what']:<15} {line['bytesEach']:8} bytes each of {line['consumers']}", flush=True)
+    elif line["what"] != "median":
         lost = sum(line["failures"].values())
         failed = f"  {lost} failed" if lost else ""
         figures = f"{line['callsPerSecond']:8.0f} calls/s"
         if line["calls"]:
             figures += f"  p50 {line['p50Ms']:.2f} ms  p99 {line['p99Ms']:.2f} ms"
+        if "postsTakenPerSecond" in line:
+            figures += f"  {line['postsTakenPerSecond']:.0f} posts/s  p99 {line['postP99Ms']:.2f} ms"
         print(f"{line['row']:<15} {line['what']:<15} {figures}{failed}", flush=True)

@@ -53,6 +53,27 @@ if wanted shared; then
     in_turns shared calls --shared --broker "$mosquitto"
     in_turns shared-async calls --shared --async --qos 1 --broker "$mosquitto"
 fi
+# 50 devices report beside 100 that are called; then reports alone, more and more of them.
+if wanted posts; then
+    in_turns posts calls --posts 5000
+    in_turns posts-500 calls --posts 5000 --rate 500
+    in_turns posts-mosquitto calls --posts 5000 --broker "$mosquitto"
+    for rate in 5000 10000 20000 40000; do in_turns "posts-alone-$rate" posts --posts "$rate"; done
+fi
+
+# read_row ROW WHAT OPTIONS...: consumers of thingcall and of RabbitMQ, plain and with TLS.
+read_row() {
+    local row="$1" what="$2"
+    shift 2
+    rabbitmq
+    in_turns "$row" "$what" --tls-cert "$certificate" --tls-key "$certificate_key" \
+        --rabbit "$rabbit_plain" --rabbit-tls "$rabbit_tls" --rabbit-pid "$rabbit_pid" "$@"
+}
+for consumers in 1 10; do
+    if wanted "messages-$consumers"; then read_row "messages-$consumers" messages --consumers "$consumers"; fi
+done
+# The kernel's huge pages would hold more than the connections do.
+if wanted idle; then MIMALLOC_ALLOW_THP=0 read_row idle idle --consumers 2000; fi
 if wanted amqp; then
     rabbitmq
     in_turns amqp calls reference --broker "$amqp"

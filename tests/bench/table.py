@@ -9,6 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
+import messages_table
+
 BARE = {"reference", "nats-bare", "echo"}
 PEER_ROWS = {
     "peers": "256 calls in flight",
@@ -111,7 +113,7 @@ def goals(found):
         if others and row in calls:
             peer = best(others, key=lambda peer: middle(others[peer], figure))
             ratio(f"{name} ({peer})", calls[row], others[peer], goal, figure)
-    return rows
+    return rows + list(messages_table.goals(found))
 
 
 def lost(lines):
@@ -157,6 +159,10 @@ def table(found, about):
             yield f"**{title}**"
             yield ""
             yield from markdown(heading, rows_of(found[row]))
+    for title, heading, rows in messages_table.tables(found):
+        yield f"**{title}**"
+        yield ""
+        yield from markdown(heading, rows)
 
 
 def bars(title, unit, figures, top):

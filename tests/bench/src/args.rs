@@ -9,6 +9,7 @@ use crate::broker::Broker;
 use crate::device::Habit;
 use crate::pace::Plan;
 use crate::peer::Peer;
+use crate::reading::Flags;
 use crate::requests::{Qos, Signature};
 use crate::rest::Taking;
 
@@ -25,6 +26,12 @@ pub(crate) enum What {
     Echo,
     /// The programs of --peer
     Peers,
+    /// Reports of devices alone, --posts of them a second: where nobody reads them, and where each is written down
+    Posts,
+    /// Messages that wait are read by --consumers over AMQP 1.0, from thingcall and from --rabbit
+    Messages,
+    /// What --consumers that are connected and get nothing add to the memory of thingcall and --rabbit
+    Idle,
     /// The engine alone with a device that answers at once: the built-in handler, one in the server, and `--plugin`
     Handlers,
     /// Nothing: the devices alone, for a program that is measured with --peer, until Ctrl-C
@@ -119,6 +126,12 @@ pub(crate) struct Args {
     /// in it or in a Redis, and three such instances. Starts Debian's postgresql and redis-server
     #[arg(long, conflicts_with = "url")]
     pub shared: bool,
+    /// So many reports of properties a second beside the calls, from further devices, in turns with calls alone: where nobody
+    /// reads them, and where each is written to the log
+    #[arg(long, value_name = "N", conflicts_with = "url", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub posts: Option<u32>,
+    #[command(flatten)]
+    pub reading: Flags,
     /// How often each is measured; with more than one, medians are compared
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -157,8 +170,12 @@ impl Args {
                 }
             }
         }
-        if all.iter().any(|one| matches!(one, What::Handlers | What::Devices | What::EchoServer)) {
-            bail!("handlers and devices go alone");
+        let alone = [What::Handlers, What::Devices, What::Messages, What::Idle, What::EchoServer];
+        if all.iter().any(|one| alone.contains(one)) {
+            bail!("handlers, devices, messages and idle go alone");
+        }
+        if all.contains(&What::Posts) && self.posts.is_none() {
+            bail!("`posts` needs --posts: how many a second");
         }
         if self.shared && self.broker == Broker::Embedded {
             bail!("--shared needs --broker: the embedded one is for one instance alone");

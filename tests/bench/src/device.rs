@@ -72,7 +72,7 @@ pub(crate) async fn connect(devices: Vec<Device>, broker: &Address, habit: Habit
 /// Connects again and again: a server may not have seen yet that the device is registered.
 async fn run(device: Device, (broker, habit): (Address, Habit), ready: mpsc::Sender<Result<(), String>>) {
     loop {
-        let ended = match Connection::open(&device, &broker, habit).await {
+        let ended = match Connection::open(&device, &broker, habit, of_calls(&device)).await {
             Ok(connection) => {
                 // Once it is there, nobody listens any more.
                 ready.send(Ok(())).await.ok();
@@ -87,7 +87,8 @@ async fn run(device: Device, (broker, habit): (Address, Habit), ready: mpsc::Sen
     }
 }
 
-struct Connection {
+/// One that is open.
+pub(crate) struct Connection {
     stream: TcpStream,
     read: BytesMut,
     out: BytesMut,
@@ -104,7 +105,16 @@ struct Asked<'a> {
 }
 
 impl Connection {
-    async fn open(device: &Device, broker: &Address, habit: Habit) -> anyhow::Result<Self> {
+    /// Connects, and subscribes to these topics.
+    ///
+    /// # Errors
+    /// If the broker refuses.
+    pub(crate) async fn open(
+        device: &Device,
+        broker: &Address,
+        habit: Habit,
+        topics: Vec<String>,
+    ) -> anyhow::Result<Self> {
         let stream = TcpStream::connect((broker.host.as_str(), broker.port)).await?;
         stream.set_nodelay(habit == Habit::Quick)?;
         let (read, out) = (BytesMut::with_capacity(8192), BytesMut::with_capacity(8192));
@@ -114,7 +124,7 @@ impl Connection {
         if ack.code != ConnectReturnCode::Success {
             bail!("the broker said {:?}", ack.code);
         }
-        connection.send(&subscriptions(device)).await?;
+        connection.send(&subscriptions(topics)).await?;
         let Packet::SubAck(ack) = connection.next().await? else { bail!("the broker did not answer SUBSCRIBE") };
         if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
             bail!("the broker refused a subscription");
@@ -123,24 +133,55 @@ impl Connection {
     }
 
     async fn send(&mut self, packet: &Packet) -> anyhow::Result<()> {
-        packet.write(&mut self.out, PACKET_BYTES_MAX)?;
+        self.say(packet)?;
         self.flush().await
     }
 
-    async fn flush(&mut self) -> anyhow::Result<()> {
-        self.stream.write_all(&self.out).await?;
-        self.out.clear();
+    /// Has this packet leave with the next flush.
+    ///
+    /// # Errors
+    /// If it is too large.
+    pub(crate) fn say(&mut self, packet: &Packet) -> anyhow::Result<()> {
+        packet.write(&mut self.out, PACKET_BYTES_MAX)?;
+        Ok(())
+    }
+
+    /// Sends what was said.
+    ///
+    /// # Errors
+    /// If the connection ends.
+    pub(crate) async fn flush(&mut self) -> anyhow::Result<()> {
+        if !self.out.is_empty() {
+            self.stream.write_all(&self.out).await?;
+            self.out.clear();
+        }
         Ok(())
     }
 
     /// The next packet. For the time before requests come.
     async fn next(&mut self) -> anyhow::Result<Packet> {
         loop {
-            if let Some(packet) = take(&mut self.read)? {
+            if let Some(packet) = self.take()? {
                 return Ok(packet);
             }
-            more(self.stream.read_buf(&mut self.read).await?)?;
+            self.more().await?;
         }
+    }
+
+    /// The next packet of those that have come.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(crate) fn take(&mut self) -> anyhow::Result<Option<Packet>> {
+        take(&mut self.read)
+    }
+
+    /// Waits for more to come. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// If the connection ends.
+    pub(crate) async fn more(&mut self) -> anyhow::Result<()> {
+        more(self.stream.read_buf(&mut self.read).await?)
     }
 
     /// Answers until the connection ends.
@@ -161,9 +202,7 @@ impl Connection {
                     answer(&request, &mut self.out)?;
                 }
             }
-            if !self.out.is_empty() {
-                self.flush().await?;
-            }
+            self.flush().await?;
         }
     }
 }
@@ -190,14 +229,19 @@ fn hello(device: &Device) -> Packet {
     Packet::Connect(connect)
 }
 
-fn subscriptions(device: &Device) -> Packet {
+/// Where its calls come.
+fn of_calls(device: &Device) -> Vec<String> {
     let (product, name) = (&device.key.product, &device.key.name);
-    let filters = [
+    vec![
         format!("/sys/{product}/{name}/thing/service/+"),
         format!("/sys/{product}/{name}/rrpc/request/+"),
         format!("/ext/rrpc/+/sys/{product}/{name}/thing/service/+"),
-    ];
-    let mut subscribe = Subscribe::new_many(filters.map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce)));
+    ]
+}
+
+fn subscriptions(topics: Vec<String>) -> Packet {
+    let topics = topics.into_iter();
+    let mut subscribe = Subscribe::new_many(topics.map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce)));
     subscribe.pkid = 1;
     Packet::Subscribe(subscribe)
 }

@@ -20,6 +20,7 @@ mod wire;
 mod load;
 
 mod device;
+mod posting;
 mod registered;
 
 mod devices;
@@ -34,6 +35,14 @@ mod bare;
 mod echo;
 mod peer;
 mod target;
+
+mod amqp10;
+mod consumer;
+mod queue;
+mod reading;
+
+mod idle;
+mod messages;
 
 mod handlers;
 
@@ -92,6 +101,8 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
             handlers::run(args.plugin.as_deref().context("handlers needs --plugin FILE")?, args.json).await
         }
         [What::Devices] => devices::run(args).await,
+        [What::Messages] => messages::run(args).await,
+        [What::Idle] => idle::run(args).await,
         [What::EchoServer] => echo::serve().await,
         _ => turns::run(args, &args.contenders()?).await,
     }

@@ -18,6 +18,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The same times, in which nobody calls.
+    pub(crate) fn without_calls(self) -> Self {
+        Self { in_flight: 0, rate: Some(1), ..self }
+    }
+
     /// More calls than this are not prepared for.
     pub(crate) fn calls_max(self) -> usize {
         let per_second = u128::from(self.rate.unwrap_or(self.signed_per_second));

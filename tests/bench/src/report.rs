@@ -67,6 +67,11 @@ impl Report {
         self.micros_a_call(self.cpu)
     }
 
+    /// How many processors the measured process kept busy.
+    pub(crate) fn cpu_cores(&self) -> Option<f64> {
+        Some(self.cpu?.as_secs_f64() / self.measured.as_secs_f64())
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a figure for eyes")]
     fn micros_a_call(&self, cpu: Option<Duration>) -> Option<f64> {
         let calls = self.latencies.len();
@@ -110,6 +115,7 @@ impl Report {
             ("p999Ms", json!(self.milliseconds(0.999))),
             ("maxMs", json!(self.milliseconds(1.0))),
             ("cpuMicrosPerCall", json!(self.cpu_micros())),
+            ("cpuCores", json!(self.cpu_cores())),
             ("loadCpuMicrosPerCall", json!(self.micros_a_call(self.load_cpu))),
         ];
         figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

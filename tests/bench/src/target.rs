@@ -9,17 +9,18 @@ use thingcall_api::sign::Signer;
 use thingcall_store::Store;
 
 use crate::args::Args;
-use crate::broker::Broker;
+use crate::broker::{Address, Broker};
 use crate::child::Child;
 use crate::deployment::Deployment;
 use crate::device::Device;
 use crate::load::{self, Expected};
 use crate::pace::Plan;
+use crate::posting::{POSTERS, Posted, Posting, Posts};
 use crate::registered::{IDENTIFIER, IDENTIFIER_ASYNC, PRODUCT, devices, names, scratch};
 use crate::report::Report;
 use crate::requests::{Form, Requests, Service};
 use crate::through::Through;
-use crate::{amqp, device, wire};
+use crate::{amqp, device, reading, wire};
 
 /// Starts the server or finds the one of `--url`, connects its devices, and measures.
 ///
@@ -27,15 +28,15 @@ use crate::{amqp, device, wire};
 /// What could not be done.
 pub(crate) async fn turn(
     args: &Args,
-    (through, deployment): (Through<'_>, Deployment),
+    Setup { through, deployment, posts }: Setup<'_>,
     plan: Plan,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, Option<Posted>)> {
     let folder = scratch()?;
     let data = args.data.clone().unwrap_or_else(|| folder.path().join("data"));
     let shared = deployment.start().await?;
     // Before the server starts, so that it knows them from the beginning.
     let store = Store::open(shared.store(), &data).await?;
-    let registered = Registered::new(args, &store).await;
+    let registered = Registered::new(args, posts, &store).await;
     store.close().await;
     let registered = registered?;
     if let Some(url) = &args.url {
@@ -56,6 +57,22 @@ pub(crate) async fn turn(
     measured
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    pub(crate) through: Through<'a>,
+    pub(crate) deployment: Deployment,
+    pub(crate) posts: Option<Posts>,
+}
+
+/// Starts a server with this configuration, on data that are there, and nothing else.
+///
+/// # Errors
+/// If it does not start.
+pub(crate) async fn start(args: &Args, configuration: &str, data: &Path) -> anyhow::Result<Child> {
+    serve(args, Through::BuiltIn, configuration, data).await
+}
+
 /// The servers that are measured.
 struct Target {
     urls: Vec<String>,
@@ -72,24 +89,44 @@ impl Target {
         let pids = children.iter().flat_map(Child::id).collect();
         Ok(Self { urls: urls.collect::<anyhow::Result<_>>()?, embedded, pids })
     }
+
+    /// Where devices that speak MQTT are.
+    fn mqtt(&self, broker: &Broker) -> anyhow::Result<Address> {
+        match broker {
+            Broker::At(address) => Ok(address.clone()),
+            Broker::Embedded => {
+                let embedded = self.embedded.as_deref();
+                let embedded = embedded.context("--url needs --broker too: where the server's devices connect")?;
+                embedded.parse().map_err(anyhow::Error::msg)
+            }
+            Broker::Amqp(_) => anyhow::bail!("--posts needs devices that speak MQTT"),
+        }
+    }
 }
 
 /// What is registered with the server, and the key to call it with.
 struct Registered {
     signer: Signer,
     devices: Vec<Device>,
+    /// Those that report, and how many reports all of them make a second.
+    posters: Option<(Vec<Device>, u32)>,
 }
 
 impl Registered {
-    async fn new(args: &Args, store: &Arc<Store>) -> anyhow::Result<Self> {
+    async fn new(args: &Args, posts: Option<Posts>, store: &Arc<Store>) -> anyhow::Result<Self> {
         store.first_key().await?;
         let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
-        let devices = devices(store, args.devices, true).await?;
+        let more = if posts.is_some() { POSTERS } else { 0 };
+        let mut devices = devices(store, args.devices + more, true).await?;
+        let posters = posts.map(|posts| (devices.split_off(args.devices as usize), posts.rate));
+        if posts.is_some_and(|posts| posts.written) {
+            reading::subscribe(store).await?;
+        }
         let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
-        Ok(Self { signer, devices })
+        Ok(Self { signer, devices, posters })
     }
 
-    async fn measure(self, args: &Args, plan: Plan, target: Target) -> anyhow::Result<Report> {
+    async fn measure(self, args: &Args, plan: Plan, target: Target) -> anyhow::Result<(Report, Option<Posted>)> {
         let service = Service {
             signer: self.signer,
             signature: args.signature,
@@ -101,11 +138,8 @@ impl Registered {
         let host = addresses.first().context("no server")?;
         let requests = Requests::once_each(&Form::Service(service), host, &names(args.devices), plan)?;
         let mut running = match &args.broker {
-            Broker::At(address) => device::connect(self.devices, address, args.habit()).await?,
-            Broker::Embedded => {
-                let embedded =
-                    target.embedded.context("--url needs --broker too: where the server's devices connect")?;
-                device::connect(self.devices, &embedded.parse().map_err(anyhow::Error::msg)?, args.habit()).await?
+            Broker::At(_) | Broker::Embedded => {
+                device::connect(self.devices, &target.mqtt(&args.broker)?, args.habit()).await?
             }
             Broker::Amqp(rabbit) => {
                 let names: Vec<_> = self.devices.into_iter().map(|device| device.key).collect();
@@ -113,9 +147,17 @@ impl Registered {
             }
         };
         let expected = if args.asynchronous { Expected::MessageId } else { Expected::Result };
+        let posting = match self.posters {
+            Some((devices, rate)) => Some(Posting::start(devices, &target.mqtt(&args.broker)?, rate).await?),
+            None => None,
+        };
         let measured = load::measure(&addresses, (requests, expected), plan, &target.pids).await;
+        let posted = match posting {
+            Some(posting) => Some(posting.stop().await?),
+            None => None,
+        };
         running.shutdown().await;
-        measured
+        Ok((measured?, posted))
     }
 }
 

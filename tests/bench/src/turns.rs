@@ -10,15 +10,19 @@ use crate::args::{Args, What};
 use crate::deployment::Deployment;
 use crate::pace::Plan;
 use crate::peer::Peer;
+use crate::posting::{Posted, Posts};
 use crate::report::{Report, median};
 use crate::rest::Resting;
+use crate::target::Setup;
 use crate::through::Through;
 use crate::{bare, echo, output, target};
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy)]
 enum Contender<'a> {
-    Calls(Through<'a>, Deployment),
+    Calls(Setup<'a>),
+    /// Reports of devices alone.
+    Posts(Setup<'a>),
     Reference,
     Echo,
     Peer(&'a Peer),
@@ -36,8 +40,8 @@ pub(crate) async fn run(args: &Args, what: &[What]) -> anyhow::Result<()> {
         for (contender, found) in contenders.iter().zip(&mut found) {
             let broker = contender.broker(args);
             resting.turn_of(&[contender.name(), broker.as_deref().unwrap_or_default()])?;
-            let report = contender.turn(args, plan).await?;
-            print(args, contender, plan, &report);
+            let (report, posted) = contender.turn(args, plan).await?;
+            print(args, contender, plan, (&report, posted.as_ref()));
             found.push(report);
         }
     }
@@ -52,28 +56,45 @@ fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
     for what in what {
         match what {
             What::Calls => {
-                all.push(Contender::Calls(Through::BuiltIn, Deployment::Alone));
+                let calls = Setup { through: Through::BuiltIn, deployment: Deployment::Alone, posts: None };
+                all.push(Contender::Calls(calls));
+                all.extend(posts(args).map(|posts| Contender::Calls(Setup { posts, ..calls })));
                 let executions = [Execution::Pool, Execution::Inline];
                 let wanted = if args.inline { &executions[..] } else { &executions[..1] };
                 let plugins = args.plugin.iter().flat_map(|file| wanted.iter().map(move |how| (file, *how)));
-                all.extend(plugins.map(|(file, how)| Contender::Calls(Through::Plugin(file, how), Deployment::Alone)));
+                let plugins = plugins.map(|(file, how)| Setup { through: Through::Plugin(file, how), ..calls });
+                all.extend(plugins.map(Contender::Calls));
                 let shared = Deployment::SHARED.iter().filter(|_| args.shared);
-                all.extend(shared.map(|one| Contender::Calls(Through::BuiltIn, *one)));
+                all.extend(shared.map(|one| Contender::Calls(Setup { deployment: *one, ..calls })));
+            }
+            What::Posts => {
+                let alone = |posts| Setup { through: Through::BuiltIn, deployment: Deployment::Alone, posts };
+                all.extend(posts(args).map(|posts| Contender::Posts(alone(posts))));
             }
             What::Reference => all.push(Contender::Reference),
             What::Echo => all.push(Contender::Echo),
             What::Peers => all.extend(args.peers.iter().map(Contender::Peer)),
-            What::Both | What::Handlers | What::Devices | What::EchoServer => {}
+            What::Both | What::Handlers | What::Devices | What::Messages | What::Idle | What::EchoServer => {}
         }
     }
     all
 }
 
+/// Reports that nobody reads, and the same where each is written: what writing them costs is the difference.
+fn posts(args: &Args) -> impl Iterator<Item = Option<Posts>> {
+    let rate = args.posts.into_iter();
+    rate.flat_map(|rate| [false, true].map(|written| Some(Posts { rate, written })))
+}
+
 impl Contender<'_> {
     fn name(&self) -> &str {
         match self {
-            Self::Calls(through, Deployment::Alone) => through.name(),
-            Self::Calls(_, deployment) => deployment.name(),
+            Self::Calls(Setup { posts: Some(Posts { written: false, .. }), .. }) => "posts-unread",
+            Self::Calls(Setup { posts: Some(Posts { written: true, .. }), .. }) => "posts-written",
+            Self::Calls(Setup { through, deployment: Deployment::Alone, .. }) => through.name(),
+            Self::Calls(Setup { deployment, .. }) => deployment.name(),
+            Self::Posts(Setup { posts: Some(Posts { written: false, .. }), .. }) => "unread",
+            Self::Posts(_) => "written",
             Self::Reference => "reference",
             Self::Echo => "echo",
             Self::Peer(peer) => &peer.name,
@@ -83,28 +104,36 @@ impl Contender<'_> {
     /// Its broker's name; none where none takes part, or nobody here knows which.
     fn broker(&self, args: &Args) -> Option<String> {
         match self {
-            Self::Calls(..) => Some(args.broker.to_string()),
+            Self::Calls(_) | Self::Posts(_) => Some(args.broker.to_string()),
             Self::Reference => Some(args.reference_broker().to_string()),
             Self::Echo | Self::Peer(_) => None,
         }
     }
 
-    async fn turn(&self, args: &Args, plan: Plan) -> anyhow::Result<Report> {
-        match self {
-            Self::Calls(through, deployment) => target::turn(args, (*through, *deployment), plan).await,
-            Self::Reference => bare::turn(args, plan).await,
-            Self::Echo => echo::turn(args, plan).await,
-            Self::Peer(peer) => peer.turn(args.devices, plan).await,
-        }
+    async fn turn(&self, args: &Args, plan: Plan) -> anyhow::Result<(Report, Option<Posted>)> {
+        let report = match self {
+            Self::Calls(setup) => return target::turn(args, *setup, plan).await,
+            Self::Posts(setup) => return target::turn(args, *setup, plan.without_calls()).await,
+            Self::Reference => bare::turn(args, plan).await?,
+            Self::Echo => echo::turn(args, plan).await?,
+            Self::Peer(peer) => peer.turn(args.devices, plan).await?,
+        };
+        Ok((report, None))
     }
 }
 
-fn print(args: &Args, contender: &Contender<'_>, plan: Plan, report: &Report) {
+fn print(args: &Args, contender: &Contender<'_>, plan: Plan, (report, posted): (&Report, Option<&Posted>)) {
     let broker = contender.broker(args);
     if !args.json {
-        return output::line(report.text(contender.name(), broker.as_deref().unwrap_or("-")));
+        if !matches!(contender, Contender::Posts(_)) {
+            output::line(report.text(contender.name(), broker.as_deref().unwrap_or("-")));
+        }
+        let cores = report.cpu_cores().unwrap_or_default();
+        let said = |posted: &Posted| output::line(posted.text(contender.name(), cores));
+        return posted.into_iter().for_each(said);
     }
     let mut object = report.json();
+    object.extend(posted.map(Posted::json).unwrap_or_default());
     let about = [
         ("what", json!(contender.name())),
         ("broker", json!(broker)),
