@@ -72,7 +72,7 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(arrival: Arrival
     while conversation.turn().await {}
     conversation.leave();
     let Conversation { wire, machine, place, .. } = conversation;
-    wire.end(machine.output()).await;
+    Box::pin(wire.end(machine.output())).await;
     drop(place);
 }
 
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             return false;
         }
         match self.woken().await {
-            Woken::Moved(Moved::Read(bytes)) => self.machine.receive(self.wire.input(bytes), self.began.elapsed()),
+            Woken::Moved(Moved::Read) => self.machine.receive(&self.wire.input(), self.began.elapsed()),
             Woken::Moved(Moved::Written(bytes)) => self.machine.written(bytes, self.began.elapsed()),
             Woken::Moved(Moved::Ended) => self.machine.disconnected(),
             Woken::Due => self.machine.tick(self.began.elapsed()),

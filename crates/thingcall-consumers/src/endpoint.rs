@@ -14,6 +14,7 @@ use thingcall_listen::{Door, Figures, Place};
 use thingcall_subscription::{Limits, Machine, amqp, stomp};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -188,27 +189,40 @@ async fn accept(mut door: Door, listener: Arc<Listener>, closing: CancellationTo
     }
 }
 
+/// Serves one connection. Each part has a box of its own: a connection holds what it needs now, and not what its handshake needed.
 async fn serve(listener: Arc<Listener>, stream: TcpStream, address: SocketAddr, place: Place) {
     let Listener { groups, begin, certificate } = &*listener;
     let mut limits = groups.config.limits();
     let arrival = |limits, place| Arrival { groups: groups.clone(), address, machine: begin(limits), place };
-    let Some(certificate) = certificate else { return converse(arrival(limits, place), stream).await };
+    let Some(certificate) = certificate else { return Box::pin(converse(arrival(limits, place), stream)).await };
     let began = Instant::now();
+    let until = began + limits.login_timeout;
+    let Some(stream) = Box::pin(handshake(groups, certificate, (stream, address), &place, until)).await else { return };
+    // What the handshake took is not there for the login.
+    limits.login_timeout = limits.login_timeout.saturating_sub(began.elapsed());
+    Box::pin(converse(arrival(limits, place), stream)).await;
+}
+
+/// What it becomes with TLS; `None` where it ends.
+async fn handshake(
+    groups: &Groups,
+    certificate: &Certificate,
+    (stream, address): (TcpStream, SocketAddr),
+    place: &Place,
+    until: Instant,
+) -> Option<Box<TlsStream<TcpStream>>> {
     let shaken = tokio::select! {
-        shaken = timeout_at(began + limits.login_timeout, certificate.acceptor().accept(stream)) => shaken,
-        () = place.must_leave() => return,
-        () = groups.stopping.cancelled() => return,
+        shaken = timeout_at(until, certificate.acceptor().accept(stream)) => shaken,
+        () = place.must_leave() => return None,
+        () = groups.stopping.cancelled() => return None,
     };
     let error = match shaken {
-        Ok(Ok(stream)) => {
-            // What the handshake took is not there for the login.
-            limits.login_timeout = limits.login_timeout.saturating_sub(began.elapsed());
-            return Box::pin(converse(arrival(limits, place), stream)).await;
-        }
+        Ok(Ok(stream)) => return Some(Box::new(stream)),
         Ok(Err(error)) => error.to_string(),
         Err(_elapsed) => "it took too long".to_owned(),
     };
     groups.metrics.handshakes_failed.inc();
     let error = thingcall_core::PeerText::new(&error);
     info!(peer = %address, %error, "consumer's connection closed: no TLS handshake");
+    None
 }

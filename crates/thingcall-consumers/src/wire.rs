@@ -4,6 +4,7 @@
 //! `ack:auto` a message that was written is done.
 
 use std::future::poll_fn;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-/// What is read at once. A connection holds it while it lives.
+/// What is read at once.
 const INPUT_BYTES: usize = 2048;
 /// What is written at once.
 const WRITE_BYTES_MAX: usize = 16 * 1024;
@@ -22,7 +23,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 pub(crate) struct Wire<S> {
     stream: S,
-    input: Box<[u8]>,
+    /// What was read last. While nothing comes, nothing is held for it.
+    input: Vec<u8>,
     /// So many bytes were given to the stream and not yet to the system.
     unflushed: usize,
 }
@@ -30,8 +32,8 @@ pub(crate) struct Wire<S> {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moved {
-    /// So many bytes are in [`Wire::input`].
-    Read(usize),
+    /// It is in [`Wire::input`].
+    Read,
     /// So many more of the output were taken.
     Written(usize),
     /// It ended, in whatever way.
@@ -40,11 +42,12 @@ pub(crate) enum Moved {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, input: vec![0; INPUT_BYTES].into(), unflushed: 0 }
+        Self { stream, input: Vec::new(), unflushed: 0 }
     }
 
-    pub(crate) fn input(&self, bytes: usize) -> &[u8] {
-        self.input.get(..bytes).unwrap_or_default()
+    /// What was read, once.
+    pub(crate) fn input(&mut self) -> Vec<u8> {
+        mem::take(&mut self.input)
     }
 
     /// Writes what there is, and reads where that is wanted. Nothing is lost if the future is dropped.
@@ -63,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         if self.unflushed > 0 {
             match Pin::new(&mut self.stream).poll_flush(context) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Moved::Written(std::mem::take(&mut self.unflushed))),
+                Poll::Ready(Ok(())) => return Poll::Ready(Moved::Written(mem::take(&mut self.unflushed))),
                 Poll::Ready(Err(_)) => return Poll::Ready(Moved::Ended),
                 Poll::Pending => {}
             }
@@ -71,9 +74,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if !wants_input {
             return Poll::Pending;
         }
-        let mut read = ReadBuf::new(&mut self.input);
+        let mut space = [const { MaybeUninit::uninit() }; INPUT_BYTES];
+        let mut read = ReadBuf::uninit(&mut space);
         match Pin::new(&mut self.stream).poll_read(context, &mut read) {
-            Poll::Ready(Ok(())) if !read.filled().is_empty() => Poll::Ready(Moved::Read(read.filled().len())),
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                self.input = read.filled().to_vec();
+                Poll::Ready(Moved::Read)
+            }
             Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(Moved::Ended),
             Poll::Pending => Poll::Pending,
         }
@@ -87,7 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.stream.shutdown().await
         });
         if matches!(said.await, Ok(Ok(()))) {
-            let silent = async { while let Ok(1..) = self.stream.read(&mut self.input).await {} };
+            let mut space = vec![0; INPUT_BYTES];
+            let silent = async { while let Ok(1..) = self.stream.read(&mut space).await {} };
             timeout(LINGER, silent).await.ok();
         }
     }
