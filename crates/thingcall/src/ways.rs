@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use prometheus::Registry as Metering;
-use thingcall_core::UnixMillis;
+use thingcall_core::{ProductKey, UnixMillis};
 use thingcall_store::Store;
 use thingcall_subscription::LiveReader;
-use thingcall_webhook::Webhooks;
+use thingcall_tsl::Registry;
+use thingcall_webhook::{TargetName, Targets, Webhooks};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::brokers::Brokers;
 use crate::config::Config;
@@ -44,6 +45,9 @@ impl Ways {
         let mut publishing = Vec::new();
         publishing.extend(publish_results(brokers, store, config.store.results_due_max.get(), metering).await?);
         publishing.extend(publish_messages(brokers, store, metering).await?);
+        for (webhook, product) in unknown(&config.webhooks, &**store) {
+            warn!(%webhook, %product, "a webhook wants messages of a product that is not there; `thingcall product list` shows those that are");
+        }
         let webhooks = Webhooks::start(&config.webhooks, store.clone(), metering).await?;
         let sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(store.clone())));
         Ok(Self { webhooks, publishing, sweeping })
@@ -55,6 +59,12 @@ impl Ways {
         self.webhooks.stop(WEBHOOKS_TIMEOUT).await;
         join_all(self.publishing.into_iter().map(Publishing::stop)).await;
     }
+}
+
+/// Products that webhooks name and that there are not.
+fn unknown<'a>(targets: &'a Targets, registry: &dyn Registry) -> Vec<(&'a TargetName, &'a ProductKey)> {
+    let named = targets.iter().flat_map(|(name, target)| target.products.iter().map(move |product| (name, product)));
+    named.filter(|(_, product)| registry.product(product).is_none()).collect()
 }
 
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.
@@ -96,5 +106,33 @@ async fn sweep(store: Arc<Store>) {
             Err(error) => debug!(%error, "live readers cannot be looked at"),
         }
         sleep(SWEEP_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is said of what webhooks want.
+
+    use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings};
+
+    use super::*;
+
+    #[test]
+    fn a_product_that_is_not_there_is_seen() {
+        let text =
+            r#"{ "url": "http://h/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "products": ["a", "b"] }"#;
+        let name: TargetName = "t".parse().expect("a name");
+        let targets = Targets::from([(name.clone(), serde_json::from_str(text).expect("a target"))]);
+        let (there, missing) = (ProductKey::try_from("a").expect("a key"), ProductKey::try_from("b").expect("a key"));
+        let registry = InMemoryRegistry::default();
+        registry.put_product(Product {
+            key: there,
+            name: String::new(),
+            settings: ProductSettings::default(),
+            model: None,
+            created_at: UnixMillis(0),
+            silence: Arc::default(),
+        });
+        assert_eq!(unknown(&targets, &registry), [(&name, &missing)]);
     }
 }
