@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use thingcall_core::{GivenBack, JournalError, MessageLog, PeerText, ReaderName, Taken, UnixMillis};
+use thingcall_core::{GivenBack, JournalError, MessageId, MessageLog, PeerText, ReaderName, Taken, UnixMillis};
 use thingcall_metrics::gauge_of;
 use thingcall_subscription::concerns;
 use thingcall_transport::Backoff;
@@ -43,6 +43,15 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// What a stop leaves for requests that are on their way.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
+/// A message that is on its way.
+struct Sent {
+    id: MessageId,
+    /// How often it was sent before.
+    tries: u32,
+    /// How much it holds.
+    bytes: usize,
+}
+
 /// One target's task.
 pub(crate) struct Pump {
     name: TargetName,
@@ -54,8 +63,8 @@ pub(crate) struct Pump {
     stopping: CancellationToken,
     /// Taken, and not sent since too much is on its way.
     waiting: VecDeque<Taken>,
-    /// On its way, by place: how often it was sent before, and how much it holds.
-    out: BTreeMap<i64, (u32, usize)>,
+    /// On its way, by place.
+    out: BTreeMap<i64, Sent>,
     out_bytes: usize,
     sending: FuturesUnordered<BoxFuture<'static, (i64, Result<(), NotTaken>)>>,
     /// The last request was not taken.
@@ -194,7 +203,7 @@ impl Pump {
                 break;
             }
             let Some(Taken { message, tries }) = self.waiting.pop_front() else { break };
-            self.out.insert(message.place, (tries, bytes));
+            self.out.insert(message.place, Sent { id: message.id, tries, bytes });
             self.out_bytes += bytes;
             let (poster, seconds) = (self.poster.clone(), self.metrics.seconds.clone());
             let place = message.place;
@@ -235,8 +244,8 @@ impl Pump {
 
     /// A request has its answer, or none.
     fn ended(&mut self, place: i64, done: Result<(), NotTaken>) {
-        let Some((tries, bytes)) = self.out.remove(&place) else { return };
-        self.out_bytes -= bytes;
+        let Some(sent) = self.out.remove(&place) else { return };
+        self.out_bytes -= sent.bytes;
         match done {
             Ok(()) => {
                 self.log.settle(&self.reader, &[place]);
@@ -249,14 +258,15 @@ impl Pump {
             }
             Err(NotTaken { why, again }) => {
                 self.rest(&why, again);
-                self.back(place, tries, why, again);
+                self.back(place, &sent, why, again);
             }
         }
         self.send();
     }
 
     /// A message is tried again, or is a dead letter.
-    fn back(&self, place: i64, tries: u32, why: String, again: Again) {
+    fn back(&self, place: i64, sent: &Sent, why: String, again: Again) {
+        let (id, tries) = (sent.id, sent.tries);
         let sent = tries.saturating_add(1);
         let pause = match again {
             Again::Never => None,
@@ -266,7 +276,7 @@ impl Pump {
         let pause = pause.filter(|_| sent < self.config.tries_max.get());
         self.metrics.deliveries[if pause.is_some() { Fate::Failed } else { Fate::Dead }].inc();
         if pause.is_none() {
-            error!(webhook = %self.name, place, sent, why = %PeerText::new(&why), "a message is a dead letter");
+            error!(webhook = %self.name, message = %id, sent, why = %PeerText::new(&why), "a message is a dead letter");
         }
         let again_at = pause.map(|pause| {
             let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
@@ -286,7 +296,7 @@ impl Pump {
     fn rest(&mut self, why: &str, again: Again) {
         self.metrics.failing.set(1);
         if !std::mem::replace(&mut self.failing, true) {
-            warn!(webhook = %self.name, why = %PeerText::new(why), "the webhook does not take messages; it is tried again");
+            warn!(webhook = %self.name, why = %PeerText::new(why), "the webhook does not take messages; it is left alone for a while");
         }
         let now = Instant::now();
         if now >= self.rest_until {
