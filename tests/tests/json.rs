@@ -110,6 +110,7 @@ fn commands(device: &str, [main, module]: [&str; 2], [plugin, broken]: [&str; 2]
         ("key add --id k1".to_owned(), 0),
         ("key list".to_owned(), 0),
         ("key disable k1".to_owned(), 0),
+        ("key enable k1".to_owned(), 0),
         ("plugin list".to_owned(), 0),
         ("plugin reload test-fb".to_owned(), 0),
         ("plugin reload".to_owned(), 1),

@@ -29,7 +29,9 @@ fn tail_shows_what_comes_and_writes_nothing_for_nobody_when_it_is_gone() {
     assert_eq!(written(), 0.0);
     let device = format!("{PRODUCT}/tailed");
     let text = tail(&site, &["--kind", "property,life_cycle", "--device", &device]);
-    let json = tail(&site, &["--json", "--product", PRODUCT]);
+    text.says("there is no device");
+    let json = tail(&site, &["--json", "--product", &format!("{PRODUCT},a1nowhere")]);
+    json.says("there is no product a1nowhere");
     posts(&site, "not-shown");
     posts(&site, "tailed");
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use thingcall_core::{Check, MessageFilter, Problem, Secret, Section};
-use thingcall_transport::{BrokerSection, Scheme, broker_section};
+use thingcall_transport::{BrokerSection, Scheme, broker_section, doubt_of_certificate};
 
 use crate::tls;
 
@@ -156,6 +156,11 @@ impl Section for Config {
     fn problems_of_files(&self) -> Vec<Problem> {
         let is_tls = self.address().is_ok_and(|address| address.tls);
         if is_tls { tls::load(&self.tls).err().unwrap_or_default() } else { Vec::new() }
+    }
+
+    fn doubts_of_files(&self) -> Vec<Problem> {
+        let own = self.tls.client().and_then(|(file, _)| doubt_of_certificate("tls.client_cert_file", file));
+        own.into_iter().collect()
     }
 }
 

@@ -16,7 +16,9 @@ pub(crate) enum GatewayError {
     #[error("Specified method {0} is not supported; use GET or POST.")]
     Method(String),
     /// Not `/`.
-    #[error("Specified api is not found, please check your url and method. The path is {0}; the API is at /.")]
+    #[error(
+        "Specified api is not found, please check your url and method. The path is {0}; the API is at /, and GET /events streams messages."
+    )]
     Path(String),
     /// No such action.
     #[error("Specified api is not found, please check your url and method. There is no action {0:?} here.")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section};
+use thingcall_transport::doubt_of_certificate;
 
 /// The `[broker]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -108,5 +109,10 @@ impl Section for Config {
     fn problems_of_files(&self) -> Vec<Problem> {
         let tls = self.tls.as_ref().filter(|_| self.enabled);
         tls.and_then(|tls| crate::tls::acceptor(&tls.cert_file, &tls.key_file).err()).unwrap_or_default()
+    }
+
+    fn doubts_of_files(&self) -> Vec<Problem> {
+        let tls = self.tls.as_ref().filter(|_| self.enabled);
+        tls.and_then(|tls| doubt_of_certificate("tls.cert_file", &tls.cert_file)).into_iter().collect()
     }
 }

@@ -1,14 +1,14 @@
 //! The certificate that consumers are shown, and its successor: the files are looked at now and then, and what is new in them is
 //! shown to whoever connects next.
 //!
-//! **Invariant:** what cannot be used is told and changes nothing.
+//! **Invariant:** what cannot be used, or is not valid now, is told and changes nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use thingcall_core::{Problem, Problems};
-use thingcall_transport::{certificates, of_certificate, of_private_key, private_key};
+use thingcall_core::{Problem, Problems, UnixMillis};
+use thingcall_transport::{Validity, certificates, not_valid, of_certificate, of_private_key, private_key};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -74,11 +74,8 @@ impl Certificate {
             let Ok(found) = tokio::task::spawn_blocking(move || read(&this.cert_file, &this.key_file)).await else {
                 continue;
             };
-            match found {
-                Ok(found) => {
-                    told = None;
-                    self.show(found);
-                }
+            match found.and_then(|found| self.show(found, UnixMillis::now()).map_err(|problem| vec![problem])) {
+                Ok(()) => told = None,
                 // Once for each fault: while files are exchanged, one may be of before and the other of after.
                 Err(problems) if told.as_ref() != Some(&problems) => {
                     warn!(problems = %Problems(problems.clone()), "[subscription] shows its certificate of before");
@@ -89,11 +86,50 @@ impl Certificate {
         }
     }
 
-    fn show(&self, found: Read) {
+    /// Shows this one from now on, if it is another.
+    ///
+    /// # Errors
+    /// If it is not valid.
+    fn show(&self, found: Read, now: UnixMillis) -> Result<(), Problem> {
         let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
-        if shown.chain != found.chain {
-            *shown = found;
-            info!(file = %self.cert_file.display(), "[subscription] shows a new certificate");
+        if shown.chain == found.chain {
+            return Ok(());
         }
+        if let Some(why) = Validity::of(&found.chain).and_then(|validity| validity.fault(now)) {
+            return Err(not_valid("tls.cert_file", &self.cert_file, why));
+        }
+        *shown = found;
+        info!(file = %self.cert_file.display(), "[subscription] shows a new certificate");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Certificates of openssl's, looked at now and when they have ended.
+
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_not_valid_now_does_not_take_the_place_of_one_that_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = || {
+            let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -days 1 -keyout key -out cert";
+            let made = Command::new("openssl").args(new.split(' ')).current_dir(&folder).output().unwrap();
+            assert!(made.status.success(), "{made:?}");
+        };
+        make();
+        let (cert, key) = (folder.path().join("cert"), folder.path().join("key"));
+        let certificate = Certificate::new(&cert, &key).unwrap();
+        let first = certificate.shown.read().unwrap().chain.clone();
+        make();
+        let now = UnixMillis::now();
+        let then = UnixMillis(now.0 + 2 * 24 * 60 * 60 * 1000);
+        let refused = certificate.show(read(&cert, &key).unwrap(), then).unwrap_err().to_string();
+        assert!(refused.contains("it ended at") && certificate.shown.read().unwrap().chain == first, "{refused}");
+        certificate.show(read(&cert, &key).unwrap(), now).unwrap();
+        assert!(certificate.shown.read().unwrap().chain != first);
     }
 }

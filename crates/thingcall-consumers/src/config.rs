@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section};
 use thingcall_subscription::Limits;
+use thingcall_transport::doubt_of_certificate;
 
 use crate::certificate;
 
@@ -183,5 +184,10 @@ impl Section for Config {
     fn problems_of_files(&self) -> Vec<Problem> {
         let read = |tls: &Tls| certificate::read(&tls.cert_file, &tls.key_file).err();
         self.tls.as_ref().and_then(read).unwrap_or_default()
+    }
+
+    fn doubts_of_files(&self) -> Vec<Problem> {
+        let tls = self.tls.as_ref();
+        tls.and_then(|tls| doubt_of_certificate("tls.cert_file", &tls.cert_file)).into_iter().collect()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use thingcall_core::PeerText;
 use thingcall_listen::Place;
-use thingcall_subscription::{Condition, Decision, Event, Machine, NotSent, Notice, Why};
+use thingcall_subscription::{Condition, Decision, Event, Machine, NotSent, Notice, User, Why};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
@@ -46,8 +46,8 @@ struct Conversation<S> {
     deliveries: Deliveries,
     held: VecDeque<Handed>,
     rate: Rate,
-    /// The server ends this connection: what is out is due at once, since nobody failed on it.
-    ordered: bool,
+    /// Why the server ends this connection. What is out is due at once then, since nobody failed on it.
+    ordered: Option<&'static str>,
     place: Place,
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(arrival: Arrival
         deliveries: Deliveries::default(),
         held: VecDeque::new(),
         rate,
-        ordered: false,
+        ordered: None,
         place,
     };
     while conversation.turn().await {}
@@ -74,6 +74,18 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(arrival: Arrival
     let Conversation { wire, machine, place, .. } = conversation;
     Box::pin(wire.end(machine.output())).await;
     drop(place);
+}
+
+/// A user name in the log: client id, key and group, each short enough to be shown.
+fn named(user: &str) -> (String, Option<String>, Option<String>) {
+    let (client, key, group) = User::shown(user);
+    let shown = |text| PeerText::new(text).to_string();
+    (shown(client), key.map(shown), group.map(shown))
+}
+
+/// Why a connection is over, and where the server ended it, why that.
+fn reason(why: &Why, ordered: Option<&'static str>) -> String {
+    if let (Why::Ordered(_), Some(ordered)) = (why, ordered) { format!("{why}: {ordered}") } else { why.to_string() }
 }
 
 /// What woke a connection.
@@ -104,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             Woken::Due => self.machine.tick(self.began.elapsed()),
             Woken::Called => {}
             Woken::Stopping => {
-                self.ordered = true;
+                self.ordered = Some("the server stops");
                 self.machine.stop(self.began.elapsed());
             }
             Woken::MustLeave => {
@@ -148,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 Event::Attached | Event::Detached => {}
                 Event::Settled { delivery, outcome } => {
                     let Some(joined) = &self.joined else { continue };
-                    let after = if self.ordered { Duration::ZERO } else { self.groups.config.retry_after };
+                    let after = if self.ordered.is_some() { Duration::ZERO } else { self.groups.config.retry_after };
                     let around = (&joined.member, &*self.groups.metrics);
                     self.deliveries.ended(delivery, outcome, after, around);
                 }
@@ -168,7 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             Ok((joined, body)) => {
                 self.place.busy();
                 self.groups.metrics.logins[Login::Accepted].inc();
-                info!(%peer, user = %PeerText::new(user), group = %joined.member.group(), "consumer connected");
+                let (client, key, group) = named(user);
+                info!(%peer, client, key, group, "consumer connected");
                 self.joined = Some(joined);
                 Decision::Accepted(body)
             }
@@ -181,17 +194,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 
     fn refused(&self, user: &str, why: &NotIn) {
         self.groups.metrics.logins[why.login()].inc();
-        info!(peer = %self.address, user = %PeerText::new(user), reason = %why, "consumer not let in");
+        let (client, key, group) = named(user);
+        info!(peer = %self.address, client, key, group, reason = %why, "consumer not let in");
     }
 
     fn closed(&self, why: &Why) {
         self.groups.metrics.ended[End::from(why)].inc();
-        let (peer, why) = (self.address, why.to_string());
+        let (peer, reason) = (self.address, reason(why, self.ordered));
+        let reason = PeerText::new(&reason);
         match &self.joined {
-            Some(joined) => {
-                info!(%peer, group = %joined.member.group(), reason = %PeerText::new(&why), "consumer disconnected");
+            Some(joined) => info!(%peer, group = %joined.member.group(), %reason, "consumer disconnected"),
+            // Whoever sees nothing come wants to know that its client speaks otherwise.
+            None if matches!(why, Why::Fault(_)) => {
+                info!(%peer, %reason, "no consumer: not understood before its login")
             }
-            None => debug!(%peer, reason = %PeerText::new(&why), "connection ended before its login"),
+            None => debug!(%peer, %reason, "connection ended before its login"),
         }
     }
 
@@ -252,8 +269,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     }
 
     /// Ends it with a reason; every client comes again after this one.
-    fn close(&mut self, text: &str) {
-        self.ordered = true;
+    fn close(&mut self, text: &'static str) {
+        self.ordered = Some(text);
         self.machine.close(Condition::ConnectionForced, text, self.began.elapsed());
     }
 
@@ -269,5 +286,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         if let Some(joined) = self.joined.take() {
             joined.member.put_back(std::mem::take(&mut self.held));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What log lines say of who comes and why it goes.
+
+    use super::*;
+
+    #[test]
+    fn key_and_group_are_shown_however_long_the_client_id_is() {
+        let user = format!("{}|authMode=aksign,authId=K,consumerGroupId=G", "c".repeat(200));
+        let (client, key, group) = named(&user);
+        assert!(client.len() < 200, "{client}");
+        assert_eq!((key.as_deref(), group.as_deref()), (Some("K"), Some("G")));
+    }
+
+    #[test]
+    fn why_the_server_ends_a_connection_is_said_whole() {
+        let why = Why::Ordered(Condition::ConnectionForced);
+        for text in ["the access key is disabled", "the consumer group was deleted", "the server stops"] {
+            let said = PeerText::new(&reason(&why, Some(text))).to_string();
+            assert_eq!(said, format!("closed by the server: amqp:connection:forced: {text}"));
+        }
+        assert_eq!(reason(&Why::Lost, Some("the server stops")), "the connection was lost");
     }
 }

@@ -261,7 +261,7 @@ pub trait MessageLog: Send + Sync {
     /// If the store cannot be read.
     async fn dead(&self, reader: &ReaderName, after: i64, max: usize) -> Result<Vec<(Taken, String)>, JournalError>;
 
-    /// These dead letters are tried again; all of them if `None`. How many there were.
+    /// These dead letters are tried again, as if they never had been; all of them if `None`. How many there were.
     ///
     /// # Errors
     /// If the store cannot be written.

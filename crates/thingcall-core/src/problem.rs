@@ -84,6 +84,11 @@ pub trait Section {
         Vec::new()
     }
 
+    /// What is doubtful about the files that it names: a server starts with them, and some whom it should serve will not be.
+    fn doubts_of_files(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// Whether the values can be used.
     ///
     /// # Errors

@@ -217,8 +217,8 @@ pub(crate) trait Tx: MessageWrites + Send {
     /// A new access key; `false` if its id is taken.
     async fn insert_key(&mut self, key: &AccessKey, at: UnixMillis) -> Result<bool, Failure>;
 
-    /// Calls signed with this key are refused; `false` if there is none.
-    async fn disable_key(&mut self, id: &str) -> Result<bool, Failure>;
+    /// Calls signed with this key are refused, or taken again; `false` if there is none.
+    async fn set_key_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, Failure>;
 
     /// Writes down what the transaction changed, for every process that has the store open.
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure>;

@@ -98,19 +98,19 @@ impl Store {
         self.shared().memory.keys()
     }
 
-    /// Calls signed with this key are refused from now on.
+    /// Calls signed with this key are refused from now on, or taken again.
     ///
     /// # Errors
     /// [`KeyError::NoKey`], or `Store` when nothing was written.
-    pub async fn disable_key(&self, id: &str) -> Result<(), KeyError> {
+    pub async fn set_key_enabled(&self, id: &str, enabled: bool) -> Result<(), KeyError> {
         let mut side = self.shared().write.lock().await;
-        let disabled = self.update_disabled(&mut side, id).await;
-        self.shared().ended(&mut side, disabled)
+        let updated = self.update_key(&mut side, id, enabled).await;
+        self.shared().ended(&mut side, updated)
     }
 
-    async fn update_disabled(&self, side: &mut WriteSide, id: &str) -> Result<(), Stop<KeyError>> {
+    async fn update_key(&self, side: &mut WriteSide, id: &str, enabled: bool) -> Result<(), Stop<KeyError>> {
         let mut tx = side.conn.begin().await?;
-        if !tx.disable_key(id).await? {
+        if !tx.set_key_enabled(id, enabled).await? {
             return Err(Stop::Refused(KeyError::NoKey(id.to_owned())));
         }
         changes::commit(tx, Subject::Key(id.to_owned())).await?;

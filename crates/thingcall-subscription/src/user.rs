@@ -70,6 +70,12 @@ pub enum UserFault {
     Timestamp,
 }
 
+/// The value of a pair; `None` if it is not there or empty. A token may hold `=`: a pair is split at its first one.
+fn value<'a>(pairs: &'a str, name: &str) -> Option<&'a str> {
+    let mut all = pairs.split(',').filter_map(|pair| pair.split_once('='));
+    all.find(|(key, _)| *key == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+}
+
 impl<'a> User<'a> {
     /// Takes a user name apart.
     ///
@@ -84,9 +90,7 @@ impl<'a> User<'a> {
             return Err(UserFault::ClientId);
         }
         let pairs = pairs.strip_suffix('|').unwrap_or(pairs);
-        // A token may hold `=`: a pair is split at its first one.
-        let value = |name: &str| pairs.split(',').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
-        let optional = |name| value(name).map(|(_, value)| value).filter(|value| !value.is_empty());
+        let optional = |name| value(pairs, name);
         let required = |name| optional(name).ok_or(UserFault::Missing(name));
         let security_token = match required("authMode")? {
             "aksign" => None,
@@ -108,6 +112,13 @@ impl<'a> User<'a> {
             method: Method::named(required("signMethod")?).ok_or(UserFault::SignMethod)?,
             timestamp,
         })
+    }
+
+    /// For the log, of a user name that may be none: the client id, `authId` and `consumerGroupId`, as far as they are there.
+    pub fn shown(text: &str) -> (&str, Option<&str>, Option<&str>) {
+        let (client_id, pairs) = text.split_once('|').unwrap_or((text, ""));
+        let pairs = pairs.strip_suffix('|').unwrap_or(pairs);
+        (client_id, value(pairs, "authId"), value(pairs, "consumerGroupId"))
     }
 
     /// Whether the password is the signature by this secret.

@@ -13,6 +13,7 @@ mod address;
 mod backoff;
 mod certificates;
 mod section;
+mod validity;
 
 mod arrivals;
 mod foreign;
@@ -39,4 +40,5 @@ pub use probe::{Probe, Verdict};
 pub use protocol::{Ended, NotSent, Protocol, Session};
 pub use section::{BrokerSection, Keys};
 pub use transport::{BrokerStartError, BrokerTransport};
+pub use validity::{Validity, doubt_of_certificate, not_valid};
 pub use watch::{Probed, Said, Watch};

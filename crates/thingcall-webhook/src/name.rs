@@ -9,9 +9,9 @@ use thingcall_core::ReaderName;
 pub struct TargetName(String);
 
 /// A text that is no name of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a webhook's name is 1 to 32 of a-z 0-9 - _")]
-pub struct NotAName;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is none; a webhook's name is 1 to 32 of a-z 0-9 - _")]
+pub struct NotAName(String);
 
 /// What the names of targets begin with among the readers of the log.
 const READERS: &str = "webhook:";
@@ -40,7 +40,7 @@ impl std::str::FromStr for TargetName {
     fn from_str(text: &str) -> Result<Self, NotAName> {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         let named = !text.is_empty() && text.len() <= BYTES_MAX && text.bytes().all(fits);
-        if named { Ok(Self(text.to_owned())) } else { Err(NotAName) }
+        if named { Ok(Self(text.to_owned())) } else { Err(NotAName(text.chars().take(64).collect())) }
     }
 }
 

@@ -3,21 +3,24 @@
 //! A target that does not take a message is left alone for a while, longer each time, and then tried with one message until it
 //! takes one; what is new waits in the log meanwhile. A message that was not taken is tried again by a time-table of its own.
 //!
-//! **Invariants:** it is never interrupted while it takes, so nothing that was taken is lost. When it ends, what the target has
+//! **Invariants:** requests go on, and their answers are seen, however much there is to take. It is never interrupted while it takes, so nothing that was taken is lost. When it ends, what the target has
 //! not taken is given back.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use thingcall_core::{GivenBack, JournalError, MessageLog, PeerText, ReaderName, Taken, UnixMillis};
+use thingcall_core::{GivenBack, JournalError, MessageId, MessageLog, PeerText, ReaderName, Taken, UnixMillis};
 use thingcall_metrics::gauge_of;
 use thingcall_subscription::concerns;
 use thingcall_transport::Backoff;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
@@ -25,6 +28,9 @@ use crate::metrics::{Fate, Metrics, Waits};
 use crate::name::TargetName;
 use crate::poster::{Again, NotTaken, Poster};
 
+/// How many messages are taken at once for a target that wants those of some modules only, since most may be others'. As many as
+/// this may wait in memory.
+const SKIM: usize = 256;
 /// How often it is looked whether the time has come for what came back.
 const AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// How often it is counted what waits.
@@ -37,6 +43,15 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// What a stop leaves for requests that are on their way.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
+/// A message that is on its way.
+struct Sent {
+    id: MessageId,
+    /// How often it was sent before.
+    tries: u32,
+    /// How much it holds.
+    bytes: usize,
+}
+
 /// One target's task.
 pub(crate) struct Pump {
     name: TargetName,
@@ -48,8 +63,8 @@ pub(crate) struct Pump {
     stopping: CancellationToken,
     /// Taken, and not sent since too much is on its way.
     waiting: VecDeque<Taken>,
-    /// On its way, by place: how often it was sent before, and how much it holds.
-    out: BTreeMap<i64, (u32, usize)>,
+    /// On its way, by place.
+    out: BTreeMap<i64, Sent>,
     out_bytes: usize,
     sending: FuturesUnordered<BoxFuture<'static, (i64, Result<(), NotTaken>)>>,
     /// The last request was not taken.
@@ -99,6 +114,8 @@ impl Pump {
         while !self.stopping.is_cancelled() {
             let newest = self.log.newest();
             self.count().await;
+            self.answered();
+            self.send();
             match self.take().await {
                 Ok(found) => {
                     if std::mem::take(&mut self.unread) {
@@ -122,14 +139,23 @@ impl Pump {
 
     /// How many more messages may be taken now.
     fn room(&self) -> usize {
-        if !self.waiting.is_empty() || Instant::now() < self.rest_until {
+        if !self.waiting.is_empty() || !self.may_send(0) {
             return 0;
         }
-        if self.failing {
-            return usize::from(self.out.is_empty());
+        if !self.config.modules.is_empty() {
+            return SKIM;
         }
-        let is_full = self.out_bytes >= self.config.in_flight_bytes_max.get();
-        if is_full { 0 } else { self.config.in_flight_requests_max.get().saturating_sub(self.out.len()) }
+        if self.failing { 1 } else { self.config.in_flight_requests_max.get().saturating_sub(self.out.len()) }
+    }
+
+    /// Whether a message that holds so much may be sent now.
+    fn may_send(&self, bytes: usize) -> bool {
+        if Instant::now() < self.rest_until {
+            return false;
+        }
+        let has_room = self.out.len() < self.config.in_flight_requests_max.get()
+            && self.out_bytes.saturating_add(bytes.max(1)) <= self.config.in_flight_bytes_max.get();
+        self.out.is_empty() || (has_room && !self.failing)
     }
 
     /// Takes what there is room for, and sends it; whether there was anything.
@@ -173,21 +199,23 @@ impl Pump {
     fn send(&mut self) {
         while let Some(next) = self.waiting.front() {
             let bytes = next.message.words.topic.len() + next.message.words.body.len();
-            let fits = self.out.len() < self.config.in_flight_requests_max.get()
-                && self.out_bytes.saturating_add(bytes) <= self.config.in_flight_bytes_max.get();
-            if !fits && !self.out.is_empty() {
+            if !self.may_send(bytes) {
                 break;
             }
             let Some(Taken { message, tries }) = self.waiting.pop_front() else { break };
-            self.out.insert(message.place, (tries, bytes));
+            self.out.insert(message.place, Sent { id: message.id, tries, bytes });
             self.out_bytes += bytes;
             let (poster, seconds) = (self.poster.clone(), self.metrics.seconds.clone());
-            self.sending.push(Box::pin(async move {
+            let place = message.place;
+            // A task of its own: it goes on while messages are taken.
+            let request = AbortOnDropHandle::new(tokio::spawn(async move {
                 let began = Instant::now();
                 let done = poster.post(&message).await;
                 seconds.observe(began.elapsed().as_secs_f64());
-                (message.place, done)
+                done
             }));
+            let failed = |error: JoinError| Err(NotTaken { why: error.to_string(), again: Again::Later });
+            self.sending.push(request.map(move |done| (place, done.unwrap_or_else(failed))).boxed());
         }
         self.metrics.in_flight.set(gauge_of(self.out.len()));
         self.metrics.bytes.set(gauge_of(self.out_bytes));
@@ -207,10 +235,17 @@ impl Pump {
         }
     }
 
+    /// Of the requests that have their answers by now.
+    fn answered(&mut self) {
+        while let Some(Some((place, done))) = self.sending.next().now_or_never() {
+            self.ended(place, done);
+        }
+    }
+
     /// A request has its answer, or none.
     fn ended(&mut self, place: i64, done: Result<(), NotTaken>) {
-        let Some((tries, bytes)) = self.out.remove(&place) else { return };
-        self.out_bytes -= bytes;
+        let Some(sent) = self.out.remove(&place) else { return };
+        self.out_bytes -= sent.bytes;
         match done {
             Ok(()) => {
                 self.log.settle(&self.reader, &[place]);
@@ -223,14 +258,15 @@ impl Pump {
             }
             Err(NotTaken { why, again }) => {
                 self.rest(&why, again);
-                self.back(place, tries, why, again);
+                self.back(place, &sent, why, again);
             }
         }
         self.send();
     }
 
     /// A message is tried again, or is a dead letter.
-    fn back(&self, place: i64, tries: u32, why: String, again: Again) {
+    fn back(&self, place: i64, sent: &Sent, why: String, again: Again) {
+        let (id, tries) = (sent.id, sent.tries);
         let sent = tries.saturating_add(1);
         let pause = match again {
             Again::Never => None,
@@ -240,7 +276,7 @@ impl Pump {
         let pause = pause.filter(|_| sent < self.config.tries_max.get());
         self.metrics.deliveries[if pause.is_some() { Fate::Failed } else { Fate::Dead }].inc();
         if pause.is_none() {
-            error!(webhook = %self.name, place, sent, why = %PeerText::new(&why), "a message is a dead letter");
+            error!(webhook = %self.name, message = %id, sent, why = %PeerText::new(&why), "a message is a dead letter");
         }
         let again_at = pause.map(|pause| {
             let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
@@ -260,7 +296,7 @@ impl Pump {
     fn rest(&mut self, why: &str, again: Again) {
         self.metrics.failing.set(1);
         if !std::mem::replace(&mut self.failing, true) {
-            warn!(webhook = %self.name, why = %PeerText::new(why), "the webhook does not take messages; it is tried again");
+            warn!(webhook = %self.name, why = %PeerText::new(why), "the webhook does not take messages; it is left alone for a while");
         }
         let now = Instant::now();
         if now >= self.rest_until {

@@ -19,7 +19,7 @@ use crate::tool::Place;
     store, and plugin files, whose code is not run. Run it as the user that serves. It may run beside the server of the \
     data folder. A thing model named alone is checked without a look at ports and files. Exit status: 0 if all is well; \
     else 1, also where a server would start and some calls would fail: a plugin that would be refused, a device whose \
-    transport is not configured.")]
+    transport is not configured, a certificate that is not valid now or ends within days.")]
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,

@@ -29,6 +29,9 @@ pub(crate) enum Command {
         /// Its id, that of a group elsewhere whose consumers come here: 26 letters and digits [default: a new one]
         #[arg(long, value_name = "GROUPID", value_parser = group_id)]
         id: Option<GroupId>,
+        /// Make it also where another group has this name
+        #[arg(long)]
+        again: bool,
         #[command(flatten)]
         output: Output,
         #[command(flatten)]
@@ -84,8 +87,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         }
-        Command::Add { name, id, output, place } => {
+        Command::Add { name, id, again, output, place } => {
             let store = place.open().await?;
+            if let Some(other) = store.groups().iter().find(|group| group.name == name && !again) {
+                bail!("consumer group {} is called {name:?} already; --again makes another of this name", other.id);
+            }
             let group = store.create_group(&name, id).await?;
             tool::known(&store).await;
             output::one(output, &[("groupId", json!(group.id.as_str())), ("name", json!(group.name))]);

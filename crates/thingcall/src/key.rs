@@ -20,15 +20,21 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Refuse what is signed with this key from now on
-    Disable {
-        /// The key's id
-        id: String,
-        #[command(flatten)]
-        output: Output,
-        #[command(flatten)]
-        place: Place,
-    },
+    /// Refuse what is signed with this key from now on, and end its consumers' connections; `key enable` undoes it
+    Disable(One),
+    /// Take again what is signed with a key that was disabled
+    Enable(One),
+}
+
+/// One key.
+#[derive(Debug, clap::Args)]
+pub(crate) struct One {
+    /// The key's id
+    id: String,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// What makes a key.
@@ -69,14 +75,19 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         }
-        Command::Disable { id, output, place } => {
-            let store = place.open_existing().await?;
-            store.disable_key(&id).await?;
-            tool::known(&store).await;
-            output::one(output, &[("accessKeyId", json!(id)), ("enabled", json!(false))]);
-            store.close().await;
-            Ok(())
-        }
+        Command::Disable(one) => one.set_enabled(false).await,
+        Command::Enable(one) => one.set_enabled(true).await,
+    }
+}
+
+impl One {
+    async fn set_enabled(self, enabled: bool) -> anyhow::Result<()> {
+        let store = self.place.open_existing().await?;
+        store.set_key_enabled(&self.id, enabled).await?;
+        tool::known(&store).await;
+        output::one(self.output, &[("accessKeyId", json!(self.id)), ("enabled", json!(enabled))]);
+        store.close().await;
+        Ok(())
     }
 }
 

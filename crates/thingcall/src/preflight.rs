@@ -127,6 +127,8 @@ impl Around<'_> {
         for (name, section) in config.sections() {
             let problems = section.problems_of_files();
             problems.into_iter().for_each(|problem| self.problem(problem.within(&name)));
+            let doubts = section.doubts_of_files().into_iter().map(|doubt| self.sources.find(doubt.within(&name)));
+            self.doubts.extend(doubts);
         }
         if config.data.as_os_str().is_empty() {
             self.problem(Problem::new("data", "empty", "a folder's name, such as thingcall-data"));

@@ -11,6 +11,10 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use thingcall_core::{Condition, ConditionState, Conditions, Transport, UnixMillis, Weight};
+use tokio::time::sleep;
+
+/// How often ways to devices are asked without anybody's looking.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// The conditions of a server, and those that the program keeps.
 #[derive(Clone)]
@@ -70,6 +74,15 @@ impl Readiness {
         let others = self.all.states().into_iter().filter(|state| state.failure.is_some() && !unmet.contains(state));
         text.push_str(&lines(&others.collect::<Vec<_>>()));
         (unmet.is_empty(), text)
+    }
+
+    /// Asks the ways now and then, so that `since` is when something began, and not when somebody looked. For as long as it is
+    /// polled.
+    pub(crate) async fn follow(self) {
+        loop {
+            self.ask();
+            sleep(ASK_EVERY).await;
+        }
     }
 
     fn ask(&self) {

@@ -2,21 +2,27 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use prometheus::Registry;
-use thingcall_core::AccessKey;
+use thingcall_core::{AccessKey, Section};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::addresses::Addresses;
-use crate::config::{Flag, Found, Shutdown};
+use crate::config::{Config, Flag, Found, Shutdown};
 use crate::exit::WrongUse;
 use crate::preflight::{Asks, preflight};
 use crate::server::Server;
 use crate::tool::Place;
 use crate::{files, logs, output};
+
+/// How often it is looked whether a certificate ends soon.
+const FILES_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// What a server listens on.
 #[derive(Debug, clap::Args)]
@@ -83,6 +89,7 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     for stranger in strangers {
         warn!("{stranger}");
     }
+    let certificates = AbortOnDropHandle::new(tokio::spawn(watch_files(config.clone())));
     let mut signals = Signals::new()?;
     let Shutdown { ready_pause, drain } = config.shutdown;
     // Each listener has a limit of its own; the system's, for all together, is often lower than their sum.
@@ -108,6 +115,7 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     let ready_pause = if was_ready && name != "SIGINT" { ready_pause } else { Duration::ZERO };
     info!(signal = name, ready_pause = %humantime::format_duration(ready_pause), drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
     reloading.abort();
+    drop(certificates);
     tokio::select! {
         stopped = server.stop(ready_pause, drain) => Ok(stopped.exit(Ok(()))),
         _ = signals.next() => {
@@ -115,6 +123,28 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
             output::note("stopped at once");
             thingcall_loader::exit_at_once(1)
         }
+    }
+}
+
+/// Tells of certificates that come to their end while the server runs, for as long as it is polled.
+async fn watch_files(config: Config) {
+    let config = Arc::new(config);
+    let mut told = None;
+    loop {
+        let this = config.clone();
+        let doubts = move || {
+            let of = |(name, section): (String, &dyn Section)| {
+                section.doubts_of_files().into_iter().map(move |doubt| doubt.within(&name)).collect::<Vec<_>>()
+            };
+            this.sections().into_iter().flat_map(of).collect::<Vec<_>>()
+        };
+        let Ok(doubts) = tokio::task::spawn_blocking(doubts).await else { return };
+        // Those of the start are told.
+        let before = told.replace(doubts.clone()).unwrap_or_else(|| doubts.clone());
+        for doubt in doubts.iter().filter(|doubt| !before.contains(doubt)) {
+            warn!("{doubt}");
+        }
+        sleep(FILES_EVERY).await;
     }
 }
 

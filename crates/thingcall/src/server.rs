@@ -20,6 +20,7 @@ use thingcall_subscription::words::PlatformWords;
 
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::addresses::{Addresses, Leaving};
@@ -72,6 +73,8 @@ pub(crate) struct Server {
     front: Serving,
     metrics: Serving,
     kicker: JoinHandle<()>,
+    /// Asks ways to devices whether they are open.
+    _asking: AbortOnDropHandle<()>,
 }
 
 impl Server {
@@ -128,11 +131,10 @@ impl Server {
         (store, plugins, membership): (Arc<Store>, Arc<Plugins>, Arc<Membership>),
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
-        let handlers = plugins.clone();
         let parts = thingcall_engine::EngineParts {
             registry: store.clone(),
             journal: store.clone(),
-            handlers,
+            handlers: plugins.clone(),
             slots: membership.slots().clone(),
             reports: reports(&store),
         };
@@ -172,6 +174,7 @@ impl Server {
         membership.serve(&engine, &store, &plugins).await?;
         readiness.serves();
         Ok(Self {
+            _asking: AbortOnDropHandle::new(tokio::spawn(readiness.follow())),
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: front.serve(api),
             metrics: observed.serve(metrics, &config.metrics, asked(&reloads, &engine, &membership)),

@@ -173,7 +173,15 @@ impl Filter {
                 DeviceRef::Key(key) => Some(key.clone()),
                 DeviceRef::IotId(_) => store.find(device).await?.map(|found| found.device.key.clone()),
             };
+            if let Some(key) = &key
+                && store.find(device).await?.is_none()
+            {
+                output::note(format_args!("there is no device {key}; what comes of one by that name is shown"));
+            }
             devices.push(key.ok_or_else(|| anyhow::anyhow!("there is no device {device}"))?);
+        }
+        for product in args.products.iter().filter(|product| store.product(product).is_none()) {
+            output::note(format_args!("there is no product {product}; what comes of one by that key is shown"));
         }
         let group = args.group.as_deref().map(|group| group::found(store, group)).transpose()?;
         let kinds = if args.kinds.is_empty() { MessageKinds::all() } else { args.kinds.iter().copied().collect() };

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use prometheus::Registry as Metering;
-use thingcall_core::{MessageFilter, MessageKind, UnixMillis};
+use thingcall_core::{MessageFilter, MessageKind, ProductKey, UnixMillis};
 use thingcall_store::Store;
 use thingcall_subscription::LiveReader;
-use thingcall_webhook::Webhooks;
+use thingcall_tsl::Registry;
+use thingcall_webhook::{TargetName, Targets, Webhooks};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::brokers::Brokers;
 use crate::config::Config;
@@ -45,6 +46,9 @@ impl Ways {
         publishing.extend(publish_results(brokers, store, config.store.results_due_max.get(), metering).await?);
         publishing.extend(publish_messages(brokers, store, metering).await?);
         publishing.extend(publish_on_topics(brokers, store, metering).await?);
+        for (webhook, product) in unknown(&config.webhooks, &**store) {
+            warn!(%webhook, %product, "a webhook wants messages of a product that is not there; `thingcall product list` shows those that are");
+        }
         let webhooks = Webhooks::start(&config.webhooks, store.clone(), metering).await?;
         let sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(store.clone())));
         Ok(Self { webhooks, publishing, sweeping })
@@ -56,6 +60,12 @@ impl Ways {
         self.webhooks.stop(WEBHOOKS_TIMEOUT).await;
         join_all(self.publishing.into_iter().map(Publishing::stop)).await;
     }
+}
+
+/// Products that webhooks name and that there are not.
+fn unknown<'a>(targets: &'a Targets, registry: &dyn Registry) -> Vec<(&'a TargetName, &'a ProductKey)> {
+    let named = targets.iter().flat_map(|(name, target)| target.products.iter().map(move |product| (name, product)));
+    named.filter(|(_, product)| registry.product(product).is_none()).collect()
 }
 
 /// Publishes results of asynchronous calls, where a broker is configured for them. Else none becomes due any more.
@@ -118,10 +128,11 @@ async fn sweep(store: Arc<Store>) {
 
 #[cfg(test)]
 mod tests {
-    //! Live readers, on a store that has room for few.
+    //! Live readers, on a store that has room for few; what is said of what webhooks want.
 
     use thingcall_core::{MessageLog, Wanted};
     use thingcall_store::MessagesConfig;
+    use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings};
 
     use super::*;
 
@@ -143,5 +154,24 @@ mod tests {
         came.end().await.unwrap();
         looks.end().await.unwrap();
         assert!(store.readers().await.unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_product_that_is_not_there_is_seen() {
+        let text =
+            r#"{ "url": "http://h/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "products": ["a", "b"] }"#;
+        let name: TargetName = "t".parse().expect("a name");
+        let targets = Targets::from([(name.clone(), serde_json::from_str(text).expect("a target"))]);
+        let (there, missing) = (ProductKey::try_from("a").expect("a key"), ProductKey::try_from("b").expect("a key"));
+        let registry = InMemoryRegistry::default();
+        registry.put_product(Product {
+            key: there,
+            name: String::new(),
+            settings: ProductSettings::default(),
+            model: None,
+            created_at: UnixMillis(0),
+            silence: Arc::default(),
+        });
+        assert_eq!(unknown(&targets, &registry), [(&name, &missing)]);
     }
 }

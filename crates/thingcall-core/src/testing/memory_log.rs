@@ -189,7 +189,7 @@ impl MessageLog for MemoryLog {
         Ok(self.of(reader, |_, reader| {
             let meant = |place: &i64| places.is_none_or(|places| places.contains(place));
             let dead = reader.back.iter_mut().filter(|(place, back)| back.again_at.is_none() && meant(place));
-            dead.map(|(_, back)| back.again_at = Some(UnixMillis::now())).count() as u64
+            dead.map(|(_, back)| (back.tries, back.again_at) = (0, Some(UnixMillis::now()))).count() as u64
         }))
     }
 

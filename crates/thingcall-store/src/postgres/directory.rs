@@ -215,9 +215,9 @@ pub(super) async fn insert_key(conn: &mut PgConnection, key: &AccessKey, at: Uni
     Ok(insert.execute(conn).await?.rows_affected() > 0)
 }
 
-/// Calls signed with this key are refused; `false` if there is none.
-pub(super) async fn disable_key(conn: &mut PgConnection, id: &str) -> Result<bool, sqlx::Error> {
-    let update = sqlx::query("UPDATE access_keys SET enabled = FALSE WHERE id = $1").bind(id);
+/// Calls signed with this key are refused, or taken again; `false` if there is none.
+pub(super) async fn set_key_enabled(conn: &mut PgConnection, id: &str, enabled: bool) -> Result<bool, sqlx::Error> {
+    let update = sqlx::query("UPDATE access_keys SET enabled = $1 WHERE id = $2").bind(enabled).bind(id);
     Ok(update.execute(conn).await?.rows_affected() > 0)
 }
 

@@ -276,14 +276,14 @@ pub(super) async fn release_backlog(
     places(release, back).bind(now.0).execute(conn).await.map(drop)
 }
 
-/// These dead letters are due now, all if `None`.
+/// These dead letters are due now, with no try behind them; all if `None`.
 pub(super) async fn revive(
     conn: &mut PgConnection,
     reader: &ReaderName,
     places: Option<&[i64]>,
     now: UnixMillis,
 ) -> Result<u64, sqlx::Error> {
-    let revive = "UPDATE backlog SET dead = FALSE, due_at = $1 WHERE reader = $2 AND dead \
+    let revive = "UPDATE backlog SET dead = FALSE, tries = 0, due_at = $1 WHERE reader = $2 AND dead \
                   AND ($3::BIGINT[] IS NULL OR seq = ANY($3))";
     let revive = sqlx::query(revive).bind(now.0).bind(&reader.0).bind(places.map(<[i64]>::to_vec));
     Ok(revive.execute(conn).await?.rows_affected())

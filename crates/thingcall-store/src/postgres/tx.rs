@@ -118,8 +118,8 @@ impl Tx for PgTx<'_> {
         within(self.patience, directory::insert_key(&mut self.tx, key, at)).await
     }
 
-    async fn disable_key(&mut self, id: &str) -> Result<bool, Failure> {
-        within(self.patience, directory::disable_key(&mut self.tx, id)).await
+    async fn set_key_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, Failure> {
+        within(self.patience, directory::set_key_enabled(&mut self.tx, id, enabled)).await
     }
 
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {

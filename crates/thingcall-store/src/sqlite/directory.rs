@@ -209,9 +209,9 @@ pub(crate) async fn insert_key(
     is_new(insert.execute(conn).await)
 }
 
-/// Calls signed with this key are refused; `false` if there is none.
-pub(crate) async fn disable_key(conn: &mut SqliteConnection, id: &str) -> Result<bool, sqlx::Error> {
-    let update = sqlx::query("UPDATE access_keys SET enabled = FALSE WHERE id = ?").bind(id);
+/// Calls signed with this key are refused, or taken again; `false` if there is none.
+pub(crate) async fn set_key_enabled(conn: &mut SqliteConnection, id: &str, enabled: bool) -> Result<bool, sqlx::Error> {
+    let update = sqlx::query("UPDATE access_keys SET enabled = ? WHERE id = ?").bind(enabled).bind(id);
     Ok(update.execute(conn).await?.rows_affected() > 0)
 }
 

@@ -41,7 +41,7 @@ static RELEASE: LazyLock<Many> = LazyLock::new(|| {
 });
 static REVIVE: LazyLock<Many> = LazyLock::new(|| {
     let before = "WITH v (reader, seq, now) AS (VALUES ";
-    let after = ") UPDATE backlog SET dead = FALSE, due_at = v.now FROM v \
+    let after = ") UPDATE backlog SET dead = FALSE, tries = 0, due_at = v.now FROM v \
                  WHERE backlog.reader = v.reader AND backlog.seq = v.seq AND backlog.dead";
     Many::new(before, 3, after)
 });
@@ -273,7 +273,7 @@ pub(super) async fn release_backlog(
     Ok(())
 }
 
-/// These dead letters are due now, all if `None`.
+/// These dead letters are due now, with no try behind them; all if `None`.
 pub(super) async fn revive(
     conn: &mut SqliteConnection,
     reader: &ReaderName,
@@ -281,7 +281,7 @@ pub(super) async fn revive(
     now: UnixMillis,
 ) -> Result<u64, sqlx::Error> {
     let Some(places) = places else {
-        let all = sqlx::query("UPDATE backlog SET dead = FALSE, due_at = ? WHERE reader = ? AND dead");
+        let all = sqlx::query("UPDATE backlog SET dead = FALSE, tries = 0, due_at = ? WHERE reader = ? AND dead");
         return Ok(all.bind(now.0).bind(reader.0.clone()).execute(conn).await?.rows_affected());
     };
     let mut revived = 0;

@@ -129,8 +129,8 @@ impl Tx for SqliteTx<'_> {
         directory::insert_key(self, key, at).await.map_err(failure)
     }
 
-    async fn disable_key(&mut self, id: &str) -> Result<bool, Failure> {
-        directory::disable_key(self, id).await.map_err(failure)
+    async fn set_key_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, Failure> {
+        directory::set_key_enabled(self, id, enabled).await.map_err(failure)
     }
 
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {

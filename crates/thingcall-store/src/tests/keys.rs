@@ -35,14 +35,18 @@ async fn a_key_is_kept_as_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_disabled_key_stays_known_and_disabled() {
+async fn a_disabled_key_stays_known_and_disabled_until_it_is_enabled() {
     let bench = bench().await;
     let made = bench.store.first_key().await.unwrap().unwrap();
-    bench.store.disable_key(&made.id).await.unwrap();
+    bench.store.set_key_enabled(&made.id, false).await.unwrap();
     assert!(!bench.store.key(&made.id).unwrap().enabled);
     let bench = bench.reopened().await;
     assert!(!bench.store.keys()[0].enabled);
-    assert_eq!(bench.store.disable_key("x").await.unwrap_err(), KeyError::NoKey("x".into()));
+    bench.store.set_key_enabled(&made.id, true).await.unwrap();
+    assert!(bench.store.key(&made.id).unwrap().enabled);
+    let bench = bench.reopened().await;
+    assert!(bench.store.keys()[0].enabled);
+    assert_eq!(bench.store.set_key_enabled("x", false).await.unwrap_err(), KeyError::NoKey("x".into()));
 }
 
 #[tokio::test]

@@ -161,7 +161,9 @@ fn say_receipt(core: &mut Core, frame: &Frame<'_>) -> Result<(), Fault> {
 
 fn say_error(core: &mut Core, text: &str) {
     let text = text.replace('\0', " ");
-    frames::write(core.say(), "ERROR", &[("version", "1.1,1.2"), ("message", &text)], &[]);
+    // In the body, too: what clients print of an error is that.
+    let headers = [("version", "1.1,1.2"), ("message", &*text), ("content-type", "text/plain")];
+    frames::write(core.say(), "ERROR", &headers, text.as_bytes());
 }
 
 impl Protocol for StompProtocol {

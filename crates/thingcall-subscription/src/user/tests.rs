@@ -97,3 +97,11 @@ fn what_is_wrong_is_named() {
     check("app|authMode=aksign,timestamp=1,authId=a,consumerGroupId=G,signMethod=md5|", UserFault::SignMethod);
     check(&"x".repeat(7000), UserFault::TooLong);
 }
+
+#[test]
+fn what_a_refused_name_says_is_shown_as_far_as_it_goes() {
+    let all = User::shown("c|authMode=none,consumerGroupId=G,x,authId=K|");
+    assert_eq!(all, ("c", Some("K"), Some("G")));
+    assert_eq!(User::shown("c|authId=,consumerGroupId"), ("c", None, None));
+    assert_eq!(User::shown("guest"), ("guest", None, None));
+}

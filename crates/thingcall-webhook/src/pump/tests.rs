@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
+use crate::metrics::Families;
 use crate::webhooks::{Targets, Webhooks};
 
 /// A request that waits for its answer.
@@ -62,7 +63,14 @@ async fn serve(mut stream: TcpStream, asked: UnboundedSender<Asked>) {
     }
 }
 
+fn event(device: &str, body: &str) -> NewMessage {
+    let device = DeviceKey { product: "pk".try_into().expect("key"), name: device.try_into().expect("name") };
+    let words = Words { topic: "t".to_owned(), body: body.to_owned().into() };
+    NewMessage { kind: MessageKind::Event, device, at: UnixMillis::now(), words }
+}
+
 struct Bench {
+    config: Config,
     log: Arc<MemoryLog>,
     registry: Registry,
     webhooks: Webhooks,
@@ -84,17 +92,25 @@ async fn bench(change: impl FnOnce(&mut Config)) -> Bench {
     config.retry_pause_max = Duration::from_millis(1);
     change(&mut config);
     let (log, registry) = (Arc::new(MemoryLog::default()), Registry::new());
-    let targets = Targets::from([("t".parse().expect("a name"), config)]);
+    let targets = Targets::from([("t".parse().expect("a name"), config.clone())]);
     let webhooks = Webhooks::start(&targets, log.clone(), &registry).await.expect("they start");
-    Bench { log, registry, webhooks, asked }
+    Bench { config, log, registry, webhooks, asked }
 }
 
 impl Bench {
     async fn tell(&self, device: &str, body: &str) {
-        let device = DeviceKey { product: "pk".try_into().expect("key"), name: device.try_into().expect("name") };
-        let words = Words { topic: "t".to_owned(), body: body.to_owned().into() };
-        let new = NewMessage { kind: MessageKind::Event, device, at: UnixMillis::now(), words };
-        self.log.append(vec![new]).await.expect("it is written");
+        self.log.append(vec![event(device, body)]).await.expect("it is written");
+    }
+
+    /// The target's pump, which nothing but the test drives any more.
+    async fn pump(&mut self) -> Pump {
+        let none = Webhooks::start(&Targets::new(), self.log.clone(), &Registry::new()).await.expect("they start");
+        std::mem::replace(&mut self.webhooks, none).stop(Duration::from_secs(60)).await;
+        self.log.set_reader(&reader(), self.config.wanted()).await.expect("a log");
+        let families = Families::register(&Registry::new()).expect("metrics");
+        let (name, poster) = ("t".parse().expect("a name"), Poster::new(&self.config).expect("a target"));
+        let metrics = families.of(&name, &self.config);
+        Pump::new(name, self.config.clone(), (self.log.clone(), poster), metrics, CancellationToken::new())
     }
 
     async fn asked(&mut self) -> Asked {
@@ -221,6 +237,55 @@ async fn what_is_about_another_module_is_not_sent() {
     bench.until("thingcall_webhook_deliveries_total{result=\"delivered\",target=\"t\"} 1").await;
     assert_eq!(bench.standing().await, (0, 0, 0));
     bench.webhooks.stop(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn others_messages_are_passed_over_many_at_once() {
+    let mut bench = bench(|config| config.modules = vec!["fb".to_owned()]).await;
+    let mut pump = bench.pump().await;
+    for _ in 1..SKIM {
+        bench.tell("d", r#"{"identifier":"e"}"#).await;
+    }
+    bench.tell("d", r#"{"identifier":"fb:e"}"#).await;
+    assert!(pump.take().await.expect("a log"));
+    assert_eq!(pump.out.len(), 1, "one look at the log found it");
+    bench.asked().await.is(OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_seen_while_there_is_always_more_to_take() {
+    let mut bench = bench(|config| config.modules = vec!["fb".to_owned()]).await;
+    let log = bench.log.clone();
+    bench.tell("d", r#"{"identifier":"fb:e"}"#).await;
+    let flood = AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            if log.standing(&reader()).await.expect("a log").unread < 10_000 {
+                log.append((0..100).map(|_| event("d", r#"{"identifier":"e"}"#)).collect())
+                    .await
+                    .expect("it is written");
+            }
+            tokio::task::yield_now().await;
+        }
+    }));
+    bench.asked().await.is(OK);
+    bench.until("thingcall_webhook_deliveries_total{result=\"delivered\",target=\"t\"} 1").await;
+    drop(flood);
+    bench.webhooks.stop(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn what_waits_is_not_sent_while_a_target_is_left_alone() {
+    let mut bench = bench(|config| config.modules = vec!["fb".to_owned()]).await;
+    let mut pump = bench.pump().await;
+    for _ in 0..20 {
+        bench.tell("d", r#"{"identifier":"fb:e"}"#).await;
+    }
+    assert!(pump.take().await.expect("a log"));
+    assert_eq!((pump.out.len(), pump.waiting.len()), (8, 12));
+    bench.asked().await.is(BROKEN);
+    let (place, done) = pump.sending.next().await.expect("an answer");
+    pump.ended(place, done);
+    assert_eq!((pump.out.len(), pump.waiting.len()), (7, 12));
 }
 
 #[tokio::test]

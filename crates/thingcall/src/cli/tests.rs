@@ -31,6 +31,7 @@ fn what_others_script_parses() {
         "key add --id i --secret s --json",
         "key list",
         "key disable i",
+        "key enable i",
         "explain 17",
         "plugin new meter",
         "plugin new meter --lang c --path d",

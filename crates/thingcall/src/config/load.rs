@@ -91,6 +91,9 @@ pub(super) fn read_from(sources: Sources) -> Reading {
             Err(error) => error,
         };
         let problem = words::problem(&error, &root);
+        if problem.right == words::LIST && sources.is_variable(&problem.key) && make_list(&mut root, &problem.key) {
+            continue;
+        }
         // What is missing cannot be taken out: its section can.
         let section = problem.key.rsplit_once('.').map_or("", |(section, _)| section);
         let removed = remove(&mut root, &problem.key) || remove(&mut root, section);
@@ -115,6 +118,28 @@ fn merge(sources: &Sources) -> Result<Value, config::ConfigError> {
         builder = builder.set_override(flag.key, flag.value.clone())?;
     }
     builder.build().map(|config| config.cache)
+}
+
+/// A variable has only texts. Where a list must be, one that is written as in the file is read as one; `false` if it is none.
+fn make_list(root: &mut Value, path: &str) -> bool {
+    let Some(value) = at(root, path) else { return false };
+    let ValueKind::String(text) = &value.kind else { return false };
+    let text = format!("list = {text}");
+    let read = config::Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
+    match read.and_then(|read| read.get::<Value>("list")) {
+        Ok(list) if matches!(list.kind, ValueKind::Array(_)) => {
+            *value = list;
+            true
+        }
+        Ok(_) | Err(_) => false,
+    }
+}
+
+fn at<'v>(value: &'v mut Value, path: &str) -> Option<&'v mut Value> {
+    path.split('.').try_fold(value, |value, name| {
+        let ValueKind::Table(table) = &mut value.kind else { return None };
+        table.get_mut(name)
+    })
 }
 
 /// Takes the value at this path out; `false` if there is none.

@@ -132,6 +132,11 @@ impl Sources {
         Found { place: self.place(&problem.key), problem }
     }
 
+    /// Whether it is an environment variable that sets this key.
+    pub(super) fn is_variable(&self, key: &str) -> bool {
+        matches!(self.place(key), Place::Variable(_))
+    }
+
     fn place(&self, key: &str) -> Place {
         if let Some(flag) = self.flags.iter().find(|flag| flag.key == key) {
             return Place::Flag(flag.name);

@@ -3,10 +3,14 @@
 use config::{ConfigError, Value, ValueKind};
 use thingcall_core::{Problem, TransportName};
 
+/// What would be right where a list is.
+pub(super) const LIST: &str = "a list in brackets";
+
 /// What would be right, by a part of what the reader says.
 const RIGHT: &[(&str, &str)] = &[
     ("socket address", "ADDRESS:PORT, such as 127.0.0.1:8080"),
     ("a duration", "a time, such as 250ms, 8s or 15m"),
+    ("enum MessageKind", "one of result, status, life_cycle, property, event, history, tag, custom"),
     ("enum ResultShape", "envelope or data"),
     ("enum SyncTopic", "ext, rrpc or service"),
     ("enum Version", "\"3.1.1\" or \"5\""),
@@ -16,7 +20,6 @@ const RIGHT: &[(&str, &str)] = &[
     ("enum Execution", "pool or inline"),
     ("enum Fallback", "fail or built_in"),
     ("transport's name", "the name of a transport: 1 to 32 of A-Z a-z 0-9 - _"),
-    ("webhook's name", "the name of a webhook: 1 to 32 of a-z 0-9 - _"),
     ("nonzero", "a whole number, 1 or more"),
     ("unsigned 8 bit", "a whole number, 0 to 255"),
     ("unsigned 16 bit", "a whole number, 0 to 65535"),
@@ -26,10 +29,10 @@ const RIGHT: &[(&str, &str)] = &[
     ("an integer", "a whole number"),
     ("a boolean", "true or false"),
     ("a string", "a text"),
-    ("an array", "a list in brackets"),
-    ("a sequence", "a list in brackets"),
+    ("an array", LIST),
+    ("a sequence", LIST),
     ("a map", "a section with keys"),
-    ("struct", "a section with keys"),
+    ("struct ", "a section with keys"),
 ];
 
 /// What a value holds that is a secret, or has one within.
@@ -51,6 +54,10 @@ pub(super) fn problem(error: &ConfigError, root: &Value) -> Problem {
         let path = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
         let allowed = rest.split_once("expected ").map_or("no key at all", |(_, allowed)| allowed).replace('`', "");
         return Problem::new(path, "not a known key", allowed);
+    }
+    if let Some((name, _)) = said.split_once(" is none; a webhook's name") {
+        let path = format!("{}.{}", if key.is_empty() { "webhooks" } else { &key }, name.trim_matches('"'));
+        return Problem::new(path, "not a name", "the name of a webhook: 1 to 32 of a-z 0-9 - _");
     }
     let value = shown(root, &key);
     match RIGHT.iter().find(|(part, _)| said.contains(part)) {
@@ -91,7 +98,12 @@ fn is_secret(key: &str) -> bool {
 fn at<'v>(root: &'v Value, key: &str) -> Option<&'v Value> {
     key.split('.').try_fold(root, |value, name| {
         let ValueKind::Table(table) = &value.kind else { return None };
-        table.get(bare(name))
+        let found = table.get(bare(name))?;
+        let Some(place) = name.split_once('[').and_then(|(_, place)| place.strip_suffix(']')) else {
+            return Some(found);
+        };
+        let ValueKind::Array(items) = &found.kind else { return None };
+        items.get(place.parse::<usize>().ok()?)
     })
 }
 
@@ -107,3 +119,6 @@ pub(crate) fn list(names: &[TransportName]) -> String {
     }
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

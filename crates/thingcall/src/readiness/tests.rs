@@ -1,9 +1,14 @@
 //! What `/readyz` and the metrics say of conditions.
 
-use prometheus::{Registry, TextEncoder};
-use thingcall_core::Weight;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Readiness;
+use prometheus::{Registry, TextEncoder};
+use thingcall_core::{
+    DeliverError, Delivery, DeviceKey, Presence, Sent, Transport, TransportKind, TransportName, Weight,
+};
+
+use super::{ASK_EVERY, Readiness};
 
 fn serving() -> (Readiness, Registry) {
     let registry = Registry::new();
@@ -71,4 +76,49 @@ fn each_condition_is_a_metric_while_it_is_there() {
 
     readiness.conditions().remove(&plugin);
     assert!(!text().contains("meter"), "{}", text());
+}
+
+/// A way that is open or not.
+#[derive(Default)]
+struct Link(AtomicBool);
+
+#[async_trait::async_trait]
+impl Transport for Link {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Mqtt
+    }
+
+    fn name(&self) -> TransportName {
+        TransportName::MQTT
+    }
+
+    fn presence(&self, _: &DeviceKey) -> Presence {
+        Presence::Unknown
+    }
+
+    fn ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    async fn deliver(&self, _: &Delivery) -> Result<Sent, DeliverError> {
+        Ok(Sent::Sent)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_way_says_is_heard_without_anybody_s_looking() {
+    let (readiness, _) = serving();
+    let link = Arc::new(Link::default());
+    readiness.watch(link.clone());
+    let follow = tokio::spawn(readiness.clone().follow());
+    let holds = || readiness.conditions().states().iter().all(|state| state.failure.is_none());
+    link.0.store(true, Ordering::Relaxed);
+    while !holds() {
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    link.0.store(false, Ordering::Relaxed);
+    while holds() {
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    follow.abort();
 }
