@@ -12,6 +12,8 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::post_turns::Turns;
+
 /// Who hears what devices report.
 #[derive(Clone)]
 pub struct Reports {
@@ -61,6 +63,7 @@ pub(crate) struct Posts {
     /// For telling devices that there is none.
     pub(crate) refusing: Arc<Semaphore>,
     pub(crate) running: TaskTracker,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) results: EnumMap<PostKind, EnumMap<PostResult, IntCounter>>,
     pub(crate) answers: EnumMap<AnswerResult, IntCounter>,
     pub(crate) not_kept: IntCounter,
@@ -75,6 +78,7 @@ impl Posts {
             room: Arc::new(Semaphore::new(max)),
             refusing: Arc::new(Semaphore::new(max)),
             running: TaskTracker::new(),
+            turns: Arc::default(),
             results: make.counters(
                 "posts_total",
                 "What devices said by themselves, and what became of it",
