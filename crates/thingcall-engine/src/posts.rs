@@ -2,8 +2,8 @@
 //!
 //! **Invariants:** taking a post never waits; at most a configured number is under way at once, and what does not fit is
 //! counted and answered 429. Its message is acknowledged, and its device told 200, after its report is in the log, and not
-//! before. Where nobody wants reports, it
-//! is answered all the same. One device's reports are in the log, and their values the last ones, in the order in which they
+//! before; one that was not written and is answered nothing is not acknowledged, so it comes again. Where nobody wants reports,
+//! it is answered all the same. One device's reports are in the log, and their values the last ones, in the order in which they
 //! came.
 
 use std::future::poll_fn;
@@ -16,13 +16,12 @@ use thingcall_core::{
     PostAnswer, Receipt, ReplySink, Report, Said, Told, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::Found;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
 
 use crate::Engine;
 use crate::metrics::Checked;
 use crate::post_turns::Turn;
-use crate::reports::{AnswerResult, PostResult};
+use crate::reports::{AnswerResult, PostResult, Room};
 
 mod checked;
 
@@ -83,20 +82,28 @@ impl Engine {
         let Some(engine) = self.me.upgrade() else { return };
         let Place { at, turn } = place;
         let came = Came { post, by, at, topic: topic.into() };
-        match self.posts.room.clone().try_acquire_owned() {
-            Ok(room) => drop(self.posts.running.spawn(engine.carry(came, turn, arrival.hold(), room))),
-            Err(_) => self.refuse(engine, came),
+        match self.posts.room(&came.post) {
+            Some(room) => {
+                let receipt = arrival.hold().of_report();
+                drop(self.posts.running.spawn(engine.carry(came, turn, receipt, room)));
+            }
+            None => self.refuse(engine, came, arrival),
         }
     }
 
     /// Tells a device that there is no room, where there is at least room for that.
     #[cold]
-    fn refuse(&self, engine: Arc<Self>, came: Came) {
+    fn refuse(&self, engine: Arc<Self>, mut came: Came, arrival: &dyn Arrival) {
         let Post { device, bytes, .. } = &came.post;
         let (device, transport, bytes) = (Some(device), self.kind_of(came.by), *bytes);
         let reason = DropReason::Overloaded;
         self.dropped(Dropped { device, transport, reason, topic: &came.topic, bytes, problem: None });
         self.posts.results[came.post.said.kind()][PostResult::Overloaded].inc();
+        if came.post.echo.is_none() {
+            return drop(arrival.hold().of_report());
+        }
+        // What it said takes room.
+        came.post.said = Said::Refused { code: TOO_MANY, why: String::new() };
         if let Ok(room) = self.posts.refusing.clone().try_acquire_owned() {
             let ended = Ended::told(PostResult::Overloaded, TOO_MANY, "too many requests");
             drop(self.posts.running.spawn(async move {
@@ -106,9 +113,14 @@ impl Engine {
         }
     }
 
-    async fn carry(self: Arc<Self>, came: Came, turn: Turn, receipt: Receipt, room: OwnedSemaphorePermit) {
+    async fn carry(self: Arc<Self>, came: Came, turn: Turn, receipt: Receipt, room: Room) {
         let ended = self.ended(&came, turn).await;
-        receipt.settle();
+        if ended.result == PostResult::Failed && came.post.echo.is_none() {
+            self.posts.unwritten.note(&came.post.device, &came.topic, &ended.message);
+            drop(receipt);
+        } else {
+            receipt.settle();
+        }
         self.posts.results[came.post.said.kind()][ended.result].inc();
         self.answer(came, ended).await;
         drop(room);

@@ -1,6 +1,8 @@
 //! What devices say by themselves, and what they are answered.
 
+mod limits;
 mod log;
+mod order;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -218,37 +220,6 @@ async fn tags_and_custom_messages_are_told() {
     assert!(bench.told.lock().await.try_recv().is_err(), "a custom message has no answer");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_burst_of_one_device_is_in_the_log_in_its_order_and_its_last_value_is_the_last() {
-    const POSTS: usize = 2_000;
-    let log = Log::new(&[MessageKind::Property]);
-    log.room.add_permits(POSTS);
-    let bench = usual(&log);
-    let numbers: Vec<_> = (0..POSTS).map(|number| number.to_string()).collect();
-    for number in &numbers {
-        let came = post(Said::Properties(vec![value("temp", number)]));
-        let echo = came.echo.clone().map(|echo| PostEcho { id: number.clone(), ..echo });
-        bench.engine.accept_post(Post { echo, ..came }, BY, "t", &Unawaited);
-    }
-    bench.engine.drain(30 * SECOND).await;
-    let written = log.written.lock().unwrap();
-    assert!(written.iter().map(|message| &message.words.topic).eq(&numbers));
-    assert!(written.is_sorted_by_key(|message| message.at));
-    assert!(log.kept().iter().map(|(_, value, _)| value).eq(&numbers));
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_post_of_many_messages_is_written_in_parts_and_what_came_behind_it_after_them() {
-    let log = Log::new(&[MessageKind::History]);
-    let bench = usual(&log);
-    let properties = vec![vec![value("temp", "1.0")]; 1_200];
-    bench.engine.accept_post(post(Said::History { properties, events: Vec::new() }), BY, "t", &Unawaited);
-    let behind = Said::History { properties: Vec::new(), events: vec![value("alarm", "{}")] };
-    bench.engine.accept_post(post(behind), BY, "t", &Unawaited);
-    assert_eq!((answer(&bench).await.0, answer(&bench).await.0), (200, 200));
-    assert_eq!(*log.appends.lock().unwrap(), [500, 500, 200, 1]);
-}
-
 #[tokio::test(start_paused = true)]
 async fn time_is_told_with_when_it_was_asked() {
     let bench = usual(&Log::new(&[]));
@@ -284,45 +255,6 @@ async fn device_that_wants_no_answer_gets_none_and_is_heard() {
     bench.engine.drain(SECOND).await;
     assert_eq!(log.kinds(), [MessageKind::Property]);
     assert!(bench.told.lock().await.try_recv().is_err());
-}
-
-#[tokio::test(start_paused = true)]
-async fn store_that_cannot_be_written_is_told_and_no_success() {
-    let log = Log::new(&[MessageKind::Property]);
-    log.broken.store(true, Ordering::Relaxed);
-    let bench = usual(&log);
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
-    assert_eq!(answer(&bench).await, (500, "not written: the store is full".to_owned(), Vec::new()));
-    assert_eq!(counted(&bench, "property", "failed"), 1.0);
-    assert!(log.kept().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn more_than_may_be_under_way_are_answered_429_and_counted() {
-    let log = Log::new(&[MessageKind::Property]);
-    log.room.forget_permits(1000);
-    let config = Config { posts_on_their_way_max: 2.try_into().unwrap(), ..Config::default() };
-    let bench = bench(&log, config, ProductSettings::default());
-
-    for _ in 0..3 {
-        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
-    }
-
-    assert_eq!(answer(&bench).await.0, 429);
-    assert_eq!((counted(&bench, "property", "overloaded"), bench.dropped("overloaded")), (1.0, 1.0));
-    log.room.add_permits(2);
-    assert_eq!((answer(&bench).await.0, answer(&bench).await.0), (200, 200));
-    assert_eq!(log.kinds().len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn values_for_which_there_is_no_room_are_counted() {
-    let log = Log::new(&[]);
-    log.full.store(true, Ordering::Relaxed);
-    let bench = usual(&log);
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
-    assert_eq!(answer(&bench).await.0, 200, "the report itself was taken");
-    assert_eq!(bench.metric("thingcall_last_values_not_kept_total"), 1.0);
 }
 
 /// Every message is a report of a temperature; a longer one takes longer.
@@ -372,21 +304,4 @@ async fn report_in_a_device_s_own_bytes_counts_where_it_is_heard_once() {
 
     assert_eq!(log.kinds(), [MessageKind::Property], "once, though it came on both ways");
     assert_eq!(log.written.lock().unwrap()[0].device, device("dev1"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn reports_in_a_device_s_own_bytes_are_told_in_their_order_however_long_each_is_translated() {
-    let log = Log::new(&[MessageKind::Property]);
-    let settings = ProductSettings { data_format: DataFormat::Custom, ..ProductSettings::default() };
-    let reports = Reports { log: log.clone(), words: log.clone(), last: log.clone() };
-    let bench = bench_reporting((Config::default(), settings), Arc::new(Thermometer), reports);
-    for payload in [&[1; 3][..], &[1; 2], &[1; 1]] {
-        let payload = Bytes::copy_from_slice(payload);
-        let (device, transport) = (device("dev1"), TransportKind::Embedded);
-        let raw = RawReply { device, transport, topic_id: None, service: None, payload };
-        bench.engine.accept_raw_post(raw, HeardOnce { by: BY, answers: false }, "t", &Unawaited);
-    }
-    bench.engine.drain(10 * SECOND).await;
-    let kept: Vec<_> = log.kept().into_iter().map(|(_, value, _)| value).collect();
-    assert_eq!(kept, ["3.0", "2.0", "1.0"]);
 }
