@@ -3,7 +3,6 @@
 //! Source: `PROTOCOL.md` 9.1 to 9.4. Values stay as the device wrote them; what of them the model knows, others say.
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use thingcall_core::{DeviceKey, DropReason, Post, PostEcho, Said, Series, Tag};
 
@@ -12,7 +11,7 @@ mod values;
 
 pub use answer::{answer_payload, answer_topic};
 
-use values::{members, scalar, timed};
+use values::{members, object, scalar, timed};
 
 /// The filters under which an external broker delivers what devices say by themselves. None of them matches what we answer.
 pub const POST_FILTERS: &[&str] = &[
@@ -94,17 +93,13 @@ impl<'t> Kind<'t> {
 }
 
 /// What a request holds. Members are cut out as text, so that a wrong type in one does not hide the others.
-#[derive(Deserialize)]
+/// Of one that is there twice the last counts, as for most readers.
+#[derive(Default)]
 struct Request<'a> {
-    #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow)]
     version: Option<&'a RawValue>,
-    #[serde(borrow)]
     sys: Option<&'a RawValue>,
-    #[serde(borrow)]
     params: Option<&'a RawValue>,
-    #[serde(borrow)]
     method: Option<&'a RawValue>,
 }
 
@@ -138,12 +133,19 @@ pub fn post_of(device: &DeviceKey, translated: &[u8]) -> Option<Post> {
 }
 
 fn request(payload: &[u8]) -> Option<Request<'_>> {
-    let payload = trimmed(payload);
-    // An array of five would be taken for the members in their order.
-    if payload.first() != Some(&b'{') {
-        return None;
+    let mut request = Request::default();
+    for (name, member) in object(trimmed(payload))? {
+        let place = match name.as_str() {
+            "id" => &mut request.id,
+            "version" => &mut request.version,
+            "sys" => &mut request.sys,
+            "params" => &mut request.params,
+            "method" => &mut request.method,
+            _ => continue,
+        };
+        *place = Some(member).filter(|member| member.get() != "null");
     }
-    serde_json::from_slice(payload).ok()
+    Some(request)
 }
 
 /// Without what some encoders put around a text: a byte order mark before it, zero bytes behind it.
@@ -156,14 +158,9 @@ fn trimmed(payload: &[u8]) -> &[u8] {
 }
 
 fn asks_time(payload: &[u8]) -> Result<Said, DropReason> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Question<'a> {
-        #[serde(borrow)]
-        device_send_time: Option<&'a RawValue>,
-    }
-    let question: Question<'_> = serde_json::from_slice(trimmed(payload)).map_err(|_| DropReason::UnreadablePost)?;
-    Ok(Said::AsksTime(question.device_send_time.map_or(r#""""#, RawValue::get).to_owned()))
+    let question = object(trimmed(payload)).ok_or(DropReason::UnreadablePost)?;
+    let asked_at = question.into_iter().rfind(|(name, asked_at)| name == "deviceSendTime" && asked_at.get() != "null");
+    Ok(Said::AsksTime(asked_at.map_or(r#""""#, |(_, asked_at)| asked_at.get()).to_owned()))
 }
 
 /// What its answer repeats, if it wants one: it does unless it says `"sys":{"ack":0}`.

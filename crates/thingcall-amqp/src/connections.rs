@@ -70,9 +70,12 @@ impl Connections {
                 return Err(ended);
             },
             _ = watch.tick() => {
-                queues.look();
+                let unwritten = queues.look();
                 if !reader.status().connected() || !publisher.connection().status().connected() {
                     return Err(Ended::refused("the connection is not there any more"));
+                }
+                if unwritten {
+                    return Ok(None);
                 }
             },
             () = publisher.missing.notified() => return Err(Ended::refused("an exchange is gone")),

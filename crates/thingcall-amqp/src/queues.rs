@@ -47,8 +47,8 @@ pub(crate) enum Came {
 
 /// A message, or the end, of a consumer; which one it is.
 type Item = (Consumer, Option<lapin::Result<Message>>);
-/// What acknowledges a message that came to a consumer.
-type Ready = (Consumer, Acker);
+/// What acknowledges a message that came to a consumer; `None` if one could not be written.
+type Ready = (Consumer, Option<Acker>);
 type Ack = Pin<Box<dyn Future<Output = (Consumer, lapin::Result<bool>)> + Send>>;
 
 /// A consumer. No two have the same number.
@@ -92,7 +92,7 @@ struct Consumed {
     /// The acknowledgement of what was received, to come: one at a time is on its way, each for all before it.
     owed: Option<Acker>,
     acking: bool,
-    /// The slot was lost: nothing more is acknowledged.
+    /// The slot was lost, or a report was not written: nothing more is acknowledged.
     lost: bool,
 }
 
@@ -164,6 +164,10 @@ impl Queues {
                 info!(slot, "the replies of this slot are heard no more");
             }
         }
+        if let Some(of) = self.posts.take_if(|of| of.lost) {
+            of.channel.close(200, "reports could not be written".into()).await.map_err(Ended::refused)?;
+            self.hear_posts(reader, config).await.map_err(Ended::refused)?;
+        }
         for slot in slots.held().filter(|slot| !self.slots.contains_key(slot)).collect::<Vec<_>>() {
             let queue = slot_queue(&config.replies_exchange, slot);
             let heard = self.consume(reader, config, slot, bindings).await;
@@ -232,10 +236,11 @@ impl Queues {
     }
 
     fn consumed(&self, config: &Config, consumer: Consumer, channel: Channel) -> Consumed {
-        let readies = self.readies.clone();
-        let arrivals = Arrivals::new(config.prefetch_messages_max.get().into(), self.early.clone(), move |acker| {
-            readies.send((consumer, acker)).map_err(|mpsc::error::SendError((_, acker))| acker)
-        });
+        let (readies, unwritten) = (self.readies.clone(), self.readies.clone());
+        let limits = (config.prefetch_messages_max.get().into(), self.early.clone());
+        // Where nobody hears of it any more, it goes back into the queue.
+        let acknowledge = move |acker| readies.send((consumer, Some(acker))).or(Ok(()));
+        let arrivals = Arrivals::with_reports(limits, acknowledge, move || drop(unwritten.send((consumer, None))));
         Consumed { consumer, channel, arrivals, owed: None, acking: false, lost: false }
     }
 
@@ -284,6 +289,7 @@ impl Queues {
                     None => Err(Ended::refused("our own queue is gone")),
                 };
             }
+            Of::Posts if self.of(consumer).is_none_or(|of| of.lost) => return Ok(Came::Nothing),
             Of::Posts => {
                 return match message {
                     Some(message) => message.map(Came::Post).map_err(Ended::refused),
@@ -318,14 +324,16 @@ impl Queues {
         }
     }
 
-    /// Acknowledges what waits too long to be written.
-    pub(crate) fn look(&self) {
+    /// Acknowledges what waits too long to be written. Whether reports were not: then [`Queues::settle`] has to be called.
+    pub(crate) fn look(&self) -> bool {
         self.slots.values().chain(&self.posts).for_each(|of| of.arrivals.look());
+        self.posts.as_ref().is_some_and(|of| of.lost)
     }
 
     fn owe(&mut self, (consumer, acker): Ready) {
         if let Some(of) = self.of(consumer) {
-            of.owed = Some(acker);
+            of.lost |= acker.is_none();
+            of.owed = acker.or(of.owed.take());
             let next = of.acknowledge();
             self.acks.extend(next);
         }

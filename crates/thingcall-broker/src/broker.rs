@@ -97,7 +97,8 @@ impl Broker {
         let sockets_max = sockets_max(&config);
         let sessions_max = usize::try_from(config.sessions_max.get()).unwrap_or(usize::MAX);
         let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
-        let own_metrics = Metrics::register(registry, sockets_max, sessions_max)?;
+        let own_metrics =
+            Metrics::register(registry, (sockets_max, sessions_max), config.session_posts_max.get().into())?;
         let hub = Arc::new(Hub {
             sessions: Sessions::new(parts.presence.clone(), sessions_max),
             lobby: Lobby::new(sockets_max, own_metrics.sockets.clone()),

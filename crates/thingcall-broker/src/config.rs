@@ -35,6 +35,8 @@ pub struct Config {
     pub message_bytes_max: u32,
     /// Messages that wait to be written to one device; further ones are refused as `QueueFull`.
     pub session_queue_messages_max: NonZeroU16,
+    /// Reports of one device that may be on their way to the store; then it is not read until one is written.
+    pub session_posts_max: NonZeroU16,
     /// QoS 1 commands of asynchronous calls sent to one device and not yet acknowledged; further ones wait in the
     /// outbox.
     pub inflight_messages_max: NonZeroU16,
@@ -82,6 +84,7 @@ impl Default for Config {
             files_reserved: 512,
             message_bytes_max: 256 * 1024,
             session_queue_messages_max: const { NonZeroU16::new(128).unwrap() },
+            session_posts_max: const { NonZeroU16::new(64).unwrap() },
             inflight_messages_max: const { NonZeroU16::new(32).unwrap() },
             handshake_timeout: Duration::from_secs(10),
             send_timeout: Duration::from_secs(5),

@@ -103,6 +103,8 @@ pub(crate) enum Ended {
     Protocol,
     #[error("the device has too many QoS 2 messages under way")]
     TooMany,
+    #[error("what the device reported could not be written; it has to send it again")]
+    Unwritten,
 }
 
 impl ToReasonCode for Ended {
@@ -114,6 +116,7 @@ impl ToReasonCode for Ended {
             Self::Silent => DisconnectReasonCode::KeepAliveTimeout,
             Self::Protocol => DisconnectReasonCode::ProtocolError,
             Self::TooMany => DisconnectReasonCode::ReceiveMaximumExceeded,
+            Self::Unwritten => DisconnectReasonCode::ServerBusy,
         }
     }
 }

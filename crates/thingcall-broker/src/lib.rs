@@ -31,6 +31,7 @@ mod sessions;
 
 mod connection;
 mod flush;
+mod pace;
 
 mod packet;
 mod websocket;

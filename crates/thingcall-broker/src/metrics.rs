@@ -45,6 +45,8 @@ pub(crate) struct Metrics {
     pub(crate) subscriptions_refused: IntCounter,
     /// Connections that were closed because their device logged in again.
     pub(crate) takeovers: IntCounter,
+    /// How often a device was read no further, since as many of its reports were under way as may be.
+    pub(crate) pauses: IntCounter,
     refusals: EnumMap<NoSession, IntCounter>,
 }
 
@@ -52,12 +54,14 @@ impl Metrics {
     /// Registers everything at zero, and the limits.
     pub(crate) fn register(
         registry: &Registry,
-        sockets_max: usize,
-        sessions_max: usize,
+        (sockets_max, sessions_max): (usize, usize),
+        session_posts_max: usize,
     ) -> Result<Self, prometheus::Error> {
         let make = Maker::new(registry);
         make.limit("broker_sockets_limit", "How many sockets may be open", sockets_max)?;
         make.limit("broker_sessions_limit", "How many devices may be connected", sessions_max)?;
+        let help = "How many reports of one device may be under way before it is read no further";
+        make.limit("broker_session_posts_limit", help, session_posts_max)?;
         Ok(Self {
             sockets: make.gauge("broker_sockets", "Sockets that are open, logged in or not")?,
             sessions: make.gauge("broker_sessions", "Devices that are connected")?,
@@ -65,6 +69,10 @@ impl Metrics {
                 .counter("broker_subscriptions_refused_total", "Filters of devices that match no topic of their own")?,
             takeovers: make
                 .counter("broker_takeovers_total", "Connections closed because their device logged in again")?,
+            pauses: make.counter(
+                "broker_session_pauses_total",
+                "How often a device was read no further until one of its reports was written",
+            )?,
             refusals: make.counters(
                 "broker_refusals_total",
                 "Connections to the embedded broker that came to nothing",

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, Ended, Order, Outgoing, Taken};
 use crate::hub::Hub;
+use crate::pace::Pace;
 use crate::packet::{Said, Version};
 use crate::wire::{Broken, Socket, Wire};
 use crate::{deliver, uplink};
@@ -92,6 +93,7 @@ pub(crate) struct Session<S> {
     last_packet_id: u16,
     /// The device's messages that are not acknowledged yet.
     arrivals: Arrivals<Taken>,
+    pace: Pace,
     /// QoS 2 messages that were taken; each counts once, however often it is sent.
     unreleased: HashSet<NonZeroU16>,
     /// Messages that were written, less what the device has published since: it is about to say something.
@@ -104,7 +106,12 @@ enum Next {
     Packet(Result<MqttPacket, Broken>),
     Order(Option<Order>),
     Silence,
+    /// A report is written, so more may be read.
+    Room,
 }
+
+/// So many orders may wait while more is read of what is there.
+const ORDERS_WAITING_MAX: usize = 32;
 
 /// Ends the connection with the task, also where that was cut short.
 struct Current(Arc<Hub>, Arc<Connection>);
@@ -119,9 +126,13 @@ impl<S: Socket> Session<S> {
     pub(crate) fn new(begun: Begun<S>) -> Self {
         let (hub, connection) = (&begun.hub, begun.connection.clone());
         let (max, early) = (hub.receive_max().get().into(), hub.metrics.early_acks.clone());
-        let arrivals = Arrivals::new(max, early, move |taken| connection.acknowledge(taken));
+        let ended = connection.clone();
+        let acknowledge = move |taken| connection.acknowledge(taken);
+        let arrivals = Arrivals::with_reports((max, early), acknowledge, move || ended.close(Ended::Unwritten));
+        let pace = Pace::new(hub.config.session_posts_max.get().into());
         Self {
             arrivals,
+            pace,
             begun,
             held: VecDeque::new(),
             unacked: HashMap::new(),
@@ -155,10 +166,12 @@ impl<S: Socket> Session<S> {
         self.begun.wire.flush().await?;
         loop {
             let Begun { wire, orders, .. } = &mut self.begun;
+            let may_read = self.pace.has_room();
             let next = tokio::select! {
                 biased;
-                packet = wire.next() => Next::Packet(packet),
+                packet = wire.next(), if may_read => Next::Packet(packet),
                 order = orders.recv() => Next::Order(order),
+                () = self.pace.room(), if !may_read => Next::Room,
                 () = &mut silence => Next::Silence,
             };
             let mut heard = false;
@@ -167,14 +180,21 @@ impl<S: Socket> Session<S> {
                     heard = true;
                     self.heard_at = Instant::now();
                     self.hear(packet?)?;
-                    while let Some(packet) = self.begun.wire.buffered()? {
+                    while self.may_read_on()
+                        && let Some(packet) = self.begun.wire.buffered()?
+                    {
                         self.hear(packet)?;
                     }
                 }
                 Next::Order(Some(order)) => self.obey(order)?,
                 // The connection, which this holds, has the sending half.
                 Next::Order(None) => return Err(Ended::Shutdown.into()),
+                Next::Room => self.heard_at = Instant::now(),
                 Next::Silence => {
+                    if !may_read {
+                        // It may have said something since.
+                        self.heard_at = Instant::now();
+                    }
                     let until = self.heard_at + self.begun.silent_max;
                     if until <= Instant::now() {
                         return Err(Ended::Silent.into());
@@ -190,6 +210,15 @@ impl<S: Socket> Session<S> {
                 self.begun.wire.acknowledge_now();
             }
         }
+    }
+
+    /// Whether more is taken of what is here already, before what is to be written is.
+    fn may_read_on(&self) -> bool {
+        if !self.pace.has_room() {
+            self.begun.hub.own_metrics.pauses.inc();
+            return false;
+        }
+        self.begun.orders.len() < ORDERS_WAITING_MAX
     }
 
     fn hear(&mut self, packet: MqttPacket) -> Result<(), Over> {
@@ -228,7 +257,7 @@ impl<S: Socket> Session<S> {
         let Begun { hub, connection, version, .. } = &self.begun;
         let qos = publish.qos;
         let Some(packet_id) = publish.packet_id.filter(|_| qos != QoS::AtMostOnce) else {
-            uplink::published(hub, connection, publish, &Unawaited);
+            uplink::published(hub, connection, publish, &self.pace.arrival(&Unawaited));
             return Ok(());
         };
         let again = qos == QoS::ExactlyOnce && self.unreleased.contains(&packet_id);
@@ -236,7 +265,7 @@ impl<S: Socket> Session<S> {
             return Err(Ended::TooMany.into());
         }
         let arriving = self.arrivals.came();
-        let allowed = again || uplink::published(hub, connection, publish, &arriving);
+        let allowed = again || uplink::published(hub, connection, publish, &self.pace.arrival(&arriving));
         // MQTT 5 ends the matter with a refusal; MQTT 3 cannot be told of one.
         if qos == QoS::ExactlyOnce && (allowed || *version == Version::V3) {
             self.unreleased.insert(packet_id);

@@ -55,7 +55,7 @@ mod transport;
 mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
-pub use arrival::{Arrival, Receipt, Unawaited};
+pub use arrival::{Arrival, Owed, Receipt, Unawaited};
 pub use call::{Args, Call, CallMode, Qos, Request};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};

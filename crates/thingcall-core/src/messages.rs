@@ -211,7 +211,8 @@ pub trait MessageLog: Send + Sync {
     /// Whether anybody wants messages of this kind about devices of this product. Answers from memory.
     fn is_wanted(&self, product: &ProductKey, kind: MessageKind) -> bool;
 
-    /// Writes messages down, in this order. When it returns they survive a crash. Those that nobody wants are left out.
+    /// Writes messages down, in this order, and behind those of calls whose futures were polled before. When it returns they
+    /// survive a crash. Those that nobody wants are left out.
     ///
     /// # Errors
     /// If the store cannot be written, or too many wait to be.

@@ -28,6 +28,8 @@ pub struct Config {
     pub raw_replies_max: NonZeroUsize,
     /// How many reports of devices may be under way to the store at once; more are answered 429.
     pub posts_on_their_way_max: NonZeroUsize,
+    /// How many bytes they may have together, each value counted with 256 more.
+    pub posts_on_their_way_bytes_max: NonZeroUsize,
     /// How long an asynchronous command may be without an answer before a newer one takes its turn, where the answers of a
     /// device that speaks its own bytes hold no id.
     #[serde(with = "humantime_serde")]
@@ -59,6 +61,7 @@ impl Default for Config {
             late_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
             raw_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
             posts_on_their_way_max: const { NonZeroUsize::new(10_000).unwrap() },
+            posts_on_their_way_bytes_max: const { NonZeroUsize::new(64 * 1024 * 1024).unwrap() },
             raw_answer_timeout: Duration::from_secs(60),
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
@@ -70,6 +73,15 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// How many posts may be under way, and how many bytes.
+    pub(crate) fn posts_max(&self) -> (usize, usize) {
+        (self.posts_on_their_way_max.get(), self.posts_on_their_way_bytes_max.get())
+    }
+}
+
+/// No more bytes than these can be counted out.
+const BYTES_MAX: usize = u32::MAX as usize;
 /// Longer than any SDK waits.
 const REPLY_TIMEOUT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -90,6 +102,7 @@ impl Section for Config {
         ] {
             check.at_most(key, max.get(), HELD_MAX);
         }
+        check.at_most("posts_on_their_way_bytes_max", self.posts_on_their_way_bytes_max.get(), BYTES_MAX);
         if let Some(slot) = self.instance_slot {
             check.must(slot <= CallId::SLOT_MAX, "instance_slot", slot, format!("0 to {}", CallId::SLOT_MAX));
         }

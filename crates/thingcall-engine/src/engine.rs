@@ -77,7 +77,7 @@ impl Engine {
         let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
         let EngineParts { registry, journal, handlers, slots, reports } = parts;
-        let posts = Posts::register(make, config.posts_on_their_way_max.get(), reports)?;
+        let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
             journal: journal.clone(),
             registry: registry.clone(),

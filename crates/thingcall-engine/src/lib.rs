@@ -26,6 +26,7 @@ mod turns;
 mod ids;
 mod of_devices;
 mod pending;
+mod post_turns;
 mod recent;
 mod reports;
 

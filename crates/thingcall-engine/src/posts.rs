@@ -2,22 +2,26 @@
 //!
 //! **Invariants:** taking a post never waits; at most a configured number is under way at once, and what does not fit is
 //! counted and answered 429. Its message is acknowledged, and its device told 200, after its report is in the log, and not
-//! before. Where nobody wants reports, it
-//! is answered all the same.
+//! before; one that was not written and is answered nothing is not acknowledged, so it comes again. Where nobody wants reports,
+//! it is answered all the same. One device's reports are in the log, and their values the last ones, in the order in which they
+//! came.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use thingcall_core::{
-    Arrival, DeviceRef, DropReason, Dropped, MessageKind, NewMessage, Post, PostAnswer, Receipt, ReplySink, Report,
-    Said, Told, TransportKind, TransportName, UnixMillis,
+    Arrival, DeviceKey, DeviceRef, DropReason, Dropped, JournalError, LastValue, MessageKind, NewMessage, Post,
+    PostAnswer, Receipt, ReplySink, Report, Said, Told, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::Found;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
 
 use crate::Engine;
 use crate::metrics::Checked;
-use crate::reports::{AnswerResult, PostResult};
+use crate::post_turns::Turn;
+use crate::reports::{AnswerResult, PostResult, Room};
 
 mod checked;
 
@@ -31,6 +35,12 @@ struct Came {
     topic: Box<str>,
 }
 
+/// When something of a device came, and behind what else of it.
+pub(crate) struct Place {
+    at: UnixMillis,
+    turn: Turn,
+}
+
 /// What a post came to: how it counts, and what its device is told.
 struct Ended {
     result: PostResult,
@@ -39,6 +49,9 @@ struct Ended {
     failed: Vec<(String, String)>,
 }
 
+/// So many messages of one post are written at once.
+const MESSAGES_AT_ONCE: usize = 500;
+
 const SUCCESS: i64 = 200;
 const FORBIDDEN: i64 = 403;
 const TOO_MANY: i64 = 429;
@@ -46,25 +59,51 @@ const TOO_MANY: i64 = 429;
 const TROUBLE: i64 = 500;
 
 impl Engine {
-    /// Takes what a device said by itself.
+    /// The place behind all that came of a device.
+    pub(crate) fn place(&self, device: &DeviceKey) -> Place {
+        Place { at: UnixMillis::now(), turn: self.posts.turns.give(device) }
+    }
+
+    /// Takes what a device said by itself, which came just now.
     pub(crate) fn take_post(&self, post: Post, by: TransportName, topic: &str, arrival: &dyn Arrival) {
+        let place = self.place(&post.device);
+        self.take_post_at(place, (post, by), topic, arrival);
+    }
+
+    /// The same of what came when it was given this place.
+    pub(crate) fn take_post_at(
+        &self,
+        place: Place,
+        (post, by): (Post, TransportName),
+        topic: &str,
+        arrival: &dyn Arrival,
+    ) {
         self.metrics.post_bytes(post.bytes);
         let Some(engine) = self.me.upgrade() else { return };
-        let came = Came { post, by, at: UnixMillis::now(), topic: topic.into() };
-        match self.posts.room.clone().try_acquire_owned() {
-            Ok(room) => drop(self.posts.running.spawn(engine.carry(came, arrival.hold(), room))),
-            Err(_) => self.refuse(engine, came),
+        let Place { at, turn } = place;
+        let came = Came { post, by, at, topic: topic.into() };
+        match self.posts.room(&came.post) {
+            Some(room) => {
+                let receipt = arrival.hold().of_report();
+                drop(self.posts.running.spawn(engine.carry(came, turn, receipt, room)));
+            }
+            None => self.refuse(engine, came, arrival),
         }
     }
 
     /// Tells a device that there is no room, where there is at least room for that.
     #[cold]
-    fn refuse(&self, engine: Arc<Self>, came: Came) {
+    fn refuse(&self, engine: Arc<Self>, mut came: Came, arrival: &dyn Arrival) {
         let Post { device, bytes, .. } = &came.post;
         let (device, transport, bytes) = (Some(device), self.kind_of(came.by), *bytes);
         let reason = DropReason::Overloaded;
         self.dropped(Dropped { device, transport, reason, topic: &came.topic, bytes, problem: None });
         self.posts.results[came.post.said.kind()][PostResult::Overloaded].inc();
+        if came.post.echo.is_none() {
+            return drop(arrival.hold().of_report());
+        }
+        // What it said takes room.
+        came.post.said = Said::Refused { code: TOO_MANY, why: String::new() };
         if let Ok(room) = self.posts.refusing.clone().try_acquire_owned() {
             let ended = Ended::told(PostResult::Overloaded, TOO_MANY, "too many requests");
             drop(self.posts.running.spawn(async move {
@@ -74,15 +113,21 @@ impl Engine {
         }
     }
 
-    async fn carry(self: Arc<Self>, came: Came, receipt: Receipt, room: OwnedSemaphorePermit) {
-        let ended = self.ended(&came).await;
-        receipt.settle();
+    async fn carry(self: Arc<Self>, came: Came, turn: Turn, receipt: Receipt, room: Room) {
+        let ended = self.ended(&came, turn).await;
+        if ended.result == PostResult::Failed && came.post.echo.is_none() {
+            self.posts.unwritten.note(&came.post.device, &came.topic, &ended.message);
+            drop(receipt);
+        } else {
+            receipt.settle();
+        }
         self.posts.results[came.post.said.kind()][ended.result].inc();
         self.answer(came, ended).await;
         drop(room);
     }
 
-    async fn ended(&self, came: &Came) -> Ended {
+    /// The turn ends with it, at the latest.
+    async fn ended(&self, came: &Came, turn: Turn) -> Ended {
         let device = &came.post.device;
         match &came.post.said {
             Said::AsksTime(_) => return Ended::taken(Vec::new()),
@@ -100,7 +145,7 @@ impl Engine {
             | Said::TagsRemoved(_) => {}
         }
         match self.registry.find(&DeviceRef::Key(device.clone())).await {
-            Ok(Some(found)) if found.device.enabled => self.report(came, &found).await,
+            Ok(Some(found)) if found.device.enabled => self.report(came, &found, turn).await,
             Ok(Some(_)) => Ended::told(PostResult::Denied, FORBIDDEN, "request forbidden: the device is disabled"),
             Ok(None) => {
                 let (transport, bytes) = (self.kind_of(came.by), came.post.bytes);
@@ -116,23 +161,55 @@ impl Engine {
         self.posts.reports.log.is_wanted(&came.post.device.product, kind)
     }
 
-    /// Writes down what is wanted of a post, and what its properties are now.
-    async fn report(&self, came: &Came, found: &Found) -> Ended {
+    /// Writes down what is wanted of a post, and what its properties are now, when it is its turn.
+    async fn report(&self, came: &Came, found: &Found, mut turn: Turn) -> Ended {
+        turn.comes().await;
         let held = Checks::new(&found.product, came.at).hold(&came.post.said);
         let Held { reports, violations, unfit, values } = held;
         violations.into_iter().for_each(|kind| self.metrics.violation(Checked::Post, kind));
-        let wanted = reports.iter().filter(|report| self.is_wanted(came, report.kind()));
-        let messages: Vec<NewMessage> = wanted.map(|report| self.message(came, found, report)).collect();
-        if !messages.is_empty()
-            && let Err(why) = self.posts.reports.log.append(messages).await
-        {
+        if let Err(why) = self.write((came, found), reports, values, turn).await {
             debug!(device = %came.post.device, %why, "a report was not written");
             return Ended::told(PostResult::Failed, TROUBLE, &format!("not written: {why}"));
         }
+        Ended::taken(unfit)
+    }
+
+    /// Some at a time: one post of many must not keep others' away from the log.
+    async fn write(
+        &self,
+        (came, found): (&Came, &Found),
+        reports: Vec<Report>,
+        values: Vec<LastValue>,
+        turn: Turn,
+    ) -> Result<(), JournalError> {
+        let (log, mut reports) = (&self.posts.reports.log, reports);
+        reports.retain(|report| self.is_wanted(came, report.kind()));
+        let mut parts = reports.chunks(MESSAGES_AT_ONCE);
+        let last = self.messages(came, found, parts.next_back().unwrap_or_default());
+        for part in parts {
+            log.append(self.messages(came, found, part)).await?;
+        }
+        let mut append = pin!(async { if last.is_empty() { Ok(()) } else { log.append(last).await } });
+        let first = poll_fn(|context| Poll::Ready(append.as_mut().poll(context))).await;
+        if !matches!(first, Poll::Ready(Err(_))) {
+            self.keep(came, values);
+        }
+        // The log has them in its queue: what comes next is written behind them, and together with them.
+        drop(turn);
+        match first {
+            Poll::Ready(written) => written,
+            Poll::Pending => append.await,
+        }
+    }
+
+    fn messages(&self, came: &Came, found: &Found, reports: &[Report]) -> Vec<NewMessage> {
+        reports.iter().map(|report| self.message(came, found, report)).collect()
+    }
+
+    fn keep(&self, came: &Came, values: Vec<LastValue>) {
         if !values.is_empty() && !self.posts.reports.last.keep(&came.post.device, values) {
             self.posts.not_kept.inc();
         }
-        Ended::taken(unfit)
     }
 
     fn message(&self, came: &Came, found: &Found, report: &Report) -> NewMessage {

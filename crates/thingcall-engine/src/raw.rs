@@ -17,6 +17,7 @@ use tracing::debug;
 
 use crate::Engine;
 use crate::dropped::result_of;
+use crate::posts::Place;
 
 /// What counts of what a message says: the same one may be heard on two ways.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +49,11 @@ impl Engine {
             return self.drop_raw(&raw, topic, DropReason::Overloaded);
         };
         raw.service = self.pending.asked(&raw.device, raw.topic_id);
+        // A report is told behind what came before it, however long either's translation takes.
+        let reports = heard.reports.map(|by| (by, self.place(&raw.device)));
         let arrival = Translated(Cell::new(arrival.hold()));
-        self.raw.spawn(translated(engine, codec, Came { raw, topic: topic.into(), heard, arrival }, room));
+        let came = Came { raw, topic: topic.into(), answers: heard.answers, reports, arrival };
+        self.raw.spawn(translated(engine, codec, came, room));
     }
 
     /// The call that a message without an id is for, and what that asked.
@@ -78,7 +82,10 @@ impl Engine {
 struct Came {
     raw: RawReply,
     topic: Box<str>,
-    heard: Heard,
+    /// Whether an answer counts.
+    answers: bool,
+    /// Where a report counts: the way it came, and its place.
+    reports: Option<(TransportName, Place)>,
     arrival: Translated,
 }
 
@@ -92,7 +99,7 @@ impl Arrival for Translated {
 }
 
 async fn translated(engine: Arc<Engine>, codec: Arc<dyn Codec>, came: Came, _room: OwnedSemaphorePermit) {
-    let Came { mut raw, topic, heard, arrival } = came;
+    let Came { mut raw, topic, answers, reports, arrival } = came;
     let within = engine.config.reply_timeout;
     let mut oldest = None;
     let decoded = tokio::time::timeout(within, async {
@@ -102,17 +109,19 @@ async fn translated(engine: Arc<Engine>, codec: Arc<dyn Codec>, came: Came, _roo
     let decoded = decoded.await;
     match decoded.unwrap_or_else(|_| Err(CodecError(format!("no translation within {within:?}")))) {
         // Whoever vouches for the device does so for the message, whatever its content says.
-        Ok(Decoded::Reply(reply)) if heard.answers => {
+        Ok(Decoded::Reply(reply)) if answers => {
             let topic_id = reply.topic_id.or(oldest.filter(|_| reply.payload_id.is_none()));
             engine.matched(Reply { device: raw.device, topic_id, ..reply }, &topic, &arrival);
         }
-        Ok(Decoded::Post(post)) => match heard.reports {
-            Some(by) => engine.take_post(Post { device: raw.device, ..*post }, by, &topic, &arrival),
+        Ok(Decoded::Post(post)) => match reports {
+            Some((by, place)) => {
+                engine.take_post_at(place, (Post { device: raw.device, ..*post }, by), &topic, &arrival);
+            }
             None => debug!(device = %raw.device, "a report, which is heard on another way"),
         },
         Ok(Decoded::Reply(_)) => debug!(device = %raw.device, "an answer, which is heard on another way"),
         Ok(Decoded::Nothing) => debug!(device = %raw.device, "neither a report nor a reply"),
-        Err(problem) if !heard.answers => {
+        Err(problem) if !answers => {
             debug!(device = %raw.device, problem = %PeerText::new(&problem.0), "no report");
         }
         Err(problem) => {

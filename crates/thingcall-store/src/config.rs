@@ -48,6 +48,8 @@ pub struct Config {
     pub write_queue_records_max: NonZeroUsize,
     /// How many last values of properties may wait to be written before more are left out.
     pub unwritten_values_max: NonZeroUsize,
+    /// How many bytes they may have together, each counted with 256 more.
+    pub unwritten_values_bytes_max: NonZeroUsize,
     /// How long the write-ahead log may grow while another process reads the store without an end, before new
     /// asynchronous calls are refused.
     pub log_bytes_max: NonZeroU64,
@@ -78,6 +80,7 @@ impl Default for Config {
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },
             write_queue_records_max: const { NonZeroUsize::new(10_000).unwrap() },
             unwritten_values_max: const { NonZeroUsize::new(100_000).unwrap() },
+            unwritten_values_bytes_max: const { NonZeroUsize::new(67_108_864).unwrap() },
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             messages: MessagesConfig::default(),
             change_poll: Duration::from_millis(250),

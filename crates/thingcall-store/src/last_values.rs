@@ -8,12 +8,15 @@ use async_trait::async_trait;
 use thingcall_core::{DeviceKey, JournalError, LastValue, LastValues};
 
 use crate::Store;
+use crate::unkept::Room;
 
 #[async_trait]
 impl LastValues for Store {
     fn keep(&self, device: &DeviceKey, values: Vec<LastValue>) -> bool {
         let shared = self.shared();
-        shared.unkept.put(device, values, shared.config.unwritten_values_max.get())
+        let (config, unkept) = (&shared.config, &shared.unkept);
+        let room = Room { values: config.unwritten_values_max.get(), bytes: config.unwritten_values_bytes_max.get() };
+        unkept.put(device, values, &room)
     }
 
     async fn of(&self, device: &DeviceKey) -> Result<Vec<LastValue>, JournalError> {

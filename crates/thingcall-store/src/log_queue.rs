@@ -20,6 +20,17 @@ const GATHER_SETTLED: Duration = Duration::from_millis(50);
 /// What could not be written is tried again after so long.
 const GATHER_UNWRITTEN: Duration = Duration::from_secs(1);
 
+/// Messages of about so many bytes are written in one transaction.
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+/// What a message takes beside its words.
+const MESSAGE_BYTES: usize = 256;
+
+/// What may wait.
+pub(crate) struct Room {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
 /// The queue.
 #[derive(Debug, Default)]
 pub(crate) struct LogQueue {
@@ -31,6 +42,7 @@ pub(crate) struct LogQueue {
 struct Waiting {
     appends: VecDeque<Appending>,
     messages: usize,
+    bytes: usize,
     work: LogWork,
     /// When it is to be written at the latest.
     due: Option<Instant>,
@@ -43,6 +55,12 @@ struct Waiting {
 pub(crate) struct Appending {
     pub(crate) messages: Vec<(MessageId, NewMessage)>,
     pub(crate) done: oneshot::Sender<Result<(), JournalError>>,
+}
+
+impl Appending {
+    fn bytes(&self) -> usize {
+        self.messages.iter().map(|(_, m)| m.words.topic.len() + m.words.body.len() + MESSAGE_BYTES).sum()
+    }
 }
 
 /// A claim to be made, and who waits for it.
@@ -109,16 +127,24 @@ impl LogQueue {
         self.lock().messages
     }
 
-    /// Messages to be written, if there is room for them among so many.
-    pub(crate) fn append(&self, appending: Appending, max: usize) -> Result<(), Appending> {
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Messages to be written, if there is room for them; where none wait, there is.
+    pub(crate) fn append(&self, appending: Appending, room: &Room) -> Result<(), Appending> {
+        let (messages, bytes) = (appending.messages.len(), appending.bytes());
         let mut waiting = self.lock();
         if waiting.closed {
             return Ok(());
         }
-        if waiting.messages + appending.messages.len() > max && waiting.messages > 0 {
+        let is_full = waiting.messages + messages > room.messages || waiting.bytes + bytes > room.bytes;
+        if is_full && waiting.messages > 0 {
             return Err(appending);
         }
-        waiting.messages += appending.messages.len();
+        waiting.messages += messages;
+        waiting.bytes += bytes;
         waiting.appends.push_back(appending);
         self.is_due(waiting, GATHER);
         Ok(())
@@ -206,14 +232,17 @@ impl LogQueue {
         let mut work = mem::take(&mut waiting.work);
         // All instances lock readers in one order.
         work.claims.sort_by(|a, b| a.claim.reader.cmp(&b.claim.reader));
-        let mut taken = 0;
+        let (mut taken, mut bytes) = (0, 0);
         while taken < messages_max
+            && bytes < BYTES_AT_ONCE
             && let Some(next) = waiting.appends.pop_front()
         {
             taken += next.messages.len();
+            bytes += next.bytes();
             work.appends.push(next);
         }
         waiting.messages = waiting.messages.saturating_sub(taken);
+        waiting.bytes = waiting.bytes.saturating_sub(bytes);
         waiting.due = (!waiting.appends.is_empty()).then(Instant::now);
         work
     }

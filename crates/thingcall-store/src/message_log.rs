@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::change::Subject;
 use crate::failure::{Failure, SaysTrouble, Stop, Written};
-use crate::log_queue::{Appending, Claiming, TakingAgain};
+use crate::log_queue::{Appending, Claiming, Room, TakingAgain};
 use crate::log_state::LogState;
 use crate::message_tables::{Again, ClaimRow, ReaderRow};
 use crate::shared::{Shared, WriteSide};
@@ -48,8 +48,10 @@ impl MessageLog for Store {
         let slot = shared.held.first().map_or(0, |lease| lease.slot);
         let messages = messages.into_iter().map(|message| (log.ids.next(slot), message)).collect();
         let (done, written) = oneshot::channel();
-        let max = shared.config.messages.append_queue_messages_max.get();
-        if log.queue.append(Appending { messages, done }, max).is_err() {
+        let config = &shared.config.messages;
+        let max = config.append_queue_messages_max.get();
+        let room = Room { messages: max, bytes: config.append_queue_bytes_max.get() };
+        if log.queue.append(Appending { messages, done }, &room).is_err() {
             log.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(JournalError::QueueFull(max));
         }

@@ -19,6 +19,8 @@ pub struct MessagesConfig {
     pub bytes_max: NonZeroU64,
     /// How many may wait to be written before more are refused.
     pub append_queue_messages_max: NonZeroUsize,
+    /// How many bytes they may have together, each counted with 256 more.
+    pub append_queue_bytes_max: NonZeroUsize,
     /// How many may read them beside consumer groups: the other ways out.
     pub readers_max: NonZeroUsize,
     /// How many consumer groups and subscriptions there may be.
@@ -32,6 +34,7 @@ impl Default for MessagesConfig {
             messages_max: const { NonZeroU64::new(10_000_000).unwrap() },
             bytes_max: const { NonZeroU64::new(4_294_967_296).unwrap() },
             append_queue_messages_max: const { NonZeroUsize::new(10_000).unwrap() },
+            append_queue_bytes_max: const { NonZeroUsize::new(67_108_864).unwrap() },
             readers_max: const { NonZeroUsize::new(1_000).unwrap() },
             subscriptions: SubscriptionLimits::default(),
         }

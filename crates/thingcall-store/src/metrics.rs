@@ -60,6 +60,12 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s| wide(s.config.unwritten_values_max.get()),
     ),
     (
+        "unwritten_values_bytes",
+        "Bytes of last values that wait to be written; at the limit more are left out",
+        |s, _| wide(s.unkept.bytes()),
+        |s| wide(s.config.unwritten_values_bytes_max.get()),
+    ),
+    (
         "log_bytes",
         "Length of the store's write-ahead log",
         |s, _| size(&s.sizes.log_bytes),
@@ -88,6 +94,12 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         "Messages for applications that wait to be written; more are refused at the limit",
         |s, _| wide(s.log.queue.messages()),
         |s| wide(s.config.messages.append_queue_messages_max.get()),
+    ),
+    (
+        "append_queue_bytes",
+        "Bytes of messages for applications that wait to be written; more are refused at the limit",
+        |s, _| wide(s.log.queue.bytes()),
+        |s| wide(s.config.messages.append_queue_bytes_max.get()),
     ),
     (
         "message_readers",

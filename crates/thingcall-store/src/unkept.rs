@@ -1,7 +1,7 @@
 //! The last values of properties that wait to be written.
 //!
 //! **Invariants:** a value stays here until it is committed, so whoever looks here first and then at the database misses none.
-//! What waits is bounded in values; another value of a property that waits already takes no room.
+//! What waits is bounded in values and in bytes; another value of a property that waits already takes no room but its bytes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,17 @@ use thingcall_core::{DeviceKey, LastValue};
 use crate::database::WriteConnection;
 use crate::failure::Failure;
 
-/// Values of so many properties are written in one transaction.
+/// Values of so many properties are written in one transaction, or of about so many bytes.
 const BATCH_VALUES_MAX: usize = 4096;
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What a value takes beside itself and its name.
+const VALUE_BYTES: usize = 256;
+
+/// What may wait.
+pub(crate) struct Room {
+    pub(crate) values: usize,
+    pub(crate) bytes: usize,
+}
 
 /// What is not written yet.
 #[derive(Debug, Default)]
@@ -22,6 +31,11 @@ pub(crate) struct Unkept(Mutex<Values>);
 struct Values {
     of: HashMap<DeviceKey, HashMap<String, LastValue>>,
     len: usize,
+    bytes: usize,
+}
+
+fn bytes_of(value: &LastValue) -> usize {
+    value.property.len() + value.value.len() + VALUE_BYTES
 }
 
 impl Unkept {
@@ -30,22 +44,31 @@ impl Unkept {
         self.lock().len
     }
 
-    /// Takes values in, among so many. `false` if there is no room for one of them.
-    pub(crate) fn put(&self, device: &DeviceKey, new: Vec<LastValue>, max: usize) -> bool {
+    /// How many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Takes values in, where they have room. `false` if there is none for one of them.
+    pub(crate) fn put(&self, device: &DeviceKey, new: Vec<LastValue>, room: &Room) -> bool {
         let mut all_are_kept = true;
         let mut all = self.lock();
-        let Values { of, len } = &mut *all;
+        let Values { of, len, bytes } = &mut *all;
         let known = of.entry(device.clone()).or_default();
         for value in new {
-            match known.get_mut(&value.property) {
-                Some(before) if before.at <= value.at => *before = value,
-                Some(_) => {}
-                None if *len < max => {
-                    known.insert(value.property.clone(), value);
-                    *len += 1;
-                }
-                None => all_are_kept = false,
+            let before = known.get(&value.property);
+            if before.is_some_and(|before| before.at > value.at) {
+                continue;
             }
+            let instead = before.map(bytes_of);
+            let bytes_then = *bytes - instead.unwrap_or(0) + bytes_of(&value);
+            if bytes_then > room.bytes || (instead.is_none() && *len >= room.values) {
+                all_are_kept = false;
+                continue;
+            }
+            *bytes = bytes_then;
+            *len += usize::from(instead.is_none());
+            known.insert(value.property.clone(), value);
         }
         if known.is_empty() {
             of.remove(device);
@@ -58,22 +81,29 @@ impl Unkept {
         self.lock().of.get(device).map_or_else(Vec::new, |known| known.values().cloned().collect())
     }
 
-    fn all(&self) -> Vec<(DeviceKey, LastValue)> {
+    /// As many as are written at once.
+    fn some(&self) -> Vec<(DeviceKey, LastValue)> {
         let all = self.lock();
-        let each =
-            all.of.iter().flat_map(|(device, known)| known.values().map(|value| (device.clone(), value.clone())));
-        each.collect()
+        let each = all.of.iter().flat_map(|(device, known)| known.values().map(move |value| (device, value)));
+        let mut bytes = 0;
+        let some = each.take(BATCH_VALUES_MAX).take_while(|(_, value)| {
+            let fits = bytes < BATCH_BYTES_MAX;
+            bytes += bytes_of(value);
+            fits
+        });
+        some.map(|(device, value)| (device.clone(), value.clone())).collect()
     }
 
     /// These are written; what came since stays.
     fn wrote(&self, written: &[(DeviceKey, LastValue)]) {
         let mut all = self.lock();
-        let Values { of, len } = &mut *all;
+        let Values { of, len, bytes } = &mut *all;
         for (device, value) in written {
             let Some(known) = of.get_mut(device) else { continue };
             if known.get(&value.property) == Some(value) {
                 known.remove(&value.property);
                 *len = len.saturating_sub(1);
+                *bytes = bytes.saturating_sub(bytes_of(value));
             }
             if known.is_empty() {
                 of.remove(device);
@@ -87,13 +117,16 @@ impl Unkept {
     }
 }
 
-/// Writes what there is. What cannot be written waits for the next time.
+/// Writes what there is; what comes meanwhile, and what cannot be written, waits for the next time.
 pub(crate) async fn write(unkept: &Unkept, conn: &mut dyn WriteConnection) -> Result<(), Failure> {
-    for batch in unkept.all().chunks(BATCH_VALUES_MAX) {
+    let mut left = unkept.len();
+    while left > 0 {
+        let some = unkept.some();
         let mut tx = conn.begin().await?;
-        tx.keep_values(batch).await?;
+        tx.keep_values(&some).await?;
         tx.commit().await?;
-        unkept.wrote(batch);
+        unkept.wrote(&some);
+        left = if some.is_empty() { 0 } else { left.saturating_sub(some.len()) };
     }
     Ok(())
 }

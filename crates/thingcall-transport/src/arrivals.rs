@@ -3,7 +3,8 @@
 //! **Invariants:** a message is acknowledged after all that came before it, as MQTT wants it (3.1.1, section 4.6) and as
 //! AMQP's acknowledgement of several at once needs it. No more than a number of them wait, and none longer than a time: a
 //! broker gives its client so many unacknowledged messages at once, and behind those that wait for a store that stands
-//! still come others that need none. Then they are acknowledged early, which is counted, until the store writes again.
+//! still come others that need none. Then they are acknowledged early, which is counted, until the store writes again. A
+//! report is not: it waits until it is written, and where it cannot be, its connection has to end, so that it comes again.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntCounter;
-use thingcall_core::{Arrival, Receipt};
+use thingcall_core::{Arrival, Owed, Receipt};
 use tokio::time::Instant;
 
 /// How long a message is held at most. A store that works takes some milliseconds.
@@ -38,6 +39,7 @@ struct Shared<A> {
     waiting_max: usize,
     early: IntCounter,
     acknowledge: Box<dyn Fn(A) -> Result<(), A> + Send + Sync>,
+    unwritten: Box<dyn Fn() + Send + Sync>,
     queue: Mutex<Queue<A>>,
 }
 
@@ -53,6 +55,14 @@ struct Waiting<A> {
     /// `None` while it is taken.
     ack: Option<A>,
     held_since: Option<Instant>,
+    is_report: bool,
+}
+
+/// Owes the acknowledgement of one.
+struct Holding<A> {
+    shared: Arc<Shared<A>>,
+    number: u64,
+    is_report: bool,
 }
 
 impl<A: Send + 'static> Arrivals<A> {
@@ -63,8 +73,19 @@ impl<A: Send + 'static> Arrivals<A> {
         early: IntCounter,
         acknowledge: impl Fn(A) -> Result<(), A> + Send + Sync + 'static,
     ) -> Self {
+        Self::with_reports((waiting_max, early), acknowledge, || ())
+    }
+
+    /// The same where reports are among them. `unwritten` is told of each that could not be written: neither it nor what came
+    /// after it is acknowledged any more.
+    pub fn with_reports(
+        (waiting_max, early): (usize, IntCounter),
+        acknowledge: impl Fn(A) -> Result<(), A> + Send + Sync + 'static,
+        unwritten: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let queue = Mutex::new(Queue { first: 0, waiting: VecDeque::new(), stands_still: false });
-        Self(Arc::new(Shared { waiting_max, early, acknowledge: Box::new(acknowledge), queue }))
+        let (acknowledge, unwritten) = (Box::new(acknowledge), Box::new(unwritten));
+        Self(Arc::new(Shared { waiting_max, early, acknowledge, unwritten, queue }))
     }
 
     /// The next one came.
@@ -73,7 +94,7 @@ impl<A: Send + 'static> Arrivals<A> {
         if queue.waiting.len() >= self.0.waiting_max || queue.is_overdue() {
             self.0.let_go(&mut queue);
         }
-        queue.waiting.push_back(Waiting { ack: None, held_since: None });
+        queue.waiting.push_back(Waiting { ack: None, held_since: None, is_report: false });
         Arriving { arrivals: self, number: queue.first + queue.waiting.len() as u64 - 1 }
     }
 
@@ -90,16 +111,32 @@ impl<A: Send + 'static> Arrivals<A> {
 impl<A: Send + 'static> Arrival for Arriving<'_, A> {
     fn hold(&self) -> Receipt {
         let shared = self.arrivals.0.clone();
-        let mut queue = shared.queue();
-        let stands_still = queue.stands_still;
-        if let Some(this) = queue.at(self.number).filter(|_| !stands_still) {
+        if let Some(this) = shared.queue().at(self.number) {
             this.held_since = Some(Instant::now());
-        } else {
-            shared.early.inc();
         }
-        drop(queue);
-        let number = self.number;
-        Receipt::new(move || shared.settle(number))
+        Receipt::new(Holding { shared, number: self.number, is_report: false })
+    }
+}
+
+impl<A: Send> Owed for Holding<A> {
+    fn settle(mut self: Box<Self>) {
+        self.is_report = false;
+        self.shared.settle(self.number);
+    }
+
+    fn of_report(&mut self) {
+        self.is_report = true;
+        if let Some(this) = self.shared.queue().at(self.number) {
+            this.is_report = true;
+        }
+    }
+}
+
+impl<A> Drop for Holding<A> {
+    fn drop(&mut self) {
+        if self.is_report {
+            (self.shared.unwritten)();
+        }
     }
 }
 
@@ -108,8 +145,12 @@ impl<A: Send + 'static> Arriving<'_, A> {
     pub fn taken(self, ack: A) {
         let shared = &self.arrivals.0;
         let mut queue = shared.queue();
+        let stands_still = queue.stands_still;
         if let Some(this) = queue.at(self.number) {
             this.ack = Some(ack);
+            if stands_still && !this.is_report && this.held_since.take().is_some() {
+                shared.early.inc();
+            }
         }
         shared.acknowledge(&mut queue);
     }
@@ -132,7 +173,8 @@ impl<A> Shared<A> {
     /// Holds none of those that wait any longer.
     #[cold]
     fn let_go(&self, queue: &mut Queue<A>) {
-        let held = queue.waiting.iter_mut().filter_map(|one| one.held_since.take()).count();
+        let held = queue.waiting.iter_mut().filter(|one| !one.is_report);
+        let held = held.filter_map(|one| one.held_since.take()).count();
         if held > 0 {
             queue.stands_still = true;
             self.early.inc_by(held as u64);
@@ -158,7 +200,7 @@ impl<A> Shared<A> {
 impl<A> Queue<A> {
     /// Whether the first waits too long.
     fn is_overdue(&self) -> bool {
-        let held_since = self.waiting.front().and_then(|first| first.held_since);
+        let held_since = self.waiting.front().filter(|first| !first.is_report).and_then(|first| first.held_since);
         held_since.is_some_and(|since| since.elapsed() >= HELD_MAX)
     }
 

@@ -190,6 +190,17 @@ fn custom_message_is_taken_as_it_is() {
 }
 
 #[test]
+fn of_a_member_that_is_there_twice_the_last_counts_and_the_post_is_answered() {
+    let twice =
+        post(PROPERTIES, r#"{"id":"1","id":"2","params":{"a":1},"params":{"b":2},"method":"x","version":null}"#);
+    assert_eq!(twice.echo.unwrap().id, "\"2\"");
+    let Said::Properties(values) = twice.said else { panic!("no properties") };
+    assert_eq!(values.iter().map(|value| value.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    let asked = post("/ext/ntp/pk/d1/request", r#"{"deviceSendTime":"1","deviceSendTime":"2"}"#).said;
+    assert_eq!(asked, Said::AsksTime("\"2\"".to_owned()));
+}
+
+#[test]
 fn what_cannot_be_read_is_dropped_with_its_reason() {
     for payload in ["", "x", "[1,2,3,4,5]", "{\"id\":\"1\"", "\"text\""] {
         let said = read(PROPERTIES, payload);

@@ -12,6 +12,14 @@ pub(super) fn members(json: &RawValue) -> Option<Vec<(String, &RawValue)>> {
     reader.deserialize_map(Members).ok()
 }
 
+/// The same of a whole message.
+pub(super) fn object(json: &[u8]) -> Option<Vec<(String, &RawValue)>> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let members = reader.deserialize_map(Members).ok()?;
+    reader.end().ok()?;
+    Some(members)
+}
+
 struct Members;
 
 impl<'de> Visitor<'de> for Members {

@@ -51,3 +51,51 @@ async fn reply_sent_again_is_not_acknowledged_before_the_first() {
     bench.around.held.lock().unwrap().pop().unwrap().settle();
     assert_eq!([answered(&mut client).await, answered(&mut client).await], [(0x50, 3), (0x50, 3)]);
 }
+
+const REPORT: &str = "/sys/pk1/posts1/thing/event/property/post";
+
+#[tokio::test]
+async fn report_that_is_not_written_ends_the_connection_and_those_before_it_are_acknowledged() {
+    let mut bench = Bench::start().await;
+    let (device, mut client) = bench.connected("posts1").await;
+    for packet_id in 1..=3 {
+        say(&mut client, REPORT, packet_id, 0x32).await;
+        bench.post().await;
+    }
+    let receipts = std::mem::take(&mut *bench.around.held.lock().unwrap());
+    let [first, second, third] = <[_; 3]>::try_from(receipts).unwrap();
+    third.settle();
+    first.settle();
+    drop(second);
+    assert_eq!(answered(&mut client).await, (PUBACK, 1));
+    assert_eq!(client.packet().await, None, "neither the second nor the third");
+    bench.gone(&device).await;
+}
+
+#[tokio::test]
+async fn device_is_read_no_further_than_its_reports_are_written() {
+    let mut bench = Bench::with(|config| config.session_posts_max = 2.try_into().unwrap()).await;
+    let (_device, mut client) = bench.connected("posts1").await;
+    for packet_id in 1..=4 {
+        // Of QoS 0, too.
+        match packet_id {
+            2 => client.send(0x30, &[&[0, 41][..], REPORT.as_bytes(), b"{}"].concat()).await,
+            _ => say(&mut client, REPORT, packet_id, 0x32).await,
+        }
+    }
+    bench.post().await;
+    bench.post().await;
+    while bench.gauge("session_pauses_total") == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.send(0xc0, &[]).await;
+    let receipts = std::mem::take(&mut *bench.around.held.lock().unwrap());
+    assert_eq!(receipts.len(), 2, "the others are not read yet");
+    receipts.into_iter().for_each(thingcall_core::Receipt::settle);
+    bench.post().await;
+    bench.post().await;
+    std::mem::take(&mut *bench.around.held.lock().unwrap()).into_iter().for_each(thingcall_core::Receipt::settle);
+    let mut answers = [answered(&mut client).await.0, answered(&mut client).await.0, answered(&mut client).await.0];
+    answers.sort_unstable();
+    assert_eq!(answers, [PUBACK; 3], "and the PINGRESP behind them");
+}

@@ -32,6 +32,7 @@ pub(crate) enum Event {
     Seen(DeviceKey),
     Reply(Reply),
     Raw(RawReply),
+    Post,
     Gone(DeviceKey),
     Dropped(thingcall_core::DropReason),
     Acked(CallId),
@@ -47,7 +48,7 @@ pub(crate) struct Surroundings {
     pub(crate) unreadable: AtomicBool,
     /// The next device that is looked up is disabled after that.
     pub(crate) disabled_once_looked_up: AtomicBool,
-    /// Of replies of devices whose names begin with `held`.
+    /// Of replies of devices whose names begin with `held`, and of reports of those whose names begin with `posts`.
     pub(crate) held: Mutex<Vec<Receipt>>,
     events: UnboundedSender<Event>,
 }
@@ -142,7 +143,12 @@ impl ReplySink for Surroundings {
     fn accept_raw(&self, raw: RawReply, _topic: &str, _arrival: &dyn Arrival) {
         self.tell(Event::Raw(raw));
     }
-    fn accept_post(&self, _post: thingcall_core::Post, _by: TransportName, _topic: &str, _arrival: &dyn Arrival) {}
+    fn accept_post(&self, post: thingcall_core::Post, _by: TransportName, _topic: &str, arrival: &dyn Arrival) {
+        if post.device.name.as_str().starts_with("posts") {
+            self.held.lock().unwrap().push(arrival.hold().of_report());
+            self.tell(Event::Post);
+        }
+    }
     fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, _topic: &str, _arrival: &dyn Arrival) {
         assert!(heard.answers, "nobody else hears it");
         self.tell(Event::Raw(raw));
@@ -270,6 +276,11 @@ impl Bench {
     pub(crate) async fn reply(&mut self) -> Reply {
         let Event::Reply(reply) = self.wait(|event| matches!(event, Event::Reply(_))).await else { unreachable!() };
         reply
+    }
+
+    /// Waits until a report was taken.
+    pub(crate) async fn post(&mut self) {
+        self.wait(|event| matches!(event, Event::Post)).await;
     }
 
     pub(crate) async fn raw(&mut self) -> RawReply {

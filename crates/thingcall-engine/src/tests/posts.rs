@@ -1,6 +1,8 @@
 //! What devices say by themselves, and what they are answered.
 
+mod limits;
 mod log;
+mod order;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -255,46 +257,7 @@ async fn device_that_wants_no_answer_gets_none_and_is_heard() {
     assert!(bench.told.lock().await.try_recv().is_err());
 }
 
-#[tokio::test(start_paused = true)]
-async fn store_that_cannot_be_written_is_told_and_no_success() {
-    let log = Log::new(&[MessageKind::Property]);
-    log.broken.store(true, Ordering::Relaxed);
-    let bench = usual(&log);
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
-    assert_eq!(answer(&bench).await, (500, "not written: the store is full".to_owned(), Vec::new()));
-    assert_eq!(counted(&bench, "property", "failed"), 1.0);
-    assert!(log.kept().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn more_than_may_be_under_way_are_answered_429_and_counted() {
-    let log = Log::new(&[MessageKind::Property]);
-    log.room.forget_permits(1000);
-    let config = Config { posts_on_their_way_max: 2.try_into().unwrap(), ..Config::default() };
-    let bench = bench(&log, config, ProductSettings::default());
-
-    for _ in 0..3 {
-        bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
-    }
-
-    assert_eq!(answer(&bench).await.0, 429);
-    assert_eq!((counted(&bench, "property", "overloaded"), bench.dropped("overloaded")), (1.0, 1.0));
-    log.room.add_permits(2);
-    assert_eq!((answer(&bench).await.0, answer(&bench).await.0), (200, 200));
-    assert_eq!(log.kinds().len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn values_for_which_there_is_no_room_are_counted() {
-    let log = Log::new(&[]);
-    log.full.store(true, Ordering::Relaxed);
-    let bench = usual(&log);
-    bench.engine.accept_post(post(Said::Properties(vec![value("temp", "1.0")])), BY, "t", &Unawaited);
-    assert_eq!(answer(&bench).await.0, 200, "the report itself was taken");
-    assert_eq!(bench.metric("thingcall_last_values_not_kept_total"), 1.0);
-}
-
-/// Every message is a report of a temperature.
+/// Every message is a report of a temperature; a longer one takes longer.
 #[derive(Clone)]
 struct Thermometer;
 
@@ -312,8 +275,10 @@ impl Codec for Thermometer {
     async fn encode(&self, _: &Delivery) -> Result<Bytes, CodecError> {
         Ok(Bytes::new())
     }
-    async fn decode(&self, _: RawReply) -> Result<Decoded, CodecError> {
-        let said = Said::Properties(vec![value("temp", "1.0")]);
+    async fn decode(&self, raw: RawReply) -> Result<Decoded, CodecError> {
+        let length = raw.payload.len();
+        tokio::time::sleep(SECOND * u32::try_from(length).unwrap()).await;
+        let said = Said::Properties(vec![value("temp", &format!("{length}.0"))]);
         // Whoever vouches for the device does so for the message, whatever its content says.
         Ok(Decoded::Post(Box::new(Post { echo: None, ..post_of("another", said) })))
     }
@@ -335,7 +300,7 @@ async fn report_in_a_device_s_own_bytes_counts_where_it_is_heard_once() {
 
     bench.engine.accept_raw(raw.clone(), "t", &Unawaited);
     bench.engine.accept_raw_post(raw, HeardOnce { by: BY, answers: false }, "t", &Unawaited);
-    bench.engine.drain(SECOND).await;
+    bench.engine.drain(10 * SECOND).await;
 
     assert_eq!(log.kinds(), [MessageKind::Property], "once, though it came on both ways");
     assert_eq!(log.written.lock().unwrap()[0].device, device("dev1"));

@@ -55,3 +55,21 @@ async fn no_more_values_wait_than_may() {
     assert!(bench.store.keep(&key("d1"), vec![value("q", "1", 7)]), "there is room again");
     assert_eq!(bench.store.of(&key("d1")).await.unwrap(), [value("p", "2", 8), value("q", "1", 7)]);
 }
+
+#[tokio::test]
+async fn no_more_bytes_of_values_wait_than_may_and_large_ones_are_written_in_parts() {
+    let large = |at| value("p", &format!("\"{}\"", "x".repeat(1024 * 1024)), at);
+    let unwritten_values_bytes_max = NonZeroUsize::new(8 * 1024 * 1024).unwrap();
+    let names: Vec<String> = (0..9).map(|number| format!("d{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let bench = bench_with(Config { unwritten_values_bytes_max, ..Config::default() }).await.with_devices(&names).await;
+    let side = bench.store.shared().write.lock().await;
+    let kept = names.iter().filter(|name| bench.store.keep(&key(name), vec![large(7)])).count();
+    assert_eq!(kept, 7, "each has a little more than its bytes");
+    assert!(bench.store.keep(&key("d0"), vec![large(8)]), "instead of the one before");
+    assert!(bench.store.shared().unkept.bytes() > 7 * 1024 * 1024);
+    drop(side);
+    bench.store.flush().await;
+    assert_eq!((bench.store.shared().unkept.len(), bench.store.shared().unkept.bytes()), (0, 0));
+    assert_eq!(bench.ask("SELECT count(*) FROM last_values").await, ["7"]);
+}

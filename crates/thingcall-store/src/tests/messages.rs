@@ -317,3 +317,15 @@ async fn no_more_wait_to_be_written_than_may_and_no_more_read_than_may() {
     let (first, second) = tokio::join!(bench.store.append(vec![event("1")]), bench.store.append(vec![event("2")]));
     assert_eq!((first, second), (Ok(()), Err(JournalError::QueueFull(1))));
 }
+
+#[tokio::test]
+async fn no_more_bytes_wait_to_be_written_than_may_and_one_message_may_have_more() {
+    let append_queue_bytes_max = NonZeroUsize::new(1_000).unwrap();
+    let bench = log_bench_with(MessagesConfig { append_queue_bytes_max, ..MessagesConfig::default() }).await;
+    bench.store.set_reader(&reader("webhook:a"), wanted(&[MessageKind::Event])).await.unwrap();
+    let (large, small) = (event(&"x".repeat(2_000)), event("1"));
+    let (first, second) = tokio::join!(bench.store.append(vec![large]), bench.store.append(vec![small.clone()]));
+    assert_eq!(first, Ok(()));
+    assert!(matches!(second, Err(JournalError::QueueFull(_))), "{second:?}");
+    assert_eq!(bench.store.append(vec![small]).await, Ok(()), "there is room again");
+}

@@ -120,3 +120,38 @@ async fn what_waits_too_long_does_not_hold_up_what_comes_next() {
     arrivals.came().taken(2);
     assert_eq!((list(&acknowledged), early.get()), (vec![1, 2], 1));
 }
+
+fn report(arrivals: &Arrivals<u32>, ack: u32) -> Receipt {
+    let arriving = arrivals.came();
+    let receipt = arriving.hold().of_report();
+    arriving.taken(ack);
+    receipt
+}
+
+#[tokio::test(start_paused = true)]
+async fn report_is_acknowledged_by_its_receipt_alone_and_told_of_where_that_is_dropped() {
+    let (acknowledged, unwritten) = (Acknowledged::default(), Arc::new(AtomicUsize::new(0)));
+    let (list_of, told) = (acknowledged.clone(), unwritten.clone());
+    let acknowledge = move |one| {
+        list_of.lock().unwrap().push(one);
+        Ok(())
+    };
+    let early = IntCounter::new("early", "of a test").unwrap();
+    let tell = move || {
+        told.fetch_add(1, Ordering::Relaxed);
+    };
+    let arrivals = Arrivals::with_reports((2, early.clone()), acknowledge, tell);
+    let reply = held(&arrivals, 1);
+    let [first, second] = [report(&arrivals, 2), report(&arrivals, 3)];
+    tokio::time::advance(HELD_MAX).await;
+    arrivals.came().taken(4);
+    assert_eq!((list(&acknowledged), early.get()), (vec![1], 1), "the reply alone waits no longer");
+    let third = report(&arrivals, 5);
+    assert_eq!(list(&acknowledged), [1], "also where the store stands still");
+    reply.settle();
+    first.settle();
+    assert_eq!((list(&acknowledged), unwritten.load(Ordering::Relaxed)), (vec![1, 2], 0));
+    drop(second);
+    third.settle();
+    assert_eq!((list(&acknowledged), unwritten.load(Ordering::Relaxed)), (vec![1, 2], 1));
+}

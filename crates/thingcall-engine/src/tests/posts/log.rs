@@ -16,6 +16,8 @@ use tokio::sync::Semaphore;
 pub(super) struct Log {
     wanted: Vec<MessageKind>,
     pub(super) written: Mutex<Vec<NewMessage>>,
+    /// How many messages each append had.
+    pub(super) appends: Mutex<Vec<usize>>,
     pub(super) reports: Mutex<Vec<Report>>,
     /// A write takes one.
     pub(super) room: Semaphore,
@@ -29,6 +31,7 @@ impl Log {
         Arc::new(Self {
             wanted: wanted.to_vec(),
             written: Mutex::default(),
+            appends: Mutex::default(),
             reports: Mutex::default(),
             room: Semaphore::new(1000),
             broken: AtomicBool::default(),
@@ -56,6 +59,7 @@ impl MessageLog for Log {
         if self.broken.load(Ordering::Relaxed) {
             return Err(JournalError::Unwritable { why: "the store is full".to_owned(), in_doubt: false });
         }
+        self.appends.lock().unwrap().push(messages.len());
         self.written.lock().unwrap().extend(messages);
         Ok(())
     }
