@@ -120,3 +120,21 @@ async fn what_waits_too_long_does_not_hold_up_what_comes_next() {
     arrivals.came().taken(2);
     assert_eq!((list(&acknowledged), early.get()), (vec![1, 2], 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn patient_ones_acknowledge_nothing_before_it_is_written() {
+    let (_, acknowledged, early) = bench(0);
+    let list_of = acknowledged.clone();
+    let arrivals = Arrivals::patient(early.clone(), move |one| {
+        list_of.lock().unwrap().push(one);
+        Ok(())
+    });
+    let receipt = held(&arrivals, 1);
+    tokio::time::advance(HELD_MAX * 100).await;
+    arrivals.came().taken(2);
+    arrivals.look();
+    assert_eq!((list(&acknowledged).len(), early.get(), arrivals.held_for()), (0, 0, HELD_MAX * 100));
+    receipt.settle();
+    assert_eq!(list(&acknowledged), [1, 2]);
+    assert!(arrivals.is_empty() && arrivals.held_for().is_zero());
+}
