@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use thingcall_core::{Problem, Problems, UnixMillis};
 use thingcall_transport::{Validity, certificates, not_valid, of_certificate, of_private_key, private_key};
-use tokio::time::sleep;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{Error, ServerConfig};
 use tracing::{info, warn};
+
+/// A disk that takes longer is told of: where it hangs, nothing else tells.
+const READ_MAX: Duration = Duration::from_secs(10);
 
 /// A chain, and what shows it.
 pub(crate) struct Read {
@@ -71,9 +75,8 @@ impl Certificate {
         loop {
             sleep(every).await;
             let this = self.clone();
-            let Ok(found) = tokio::task::spawn_blocking(move || read(&this.cert_file, &this.key_file)).await else {
-                continue;
-            };
+            let reading = tokio::task::spawn_blocking(move || read(&this.cert_file, &this.key_file));
+            let Ok(found) = self.told_if_slow(reading).await else { continue };
             match found.and_then(|found| self.show(found, UnixMillis::now()).map_err(|problem| vec![problem])) {
                 Ok(()) => told = None,
                 // Once for each fault: while files are exchanged, one may be of before and the other of after.
@@ -84,6 +87,21 @@ impl Certificate {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Waits for it as long as it takes: another would wait for the same disk.
+    async fn told_if_slow<T>(&self, mut reading: JoinHandle<T>) -> Result<T, JoinError> {
+        if let Ok(read) = timeout(READ_MAX, &mut reading).await {
+            return read;
+        }
+        let (cert_file, key_file, seconds) = (self.cert_file.display(), self.key_file.display(), READ_MAX.as_secs());
+        warn!(
+            %cert_file, %key_file, seconds,
+            "[subscription] the certificate's files are still not read; the one of before is shown until they are"
+        );
+        let read = reading.await;
+        info!("[subscription] the certificate's files are read again");
+        read
     }
 
     /// Shows this one from now on, if it is another.

@@ -15,7 +15,7 @@ use thingcall_transport::doubt_of_certificate;
 use crate::certificate;
 
 /// Sockets on a listener that have not logged in, beside those of all consumers that may be connected.
-const STRANGERS_MAX: usize = 64;
+pub(crate) const STRANGERS_MAX: usize = 64;
 
 /// The `[subscription]` section. The limits are the platform's where it documents one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last: drives its machine.
 //!
-//! **Invariant:** when it ends, all that it was handed is settled, given back, or its group's again.
+//! **Invariants:** when it ends, all that it was handed is settled, given back, or its group's again. While it ends it holds up
+//! nobody: who must make room for another goes at once, also in the middle of its last words.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -48,6 +49,8 @@ struct Conversation<S> {
     rate: Rate,
     /// Why the server ends this connection. What is out is due at once then, since nobody failed on it.
     ordered: Option<&'static str>,
+    /// Another has its place.
+    made_room: bool,
     place: Place,
 }
 
@@ -67,12 +70,16 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(arrival: Arrival
         held: VecDeque::new(),
         rate,
         ordered: None,
+        made_room: false,
         place,
     };
     while conversation.turn().await {}
     conversation.leave();
-    let Conversation { wire, machine, place, .. } = conversation;
-    Box::pin(wire.end(machine.output())).await;
+    let Conversation { wire, machine, place, made_room, .. } = conversation;
+    if !made_room {
+        // Behind it the socket is gone.
+        tokio::select! { () = Box::pin(wire.end(machine.output())) => {}, () = place.must_leave() => {} }
+    }
     drop(place);
 }
 
@@ -121,6 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             }
             Woken::MustLeave => {
                 debug!(peer = %self.address, "made room for another");
+                self.made_room = true;
                 self.machine.disconnected();
             }
         }
@@ -285,6 +293,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         self.report();
         if let Some(joined) = self.joined.take() {
             joined.member.put_back(std::mem::take(&mut self.held));
+            // From here on it is like one that has not logged in.
+            self.place.waits();
         }
     }
 }

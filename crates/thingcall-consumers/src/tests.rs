@@ -14,10 +14,11 @@ use thingcall_core::{
     AccessKey, DeviceKey, DeviceName, GroupId, Keys, MessageKind, MessageKinds, MessageLog, NewMessage, ProductKey,
     Secret, Standing, SubscriptionLimits, Subscriptions, UnixMillis, Wanted, Words,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use self::client::{Client, Frame};
+use crate::config::STRANGERS_MAX;
 use crate::{Config, Endpoint, EndpointParts, Sockets};
 
 /// Far more than anything needs, also on a busy machine.
@@ -313,4 +314,20 @@ async fn a_connection_is_sent_no_more_than_so_many_a_second() {
 
     // Twenty at once, the rest at twenty a second.
     assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+}
+
+/// Each waits to be asked in its turn, so how many had to go says for how long one of them kept its place.
+#[tokio::test]
+async fn who_says_nothing_gives_its_place_to_another_at_once() {
+    let site = Site::start(Config { connections_max: 1.try_into().unwrap(), ..quick() }).await;
+    let mut strangers = Vec::new();
+    for _ in 0..=STRANGERS_MAX {
+        strangers.push(TcpStream::connect(site.address).await.unwrap());
+    }
+
+    let _consumer = site.consumer("auto").await;
+
+    let is_gone = |stranger: &TcpStream| matches!(stranger.try_read(&mut [0; 64]), Ok(0));
+    let gone = strangers.iter().filter(|stranger| is_gone(stranger)).count();
+    assert!((1..=8).contains(&gone), "{gone} had to go for one");
 }

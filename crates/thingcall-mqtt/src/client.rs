@@ -165,6 +165,14 @@ impl Client {
         asked.map_err(Ended::refused)
     }
 
+    /// Wants no more of these.
+    pub(crate) fn unsubscribe_from(&self, filters: &[String]) -> bool {
+        match self {
+            Self::V4(client) => client.try_unsubscribe_many(filters.to_vec()).is_ok(),
+            Self::V5(client) => client.try_unsubscribe_many(filters.to_vec()).is_ok(),
+        }
+    }
+
     /// Asks for what the broker tells of devices.
     pub(crate) fn subscribe_to_events(&self) -> Result<(), Ended> {
         let asked = match self {

@@ -18,7 +18,8 @@ broker_section! {
         /// `3.1.1` or `5`.
         version: Version = Version::default(),
         /// Names the connection at the broker. Two instances must never share one: the broker would close the other. Made
-        /// up for each start if not given. With one, and 3.1.1, the broker keeps QoS 1 replies while there is no connection.
+        /// up for each start if not given. With one, and 3.1.1, the broker keeps QoS 1 replies while there is no connection,
+        /// and where there is one instance what devices report, too.
         client_id: Option<String> = None,
         /// The user name, where the broker asks for one.
         username: Option<String> = None,
@@ -30,8 +31,9 @@ broker_section! {
         presence: Presence = Presence::default(),
         /// Of how many devices its word is kept.
         presence_devices_max: NonZeroUsize = const { NonZeroUsize::new(1_000_000).unwrap() },
-        /// How what devices report is heard: `shared`, `plain` or `none`.
-        posts: Posts = Posts::default(),
+        /// How what devices report is heard: `shared`, `plain` or `none`. If not given, it is `plain` for an instance that is
+        /// alone on its store, else `shared`.
+        posts: Option<Posts> = None,
         /// Messages of every kind are published for applications below this topic; none if not given.
         messages_topic: Option<String> = None,
         /// How many of those may wait to be published; the oldest are given up.
@@ -82,13 +84,12 @@ pub enum Presence {
 }
 
 /// How what devices report is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Posts {
     /// By one of all instances: the broker has shared subscriptions (`$share/...`), as Mosquitto and EMQX do.
-    #[default]
     Shared,
-    /// By every instance. For a broker without shared subscriptions, and one instance.
+    /// By every instance. For one instance, and for a broker without shared subscriptions.
     Plain,
     /// By nobody.
     None,
@@ -104,8 +105,29 @@ impl Config {
     /// acknowledged on a session that it did not write down itself. Not where nobody could say which of the events in it are
     /// old, either: what devices did meanwhile may be told with gaps, and only the probe comes behind it.
     pub(crate) fn keeps_session(&self) -> bool {
-        let comes_back = self.version == Version::V4 && self.client_id.is_some();
-        comes_back && (self.presence == Presence::None || self.probe)
+        self.comes_back() && (self.presence == Presence::None || self.probe)
+    }
+
+    /// Whether the broker keeps what devices report while there is no connection. Not for one of several instances: brokers
+    /// give a session its share of a shared subscription also while nobody is there, and for ever where nobody comes back;
+    /// others could have had it. A session with plain subscriptions takes nothing from anybody.
+    pub(crate) fn keeps_posts(&self) -> bool {
+        self.comes_back() && self.posts() == Posts::Plain
+    }
+
+    pub(crate) fn posts(&self) -> Posts {
+        self.posts.unwrap_or(Posts::Shared)
+    }
+
+    fn comes_back(&self) -> bool {
+        self.version == Version::V4 && self.client_id.is_some()
+    }
+
+    /// As it is for an instance that is alone on its store: there is nobody to share with.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.posts.get_or_insert(Posts::Plain);
+        self
     }
 
     /// Devices' topics begin with a slash, and a broker's own with a dollar: what is published there would be heard as said by

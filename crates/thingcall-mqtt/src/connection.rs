@@ -11,7 +11,7 @@ use rumqttc_v4::ManualAck;
 use thingcall_alink::REPLY_FILTERS;
 use thingcall_core::Unawaited;
 use thingcall_transport::{Arrivals, ConnectResult, Ended, Probed, Protocol, Session, Watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
@@ -30,6 +30,8 @@ const BUSY_WITHIN: Duration = Duration::from_micros(50);
 const REPLIES_UNACKNOWLEDGED_MAX: usize = 1024;
 /// How often it is looked whether one waits too long.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// How long the goodbye waits for the end of the connection on which devices report.
+const POSTS_END_MAX: Duration = Duration::from_millis(1500);
 
 /// Drives the socket, but on a busy connection, one woken within `busy_within` of having come to rest, lets the tasks that
 /// are ready run before: the messages they queue leave in one write. Woken by the first of them, it would run next, and
@@ -133,14 +135,18 @@ impl Session for Connection {
             return ended;
         }
         let _watch = Watch::start(self.mqtt.clone(), self.open());
+        let posts = (config.posts() != Posts::None)
+            .then(|| AbortOnDropHandle::new(tokio::spawn(posts::hear(self.mqtt.clone(), stop.clone()))));
         // Beside the loop, which ends when the broker has heard it.
         let (stop, client) = (stop.clone(), self.client.clone());
         let _goodbye = AbortOnDropHandle::new(tokio::spawn(async move {
             stop.cancelled().await;
+            if let Some(posts) = posts {
+                // Its devices are answered on this one.
+                timeout(POSTS_END_MAX, posts).await.ok();
+            }
             client.disconnect();
         }));
-        let _posts =
-            (config.posts != Posts::None).then(|| AbortOnDropHandle::new(tokio::spawn(posts::hear(self.mqtt.clone()))));
         let _looking = self.arrivals.clone().map(|arrivals| AbortOnDropHandle::new(tokio::spawn(look(arrivals))));
         self.receive().await
     }

@@ -3,6 +3,7 @@
 mod broker;
 mod foreign;
 mod messages;
+mod posts;
 mod presence;
 mod probe;
 mod raw;
@@ -30,11 +31,12 @@ const VERSIONS: [Version; 2] = [Version::V4, Version::V5];
 enum Told {
     Reply(Reply),
     Raw(RawReply),
+    Post(Post),
     OtherInstance(Option<DeviceKey>),
     Lost,
 }
 
-/// Replies of devices whose names begin with `held` are held; these are their receipts.
+/// What devices say whose names begin with `held` is held; these are the receipts.
 type Held = Arc<Mutex<Vec<Receipt>>>;
 
 struct Engine(mpsc::UnboundedSender<Told>, Held);
@@ -65,8 +67,11 @@ impl ReplySink for Engine {
         self.0.send(Told::Raw(raw)).unwrap();
     }
 
-    fn accept_post(&self, post: Post, _by: TransportName, topic: &str, _arrival: &dyn Arrival) {
-        panic!("nobody here posts: {post:?} on {topic}");
+    fn accept_post(&self, post: Post, _by: TransportName, _topic: &str, arrival: &dyn Arrival) {
+        if post.device.name.as_str().starts_with("held") {
+            self.1.lock().unwrap().push(arrival.hold());
+        }
+        self.0.send(Told::Post(post)).unwrap();
     }
 
     fn accept_raw_post(&self, raw: RawReply, _heard: HeardOnce, topic: &str, _arrival: &dyn Arrival) {
@@ -104,7 +109,7 @@ impl Bench {
             version: broker.version,
             // Where it is not what is tested, it would stand between the packets that are.
             probe: false,
-            posts: Posts::None,
+            posts: Some(Posts::None),
             reconnect_pause_min: Duration::from_millis(10),
             reconnect_pause_max: Duration::from_millis(10),
             ..Config::default()

@@ -1,10 +1,11 @@
 //! Messages that came on a connection and are not acknowledged yet, in the order in which they came.
 //!
 //! **Invariants:** a message is acknowledged after all that came before it, as MQTT wants it (3.1.1, section 4.6) and as
-//! AMQP's acknowledgement of several at once needs it. No more than a number of them wait, and none longer than a time: a
+//! AMQP's acknowledgement of several at once needs it. Of replies no more than a number wait, and none longer than a time: a
 //! broker gives its client so many unacknowledged messages at once, and behind those that wait for a store that stands
 //! still come others that need none. Then they are acknowledged early, which is counted, until the store writes again. A
 //! report is not: it waits until it is written, and where it cannot be, its connection has to end, so that it comes again.
+//! Where reports come on a connection of their own, nothing is acknowledged early.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,10 +36,14 @@ pub struct Arriving<'a, A> {
     number: u64,
 }
 
+/// Acknowledges one, or gives it back.
+type Acknowledge<A> = Box<dyn Fn(A) -> Result<(), A> + Send + Sync>;
+
 struct Shared<A> {
     waiting_max: usize,
+    held_max: Duration,
     early: IntCounter,
-    acknowledge: Box<dyn Fn(A) -> Result<(), A> + Send + Sync>,
+    acknowledge: Acknowledge<A>,
     unwritten: Box<dyn Fn() + Send + Sync>,
     queue: Mutex<Queue<A>>,
 }
@@ -83,15 +88,38 @@ impl<A: Send + 'static> Arrivals<A> {
         acknowledge: impl Fn(A) -> Result<(), A> + Send + Sync + 'static,
         unwritten: impl Fn() + Send + Sync + 'static,
     ) -> Self {
+        Self::with((waiting_max, HELD_MAX, early), Box::new(acknowledge), Box::new(unwritten))
+    }
+
+    /// The same where none is acknowledged before it is written.
+    pub fn patient(early: IntCounter, acknowledge: impl Fn(A) -> Result<(), A> + Send + Sync + 'static) -> Self {
+        Self::with((usize::MAX, Duration::MAX, early), Box::new(acknowledge), Box::new(|| ()))
+    }
+
+    fn with(
+        (waiting_max, held_max, early): (usize, Duration, IntCounter),
+        acknowledge: Acknowledge<A>,
+        unwritten: Box<dyn Fn() + Send + Sync>,
+    ) -> Self {
         let queue = Mutex::new(Queue { first: 0, waiting: VecDeque::new(), stands_still: false });
-        let (acknowledge, unwritten) = (Box::new(acknowledge), Box::new(unwritten));
-        Self(Arc::new(Shared { waiting_max, early, acknowledge, unwritten, queue }))
+        Self(Arc::new(Shared { waiting_max, held_max, early, acknowledge, unwritten, queue }))
+    }
+
+    /// For how long the first of them has been held.
+    pub fn held_for(&self) -> Duration {
+        let queue = self.0.queue();
+        queue.waiting.front().and_then(|first| first.held_since).map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether all are acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.0.queue().waiting.is_empty()
     }
 
     /// The next one came.
     pub fn came(&self) -> Arriving<'_, A> {
         let mut queue = self.0.queue();
-        if queue.waiting.len() >= self.0.waiting_max || queue.is_overdue() {
+        if queue.waiting.len() >= self.0.waiting_max || queue.is_overdue(self.0.held_max) {
             self.0.let_go(&mut queue);
         }
         queue.waiting.push_back(Waiting { ack: None, held_since: None, is_report: false });
@@ -101,7 +129,7 @@ impl<A: Send + 'static> Arrivals<A> {
     /// Acknowledges what waits too long. To be called now and then: where nothing more comes for it, nothing else does.
     pub fn look(&self) {
         let mut queue = self.0.queue();
-        if queue.is_overdue() {
+        if queue.is_overdue(self.0.held_max) {
             self.0.let_go(&mut queue);
         }
         self.0.acknowledge(&mut queue);
@@ -199,9 +227,9 @@ impl<A> Shared<A> {
 
 impl<A> Queue<A> {
     /// Whether the first waits too long.
-    fn is_overdue(&self) -> bool {
+    fn is_overdue(&self, held_max: Duration) -> bool {
         let held_since = self.waiting.front().filter(|first| !first.is_report).and_then(|first| first.held_since);
-        held_since.is_some_and(|since| since.elapsed() >= HELD_MAX)
+        held_since.is_some_and(|since| since.elapsed() >= held_max)
     }
 
     /// One that waits; `None` once it is acknowledged.

@@ -46,7 +46,7 @@ impl Section for BrokerTls {
 /// # Errors
 /// If it cannot be read, or holds none.
 pub fn certificates(key: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let read = regular(file).and_then(|()| CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>());
     match read {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(of_certificate(key, file, words(&Error::NoItemsFound))),
@@ -59,7 +59,14 @@ pub fn certificates(key: &str, file: &Path) -> Result<Vec<CertificateDer<'static
 /// # Errors
 /// If it cannot be read, or holds none.
 pub fn private_key(key: &str, file: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| of_private_key(key, file, words(&error)))
+    let read = regular(file).and_then(|()| PrivateKeyDer::from_pem_file(file));
+    read.map_err(|error| of_private_key(key, file, words(&error)))
+}
+
+/// Who reads a pipe waits for whoever writes it, which may be nobody.
+fn regular(file: &Path) -> Result<(), Error> {
+    let is_regular = std::fs::metadata(file).map_err(Error::Io)?.is_file();
+    is_regular.then_some(()).ok_or_else(|| Error::Io(std::io::Error::other("it is no regular file")))
 }
 
 /// What is wrong with a file of certificates.

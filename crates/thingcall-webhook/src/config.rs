@@ -104,9 +104,10 @@ impl Config {
             .ok_or_else(|| Problem::file("secret_file", file, "it holds no secret", right))
     }
 
-    /// Where it is, for people.
-    pub fn place(&self) -> &str {
-        &self.url
+    /// Where it is, for people. What stands behind the path is often a secret.
+    pub fn place(&self) -> String {
+        let place = self.url.split_once('?').map(|(place, _)| format!("{place}?..."));
+        place.unwrap_or_else(|| self.url.clone())
     }
 
     pub(crate) fn ca_file(&self) -> Option<&Path> {
@@ -196,6 +197,12 @@ mod tests {
             said.len() == 1 && said.iter().all(|problem| !problem.to_string().contains("that is none")),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn people_are_not_shown_what_stands_behind_the_path() {
+        assert_eq!(config("https://h/hook?key=hush").place(), "https://h/hook?...");
+        assert_eq!(config("https://h/hook").place(), "https://h/hook");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One request to a target.
 //!
-//! **Invariant:** a request that is over its time is gone, connection and all; of an answer no more is read than this holds.
+//! **Invariants:** a request that is over its time is gone, connection and all. An answer's status says whether the target has
+//! taken a message; of what follows no more is read than this holds, and not for long.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::sign::SigningKeys;
 
 /// How much of an answer is read: what stands behind it closes the connection.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// How long the rest of an answer is read, at most.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection is kept for the next message.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What a target's own pause is held to.
@@ -75,18 +78,13 @@ impl Poster {
 
     /// Sends a message; returns when the target has taken it.
     pub(crate) async fn post(&self, message: &Message) -> Result<(), NotTaken> {
-        match timeout(self.timeout, self.exchange(message)).await {
-            Ok(done) => done,
-            Err(_elapsed) => Err(later(format!("no answer within {:?}", self.timeout))),
-        }
-    }
-
-    async fn exchange(&self, message: &Message) -> Result<(), NotTaken> {
         let request = self.request(message).map_err(|error| later(error.to_string()))?;
-        let answer = self.client.request(request).await.map_err(|error| later(causes(&error)))?;
-        let (head, body) = answer.into_parts();
-        // Read so that the connection can be used again.
-        let said = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let answer = timeout(self.timeout, self.client.request(request)).await;
+        let answer = answer.map_err(|_elapsed| later(format!("no answer within {:?}", self.timeout)))?;
+        let (head, body) = answer.map_err(|error| later(causes(&error)))?.into_parts();
+        // Read so that the connection can be used again. Where it is not read to its end, it is closed.
+        let said = timeout(BODY_TIMEOUT, Limited::new(body, ANSWER_BYTES_MAX).collect()).await;
+        let said = said.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         if head.status.is_success() {
             return Ok(());
         }

@@ -58,11 +58,14 @@ impl Brokers {
         let embedded = embedded.map(|sockets| parts.embedded(sockets)).transpose()?;
         let mqtt = config.mqtt.iter().map(|mqtt| (TransportName::MQTT, mqtt));
         let mqtt = mqtt.chain(config.mqtt_brokers.iter().map(|(name, mqtt)| (*name, mqtt)));
+        // SQLite has one server.
+        let is_alone = config.store.url.is_none();
+        let mqtt = mqtt.map(|(name, mqtt)| (name, if is_alone { mqtt.clone().alone() } else { mqtt.clone() }));
         let amqp = config.amqp.iter().map(|amqp| (TransportName::AMQP, amqp));
         let amqp = amqp.chain(config.amqp_brokers.iter().map(|(name, amqp)| (*name, amqp)));
         let brokers = Self {
             embedded,
-            mqtt: mqtt.map(|(name, config)| parts.external("MQTT", name, config.clone())).collect::<Result<_, _>>()?,
+            mqtt: mqtt.map(|(name, config)| parts.external("MQTT", name, config)).collect::<Result<_, _>>()?,
             amqp: amqp.map(|(name, config)| parts.external("AMQP", name, config.clone())).collect::<Result<_, _>>()?,
             gate,
         };

@@ -52,6 +52,7 @@ mod instance;
 mod plugin;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mimalloc::MiMalloc;
 
@@ -59,12 +60,16 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let done = match cli::read(&std::env::args_os().collect::<Vec<_>>()) {
-        Ok(cli) => cli.run().await,
-        Err(error) => Err(error),
-    };
+/// How long the end waits for threads that read files: one on a disk that hangs ends never.
+const BLOCKED_MAX: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let done = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
+    let done = done.and_then(|runtime| {
+        let done = runtime.block_on(async { cli::read(&std::env::args_os().collect::<Vec<_>>())?.run().await });
+        runtime.shutdown_timeout(BLOCKED_MAX);
+        done
+    });
     done.unwrap_or_else(|error| {
         output::failure(&format!("{error:#}"));
         exit::exit_of(&error)

@@ -103,11 +103,13 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut after = *store.places().await?.end();
     while is_read() {
-        let places = store.places().await?;
-        if *places.start() > after + 1 && !places.is_empty() {
+        let newest = *store.places().await?.end();
+        let page = store.look(after, &filter.wanted(store), PAGE).await?;
+        // Behind the look: what was dropped just before it is told, too; all behind the first that was found was there.
+        let kept_from = *store.places().await?.start();
+        if page.first().map_or(kept_from, |first| first.place.min(kept_from)) > after + 1 {
             output::note("messages were dropped from the log before they were shown");
         }
-        let page = store.look(after, &filter.wanted(store), PAGE).await?;
         for message in &page {
             after = message.place;
             if filter.shows(message) && print(message, output).is_err() {
@@ -116,7 +118,7 @@ async fn follow(
         }
         if page.len() < PAGE {
             // What is behind `after` and not wanted need not be looked at again.
-            after = after.max(*places.end());
+            after = after.max(newest);
             sleep(LOOK_EVERY).await;
         }
         if let Some(live) = &mut live {

@@ -92,7 +92,7 @@ async fn list(output: Output, place: &Place) -> anyhow::Result<()> {
     let store = place.open_existing().await?;
     let mut rows = Vec::new();
     for name in all(&store, &targets).await? {
-        let url = targets.get(&name).map(|target| target.place().to_owned());
+        let url = targets.get(&name).map(|target| target.place());
         rows.push(Row { url, standing: store.standing(&name.reader()).await?, name });
     }
     let json = |Row { name, url, standing }: &Row| {

@@ -3,10 +3,11 @@
 //! **Invariant:** nothing is passed over: where there is no room for an event it waits, and where that takes too long the
 //! stream ends, with an event that says so behind everything that was handed on.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{Keys, MessageId, MessageLog, Subscriptions, UnixMillis};
+use thingcall_core::{Keys, Message, MessageId, MessageLog, Subscriptions, UnixMillis};
 use thingcall_subscription::{Envelope, LiveReader};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -110,7 +111,7 @@ impl Feeder {
             return Err(Ended::Key);
         }
         let (looked, newest) = (Instant::now(), self.log.newest());
-        let is_whole = if newest > self.after || self.gap { self.look().await? } else { true };
+        let is_whole = if newest > self.after || self.gap { self.look(newest).await? } else { true };
         if let Some(live) = &mut self.live
             && let Err(error) = live.renew(UnixMillis::now()).await
         {
@@ -127,15 +128,16 @@ impl Feeder {
     }
 
     /// Hands on the next page; whether that was all there is.
-    async fn look(&mut self) -> Result<bool, Ended> {
+    async fn look(&mut self, newest: i64) -> Result<bool, Ended> {
         let wanted = self.filter.wanted(&*self.subscriptions).ok_or(Ended::Group)?;
-        let places = self.log.places().await.map_err(|_| Ended::Log)?;
-        let dropped = places.start().saturating_sub(self.after).saturating_sub(1).max(0);
+        let page = self.log.look(self.after, &wanted, PAGE).await.map_err(|_| Ended::Log)?;
+        // Behind the look: what was dropped just before it is missed, too.
+        let kept = self.log.places().await.map_err(|_| Ended::Log)?;
+        let dropped = missed(self.after, &page, &kept);
         let unwritten = std::mem::take(&mut self.gap);
         if dropped > 0 || unwritten {
             self.lost(dropped, unwritten).await?;
         }
-        let page = self.log.look(self.after, &wanted, PAGE).await.map_err(|_| Ended::Log)?;
         for message in &page {
             if self.filter.tells(message) {
                 let id = self.cursor(message.id, message.place);
@@ -148,7 +150,7 @@ impl Feeder {
         let is_whole = page.len() < PAGE;
         if is_whole {
             // What is behind `after` and not wanted need not be looked at again.
-            self.after = self.after.max(*places.end());
+            self.after = self.after.max(newest);
         }
         Ok(is_whole)
     }
@@ -172,6 +174,13 @@ impl Feeder {
     }
 }
 
+/// How many messages behind `after` may have been dropped unseen, where this page was read before this is what is `kept`. The
+/// oldest are dropped first, so all are there from the first one on that was found.
+fn missed(after: i64, page: &[Message], kept: &RangeInclusive<i64>) -> i64 {
+    let found_from = page.first().map_or(i64::MAX, |message| message.place);
+    found_from.min(*kept.start()).saturating_sub(after).saturating_sub(1).max(0)
+}
+
 /// An event. JSON may stand on several lines where a device wrote it so.
 fn event(id: &Cursor, name: &str, data: &str) -> String {
     let mut text = format!("id: {id}\nevent: {name}\n");
@@ -183,3 +192,6 @@ fn event(id: &Cursor, name: &str, data: &str) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests;

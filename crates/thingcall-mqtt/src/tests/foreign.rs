@@ -22,7 +22,9 @@ async fn told_until_ours(bench: &mut Bench, session: &mut Session) -> Vec<Told> 
     loop {
         match bench.told().await {
             Told::Reply(reply) if reply.device.name.as_str() == "last" => return all,
-            other @ (Told::Reply(_) | Told::Raw(_) | Told::OtherInstance(_) | Told::Lost) => all.push(other),
+            other @ (Told::Reply(_) | Told::Raw(_) | Told::Post(_) | Told::OtherInstance(_) | Told::Lost) => {
+                all.push(other)
+            }
         }
     }
 }
@@ -31,7 +33,7 @@ fn ids(told: &[Told]) -> Vec<CallId> {
     let id = |told: &Told| match told {
         Told::Reply(reply) => reply.id(),
         Told::Raw(raw) => raw.topic_id,
-        Told::OtherInstance(_) | Told::Lost => None,
+        Told::Post(_) | Told::OtherInstance(_) | Told::Lost => None,
     };
     told.iter().filter_map(id).collect()
 }

@@ -29,7 +29,7 @@ fn ends_with(publish: &Packet, topic: &str, payload: &[u8]) -> bool {
 async fn told_raw(bench: &mut Bench) -> RawReply {
     match bench.told().await {
         Told::Raw(raw) => raw,
-        Told::Reply(_) | Told::OtherInstance(_) | Told::Lost => panic!("no raw message"),
+        Told::Reply(_) | Told::Post(_) | Told::OtherInstance(_) | Told::Lost => panic!("no raw message"),
     }
 }
 

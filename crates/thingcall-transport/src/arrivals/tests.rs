@@ -155,3 +155,21 @@ async fn report_is_acknowledged_by_its_receipt_alone_and_told_of_where_that_is_d
     third.settle();
     assert_eq!((list(&acknowledged), unwritten.load(Ordering::Relaxed)), (vec![1, 2], 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn patient_ones_acknowledge_nothing_before_it_is_written() {
+    let (_, acknowledged, early) = bench(0);
+    let list_of = acknowledged.clone();
+    let arrivals = Arrivals::patient(early.clone(), move |one| {
+        list_of.lock().unwrap().push(one);
+        Ok(())
+    });
+    let receipt = held(&arrivals, 1);
+    tokio::time::advance(HELD_MAX * 100).await;
+    arrivals.came().taken(2);
+    arrivals.look();
+    assert_eq!((list(&acknowledged).len(), early.get(), arrivals.held_for()), (0, 0, HELD_MAX * 100));
+    receipt.settle();
+    assert_eq!(list(&acknowledged), [1, 2]);
+    assert!(arrivals.is_empty() && arrivals.held_for().is_zero());
+}

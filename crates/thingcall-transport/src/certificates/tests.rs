@@ -28,3 +28,20 @@ fn nothing_of_a_key_is_shown() {
     let (_, key) = said("-----BEGIN PRIVATE KEY-----\nhush!?hush\n-----END PRIVATE KEY-----\n");
     assert!(key.starts_with("b is /") && key.contains("damaged") && !key.contains("hush"), "{key}");
 }
+
+/// Reading it would wait for ever.
+#[test]
+fn pipe_holds_nothing() {
+    let folder = std::env::temp_dir().join(format!("thingcall-transport-pipe-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let pipe = folder.join("pipe.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (told, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let whys = [certificates("a", &pipe).unwrap_err(), private_key("b", &pipe).unwrap_err()];
+        told.send(whys.map(|why| why.to_string())).unwrap();
+    });
+    let [certificate, key] = said.recv_timeout(std::time::Duration::from_secs(60)).expect("nothing is waited for");
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(certificate.contains("no regular file") && key.contains("no regular file"), "{certificate} {key}");
+}

@@ -29,6 +29,9 @@ impl Asked {
 
 const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\n\r\noops";
+/// What it says does not end.
+const OK_DRIPPING: &str = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\no";
+const GONE_DRIPPING: &str = "HTTP/1.1 410 Gone\r\ncontent-length: 1000\r\n\r\no";
 const GONE: &str = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
 
 async fn serve(mut stream: TcpStream, asked: UnboundedSender<Asked>) {
@@ -316,4 +319,15 @@ async fn nothing_more_is_written_for_a_target_that_is_none_any_more() {
     let none = Webhooks::start(&Targets::new(), bench.log.clone(), &Registry::new()).await.expect("they start");
     assert!(!bench.log.is_wanted(&"pk".try_into().expect("key"), MessageKind::Event));
     none.stop(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn status_counts_whatever_becomes_of_the_rest_of_an_answer() {
+    let mut bench = bench(|config| config.timeout = Duration::from_secs(60 * 60)).await;
+    for (answer, result) in [(OK_DRIPPING, "delivered"), (GONE_DRIPPING, "dead")] {
+        bench.tell("d", "{}").await;
+        bench.asked().await.is(answer);
+        bench.until(&format!("thingcall_webhook_deliveries_total{{result=\"{result}\",target=\"t\"}} 1")).await;
+    }
+    bench.webhooks.stop(Duration::from_secs(60)).await;
 }
