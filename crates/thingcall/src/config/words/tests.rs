@@ -46,5 +46,7 @@ fn a_variable_may_hold_a_list() {
         assert!(problems.0.len() == 1 && problems.to_string().contains(told), "{problems}");
     }
     // A secret of brackets stays a text.
-    assert!(read_for_test("", &[("THINGCALL__MQTT__PASSWORD", "[1]")], Vec::new()).right().is_ok());
+    let with_secret = read_for_test("", &[("THINGCALL__MQTT__PASSWORD", "[1]")], Vec::new());
+    let mqtt = with_secret.config.and_then(|config| config.mqtt).expect("the section is there");
+    assert_eq!(mqtt.password.expect("a password").expose(), "[1]");
 }
