@@ -94,17 +94,11 @@ impl<'t> Kind<'t> {
 }
 
 /// What a request holds. Members are cut out as text, so that a wrong type in one does not hide the others.
-#[derive(Deserialize)]
 struct Request<'a> {
-    #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow)]
     version: Option<&'a RawValue>,
-    #[serde(borrow)]
     sys: Option<&'a RawValue>,
-    #[serde(borrow)]
     params: Option<&'a RawValue>,
-    #[serde(borrow)]
     method: Option<&'a RawValue>,
 }
 
@@ -138,12 +132,18 @@ pub fn post_of(device: &DeviceKey, translated: &[u8]) -> Option<Post> {
 }
 
 fn request(payload: &[u8]) -> Option<Request<'_>> {
-    let payload = trimmed(payload);
-    // An array of five would be taken for the members in their order.
-    if payload.first() != Some(&b'{') {
-        return None;
-    }
-    serde_json::from_slice(payload).ok()
+    let members = members(serde_json::from_slice(trimmed(payload)).ok()?)?;
+    let member = |name| {
+        let found = members.iter().find(|(member, _)| member == name).map(|(_, value)| *value);
+        found.filter(|value| value.get() != "null")
+    };
+    Some(Request {
+        id: member("id"),
+        version: member("version"),
+        sys: member("sys"),
+        params: member("params"),
+        method: member("method"),
+    })
 }
 
 /// Without what some encoders put around a text: a byte order mark before it, zero bytes behind it.
