@@ -65,8 +65,9 @@ async fn main() -> ExitCode {
         Ok(cli) => cli.run().await,
         Err(error) => Err(error),
     };
-    done.unwrap_or_else(|error| {
+    let exit = done.unwrap_or_else(|error| {
         output::failure(&format!("{error:#}"));
         exit::exit_of(&error)
-    })
+    });
+    if output::is_lost() { ExitCode::FAILURE } else { exit }
 }
