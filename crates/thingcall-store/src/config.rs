@@ -48,6 +48,10 @@ pub struct Config {
     pub write_queue_records_max: NonZeroUsize,
     /// How many last values of properties may wait to be written before more are left out.
     pub unwritten_values_max: NonZeroUsize,
+    /// Of how many properties of a device the last value is kept.
+    pub last_values_per_device_max: NonZeroUsize,
+    /// How long the name of such a property may be.
+    pub last_value_name_bytes_max: NonZeroUsize,
     /// How long the write-ahead log may grow while another process reads the store without an end, before new
     /// asynchronous calls are refused.
     pub log_bytes_max: NonZeroU64,
@@ -78,6 +82,8 @@ impl Default for Config {
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },
             write_queue_records_max: const { NonZeroUsize::new(10_000).unwrap() },
             unwritten_values_max: const { NonZeroUsize::new(100_000).unwrap() },
+            last_values_per_device_max: const { NonZeroUsize::new(1_000).unwrap() },
+            last_value_name_bytes_max: const { NonZeroUsize::new(256).unwrap() },
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             messages: MessagesConfig::default(),
             change_poll: Duration::from_millis(250),

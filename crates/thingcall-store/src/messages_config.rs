@@ -21,6 +21,9 @@ pub struct MessagesConfig {
     pub append_queue_messages_max: NonZeroUsize,
     /// How many may read them beside consumer groups: the other ways out.
     pub readers_max: NonZeroUsize,
+    /// What is written for readers of events and `thingcall tail`: how many different wishes there may be, until ten minutes after
+    /// the last of each left.
+    pub stream_readers_max: NonZeroUsize,
     /// How many consumer groups and subscriptions there may be.
     pub subscriptions: SubscriptionLimits,
 }
@@ -33,6 +36,7 @@ impl Default for MessagesConfig {
             bytes_max: const { NonZeroU64::new(4_294_967_296).unwrap() },
             append_queue_messages_max: const { NonZeroUsize::new(10_000).unwrap() },
             readers_max: const { NonZeroUsize::new(1_000).unwrap() },
+            stream_readers_max: const { NonZeroUsize::new(1_000).unwrap() },
             subscriptions: SubscriptionLimits::default(),
         }
     }

@@ -10,6 +10,7 @@ use thingcall_core::{DeviceKey, LastValue};
 
 use crate::database::WriteConnection;
 use crate::failure::Failure;
+use crate::left_out::{LeftOut, Why};
 
 /// Values of so many properties are written in one transaction.
 const BATCH_VALUES_MAX: usize = 4096;
@@ -88,12 +89,17 @@ impl Unkept {
 }
 
 /// Writes what there is. What cannot be written waits for the next time.
-pub(crate) async fn write(unkept: &Unkept, conn: &mut dyn WriteConnection) -> Result<(), Failure> {
+pub(crate) async fn write(
+    unkept: &Unkept,
+    conn: &mut dyn WriteConnection,
+    (per_device_max, left_out): (usize, &LeftOut),
+) -> Result<(), Failure> {
     for batch in unkept.all().chunks(BATCH_VALUES_MAX) {
         let mut tx = conn.begin().await?;
-        tx.keep_values(batch).await?;
+        let full = tx.keep_values(batch, per_device_max).await?;
         tx.commit().await?;
         unkept.wrote(batch);
+        full.iter().for_each(|(device, values)| left_out.add(Why::Device, device, *values));
     }
     Ok(())
 }
