@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use crate::http::HttpCall;
 use crate::metrics::Metrics;
@@ -157,6 +157,16 @@ pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished 
     let mut command = command();
     store::tell(command.args(arguments));
     Finished::of(&command.output().expect("the program starts"))
+}
+
+/// The same of one whose output goes where it cannot be written, or where nobody reads it; what it prints there is not told.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_into<S: AsRef<OsStr>>(stdout: impl Into<Stdio>, arguments: impl IntoIterator<Item = S>) -> Finished {
+    let mut command = command();
+    store::tell(command.args(arguments).stdout(stdout).stderr(Stdio::piped()));
+    Running(command.spawn().expect("the program starts")).finished()
 }
 
 /// A command of the program that runs.

@@ -127,6 +127,26 @@ fn a_reader_is_refused_as_a_call_is_and_where_there_are_too_many() {
 }
 
 #[test]
+fn filters_are_as_many_as_may_be_and_a_refusal_names_the_setting() {
+    let site = Site::embedded(&[("API__EVENT_FILTERS_PER_KEY_MAX", "1"), ("MESSAGES__STREAM_READERS_MAX", "1")]);
+    let made = site.command_json(&["key", "add"]);
+    let text = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let other = Key { id: text("accessKeyId"), secret: text("accessKeySecret"), token: None };
+    let asks = |key: &Key, kinds: &str| EventReader::asks(&site, key, &json!({ "kinds": kinds }));
+    let (_first, answered) = asks(&site.key, "event");
+    assert_eq!(answered["status"], 200, "{answered}");
+    assert_eq!(asks(&site.key, "event").1["status"], 200, "one more with the same filter needs no room");
+    let refused = |key: &Key, setting: &str| {
+        let (_, answered) = asks(key, "tag");
+        let text = answered["text"].as_str().unwrap_or_default();
+        assert!(answered["status"] == 503 && text.contains(setting), "{setting}: {answered}");
+    };
+    refused(&site.key, "api.event_filters_per_key_max");
+    refused(&other, "messages.stream_readers_max");
+    assert_eq!(asks(&other, "event").1["status"], 200, "what was refused is none of its filters");
+}
+
+#[test]
 fn a_reader_that_does_not_read_is_told_so_behind_what_waits_for_it() {
     const MESSAGES: usize = 300;
     let limits = [("API__EVENT_STREAM_BYTES_MAX", "4096"), ("API__EVENT_STREAM_SLOW_AFTER", "100ms")];

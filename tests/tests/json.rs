@@ -1,7 +1,7 @@
 //! What `--json` prints: objects in camelCase, without nulls, errors too.
 
 use serde_json::Value;
-use thingcall_tests::{Finished, PRODUCT, Site, fixture, run, rust_plugin};
+use thingcall_tests::{Finished, PRODUCT, Site, fixture, run, run_into, run_ok, rust_plugin};
 
 /// Members that hold what others wrote: devices, callers, the API.
 const OF_OTHERS: &[&str] = &["result", "args", "data", "failures", "sampleArgs", "json"];
@@ -160,4 +160,24 @@ fn errors_are_one_object_on_stdout() {
     let finished = run(["device", "add", "--json"]);
     let message = serde_json::from_str::<Value>(&finished.stdout).expect("an object")["error"]["message"].clone();
     assert!(message.as_str().is_some_and(|message| message.contains("--product") && !message.contains("Usage")));
+}
+
+#[test]
+fn a_command_fails_whose_output_cannot_be_written_and_not_one_that_nobody_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("a plain name");
+    run_ok(["key", "add", "--data", data]);
+    for line in ["--version", "help", "product list", "key list --json", "key add", "key add --json"] {
+        let of_store = if line.contains(' ') { &["--data", data][..] } else { &[] };
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let finished = run_into(full, words(line, of_store));
+        assert_eq!(finished.code, Some(1), "{line}: {finished:?}");
+        assert!(finished.stderr.contains("could not be written: No space left on device"), "{line}: {finished:?}");
+    }
+    for line in ["--version", "product list", "product list --json"] {
+        let of_store = if line.contains(' ') { &["--data", data][..] } else { &[] };
+        let (_, nobody_reads) = std::io::pipe().expect("a pipe");
+        let finished = run_into(nobody_reads, words(line, of_store));
+        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{line}");
+    }
 }

@@ -55,6 +55,8 @@ pub struct Config {
     pub string_to_sign_bytes_max: usize,
     /// How many readers of `/events` there may be at once; one more is told to come again.
     pub event_streams_max: NonZeroUsize,
+    /// How many different filters a key may ask for at this instance, each until ten minutes after its last reader left.
+    pub event_filters_per_key_max: NonZeroUsize,
     /// How many bytes may wait for one of them, beside what the system holds of a connection.
     pub event_stream_bytes_max: NonZeroUsize,
     /// How long there may be no room for its next event before its stream is ended.
@@ -81,6 +83,7 @@ impl Default for Config {
             unauthenticated_bytes_max: 64 * 1024 * 1024,
             string_to_sign_bytes_max: 384 * 1024,
             event_streams_max: const { NonZeroUsize::new(64).unwrap() },
+            event_filters_per_key_max: const { NonZeroUsize::new(64).unwrap() },
             event_stream_bytes_max: const { NonZeroUsize::new(1024 * 1024).unwrap() },
             event_stream_slow_after: Duration::from_secs(10),
         }

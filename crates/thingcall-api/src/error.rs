@@ -101,9 +101,10 @@ impl From<SubscriptionError> for ActionError {
 impl From<JournalError> for ActionError {
     fn from(error: JournalError) -> Self {
         match &error {
-            JournalError::IdInUse | JournalError::DeviceFull(_) | JournalError::QueueFull(_) => {
-                CallError::Internal(error.to_string()).into()
-            }
+            JournalError::IdInUse
+            | JournalError::DeviceFull(_)
+            | JournalError::QueueFull(_)
+            | JournalError::ReadersFull { .. } => CallError::Internal(error.to_string()).into(),
             JournalError::Unwritable { why, .. } => CallError::Internal(why.clone()).into(),
             JournalError::Store(_) => store_failed(&error),
         }

@@ -1,6 +1,6 @@
 //! Messages as they come, as server-sent events: `GET /events`, signed as a call is.
 //!
-//! Read in this order: `filter` and `cursor` (what a reader asks for), [`EventDesk::open`], `feeder` (what becomes of a
+//! Read in this order: `filter` and `cursor` (what a reader asks for), `filters` (how much a key may), [`EventDesk::open`], `feeder` (what becomes of a
 //! stream), `body` (how it leaves).
 //!
 //! **Invariants:** a reader has every message that it asked for, in the order of the log, or an event that says that it has
@@ -10,6 +10,7 @@ mod body;
 mod cursor;
 mod feeder;
 mod filter;
+mod filters;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,12 @@ use std::time::Duration;
 use enum_map::{Enum, EnumMap};
 use prometheus::{IntCounter, IntGauge, Registry};
 use strum::IntoStaticStr;
-use thingcall_core::{AccessKey, Keys, MessageLog, Subscriptions, UnixMillis};
+use thingcall_core::{AccessKey, JournalError, Keys, MessageLog, Subscriptions, UnixMillis};
 use thingcall_listen::Caller;
 use thingcall_metrics::Maker;
 use thingcall_subscription::LiveReader;
 use tokio::sync::{Semaphore, mpsc};
+use tracing::debug;
 
 use crate::config::Config;
 use crate::gateway::GatewayError;
@@ -32,6 +34,7 @@ pub(crate) use body::EventBody;
 use cursor::Cursor;
 use feeder::Feeder;
 use filter::Filter;
+use filters::Filters;
 
 /// Where they are. The older signature does not cover the path, so the action is asked for, too.
 pub(crate) const PATH: &str = "/events";
@@ -42,6 +45,7 @@ pub(crate) const ACTION: &str = "StreamMessages";
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     streams_max: usize,
+    filters_max: usize,
     bytes_max: usize,
     slow_after: Duration,
 }
@@ -82,6 +86,7 @@ impl Ended {
 #[derive(Debug, Clone)]
 struct Metrics {
     streams: IntGauge,
+    filters: IntGauge,
     bytes: IntGauge,
     sent: IntCounter,
     ended: EnumMap<Ended, IntCounter>,
@@ -92,7 +97,12 @@ impl Metrics {
         let make = Maker::new(registry);
         make.limit("event_streams_limit", "How many of these there may be", limits.streams_max)?;
         make.limit("event_stream_bytes_limit", "How many bytes may wait for one reader of events", limits.bytes_max)?;
+        make.limit("event_filters_per_key_limit", "How many of these one access key may have", limits.filters_max)?;
         Ok(Self {
+            filters: make.gauge(
+                "event_filters",
+                "Different filters of readers of events, of all access keys, until ten minutes after their last readers left",
+            )?,
             streams: make.gauge("event_streams", "Readers of events")?,
             bytes: make.gauge("event_stream_bytes", "Bytes that wait for all readers of events")?,
             sent: make.counter("events_total", "Messages that were handed to readers of events")?,
@@ -108,6 +118,7 @@ pub(crate) struct EventDesk {
     keys: Arc<dyn Keys>,
     limits: Limits,
     places: Arc<Semaphore>,
+    filters: Arc<Filters>,
     metrics: Metrics,
 }
 
@@ -127,16 +138,19 @@ impl EventDesk {
     ) -> Result<Self, prometheus::Error> {
         let limits = Limits {
             streams_max: config.event_streams_max.get().min(Semaphore::MAX_PERMITS),
+            filters_max: config.event_filters_per_key_max.get(),
             bytes_max: config.event_stream_bytes_max.get(),
             slow_after: config.event_stream_slow_after,
         };
+        let metrics = Metrics::register(limits, registry)?;
         Ok(Self {
             log: keeps.log.clone(),
             subscriptions: keeps.subscriptions.clone(),
             keys,
             limits,
             places: Arc::new(Semaphore::new(limits.streams_max)),
-            metrics: Metrics::register(limits, registry)?,
+            filters: Filters::new(limits.filters_max, metrics.filters.clone()),
+            metrics,
         })
     }
 
@@ -152,17 +166,18 @@ impl EventDesk {
         key: &AccessKey,
         caller: &Caller,
     ) -> Result<EventBody, GatewayError> {
-        let full = |_| GatewayError::StreamsFull { max: self.limits.streams_max };
-        let place = self.places.clone().try_acquire_owned().map_err(full)?;
-        let unreadable = |_| GatewayError::MessagesUnreadable;
+        let place =
+            self.places.clone().try_acquire_owned().map_err(|_| full(Full::Streams, self.limits.streams_max))?;
         let (purpose, known) = (filter.purpose(), cursor.as_ref().map(|cursor| cursor.tag.as_str()));
-        let live = match filter.of_nobody(&*self.subscriptions) {
-            None => None,
-            Some(wanted) => {
-                let begun = LiveReader::take_up(self.log.clone(), wanted, (&purpose, known), UnixMillis::now()).await;
-                Some(begun.map_err(unreadable)?)
-            }
-        };
+        let (mut live, mut use_of) = (None, None);
+        if let Some(wanted) = filter.of_nobody(&*self.subscriptions) {
+            let begun = self.filters.begin(&key.id, &purpose);
+            let mut used = begun.ok_or_else(|| full(Full::Filters, self.limits.filters_max))?;
+            let begun = LiveReader::take_up(self.log.clone(), wanted, (&purpose, known), UnixMillis::now()).await;
+            live = Some(begun.map_err(unreadable)?);
+            used.keeps_up();
+            use_of = Some(used);
+        }
         let tag = live.as_ref().map_or(purpose, |live| live.tag().to_owned());
         let newest = *self.log.places().await.map_err(unreadable)?.end();
         let (after, gap) = match cursor {
@@ -177,6 +192,7 @@ impl EventDesk {
             key_id: key.id.clone(),
             filter,
             live,
+            _use: use_of,
             tag,
             after,
             gap,
@@ -186,5 +202,40 @@ impl EventDesk {
         let body = EventBody::new(chunks, (place, self.metrics.streams.clone()), caller.streams());
         tokio::spawn(feeder.run());
         Ok(body)
+    }
+}
+
+/// Of what there are as many as may be.
+#[derive(Debug, Clone, Copy)]
+enum Full {
+    Streams,
+    Filters,
+    Readers,
+}
+
+fn full(of: Full, max: usize) -> GatewayError {
+    let (what, setting) = match of {
+        Full::Streams => ("readers of events", "api.event_streams_max"),
+        Full::Filters => {
+            ("filters that this key asked for and that are kept up for it", "api.event_filters_per_key_max")
+        }
+        Full::Readers => {
+            ("filters that are kept up for readers of events who may come again", "messages.stream_readers_max")
+        }
+    };
+    GatewayError::StreamsFull { what, setting, max }
+}
+
+fn unreadable(error: JournalError) -> GatewayError {
+    match error {
+        JournalError::ReadersFull { max, .. } => full(Full::Readers, max),
+        JournalError::IdInUse
+        | JournalError::DeviceFull(_)
+        | JournalError::QueueFull(_)
+        | JournalError::Unwritable { .. }
+        | JournalError::Store(_) => {
+            debug!(%error, "what a reader of events wants cannot be had");
+            GatewayError::MessagesUnreadable
+        }
     }
 }

@@ -61,18 +61,20 @@ pub(crate) enum GatewayError {
         /// The limit.
         max: usize,
     },
-    /// There are as many readers of events as may be.
+    /// There are as many readers of events as may be, or what belongs to them.
     #[error(
-        "There are {max} readers of events, which is all there may be. Nothing was begun; sign it again and send it later."
+        "There are {max} {what}, which is all there may be ({setting}). Nothing was begun; sign it again and send it later."
     )]
     StreamsFull {
+        /// Of what there are so many.
+        what: &'static str,
+        /// What says how many there may be.
+        setting: &'static str,
         /// The limit.
         max: usize,
     },
     /// Messages cannot be read.
-    #[error(
-        "The service cannot read messages at the moment, or sees to too many readers. Nothing was begun; sign it again and send it later."
-    )]
+    #[error("The service cannot read messages at the moment. Nothing was begun; sign it again and send it later.")]
     MessagesUnreadable,
     /// The body is too large.
     #[error("The body is larger than {max} bytes.")]

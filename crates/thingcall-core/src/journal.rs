@@ -289,6 +289,14 @@ pub enum JournalError {
     /// The write queue is full, or the outbox of all devices together.
     #[error("{0} records wait already")]
     QueueFull(usize),
+    /// There are as many readers of messages as may be.
+    #[error("there are {max} readers of messages of this kind, which is as many as may be ({setting})")]
+    ReadersFull {
+        /// What says how many there may be.
+        setting: &'static str,
+        /// How many that is.
+        max: usize,
+    },
     /// The store cannot be written. The text is for callers too.
     #[error("{why}")]
     Unwritable {

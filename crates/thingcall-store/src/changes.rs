@@ -166,7 +166,7 @@ async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
 pub(crate) async fn load_readers(shared: &Shared) -> Result<(), Failure> {
     shared.groups.replace(shared.reads.subscribed().await?);
     let readers = shared.reads.readers().await?.into_iter();
-    shared.log.want(readers.map(|row| (row.name, row.wishes.now().cloned().unwrap_or_default())).collect());
+    shared.log.want(readers.map(|row| (row.name, row.wishes.now().cloned().unwrap_or_default())));
     Ok(())
 }
 

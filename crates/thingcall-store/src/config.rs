@@ -50,6 +50,10 @@ pub struct Config {
     pub unwritten_values_max: NonZeroUsize,
     /// How many bytes they may have together, each counted with 256 more.
     pub unwritten_values_bytes_max: NonZeroUsize,
+    /// Of how many properties of a device the last value is kept.
+    pub last_values_per_device_max: NonZeroUsize,
+    /// How long the name of such a property may be.
+    pub last_value_name_bytes_max: NonZeroUsize,
     /// How long the write-ahead log may grow while another process reads the store without an end, before new
     /// asynchronous calls are refused.
     pub log_bytes_max: NonZeroU64,
@@ -81,6 +85,8 @@ impl Default for Config {
             write_queue_records_max: const { NonZeroUsize::new(10_000).unwrap() },
             unwritten_values_max: const { NonZeroUsize::new(100_000).unwrap() },
             unwritten_values_bytes_max: const { NonZeroUsize::new(67_108_864).unwrap() },
+            last_values_per_device_max: const { NonZeroUsize::new(1_000).unwrap() },
+            last_value_name_bytes_max: const { NonZeroUsize::new(256).unwrap() },
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             messages: MessagesConfig::default(),
             change_poll: Duration::from_millis(250),

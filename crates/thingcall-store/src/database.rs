@@ -193,8 +193,12 @@ pub(crate) trait Tx: MessageWrites + Send {
     async fn none_online(&mut self) -> Result<(), Failure>;
 
     /// Last values of properties, of each property one. Those that are older than what is there, and those of devices that are
-    /// not there, are left out.
-    async fn keep_values(&mut self, values: &[(DeviceKey, LastValue)]) -> Result<(), Failure>;
+    /// not there, are left out. Of a device no more than `max` are kept; how many of whose were left out for that.
+    async fn keep_values(
+        &mut self,
+        values: &[(DeviceKey, LastValue)],
+        max: usize,
+    ) -> Result<Vec<(DeviceKey, usize)>, Failure>;
 
     /// A new product; `false` if its key is taken.
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure>;

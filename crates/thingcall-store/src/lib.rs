@@ -34,6 +34,7 @@ mod trouble;
 mod count;
 mod devices;
 mod flush;
+mod left_out;
 mod live;
 mod memory;
 mod metrics;
@@ -41,6 +42,7 @@ mod sizes;
 mod told;
 mod turns;
 mod unkept;
+mod value_room;
 mod waits;
 
 mod change;
@@ -55,6 +57,7 @@ mod presence;
 mod random;
 mod subscriptions;
 
+mod all_wanted;
 mod calls;
 mod in_hands;
 mod journal;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
+use crate::all_wanted::ReaderKind;
 use crate::failure::Failure;
 use crate::message_tables::{ClaimRow, ClaimSeen, Limits, Part, ReaderRow};
 use crate::shared::{self, Shared, WriteSide};
@@ -118,7 +119,9 @@ async fn drop_some(shared: &Shared) -> Result<Option<u64>, Failure> {
     let Some(cut) = shared.reads.excess(&limits, DROPPED_AT_ONCE).await? else { return Ok(None) };
     let readers = shared.reads.readers().await?;
     let mut losses = Vec::new();
-    for row in readers.iter().filter(|row| row.position < cut) {
+    // Those of streams take nothing, so nobody here knows what they have seen: each tells its reader what it missed.
+    let take = |row: &&ReaderRow| ReaderKind::of(&row.name) != ReaderKind::Stream;
+    for row in readers.iter().filter(take).filter(|row| row.position < cut) {
         let mut lost = 0;
         for (part, wanted) in row.wishes.at(row.position + 1..=cut) {
             lost += shared.reads.count_messages(part, wanted).await?;

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use enum_map::{Enum, EnumMap};
-use strum::IntoStaticStr;
-use thingcall_core::{MessageId, MessageKind, MessageKinds, MessageWords, NewMessage, ProductKey, ReaderName, Wanted};
+use enum_map::EnumMap;
+use thingcall_core::{MessageId, MessageKind, MessageWords, NewMessage, ProductKey, ReaderName, Wanted};
 use tokio::sync::{Mutex as TurnMutex, watch};
 
+use crate::all_wanted::{AllWanted, ReaderKind};
 use crate::in_hands::InHands;
 use crate::log_queue::LogQueue;
 use crate::message_ids::MessageIds;
@@ -23,7 +23,7 @@ pub(crate) struct LogState {
     pub(crate) ids: MessageIds,
     /// The newest message's place.
     newest: watch::Sender<i64>,
-    wanted: RwLock<WantedOf>,
+    wanted: RwLock<AllWanted>,
     words: OnceLock<ToldIn>,
     /// Who takes for a reader, and up to where there was nothing for it.
     turns: Mutex<HashMap<ReaderName, Arc<TurnMutex<i64>>>>,
@@ -43,33 +43,9 @@ pub(crate) struct LogCounts {
     pub(crate) turns_lost: AtomicU64,
     pub(crate) messages: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    /// Beside consumer groups and streams.
     pub(crate) readers: AtomicU64,
-}
-
-/// What kind of reader somebody is, by the word before the colon of its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-pub(crate) enum ReaderKind {
-    Group,
-    Exchange,
-    Webhook,
-    Topic,
-    Stream,
-    Other,
-}
-
-impl ReaderKind {
-    /// That of this reader.
-    pub(crate) fn of(reader: &ReaderName) -> Self {
-        match reader.0.split_once(':').map(|(kind, _)| kind) {
-            Some("group") => Self::Group,
-            Some("exchange") => Self::Exchange,
-            Some("webhook") => Self::Webhook,
-            Some("topic") => Self::Topic,
-            Some("stream") => Self::Stream,
-            Some(_) | None => Self::Other,
-        }
-    }
+    pub(crate) streams: AtomicU64,
 }
 
 struct ToldIn(Arc<dyn MessageWords>);
@@ -77,29 +53,6 @@ struct ToldIn(Arc<dyn MessageWords>);
 impl fmt::Debug for ToldIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("words")
-    }
-}
-
-/// What readers want, and all of them together.
-#[derive(Debug, Default)]
-struct WantedOf {
-    readers: HashMap<ReaderName, Wanted>,
-    named: HashMap<ProductKey, MessageKinds>,
-    others: MessageKinds,
-}
-
-impl WantedOf {
-    fn add_up(&mut self) {
-        let both = |a: MessageKinds, b: MessageKinds| a.iter().chain(b.iter()).collect();
-        let lines = || self.readers.values().flat_map(|wanted| &wanted.of);
-        let of = |product: &ProductKey| {
-            self.readers.values().map(|wanted| wanted.kinds(product)).fold(MessageKinds::NONE, both)
-        };
-        let named = lines().filter_map(|(product, _)| product.clone()).map(|product| (product.clone(), of(&product)));
-        let named = named.collect();
-        let others = lines().filter(|(product, _)| product.is_none()).map(|(_, kinds)| *kinds);
-        let others = others.fold(MessageKinds::NONE, both);
-        (self.named, self.others) = (named, others);
     }
 }
 
@@ -142,33 +95,30 @@ impl LogState {
 
     /// Whether anybody wants this kind of message of this product.
     pub(crate) fn is_wanted(&self, product: &ProductKey, kind: MessageKind) -> bool {
-        let wanted = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
-        wanted.named.get(product).copied().map_or(wanted.others, |named| named).contains(kind)
+        self.wanted.read().unwrap_or_else(PoisonError::into_inner).contains(product, kind)
     }
 
     /// What a reader wants now; `None`: there is no such reader.
     pub(crate) fn wants(&self, reader: &ReaderName, wanted: Option<Wanted>) {
         let mut all = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
-        match wanted {
-            Some(wanted) => all.readers.insert(reader.clone(), wanted),
-            None => all.readers.remove(reader),
-        };
-        all.add_up();
-        self.count_readers(&all.readers);
+        all.set(reader, wanted);
+        self.count_readers(&all);
     }
 
     /// The same of all readers there are.
-    pub(crate) fn want(&self, readers: HashMap<ReaderName, Wanted>) {
-        let mut all = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
-        all.readers = readers;
-        all.add_up();
-        self.count_readers(&all.readers);
+    pub(crate) fn want(&self, readers: impl Iterator<Item = (ReaderName, Wanted)>) {
+        let mut all = AllWanted::default();
+        readers.for_each(|(reader, wanted)| all.set(&reader, Some(wanted)));
+        self.count_readers(&all);
+        *self.wanted.write().unwrap_or_else(PoisonError::into_inner) = all;
     }
 
-    /// Those beside consumer groups, which have a limit of their own.
-    fn count_readers(&self, readers: &HashMap<ReaderName, Wanted>) {
-        let count = readers.keys().filter(|reader| ReaderKind::of(reader) != ReaderKind::Group).count();
-        self.counts.readers.store(wide(count), Ordering::Relaxed);
+    /// Consumer groups have a limit of their own.
+    fn count_readers(&self, all: &AllWanted) {
+        let streams = all.count(ReaderKind::Stream);
+        let others = [ReaderKind::Exchange, ReaderKind::Webhook, ReaderKind::Topic, ReaderKind::Other];
+        self.counts.readers.store(wide(others.map(|kind| all.count(kind)).iter().sum()), Ordering::Relaxed);
+        self.counts.streams.store(wide(streams), Ordering::Relaxed);
     }
 
     /// Nothing is let go of as long as this is held.
@@ -176,9 +126,9 @@ impl LogState {
         self.letting_go.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is such a reader.
+    /// Whether there is such a reader, or one whose place it takes.
     pub(crate) fn has_reader(&self, reader: &ReaderName) -> bool {
-        self.wanted.read().unwrap_or_else(PoisonError::into_inner).readers.contains_key(reader)
+        self.wanted.read().unwrap_or_else(PoisonError::into_inner).has(reader)
     }
 
     /// From now on what the store sees happen is told in these words.

@@ -13,6 +13,7 @@ use thingcall_core::{
 };
 use tokio::sync::oneshot;
 
+use crate::all_wanted::ReaderKind;
 use crate::change::Subject;
 use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::log_queue::{Appending, Claiming, Room, TakingAgain};
@@ -59,11 +60,7 @@ impl MessageLog for Store {
     }
 
     async fn set_reader(&self, reader: &ReaderName, wanted: Wanted) -> Result<(), JournalError> {
-        let max = self.shared().config.messages.readers_max.get();
-        let count = usize::try_from(self.log().counts.readers.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        if count >= max && !self.log().has_reader(reader) {
-            return Err(JournalError::Store(format!("there are {count} readers of messages and {max} are allowed")));
-        }
+        self.has_room_for(reader)?;
         // Written only where it differs: a server starts on a full disk, too.
         let before = self.reader_row(reader).await?;
         if before.map_or(wanted.of.is_empty(), |row| row.wishes.now() == Some(&wanted)) {
@@ -81,8 +78,7 @@ impl MessageLog for Store {
     }
 
     async fn readers(&self) -> Result<Vec<ReaderName>, JournalError> {
-        let rows = self.shared().reads.readers().await.map_err(unreadable)?;
-        Ok(rows.into_iter().map(|row| row.name).collect())
+        self.shared().reads.reader_names().await.map_err(unreadable)
     }
 
     async fn take(&self, reader: &ReaderName, max: usize) -> Result<Vec<Taken>, JournalError> {
@@ -202,6 +198,20 @@ impl Store {
             None if !shared.reads.is_shared() => Ok(Lease { slot: 0, generation: 0 }),
             None => Err(JournalError::says(Trouble::Lease, Written::No)),
         }
+    }
+
+    /// Those that are temporary have room of their own, so that they keep nobody out who stays.
+    fn has_room_for(&self, reader: &ReaderName) -> Result<(), JournalError> {
+        let (config, counts) = (&self.shared().config.messages, &self.log().counts);
+        let (setting, count, max) = match ReaderKind::of(reader) {
+            ReaderKind::Group => return Ok(()),
+            ReaderKind::Stream => ("messages.stream_readers_max", &counts.streams, config.stream_readers_max.get()),
+            ReaderKind::Exchange | ReaderKind::Webhook | ReaderKind::Topic | ReaderKind::Other => {
+                ("messages.readers_max", &counts.readers, config.readers_max.get())
+            }
+        };
+        let is_full = usize::try_from(count.load(Ordering::Relaxed)).unwrap_or(usize::MAX) >= max;
+        if is_full && !self.log().has_reader(reader) { Err(JournalError::ReadersFull { setting, max }) } else { Ok(()) }
     }
 
     async fn reader_row(&self, reader: &ReaderName) -> Result<Option<ReaderRow>, JournalError> {

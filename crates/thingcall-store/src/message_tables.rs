@@ -66,6 +66,9 @@ pub(crate) trait MessageReads: Send + Sync {
     /// Every reader, by name.
     async fn readers(&self) -> Result<Vec<ReaderRow>, Failure>;
 
+    /// Only their names.
+    async fn reader_names(&self) -> Result<Vec<ReaderName>, Failure>;
+
     /// One of them.
     async fn reader(&self, name: &ReaderName) -> Result<Option<ReaderRow>, Failure>;
 

@@ -23,6 +23,9 @@ pub struct MessagesConfig {
     pub append_queue_bytes_max: NonZeroUsize,
     /// How many may read them beside consumer groups: the other ways out.
     pub readers_max: NonZeroUsize,
+    /// What is written for readers of events and `thingcall tail`: how many different wishes there may be, until ten minutes after
+    /// the last of each left.
+    pub stream_readers_max: NonZeroUsize,
     /// How many consumer groups and subscriptions there may be.
     pub subscriptions: SubscriptionLimits,
 }
@@ -36,6 +39,7 @@ impl Default for MessagesConfig {
             append_queue_messages_max: const { NonZeroUsize::new(10_000).unwrap() },
             append_queue_bytes_max: const { NonZeroUsize::new(67_108_864).unwrap() },
             readers_max: const { NonZeroUsize::new(1_000).unwrap() },
+            stream_readers_max: const { NonZeroUsize::new(1_000).unwrap() },
             subscriptions: SubscriptionLimits::default(),
         }
     }

@@ -8,7 +8,8 @@ use strum::IntoStaticStr;
 use thingcall_core::MessageKind;
 use thingcall_metrics::Maker;
 
-use crate::log_state::ReaderKind;
+use crate::all_wanted::ReaderKind;
+use crate::left_out::Why;
 use crate::shared::Shared;
 use crate::sizes::wide;
 use crate::trouble::Trouble;
@@ -103,9 +104,15 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
     ),
     (
         "message_readers",
-        "Readers of messages beside consumer groups",
+        "Readers of messages beside consumer groups and streams",
         |s, _| size(&s.log.counts.readers),
         |s| wide(s.config.messages.readers_max.get()),
+    ),
+    (
+        "message_stream_readers",
+        "What is written for readers of events and `thingcall tail`, until ten minutes after the last of them left",
+        |s, _| size(&s.log.counts.streams),
+        |s| wide(s.config.messages.stream_readers_max.get()),
     ),
     (
         "consumer_groups",
@@ -130,6 +137,7 @@ pub(crate) struct Metrics {
     messages_written: EnumMap<MessageKind, IntCounter>,
     messages_lost: EnumMap<ReaderKind, IntCounter>,
     appends_refused: IntCounter,
+    values_left_out: EnumMap<Why, IntCounter>,
     turns_lost: IntCounter,
 }
 
@@ -149,12 +157,7 @@ impl Metrics {
     /// Makes them, with the limits, which do not change.
     pub(crate) fn register(shared: &Shared, registry: &Registry) -> Result<Self, prometheus::Error> {
         let make = Maker::new(registry);
-        let mut gauges = Vec::with_capacity(GAUGES.len());
-        for (name, help, read, limit) in GAUGES {
-            gauges.push((make.gauge(&format!("store_{name}"), help)?, *read));
-            let help = format!("{help}: as many as there may be");
-            make.gauge(&format!("store_{name}_limit"), &help)?.set(signed(limit(shared)));
-        }
+        let gauges = gauges(make, shared)?;
         Ok(Self {
             gauges,
             writable: make.gauge("store_writable", "0 while the store cannot be written")?,
@@ -196,12 +199,17 @@ impl Metrics {
             )?,
             messages_lost: make.counters(
                 "store_messages_lost_total",
-                "Messages that this server dropped before a reader had read them, by what kind of reader that is",
+                "Messages that this server dropped before a reader had read them, by what kind of reader that is; streams tell their own",
                 ["reader"],
             )?,
             turns_lost: make.counter(
                 "store_status_lost_total",
                 "Devices that came or went without a message of it, since too many waited to be written",
+            )?,
+            values_left_out: make.counters(
+                "store_last_values_left_out_total",
+                "Last values of properties that are not kept: the property's name is too long, or the device has as many as may be",
+                ["limit"],
             )?,
             appends_refused: make.counter(
                 "store_appends_refused_total",
@@ -222,6 +230,9 @@ impl Metrics {
         let told = &shared.log.counts;
         up_to(&self.appends_refused, size(&told.refused));
         up_to(&self.turns_lost, size(&told.turns_lost));
+        for (why, counter) in &self.values_left_out {
+            up_to(counter, shared.left_out.count(why));
+        }
         for (kind, counter) in &self.messages_written {
             up_to(counter, size(&told.appended[kind]));
         }
@@ -245,6 +256,21 @@ impl Metrics {
             up_to(counter, health.failures(trouble));
         }
     }
+}
+
+/// Each with its limit, and limits that stand alone.
+fn gauges(make: Maker<'_>, shared: &Shared) -> Result<Vec<(IntGauge, Read)>, prometheus::Error> {
+    let (values, bytes) = (shared.config.last_values_per_device_max, shared.config.last_value_name_bytes_max);
+    let help = "Of how many properties of a device the last value is kept";
+    make.limit("store_last_values_per_device_limit", help, values.get())?;
+    make.limit("store_last_value_name_bytes_limit", "How long the name of such a property may be", bytes.get())?;
+    let mut gauges = Vec::with_capacity(GAUGES.len());
+    for (name, help, read, limit) in GAUGES {
+        gauges.push((make.gauge(&format!("store_{name}"), help)?, *read));
+        let help = format!("{help}: as many as there may be");
+        make.gauge(&format!("store_{name}_limit"), &help)?.set(signed(limit(shared)));
+    }
+    Ok(gauges)
 }
 
 fn up_to(counter: &IntCounter, value: u64) {

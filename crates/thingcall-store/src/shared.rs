@@ -21,6 +21,7 @@ use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::groups::Groups;
 use crate::health::Health;
 use crate::held::Held;
+use crate::left_out::LeftOut;
 use crate::log_state::LogState;
 use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     /// Last values of properties, to be written.
     pub(crate) unkept: Unkept,
+    pub(crate) left_out: LeftOut,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.

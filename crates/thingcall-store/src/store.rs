@@ -19,6 +19,7 @@ use crate::groups::Groups;
 use crate::health::Health;
 use crate::held::Held;
 use crate::leases::Noted;
+use crate::left_out::LeftOut;
 use crate::log_state::LogState;
 use crate::metrics::Metrics;
 use crate::open::OpenError;
@@ -119,6 +120,7 @@ impl Store {
             groups: Groups::default(),
             turns: Turns::default(),
             unkept: Unkept::default(),
+            left_out: LeftOut::default(),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             dismissed: Dismissals::default(),

@@ -10,6 +10,7 @@ use thingcall_core::{DeviceKey, LastValue};
 
 use crate::database::WriteConnection;
 use crate::failure::Failure;
+use crate::left_out::{LeftOut, Why};
 
 /// Values of so many properties are written in one transaction, or of about so many bytes.
 const BATCH_VALUES_MAX: usize = 4096;
@@ -118,14 +119,19 @@ impl Unkept {
 }
 
 /// Writes what there is; what comes meanwhile, and what cannot be written, waits for the next time.
-pub(crate) async fn write(unkept: &Unkept, conn: &mut dyn WriteConnection) -> Result<(), Failure> {
+pub(crate) async fn write(
+    unkept: &Unkept,
+    conn: &mut dyn WriteConnection,
+    (per_device_max, left_out): (usize, &LeftOut),
+) -> Result<(), Failure> {
     let mut left = unkept.len();
     while left > 0 {
         let some = unkept.some();
         let mut tx = conn.begin().await?;
-        tx.keep_values(&some).await?;
+        let full = tx.keep_values(&some, per_device_max).await?;
         tx.commit().await?;
         unkept.wrote(&some);
+        full.iter().for_each(|(device, values)| left_out.add(Why::Device, device, *values));
         left = if some.is_empty() { 0 } else { left.saturating_sub(some.len()) };
     }
     Ok(())

@@ -172,7 +172,8 @@ async fn flush_heard(shared: &Shared, side: &mut WriteSide) {
     if let Err(problem) = flush::flush(shared, side).await {
         shared.failed(side, &problem);
     }
-    if let Err(problem) = unkept::write(&shared.unkept, &mut *side.conn).await {
+    let bound = (shared.config.last_values_per_device_max.get(), &shared.left_out);
+    if let Err(problem) = unkept::write(&shared.unkept, &mut *side.conn, bound).await {
         shared.failed(side, &problem);
     }
 }

@@ -1,16 +1,15 @@
 //! Who looks at messages as they come, and takes none: it only sees to it that they are written.
 //!
-//! **Invariant:** what a live reader wants is wanted until it ends, and where it is killed for [`LIFE`] at most.
+//! **Invariant:** what a live reader wants is wanted until it ends, and where it is killed for [`LiveReader::LIFE`] at most.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{JournalError, MessageLog, ReaderName, UnixMillis, Wanted};
 
-/// What the names of live readers begin with; until when they live, and something random, follows.
+/// What the names of live readers begin with; until when they live, and a tag with something random, follow. The store knows by
+/// the tag that one takes another's place.
 const READERS: &str = "stream:";
-/// How long a live reader lives that nobody renews.
-const LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long before that it is renewed.
 const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
 /// With less than this left, nobody looks: it would have been renewed.
@@ -26,6 +25,9 @@ pub struct LiveReader {
 }
 
 impl LiveReader {
+    /// How long one lives that nobody renews.
+    pub const LIFE: Duration = Duration::from_secs(10 * 60);
+
     /// From now on this is wanted.
     ///
     /// # Errors
@@ -134,7 +136,7 @@ fn random() -> String {
 }
 
 fn named(tag: &str, now: UnixMillis) -> (ReaderName, UnixMillis) {
-    let until = UnixMillis(now.0.saturating_add(millis(LIFE)));
+    let until = UnixMillis(now.0.saturating_add(millis(LiveReader::LIFE)));
     (ReaderName(format!("{READERS}{}-{tag}", until.0)), until)
 }
 

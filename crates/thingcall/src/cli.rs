@@ -76,7 +76,11 @@ enum Command {
 pub(crate) fn read(arguments: &[OsString]) -> anyhow::Result<Cli> {
     Cli::try_parse_from(arguments).map_err(|mut error| {
         hide_password(&mut error);
-        if !error.use_stderr() || !output::json_is_wanted(arguments) {
+        if !error.use_stderr() {
+            drop(output::printed(error.print()));
+            std::process::exit(if output::is_lost() { 1 } else { error.exit_code() });
+        }
+        if !output::json_is_wanted(arguments) {
             error.exit();
         }
         WrongUse(words(&error.to_string())).into()

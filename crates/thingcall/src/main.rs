@@ -70,8 +70,9 @@ fn main() -> ExitCode {
         runtime.shutdown_timeout(BLOCKED_MAX);
         done
     });
-    done.unwrap_or_else(|error| {
+    let exit = done.unwrap_or_else(|error| {
         output::failure(&format!("{error:#}"));
         exit::exit_of(&error)
-    })
+    });
+    if output::is_lost() { ExitCode::FAILURE } else { exit }
 }

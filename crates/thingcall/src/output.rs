@@ -1,9 +1,11 @@
 //! What a command prints on stdout: tables for eyes, one JSON object a line for scripts.
 //!
-//! **Invariant:** stdout holds results and nothing else; everything said beside them goes to stderr.
+//! **Invariants:** stdout holds results and nothing else; everything said beside them goes to stderr. A result that could not be
+//! written fails the command.
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -22,9 +24,27 @@ pub(crate) struct Output {
     pub json: bool,
 }
 
-/// Prints one line. A closed stdout (`| head`) is not an error.
+/// Why something could not be printed, the first time.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints one line. What cannot be printed fails the command in the end; a closed stdout (`| head`) is not an error.
 pub(crate) fn line(text: impl std::fmt::Display) {
     drop(try_line(text));
+}
+
+/// Whether something could not be printed, other than because nobody reads it. Says so.
+pub(crate) fn is_lost() -> bool {
+    let lost = LOST.get();
+    lost.inspect(|why| note(format_args!("thingcall: what was to be printed could not be written: {why}"))).is_some()
+}
+
+/// Notes why something could not be printed.
+pub(crate) fn printed(printed: io::Result<()>) -> io::Result<()> {
+    printed.inspect_err(|why| {
+        if why.kind() != ErrorKind::BrokenPipe {
+            LOST.get_or_init(|| why.to_string());
+        }
+    })
 }
 
 /// Prints one JSON object, without those of its members that are null.
@@ -41,9 +61,11 @@ fn present(mut value: Value) -> Value {
 
 /// Says that the command failed, and why: on stderr, or with `--json` as an object on stdout, where its reader looks.
 pub(crate) fn failure(why: &str) {
-    if json_is_wanted(std::env::args_os()) {
+    let is_json = json_is_wanted(std::env::args_os());
+    if is_json {
         object(json!({ "error": { "message": why } }));
-    } else {
+    }
+    if !is_json || LOST.get().is_some() {
         note(format_args!("thingcall: {why}"));
     }
 }
@@ -62,9 +84,9 @@ pub(crate) fn text(text: &str) {
 ///
 /// # Errors
 /// If nobody can have seen it.
-pub(crate) fn try_line(text: impl std::fmt::Display) -> std::io::Result<()> {
+pub(crate) fn try_line(text: impl std::fmt::Display) -> io::Result<()> {
     let mut out = stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush())
+    printed(writeln!(out, "{text}").and_then(|()| out.flush()))
 }
 
 /// Says something beside the result, on stderr.

@@ -42,6 +42,8 @@ impl Ways {
         store: &Arc<Store>,
         metering: &Metering,
     ) -> anyhow::Result<Self> {
+        // What was left behind has no part in what there is room for.
+        sweep_once(store).await;
         let mut publishing = Vec::new();
         publishing.extend(publish_results(brokers, store, config.store.results_due_max.get(), metering).await?);
         publishing.extend(publish_messages(brokers, store, metering).await?);
@@ -117,12 +119,16 @@ async fn publish_on_topics(
 /// Ends what those wanted of the log who looked at messages as they came and were killed.
 async fn sweep(store: Arc<Store>) {
     loop {
-        match LiveReader::sweep(&*store, UnixMillis::now()).await {
-            Ok(0) => {}
-            Ok(readers) => info!(readers, "what nobody looks at any more is not written any more"),
-            Err(error) => debug!(%error, "live readers cannot be looked at"),
-        }
         sleep(SWEEP_EVERY).await;
+        sweep_once(&store).await;
+    }
+}
+
+async fn sweep_once(store: &Store) {
+    match LiveReader::sweep(store, UnixMillis::now()).await {
+        Ok(0) => {}
+        Ok(readers) => info!(readers, "what nobody looks at any more is not written any more"),
+        Err(error) => debug!(%error, "live readers cannot be looked at"),
     }
 }
 

@@ -55,6 +55,14 @@ fn properties_are_read_with_their_times_and_as_they_were_written() {
 }
 
 #[test]
+fn of_what_stands_there_twice_the_last_counts() {
+    let twice = r#"{"id":"1","params":{"a":1,"b":2,"a":{"value":3,"value":4,"time":5}},"params2":{},"id":"2"}"#;
+    let post = post(PROPERTIES, twice);
+    assert_eq!(post.said, Said::Properties(vec![value("b", "2", None), value("a", "4", Some(5))]));
+    assert_eq!(post.echo.unwrap().id, "\"2\"");
+}
+
+#[test]
 fn id_goes_back_as_it_came() {
     // The last one is how the Node device SDK finds its callback.
     for id in ["7", "7.0", "\"7\"", r#""1|exp-topic|/sys/pk/d1/thing/event/property/post_reply""#, r#"{"a":1}"#] {

@@ -1,12 +1,14 @@
 //! Members and values, cut out of a message as text.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thingcall_core::{UnixMillis, Value};
 
-/// The members of an object, in their order; `None` if it is none.
+/// The members of an object, in their order; `None` if it is none. Of several of one name the last one counts, as for most who
+/// read JSON.
 pub(super) fn members(json: &RawValue) -> Option<Vec<(String, &RawValue)>> {
     let mut reader = serde_json::Deserializer::from_str(json.get());
     reader.deserialize_map(Members).ok()
@@ -34,8 +36,18 @@ impl<'de> Visitor<'de> for Members {
         while let Some(member) = map.next_entry()? {
             members.push(member);
         }
-        Ok(members)
+        Ok(last_of_each(members))
     }
+}
+
+fn last_of_each<V>(members: Vec<(String, V)>) -> Vec<(String, V)> {
+    let last: HashMap<_, _> = members.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
+    if last.len() == members.len() {
+        return members;
+    }
+    let last: HashSet<_> = last.into_values().collect();
+    let counts = members.into_iter().enumerate().filter(|(at, _)| last.contains(at));
+    counts.map(|(_, member)| member).collect()
 }
 
 /// A property's value, or what an event brings: alone, or an object of it as `value` and perhaps its `time`, and nothing else.

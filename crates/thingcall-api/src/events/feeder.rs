@@ -18,6 +18,7 @@ use tracing::debug;
 use super::body::{Chunk, Held};
 use super::cursor::Cursor;
 use super::filter::Filter;
+use super::filters::Use;
 use super::{Ended, Limits, Metrics};
 
 /// How many messages are read at once.
@@ -37,6 +38,7 @@ pub(super) struct Feeder {
     pub(super) key_id: String,
     pub(super) filter: Filter,
     pub(super) live: Option<LiveReader>,
+    pub(super) _use: Option<Use>,
     pub(super) tag: String,
     /// The place up to which everything was handed on.
     pub(super) after: i64,

@@ -29,7 +29,7 @@ fn every_status_is_counted_from_the_start() {
         HeadTimeout { 0: Duration::ZERO },
         Malformed {},
         BytesFull { max },
-        StreamsFull { max },
+        StreamsFull { what: "", setting: "", max },
         MessagesUnreadable {},
         BodyTooLarge { max },
         BodyTimeout { 0: Duration::ZERO },

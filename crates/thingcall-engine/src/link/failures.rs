@@ -78,7 +78,7 @@ pub(super) fn not_recorded(error: JournalError) -> CallError {
         JournalError::Unwritable { why, in_doubt } => {
             CallError::NotRecorded { why, executed: if in_doubt { Executed::Maybe } else { Executed::No } }
         }
-        JournalError::Store(_) | JournalError::IdInUse => {
+        JournalError::Store(_) | JournalError::IdInUse | JournalError::ReadersFull { .. } => {
             error!(%error, "asynchronous call not recorded");
             CallError::NotRecorded { why: "the store failed".to_owned(), executed: Executed::No }
         }

@@ -4,6 +4,7 @@ use sqlx::{PgConnection, Row};
 use thingcall_core::{DeviceKey, LastValue, UnixMillis};
 
 use super::lists::{Lists, text};
+use crate::value_room::{Owned, Writing};
 
 /// Of devices that are gone, or were never there, nothing is kept. In one order, so that two instances never wait for each
 /// other in a ring; whoever removes one of them meanwhile is waited for.
@@ -16,9 +17,44 @@ const KEEP: &str = "\
     ON CONFLICT (product, device, property) DO UPDATE SET value = excluded.value, at = excluded.at \
     WHERE excluded.at >= last_values.at";
 
-/// Keeps those that are newer than what is kept.
-pub(super) async fn keep(conn: &mut PgConnection, values: &[(DeviceKey, LastValue)]) -> Result<(), sqlx::Error> {
+/// Which of them are of properties of which nothing is kept.
+const NEW: &str = "\
+    SELECT v.nth - 1 FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[]) WITH ORDINALITY AS v (product, device, property, nth) \
+    JOIN devices AS d ON d.product = v.product AND d.name = v.device \
+    WHERE NOT EXISTS (SELECT 1 FROM last_values AS l \
+    WHERE l.product = v.product AND l.device = v.device AND l.property = v.property)";
+
+/// How many are kept of each of these devices, in their order.
+const COUNT: &str = "\
+    SELECT (SELECT COUNT(*) FROM last_values AS l WHERE l.product = v.product AND l.device = v.device) \
+    FROM UNNEST($1::TEXT[], $2::TEXT[]) WITH ORDINALITY AS v (product, device, nth) ORDER BY v.nth";
+
+/// Keeps those that are newer than what is kept, where there is room. Two instances that find the same room fill it both.
+pub(super) async fn keep(
+    conn: &mut PgConnection,
+    values: &[Owned],
+    max: usize,
+) -> Result<Vec<(DeviceKey, usize)>, sqlx::Error> {
     let all = Lists(values);
+    let new: Vec<i64> = sqlx::query_scalar(NEW)
+        .bind(all.list(|(device, _)| device.product.as_str()))
+        .bind(all.list(|(device, _)| device.name.as_str()))
+        .bind(all.list(|(_, value)| text(&value.property)))
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut writing = Writing::new(values, max, new);
+    let devices = writing.devices();
+    if !devices.is_empty() {
+        let all = Lists(&devices);
+        let counts: Vec<i64> = sqlx::query_scalar(COUNT)
+            .bind(all.list(|device| device.product.as_str()))
+            .bind(all.list(|device| device.name.as_str()))
+            .fetch_all(&mut *conn)
+            .await?;
+        devices.into_iter().zip(counts).for_each(|(device, kept)| writing.has(device, kept));
+    }
+    let (fitting, left_out) = writing.fitting();
+    let all = Lists(&fitting);
     sqlx::query(KEEP)
         .bind(all.list(|(device, _)| device.product.as_str()))
         .bind(all.list(|(device, _)| device.name.as_str()))
@@ -26,8 +62,8 @@ pub(super) async fn keep(conn: &mut PgConnection, values: &[(DeviceKey, LastValu
         .bind(all.list(|(_, value)| text(&value.value)))
         .bind(all.list(|(_, value)| value.at.0))
         .execute(conn)
-        .await
-        .map(drop)
+        .await?;
+    Ok(left_out)
 }
 
 /// What is kept of a device, by property.

@@ -25,6 +25,12 @@ pub(super) async fn readers(reads: &PgPool) -> Result<Vec<ReaderRow>, sqlx::Erro
     all.iter().map(rows::reader).collect()
 }
 
+/// Only their names.
+pub(super) async fn reader_names(reads: &PgPool) -> Result<Vec<ReaderName>, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM readers ORDER BY name").fetch_all(reads).await?;
+    Ok(names.into_iter().map(ReaderName).collect())
+}
+
 /// One of them.
 pub(super) async fn reader(reads: &PgPool, name: &ReaderName) -> Result<Option<ReaderRow>, sqlx::Error> {
     let one = sqlx::query("SELECT name, wishes, position, lost FROM readers WHERE name = $1");

@@ -36,6 +36,10 @@ impl MessageReads for Pg {
         ask!(self, message_reads::readers(&self.reads))
     }
 
+    async fn reader_names(&self) -> Result<Vec<ReaderName>, Failure> {
+        ask!(self, message_reads::reader_names(&self.reads))
+    }
+
     async fn reader(&self, name: &ReaderName) -> Result<Option<ReaderRow>, Failure> {
         ask!(self, message_reads::reader(&self.reads, name))
     }

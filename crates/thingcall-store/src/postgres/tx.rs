@@ -86,8 +86,12 @@ impl Tx for PgTx<'_> {
         within(self.patience, presence::none_online(&mut self.tx)).await
     }
 
-    async fn keep_values(&mut self, values: &[(DeviceKey, LastValue)]) -> Result<(), Failure> {
-        within(self.patience, last_values::keep(&mut self.tx, values)).await
+    async fn keep_values(
+        &mut self,
+        values: &[(DeviceKey, LastValue)],
+        max: usize,
+    ) -> Result<Vec<(DeviceKey, usize)>, Failure> {
+        within(self.patience, last_values::keep(&mut self.tx, values, max)).await
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

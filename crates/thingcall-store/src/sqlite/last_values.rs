@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use thingcall_core::{DeviceKey, LastValue, UnixMillis};
 
 use super::many::{Many, Statement};
+use crate::value_room::{Owned, Writing};
 
 /// Of devices that are gone, or were never there, nothing is kept.
 static KEEP: LazyLock<Many> = LazyLock::new(|| {
@@ -18,15 +19,47 @@ static KEEP: LazyLock<Many> = LazyLock::new(|| {
     Many::new(before, 5, after)
 });
 
-/// Keeps those that are newer than what is kept.
-pub(super) async fn keep(conn: &mut SqliteConnection, values: &[(DeviceKey, LastValue)]) -> Result<(), sqlx::Error> {
-    for (statement, _) in KEEP.statements(values, bind) {
+/// Which of them are of properties of which nothing is kept.
+static NEW: LazyLock<Many> = LazyLock::new(|| {
+    let before = "WITH v (nth, product, device, property) AS (VALUES ";
+    let after = ") SELECT v.nth FROM v JOIN devices ON devices.product = v.product AND devices.name = v.device \
+                 WHERE NOT EXISTS (SELECT 1 FROM last_values AS l \
+                 WHERE l.product = v.product AND l.device = v.device AND l.property = v.property)";
+    Many::new(before, 4, after)
+});
+
+const COUNT: &str = "SELECT COUNT(*) FROM last_values WHERE product = ? AND device = ?";
+
+/// Keeps those that are newer than what is kept, where there is room.
+pub(super) async fn keep(
+    conn: &mut SqliteConnection,
+    values: &[Owned],
+    max: usize,
+) -> Result<Vec<(DeviceKey, usize)>, sqlx::Error> {
+    let numbered: Vec<(i64, &Owned)> = (0..).zip(values).collect();
+    let mut new = Vec::new();
+    for (statement, _) in NEW.statements(&numbered, bind_name) {
+        let rows = statement.fetch_all(&mut *conn).await?;
+        new.extend(rows.iter().map(|row| row.try_get::<i64, _>("nth")).collect::<Result<Vec<_>, _>>()?);
+    }
+    let mut writing = Writing::new(values, max, new);
+    for device in writing.devices() {
+        let count = sqlx::query_scalar(COUNT).bind(device.product.as_str()).bind(device.name.as_str());
+        writing.has(device, count.fetch_one(&mut *conn).await?);
+    }
+    let (fitting, left_out) = writing.fitting();
+    for (statement, _) in KEEP.statements(&fitting, bind) {
         statement.execute(&mut *conn).await?;
     }
-    Ok(())
+    Ok(left_out)
 }
 
-fn bind(statement: Statement, (device, value): &(DeviceKey, LastValue)) -> Statement {
+fn bind_name(statement: Statement, (nth, (device, value)): &(i64, &Owned)) -> Statement {
+    let statement = statement.bind(*nth).bind(device.product.as_str().to_owned());
+    statement.bind(device.name.as_str().to_owned()).bind(value.property.clone())
+}
+
+fn bind(statement: Statement, (device, value): &&Owned) -> Statement {
     statement
         .bind(device.product.as_str().to_owned())
         .bind(device.name.as_str().to_owned())

@@ -32,6 +32,12 @@ pub(super) async fn readers(reads: &SqlitePool) -> Result<Vec<ReaderRow>, sqlx::
     all.iter().map(rows::reader).collect()
 }
 
+/// Only their names.
+pub(super) async fn reader_names(reads: &SqlitePool) -> Result<Vec<ReaderName>, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM readers ORDER BY name").fetch_all(reads).await?;
+    Ok(names.into_iter().map(ReaderName).collect())
+}
+
 /// One of them.
 pub(super) async fn reader(reads: &SqlitePool, name: &ReaderName) -> Result<Option<ReaderRow>, sqlx::Error> {
     let one = sqlx::query("SELECT name, wishes, position, lost FROM readers WHERE name = ?");

@@ -97,8 +97,12 @@ impl Tx for SqliteTx<'_> {
         presence::none_online(self).await.map_err(failure)
     }
 
-    async fn keep_values(&mut self, values: &[(DeviceKey, LastValue)]) -> Result<(), Failure> {
-        last_values::keep(self, values).await.map_err(failure)
+    async fn keep_values(
+        &mut self,
+        values: &[(DeviceKey, LastValue)],
+        max: usize,
+    ) -> Result<Vec<(DeviceKey, usize)>, Failure> {
+        last_values::keep(self, values, max).await.map_err(failure)
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

@@ -73,3 +73,33 @@ async fn no_more_bytes_of_values_wait_than_may_and_large_ones_are_written_in_par
     assert_eq!((bench.store.shared().unkept.len(), bench.store.shared().unkept.bytes()), (0, 0));
     assert_eq!(bench.ask("SELECT count(*) FROM last_values").await, ["7"]);
 }
+
+#[tokio::test]
+async fn of_a_device_no_more_values_are_kept_than_may_and_none_with_a_long_name() {
+    let (last_values_per_device_max, last_value_name_bytes_max) =
+        (NonZeroUsize::new(2).unwrap(), NonZeroUsize::new(3).unwrap());
+    let config = Config { last_values_per_device_max, last_value_name_bytes_max, ..Config::default() };
+    let bench = bench_with(config).await.with_devices(&["d1", "d2"]).await;
+    let registry = prometheus::Registry::new();
+    bench.store.show_metrics(&registry).unwrap();
+    let keep = async |device: &str, values: &[LastValue]| {
+        assert!(bench.store.keep(&key(device), values.to_vec()));
+        bench.store.flush().await;
+    };
+    keep("d1", &[value("a", "1", 1), value("long", "1", 1)]).await;
+    keep("d1", &(0..600).map(|number| value(&format!("{number:03}"), "1", 1)).collect::<Vec<_>>()).await;
+    keep("d1", &[value("a", "2", 2), value("b", "1", 1)]).await;
+    keep("d2", &[value("abc", "1", 1), value("b", "1", 1)]).await;
+    let (d1, d2) = (bench.store.of(&key("d1")).await.unwrap(), bench.store.of(&key("d2")).await.unwrap());
+    assert_eq!((d1.len(), &d1[1]), (2, &value("a", "2", 2)), "what was there first stays, and changes");
+    assert_eq!(d2, [value("abc", "1", 1), value("b", "1", 1)], "each device has room of its own");
+    bench.store.refresh_metrics();
+    let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+    for line in [
+        "thingcall_store_last_values_per_device_limit 2",
+        "thingcall_store_last_values_left_out_total{limit=\"device\"} 600",
+        "thingcall_store_last_values_left_out_total{limit=\"name\"} 1",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    }
+}

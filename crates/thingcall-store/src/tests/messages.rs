@@ -287,7 +287,9 @@ async fn the_oldest_are_dropped_where_there_are_too_many_and_each_reader_s_loss_
     let config = MessagesConfig { messages_max: NonZeroU64::new(3).unwrap(), ..MessagesConfig::default() };
     let bench = log_bench_with(config).await;
     let (slow, quick, other) = (reader("group:slow"), reader("group:quick"), reader("webhook:other"));
-    for reader in [&slow, &quick] {
+    // Takes nothing: what it has seen is its own affair.
+    let looks = reader("stream:9999999999999-a0");
+    for reader in [&slow, &quick, &looks] {
         bench.store.set_reader(reader, wanted(&[MessageKind::Event])).await.unwrap();
     }
     bench.store.set_reader(&other, wanted(&[MessageKind::Tag])).await.unwrap();
@@ -303,6 +305,7 @@ async fn the_oldest_are_dropped_where_there_are_too_many_and_each_reader_s_loss_
     assert_eq!(lost(&slow).await.unwrap(), Standing { unread: 3, again: 0, dead: 0, lost: 2 });
     assert_eq!(lost(&quick).await.unwrap(), Standing::default());
     assert_eq!(lost(&other).await.unwrap(), Standing::default());
+    assert_eq!(lost(&looks).await.unwrap().lost, 0);
     assert_eq!(says(&bench.store.take(&slow, 9).await.unwrap()), fresh(&["3", "4", "5"]));
 }
 
@@ -313,7 +316,7 @@ async fn no_more_wait_to_be_written_than_may_and_no_more_read_than_may() {
     let bench = log_bench_with(config).await;
     bench.store.set_reader(&reader("webhook:a"), wanted(&[MessageKind::Event])).await.unwrap();
     let refused = bench.store.set_reader(&reader("webhook:b"), wanted(&[MessageKind::Event])).await.unwrap_err();
-    assert!(refused.to_string().contains("1 are allowed"), "{refused}");
+    assert_eq!(refused, JournalError::ReadersFull { setting: "messages.readers_max", max: 1 });
     let (first, second) = tokio::join!(bench.store.append(vec![event("1")]), bench.store.append(vec![event("2")]));
     assert_eq!((first, second), (Ok(()), Err(JournalError::QueueFull(1))));
 }
@@ -328,4 +331,22 @@ async fn no_more_bytes_wait_to_be_written_than_may_and_one_message_may_have_more
     assert_eq!(first, Ok(()));
     assert!(matches!(second, Err(JournalError::QueueFull(_))), "{second:?}");
     assert_eq!(bench.store.append(vec![small]).await, Ok(()), "there is room again");
+}
+
+#[tokio::test]
+async fn streams_have_room_of_their_own_and_keep_out_nobody_who_stays() {
+    let one = NonZeroUsize::new(1).unwrap();
+    let config = MessagesConfig { readers_max: one, stream_readers_max: one, ..MessagesConfig::default() };
+    let bench = log_bench_with(config).await;
+    let set = async |name: &str| bench.store.set_reader(&reader(name), wanted(&[MessageKind::Event])).await;
+    set("stream:1-a").await.unwrap();
+    let full = JournalError::ReadersFull { setting: "messages.stream_readers_max", max: 1 };
+    assert_eq!(set("stream:1-b").await, Err(full));
+    set("stream:2-a").await.unwrap();
+    bench.store.remove_reader(&reader("stream:1-a")).await.unwrap();
+    set("webhook:a").await.unwrap();
+    set("group:a").await.unwrap();
+    assert_eq!(bench.store.readers().await.unwrap(), ["group:a", "stream:2-a", "webhook:a"].map(reader));
+    bench.store.remove_reader(&reader("stream:2-a")).await.unwrap();
+    set("stream:1-b").await.unwrap();
 }

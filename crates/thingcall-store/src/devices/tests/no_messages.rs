@@ -15,6 +15,9 @@ impl MessageReads for Rows {
     async fn readers(&self) -> Result<Vec<ReaderRow>, Failure> {
         Ok(Vec::new())
     }
+    async fn reader_names(&self) -> Result<Vec<ReaderName>, Failure> {
+        Ok(Vec::new())
+    }
     async fn reader(&self, _: &ReaderName) -> Result<Option<ReaderRow>, Failure> {
         Ok(None)
     }
