@@ -146,7 +146,7 @@ mod tests {
     async fn where_there_is_no_room_a_reader_that_nobody_looks_at_gives_way_to_one_that_does() {
         const MINUTE: i64 = 60_000;
         let folder = tempfile::tempdir().unwrap();
-        let messages = MessagesConfig { readers_max: 2.try_into().unwrap(), ..MessagesConfig::default() };
+        let messages = MessagesConfig { stream_readers_max: 2.try_into().unwrap(), ..MessagesConfig::default() };
         let config = thingcall_store::Config { messages, ..thingcall_store::Config::default() };
         let store = Store::open(config, folder.path()).await.unwrap();
         let wanted = Wanted { of: vec![(None, [MessageKind::Event].into_iter().collect())] };
