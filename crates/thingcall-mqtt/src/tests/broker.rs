@@ -8,7 +8,6 @@ use crate::Version;
 pub(super) const PUBLISH: u8 = 3;
 pub(super) const PUBACK: u8 = 4;
 pub(super) const SUBSCRIBE: u8 = 8;
-pub(super) const UNSUBSCRIBE: u8 = 10;
 pub(super) const DISCONNECT: u8 = 14;
 
 pub(super) struct Broker {
