@@ -86,6 +86,7 @@ enum Happened {
     Refused(String),
     Got(Seen),
     Granted(bool),
+    Taken,
     Gone,
 }
 
@@ -94,6 +95,7 @@ pub struct MqttDevice {
     client: Client,
     messages: Mutex<Receiver<Seen>>,
     grants: Mutex<Receiver<bool>>,
+    taken: Mutex<Receiver<()>>,
     gone: Mutex<Receiver<()>>,
 }
 
@@ -137,6 +139,7 @@ impl MqttDevice {
         let (connected, connecting) = channel();
         let (got, messages) = channel();
         let (granted, grants) = channel();
+        let (took, taken) = channel();
         let (left, gone) = channel();
         std::thread::spawn(move || {
             listen(connection, |happened| {
@@ -146,13 +149,14 @@ impl MqttDevice {
                     Happened::Refused(why) => connected.send(Err(why)).is_ok(),
                     Happened::Got(seen) => got.send(seen).is_ok(),
                     Happened::Granted(all) => granted.send(all).is_ok(),
+                    Happened::Taken => tell(&took),
                     Happened::Gone => tell(&left),
                 };
             });
         });
         connecting.recv_timeout(TIMEOUT).expect("the broker answers a CONNECT")?;
-        let (messages, grants, gone) = (Mutex::new(messages), Mutex::new(grants), Mutex::new(gone));
-        Ok(Self { client, messages, grants, gone })
+        let (messages, grants) = (Mutex::new(messages), Mutex::new(grants));
+        Ok(Self { client, messages, grants, taken: Mutex::new(taken), gone: Mutex::new(gone) })
     }
 
     /// Subscribes at QoS 1; says whether the broker granted it.
@@ -210,6 +214,16 @@ impl MqttDevice {
         self.publish_bytes(topic, body.to_string().into_bytes());
     }
 
+    /// Publishes at QoS 1, and waits until the broker has it.
+    ///
+    /// # Panics
+    /// If it does not take it.
+    pub fn publish_surely(&self, topic: &str, body: &Value) {
+        let (body, surely) = (body.to_string().into_bytes(), PublishOptions::new(QoS::AtLeastOnce));
+        self.client.publish(topic, body, surely).expect("a connection");
+        self.taken.lock().expect("no waiter panicked").recv_timeout(TIMEOUT).expect("a PUBACK");
+    }
+
     /// Publishes whatever bytes at QoS 0.
     ///
     /// # Panics
@@ -247,6 +261,7 @@ fn listen(mut connection: Connection, tell: impl Fn(Happened)) {
                 let all = granted.return_codes.iter().all(|code| *code != SubscribeReasonCode::Failure);
                 tell(Happened::Granted(all));
             }
+            Ok(Event::Incoming(Packet::PubAck(_))) => tell(Happened::Taken),
             Ok(_) => {}
             Err(ConnectionError::ConnectionRefused(code)) => return tell(Happened::Refused(format!("{code:?}"))),
             Err(error) => {

@@ -1,5 +1,7 @@
 //! What devices say by themselves, on every kind of broker: each is answered as its SDK expects, once.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use thingcall_tests::{Credential, DeviceSecrets, EventReader, Mosquitto, MqttDevice, Site, eventually, in_postgres};
 
@@ -106,4 +108,47 @@ fn of_two_instances_one_hears_each_post() {
     let [one, other] = sites.each_ref().map(taken);
     assert_eq!(one + other, f64::from(POSTS), "{one} and {other}");
     assert!(one > 0.0 && other > 0.0, "{one} and {other}");
+}
+
+#[test]
+fn what_is_reported_behind_mosquitto_survives_a_stop_and_a_kill() {
+    // A database may have several servers, so there it must be said that this one is alone.
+    let alone = if in_postgres() { ("MQTT__POSTS", "plain") } else { ("MQTT__PROBE", "true") };
+    let mut site = Site::external(&[("MQTT__CLIENT_ID", "posts-kept"), alone]);
+    hears_posts(&site);
+    let device = site.device("posts-kept");
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, None));
+    let post = topic(&device, "event/property/post");
+    let mut next = 0;
+    let mut report = |many: u32| {
+        for id in next..next + many {
+            connected.publish_surely(&post, &json!({ "id": id, "params": { "Brightness": 3 } }));
+        }
+        next += many;
+        next
+    };
+    let kinds = json!({ "kinds": "property" });
+    let reader = EventReader::start(&site, &kinds);
+    report(1);
+    let first = reader.told();
+    drop(reader);
+
+    report(50);
+    site.program.terminate();
+    report(50);
+    assert!(site.program.ended().success());
+    report(50);
+    site.start_again();
+    report(50);
+    site.program.kill();
+    let all = report(50);
+    site.start_again();
+
+    let reader = EventReader::behind(&site, &kinds, &first.id);
+    let mut missing: BTreeSet<String> = (1..all).map(|id| id.to_string()).collect();
+    while !missing.is_empty() {
+        let told = reader.told();
+        assert_eq!(told.name, "property", "{told:?}");
+        missing.remove(told.data["data"]["requestId"].as_str().expect("an id"));
+    }
 }

@@ -8,6 +8,7 @@ use crate::Version;
 pub(super) const PUBLISH: u8 = 3;
 pub(super) const PUBACK: u8 = 4;
 pub(super) const SUBSCRIBE: u8 = 8;
+pub(super) const UNSUBSCRIBE: u8 = 10;
 pub(super) const DISCONNECT: u8 = 14;
 
 pub(super) struct Broker {
@@ -76,6 +77,11 @@ impl Session {
     /// Waits for the first byte of a packet and takes none, so that it can be given up.
     pub(super) async fn readable(&self) {
         self.socket.readable().await.unwrap();
+    }
+
+    /// The same where bytes were read before, of which the system may still think that more come.
+    pub(super) async fn says_something(&self) {
+        self.socket.peek(&mut [0]).await.unwrap();
     }
 
     pub(super) async fn packet(&mut self) -> Packet {

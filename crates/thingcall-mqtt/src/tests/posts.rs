@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::broker::{Broker, DISCONNECT, PUBACK, Packet, Session};
+use super::broker::{Broker, DISCONNECT, PUBACK, Packet, Session, UNSUBSCRIBE};
 use super::sessions::{is_clean, named, puback};
 use super::{Bench, PATIENCE, Told};
 use crate::posts::HELD_MAX;
@@ -67,6 +67,21 @@ fn an_instance_that_is_alone_shares_with_nobody_unless_it_is_told_to() {
 }
 
 #[tokio::test]
+async fn report_is_acknowledged_once_it_is_written_and_those_after_it_only_then() {
+    let broker = Broker::start(Version::V4).await;
+    let mut bench = Bench::start(&broker, plain);
+    let (_calls, mut session, _) = let_in(&broker).await;
+    reports(&mut bench, &mut session, "d1", 1).await;
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 1][..]), "nobody holds it");
+    reports(&mut bench, &mut session, "held1", 2).await;
+    reports(&mut bench, &mut session, "d1", 3).await;
+    assert!(timeout(Duration::from_millis(100), session.says_something()).await.is_err(), "none is acknowledged");
+    bench.held.lock().unwrap().pop().unwrap().settle();
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 2][..]));
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 3][..]));
+}
+
+#[tokio::test]
 async fn report_that_is_not_written_is_asked_for_again_on_another_connection() {
     let broker = Broker::start(Version::V4).await;
     let mut bench = Bench::start(&broker, plain);
@@ -97,6 +112,27 @@ async fn stop_acknowledges_what_is_being_written_and_takes_nothing_new() {
         async move { transport.shutdown(PATIENCE).await }
     });
     receipt.settle();
+    assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 1][..]));
+    assert_eq!((session.packet().await.kind, calls.packet().await.kind), (DISCONNECT, DISCONNECT));
+    drop((session, calls));
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn stop_leaves_others_its_share_and_hears_what_it_had_been_given() {
+    let broker = Broker::start(Version::V4).await;
+    let mut bench = Bench::start(&broker, |config| {
+        named(config);
+        config.posts = Some(Posts::Shared);
+    });
+    let (mut calls, mut session, _) = let_in(&broker).await;
+    bench.ready().await;
+    let transport = bench.transport.clone();
+    let stopping = tokio::spawn(async move { transport.shutdown(PATIENCE).await });
+    let unsubscribe = session.packet().await;
+    assert_eq!(unsubscribe.kind, UNSUBSCRIBE);
+    session.send(&[0xb0, 2, unsubscribe.body[0], unsubscribe.body[1]]).await;
+    reports(&mut bench, &mut session, "d1", 1).await;
     assert_eq!(puback(&session.packet().await), (PUBACK, &[0, 1][..]));
     assert_eq!((session.packet().await.kind, calls.packet().await.kind), (DISCONNECT, DISCONNECT));
     drop((session, calls));
