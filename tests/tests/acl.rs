@@ -137,7 +137,7 @@ fn rules_for_emqx_are_terms_of_its_form_with_all_our_filters() {
         filters.split('`').filter(|part| part.starts_with('/')).collect::<Vec<_>>()
     };
     let mut filters = listed("thingcall's filters for calls are ", " and the");
-    filters.extend(listed("ends in `-posts`, by the filters", ", each below"));
+    filters.extend(listed("ends in `-posts`, by the filters", ". Where one"));
     assert_eq!(filters.len(), 6 + 8, "{filters:?}");
     for filter in filters {
         assert!(lines.contains(&format!("allow subscribe {filter}").as_str()), "{filter} in {text}");

@@ -7,7 +7,7 @@ use crate::sites::embedded;
 
 /// Starts it, and waits until it is a reader of the log.
 fn tail(site: &Site, arguments: &[&str]) -> Tail {
-    let readers = || site.program.metrics().sum("thingcall_store_message_readers", &[]);
+    let readers = || site.program.metrics().sum("thingcall_store_message_stream_readers", &[]);
     let before = readers();
     let tail = Tail::start(site.data(), arguments);
     eventually("it reads", || (readers() > before).then_some(()));
@@ -51,7 +51,7 @@ fn tail_shows_what_comes_and_writes_nothing_for_nobody_when_it_is_gone() {
 
     assert_eq!([text.ends(), json.ends()], [Some(0), Some(0)]);
     eventually("nobody reads", || {
-        (site.program.metrics().sum("thingcall_store_message_readers", &[]) == 0.0).then_some(())
+        (site.program.metrics().sum("thingcall_store_message_stream_readers", &[]) == 0.0).then_some(())
     });
     let before = written();
     site.device("nobody-looks-again");

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn deliveries_are_read_in_every_form_and_only_whole() {
-        let short = b"\0\0\0\x16\x02\0\0\0\0S\x14\xc0\x09\x06\x43\x52\x07\xa0\x01t\x43\x42";
+        let short = b"\0\0\0\x16\x02\0\0\0\0S\x14\xc0\x09\x05\x43\x52\x07\xa0\x01t\x43\x42";
         let long =
             b"\0\0\0\x26\x02\0\0\0\0\x80\0\0\0\0\0\0\0\x14\xd0\0\0\0\x0e\0\0\0\x06\x43\x70\0\0\x01\0\x40\x43\x41\x41x";
         for end in 0..short.len() {

@@ -9,7 +9,6 @@ use crate::broker::Broker;
 use crate::device::Habit;
 use crate::pace::Plan;
 use crate::peer::Peer;
-use crate::reading::Flags;
 use crate::requests::{Qos, Signature};
 use crate::rest::Taking;
 
@@ -185,4 +184,30 @@ impl Args {
         }
         Ok(all)
     }
+}
+
+/// The flags of `messages` and `idle`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// How many messages wait before `messages` begins
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub messages: u64,
+    /// How many read them, or are `idle`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub consumers: u32,
+    /// A certificate for localhost, PEM: measure with TLS too
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A RabbitMQ with its plugin for AMQP 1.0 beside it, where guest may do all
+    #[arg(long, value_name = "HOST:PORT", requires = "rabbit_pid")]
+    pub rabbit: Option<String>,
+    /// The same with TLS, with the certificate of --tls-cert
+    #[arg(long, value_name = "HOST:PORT", requires_all = ["tls_cert", "rabbit"])]
+    pub rabbit_tls: Option<String>,
+    /// Its process
+    #[arg(long, value_name = "PID")]
+    pub rabbit_pid: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! What is read in a measurement of messages, and where: flags, servers, and how consumers reach them.
+//! What is read in a measurement of messages, and where: servers, and how consumers reach them.
 //!
 //! thingcall's messages are in its log before it starts; RabbitMQ's wait in a durable queue. They say the same.
 
@@ -11,50 +11,21 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 use tempfile::TempDir;
-use thingcall_core::{
-    AccessKey, GroupId, MessageKind, MessageLog, NewMessage, ProductKey, Subscription, Subscriptions as _, Topic,
-    UnixMillis, Words,
-};
+use thingcall_core::{AccessKey, GroupId, MessageKind, MessageLog, NewMessage, UnixMillis, Words};
 use thingcall_store::{Config, Store};
 use tokio_rustls::TlsConnector;
 
-use crate::args::Args;
+use crate::args::{Args, Flags};
 use crate::child::Child;
 use crate::consumer::{self, Way};
 use crate::queue::Queue;
-use crate::registered::{PRODUCT, devices, scratch};
+use crate::registered::{PRODUCT, devices, scratch, subscribe};
 use crate::target;
 
 /// Messages that are written at once.
 const BATCH: u64 = 500;
 /// What limits stand at, so that none is measured.
 const NO_LIMIT: u32 = 1_000_000;
-
-/// The flags of `messages` and `idle`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Flags {
-    /// How many messages wait before `messages` begins
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    pub messages: u64,
-    /// How many read them, or are `idle`
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20_000))]
-    pub consumers: u32,
-    /// A certificate for localhost, PEM: measure with TLS too
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// Its key
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// A RabbitMQ with its plugin for AMQP 1.0 beside it, where guest may do all
-    #[arg(long, value_name = "HOST:PORT", requires = "rabbit_pid")]
-    pub rabbit: Option<String>,
-    /// The same with TLS, with the certificate of --tls-cert
-    #[arg(long, value_name = "HOST:PORT", requires_all = ["tls_cert", "rabbit"])]
-    pub rabbit_tls: Option<String>,
-    /// Its process
-    #[arg(long, value_name = "PID")]
-    pub rabbit_pid: Option<u32>,
-}
 
 /// Whose messages are read, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,16 +161,6 @@ async fn fill(store: &Store, messages: u64) -> anyhow::Result<AccessKey> {
     }
     let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
     Ok((*key).clone())
-}
-
-/// The default group reads what devices report.
-///
-/// # Errors
-/// If it cannot.
-pub(crate) async fn subscribe(store: &Store) -> anyhow::Result<()> {
-    let (product, groups) = (ProductKey::try_from(PRODUCT)?, vec![GroupId::default_group()]);
-    store.subscribe(Subscription { product, topics: vec![Topic::DeviceData], groups }).await?;
-    Ok(())
 }
 
 fn topic(device: &str) -> String {

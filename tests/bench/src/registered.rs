@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use anyhow::Context;
 use tempfile::TempDir;
-use thingcall_core::{DeviceKey, DeviceRef, ProductKey};
+use thingcall_core::{DeviceKey, DeviceRef, GroupId, ProductKey, Subscription, Subscriptions as _, Topic};
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, DirectoryError, NewDevice, NewProduct, ProductSettings, Registry, ThingModel};
 
@@ -64,4 +64,14 @@ async fn product(store: &Store) -> anyhow::Result<ProductKey> {
     }
     store.set_model(&key, ThingModel::parse(MODEL, &[MODULE])?).await?;
     Ok(key)
+}
+
+/// The default group reads what devices report.
+///
+/// # Errors
+/// If it cannot.
+pub(crate) async fn subscribe(store: &Store) -> anyhow::Result<()> {
+    let (product, groups) = (ProductKey::try_from(PRODUCT)?, vec![GroupId::default_group()]);
+    store.subscribe(Subscription { product, topics: vec![Topic::DeviceData], groups }).await?;
+    Ok(())
 }

@@ -16,11 +16,11 @@ use crate::device::Device;
 use crate::load::{self, Expected};
 use crate::pace::Plan;
 use crate::posting::{POSTERS, Posted, Posting, Posts};
-use crate::registered::{IDENTIFIER, IDENTIFIER_ASYNC, PRODUCT, devices, names, scratch};
+use crate::registered::{IDENTIFIER, IDENTIFIER_ASYNC, PRODUCT, devices, names, scratch, subscribe};
 use crate::report::Report;
 use crate::requests::{Form, Requests, Service};
 use crate::through::Through;
-use crate::{amqp, device, reading, wire};
+use crate::{amqp, device, wire};
 
 /// Starts the server or finds the one of `--url`, connects its devices, and measures.
 ///
@@ -120,7 +120,7 @@ impl Registered {
         let mut devices = devices(store, args.devices + more, true).await?;
         let posters = posts.map(|posts| (devices.split_off(args.devices as usize), posts.rate));
         if posts.is_some_and(|posts| posts.written) {
-            reading::subscribe(store).await?;
+            subscribe(store).await?;
         }
         let signer = Signer { key_id: key.id.clone(), secret: key.secret.clone(), security_token: None };
         Ok(Self { signer, devices, posters })

@@ -93,8 +93,8 @@ fn highest_common_version_is_spoken() {
     bench.say("CONNECT\nlogin:u\npasscode:p\n\n\0");
     let told = bench.told();
     assert!(told.starts_with("ERROR\nversion:1.1,1.2\n"), "{told}");
-    let [Event::Closed(Why::Fault(fault))] = &bench.events()[..] else { panic!("a fault") };
-    assert!(told.ends_with(&format!("\n\n{fault}\0")), "clients print the body: {told}");
+    assert!(matches!(bench.events()[..], [Event::Closed(Why::Fault(_))]));
+    assert!(told.ends_with("\n\nversions 1.1 and 1.2 are spoken here\0"), "clients print the body: {told}");
 }
 
 #[test]

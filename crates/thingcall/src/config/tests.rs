@@ -98,7 +98,7 @@ fn the_samples_keys_without_defaults_are_right_too() {
     let (tls, url) = (mqtt.tls.clone(), "mqtts://127.0.0.1:8884".to_owned());
     let shown = thingcall_mqtt::Config { tls, url, ..thingcall_mqtt::Config::default() };
     let shown = thingcall_mqtt::Config { client_id: mqtt.client_id.clone(), username: mqtt.username.clone(), ..shown };
-    let shown = thingcall_mqtt::Config { messages_topic: mqtt.messages_topic.clone(), ..shown };
+    let shown = thingcall_mqtt::Config { messages_topic: mqtt.messages_topic.clone(), posts: mqtt.posts, ..shown };
     assert_eq!(
         format!("{mqtt:?}"),
         format!("{:?}", thingcall_mqtt::Config { password: mqtt.password.clone(), ..shown })
@@ -314,7 +314,8 @@ fn two_transports_of_one_name_are_refused() {
     assert!(told.contains("another broker"), "{told}");
     let (_, key, _) = only("[amqp]\nmessages_exchange = \"r\"\n[amqp_brokers.b]\nmessages_exchange = \"r\"\n");
     assert_eq!(key, "amqp_brokers.b.messages_exchange");
-    let (_, key, told) = only("[mqtt]\nmessages_topic = \"r\"\n[mqtt_brokers.b]\nmessages_topic = \"r\"\n");
+    let (_, key, told) =
+        only("[broker]\nenabled = false\n[mqtt]\nmessages_topic = \"r\"\n[mqtt_brokers.b]\nmessages_topic = \"r\"\n");
     assert!(key == "mqtt_brokers.b.messages_topic" && told.contains("another broker"), "{key}: {told}");
 }
 
