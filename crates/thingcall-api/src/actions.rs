@@ -13,6 +13,8 @@ mod status;
 mod subscribe_relation;
 mod target;
 
+use std::sync::Arc;
+
 use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr};
 use thingcall_core::AccessKey;
@@ -76,7 +78,7 @@ macro_rules! actions {
                 self,
                 desk: &CallDesk,
                 incoming: &Incoming<'_>,
-                key: &AccessKey,
+                key: &Arc<AccessKey>,
             ) -> Result<Invocation, ActionError> {
                 match self { $(Self::$device => $read(desk, incoming, key)),* }
             }

@@ -2,17 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use enum_map::Enum;
 use strum::IntoStaticStr;
 
-use crate::{CallId, Deadline, Device, DeviceRef, RequestId, ServiceId};
+use crate::{AccessKey, CallId, Deadline, Device, DeviceRef, RequestId, ServiceId};
 
 /// What a caller asks, not yet checked against anything but its form.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Names the request in logs and in the answer.
     pub request_id: RequestId,
+    /// The key that signed it; `None` where nobody had to.
+    pub key: Option<Arc<AccessKey>>,
+    /// When it came: what its times are counted from.
+    pub arrived: Instant,
     /// The device, as the caller names it.
     pub target: DeviceRef,
     /// The service, as the caller names it.

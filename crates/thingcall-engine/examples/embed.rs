@@ -86,7 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let deadline = Deadline::at((Instant::now() + engine.reply_timeout()).into_std());
         let (target, args) = (DeviceRef::Key(key.clone()), args.to_owned());
         let (request_id, service, qos) = (RequestId::random(), "dim".parse()?, Qos::AtMostOnce);
-        let request = Request { request_id, target, service, args, qos, deadline, fails_by_code: false };
+        let (key, arrived) = (None, Instant::now().into_std());
+        let request = Request { request_id, key, arrived, target, service, args, qos, deadline, fails_by_code: false };
         match engine.invoke(request).await {
             Ok(Invoked { answer: Answer::Replied(body), .. }) => println!("answered: {}", body.data),
             Ok(Invoked { id, .. }) => println!("on its way: {id}"),

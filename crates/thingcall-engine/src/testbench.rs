@@ -314,6 +314,8 @@ impl Bench {
     pub(crate) fn request(&self, service: &str, args: &str) -> Request {
         Request {
             request_id: RequestId::random(),
+            key: None,
+            arrived: Instant::now().into_std(),
             target: DeviceRef::Key(device("dev1")),
             service: service.parse().unwrap(),
             args: args.to_owned(),

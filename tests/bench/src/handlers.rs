@@ -157,6 +157,8 @@ impl Bench {
     fn request(&self) -> Request {
         Request {
             request_id: RequestId::random(),
+            key: None,
+            arrived: Instant::now().into_std(),
             target: DeviceRef::Key(self.device.clone()),
             service: registered::IDENTIFIER.parse().unwrap_or_else(|_| unreachable!()),
             args: r#"{"param1":7}"#.to_owned(),

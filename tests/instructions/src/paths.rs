@@ -175,6 +175,8 @@ fn signed(site: &Site, acs3: bool) -> String {
 pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
     Ok(Request {
         request_id: RequestId::random(),
+        key: None,
+        arrived: Instant::now().into_std(),
         target: DeviceRef::Key(site.found.device.key.clone()),
         service: service.try_into()?,
         args: ARGS.to_owned(),

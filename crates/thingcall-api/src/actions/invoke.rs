@@ -4,6 +4,7 @@
 //! say.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
@@ -24,9 +25,13 @@ pub(crate) struct Invocation {
 }
 
 /// InvokeThingService.
-pub(super) fn invoke(desk: &CallDesk, incoming: &Incoming<'_>, key: &AccessKey) -> Result<Invocation, ActionError> {
+pub(super) fn invoke(
+    desk: &CallDesk,
+    incoming: &Incoming<'_>,
+    key: &Arc<AccessKey>,
+) -> Result<Invocation, ActionError> {
     desk.take(incoming, key, |reply_timeout, shape| {
-        Ok(Invocation { request: read(incoming, reply_timeout, shape)?, shape })
+        Ok(Invocation { request: read(incoming, key, (reply_timeout, shape))?, shape })
     })
 }
 
@@ -42,11 +47,17 @@ impl Invocation {
     }
 }
 
-fn read(incoming: &Incoming<'_>, reply_timeout: Duration, shape: ResultShape) -> Result<Request, ActionError> {
+fn read(
+    incoming: &Incoming<'_>,
+    key: &Arc<AccessKey>,
+    (reply_timeout, shape): (Duration, ResultShape),
+) -> Result<Request, ActionError> {
     let params = &incoming.params;
     let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
     Ok(Request {
         request_id: incoming.id,
+        key: Some(key.clone()),
+        arrived: incoming.received.into_std(),
         target: target::device(params)?,
         service: service(identifier)?,
         args: args.to_owned(),
