@@ -1,7 +1,9 @@
 """An application with the official SDKs, unmodified: one JSON request a line in, one JSON answer a line out.
 
 A request is {"seq", "sdk", "endpoint", "key", "secret", "token"?, "action", "params"}; `params` has the API's own names.
-An answer is {"seq", "body"}, {"seq", "text"} for XML, or {"seq", "raised": {class, code, message, status}}.
+An answer is {"seq", "body"}, {"seq", "text", "elements"} for XML, or {"seq", "raised": {class, code, message, status}}. Beside the body
+of an SDK with models stand the members that its models have and the answer has not ("missing"), and those that the answer has
+and no model reads ("unread").
 """
 
 import importlib
@@ -9,6 +11,7 @@ import json
 import re
 import sys
 import threading
+from xml.etree import ElementTree
 
 from alibabacloud_iot20180120 import models
 from alibabacloud_iot20180120.client import Client
@@ -16,6 +19,47 @@ from alibabacloud_tea_openapi.models import Config
 from aliyunsdkcore.auth.composer import rpc_signature_composer
 from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.client import AcsClient
+
+
+class Watched(dict):
+    """What came, noting which of its members are asked for: a model asks for all that it has."""
+
+    def __init__(self, came):
+        super().__init__((name, watched(value)) for name, value in came.items())
+        self.asked = set()
+
+    def get(self, name, default=None):
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def differences(self, path=""):
+        for name in sorted(self.asked - set(self)):
+            yield "missing", path + name
+        for name, value in self.items():
+            # What is a map in the model, too, is handed over as it is.
+            if name not in self.asked:
+                yield "unread", path + name
+            elif isinstance(value, Watched) and value.asked:
+                yield from value.differences(path + name + ".")
+            elif isinstance(value, list):
+                for part in value:
+                    if isinstance(part, Watched) and part.asked:
+                        yield from part.differences(path + name + ".")
+
+
+def watched(value):
+    if isinstance(value, dict):
+        return Watched(value)
+    return [watched(part) for part in value] if isinstance(value, list) else value
+
+
+class WatchingClient(Client):
+    """The SDK's client, which keeps what came before the models read it."""
+
+    def call_api(self, params, request, runtime):
+        came = super().call_api(params, request, runtime)
+        came["body"] = self.body = watched(came.get("body") or {})
+        return came
 
 
 def tea(request, algorithm=None):
@@ -28,9 +72,14 @@ def tea(request, algorithm=None):
         signature_algorithm=algorithm,
     )
     action = request["action"]
-    call = getattr(Client(config), re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower())
+    client = WatchingClient(config)
+    call = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower())
     response = call(getattr(models, action + "Request")().from_map(request["params"]))
-    return {"body": response.body.to_map()}
+    found = {"missing": [], "unread": []}
+    for kind, path in client.body.differences():
+        if path not in found[kind]:
+            found[kind].append(path)
+    return {"body": response.body.to_map(), **found}
 
 
 def legacy(request, accept):
@@ -52,7 +101,20 @@ def legacy(request, accept):
     if accept == "JSON":
         return {"body": json.loads(client.do_action_with_exception(signed))}
     # The other function always asks for JSON, whatever was set.
-    return {"text": client.do_action(signed).decode("utf-8")}
+    text = client.do_action(signed).decode("utf-8")
+    return {"text": text, "elements": elements(ElementTree.fromstring(text))}
+
+
+def elements(element):
+    """An element's text, or its children by their names: as many as there are of each."""
+    if len(element) == 0:
+        return element.text or ""
+    named = {}
+    for child in element:
+        # A list whose elements have no name: each is an `e`.
+        each = list(child) if len(child) and all(part.tag == "e" for part in child) else [child]
+        named.setdefault(child.tag, []).extend(elements(part) for part in each)
+    return named
 
 
 def signed_url(request):

@@ -1,4 +1,4 @@
-//! The application: the official SDKs for the API, in one long-lived Python process.
+//! The application: the official SDKs for the API, in a long-lived process for those of each language.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,6 +22,12 @@ pub enum Sdk {
     Legacy,
     /// The same, asking for XML; the answer is its text.
     LegacyXml,
+    /// `@alicloud/iot20180120` for Node: ACS3-HMAC-SHA256.
+    Ts,
+    /// `@alicloud/pop-core` for Node, which sends everything in the URL.
+    PopGet,
+    /// The same, which sends everything as a form.
+    PopPost,
     /// The composer of `aliyun-python-sdk-core`: signs, sends nothing; the answer is the path and query.
     SignOnly,
 }
@@ -33,7 +39,18 @@ impl Sdk {
             Self::TeaV1 => "tea-v1",
             Self::Legacy => "legacy",
             Self::LegacyXml => "legacy-xml",
+            Self::Ts => "ts",
+            Self::PopGet => "pop-get",
+            Self::PopPost => "pop-post",
             Self::SignOnly => "sign-only",
+        }
+    }
+
+    /// The process that has it.
+    const fn language(self) -> Language {
+        match self {
+            Self::Tea | Self::TeaV1 | Self::Legacy | Self::LegacyXml | Self::SignOnly => Language::Python,
+            Self::Ts | Self::PopGet | Self::PopPost => Language::Node,
         }
     }
 }
@@ -60,9 +77,32 @@ pub struct Caller<'a> {
     pub sdk: Sdk,
 }
 
-/// The process; there is one for all tests, since importing the SDKs takes its time.
+/// What SDKs are written in.
+#[derive(Debug, Clone, Copy)]
+enum Language {
+    Python,
+    Node,
+}
+
+impl Language {
+    fn start(self) -> Script {
+        match self {
+            Self::Python => Script::start("application", "app.py", &json!({})),
+            Self::Node => Script::start_node("application-in-node", "app.js", &json!({})),
+        }
+    }
+}
+
+/// The application; there is one for all tests, since importing the SDKs takes its time.
 #[derive(Debug)]
 pub struct App {
+    python: OnceLock<Sdks>,
+    node: OnceLock<Sdks>,
+}
+
+/// The process with the SDKs of a language.
+#[derive(Debug)]
+struct Sdks {
     script: Arc<Script>,
     waiting: Arc<Mutex<HashMap<u64, Sender<Value>>>>,
     seq: AtomicU64,
@@ -71,12 +111,27 @@ pub struct App {
 impl App {
     /// The one application.
     pub fn get() -> &'static Self {
-        static APP: OnceLock<App> = OnceLock::new();
-        APP.get_or_init(Self::start)
+        static APP: App = App { python: OnceLock::new(), node: OnceLock::new() };
+        &APP
     }
 
-    fn start() -> Self {
-        let script = Arc::new(Script::start("application", "app.py", &json!({})));
+    fn of(&self, language: Language) -> &Sdks {
+        let sdks = match language {
+            Language::Python => &self.python,
+            Language::Node => &self.node,
+        };
+        sdks.get_or_init(|| Sdks::start(language))
+    }
+
+    /// Begins a request; other requests may run meanwhile.
+    pub fn begin(&self, caller: &Caller<'_>, action: &str, params: &Value) -> Waiting {
+        self.of(caller.sdk.language()).begin(caller, action, params)
+    }
+}
+
+impl Sdks {
+    fn start(language: Language) -> Self {
+        let script = Arc::new(language.start());
         let waiting: Arc<Mutex<HashMap<u64, Sender<Value>>>> = Arc::default();
         let (reader, asked) = (script.clone(), waiting.clone());
         std::thread::spawn(move || {
@@ -91,8 +146,7 @@ impl App {
         Self { script, waiting, seq: AtomicU64::new(1) }
     }
 
-    /// Begins a request; other requests may run meanwhile.
-    pub fn begin(&self, caller: &Caller<'_>, action: &str, params: &Value) -> Waiting {
+    fn begin(&self, caller: &Caller<'_>, action: &str, params: &Value) -> Waiting {
         let Caller { endpoint, key, sdk } = caller;
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = channel();
@@ -101,7 +155,7 @@ impl App {
             "seq": seq, "sdk": sdk.word(), "endpoint": endpoint.to_string(), "action": action, "params": params,
             "key": key.id, "secret": key.secret, "token": key.token,
         }));
-        Waiting { answer, what: format!("{action} {params}") }
+        Waiting { answer, what: format!("{action} {params}"), script: self.script.clone() }
     }
 }
 
@@ -110,6 +164,7 @@ impl App {
 pub struct Waiting {
     answer: Receiver<Value>,
     what: String,
+    script: Arc<Script>,
 }
 
 impl Waiting {
@@ -120,7 +175,7 @@ impl Waiting {
     pub fn answer(self) -> Answer {
         match self.answer.recv_timeout(TIMEOUT) {
             Ok(value) => Answer(value),
-            Err(_) => panic!("no answer within {TIMEOUT:?} to {}\n{}", self.what, App::get().script.log()),
+            Err(_) => panic!("no answer within {TIMEOUT:?} to {}\n{}", self.what, self.script.log()),
         }
     }
 }
@@ -140,8 +195,28 @@ impl Answer {
     /// # Panics
     /// If the SDK raised an exception.
     pub fn at(&self, path: &str) -> &Value {
-        let body = self.0.get("body").unwrap_or_else(|| panic!("an exception, not a body: {}", self.0));
-        path.split('.').fold(body, |value, name| value.get(name).unwrap_or(&Value::Null))
+        path.split('.').fold(self.body(), |value, name| value.get(name).unwrap_or(&Value::Null))
+    }
+
+    /// The members, by their paths, that the SDK's models have and the answer has not. Of [`Sdk::Tea`] and [`Sdk::TeaV1`].
+    ///
+    /// # Panics
+    /// If the SDK does not say so.
+    pub fn missing(&self) -> Vec<&str> {
+        self.paths("missing")
+    }
+
+    /// The members, by their paths, that the answer has and no model reads. Of [`Sdk::Tea`] and [`Sdk::TeaV1`].
+    ///
+    /// # Panics
+    /// If the SDK does not say so.
+    pub fn unread(&self) -> Vec<&str> {
+        self.paths("unread")
+    }
+
+    fn paths(&self, kind: &str) -> Vec<&str> {
+        let all = self.0.get(kind).and_then(Value::as_array);
+        all.unwrap_or_else(|| panic!("nothing {kind} is told: {}", self.0)).iter().filter_map(Value::as_str).collect()
     }
 
     /// The text at this path; empty if there is none.
@@ -197,6 +272,22 @@ impl Answer {
     /// If it is none.
     pub fn text(&self) -> &str {
         self.0.get("text").and_then(Value::as_str).unwrap_or_else(|| panic!("no text: {}", self.0))
+    }
+
+    /// The elements of an answer that is XML: a text, or an object with a list for each name.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn elements(&self) -> &Value {
+        self.0.get("elements").unwrap_or_else(|| panic!("no elements: {}", self.0))
+    }
+
+    /// The whole body.
+    ///
+    /// # Panics
+    /// If the SDK raised an exception.
+    pub fn body(&self) -> &Value {
+        self.0.get("body").unwrap_or_else(|| panic!("an exception, not a body: {}", self.0))
     }
 
     /// Whether the SDK raised an exception.

@@ -6,6 +6,7 @@ mod sites;
 
 mod acl;
 mod addresses;
+mod answers;
 mod arguments;
 mod balanced;
 mod benchmark;

@@ -1,4 +1,4 @@
-//! The same call by every official Python SDK, with both signatures and both formats.
+//! The same call by every official SDK for Python and Node, with both signatures and both formats.
 
 use serde_json::json;
 use thingcall_tests::{Key, PRODUCT, Sdk, Site, invocation};
@@ -11,7 +11,7 @@ fn every_sdk_gets_the_same_answer_in_json() {
     let (device, _connected) = site.linkkit("every-sdk");
     let params = invocation(&device, "testFb:testService", r#"{"param1":3}"#);
 
-    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy] {
+    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy, Sdk::Ts, Sdk::PopGet, Sdk::PopPost] {
         let answer = site.ask_by(sdk, "InvokeThingService", &params).ok();
         assert_eq!(answer.result()["data"], json!({ "param1": 3 }), "{sdk:?}");
         assert!(!answer.text_at("RequestId").is_empty(), "{sdk:?}: {answer:?}");
@@ -52,7 +52,7 @@ fn text_of_all_kinds_survives_every_signature() {
     let label = "a b*~+%/中 \"q\" 'x'";
     let params = invocation(&device, "SetScene", &json!({ "label": label }).to_string());
 
-    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy] {
+    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy, Sdk::Ts, Sdk::PopGet, Sdk::PopPost] {
         site.ask_by(sdk, "InvokeThingService", &params).ok();
         assert_eq!(connected.called()["params"]["label"], label, "{sdk:?}");
     }
@@ -87,7 +87,7 @@ fn key_with_a_security_token_needs_it() {
         (!answer.has_raised()).then(|| answer.ok())
     });
 
-    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy] {
+    for sdk in [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy, Sdk::Ts, Sdk::PopGet, Sdk::PopPost] {
         site.begin_as(&right, sdk, "InvokeThingService", &params).answer().ok();
         let refused = site.begin_as(&without, sdk, "InvokeThingService", &params).answer();
         assert!(refused.has_raised(), "{sdk:?}: {refused:?}");
