@@ -43,6 +43,7 @@ def main():
             own = "/sys/%s/%s/" % (wanted["product"], wanted["device"])
             topics = [own + "thing/service/+", "/ext/rrpc/+" + own + "thing/service/+"]
             topics += [own + "thing/event/+/post_reply", own + "thing/deviceinfo/update_reply"]
+            topics += [own + "thing/service/property/set"]
             rc, _ = device.subscribe_topic([(topic, 1) for topic in topics])
             if rc != 0:
                 tell(event="subscribe failed", rc=rc)
@@ -65,6 +66,9 @@ def main():
     device.on_disconnect = on_disconnect
     device.on_subscribe_topic = lambda mid, granted, userdata: tell(event="subscribed", granted=granted)
     device.on_thing_call_service = on_call
+    # The SDK answers by itself that they are set.
+    device.on_thing_prop_changed = lambda params, userdata: tell(event="set", params=params)
+
     def on_answer(of, code, data, message):
         tell(event="answered", of=of, code=code, data=data, message=message)
 

@@ -46,6 +46,7 @@ mod plugin_swap;
 mod postgres;
 mod posts;
 mod presence;
+mod properties_set;
 mod rabbitmq;
 mod rabbitmq_confined;
 mod rabbitmq_faults;

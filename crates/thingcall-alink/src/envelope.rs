@@ -3,12 +3,12 @@
 //! Source: `PROTOCOL.md` 5.1. Two SDKs drop a request whose `id` is no JSON string, or which lacks one of its four members
 //! (3.2), so all four are always sent.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Repairs, Reply, ReplyBody};
+use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Repairs, Reply, ReplyBody, ServiceId};
 
 mod mend;
 
@@ -24,11 +24,20 @@ pub fn payload(delivery: &Delivery) -> Bytes {
 /// The request a device gets: id, version, params as the caller wrote them, method.
 pub fn request_payload(delivery: &Delivery) -> Bytes {
     let Delivery { id, params, service, .. } = delivery;
-    let params = params.as_str();
+    let (params, service) = (params.as_str(), Method(service));
     let mut text = String::with_capacity(params.len() + REQUEST_BYTES);
     // Writing to memory cannot fail.
     write!(text, r#"{ID}{id}","version":"1.0","params":{params},"method":"thing.service.{service}"}}"#).ok();
     Bytes::from(text)
+}
+
+/// A service as methods write it.
+struct Method<'a>(&'a ServiceId);
+
+impl fmt::Display for Method<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.sets_properties() { f.write_str("property.set") } else { self.0.fmt(f) }
+    }
 }
 
 /// The id of a request that [`request_payload`] made.

@@ -5,12 +5,12 @@
 //!
 //! Source: `PROTOCOL.md` 4.1 to 4.7.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use thingcall_core::{
     CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, Post, ProductKey, RawReply, Repairs,
-    Reply, SyncTopic, TransportKind,
+    Reply, ServiceId, SyncTopic, TransportKind,
 };
 
 use crate::envelope::{self, Envelope};
@@ -20,6 +20,7 @@ use crate::post;
 /// `_reply`, so the first one brings our own requests back too, and so do those under `/ext/`.
 pub const REPLY_FILTERS: &[&str] = &[
     "/sys/+/+/thing/service/+",
+    "/sys/+/+/thing/service/property/set_reply",
     "/sys/+/+/rrpc/response/+",
     "/ext/rrpc/+/sys/+/+/thing/service/+",
     "/sys/+/+/thing/model/down_raw_reply",
@@ -50,6 +51,7 @@ pub enum Uplink {
 pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
     let Delivery { id, device, service, mode, raw, .. } = delivery;
     let DeviceKey { product, name } = &device.key;
+    let service = Path(service);
     let mut topic = String::with_capacity(TOPIC_BYTES);
     let written = match (mode, sync_topic, raw) {
         (CallMode::Sync, SyncTopic::Ext, None) => {
@@ -69,6 +71,21 @@ pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
     // Writing to memory cannot fail.
     written.ok();
     topic
+}
+
+/// A service as topics write it.
+struct Path<'a>(&'a ServiceId);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.sets_properties() { f.write_str("property/set") } else { self.0.fmt(f) }
+    }
+}
+
+/// The topic on which a device answers an asynchronous call of this service.
+pub fn reply_topic(device: &DeviceKey, service: &ServiceId) -> String {
+    let DeviceKey { product, name } = device;
+    format!("/sys/{product}/{name}/thing/service/{}_reply", Path(service))
 }
 
 /// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed. On
@@ -144,7 +161,7 @@ enum Kind<'t> {
     ExtReply(Option<CallId>),
     /// `thing/model/down_raw_reply`, `thing/model/up_raw`, `/ext/rrpc/{id}/.../thing/model/down_raw`.
     Raw(Option<CallId>),
-    /// `thing/service/{service}_reply`.
+    /// `thing/service/{service}_reply`, `thing/service/property/set_reply`.
     ServiceReply,
     /// `thing/service/{service}` and `rrpc/request/{id}`, which only the cloud's side publishes; what an answer there is.
     Request(DropReason),
@@ -195,6 +212,8 @@ fn sys_kind(rest: &str) -> Kind<'_> {
         return Kind::Request(DropReason::RequestTopic);
     }
     match (rest.strip_prefix("thing/service/"), rest) {
+        (Some("property/set_reply"), _) => Kind::ServiceReply,
+        (Some("property/set"), _) => Kind::Request(DropReason::NoReplySuffix),
         (Some(service), _) if service.contains('/') => Kind::Other,
         (Some(service), _) if service.ends_with("_reply") => Kind::ServiceReply,
         (Some(_), _) => Kind::Request(DropReason::NoReplySuffix),

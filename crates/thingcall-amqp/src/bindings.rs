@@ -41,7 +41,8 @@ impl Wanted {
         if delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext {
             patterns.extend(REPLY_FILTERS.iter().filter(|filter| is_ext(filter)).map(|filter| pattern_of(filter)));
         }
-        if delivery.raw.is_none() {
+        // What answers a set of properties is bound from the start.
+        if delivery.raw.is_none() && !delivery.service.sets_properties() {
             patterns.push(format!(".sys.*.*.thing.service.{}_reply", delivery.service));
         }
         let mut wanted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

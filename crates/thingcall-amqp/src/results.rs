@@ -13,6 +13,7 @@ use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use thingcall_alink::reply_topic;
 use thingcall_core::{CallId, Device, DeviceKey, ServiceId, UnixMillis};
 
 use crate::amqp::Amqp;
@@ -103,6 +104,15 @@ fn routing_key(message: &ResultMessage) -> String {
     }
 }
 
+/// The topic that the platform names: for properties that were set, that of the request.
+fn topic(message: &ResultMessage) -> String {
+    let DeviceKey { product, name } = &message.device.key;
+    if message.service.sets_properties() {
+        return format!("/sys/{product}/{name}/thing/service/property/set");
+    }
+    reply_topic(&message.device.key, &message.service)
+}
+
 fn body(message: &ResultMessage) -> Result<Bytes, NotDelivered> {
     let unwritable = |e: serde_json::Error| NotDelivered::Unwritable(e.to_string());
     let DeviceKey { product, name } = &message.device.key;
@@ -115,7 +125,7 @@ fn body(message: &ResultMessage) -> Result<Bytes, NotDelivered> {
         request_id: message.id.as_u32(),
         code: message.code,
         message: &message.message,
-        topic: format!("/sys/{product}/{name}/thing/service/{}_reply", message.service),
+        topic: topic(message),
         data,
     };
     serde_json::to_vec(&body).map(Bytes::from).map_err(unwritable)

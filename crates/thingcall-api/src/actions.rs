@@ -7,15 +7,19 @@
 mod consumer_group;
 mod device;
 mod invoke;
+mod many;
 mod model;
 mod product;
+mod property;
 mod status;
 mod subscribe_relation;
 mod target;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use enum_map::Enum;
+use futures_util::future::Either;
 use strum::{EnumString, IntoStaticStr};
 use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
@@ -27,7 +31,9 @@ use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
 
-pub(crate) use invoke::Invocation;
+use invoke::Invocation;
+use many::Many;
+use property::Setting;
 
 /// Makes the types of all actions from a table of names and what answers them.
 macro_rules! actions {
@@ -79,7 +85,7 @@ macro_rules! actions {
                 desk: &CallDesk,
                 incoming: &Incoming<'_>,
                 key: &Arc<AccessKey>,
-            ) -> Result<Invocation, ActionError> {
+            ) -> Result<Ordered, ActionError> {
                 match self { $(Self::$device => $read(desk, incoming, key)),* }
             }
         }
@@ -106,6 +112,36 @@ macro_rules! actions {
             }
         }
     };
+}
+
+/// What an action is to do with devices, once its request is read.
+pub(crate) enum Ordered {
+    /// A service is called.
+    Service(Invocation),
+    /// Properties are set.
+    Properties(Setting),
+    /// A service of several devices is called.
+    Many(Box<Many>),
+    /// Properties of several devices are set.
+    ManyProperties(Box<Many>),
+}
+
+/// What is done, in memory of its own: a caller who waits for a service holds no room for it.
+type Doing<'a> = Pin<Box<dyn Future<Output = Result<Fields, ActionError>> + Send + 'a>>;
+
+impl Ordered {
+    /// Does it; what it returns stands beside `RequestId` and `Success`.
+    pub(crate) fn run(self, desk: &CallDesk) -> impl Future<Output = Result<Fields, ActionError>> + Send + '_ {
+        let doing: Doing<'_> = match self {
+            Self::Service(call) => return Either::Left(call.run(desk)),
+            Self::Properties(set) => Box::pin(set.run(desk)),
+            Self::Many(calls) => Box::pin(calls.run(desk)),
+            Self::ManyProperties(calls) => {
+                Box::pin(async move { calls.run(desk).await.map_err(property::of_properties) })
+            }
+        };
+        Either::Right(doing)
+    }
 }
 
 /// Whom an action asks.
@@ -147,6 +183,12 @@ actions! {
     devices {
         /// Calls a service of a device.
         InvokeThingService => invoke::invoke,
+        /// Calls a service of several devices.
+        InvokeThingsService => invoke::invoke_many,
+        /// Sets properties of a device.
+        SetDeviceProperty => property::set,
+        /// Sets properties of several devices.
+        SetDevicesProperty => property::set_many,
     }
     directory {
         /// Makes a product.

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
 use thingcall_core::{AccessKey, Keys};
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::auth::Authenticator;
-use crate::calls::{CallDesk, Calls};
+use crate::calls::{Batch, CallDesk, Calls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::EventDesk;
@@ -73,7 +74,8 @@ impl App {
                 Quota::Shared(all)
             }
         };
-        let desk = CallDesk::new(calls, quota, config.result);
+        let batches = batch_quotas(&config, registry)?;
+        let desk = CallDesk::new(calls, quota, batches, config.result);
         let metrics = Metrics::register(registry)?;
         Ok(Self { desk, directory, subscriptions, events, auth, metrics, config, _watches: watches })
     }
@@ -102,6 +104,22 @@ impl App {
         let incoming = Incoming::read(Instant::now(), head, &[]);
         self.auth.foresee(&incoming).inspect_err(|why| self.metrics.refused(why))
     }
+}
+
+/// What actions for many devices are taken from, each instance by itself.
+fn batch_quotas(config: &Config, registry: &Registry) -> Result<EnumMap<Batch, Quota>, prometheus::Error> {
+    let Some(max) = NonZeroU32::new(config.batch_calls_per_second_max) else {
+        return Ok(EnumMap::from_fn(|_| Quota::None));
+    };
+    let accounts: EnumMap<Batch, Accounts> = EnumMap::from_fn(|_| Accounts::new());
+    let quotas = EnumMap::from_fn(|batch: Batch| Quota::own(max, accounts[batch].clone()));
+    let busiest = move || accounts.values().map(Accounts::calls_per_second).fold(0.0, f64::max);
+    let about = (
+        "account_batch_calls_per_second",
+        "Actions for many devices a second, of the account and the action that had most, since they were last asked for",
+    );
+    fullness::register(registry, about, max.get() as usize, busiest)?;
+    Ok(quotas)
 }
 
 fn watched(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use enum_map::{Enum, EnumMap};
 use thingcall_core::{AccessKey, CallError, Failure, Outcome, Request, ResultShape};
 use thingcall_engine::{Engine, Invoked, Stage};
 
@@ -20,6 +21,8 @@ use crate::quota::Quota;
 pub(crate) trait Calls: Send + Sync {
     /// Makes one call; dropping the future ends it.
     async fn invoke(&self, request: Request) -> Result<Invoked, CallError>;
+    /// Says why a call would be refused as things stand.
+    async fn look_over(&self, request: &Request) -> Result<(), CallError>;
     /// How long a synchronous caller waits.
     fn reply_timeout(&self) -> Duration;
     /// Counts a call that did not come to the engine.
@@ -44,6 +47,10 @@ impl Calls for Engine {
         Box::pin(Engine::invoke(self, request))
     }
 
+    async fn look_over(&self, request: &Request) -> Result<(), CallError> {
+        Engine::look_over(self, request).await
+    }
+
     fn reply_timeout(&self) -> Duration {
         Engine::reply_timeout(self)
     }
@@ -61,17 +68,32 @@ impl Calls for Engine {
     }
 }
 
+/// Actions that call many devices at once. Each has a quota of its own, since one of them is up to a hundred calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum Batch {
+    /// InvokeThingsService.
+    Service,
+    /// SetDevicesProperty.
+    Properties,
+}
+
 /// Where calls are taken and made.
 pub(crate) struct CallDesk {
     calls: Arc<dyn Calls>,
     quota: Quota,
+    batches: EnumMap<Batch, Quota>,
     /// What `Result` holds, unless the key says otherwise.
     result: ResultShape,
 }
 
 impl CallDesk {
-    pub(crate) fn new(calls: Arc<dyn Calls>, quota: Quota, result: ResultShape) -> Self {
-        Self { calls, quota, result }
+    pub(crate) fn new(
+        calls: Arc<dyn Calls>,
+        quota: Quota,
+        batches: EnumMap<Batch, Quota>,
+        result: ResultShape,
+    ) -> Self {
+        Self { calls, quota, batches, result }
     }
 
     /// Takes one call from the quota of the key's account and has it read, given how long a synchronous caller waits and
@@ -82,9 +104,29 @@ impl CallDesk {
         key: &AccessKey,
         read: impl FnOnce(Duration, ResultShape) -> Result<T, ActionError>,
     ) -> Result<T, ActionError> {
+        self.take_from(&self.quota, incoming, key, read)
+    }
+
+    /// Takes one action for many devices from its own quota of the key's account.
+    pub(crate) fn take_batch<T>(
+        &self,
+        batch: Batch,
+        incoming: &Incoming<'_>,
+        key: &AccessKey,
+        read: impl FnOnce(Duration) -> Result<T, ActionError>,
+    ) -> Result<T, ActionError> {
+        self.take_from(&self.batches[batch], incoming, key, |reply_timeout, _| read(reply_timeout))
+    }
+
+    fn take_from<T>(
+        &self,
+        quota: &Quota,
+        incoming: &Incoming<'_>,
+        key: &AccessKey,
+        read: impl FnOnce(Duration, ResultShape) -> Result<T, ActionError>,
+    ) -> Result<T, ActionError> {
         let shape = key.result.unwrap_or(self.result);
-        let taken = self
-            .quota
+        let taken = quota
             .take(&key.account)
             .map_err(ActionError::from)
             .and_then(|()| read(self.calls.reply_timeout(), shape))
@@ -96,6 +138,16 @@ impl CallDesk {
     /// Makes one call; dropping the future ends it.
     pub(crate) fn make(&self, request: Request) -> impl Future<Output = Result<Invoked, CallError>> + Send {
         self.calls.invoke(request)
+    }
+
+    /// Says why a call would be refused as things stand.
+    pub(crate) async fn look_over(&self, request: &Request) -> Result<(), CallError> {
+        self.calls.look_over(request).await
+    }
+
+    /// Counts a call that did not come to the engine, of a request that was taken.
+    pub(crate) fn count_refused(&self, outcome: Outcome) {
+        self.calls.count_refused(outcome);
     }
 
     /// Notes a request that was refused; `signed` says whether its caller is known.

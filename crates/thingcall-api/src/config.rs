@@ -24,6 +24,9 @@ pub struct Config {
     pub instance_id: Option<String>,
     /// How many InvokeThingService calls an account may make in a second, by all its keys together; 0 is no limit.
     pub calls_per_second_max: u32,
+    /// How many InvokeThingsService an account may make in a second at this instance, and as many SetDevicesProperty, each of
+    /// them for up to 100 devices; 0 is no limit.
+    pub batch_calls_per_second_max: u32,
     /// The longest path and query of a request; 65,534 bytes at most.
     pub uri_bytes_max: usize,
     /// The largest request line and headers together.
@@ -71,6 +74,7 @@ impl Default for Config {
             result: ResultShape::Envelope,
             instance_id: None,
             calls_per_second_max: 500,
+            batch_calls_per_second_max: 10,
             uri_bytes_max: URI_BYTES_LIMIT,
             head_bytes_max: 128 * 1024,
             body_bytes_max: const { NonZeroUsize::new(2 * 1024 * 1024).unwrap() },

@@ -17,7 +17,7 @@ use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::actions::{Action, ActionKind, DirectoryAction, Invocation, SubscriptionAction};
+use crate::actions::{Action, ActionKind, DirectoryAction, Ordered, SubscriptionAction};
 use crate::answer::{About, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
@@ -50,7 +50,7 @@ impl Serve for App {
 /// What a request asks for, once it may ask.
 enum Asked<'a> {
     /// A device: nothing of the request is needed any more.
-    Device(Invocation),
+    Device(Ordered),
     /// The directory, with the request's parameters.
     Directory(DirectoryAction),
     /// Groups and subscriptions, with the request's parameters.

@@ -12,6 +12,7 @@ mod invoke;
 mod models;
 mod neighbours;
 mod oddities;
+mod sets;
 mod signatures;
 mod subscribed;
 mod untrusted;

@@ -20,6 +20,8 @@ pub struct Request {
     pub arrived: Instant,
     /// The device, as the caller names it.
     pub target: DeviceRef,
+    /// What is asked of it.
+    pub asks: Asks,
     /// The service, as the caller names it.
     pub service: ServiceId,
     /// The arguments' text, as the caller wrote it.
@@ -30,6 +32,28 @@ pub struct Request {
     pub deadline: Deadline,
     /// Whether the caller gets a device's code other than 200 as an error, and not as an answer.
     pub fails_by_code: bool,
+}
+
+/// What a caller asks of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asks {
+    /// A service; the thing model says whether its caller waits.
+    #[default]
+    Service,
+    /// A service that nobody waits for, whatever the thing model says.
+    ServiceUnawaited,
+    /// That its properties be these, which is [`ServiceId::set_properties`]. Nobody waits for that.
+    Properties,
+}
+
+impl Asks {
+    /// What the arguments are called where they come from.
+    pub const fn args_name(self) -> &'static str {
+        match self {
+            Self::Service | Self::ServiceUnawaited => "Args",
+            Self::Properties => "Items",
+        }
+    }
 }
 
 /// A call that was checked: the device exists and is enabled, the model has the service, the arguments fit it.

@@ -45,6 +45,12 @@ pub enum ErrorCode {
     /// The service is unknown, the arguments do not fit, or the device refused.
     #[strum(serialize = "iot.device.InvokeThingServiceFailed")]
     InvokeThingServiceFailed,
+    /// The same, of properties that are set.
+    #[strum(serialize = "iot.device.SetDevicePropertyFailed")]
+    SetDevicePropertyFailed,
+    /// No device is named where several may be.
+    #[strum(serialize = "iot.device.NoneDeviceNameElement")]
+    NoneDeviceNameElement,
     /// The device is not connected.
     #[strum(serialize = "iot.messagebroker.OFFLINE")]
     Offline,

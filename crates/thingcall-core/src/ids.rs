@@ -114,6 +114,21 @@ pub struct ServiceId {
     pub service: Identifier,
 }
 
+impl ServiceId {
+    /// The built-in service of the default module that sets properties. No service of a thing model has its name.
+    pub fn set_properties() -> Self {
+        Self { module: None, service: Identifier(SET.into()) }
+    }
+
+    /// Whether it is [`Self::set_properties`].
+    pub fn sets_properties(&self) -> bool {
+        self.module.is_none() && self.service.as_str() == SET
+    }
+}
+
+/// An identifier that thing models keep free.
+const SET: &str = "set";
+
 impl TryFrom<&str> for ServiceId {
     type Error = InvalidId;
     fn try_from(text: &str) -> Result<Self, InvalidId> {

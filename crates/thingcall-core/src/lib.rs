@@ -56,7 +56,7 @@ mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
-pub use call::{Args, Call, CallMode, Qos, Request};
+pub use call::{Args, Asks, Call, CallMode, Qos, Request};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};
 pub use delivery::Delivery;

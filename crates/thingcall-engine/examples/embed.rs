@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Answer, BuiltInOnly, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, NoJournal, Presence,
-    Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport, TransportKind,
+    Answer, Asks, BuiltInOnly, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, NoJournal,
+    Presence, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport, TransportKind,
     TransportName, Unawaited, UnixMillis,
 };
 use thingcall_engine::{Config, Engine, EngineParts, Invoked, Reports};
@@ -86,8 +86,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let deadline = Deadline::at((Instant::now() + engine.reply_timeout()).into_std());
         let (target, args) = (DeviceRef::Key(key.clone()), args.to_owned());
         let (request_id, service, qos) = (RequestId::random(), "dim".parse()?, Qos::AtMostOnce);
-        let (key, arrived) = (None, Instant::now().into_std());
-        let request = Request { request_id, key, arrived, target, service, args, qos, deadline, fails_by_code: false };
+        let (key, arrived, asks) = (None, Instant::now().into_std(), Asks::Service);
+        let request =
+            Request { request_id, key, arrived, target, asks, service, args, qos, deadline, fails_by_code: false };
         match engine.invoke(request).await {
             Ok(Invoked { answer: Answer::Replied(body), .. }) => println!("answered: {}", body.data),
             Ok(Invoked { id, .. }) => println!("on its way: {id}"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Args, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, Request};
+use thingcall_core::{Args, Asks, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, Request};
 use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, Way, check_object};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -59,7 +59,7 @@ impl Engine {
         if !device.enabled {
             return Err(CallError::DeviceDisabled(device.key.to_string()));
         }
-        self.check_size(&request.args)?;
+        self.check_size(request)?;
         let codec = self.codec(&product)?;
         let (mode, mended) = self.check_args(request, &product)?;
         Ok(Checks { device, product, codec, way, mode, mended })
@@ -104,12 +104,13 @@ impl Engine {
         })
     }
 
-    fn check_size(&self, args: &str) -> Result<(), CallError> {
-        let (bytes, max) = (args.len(), self.config.args_bytes_max.get());
+    fn check_size(&self, request: &Request) -> Result<(), CallError> {
+        let (bytes, max) = (request.args.len(), self.config.args_bytes_max.get());
         if bytes <= max {
             return Ok(());
         }
-        Err(CallError::TooLarge(format!("Args has {bytes} bytes; at most {max} are allowed")))
+        let name = request.asks.args_name();
+        Err(CallError::TooLarge(format!("{name} has {bytes} bytes; at most {max} are allowed")))
     }
 
     /// Checks the arguments against the model, and says who waits for the device. Gives the arguments' right text where
@@ -121,14 +122,18 @@ impl Engine {
         };
         let check = product.settings.args_check;
         if product.settings.validation == Validation::Free {
-            return Ok((CallMode::Async, check_object(&request.args, check).map_err(refuse)?));
+            let checked = check_object(request.asks.args_name(), &request.args, check);
+            return Ok((CallMode::Async, checked.map_err(refuse)?));
         }
         let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
+        if request.asks == Asks::Properties {
+            return Ok((CallMode::Async, model.check_properties(&request.args, check).map_err(refuse)?));
+        }
         let service = model.service(&request.service).map_err(|e| CallError::UnknownService(e.to_string()))?;
         let mended = service.check_args(&request.args, check).map_err(refuse)?;
-        let mode = match service.call_type() {
-            CallType::Sync => CallMode::Sync,
-            CallType::Async => CallMode::Async,
+        let mode = match (service.call_type(), request.asks) {
+            (CallType::Sync, Asks::Service) => CallMode::Sync,
+            (CallType::Async, _) | (CallType::Sync, Asks::ServiceUnawaited | Asks::Properties) => CallMode::Async,
         };
         Ok((mode, mended))
     }

@@ -53,6 +53,21 @@ impl Engine {
         }
     }
 
+    /// Checks a request as [`Self::invoke`] does first, and calls nobody.
+    ///
+    /// # Errors
+    /// Why the call would be refused as things stand.
+    pub async fn look_over(&self, request: &Request) -> Result<(), CallError> {
+        let found = match self.registry.find(&request.target) {
+            LookUp::Known(found) => found.into_inner(),
+            LookUp::Sought(looking) => {
+                let until = Instant::from_std(request.deadline.instant());
+                timeout_at(until, looking).await.map_err(|_| CallError::NotLookedUp("the store is slow".to_owned()))?
+            }
+        };
+        self.check(request, found).map(drop)
+    }
+
     /// Makes a call whose device memory does not have. Its time runs meanwhile.
     fn look_up<'a>(&'a self, arrived: Arrived, looking: Looking<'a>) -> Calling<'a> {
         Box::pin(async move {

@@ -317,6 +317,7 @@ impl Bench {
             key: None,
             arrived: Instant::now().into_std(),
             target: DeviceRef::Key(device("dev1")),
+            asks: thingcall_core::Asks::Service,
             service: service.parse().unwrap(),
             args: args.to_owned(),
             qos: Qos::AtMostOnce,

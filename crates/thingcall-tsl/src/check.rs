@@ -19,6 +19,9 @@ pub(crate) enum Writer {
     Caller,
     /// A caller who may leave inputs out.
     BriefCaller,
+    /// One who sets properties: as a caller who may leave things out, and a float needs no decimal point, since Alibaba's
+    /// reference asks for none here.
+    Setter,
     /// A device: JavaScript writes 1 for 1.0, and `true` is understood.
     Device,
     /// A device that reports: it names what it has, and only names and types count.
@@ -28,6 +31,11 @@ pub(crate) enum Writer {
 impl Writer {
     const fn is_device(self) -> bool {
         matches!(self, Self::Device | Self::Reporter)
+    }
+
+    /// Whether a float must have a decimal point.
+    const fn writes_points(self) -> bool {
+        matches!(self, Self::Caller | Self::BriefCaller)
     }
 }
 
@@ -40,7 +48,7 @@ pub(crate) fn fields(fields: &[Field], members: &Members<'_>, writer: Writer) ->
         seen |= 1 << index;
         value(&field.data_type, json, writer).map_err(|violation| inside(violation, |path| in_member(path, name)))?;
     }
-    if matches!(writer, Writer::BriefCaller | Writer::Reporter) {
+    if matches!(writer, Writer::BriefCaller | Writer::Setter | Writer::Reporter) {
         return Ok(());
     }
     match fields.iter().enumerate().find(|(index, field)| field.required && seen & (1 << index) == 0) {
@@ -136,7 +144,7 @@ fn cure(data_type: &DataType, json: &Json<'_>) -> Option<String> {
 
 fn missing(field: &Field, writer: Writer) -> Violation {
     let optional = match writer {
-        Writer::Caller | Writer::BriefCaller => ", or mark it \"required\": false in the thing model",
+        Writer::Caller | Writer::BriefCaller | Writer::Setter => ", or mark it \"required\": false in the thing model",
         Writer::Device | Writer::Reporter => "",
     };
     let mut missing = violation(Kind::Missing, format!("is missing; give it as {}{optional}", field.data_type));

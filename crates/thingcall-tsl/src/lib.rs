@@ -11,6 +11,7 @@ pub mod limits;
 mod model;
 mod reported;
 mod service;
+mod set;
 
 mod data_type;
 mod problem;
@@ -35,7 +36,7 @@ pub use in_memory::InMemoryRegistry;
 pub use model::{ThingModel, UnknownService};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{Found, Product, Registry, Route, Way};
-pub use reported::{Event, EventLevel, Property, ReportCheck};
+pub use reported::{Access, Event, EventLevel, Property, ReportCheck};
 pub use service::{CallType, Service, check_object};
 pub use settings::{ArgsCheck, DataFormat, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};

@@ -21,6 +21,18 @@ pub(crate) fn args(fields: &[Field], members: &Members<'_>) -> String {
     out
 }
 
+/// The object as JSON, of members that a type may be known of by name.
+pub(crate) fn members<'m>(members: &Members<'_>, type_of: impl Fn(&str) -> Option<&'m DataType>) -> String {
+    let mut out = String::from("{");
+    separated(members, &mut out, |(key, value), out| {
+        string(key, out);
+        out.push(':');
+        write(type_of(key), value, out);
+    });
+    out.push('}');
+    out
+}
+
 fn write_object(fields: &[Field], members: &Members<'_>, out: &mut String) {
     out.push('{');
     separated(members, out, |(key, value), out| {

@@ -138,6 +138,15 @@ impl ThingModel {
         self.module(module.as_ref())?.reported.properties.get(&id)
     }
 
+    /// Every property, by the name that a device writes: the default module's first, each module's in order.
+    pub fn properties(&self) -> impl Iterator<Item = (String, &Property)> {
+        let main = self.main.reported.properties.iter().map(|(id, property)| (id.to_string(), property));
+        let modules = self.modules.iter().flat_map(|(module, of)| {
+            of.reported.properties.iter().map(move |(id, property)| (format!("{module}:{id}"), property))
+        });
+        main.chain(modules)
+    }
+
     /// The event of this name, likewise.
     pub fn event(&self, name: &str) -> Option<&Event> {
         let ServiceId { module, service: id } = name.try_into().ok()?;

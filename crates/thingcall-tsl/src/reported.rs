@@ -21,7 +21,20 @@ pub(crate) struct Reported {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Property {
     pub(crate) name: String,
+    pub(crate) access: Access,
     pub(crate) data_type: DataType,
+}
+
+/// Who sets a property (`accessMode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// The device alone.
+    Read,
+    /// The cloud too.
+    #[default]
+    ReadWrite,
+    /// The cloud, and the device does not report it.
+    Write,
 }
 
 /// An event of a thing model.
@@ -76,6 +89,17 @@ impl ReportCheck {
     }
 }
 
+impl Access {
+    /// The word in thing models.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::ReadWrite => "rw",
+            Self::Write => "w",
+        }
+    }
+}
+
 impl EventLevel {
     /// The level of this name; `info` where there is none.
     pub(crate) fn of(name: Option<&str>) -> Self {
@@ -96,6 +120,11 @@ impl Property {
     /// Its name, for people.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Who sets it.
+    pub fn access(&self) -> Access {
+        self.access
     }
 
     /// What it may be.

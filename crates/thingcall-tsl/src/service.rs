@@ -84,7 +84,7 @@ impl Service {
 
     #[cold]
     fn mended_args(&self, args: &str) -> Result<String, Violation> {
-        let mended = mend::args(&self.inputs, &object(args, Writer::BriefCaller, Json::read_loose)?);
+        let mended = mend::args(&self.inputs, &object(args, root(Writer::BriefCaller), Json::read_loose)?);
         fits(&self.inputs, &mended, Writer::BriefCaller).map(|()| mended)
     }
 
@@ -108,31 +108,29 @@ impl Service {
 }
 
 /// Checks that the text is one JSON object within limits, and nothing else: for verification-free products. Gives the
-/// right text where the caller's had to be mended.
+/// right text where the caller's had to be mended. `name` is what the text is called where it comes from.
 ///
 /// # Errors
 /// What is not right about it.
-pub fn check_object(text: &str, check: ArgsCheck) -> Result<Option<String>, Violation> {
-    match (object(text, Writer::Caller, Json::read), check) {
+pub fn check_object(name: &str, text: &str, check: ArgsCheck) -> Result<Option<String>, Violation> {
+    match (object(text, name, Json::read), check) {
         (Ok(_), _) => Ok(None),
         (Err(violation), ArgsCheck::Strict) => Err(violation),
-        (Err(_), ArgsCheck::Weak) => {
-            object(text, Writer::BriefCaller, Json::read_loose).map(|members| Some(mend::object(&members)))
-        }
+        (Err(_), ArgsCheck::Weak) => object(text, name, Json::read_loose).map(|members| Some(mend::object(&members))),
     }
 }
 
 fn fits(fields: &[Field], text: &str, writer: Writer) -> Result<(), Violation> {
-    check::fields(fields, &object(text, writer, Json::read)?, writer).map_err(|mut violation| {
+    check::fields(fields, &object(text, root(writer), Json::read)?, writer).map_err(|mut violation| {
         violation.path.insert_str(0, root(writer));
         violation
     })
 }
 
-type Read<'t> = fn(&'t str, usize) -> Result<Json<'t>, Box<Fault>>;
+pub(crate) type Read<'t> = fn(&'t str, usize) -> Result<Json<'t>, Box<Fault>>;
 
-/// The one object that the text is.
-fn object<'t>(text: &'t str, writer: Writer, read: Read<'t>) -> Result<Members<'t>, Violation> {
+/// The one object that the text is, which is called `root` where it comes from.
+pub(crate) fn object<'t>(text: &'t str, root: &str, read: Read<'t>) -> Result<Members<'t>, Violation> {
     let (path, found) = match read(text, ARGS_DEPTH_MAX) {
         Ok(Json::Object(members)) => return Ok(members),
         Err(fault) => {
@@ -145,13 +143,14 @@ fn object<'t>(text: &'t str, writer: Writer, read: Read<'t>) -> Result<Members<'
             (String::new(), format!("is {found}; write an object such as {{\"name\": 1}}, or {{}} for nothing"))
         }
     };
-    Err(Violation { kind: ViolationKind::Syntax, path: format!("{}{path}", root(writer)), text: found })
+    Err(Violation { kind: ViolationKind::Syntax, path: format!("{root}{path}"), text: found })
 }
 
 /// What the outermost object is called where it comes from.
 fn root(writer: Writer) -> &'static str {
     match writer {
         Writer::Caller | Writer::BriefCaller => "Args",
+        Writer::Setter => "Items",
         Writer::Device | Writer::Reporter => "data",
     }
 }

@@ -12,7 +12,7 @@ use strum::IntoStaticStr;
 pub struct Violation {
     /// The kind of fault.
     pub kind: ViolationKind,
-    /// Where: `Args` or `data` (a reply's), then members and indexes, such as `Args.window.from` or `data.samples[3]`.
+    /// Where: `Args`, `Items` (properties to set) or `data` (a reply's), then members and indexes, such as `Args.window.from` or `data.samples[3]`.
     pub path: String,
     /// What was found and what would be right; goes on where the path ends: `is 9, ...`.
     pub text: String,
@@ -34,6 +34,8 @@ pub enum ViolationKind {
     Length,
     /// A name the model does not have.
     Unknown,
+    /// A property that the model does not let anybody set.
+    ReadOnly,
 }
 
 impl ViolationKind {

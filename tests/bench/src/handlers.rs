@@ -160,6 +160,7 @@ impl Bench {
             key: None,
             arrived: Instant::now().into_std(),
             target: DeviceRef::Key(self.device.clone()),
+            asks: thingcall_core::Asks::Service,
             service: registered::IDENTIFIER.parse().unwrap_or_else(|_| unreachable!()),
             args: r#"{"param1":7}"#.to_owned(),
             qos: Qos::AtMostOnce,

@@ -174,6 +174,7 @@ fn signed(site: &Site, acs3: bool) -> String {
 /// A request as the front makes it.
 pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
     Ok(Request {
+        asks: thingcall_core::Asks::Service,
         request_id: RequestId::random(),
         key: None,
         arrived: Instant::now().into_std(),

@@ -34,6 +34,16 @@ fn a_request_has_all_four_members_and_the_callers_own_numbers() {
 }
 
 #[test]
+fn properties_are_set_by_a_method_of_their_own() {
+    let method = |service| {
+        let request: serde_json::Value =
+            serde_json::from_slice(&request_payload(&delivery(service, CallMode::Async))).unwrap();
+        request["method"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((&*method("set"), &*method("fb:set")), ("thing.service.property.set", "thing.service.fb:set"));
+}
+
+#[test]
 fn a_device_that_speaks_its_own_bytes_gets_those() {
     let mut delivery = delivery("SetScene", CallMode::Async);
     assert_eq!(payload(&delivery), request_payload(&delivery));

@@ -159,7 +159,7 @@ fn what_nobody_does_anything_with_is_refused_in_words() {
 
 #[test]
 fn what_answers_us_is_no_post() {
-    for topic in ["service/property/set_reply", "config/push_reply", "service/property/set"] {
+    for topic in ["service/property/get_reply", "config/push_reply", "service/property/get"] {
         let said = read(&format!("/sys/pk/d1/thing/{topic}"), r#"{"id":"1","code":200,"data":{}}"#);
         assert!(matches!(said, Uplink::Other(device) if device == key()), "{topic}");
     }

@@ -39,6 +39,16 @@ fn an_asynchronous_call_takes_the_services_topic_whatever_the_device() {
 }
 
 #[test]
+fn properties_are_set_on_a_topic_of_their_own_and_answered_beside_it() {
+    let set = delivery("set", CallMode::Async);
+    assert_eq!(request_topic(&set, SyncTopic::Ext), "/sys/pk/d1/thing/service/property/set");
+    assert_eq!(reply_topic(&key("d1"), &set.service), "/sys/pk/d1/thing/service/property/set_reply");
+    assert_eq!(reply_topic(&key("d1"), &"fb:set".parse().unwrap()), "/sys/pk/d1/thing/service/fb:set_reply");
+    let Uplink::Dropped(_, reason) = read("/sys/pk/d1/thing/service/property/set", REPLY) else { panic!("taken") };
+    assert_eq!(reason, DropReason::NoReplySuffix);
+}
+
+#[test]
 fn raw_commands_have_topics_of_their_own_but_for_rrpc() {
     let topic = |mode, form| {
         request_topic(
@@ -95,6 +105,7 @@ fn every_reply_of_a_device_fits_a_reply_filter() {
     for topic in [
         "/sys/pk/d1/rrpc/response/9",
         "/sys/pk/d1/thing/service/SetScene_reply",
+        "/sys/pk/d1/thing/service/property/set_reply",
         "/ext/rrpc/9/sys/pk/d1/thing/service/testFb:testService",
         "/sys/pk/d1/thing/model/down_raw_reply",
         "/sys/pk/d1/thing/model/up_raw",
@@ -111,6 +122,7 @@ fn a_reply_is_known_by_its_topic() {
         ("/sys/pk/d1/rrpc/response/9", Some(9)),
         ("/sys/pk/d1/rrpc/response/1339116017494043136", None),
         ("/sys/pk/d1/thing/service/SetScene_reply", None),
+        ("/sys/pk/d1/thing/service/property/set_reply", None),
         ("/ext/rrpc/9/sys/pk/d1/thing/service/testFb:testService", Some(9)),
     ] {
         let Uplink::Reply(reply) = read(topic, REPLY) else { panic!("no reply: {topic}") };
@@ -148,7 +160,7 @@ fn a_reply_over_the_limit_is_malformed_and_keeps_its_topics_id() {
 
 #[test]
 fn other_uplinks_are_the_devices_but_no_reply() {
-    for topic in ["/sys/pk/d1/thing/config/push_reply", "/sys/pk/d1/thing/service/property/set_reply"] {
+    for topic in ["/sys/pk/d1/thing/config/push_reply", "/sys/pk/d1/thing/service/property/get_reply"] {
         assert!(matches!(read(topic, "{}"), Uplink::Other(device) if device == key("d1")), "{topic}");
     }
     for topic in ["", "/", "sys/pk/d1/x", "/sys/pk", "/sys/p k/d1/rrpc/response/1", "/$SYS/x", "/pk/d1/x"] {

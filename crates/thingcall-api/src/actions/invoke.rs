@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    AccessKey, Answer, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, ReplyBody, Request, ResultShape, ServiceId,
+    AccessKey, Answer, Asks, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, ReplyBody, Request, ResultShape,
+    ServiceId,
 };
 
-use super::target;
+use super::many::{self, Many};
+use super::{Ordered, target};
 use crate::answer::{Fields, Node, json, text};
-use crate::calls::CallDesk;
+use crate::calls::{Batch, CallDesk};
 use crate::error::ActionError;
 use crate::incoming::Incoming;
 
@@ -25,13 +27,35 @@ pub(crate) struct Invocation {
 }
 
 /// InvokeThingService.
-pub(super) fn invoke(
+pub(super) fn invoke(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
+    desk.take(incoming, key, |reply_timeout, shape| {
+        Ok(Ordered::Service(Invocation { request: read(incoming, key, (reply_timeout, shape))?, shape }))
+    })
+}
+
+/// InvokeThingsService: the same service of several devices, and nobody waits for it.
+pub(super) fn invoke_many(
     desk: &CallDesk,
     incoming: &Incoming<'_>,
     key: &Arc<AccessKey>,
-) -> Result<Invocation, ActionError> {
-    desk.take(incoming, key, |reply_timeout, shape| {
-        Ok(Invocation { request: read(incoming, key, (reply_timeout, shape))?, shape })
+) -> Result<Ordered, ActionError> {
+    desk.take_batch(Batch::Service, incoming, key, |reply_timeout| {
+        let params = &incoming.params;
+        let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
+        let to = many::devices(params)?;
+        let first = Request {
+            request_id: incoming.id,
+            key: Some(key.clone()),
+            arrived: incoming.received.into_std(),
+            target: to.first(),
+            asks: Asks::ServiceUnawaited,
+            service: service(identifier)?,
+            args: args.to_owned(),
+            qos: qos(params.get("Qos"))?,
+            deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
+            fails_by_code: false,
+        };
+        Ok(Ordered::Many(Box::new(Many { first, to })))
     })
 }
 
@@ -59,6 +83,7 @@ fn read(
         key: Some(key.clone()),
         arrived: incoming.received.into_std(),
         target: target::device(params)?,
+        asks: Asks::Service,
         service: service(identifier)?,
         args: args.to_owned(),
         qos: qos(params.get("Qos"))?,
@@ -70,7 +95,14 @@ fn read(
 
 fn service(identifier: &str) -> Result<ServiceId, ActionError> {
     let code = ErrorCode::InvokeThingServiceFailed;
-    ServiceId::try_from(identifier).map_err(|why| match meant(identifier) {
+    let id = ServiceId::try_from(identifier);
+    if let Ok(id) = &id
+        && id.sets_properties()
+    {
+        let text = "set is built in and not called by InvokeThingService; set properties with SetDeviceProperty";
+        return Err(ActionError::service(code, Outcome::UnknownTarget, text));
+    }
+    id.map_err(|why| match meant(identifier) {
         Some(meant) => ActionError::service(
             code,
             Outcome::UnknownTarget,
@@ -86,7 +118,7 @@ fn meant(identifier: &str) -> Option<ServiceId> {
     ServiceId::try_from(rest.strip_suffix("_reply").unwrap_or(rest)).ok()
 }
 
-fn qos(text: Option<&str>) -> Result<Qos, ActionError> {
+pub(super) fn qos(text: Option<&str>) -> Result<Qos, ActionError> {
     match text {
         None | Some("0") => Ok(Qos::AtMostOnce),
         Some("1") => Ok(Qos::AtLeastOnce),

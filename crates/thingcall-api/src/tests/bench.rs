@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
 use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, Answer, CallError, CallId, CallMode, Consumers, Consumption, GroupId, Keys, Outcome, ReplyBody, Request,
-    Secret, SubscriptionLimits, UnixMillis,
+    AccessKey, Answer, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, GroupId, Keys, Outcome,
+    ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
 };
 use thingcall_engine::Invoked;
 use thingcall_listen::Serving;
@@ -62,6 +62,13 @@ impl Calls for FakeEngine {
                 Invoked { id: CallId::from_u32(100_686), mode, answer }
             }),
             None => std::future::pending().await,
+        }
+    }
+
+    async fn look_over(&self, request: &Request) -> Result<(), CallError> {
+        match &request.target {
+            DeviceRef::Key(key) if key.name.as_str() == "nobody" => Err(CallError::UnknownDevice(key.to_string())),
+            DeviceRef::Key(_) | DeviceRef::IotId(_) => Ok(()),
         }
     }
 

@@ -68,6 +68,7 @@ async fn arguments_arrive_as_the_caller_wrote_them() {
         let expected = match &*name {
             name if name.contains("special") || name.contains("-async-") => special,
             name if name.contains("Common") || name.contains("-GET-") || name.contains("v2sig") => special,
+            name if name.contains("SetDeviceProperty") => r#"{"LightStatus":1}"#,
             "tea-InvokeThingService-1.http" | "legacy-InvokeThingService-1.http" => r#"{"param1":1}"#,
             _ => "{}",
         };
@@ -75,7 +76,7 @@ async fn arguments_arrive_as_the_caller_wrote_them() {
         let target = if name.contains("iotid") { "Q7uOhVRdZRRlDnTLv00100" } else { "a1BwAGVxxxx/light1" };
         assert_eq!(request.target.to_string(), target, "{name}");
     }
-    assert_eq!(seen, 14);
+    assert_eq!(seen, 18);
 }
 
 #[tokio::test]

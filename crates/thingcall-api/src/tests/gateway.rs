@@ -92,7 +92,7 @@ async fn keys_times_versions_and_actions() {
     assert_eq!(late.start().await.acs3("GetDeviceStatus", &DEVICE).await.code(), "InvalidTimeStamp.Expired");
     refused(post(&status_query().replace("Timestamp=2026", "Timestamp=x026")), 400, "InvalidTimeStamp.Format").await;
     let server = Setup::default().start().await;
-    let received = server.acs3("InvokeThingsService", &DEVICE).await;
+    let received = server.acs3("ListRule", &DEVICE).await;
     assert_eq!((received.status, &*received.code()), (404, "InvalidAction.NotFound"));
     assert!(server.metrics().contains(r#"thingcall_http_requests_total{code="404",route="other"} 1"#));
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use thingcall_core::{EndedCall, Outcome, Words};
+use thingcall_core::{DeviceKey, EndedCall, Outcome, ServiceId, Words};
 
 use super::values::Verbatim;
 use super::words;
@@ -45,10 +45,19 @@ pub(super) fn result(ended: &EndedCall) -> Words {
         request_id: id.as_u32(),
         code,
         message,
-        topic: format!("/sys/{}/{}/thing/service/{service}_reply", device.product, device.name),
+        topic: topic(device, service),
         data: Verbatim(data.as_deref().unwrap_or("{}")),
     };
     words(device, "thing/downlink/reply/message", &body)
+}
+
+/// The topic of the reply; for properties that were set, that of the request, as the platform has it.
+fn topic(device: &DeviceKey, service: &ServiceId) -> String {
+    let DeviceKey { product, name } = device;
+    if service.sets_properties() {
+        return format!("/sys/{product}/{name}/thing/service/property/set");
+    }
+    format!("/sys/{product}/{name}/thing/service/{service}_reply")
 }
 
 /// A device's words are told as they are; ours say how the call ended.

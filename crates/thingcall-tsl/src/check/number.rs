@@ -40,7 +40,7 @@ fn whole(data_type: &DataType, number: &str) -> Result<Option<i32>, Violation> {
 
 /// A number within bounds that callers write with a decimal point.
 pub(super) fn float(data_type: &DataType, bounds: Bounds, number: &str, writer: Writer) -> Result<(), Violation> {
-    if !writer.is_device() && !number.contains('.') {
+    if writer.writes_points() && !number.contains('.') {
         let (found, right) = (cut(number), with_point(cut(number)));
         return Err(violation(
             Kind::Type,

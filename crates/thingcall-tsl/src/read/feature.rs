@@ -8,7 +8,7 @@ use crate::json::Json;
 use crate::limits::{INPUTS_MAX, OUTPUTS_MAX};
 use crate::problem::Collected;
 use crate::words::quoted;
-use crate::{CallType, Event, EventLevel, Field, Property, Service};
+use crate::{Access, CallType, Event, EventLevel, Field, Property, Service};
 
 use super::data_type::{data_type, fields, identifier, name};
 use super::node::Node;
@@ -23,17 +23,25 @@ pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap
     for node in &nodes {
         node.known(&["identifier", "name", "accessMode", "required", "desc", "dataType", "custom", "std"], problems);
         let id = feature_id(node, &mut ids, problems);
-        let mode = node.member("accessMode").and_then(|mode| Some((mode.text(problems)?, mode.place)));
-        if let Some((mode, place)) = mode.filter(|(mode, _)| !["r", "rw", "w"].contains(mode)) {
-            problems.add(&place, format!("is {}", quoted(mode)), "write \"r\" or \"rw\"");
-        }
+        let access = access(node, problems);
         let what = "the property's data type";
         let data_type = node.required("dataType", what, problems).and_then(|node| data_type(&node, 0, problems));
         if let (Some(id), Some(data_type)) = (id, data_type) {
-            properties.insert(id, Property { name: name(node), data_type });
+            properties.insert(id, Property { name: name(node), access, data_type });
         }
     }
     (properties, nodes.len())
+}
+
+/// Who sets a property; everybody where the model does not say.
+fn access(node: &Node<'_>, problems: &mut Collected) -> Access {
+    let Some(mode) = node.member("accessMode") else { return Access::default() };
+    let Some(text) = mode.text(problems) else { return Access::default() };
+    let access = [Access::Read, Access::ReadWrite, Access::Write].into_iter().find(|access| access.as_str() == text);
+    access.unwrap_or_else(|| {
+        problems.add(&mode.place, format!("is {}", quoted(text)), "write \"r\" or \"rw\"");
+        Access::default()
+    })
 }
 
 /// Reads the events; says how many there are besides the built-in one.

@@ -77,14 +77,14 @@ proptest! {
         args.replace_range(at..=at, &byte);
         service.check_reply(&args).ok();
         // What the model takes is an object, and what is no object the model does not take.
-        prop_assert!(service.check_args(&args, ArgsCheck::Strict).is_err() || check_object(&args, ArgsCheck::Strict).is_ok());
+        prop_assert!(service.check_args(&args, ArgsCheck::Strict).is_err() || check_object("Args", &args, ArgsCheck::Strict).is_ok());
     }
 
     #[test]
     fn arbitrary_text_never_panics(model in model(), text in ".{0,60}") {
         let args = only(&model).check_args(&text, ArgsCheck::Strict).map(drop);
         let taken = [args, only(&model).check_reply(&text)];
-        prop_assert!(check_object(&text, ArgsCheck::Strict).is_ok() || taken.iter().all(Result::is_err));
+        prop_assert!(check_object("Args", &text, ArgsCheck::Strict).is_ok() || taken.iter().all(Result::is_err));
         prop_assert!(ThingModel::parse(&text, &[&text]).is_err());
     }
 }

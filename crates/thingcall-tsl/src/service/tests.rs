@@ -153,13 +153,13 @@ fn replies_are_told_from_arguments() {
 #[test]
 fn verification_free_arguments_are_one_object_within_limits() {
     for args in ["{}", r#"{"anything":[1,null,{"goes":true}]}"#] {
-        assert_eq!(check_object(args, ArgsCheck::Strict), Ok(None));
+        assert_eq!(check_object("Args", args, ArgsCheck::Strict), Ok(None));
     }
     for args in ["", "[]", "{'a':1}", r#"{"a":1,"a":2}"#, "{} {}", &format!("{}1", "{\"a\":".repeat(33))] {
-        assert!(check_object(args, ArgsCheck::Strict).is_err(), "{args}");
+        assert!(check_object("Args", args, ArgsCheck::Strict).is_err(), "{args}");
     }
     let deepest = format!("{}{{}}{}", "{\"a\":".repeat(31), "}".repeat(31));
-    assert_eq!(check_object(&deepest, ArgsCheck::Strict), Ok(None));
+    assert_eq!(check_object("Args", &deepest, ArgsCheck::Strict), Ok(None));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn single_quotes_and_bare_keys_are_mended() {
     }
     assert!(warn.check_args("{'min':1}", ArgsCheck::Strict).is_err());
     assert_eq!(
-        check_object("{'a':[1.50,{b:null}]}", ArgsCheck::Weak),
+        check_object("Args", "{'a':[1.50,{b:null}]}", ArgsCheck::Weak),
         Ok(Some(r#"{"a":[1.50,{"b":null}]}"#.to_owned()))
     );
 }

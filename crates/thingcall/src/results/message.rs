@@ -100,6 +100,9 @@ fn message(result: &Message) -> Result<ResultMessage, String> {
 
 /// The service whose reply has this topic.
 fn service(topic: &str) -> Option<ServiceId> {
+    if topic.ends_with("/thing/service/property/set") {
+        return Some(ServiceId::set_properties());
+    }
     let (_, last) = topic.rsplit_once('/')?;
     last.strip_suffix("_reply")?.try_into().ok()
 }
@@ -114,12 +117,17 @@ mod tests {
     use super::*;
 
     fn result(outcome: Outcome, code: Option<i64>, message: Option<&str>, activated: bool) -> Message {
-        let device = DeviceKey { product: "pk".try_into().expect("key"), name: "d".try_into().expect("name") };
-        let ended = EndedCall {
+        let ended = ended(outcome, code, message, activated);
+        let (kind, words) = (MessageKind::Result, PlatformWords.result(&ended));
+        Message { place: 1, id: MessageId(1), kind, device: ended.device, at: ended.at, words }
+    }
+
+    fn ended(outcome: Outcome, code: Option<i64>, message: Option<&str>, activated: bool) -> EndedCall {
+        EndedCall {
             place: 1,
             at: UnixMillis(5),
             id: CallId::from_u32(7),
-            device: device.clone(),
+            device: DeviceKey { product: "pk".try_into().expect("key"), name: "d".try_into().expect("name") },
             iot_id: "i".try_into().expect("id"),
             service: "fb:do".try_into().expect("service"),
             outcome,
@@ -127,9 +135,7 @@ mod tests {
             message: message.map(str::to_owned),
             data: None,
             activated,
-        };
-        let (kind, words) = (MessageKind::Result, PlatformWords.result(&ended));
-        Message { place: 1, id: MessageId(1), kind, device, at: ended.at, words }
+        }
     }
 
     #[test]
@@ -143,6 +149,14 @@ mod tests {
         assert_eq!((told.device.key.to_string(), told.device.iot_id.as_str()), ("pk/d".to_owned(), "i"));
         let told = message(&result(Outcome::DeviceError, Some(460), Some("no"), true)).expect("a result");
         assert_eq!((told.code, told.message.as_str()), (460, "no"));
+    }
+
+    #[test]
+    fn properties_that_were_set_are_told_under_the_name_of_the_built_in_service() {
+        let mut set = result(Outcome::Ok, Some(200), None, true);
+        let ended = EndedCall { service: ServiceId::set_properties(), ..ended(Outcome::Ok, Some(200), None, true) };
+        set.words = PlatformWords.result(&ended);
+        assert_eq!(message(&set).expect("a result").service, ServiceId::set_properties());
     }
 
     #[test]

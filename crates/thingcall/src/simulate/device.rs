@@ -148,6 +148,7 @@ impl Device {
         let DeviceKey { product, name } = &self.key;
         let filters = [
             format!("/sys/{product}/{name}/thing/service/+"),
+            format!("/sys/{product}/{name}/thing/service/property/set"),
             format!("/sys/{product}/{name}/rrpc/request/+"),
             format!("/ext/rrpc/+/sys/{product}/{name}/thing/service/+"),
         ];

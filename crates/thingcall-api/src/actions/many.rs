@@ -1,0 +1,95 @@
+//! One call for many devices: InvokeThingsService and SetDevicesProperty.
+//!
+//! **Invariant:** all are looked over before the first is called: where one of them would be refused, none is called, and
+//! the caller is told which. Their answers are told to whoever wants results, each for itself.
+
+use futures_util::{StreamExt as _, stream};
+use thingcall_core::{CallError, DeviceKey, DeviceName, DeviceRef, ErrorCode, Outcome, ProductKey, Request};
+
+use super::target;
+use crate::answer::Fields;
+use crate::calls::CallDesk;
+use crate::error::ActionError;
+use crate::params::Params;
+
+/// How many devices one of them is for. Source: Alibaba's reference.
+const DEVICES_MAX: usize = 100;
+
+/// How many of them are called at once: the journal writes them together.
+const AT_ONCE: usize = 32;
+
+/// Several devices of one product, one at least, each once.
+pub(super) struct To {
+    product: ProductKey,
+    first: DeviceName,
+    others: Vec<DeviceName>,
+}
+
+impl To {
+    pub(super) fn first(&self) -> DeviceRef {
+        self.device(&self.first)
+    }
+
+    fn device(&self, name: &DeviceName) -> DeviceRef {
+        DeviceRef::Key(DeviceKey { product: self.product.clone(), name: name.clone() })
+    }
+}
+
+/// The devices of `ProductKey` and `DeviceName.N`.
+pub(super) fn devices(params: &Params<'_>) -> Result<To, ActionError> {
+    let product = target::product(params)?;
+    let names = params.list("DeviceName", DEVICES_MAX);
+    if names.len() > DEVICES_MAX {
+        let text = format!("more than {DEVICES_MAX} devices are named; name fewer at a time");
+        return Err(ActionError::illegal(text));
+    }
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        let name = target::device_name(name)?;
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    let mut all = all.into_iter();
+    let Some(first) = all.next() else {
+        let text = "no device is named; give DeviceName.1, DeviceName.2, ...";
+        return Err(ActionError::service(ErrorCode::NoneDeviceNameElement, Outcome::UnknownTarget, text));
+    };
+    Ok(To { product, first, others: all.collect() })
+}
+
+/// The same asked of several devices.
+pub(crate) struct Many {
+    pub(super) first: Request,
+    pub(super) to: To,
+}
+
+impl Many {
+    /// Makes all calls; there is nothing to tell of them beside that they are on their way.
+    pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
+        let Self { first, to } = self;
+        let others = to.others.iter().map(|name| Request { target: to.device(name), ..first.clone() });
+        let requests: Vec<Request> = std::iter::once(first.clone()).chain(others).collect();
+        let looks: Vec<_> = requests.iter().map(|request| desk.look_over(request)).collect();
+        let looks = stream::iter(looks).buffered(AT_ONCE);
+        let refused = looks.filter_map(|look| std::future::ready(look.err())).collect::<Vec<_>>().await;
+        if let Some(why) = refused.into_iter().next() {
+            desk.count_refused(why.outcome());
+            return Err(why.into());
+        }
+        let count = requests.len();
+        let calls: Vec<_> = requests.into_iter().map(|request| Box::pin(desk.make(request))).collect();
+        let calls = stream::iter(calls).buffer_unordered(AT_ONCE);
+        let failed = calls.filter_map(|call| std::future::ready(call.err())).collect::<Vec<_>>().await;
+        failed.first().map_or(Ok(Vec::new()), |why| Err(some(why, failed.len(), count)))
+    }
+}
+
+/// What is told where some calls failed that should not have.
+fn some(why: &CallError, failed: usize, count: usize) -> ActionError {
+    if count == 1 {
+        return why.clone().into();
+    }
+    let text = format!("{failed} of {count} devices were not called, the others were; the first reason: {why}");
+    ActionError::service(why.code(), why.outcome(), text)
+}
