@@ -4,7 +4,7 @@ The argument is {"host", "port", "product", "device", "secret", "model", "client
 `subscribe` it subscribes to its topics by itself, as it must where the broker does not push; with `leave` it ends when its
 connection ends instead of connecting again. A command is {"silent": true} or {"code", "data"}: what it answers from then
 on; without `data` it answers what it was asked. Or {"post": properties}, {"event": [identifier, output]}, {"tags": [..]}: what
-it reports; what it is answered is an event `answered`.
+it reports; what it is answered is an event `answered`. Or {"answer": [identifier, id, data]}: an answer of a silent one.
 """
 
 import json
@@ -91,6 +91,10 @@ def main():
             rc, _ = reports[reported[0]](said[reported[0]])
             if rc != 0:
                 tell(event="not reported", rc=rc)
+            continue
+        if "answer" in said:
+            identifier, request_id, data = said["answer"]
+            device.thing_answer_service(identifier, request_id, 200, data)
             continue
         behaviour.clear()
         behaviour.update(said)

@@ -54,6 +54,12 @@ impl LinkkitDevice {
         self.event("behaves");
     }
 
+    /// Has a silent one answer this call, which it was told of.
+    pub fn answers_this(&self, called: &Value, data: &Value) {
+        let part = |name: &str| called.get(name).unwrap_or(&Value::Null);
+        self.script.send(&json!({ "answer": [part("identifier"), part("id"), data] }));
+    }
+
     /// Has it report something, and waits for what it is answered.
     pub fn says(&self, report: &Value) -> Value {
         self.script.send(report);

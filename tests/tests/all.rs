@@ -35,6 +35,7 @@ mod mosquitto_messages;
 mod observed;
 mod odd_devices;
 mod offline;
+mod pacing;
 mod plugin_builds;
 mod plugin_calls;
 mod plugin_commands;

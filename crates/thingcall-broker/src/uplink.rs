@@ -83,6 +83,7 @@ pub(crate) fn granted(hub: &Hub, device: &DeviceKey, filter: &str) -> bool {
 pub(crate) fn acked(hub: &Hub, connection: &Connection, id: CallId) {
     let Some(took) = connection.flush().acked(id, Instant::now()) else { return };
     hub.parts.outbox.acknowledged(&connection.device, id);
+    hub.parts.replies.acknowledged(&connection.device, id);
     hub.metrics.published(PublishResult::Acked);
     hub.metrics.publish_ack_seconds.observe(took.as_secs_f64());
     connection.room.notify_one();

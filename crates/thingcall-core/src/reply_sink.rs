@@ -1,6 +1,6 @@
 //! The seam between a way to devices and the engine, for what comes back.
 
-use crate::{Arrival, DeviceKey, Dropped, Post, RawReply, Reply, TransportName};
+use crate::{Arrival, CallId, DeviceKey, Dropped, Post, RawReply, Reply, TransportName};
 
 /// A way on which a message is heard once among all instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub trait ReplySink: Send + Sync {
 
     /// Whether a call to the device of this product key and name waits here. Answers from memory.
     fn waits_for(&self, product: &str, name: &str) -> bool;
+
+    /// The device itself acknowledged the message of this call.
+    fn acknowledged(&self, _: &DeviceKey, _: CallId) {}
 
     /// A device said something that is for nobody.
     fn dropped(&self, dropped: Dropped<'_>);

@@ -34,6 +34,12 @@ pub struct Config {
     /// device that speaks its own bytes hold no id.
     #[serde(with = "humantime_serde")]
     pub raw_answer_timeout: Duration,
+    /// How many calls may wait for their turn at one device, where a product's calls are paced; more are answered
+    /// `overloaded`.
+    pub paced_waiting_calls_max: NonZeroUsize,
+    /// How long a paced call may keep its device from the next one.
+    #[serde(with = "humantime_serde")]
+    pub paced_turn_timeout: Duration,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
     pub dropped_devices_max: NonZeroUsize,
     /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
@@ -63,6 +69,8 @@ impl Default for Config {
             posts_on_their_way_max: const { NonZeroUsize::new(10_000).unwrap() },
             posts_on_their_way_bytes_max: const { NonZeroUsize::new(64 * 1024 * 1024).unwrap() },
             raw_answer_timeout: Duration::from_secs(60),
+            paced_waiting_calls_max: const { NonZeroUsize::new(16).unwrap() },
+            paced_turn_timeout: Duration::from_secs(3),
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),
@@ -84,6 +92,8 @@ impl Config {
 const BYTES_MAX: usize = u32::MAX as usize;
 /// Longer than any SDK waits.
 const REPLY_TIMEOUT_LIMIT: Duration = Duration::from_secs(60);
+/// What comes after that is no answer.
+const PACED_TURN_TIMEOUT_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Section for Config {
     fn problems(&self) -> Vec<Problem> {
@@ -91,11 +101,15 @@ impl Section for Config {
         let reply = !self.reply_timeout.is_zero() && self.reply_timeout <= REPLY_TIMEOUT_LIMIT;
         let right = "more than 0s, at most 60s, and below the 10s after which SDKs give up";
         check.must(reply, "reply_timeout", format_args!("{:?}", self.reply_timeout), right);
+        let turn = !self.paced_turn_timeout.is_zero() && self.paced_turn_timeout <= PACED_TURN_TIMEOUT_LIMIT;
+        let right = "more than 0s, at most 1h; longer than the slowest answer takes";
+        check.must(turn, "paced_turn_timeout", format_args!("{:?}", self.paced_turn_timeout), right);
         for (key, max) in [
             ("pending_calls_max", self.pending_calls_max),
             ("recent_calls_max", self.recent_calls_max),
             ("late_replies_max", self.late_replies_max),
             ("raw_replies_max", self.raw_replies_max),
+            ("paced_waiting_calls_max", self.paced_waiting_calls_max),
             ("posts_on_their_way_max", self.posts_on_their_way_max),
             ("dropped_devices_max", self.dropped_devices_max),
             ("recent_failures_max", self.recent_failures_max),

@@ -15,6 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
 use crate::ids::IdSource;
+use crate::lanes::Lanes;
 use crate::late::{LateReplies, Surroundings};
 use crate::metrics::Metrics;
 use crate::pending::PendingCalls;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) raw: Translations,
     pub(crate) posts: Posts,
     pub(crate) turns: Turns,
+    pub(crate) lanes: Lanes,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
@@ -76,6 +78,7 @@ impl Engine {
         let metrics = Arc::new(Metrics::register(make, &config)?);
         let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
+        let lanes = Lanes::register(make, &config)?;
         let EngineParts { registry, journal, handlers, slots, reports } = parts;
         let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
@@ -98,6 +101,7 @@ impl Engine {
             pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
             late: LateReplies::new(config.late_replies_max.get(), around),
             turns: Turns::default(),
+            lanes,
             metrics,
             dropped,
             failures,
@@ -153,6 +157,7 @@ impl Engine {
         self.metrics.late.set(gauge_of(self.late.len()));
         self.metrics.raw.set(gauge_of(self.raw.under_way()));
         self.posts.refresh_metrics();
+        self.lanes.sweep();
     }
 
     /// Takes no new calls, and waits until the running ones have ended and their results are written; at most

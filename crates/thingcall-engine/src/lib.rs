@@ -18,6 +18,7 @@ mod invoke;
 mod admit;
 mod at_device;
 mod forward;
+mod lanes;
 mod link;
 mod router;
 mod transports;

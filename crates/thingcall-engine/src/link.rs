@@ -13,18 +13,20 @@ use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, CodecError, Command, Deadline, DeliverError, Delivery, DeviceLink,
     Executed, Outcome, Sent, Transport, TransportKind,
 };
-use thingcall_tsl::{ProductSettings, Route};
+use thingcall_tsl::{Pacing, ProductSettings, Route};
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::admit::Begun;
 use crate::at_device::AtDevice;
 use crate::failures::Came;
+use crate::lanes::Ends;
 use crate::{Engine, Stage};
 
 mod ask;
 mod failures;
 mod own_answer;
+mod paced;
 mod post;
 mod topic;
 mod turn;
@@ -42,6 +44,8 @@ pub(crate) struct Link<'a> {
     used: AtomicBool,
     /// Whether anything may have left towards the device.
     left: AtomicBool,
+    /// Whether it waits for its turn at a device whose calls are paced.
+    queued: AtomicBool,
     /// Whether it waits for the journal.
     recording: AtomicBool,
     /// Whether a command of an asynchronous call is on its way, with a record of its own.
@@ -63,6 +67,7 @@ impl<'a> Link<'a> {
             message_id: AtomicU32::new(begun.admitted.call.id.as_u32()),
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            queued: AtomicBool::new(false),
             recording: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
             transport: OnceLock::new(),
@@ -191,10 +196,13 @@ impl DeviceLink for Link<'_> {
         'a: 'b,
         Self: 'b,
     {
-        match self.call.mode {
-            CallMode::Sync => Box::pin(self.ask(command)),
-            CallMode::Async => Box::pin(self.post(command)),
-        }
+        let ends = match (self.settings().pacing, self.call.mode) {
+            (Pacing::AllAtOnce, CallMode::Sync) => return Box::pin(self.ask(command, None)),
+            (Pacing::AllAtOnce, CallMode::Async) => return Box::pin(self.post(command, None)),
+            (Pacing::AfterAck, CallMode::Sync | CallMode::Async) => Ends::ByAck,
+            (Pacing::AfterAnswer, CallMode::Sync | CallMode::Async) => Ends::ByAnswer,
+        };
+        Box::pin(self.in_turn(command, ends))
     }
 
     fn deadline(&self) -> Deadline {

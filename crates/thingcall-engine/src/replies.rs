@@ -1,7 +1,7 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
 use thingcall_core::{
-    Arrival, DeviceKey, DropReason, Dropped, HeardOnce, MalformedReply, Post, RawReply, Reply, ReplySink,
+    Arrival, CallId, DeviceKey, DropReason, Dropped, HeardOnce, MalformedReply, Post, RawReply, Reply, ReplySink,
     TransportKind, TransportName,
 };
 use thingcall_tsl::{DataFormat, ReplyCheck};
@@ -39,6 +39,10 @@ impl ReplySink for Engine {
 
     fn waits_for(&self, product: &str, name: &str) -> bool {
         self.pending.waits_for_named(product, name)
+    }
+
+    fn acknowledged(&self, device: &DeviceKey, id: CallId) {
+        self.lanes.acknowledged(device, id);
     }
 
     fn dropped(&self, dropped: Dropped<'_>) {
@@ -117,6 +121,9 @@ impl Engine {
             (Met::Nothing(reply), Some(topic_id)) => self.pending.accept(topic_id, reply),
             (met, _) => met,
         };
+        if matches!(met, Met::Nothing(_) | Met::Late(_)) {
+            [Some(id), topic_id].into_iter().flatten().for_each(|id| self.lanes.answered(&device, id));
+        }
         match met {
             Met::Nothing(reply) => match self.late.put(reply, topic, arrival) {
                 Ok(()) => None,

@@ -5,6 +5,7 @@ mod asynchronous;
 mod failures;
 mod handlers;
 mod look_ups;
+mod pacing;
 mod posts;
 mod raw;
 mod synchronous;

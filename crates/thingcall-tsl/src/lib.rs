@@ -38,6 +38,6 @@ pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{Found, Product, Registry, Route, Way};
 pub use reported::{Access, Event, EventLevel, Property, ReportCheck};
 pub use service::{CallType, Service, check_object};
-pub use settings::{ArgsCheck, DataFormat, ProductSettings, RawAnswers, ReplyCheck, Validation};
+pub use settings::{ArgsCheck, DataFormat, Pacing, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};
 pub use violation::{Violation, ViolationKind};

@@ -18,6 +18,9 @@ pub struct ProductSettings {
     pub reply_check: ReplyCheck,
     /// Where its devices take synchronous calls, for transports that cannot learn it from the device.
     pub sync_topic: Option<SyncTopic>,
+    /// When the next call of a device leaves.
+    #[serde(skip_serializing_if = "Pacing::is_default")]
+    pub pacing: Pacing,
     /// The transport that serves its devices, where none is set for the device itself.
     pub transport: Option<TransportName>,
 }
@@ -72,6 +75,27 @@ pub enum RawAnswers {
     ById,
     /// An answer without an id is for the oldest asynchronous call of its device, and there is one at a time.
     InOrder,
+}
+
+/// When the next call of a device leaves, for devices that can take only so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pacing {
+    /// At once.
+    #[default]
+    AllAtOnce,
+    /// When the message of the one before was acknowledged.
+    AfterAck,
+    /// When the one before was answered.
+    AfterAnswer,
+}
+
+impl Pacing {
+    /// Instances of before read no such member.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What happens to a reply that does not fit the model.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
 use thingcall_store::OpenError;
 use thingcall_tsl::{
-    ArgsCheck, DataFormat, Directory, NewProduct, Product, ProductSettings, RawAnswers, Registry, ReplyCheck,
+    ArgsCheck, DataFormat, Directory, NewProduct, Pacing, Product, ProductSettings, RawAnswers, Registry, ReplyCheck,
     ThingModel, Validation,
 };
 
@@ -80,6 +80,9 @@ pub(crate) struct Import {
     /// Where devices take synchronous calls, if their broker is an external one
     #[arg(long, value_name = "ext|rrpc|service", value_parser = word::<SyncTopic>)]
     sync_topic: Option<SyncTopic>,
+    /// When a device's next call leaves: at once, after the acknowledgement of the one before, or after its answer
+    #[arg(long, value_name = "all_at_once|after_ack|after_answer", value_parser = word::<Pacing>)]
+    pacing: Option<Pacing>,
     /// The transport that serves its devices: embedded, mqtt, amqp, the name of a further broker, or `auto` for the one
     /// that each device came from
     #[arg(long, value_name = "NAME|auto", value_parser = device::transport)]
@@ -221,6 +224,7 @@ impl Import {
         settings.data_format = self.data_format.unwrap_or(settings.data_format);
         settings.raw_answers = self.raw_answers.unwrap_or(settings.raw_answers);
         settings.sync_topic = self.sync_topic.or(settings.sync_topic);
+        settings.pacing = self.pacing.unwrap_or(settings.pacing);
         settings.transport = self.transport.map_or(settings.transport, |device::Transport(transport)| transport);
         settings
     }
@@ -249,8 +253,17 @@ fn summary(product: &Product) -> Value {
 
 /// A product's settings, as the command line names them.
 fn settings(settings: ProductSettings) -> Value {
-    let ProductSettings { validation, args_check, data_format, raw_answers, reply_check, sync_topic, transport } =
-        settings;
+    let ProductSettings {
+        validation,
+        args_check,
+        data_format,
+        raw_answers,
+        reply_check,
+        sync_topic,
+        pacing,
+        transport,
+    } = settings;
+    let pacing = if pacing == Pacing::default() { Value::Null } else { json!(pacing) };
     let raw_answers = if raw_answers == RawAnswers::default() { Value::Null } else { json!(raw_answers) };
     let mut told = json!({
         "validation": validation,
@@ -259,7 +272,12 @@ fn settings(settings: ProductSettings) -> Value {
         "replyCheck": reply_check,
     });
     // Only where they are set.
-    let set = [("rawAnswers", raw_answers), ("syncTopic", json!(sync_topic)), ("transport", json!(transport))];
+    let set = [
+        ("rawAnswers", raw_answers),
+        ("syncTopic", json!(sync_topic)),
+        ("pacing", pacing),
+        ("transport", json!(transport)),
+    ];
     for (name, value) in set {
         if let (Value::Object(told), false) = (&mut told, value.is_null()) {
             told.insert(name.to_owned(), value);
@@ -308,6 +326,7 @@ fn show(product: &Product, devices: u64, output: Output) {
         ("data format", setting("dataFormat")),
         ("raw answers", setting("rawAnswers")),
         ("sync topic", setting("syncTopic")),
+        ("pacing", setting("pacing")),
         ("transport", setting("transport")),
     ];
     output::one(output, &members);

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Link;
 use crate::at_device::Asked;
+use crate::lanes::{Ends, Turn};
 use crate::metrics::PendingGauge;
 use crate::pending::{End, PendingCall};
 
@@ -23,8 +24,13 @@ type OnItsWay<'a> = (HandedOn, Asked<'a>, PendingCall<'a>, PendingGauge<'a>);
 
 impl Link<'_> {
     /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
-    pub(super) fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, CallError>> + Send + '_ {
-        let handing_on = Box::pin(self.hand_on(command));
+    /// The `turn` of a paced one is held while it leaves.
+    pub(super) fn ask<'s>(
+        &'s self,
+        command: Command,
+        turn: Option<&'s Turn<'s>>,
+    ) -> impl Future<Output = Result<Answer, CallError>> + Send + 's {
+        let handing_on = Box::pin(self.hand_on(command, turn));
         async move {
             let (handed_on, asked, mut pending, _gauge) = handing_on.await?;
             let end = match handed_on {
@@ -49,7 +55,7 @@ impl Link<'_> {
 
     /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
     /// answers: then the end is known.
-    async fn hand_on(&self, command: Command) -> Result<OnItsWay<'_>, CallError> {
+    async fn hand_on<'s>(&'s self, command: Command, turn: Option<&'s Turn<'s>>) -> Result<OnItsWay<'s>, CallError> {
         let began = Instant::now();
         let asked = self.at_device.ask(began);
         let mut delivery = self.delivery(command);
@@ -68,12 +74,18 @@ impl Link<'_> {
             self.engine.pending.asks(delivery.id, &delivery.service);
         }
         let mut gauge = self.engine.metrics.pending();
+        if let Some(turn) = turn {
+            turn.leaves(delivery.id);
+        }
         let handed_on = tokio::select! {
             biased;
             end = pending.wait() => HandedOn::Ended(end),
             sent = self.deliver(&*transport, &delivery, now) => {
                 let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
                 gauge.sent(sent);
+                if let Some(turn) = turn.filter(|turn| turn.ends() == Ends::ByAck) {
+                    turn.release();
+                }
                 HandedOn::Left(at)
             }
         };

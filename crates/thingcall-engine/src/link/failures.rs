@@ -6,6 +6,7 @@ use thingcall_core::{CallError, DeliverError, Executed, JournalError};
 use tracing::{error, warn};
 
 use super::Link;
+use crate::lanes::NoTurn;
 use crate::pending::NotOpened;
 use crate::transports::NoWay;
 
@@ -17,8 +18,10 @@ impl Link<'_> {
             let why = format!("the store did not answer within {waited_ms} ms");
             return CallError::NotRecorded { why, executed: Executed::Maybe };
         }
+        let queued = self.queued.load(Ordering::Relaxed);
         // Its commands, if it gave any, had their answers: what is missing is the plugin's.
-        if !self.at_device.unanswered()
+        if !queued
+            && !self.at_device.unanswered()
             && let Some(plugin) = self.engine.router.find(self.call).and_then(|handler| handler.plugin())
         {
             return CallError::PluginSilent { plugin, waited_ms, executed: self.executed() };
@@ -44,6 +47,19 @@ impl Link<'_> {
                 CallError::NotDelivered("the transport set for the device is not configured".to_owned())
             }
         }
+    }
+
+    pub(super) fn no_turn(&self, why: NoTurn) -> CallError {
+        let device = &self.call.device.key;
+        CallError::Overloaded(match why {
+            NoTurn::DeviceFull(max) => format!(
+                "device {device} gets one call at a time, as its product says (pacing), and {max} calls wait for it already \
+                 (paced_waiting_calls_max)"
+            ),
+            NoTurn::DevicesFull(max) => {
+                format!("calls to {max} devices that get one at a time are under way already (pending_calls_max)")
+            }
+        })
     }
 
     pub(super) fn not_opened(&self, error: NotOpened) -> CallError {

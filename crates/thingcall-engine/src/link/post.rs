@@ -11,10 +11,12 @@ use tokio::time::Instant;
 use super::Link;
 use super::failures::not_recorded;
 use crate::failures::Came;
+use crate::lanes::Turn;
 
 impl Link<'_> {
-    /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call.
-    pub(super) async fn post(&self, command: Command) -> Result<Answer, CallError> {
+    /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call. The turn of a paced
+    /// one is held `until` it left, or for longer.
+    pub(super) async fn post(&self, command: Command, until: Option<&Turn<'_>>) -> Result<Answer, CallError> {
         let _asked = self.at_device.ask(Instant::now());
         let turn = if self.settings().answers_in_order() { Some(Box::pin(self.turn()).await?) } else { None };
         let delivery = self.delivery(command);
@@ -22,9 +24,20 @@ impl Link<'_> {
         self.write_down(&mut record.delivery, None).await.inspect_err(|_| record.settled = true)?;
         drop(turn);
         let transport = self.choose().inspect_err(|e| record.failed(e.outcome(), &e.to_string()))?;
+        if let Some(until) = until {
+            until.leaves(record.delivery.id);
+        }
         match self.deliver(&*transport, &record.delivery, Instant::now()).await {
-            Ok((how, _)) => record.sent(transport.kind(), how),
+            Ok((how, _)) => {
+                record.sent(transport.kind(), how);
+                if let Some(until) = until.filter(|until| self.is_over(until, how, &*transport)) {
+                    until.release();
+                }
+            }
             Err(DeliverError::Offline) => {
+                if let Some(until) = until {
+                    until.release();
+                }
                 let (outcome, why) = (Outcome::Offline, self.not_kept());
                 record.failed(outcome, why);
                 let came = self.came(self.begun.started.elapsed());
