@@ -6,6 +6,7 @@ mod sites;
 
 mod acl;
 mod addresses;
+mod allowed;
 mod answers;
 mod arguments;
 mod balanced;

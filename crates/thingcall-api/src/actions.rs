@@ -1,6 +1,7 @@
 //! The actions there are. How to add one: `crates/thingcall-api/README.md`.
 //!
-//! **Invariant:** a closed list: an action is in it, has its name in metrics and XML, and answers, or it is not known.
+//! **Invariant:** a closed list: an action is in it, has its name in metrics and XML, says what it is about, and answers, or it
+//! is not known.
 //! Actions that call a device, ask the directory, or are of groups and subscriptions are of different types, so none can be
 //! taken for another.
 
@@ -38,9 +39,9 @@ use property::Setting;
 /// Makes the types of all actions from a table of names and what answers them.
 macro_rules! actions {
     (
-        devices { $($(#[$device_doc:meta])* $device:ident => $read:path),* $(,)? }
-        directory { $($(#[$directory_doc:meta])* $directory:ident => $run:path),* $(,)? }
-        subscriptions { $($(#[$desk_doc:meta])* $desk:ident => $do:path),* $(,)? }
+        devices { $($(#[$device_doc:meta])* $device:ident: $of_device:ident => $read:path),* $(,)? }
+        directory { $($(#[$directory_doc:meta])* $directory:ident: $of_directory:ident => $run:path),* $(,)? }
+        subscriptions { $($(#[$desk_doc:meta])* $desk:ident: $of_desk:ident => $do:path),* $(,)? }
     ) => {
         /// An action of the API, as requests name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr, EnumString)]
@@ -74,6 +75,15 @@ macro_rules! actions {
                     $(Self::$device => ActionKind::Device(DeviceAction::$device),)*
                     $(Self::$directory => ActionKind::Directory(DirectoryAction::$directory),)*
                     $(Self::$desk => ActionKind::Subscription(SubscriptionAction::$desk)),*
+                }
+            }
+
+            /// Which of its parameters say what it is about.
+            pub(crate) const fn names(self) -> Names {
+                match self {
+                    $(Self::$device => Names::$of_device,)*
+                    $(Self::$directory => Names::$of_directory,)*
+                    $(Self::$desk => Names::$of_desk),*
                 }
             }
         }
@@ -144,6 +154,30 @@ impl Ordered {
     }
 }
 
+/// Which parameters of an action say what it is about, as its function reads them: an access key's rules are asked about no
+/// other ones. What a request does not say counts as everything there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// A device: `IotId`, else `ProductKey` and `DeviceName`.
+    Device,
+    /// A device that may not be there yet: `ProductKey` and `DeviceName`.
+    NewDevice,
+    /// Several: `IotId.N`, and `ProductKey` with `DeviceName.N`.
+    Devices,
+    /// `ProductKey`.
+    Product,
+    /// No parameter: products in general.
+    AllProducts,
+    /// `GroupId`.
+    Group,
+    /// No parameter: consumer groups in general.
+    AllGroups,
+    /// `ProductKey` and `ConsumerGroupId`.
+    ProductAndGroup,
+    /// `ProductKey` and `ConsumerGroupIds.N`.
+    ProductAndGroups,
+}
+
 /// Whom an action asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ActionKind {
@@ -166,6 +200,12 @@ impl Action {
     }
 }
 
+/// The names of all actions, and of what else the rules of an access key may be of.
+pub fn action_names() -> impl Iterator<Item = &'static str> {
+    let others = [crate::events::ACTION, thingcall_subscription::CONSUME];
+    (0..Action::LENGTH).map(|i| Action::from_usize(i).as_str()).chain(others)
+}
+
 /// A parameter that is true or false, in whatever case: one SDK writes `True`. What is absent is false.
 fn flag(params: &Params<'_>, name: &str) -> Result<bool, ActionError> {
     match params.get(name) {
@@ -182,66 +222,66 @@ fn flag(params: &Params<'_>, name: &str) -> Result<bool, ActionError> {
 actions! {
     devices {
         /// Calls a service of a device.
-        InvokeThingService => invoke::invoke,
+        InvokeThingService: Device => invoke::invoke,
         /// Calls a service of several devices.
-        InvokeThingsService => invoke::invoke_many,
+        InvokeThingsService: Devices => invoke::invoke_many,
         /// Sets properties of a device.
-        SetDeviceProperty => property::set,
+        SetDeviceProperty: Device => property::set,
         /// Sets properties of several devices.
-        SetDevicesProperty => property::set_many,
+        SetDevicesProperty: Devices => property::set_many,
     }
     directory {
         /// Makes a product.
-        CreateProduct => product::create,
+        CreateProduct: AllProducts => product::create,
         /// Sets a module of a product's thing model.
-        ImportThingModelTsl => model::import,
+        ImportThingModelTsl: Product => model::import,
         /// Reads a module of a product's thing model.
-        QueryThingModel => model::query,
+        QueryThingModel: Product => model::query,
         /// Reads it under another name.
-        GetThingModelTsl => model::get_tsl,
+        GetThingModelTsl: Product => model::get_tsl,
         /// Reads it under another name: an imported model is published at once.
-        GetThingModelTslPublished => model::get_tsl,
+        GetThingModelTslPublished: Product => model::get_tsl,
         /// Registers a device.
-        RegisterDevice => device::register,
+        RegisterDevice: NewDevice => device::register,
         /// Everything that is known of a device.
-        QueryDeviceDetail => device::detail,
+        QueryDeviceDetail: Device => device::detail,
         /// Whether a device is connected.
-        GetDeviceStatus => status::one,
+        GetDeviceStatus: Device => status::one,
         /// Whether several devices are connected.
-        BatchGetDeviceState => status::several,
+        BatchGetDeviceState: Devices => status::several,
         /// Keeps a device from connecting and being called.
-        DisableThing => device::disable,
+        DisableThing: Device => device::disable,
         /// Lets it again.
-        EnableThing => device::enable,
+        EnableThing: Device => device::enable,
         /// Forgets a device.
-        DeleteDevice => device::delete,
+        DeleteDevice: Device => device::delete,
     }
     subscriptions {
         /// Makes a consumer group.
-        CreateConsumerGroup => consumer_group::create,
+        CreateConsumerGroup: AllGroups => consumer_group::create,
         /// Gives it another name.
-        UpdateConsumerGroup => consumer_group::update,
+        UpdateConsumerGroup: Group => consumer_group::update,
         /// Lists consumer groups.
-        QueryConsumerGroupList => consumer_group::list,
+        QueryConsumerGroupList: AllGroups => consumer_group::list,
         /// Reads one of them.
-        QueryConsumerGroupByGroupId => consumer_group::by_id,
+        QueryConsumerGroupByGroupId: Group => consumer_group::by_id,
         /// What waits for it, and who consumes.
-        QueryConsumerGroupStatus => consumer_group::status,
+        QueryConsumerGroupStatus: Group => consumer_group::status,
         /// Drops what waits for it.
-        ResetConsumerGroupPosition => consumer_group::reset,
+        ResetConsumerGroupPosition: Group => consumer_group::reset,
         /// Removes it.
-        DeleteConsumerGroup => consumer_group::delete,
+        DeleteConsumerGroup: Group => consumer_group::delete,
         /// Subscribes a product.
-        CreateSubscribeRelation => subscribe_relation::create,
+        CreateSubscribeRelation: ProductAndGroups => subscribe_relation::create,
         /// Says anew what of a product goes to whom.
-        UpdateSubscribeRelation => subscribe_relation::update,
+        UpdateSubscribeRelation: ProductAndGroups => subscribe_relation::update,
         /// Reads a product's subscription.
-        QuerySubscribeRelation => subscribe_relation::query,
+        QuerySubscribeRelation: Product => subscribe_relation::query,
         /// Ends it.
-        DeleteSubscribeRelation => subscribe_relation::delete,
+        DeleteSubscribeRelation: Product => subscribe_relation::delete,
         /// Lets a product's messages go to one more group.
-        CreateConsumerGroupSubscribeRelation => subscribe_relation::add_group,
+        CreateConsumerGroupSubscribeRelation: ProductAndGroup => subscribe_relation::add_group,
         /// Lets them go to it no more.
-        DeleteConsumerGroupSubscribeRelation => subscribe_relation::remove_group,
+        DeleteConsumerGroupSubscribeRelation: ProductAndGroup => subscribe_relation::remove_group,
     }
 }

@@ -145,7 +145,7 @@ impl CallDesk {
         self.calls.look_over(request).await
     }
 
-    /// Counts a call that did not come to the engine, of a request that was taken.
+    /// Counts a call that did not come to the engine.
     pub(crate) fn count_refused(&self, outcome: Outcome) {
         self.calls.count_refused(outcome);
     }

@@ -60,7 +60,7 @@ enum Ended {
     Slow,
     /// The server stops.
     Stop,
-    /// The key that signed is disabled or gone.
+    /// The key that signed is disabled or gone, or its rules do not allow this any more.
     Key,
     /// The consumer group is gone.
     Group,
@@ -75,7 +75,7 @@ impl Ended {
             Self::Left => "the reader went away",
             Self::Slow => "this reader is too slow; go on behind the last id, and read faster",
             Self::Stop => "the server stops; go on behind the last id",
-            Self::Key => "the access key is disabled",
+            Self::Key => "the access key is disabled, or may not read this any more",
             Self::Group => "there is no such consumer group any more",
             Self::Log => "messages cannot be read at the moment; go on behind the last id",
         }
@@ -127,6 +127,15 @@ pub(crate) struct EventDesk {
 pub(crate) struct Ask {
     filter: Filter,
     cursor: Option<Cursor>,
+}
+
+impl Ask {
+    /// Refuses what the key's rules do not allow.
+    pub(crate) fn must_be_allowed(&self, key: &AccessKey) -> Result<(), GatewayError> {
+        self.filter
+            .forbidden(key)
+            .map_or(Ok(()), |target| Err(GatewayError::Forbidden { action: ACTION, what: target.to_string() }))
+    }
 }
 
 impl EventDesk {

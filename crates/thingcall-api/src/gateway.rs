@@ -172,6 +172,16 @@ pub(crate) enum GatewayError {
     /// The token is not the key's, or the key has none.
     #[error("Specified SecurityToken does not match the access key.")]
     TokenMismatch,
+    /// The key's rules do not allow it. The platform's words first.
+    #[error(
+        "User not authorized to operate on the specified resource, or this API doesn't support RAM. No rule of this access key allows {action} of {what}."
+    )]
+    Forbidden {
+        /// The action.
+        action: &'static str,
+        /// What it is about.
+        what: String,
+    },
     /// The account's quota is used up.
     #[error(
         "Request was denied due to user flow control: at most {calls_per_second_max} InvokeThingService calls a second for an account."
@@ -222,7 +232,7 @@ impl GatewayError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::BodyType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::KeyInactive => StatusCode::FORBIDDEN,
+            Self::KeyInactive | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::BodyUnreadable
             | Self::Malformed
             | Self::TooManyParameters { .. }
@@ -268,6 +278,7 @@ impl GatewayError {
             Self::Version(_) => "InvalidVersion",
             Self::KeyUnknown => "InvalidAccessKeyId.NotFound",
             Self::KeyInactive => "InvalidAccessKeyId.Inactive",
+            Self::Forbidden { .. } => "Forbidden.RAM",
             Self::SignatureDoesNotMatch(_) => "SignatureDoesNotMatch",
             Self::IncompleteSignature(_) => "IncompleteSignature",
             Self::NonceUsed => "SignatureNonceUsed",
@@ -284,6 +295,7 @@ impl GatewayError {
         match self {
             Self::KeyUnknown
             | Self::KeyInactive
+            | Self::Forbidden { .. }
             | Self::SignatureDoesNotMatch(_)
             | Self::ContentHash(_)
             | Self::NonceUsed

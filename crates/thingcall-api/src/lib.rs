@@ -1,7 +1,7 @@
 //! The Alibaba-compatible HTTP front: requests signed by unmodified SDKs in, JSON and XML answers out.
 //!
 //! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
-//! `incoming` read it, `params` and `auth` say what it asks and whether it may, `actions` do it (`invoke` is the one
+//! `incoming` read it, `params` and `auth` say what it asks and whether it may, `allowed` whether its key's rules let it, `actions` do it (`invoke` is the one
 //! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`), `answer` writes the result. Two files turn failures into answers: `gateway`
 //! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `events` answers `GET /events`, a stream of messages.
 //!
@@ -22,6 +22,7 @@ mod unread;
 mod app;
 
 mod actions;
+mod allowed;
 mod calls;
 mod events;
 mod subscribing;
@@ -47,6 +48,7 @@ mod headers;
 #[cfg(test)]
 mod tests;
 
+pub use actions::action_names;
 pub use config::Config;
 pub use server::{Front, FrontParts};
 pub use shared::{Instances, SharedParts};

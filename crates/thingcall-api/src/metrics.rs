@@ -54,6 +54,7 @@ pub(crate) struct Metrics {
     requests: EnumMap<Route, Vec<(StatusCode, IntCounter)>>,
     seconds: EnumMap<Route, Histogram>,
     auth: EnumMap<AuthResult, IntCounter>,
+    forbidden: IntCounter,
 }
 
 impl Metrics {
@@ -77,6 +78,7 @@ impl Metrics {
                 ["route"],
             )?,
             auth: make.counters("auth_total", "Requests judged by their signature", ["result"])?,
+            forbidden: make.counter("forbidden_requests_total", "Requests that no rule of their access key allows")?,
         })
     }
 
@@ -122,6 +124,11 @@ impl Metrics {
         } else {
             AuthResult::Error
         });
+    }
+
+    /// Counts a request that was let in, and that its key may not make.
+    pub(crate) fn forbidden(&self) {
+        self.forbidden.inc();
     }
 
     fn judged(&self, result: AuthResult) {

@@ -27,7 +27,7 @@ use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
-use crate::{body, refused, sign, unread};
+use crate::{allowed, body, refused, sign, unread};
 
 /// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
 const ECHO_BYTES_BUSY: usize = 4 * 1024;
@@ -154,7 +154,19 @@ async fn begin_stream(app: &App, incoming: &Incoming<'_>, caller: &Caller) -> Re
     let desk = desk.ok_or_else(|| GatewayError::Action(name.chars().take(64).collect()))?;
     check_instance(&app.config, &incoming.params)?;
     let ask = app.desk.take(incoming, &key, |_, _| Ok(desk.read(incoming)?))?;
+    ask.must_be_allowed(&key).inspect_err(|_| app.metrics.forbidden())?;
     Ok(desk.open(ask, &key, caller).await?)
+}
+
+/// Counts a request that is not allowed; a call is one that was denied, too.
+fn note_forbidden(app: &App, action: Action, why: &ActionError) {
+    if why.outcome() == Outcome::Denied {
+        app.metrics.forbidden();
+    }
+    match action.kind() {
+        ActionKind::Device(_) => app.desk.count_refused(why.outcome()),
+        ActionKind::Directory(_) | ActionKind::Subscription(_) => {}
+    }
 }
 
 fn check_version(incoming: &Incoming<'_>) -> Result<(), GatewayError> {
@@ -176,6 +188,10 @@ async fn judge<'a>(
     let unknown = || GatewayError::Action(name.chars().take(64).collect());
     let action = action.ok_or_else(unknown)?;
     check_instance(&app.config, &incoming.params)?;
+    if let Some(rules) = &key.allow {
+        let judged = allowed::judge(rules, action, &incoming.params, &*app.directory);
+        Box::pin(judged).await.inspect_err(|why| note_forbidden(app, action, why))?;
+    }
     match action.kind() {
         ActionKind::Device(action) => action.read(&app.desk, incoming, &key).map(Asked::Device),
         ActionKind::Directory(action) => Ok(Asked::Directory(action)),

@@ -3,6 +3,7 @@
 mod bench;
 mod directory;
 
+mod allowed;
 mod captures;
 mod connections;
 mod gateway;

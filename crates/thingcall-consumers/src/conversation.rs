@@ -226,7 +226,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let given = joined.member.given();
         self.held.extend(given.messages);
         match given.order {
-            Some(Order::KeyGone) => return self.close("the access key is disabled"),
+            Some(Order::KeyGone) => {
+                return self.close("the access key is disabled, or its rules allow this group no more");
+            }
             Some(Order::GroupGone) => return self.close("the consumer group was deleted"),
             None => {}
         }

@@ -33,6 +33,7 @@ pub(crate) struct Guest {
 /// Why a client's connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
+    /// Or it may not have this group any more.
     KeyGone,
     GroupGone,
 }

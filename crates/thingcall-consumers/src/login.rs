@@ -6,8 +6,8 @@
 use std::net::SocketAddr;
 
 use subtle::ConstantTimeEq;
-use thingcall_core::{AccessKey, GroupId};
-use thingcall_subscription::{BodyEncoding, Decision, User, UserFault};
+use thingcall_core::{AccessKey, GroupId, Target};
+use thingcall_subscription::{BodyEncoding, CONSUME, Decision, User, UserFault};
 
 use crate::group::{Guest, NoPlace};
 use crate::groups::{Groups, Joined, NotJoined};
@@ -26,6 +26,8 @@ pub(crate) enum NotIn {
     Password,
     #[error("the security token is not the key's")]
     Token,
+    #[error("no rule of the access key allows {CONSUME} of this group")]
+    Forbidden,
     #[error("there is no such consumer group")]
     NoGroup,
     #[error("the store cannot be read, so nobody can say whether key and group are there")]
@@ -44,9 +46,13 @@ impl NotIn {
     /// What the client is told. Nobody is told "no" who may come in another time.
     pub(crate) fn decision(&self) -> Decision {
         match self {
-            Self::User(_) | Self::NoKey | Self::Disabled | Self::Password | Self::Token | Self::NoGroup => {
-                Decision::Refused
-            }
+            Self::User(_)
+            | Self::NoKey
+            | Self::Disabled
+            | Self::Password
+            | Self::Token
+            | Self::Forbidden
+            | Self::NoGroup => Decision::Refused,
             Self::NotLookedUp | Self::GroupFull | Self::TooOften | Self::ConnectionsMax | Self::Stopping => {
                 Decision::Unavailable
             }
@@ -57,6 +63,7 @@ impl NotIn {
     pub(crate) fn login(&self) -> Login {
         match self {
             Self::User(_) | Self::NoKey | Self::Disabled | Self::Password | Self::Token => Login::Credentials,
+            Self::Forbidden => Login::Forbidden,
             Self::NoGroup => Login::NoGroup,
             Self::NotLookedUp => Login::NotLookedUp,
             Self::GroupFull => Login::GroupFull,
@@ -88,6 +95,9 @@ pub(crate) fn admit(
     }
     if !is_token(&key, user.security_token) {
         return Err(NotIn::Token);
+    }
+    if !key.allows(CONSUME, Target::Group(user.group)) {
+        return Err(NotIn::Forbidden);
     }
     let group = GroupId::read(user.group).ok_or(NotIn::NoGroup)?;
     let guest = Guest { client: user.client_id.to_owned(), key_id: user.key_id.to_owned(), address };

@@ -17,6 +17,8 @@ pub(crate) enum Login {
     Accepted,
     /// User name or password are wrong.
     Credentials,
+    /// The key's rules do not allow the group.
+    Forbidden,
     /// The group is none.
     NoGroup,
     /// Nobody can say now who it is.

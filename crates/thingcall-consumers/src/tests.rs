@@ -11,8 +11,8 @@ use bytes::Bytes;
 use prometheus::Registry;
 use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, DeviceKey, DeviceName, GroupId, Keys, MessageKind, MessageKinds, MessageLog, NewMessage, ProductKey,
-    Secret, Standing, SubscriptionLimits, Subscriptions, UnixMillis, Wanted, Words,
+    AccessKey, AllowList, DeviceKey, DeviceName, GroupId, Keys, MessageKind, MessageKinds, MessageLog, NewMessage,
+    ProductKey, Secret, Standing, SubscriptionLimits, Subscriptions, UnixMillis, Wanted, Words,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -24,19 +24,23 @@ use crate::{Config, Endpoint, EndpointParts, Sockets};
 /// Far more than anything needs, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A key that can be disabled.
-struct OneKey(Mutex<bool>);
+/// A key that can be disabled, and that may be given rules.
+#[derive(Default)]
+struct OneKey {
+    disabled: Mutex<bool>,
+    allow: Mutex<Option<Arc<AllowList>>>,
+}
 
 impl Keys for OneKey {
     fn key(&self, id: &str) -> Option<Arc<AccessKey>> {
-        let enabled = *self.0.lock().unwrap();
         let key = AccessKey {
             id: id.to_owned(),
             secret: Secret::new("testsecret"),
             account: "a".to_owned(),
-            enabled,
+            enabled: !*self.disabled.lock().unwrap(),
             security_token: None,
             result: None,
+            allow: self.allow.lock().unwrap().clone(),
         };
         (id == "testid").then(|| Arc::new(key))
     }
@@ -62,7 +66,7 @@ impl Site {
     async fn knowing(config: Config, knows: bool) -> Self {
         let log = Arc::new(MemoryLog::default());
         let subscriptions = Arc::new(MemorySubscriptions::new(log.clone(), limits(), [product()]));
-        let keys = Arc::new(OneKey(Mutex::new(true)));
+        let keys = Arc::new(OneKey::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         log.want(&GroupId::default_group().reader(), everything());
@@ -256,9 +260,27 @@ async fn end_of_a_key_and_of_a_group_ends_their_connections() {
     let last = timeout(TIMEOUT, of_group.frame()).await.unwrap().expect("a word");
     assert!(last.text.contains("group was deleted"), "{}", last.text);
 
-    *site.keys.0.lock().unwrap() = false;
+    *site.keys.disabled.lock().unwrap() = true;
     let last = timeout(TIMEOUT, of_key.frame()).await.unwrap().expect("a word");
     assert!(last.text.contains("key is disabled"), "{}", last.text);
+}
+
+#[tokio::test]
+async fn a_key_with_rules_has_the_groups_that_they_allow_and_no_longer() {
+    let site = Site::start(quick()).await;
+    let rules = |text: &str| *site.keys.allow.lock().unwrap() = Some(Arc::new(text.parse().unwrap()));
+    for refused in ["groups=OTHER*", "actions=Query*", "products=*"] {
+        rules(refused);
+        let mut client = Client::connect(site.address).await;
+        client.login(GroupId::DEFAULT, "testsecret").await;
+        assert_eq!(client.frame().await.expect("a word").command, "ERROR", "{refused}");
+    }
+
+    rules("actions=ConsumeMessages;groups=DEFAULT*");
+    let mut of_key = site.consumer("auto").await;
+    rules("groups=OTHER*");
+    let last = timeout(TIMEOUT, of_key.frame()).await.unwrap().expect("a word");
+    assert!(last.text.contains("rules allow this group no more"), "{}", last.text);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::{AllowList, Target};
+
 /// A text that is never printed: its `Debug` says `[secret]`, it has no `Display`.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(transparent)]
@@ -52,6 +54,15 @@ pub struct AccessKey {
     pub security_token: Option<Secret>,
     /// The shape of results for this key, where it differs from the server's.
     pub result: Option<ResultShape>,
+    /// What it may do, where that is not everything.
+    pub allow: Option<Arc<AllowList>>,
+}
+
+impl AccessKey {
+    /// Whether its rules allow this; a key without rules may do everything.
+    pub fn allows(&self, action: &str, target: Target<'_>) -> bool {
+        self.allow.as_ref().is_none_or(|rules| rules.allows(action, target))
+    }
 }
 
 /// Where the front looks up keys. Answers from memory.

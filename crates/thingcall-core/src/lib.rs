@@ -37,6 +37,7 @@ mod peer_text;
 mod problem;
 
 mod access;
+mod allowed;
 mod arrival;
 mod consumers;
 mod handler;
@@ -55,6 +56,7 @@ mod transport;
 mod transport_name;
 
 pub use access::{AccessKey, Keys, ResultShape, Secret};
+pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};

@@ -221,8 +221,8 @@ pub(crate) trait Tx: MessageWrites + Send {
     /// A new access key; `false` if its id is taken.
     async fn insert_key(&mut self, key: &AccessKey, at: UnixMillis) -> Result<bool, Failure>;
 
-    /// Calls signed with this key are refused, or taken again; `false` if there is none.
-    async fn set_key_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, Failure>;
+    /// Changes an access key; `false` if there is none.
+    async fn change_key(&mut self, id: &str, change: KeyChange<'_>) -> Result<bool, Failure>;
 
     /// Writes down what the transaction changed, for every process that has the store open.
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure>;
@@ -295,4 +295,13 @@ pub(crate) enum DeviceChange {
     Enabled(bool),
     /// The transport that serves it.
     Transport(Option<TransportName>),
+}
+
+/// What may be changed of an access key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeyChange<'a> {
+    /// Whether calls signed with it are taken.
+    Enabled(bool),
+    /// Its rules, as text; none where it may do everything.
+    Allowed(Option<&'a str>),
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{AccessKey, Keys, ResultShape, Secret, UnixMillis};
+use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Secret, UnixMillis};
 
 use crate::change::Subject;
+use crate::database::KeyChange;
 use crate::failure::{SaysTrouble, Stop, Written, in_words};
 use crate::shared::WriteSide;
 use crate::trouble::Trouble;
@@ -26,12 +27,14 @@ pub struct NewKey {
     pub security_token: Option<Secret>,
     /// The shape of results for this key, where it differs from the server's.
     pub result: Option<ResultShape>,
+    /// What it may do, where that is not everything.
+    pub allow: Option<AllowList>,
 }
 
 impl Default for NewKey {
     /// Everything made up, of the account `default`.
     fn default() -> Self {
-        Self { id: None, secret: None, account: "default".to_owned(), security_token: None, result: None }
+        Self { id: None, secret: None, account: "default".to_owned(), security_token: None, result: None, allow: None }
     }
 }
 
@@ -101,16 +104,27 @@ impl Store {
     /// Calls signed with this key are refused from now on, or taken again.
     ///
     /// # Errors
-    /// [`KeyError::NoKey`], or `Store` when nothing was written.
+    /// [`KeyError::NoKey`], or `Unwritable` when nothing was written.
     pub async fn set_key_enabled(&self, id: &str, enabled: bool) -> Result<(), KeyError> {
         let mut side = self.shared().write.lock().await;
-        let updated = self.update_key(&mut side, id, enabled).await;
+        let updated = self.update_key(&mut side, id, KeyChange::Enabled(enabled)).await;
         self.shared().ended(&mut side, updated)
     }
 
-    async fn update_key(&self, side: &mut WriteSide, id: &str, enabled: bool) -> Result<(), Stop<KeyError>> {
+    /// From now on it may do this, and nothing else; everything, if `None`.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKey`], or `Unwritable` when nothing was written.
+    pub async fn set_key_allow(&self, id: &str, allow: Option<&AllowList>) -> Result<(), KeyError> {
+        let text = allow.map(AllowList::to_string);
+        let mut side = self.shared().write.lock().await;
+        let updated = self.update_key(&mut side, id, KeyChange::Allowed(text.as_deref())).await;
+        self.shared().ended(&mut side, updated)
+    }
+
+    async fn update_key(&self, side: &mut WriteSide, id: &str, change: KeyChange<'_>) -> Result<(), Stop<KeyError>> {
         let mut tx = side.conn.begin().await?;
-        if !tx.set_key_enabled(id, enabled).await? {
+        if !tx.change_key(id, change).await? {
             return Err(Stop::Refused(KeyError::NoKey(id.to_owned())));
         }
         changes::commit(tx, Subject::Key(id.to_owned())).await?;
@@ -136,8 +150,8 @@ fn complete(new: NewKey) -> Result<AccessKey, KeyError> {
         Some(secret) => secret,
         None => Secret::new(&random::access_key_secret().map_err(no_randomness)?),
     };
-    let NewKey { account, security_token, result, .. } = new;
-    Ok(AccessKey { id, secret, account, enabled: true, security_token, result })
+    let NewKey { account, security_token, result, allow, .. } = new;
+    Ok(AccessKey { id, secret, account, enabled: true, security_token, result, allow: allow.map(Arc::new) })
 }
 
 /// A dot, too: temporary keys of STS look like `STS.xxx`.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    AccessKey, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos, ReaderName,
-    Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
+    AccessKey, AllowList, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos,
+    ReaderName, Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ThingModel};
 use tracing::error;
@@ -80,7 +80,17 @@ pub(crate) fn key(row: &impl Columns) -> Result<AccessKey, sqlx::Error> {
         enabled: row.flag("enabled")?,
         security_token: row.maybe_text("security_token")?.map(Secret::new),
         result: row.maybe_text("result")?.and_then(result_of),
+        allow: row.maybe_text("allowed")?.map(|text| allowed(row, text)).transpose()?,
     })
+}
+
+/// Rules that cannot be read allow nothing: a newer program may have written them.
+fn allowed(row: &impl Columns, text: &str) -> Result<Arc<AllowList>, sqlx::Error> {
+    let key = row.text("id")?;
+    Ok(Arc::new(text.parse().unwrap_or_else(|problem: thingcall_core::BadRule| {
+        error!(key, %problem, "rules of an access key cannot be read, so it may do nothing; set them again");
+        AllowList::nothing()
+    })))
 }
 
 fn result_of(word: &str) -> Option<ResultShape> {

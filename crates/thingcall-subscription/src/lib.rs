@@ -69,6 +69,9 @@ use core::Core;
 
 pub mod words;
 
+/// What a login as a consumer counts as where an access key has rules: the platform has no action for it.
+pub const CONSUME: &str = "ConsumeMessages";
+
 pub use envelope::Envelope;
 pub use limits::Limits;
 pub use live::LiveReader;

@@ -1,18 +1,50 @@
 //! `thingcall key ...`: access keys, in the store.
 
-use serde_json::json;
-use thingcall_core::{AccessKey, ResultShape, Secret};
+use std::sync::Arc;
+
+use anyhow::bail;
+use serde_json::{Value, json};
+use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Rule, Secret};
 use thingcall_store::NewKey;
 
 use crate::output::{self, Output};
 use crate::tool::{self, Place, word};
 
+/// How rules are written.
+macro_rules! rules_help {
+    ($examples:literal) => {
+        concat!(
+            "A rule allows actions about what it names: parts with semicolons between them, each with commas between its \
+             patterns, in which * stands for any characters. actions=, or of all actions if it is left out; products= \
+             (with all their devices), devices= (PRODUCTKEY/DEVICENAME) and groups= (ids of consumer groups), or about \
+             everything if all three are left out. What no rule of a key allows is answered with Forbidden.RAM. Lists of \
+             products need products=*, lists of groups groups=*. GET /events is the action StreamMessages, a consumer's \
+             login ConsumeMessages.\n\nExamples:\n",
+            $examples
+        )
+    };
+}
+
+const ADD_HELP: &str = rules_help!(
+    "  thingcall key add --id partner1 --account partner --json\n  thingcall key add --id lamps --allow \
+     'actions=Query*,Get*,InvokeThingService;products=a1B*;devices=pk/lamp*'"
+);
+const ALLOW_HELP: &str = rules_help!(
+    "  thingcall key allow lamps 'actions=Query*,Get*' 'actions=InvokeThingService;devices=pk/lamp*'\n  thingcall key allow \
+     lamps --everything"
+);
+
 /// What to do with access keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Make a key and print it; its secret is not shown again
-    #[command(after_help = "Example:\n  thingcall key add --id partner1 --account partner --json")]
+    #[command(after_help = ADD_HELP)]
     Add(Add),
+    /// Show a key, without its secret
+    Show(One),
+    /// Set what a key may do, in place of what it might do before
+    #[command(after_help = ALLOW_HELP)]
+    Allow(Allow),
     /// List all keys, without their secrets
     List {
         #[command(flatten)]
@@ -55,6 +87,27 @@ pub(crate) struct Add {
     /// What `Result` holds for this key, where it differs from the server's
     #[arg(long, value_name = "envelope|data", value_parser = word::<ResultShape>)]
     result: Option<ResultShape>,
+    /// A rule that allows something; may be given several times [default: everything is allowed]
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<Rule>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What a key may do.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["rules", "everything"])))]
+pub(crate) struct Allow {
+    /// The key's id
+    id: String,
+    /// What it may do, and nothing else
+    #[arg(value_name = "RULE")]
+    rules: Vec<Rule>,
+    /// It may do everything
+    #[arg(long)]
+    everything: bool,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -67,20 +120,69 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Add(add) => add.run().await,
         Command::List { output, place } => {
             let store = place.open_existing().await?;
-            let json = |key: &std::sync::Arc<AccessKey>| json!({ "accessKeyId": key.id, "account": key.account, "enabled": key.enabled, "result": key.result });
-            output::list(output, &store.keys(), json, &["KEY", "ACCOUNT", "STATE"], |key| {
-                let state = if key.enabled { "enabled" } else { "disabled" };
-                vec![key.id.clone(), key.account.clone(), state.to_owned()]
+            let json = |key: &Arc<AccessKey>| members(key).into_iter().collect();
+            output::list(output, &store.keys(), json, &["KEY", "ACCOUNT", "STATE", "MAY"], |key| {
+                vec![key.id.clone(), key.account.clone(), state(key).to_owned(), may(key)]
             });
             store.close().await;
             Ok(())
         }
+        Command::Show(one) => one.show().await,
+        Command::Allow(allow) => allow.run().await,
         Command::Disable(one) => one.set_enabled(false).await,
         Command::Enable(one) => one.set_enabled(true).await,
     }
 }
 
+/// All that is told of a key.
+fn members(key: &AccessKey) -> Vec<(String, Value)> {
+    let rules = key.allow.as_ref().map(|rules| rules.rules().iter().map(Rule::to_string).collect::<Vec<_>>());
+    [
+        ("accessKeyId", json!(key.id)),
+        ("account", json!(key.account)),
+        ("enabled", json!(key.enabled)),
+        ("result", json!(key.result)),
+        ("allow", json!(rules)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn state(key: &AccessKey) -> &'static str {
+    if key.enabled { "enabled" } else { "disabled" }
+}
+
+/// What it may do, in few words.
+fn may(key: &AccessKey) -> String {
+    match key.allow.as_ref().map(|rules| rules.rules()) {
+        None => "everything".to_owned(),
+        Some([]) => "nothing".to_owned(),
+        Some([rule]) => rule.to_string(),
+        Some(rules) => format!("{} rules", rules.len()),
+    }
+}
+
+/// Says which patterns name no action that is here: they may be of a newer server, or misspelt.
+fn look_over(rules: &AllowList) {
+    for pattern in rules.rules().iter().flat_map(|rule| rule.useless_actions(thingcall_api::action_names)) {
+        output::note(format_args!("thingcall: no action here is called {pattern}"));
+    }
+}
+
 impl One {
+    async fn show(self) -> anyhow::Result<()> {
+        let store = self.place.open_existing().await?;
+        let key = store.key(&self.id);
+        store.close().await;
+        let Some(key) = key else { bail!("access key {} does not exist", self.id) };
+        let members = members(&key);
+        output::one(
+            self.output,
+            &members.iter().map(|(name, value)| (name.as_str(), value.clone())).collect::<Vec<_>>(),
+        );
+        Ok(())
+    }
+
     async fn set_enabled(self, enabled: bool) -> anyhow::Result<()> {
         let store = self.place.open_existing().await?;
         store.set_key_enabled(&self.id, enabled).await?;
@@ -91,8 +193,24 @@ impl One {
     }
 }
 
+impl Allow {
+    async fn run(self) -> anyhow::Result<()> {
+        let allow = if self.everything { None } else { Some(AllowList::new(self.rules)?) };
+        allow.iter().for_each(look_over);
+        let store = self.place.open_existing().await?;
+        store.set_key_allow(&self.id, allow.as_ref()).await?;
+        tool::known(&store).await;
+        let rules = allow.as_ref().map(|rules| rules.rules().iter().map(Rule::to_string).collect::<Vec<_>>());
+        output::one(self.output, &[("accessKeyId", json!(self.id)), ("allow", json!(rules))]);
+        store.close().await;
+        Ok(())
+    }
+}
+
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
+        let allow = if self.allow.is_empty() { None } else { Some(AllowList::new(self.allow)?) };
+        allow.iter().for_each(look_over);
         let store = self.place.open().await?;
         let new = NewKey {
             id: self.id,
@@ -100,6 +218,7 @@ impl Add {
             account: self.account,
             security_token: self.security_token.as_deref().map(Secret::new),
             result: self.result,
+            allow,
         };
         let key = store.add_key(new).await?;
         tool::known(&store).await;

@@ -48,6 +48,7 @@ impl Site {
             enabled: true,
             security_token: None,
             result: None,
+            allow: None,
         };
         let found = Found { device: Arc::new(device), product: Arc::new(product), way: None };
         Ok(Arc::new(Self { found, key: Arc::new(key) }))

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{Keys, Message, MessageId, MessageLog, Subscriptions, UnixMillis};
+use thingcall_core::{AccessKey, Keys, Message, MessageId, MessageLog, Subscriptions, UnixMillis};
 use thingcall_subscription::{Envelope, LiveReader};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -109,7 +109,8 @@ impl Feeder {
     }
 
     async fn step(&mut self) -> Result<(), Ended> {
-        if !self.keys.key(&self.key_id).is_some_and(|key| key.enabled) {
+        let may = |key: &AccessKey| key.enabled && self.filter.forbidden(key).is_none();
+        if !self.keys.key(&self.key_id).is_some_and(|key| may(&key)) {
             return Err(Ended::Key);
         }
         let (looked, newest) = (Instant::now(), self.log.newest());

@@ -3,9 +3,12 @@
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
-use thingcall_core::{GroupId, Message, MessageKind, MessageKinds, ProductKey, Subscriptions, Wanted};
+use thingcall_core::{
+    AccessKey, GroupId, Message, MessageKind, MessageKinds, ProductKey, Subscriptions, Target, Wanted,
+};
 use thingcall_subscription::concerns;
 
+use super::ACTION;
 use crate::gateway::GatewayError;
 use crate::params::Params;
 
@@ -44,6 +47,17 @@ impl Filter {
         let group = params.get("group").map(|text| group(text, subscriptions));
         let kinds = if kinds.is_empty() { MessageKinds::all() } else { kinds.into_iter().collect() };
         Ok(Self { kinds, products, modules, group: group.transpose()? })
+    }
+
+    /// The first thing that this reader asks for and that the key's rules do not allow.
+    pub(super) fn forbidden(&self, key: &AccessKey) -> Option<Target<'_>> {
+        let may_not = |target: &Target<'_>| !key.allows(ACTION, *target);
+        let everything = match &self.group {
+            Some(group) => Some(Target::Group(group.as_str())),
+            None if self.products.is_empty() => Some(Target::AllProducts),
+            None => return self.products.iter().map(|product| Target::Product(product.as_str())).find(may_not),
+        };
+        everything.filter(may_not)
     }
 
     /// What is to be written for this reader, since it is no group's; `None` where it is.

@@ -42,6 +42,7 @@ fn every_status_is_counted_from_the_start() {
         Version { 0: text() },
         KeyUnknown {},
         KeyInactive {},
+        Forbidden { action: "", what: text() },
         SignatureDoesNotMatch { 0: text() },
         IncompleteSignature { 0: text() },
         SignatureMethod { 0: text() },

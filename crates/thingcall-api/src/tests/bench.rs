@@ -114,6 +114,7 @@ pub(super) fn testid() -> AccessKey {
         enabled: true,
         security_token: None,
         result: None,
+        allow: None,
     }
 }
 
@@ -224,6 +225,15 @@ impl Server {
 
     pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends bytes on a new connection and reads the answer's status, whatever comes behind it.
+    pub(super) async fn status_of(&self, bytes: &str) -> u16 {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.unwrap();
+        String::from_utf8_lossy(&line[9..]).parse().unwrap()
     }
 
     /// Makes a V1 request in the query.

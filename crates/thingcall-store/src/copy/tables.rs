@@ -77,6 +77,7 @@ pub(super) const TABLES: &[Table] = &[
             ("security_token", Text),
             ("result", Text),
             ("created_at", Number),
+            ("allowed", Text),
         ],
     },
     Table {

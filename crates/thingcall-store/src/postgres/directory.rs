@@ -8,7 +8,7 @@ use thingcall_tsl::Product;
 
 use super::lists::{Lists, count, text};
 use crate::change::{ChangeRow, Subject};
-use crate::database::{DeviceChange, DeviceRow, Loaded, ProductRow, Registered};
+use crate::database::{DeviceChange, DeviceRow, KeyChange, Loaded, ProductRow, Registered};
 use crate::memory::DeviceEntry;
 use crate::rows;
 
@@ -202,8 +202,8 @@ pub(super) async fn delete_device(
 /// A new access key; `false` if its id is taken.
 pub(super) async fn insert_key(conn: &mut PgConnection, key: &AccessKey, at: UnixMillis) -> Result<bool, sqlx::Error> {
     let insert = sqlx::query(
-        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at, allowed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
     )
     .bind(&key.id)
     .bind(key.secret.expose())
@@ -211,14 +211,18 @@ pub(super) async fn insert_key(conn: &mut PgConnection, key: &AccessKey, at: Uni
     .bind(key.enabled)
     .bind(key.security_token.as_ref().map(Secret::expose))
     .bind(key.result.map(rows::result_word))
-    .bind(at.0);
+    .bind(at.0)
+    .bind(key.allow.as_ref().map(|rules| rules.to_string()));
     Ok(insert.execute(conn).await?.rows_affected() > 0)
 }
 
-/// Calls signed with this key are refused, or taken again; `false` if there is none.
-pub(super) async fn set_key_enabled(conn: &mut PgConnection, id: &str, enabled: bool) -> Result<bool, sqlx::Error> {
-    let update = sqlx::query("UPDATE access_keys SET enabled = $1 WHERE id = $2").bind(enabled).bind(id);
-    Ok(update.execute(conn).await?.rows_affected() > 0)
+/// Changes an access key; `false` if there is none.
+pub(super) async fn change_key(conn: &mut PgConnection, id: &str, change: KeyChange<'_>) -> Result<bool, sqlx::Error> {
+    let update = match change {
+        KeyChange::Enabled(enabled) => sqlx::query("UPDATE access_keys SET enabled = $1 WHERE id = $2").bind(enabled),
+        KeyChange::Allowed(rules) => sqlx::query("UPDATE access_keys SET allowed = $1 WHERE id = $2").bind(rules),
+    };
+    Ok(update.bind(id).execute(conn).await?.rows_affected() > 0)
 }
 
 /// Writes down what was changed, and tells all who listen once that is committed. The lock keeps the numbers without gaps and

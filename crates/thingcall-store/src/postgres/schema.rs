@@ -14,6 +14,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0001_first.sql") },
     Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0002_messages.sql") },
     Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0003_last_values.sql") },
+    // A program that knows no rules would let through what they do not allow.
+    Migration { usable_from: 4, sql: include_str!("../../migrations/postgres/0004_allowed.sql") },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

@@ -43,7 +43,7 @@ async fn the_schema_is_made_once_however_many_open_at_once() {
     while let Some(done) = all.join_next().await {
         done.unwrap();
     }
-    assert_eq!(database.sql("SELECT version, usable_from FROM thingcall_schema"), "1|1\n2|1\n3|1");
+    assert_eq!(database.sql("SELECT version, usable_from FROM thingcall_schema"), "1|1\n2|1\n3|1\n4|4");
     assert_eq!(database.sql("SELECT count(*) FROM slots"), "64");
     assert_eq!(look(&config(&database.url()), &StoreUrl::new(&database.url())).await.problems, []);
 }
@@ -52,11 +52,11 @@ async fn the_schema_is_made_once_however_many_open_at_once() {
 async fn newer_schema_is_refused_unless_it_says_that_we_may() {
     let database = Postgres::shared().database();
     opened(&database).await;
-    database.sql("INSERT INTO thingcall_schema VALUES (4, 1, 'newer')");
+    database.sql("INSERT INTO thingcall_schema VALUES (5, 1, 'newer')");
     opened(&database).await;
-    database.sql("INSERT INTO thingcall_schema VALUES (5, 4, 'newer still')");
+    database.sql("INSERT INTO thingcall_schema VALUES (6, 5, 'newer still')");
     let told = refused(&config(&database.url())).await;
-    assert!(told.contains("has schema version 5 and this thingcall knows versions up to 3"), "{told}");
+    assert!(told.contains("has schema version 6 and this thingcall knows versions up to 4"), "{told}");
 }
 
 #[tokio::test]

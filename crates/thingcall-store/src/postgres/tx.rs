@@ -13,7 +13,7 @@ use super::trouble::{Limit, commit_within, within};
 use super::{calls, directory, fence, last_values, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
-use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
+use crate::database::{DeviceChange, DeviceRow, KeyChange, ProductRow, Registered, Tx};
 use crate::failure::Failure;
 use crate::live::Heard;
 
@@ -122,8 +122,8 @@ impl Tx for PgTx<'_> {
         within(self.patience, directory::insert_key(&mut self.tx, key, at)).await
     }
 
-    async fn set_key_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, Failure> {
-        within(self.patience, directory::set_key_enabled(&mut self.tx, id, enabled)).await
+    async fn change_key(&mut self, id: &str, change: KeyChange<'_>) -> Result<bool, Failure> {
+        within(self.patience, directory::change_key(&mut self.tx, id, change)).await
     }
 
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {

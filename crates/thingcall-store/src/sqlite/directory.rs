@@ -8,7 +8,7 @@ use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, IotId, ProductKey
 use thingcall_tsl::Product;
 
 use crate::change::{ChangeRow, Subject};
-use crate::database::{DeviceChange, DeviceRow, Loaded, ProductRow, Registered};
+use crate::database::{DeviceChange, DeviceRow, KeyChange, Loaded, ProductRow, Registered};
 use crate::memory::DeviceEntry;
 use crate::rows;
 
@@ -196,8 +196,8 @@ pub(crate) async fn insert_key(
     at: UnixMillis,
 ) -> Result<bool, sqlx::Error> {
     let insert = sqlx::query(
-        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at, allowed) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&key.id)
     .bind(key.secret.expose())
@@ -205,14 +205,22 @@ pub(crate) async fn insert_key(
     .bind(key.enabled)
     .bind(key.security_token.as_ref().map(Secret::expose))
     .bind(key.result.map(rows::result_word))
-    .bind(at.0);
+    .bind(at.0)
+    .bind(key.allow.as_ref().map(|rules| rules.to_string()));
     is_new(insert.execute(conn).await)
 }
 
-/// Calls signed with this key are refused, or taken again; `false` if there is none.
-pub(crate) async fn set_key_enabled(conn: &mut SqliteConnection, id: &str, enabled: bool) -> Result<bool, sqlx::Error> {
-    let update = sqlx::query("UPDATE access_keys SET enabled = ? WHERE id = ?").bind(enabled).bind(id);
-    Ok(update.execute(conn).await?.rows_affected() > 0)
+/// Changes an access key; `false` if there is none.
+pub(crate) async fn change_key(
+    conn: &mut SqliteConnection,
+    id: &str,
+    change: KeyChange<'_>,
+) -> Result<bool, sqlx::Error> {
+    let update = match change {
+        KeyChange::Enabled(enabled) => sqlx::query("UPDATE access_keys SET enabled = ? WHERE id = ?").bind(enabled),
+        KeyChange::Allowed(rules) => sqlx::query("UPDATE access_keys SET allowed = ? WHERE id = ?").bind(rules),
+    };
+    Ok(update.bind(id).execute(conn).await?.rows_affected() > 0)
 }
 
 /// Writes down what was changed.

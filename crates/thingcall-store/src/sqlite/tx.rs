@@ -14,7 +14,7 @@ use super::trouble::failure;
 use super::{calls, directory, last_values, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
-use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
+use crate::database::{DeviceChange, DeviceRow, KeyChange, ProductRow, Registered, Tx};
 use crate::failure::Failure;
 use crate::live::Heard;
 
@@ -133,8 +133,8 @@ impl Tx for SqliteTx<'_> {
         directory::insert_key(self, key, at).await.map_err(failure)
     }
 
-    async fn set_key_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, Failure> {
-        directory::set_key_enabled(self, id, enabled).await.map_err(failure)
+    async fn change_key(&mut self, id: &str, change: KeyChange<'_>) -> Result<bool, Failure> {
+        directory::change_key(self, id, change).await.map_err(failure)
     }
 
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {

@@ -25,6 +25,7 @@ async fn a_key_is_kept_as_it_was_given() {
         account: "acme".into(),
         security_token: Some(Secret::new("token")),
         result: Some(ResultShape::Data),
+        allow: Some("actions=Query*\nproducts=a*".parse().unwrap()),
     };
     bench.store.add_key(new).await.unwrap();
     let bench = bench.reopened().await;
@@ -32,6 +33,29 @@ async fn a_key_is_kept_as_it_was_given() {
     assert_eq!((key.secret.expose(), key.account.as_str(), key.result), ("1e5", "acme", Some(ResultShape::Data)));
     assert_eq!(key.security_token.as_ref().unwrap().expose(), "token");
     assert!(!format!("{key:?}").contains("1e5"));
+    assert_eq!(key.allow.as_ref().unwrap().to_string(), "actions=Query*\nproducts=a*");
+}
+
+#[tokio::test]
+async fn rules_of_a_key_are_replaced_and_taken_away() {
+    let bench = bench().await;
+    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let rules = || bench.store.key(&id).unwrap().allow.clone().map(|rules| rules.to_string());
+    bench.store.set_key_allow(&id, Some(&"groups=*".parse().unwrap())).await.unwrap();
+    assert_eq!(rules().as_deref(), Some("groups=*"));
+    bench.store.set_key_allow(&id, None).await.unwrap();
+    assert_eq!(rules(), None);
+    assert_eq!(bench.store.set_key_allow("x", None).await.unwrap_err(), KeyError::NoKey("x".into()));
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_read_allow_nothing() {
+    let bench = bench().await;
+    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    bench.run("UPDATE access_keys SET allowed = 'colours=red'").await;
+    let bench = bench.reopened().await;
+    let key = bench.store.key(&id).unwrap();
+    assert!(!key.allows("InvokeThingService", thingcall_core::Target::Product("a")));
 }
 
 #[tokio::test]

@@ -50,11 +50,11 @@ async fn a_damaged_file_is_named_with_what_to_do() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_both_versions() {
     let bench = bench().await;
-    bench.run("PRAGMA user_version = 10").await;
+    bench.run("PRAGMA user_version = 11").await;
     bench.store.close().await;
     let error = Store::open(Config::default(), bench.folder.path()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 10, known: 9, .. }));
-    assert!(error.to_string().contains("version 10") && error.to_string().contains("up to 9"));
+    assert!(matches!(error, OpenError::Newer { found: 11, known: 10, .. }));
+    assert!(error.to_string().contains("version 11") && error.to_string().contains("up to 10"));
 }
 
 #[tokio::test]
@@ -67,6 +67,7 @@ async fn a_file_of_the_first_schema_keeps_its_commands() {
          ALTER TABLE devices DROP COLUMN came_from; ALTER TABLE devices DROP COLUMN sync_topic; \
          DROP TABLE publishing; DROP TABLE room; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; \
          DROP TABLE message_log; DROP TABLE messages; DROP TABLE readers; DROP TABLE claims; DROP TABLE backlog; \
+         ALTER TABLE access_keys DROP COLUMN allowed; \
          DROP TABLE last_values; DROP TABLE consumer_groups; DROP TABLE subscriptions; PRAGMA user_version = 1";
     bench.run(back).await;
     let bench = bench.reopened().await;

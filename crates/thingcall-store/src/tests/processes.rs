@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thingcall_core::{Credentials, Keys, RecordState};
+use thingcall_core::{Credentials, Keys, RecordState, Target};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
@@ -35,6 +35,9 @@ async fn a_running_server_sees_what_the_command_line_does() {
     let made = tool.add_key(NewKey::default()).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::Key(made.id.clone()));
     assert_eq!(server.key(&made.id).unwrap().secret, made.secret);
+    tool.set_key_allow(&made.id, Some(&"actions=Query*".parse().unwrap())).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::Key(made.id.clone()));
+    assert!(!server.key(&made.id).unwrap().allows("InvokeThingService", Target::Product("p")));
     tool.create_product(product("q")).await.unwrap();
     assert_eq!(next(&mut changes).await, Change::Product("q".try_into().unwrap()));
     tool.remove(&key("d2")).await.unwrap();
