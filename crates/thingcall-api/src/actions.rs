@@ -7,9 +7,11 @@
 
 mod consumer_group;
 mod device;
+mod devices;
 mod invoke;
 mod many;
 mod model;
+mod page;
 mod product;
 mod property;
 mod status;
@@ -233,6 +235,14 @@ actions! {
     directory {
         /// Makes a product.
         CreateProduct: AllProducts => product::create,
+        /// Reads a product.
+        QueryProduct: Product => product::query,
+        /// Lists products.
+        QueryProductList: AllProducts => product::list,
+        /// Gives a product another name or description.
+        UpdateProduct: Product => product::update,
+        /// Forgets a product without devices.
+        DeleteProduct: Product => product::delete,
         /// Sets a module of a product's thing model.
         ImportThingModelTsl: Product => model::import,
         /// Reads a module of a product's thing model.
@@ -245,6 +255,14 @@ actions! {
         RegisterDevice: NewDevice => device::register,
         /// Everything that is known of a device.
         QueryDeviceDetail: Device => device::detail,
+        /// The same of several devices.
+        BatchQueryDeviceDetail: Device => devices::details,
+        /// Lists the devices of a product.
+        QueryDevice: Product => devices::query,
+        /// Lists those that are in one status.
+        QueryDeviceByStatus: Product => devices::by_status,
+        /// How many devices there are.
+        QueryDeviceStatistics: Product => devices::statistics,
         /// Whether a device is connected.
         GetDeviceStatus: Device => status::one,
         /// Whether several devices are connected.

@@ -73,7 +73,7 @@ impl From<DirectoryError> for ActionError {
                 CallError::UnknownIotId(id.to_string()).into()
             }
             DirectoryError::NoDevice(device) => CallError::UnknownDevice(device.to_string()).into(),
-            DirectoryError::Exists(_) => Self::illegal(error.to_string()),
+            DirectoryError::Exists(_) | DirectoryError::HasDevices { .. } => Self::illegal(error.to_string()),
             DirectoryError::Full(_) => Self::service(ErrorCode::IllegalRequest, Outcome::Overloaded, error.to_string()),
             DirectoryError::Unwritable(why) => CallError::Internal(why.clone()).into(),
             DirectoryError::Store(_) => store_failed(&error),

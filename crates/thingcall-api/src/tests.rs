@@ -13,6 +13,7 @@ mod invoke;
 mod models;
 mod neighbours;
 mod oddities;
+mod registry;
 mod sets;
 mod signatures;
 mod subscribed;

@@ -15,6 +15,9 @@ pub enum ErrorCode {
     /// A parameter's value is not allowed, or something is too large.
     #[strum(serialize = "iot.system.IllegalRequest")]
     IllegalRequest,
+    /// A page of a list that may not be.
+    #[strum(serialize = "iot.common.InvalidPageParams")]
+    InvalidPageParams,
     /// `IotInstanceId` is missing or not this server's.
     #[strum(serialize = "iot.Sre.IotInstanceNotFound")]
     InstanceNotFound,
@@ -30,6 +33,12 @@ pub enum ErrorCode {
     /// The product has no thing model.
     #[strum(serialize = "iot.prod.NotSeniorProduct")]
     NotSeniorProduct,
+    /// `AliyunCommodityCode` is none of the two.
+    #[strum(serialize = "iot.prod.InvalidAliyunCommodityCode")]
+    InvalidAliyunCommodityCode,
+    /// A product's description is too long.
+    #[strum(serialize = "iot.prod.LongProductDesc")]
+    LongProductDesc,
     /// `DeviceName` is missing.
     #[strum(serialize = "iot.device.NullDeviceName")]
     NullDeviceName,

@@ -14,7 +14,7 @@ use thingcall_core::{
     TransportName, Unawaited, UnixMillis,
 };
 use thingcall_engine::{Config, Engine, EngineParts, Invoked, Reports};
-use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings, ThingModel};
+use thingcall_tsl::{InMemoryRegistry, Product, ProductNotes, ProductSettings, ThingModel};
 use tokio::time::Instant;
 
 const MODEL: &str = r#"{"schema": "", "profile": {"version": "1.5", "productKey": "lamp"}, "properties": [], "events": [],
@@ -60,10 +60,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let registry = Arc::new(InMemoryRegistry::default());
     let (key, created_at) = (DeviceKey { product: "lamp".parse()?, name: "kitchen".parse()? }, UnixMillis::now());
     let (settings, model) = (ProductSettings::default(), Some(Arc::new(ThingModel::parse(MODEL, &[])?)));
-    let silence = Arc::default();
+    let (notes, silence) = (ProductNotes::default(), Arc::default());
     registry.put_product(Product {
         key: "lamp".parse()?,
         name: "Lamp".to_owned(),
+        notes,
         settings,
         model,
         created_at,

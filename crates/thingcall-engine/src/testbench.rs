@@ -11,7 +11,7 @@ use thingcall_core::{
     ReplySink, Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, Unawaited,
     UnixMillis,
 };
-use thingcall_tsl::{Found, Product, ProductSettings, Registry, Route, ThingModel, Way};
+use thingcall_tsl::{Found, Product, ProductNotes, ProductSettings, Registry, Route, ThingModel, Way};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -239,6 +239,7 @@ fn bench_by(
         settings,
         model: Some(Arc::new(ThingModel::parse(MODEL, &[]).unwrap())),
         created_at: UnixMillis(0),
+        notes: ProductNotes::default(),
         silence: Arc::default(),
     };
     let way = Arc::new(OneWay::default());

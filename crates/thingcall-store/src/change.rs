@@ -5,7 +5,7 @@ use thingcall_core::{DeviceKey, ProductKey, ReaderName};
 /// What was changed, whichever process changed it. Memory has it already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A product was made, or its settings or model were changed.
+    /// A product was made, changed or removed.
     Product(ProductKey),
     /// Devices were registered.
     DevicesAdded,
@@ -25,8 +25,8 @@ pub enum Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Subject {
     Product(ProductKey),
-    /// Devices, which nobody could know before.
-    Added,
+    /// Devices of this product, which nobody could know before; `None`: of any.
+    Added(Option<ProductKey>),
     Device(DeviceKey),
     Disabled(DeviceKey),
     Removed(DeviceKey),
@@ -52,7 +52,7 @@ impl Subject {
     pub(crate) fn columns(&self) -> (&'static str, &str, Option<&str>) {
         match self {
             Self::Product(key) => ("product", key.as_str(), None),
-            Self::Added => ("added", "", None),
+            Self::Added(product) => ("added", product.as_ref().map_or("", ProductKey::as_str), None),
             Self::Device(key) => ("device", key.product.as_str(), Some(key.name.as_str())),
             Self::Disabled(key) => ("disabled", key.product.as_str(), Some(key.name.as_str())),
             Self::Removed(key) => ("removed", key.product.as_str(), Some(key.name.as_str())),

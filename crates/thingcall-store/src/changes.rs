@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use thingcall_core::ProductKey;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::warn;
@@ -96,32 +97,34 @@ async fn count_devices(shared: &Shared, side: &mut WriteSide) -> Result<(), Fail
 
 async fn take_over(shared: &Shared, side: &mut WriteSide, subject: Subject) -> Result<(), Failure> {
     match subject {
-        Subject::Product(key) => {
-            if let Some(product) = side.conn.product(&key).await? {
-                shared.announce(Change::Product(key));
-                shared.memory.put_product(product);
-            }
-        }
-        Subject::Added => {
+        Subject::Product(key) => take_over_product(shared, side, key).await?,
+        Subject::Added(product) => {
             shared.devices.added();
+            shared.tally.changed(product.as_ref());
             side.devices.is_told();
             shared.announce(Change::DevicesAdded);
         }
         Subject::Device(key) => {
             shared.devices.changed(&key);
+            shared.tally.moved(Some(&key.product));
             shared.announce(Change::DeviceChanged(key));
         }
         Subject::Disabled(key) => {
             shared.devices.changed(&key);
+            shared.tally.moved(Some(&key.product));
             shared.announce(Change::DeviceDisabled(key));
         }
         Subject::Removed(key) => {
             shared.devices.removed(&key);
+            shared.tally.changed(Some(&key.product));
             side.waiting.forget(&key);
             side.devices.is_told();
             shared.announce(Change::DeviceRemoved(key));
         }
-        Subject::Heard(device) => shared.devices.heard(device.as_ref()),
+        Subject::Heard(device) => {
+            shared.devices.heard(device.as_ref());
+            shared.tally.moved(device.as_ref().map(|device| &device.product));
+        }
         Subject::Key(id) => {
             shared.memory.put_key(&id, side.conn.key(&id).await?);
             shared.announce(Change::Key(id));
@@ -138,6 +141,18 @@ async fn take_over(shared: &Shared, side: &mut WriteSide, subject: Subject) -> R
     Ok(())
 }
 
+async fn take_over_product(shared: &Shared, side: &mut WriteSide, key: ProductKey) -> Result<(), Failure> {
+    match side.conn.product(&key).await? {
+        Some(product) => shared.memory.put_product(product),
+        None => {
+            shared.memory.remove_product(&key);
+            shared.tally.changed(Some(&key));
+        }
+    }
+    shared.announce(Change::Product(key));
+    Ok(())
+}
+
 /// Reads products and keys anew and forgets all devices: the rows that say what was changed are gone.
 async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     let last_change = side.conn.last_change().await?;
@@ -149,7 +164,9 @@ async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     side.last_change = last_change;
     side.waiting.replace(waiting);
     shared.devices.all_changed();
+    shared.tally.changed(None);
     load_readers(shared).await?;
+    shared.memory.keep_products(|key| fresh.product(key).is_some());
     for product in fresh.products() {
         shared.announce(Change::Product(product.key.clone()));
         shared.memory.put_product(Arc::unwrap_or_clone(product));

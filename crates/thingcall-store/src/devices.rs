@@ -295,7 +295,7 @@ impl Devices {
             match subject {
                 Subject::Heard(device) => unwritten.told.tell(device.as_ref()),
                 Subject::Product(_)
-                | Subject::Added
+                | Subject::Added(_)
                 | Subject::Device(_)
                 | Subject::Disabled(_)
                 | Subject::Removed(_)

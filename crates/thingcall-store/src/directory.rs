@@ -3,6 +3,7 @@
 //! **Invariant:** every change is one transaction that also writes its row in `changes`, and memory takes it over before
 //! the write lock is let go.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use thingcall_core::{
     TransportName, UnixMillis,
 };
 use thingcall_tsl::{
-    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
-    ThingModel,
+    DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
+    ProductChange, ProductSettings, Registry, ThingModel,
 };
 
 use crate::change::Subject;
@@ -23,6 +24,7 @@ use crate::memory::DeviceEntry;
 use crate::random::{self, NoRandomness};
 use crate::shared::WriteSide;
 use crate::sizes::wide;
+use crate::tally::Exact;
 use crate::tells::Own;
 use crate::{Store, changes};
 
@@ -54,8 +56,10 @@ impl Directory for Store {
             None => made_up(random::product_key())?,
         };
         let settings = serde_json::to_string(&new.settings).map_err(failed)?;
+        let notes = serde_json::to_string(&new.notes).map_err(failed)?;
         let mut side = self.shared().write.lock().await;
-        let row = ProductRow { key: &key, name: &new.name, settings: &settings, created_at: UnixMillis::now() };
+        let (name, created_at) = (&*new.name, UnixMillis::now());
+        let row = ProductRow { key: &key, name, notes: &notes, settings: &settings, created_at };
         let made = self.insert_product(&mut side, row).await;
         self.shared().ended(&mut side, made)?;
         self.product(&key).ok_or(DirectoryError::NoProduct(key))
@@ -72,6 +76,18 @@ impl Directory for Store {
         let mut side = self.shared().write.lock().await;
         let set = self.replace_model(&mut side, key, &model).await;
         self.shared().ended(&mut side, set)
+    }
+
+    async fn change_product(&self, key: &ProductKey, change: ProductChange) -> Result<(), DirectoryError> {
+        let mut side = self.shared().write.lock().await;
+        let changed = self.update_product(&mut side, key, change).await;
+        self.shared().ended(&mut side, changed)
+    }
+
+    async fn remove_product(&self, key: &ProductKey) -> Result<(), DirectoryError> {
+        let mut side = self.shared().write.lock().await;
+        let removed = self.delete_product(&mut side, key).await;
+        self.shared().ended(&mut side, removed)
     }
 
     fn products(&self) -> Vec<Arc<Product>> {
@@ -103,7 +119,30 @@ impl Directory for Store {
 
     async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError> {
         self.must_have(product)?;
-        self.shared().reads.count_devices(product).await.map_err(|failure| unreadable(&failure))
+        let counts = self.counted(std::slice::from_ref(product), Exact::Number).await?;
+        Ok(counts.iter().map(DeviceCounts::all).sum())
+    }
+
+    async fn count_each(&self, products: &[ProductKey]) -> Result<Vec<u64>, DirectoryError> {
+        Ok(self.counted(products, Exact::Number).await?.iter().map(DeviceCounts::all).collect())
+    }
+
+    async fn device_counts(&self, product: Option<&ProductKey>) -> Result<DeviceCounts, DirectoryError> {
+        let products = match product {
+            Some(product) => {
+                self.must_have(product)?;
+                vec![product.clone()]
+            }
+            None => self.products().iter().map(|product| product.key.clone()).collect(),
+        };
+        Ok(self.counted(&products, Exact::Statuses).await?.into_iter().sum())
+    }
+
+    async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        self.must_have(product)?;
+        let found = self.shared().reads.page(product, page).await.map_err(|failure| unreadable(&failure))?;
+        found.iter().for_each(|entry| self.shared().devices.add_heard(entry));
+        Ok(found.iter().map(DeviceEntry::record).collect())
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {
@@ -127,6 +166,11 @@ impl Store {
             Some(_) => Ok(()),
             None => Err(DirectoryError::NoProduct(product.clone())),
         }
+    }
+
+    async fn counted(&self, products: &[ProductKey], exact: Exact) -> Result<Vec<DeviceCounts>, DirectoryError> {
+        let all = self.shared().tally.of(&*self.shared().reads, products, exact).await;
+        all.map_err(|failure| unreadable(&failure))
     }
 
     async fn change_device(&self, device: &DeviceKey, change: DeviceChange) -> Result<(), DirectoryError> {
@@ -253,7 +297,9 @@ impl Store {
         if !new.is_empty() {
             let told: Vec<_> = new.iter().filter_map(|row| self.of_registration(row)).collect();
             let newest = self.shared().append_own(&mut *tx, &told).await?;
-            let committed = changes::commit(tx, Subject::Added).await;
+            let products: BTreeSet<_> = new.iter().map(|row| row.key.product.clone()).collect();
+            let added: Vec<_> = products.into_iter().map(|product| Subject::Added(Some(product))).collect();
+            let committed = changes::commit_all(tx, &added).await;
             committed.inspect_err(|_| side.devices.lost())?;
             self.shared().appended_own(&told, newest);
             side.devices.registered(wide(new.len()));

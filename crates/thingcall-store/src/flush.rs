@@ -1,5 +1,7 @@
 //! Writes what was heard of devices.
 
+use std::collections::HashSet;
+
 use thingcall_core::{DeviceKey, UnixMillis};
 
 use crate::change::Subject;
@@ -20,10 +22,20 @@ pub(crate) async fn flush(shared: &Shared, side: &mut WriteSide) -> Result<(), F
     }
     let news = if devices.are_shared() { news(&heard) } else { Vec::new() };
     write(shared, side, (&heard, &turns), &news).await?;
-    side.none_online = false;
+    if std::mem::take(&mut side.none_online) {
+        shared.tally.moved(None);
+    }
     shared.turns.wrote(turns.len());
     devices.wrote(&news);
+    moved(shared, &heard);
     Ok(())
+}
+
+/// Who came, went or was there for the first time counts differently from now on.
+fn moved(shared: &Shared, heard: &[(DeviceKey, Heard)]) {
+    let moved = heard.iter().filter(|(_, heard)| heard.is_news || heard.online.is_some());
+    let products: HashSet<_> = moved.map(|(device, _)| &device.product).collect();
+    products.into_iter().for_each(|product| shared.tally.moved(Some(product)));
 }
 
 /// What other instances are to know at once. A mass is told as one: their memories look everybody up anew.

@@ -87,6 +87,16 @@ impl Memory {
         self.write().products.insert(product.key.clone(), Arc::new(product));
     }
 
+    /// Takes a product out.
+    pub(crate) fn remove_product(&self, key: &ProductKey) {
+        self.write().products.remove(key);
+    }
+
+    /// Takes those out that are not to be kept.
+    pub(crate) fn keep_products(&self, kept: impl Fn(&ProductKey) -> bool) {
+        self.write().products.retain(|key, _| kept(key));
+    }
+
     /// Replaces an access key; `None` takes it out.
     pub(crate) fn put_key(&self, id: &str, key: Option<AccessKey>) {
         let mut maps = self.write();

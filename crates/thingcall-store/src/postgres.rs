@@ -24,6 +24,8 @@ mod open;
 mod presence;
 mod quota;
 mod records;
+mod registry;
+mod registry_seam;
 mod results;
 mod room;
 mod schema;

@@ -6,7 +6,7 @@ use thingcall_core::{
     AccessKey, AllowList, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos,
     ReaderName, Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
 };
-use thingcall_tsl::{Product, ThingModel};
+use thingcall_tsl::{Product, ProductNotes, ThingModel};
 use tracing::error;
 
 use crate::calls::{Called, Candidate};
@@ -27,11 +27,17 @@ pub(crate) fn product(row: &impl Columns, texts: &[String]) -> Result<Product, s
     Ok(Product {
         model: model_of(&key, texts),
         name: row.text("name")?.to_owned(),
+        notes: notes_of(row)?,
         settings,
         created_at: UnixMillis(row.number("created_at")?),
         silence: Arc::default(),
         key,
     })
+}
+
+/// What is said of a product is for people: what cannot be read is left out.
+fn notes_of(row: &impl Columns) -> Result<ProductNotes, sqlx::Error> {
+    Ok(row.maybe_text("notes")?.and_then(|notes| serde_json::from_str(notes).ok()).unwrap_or_default())
 }
 
 fn model_of(key: &ProductKey, texts: &[String]) -> Option<Arc<ThingModel>> {
@@ -204,7 +210,8 @@ pub(crate) fn delivery(row: &impl Columns, device: &Arc<Device>) -> Result<Deliv
 pub(crate) fn change(row: &impl Columns) -> Result<ChangeRow, sqlx::Error> {
     let subject = match (row.text("kind")?, row.text("subject")?, row.maybe_text("name")?) {
         ("product", key, None) => Some(Subject::Product(ProductKey::try_from(key).map_err(decode)?)),
-        ("added", _, None) => Some(Subject::Added),
+        ("added", "", None) => Some(Subject::Added(None)),
+        ("added", product, None) => Some(Subject::Added(Some(ProductKey::try_from(product).map_err(decode)?))),
         ("device", product, Some(name)) => Some(Subject::Device(device_key(product, name)?)),
         ("disabled", product, Some(name)) => Some(Subject::Disabled(device_key(product, name)?)),
         ("heard", _, None) => Some(Subject::Heard(None)),

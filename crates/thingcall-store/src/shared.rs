@@ -27,6 +27,7 @@ use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
 use crate::sizes::Sizes;
+use crate::tally::Tally;
 use crate::told::Told;
 use crate::trouble::Trouble;
 use crate::turns::Turns;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     /// Last values of properties, to be written.
     pub(crate) unkept: Unkept,
     pub(crate) left_out: LeftOut,
+    /// How many devices products have.
+    pub(crate) tally: Tally,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.

@@ -13,6 +13,8 @@ mod messages;
 mod open;
 mod presence;
 mod records;
+mod registry;
+mod registry_seam;
 mod results;
 mod room;
 mod subscriptions;
@@ -74,10 +76,6 @@ impl Database for Sqlite {
         max: usize,
     ) -> Result<Vec<DeviceEntry>, Failure> {
         directory::devices(&self.reads, product, after, max).await.map_err(failure)
-    }
-
-    async fn count_devices(&self, product: &ProductKey) -> Result<u64, Failure> {
-        directory::count_devices_of(&self.reads, product).await.map_err(failure)
     }
 
     async fn records(&self, id: CallId) -> Result<Vec<Record>, Failure> {

@@ -28,6 +28,7 @@ use crate::place::Place;
 use crate::postgres::{PostgresError, PostgresLeases};
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
+use crate::tally::Tally;
 use crate::told::Told;
 use crate::turns::Turns;
 use crate::unkept::Unkept;
@@ -121,6 +122,7 @@ impl Store {
             turns: Turns::default(),
             unkept: Unkept::default(),
             left_out: LeftOut::default(),
+            tally: Tally::default(),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             dismissed: Dismissals::default(),

@@ -14,7 +14,7 @@ use thingcall_tsl::Registry;
 
 use crate::change::Subject;
 use crate::database::Tx;
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 use crate::groups::Subscribed;
 use crate::shared::WriteSide;
 use crate::{Store, changes, random};
@@ -146,6 +146,23 @@ impl Store {
             tx.set_reader(&group.reader(), &all.wanted(group)).await?;
         }
         Ok(touched)
+    }
+
+    /// Ends a product's subscription, if it has one; tells what that changes.
+    pub(crate) async fn end_subscription(
+        &self,
+        tx: &mut dyn Tx,
+        product: &ProductKey,
+    ) -> Result<Vec<Subject>, Failure> {
+        let mut all = tx.subscribed().await?;
+        let Some(ended) = all.subscriptions.remove(product) else { return Ok(Vec::new()) };
+        tx.remove_subscription(product).await?;
+        let mut subjects = vec![Subject::Subscribed];
+        for group in &ended.groups {
+            tx.set_reader(&group.reader(), &all.wanted(group)).await?;
+            subjects.push(Subject::Reader(group.reader()));
+        }
+        Ok(subjects)
     }
 
     /// Puts a subscription in, and tells its groups.

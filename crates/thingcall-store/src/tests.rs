@@ -21,7 +21,9 @@ use thingcall_core::{
     JournalEntry, JournalError, Lease, LifeCycle, MessageWords, Outbox, Outcome, Qos, Record, Repairs, Reply,
     ReplyBody, RequestId, Sent, StatusChange, TransportKind, UnixMillis, Words,
 };
-use thingcall_tsl::{DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductSettings, Registry, Way};
+use thingcall_tsl::{
+    DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductNotes, ProductSettings, Registry, Way,
+};
 
 use crate::{Config, Store, StoreUrl};
 
@@ -202,7 +204,12 @@ impl Store {
 }
 
 fn product(key: &str) -> NewProduct {
-    NewProduct { key: Some(key.try_into().unwrap()), name: "lamp".to_owned(), settings: ProductSettings::default() }
+    NewProduct {
+        key: Some(key.try_into().unwrap()),
+        name: "lamp".to_owned(),
+        notes: ProductNotes::default(),
+        settings: ProductSettings::default(),
+    }
 }
 
 fn device(name: &str) -> NewDevice {

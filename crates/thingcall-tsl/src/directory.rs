@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{
-    Device, DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, SyncTopic, TransportName, UnixMillis,
-};
+use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, TransportName};
 
-use crate::{Product, ProductSettings, Registry, ThingModel};
+use crate::{
+    DeviceCounts, DevicePage, DeviceRecord, DirectoryError, Product, ProductNotes, ProductSettings, Registry,
+    ThingModel,
+};
 
 /// What CreateProduct makes.
 #[derive(Debug, Clone)]
@@ -16,8 +17,19 @@ pub struct NewProduct {
     pub key: Option<ProductKey>,
     /// For people.
     pub name: String,
+    /// For people, too.
+    pub notes: ProductNotes,
     /// How its calls are treated.
     pub settings: ProductSettings,
+}
+
+/// What UpdateProduct changes; `None`: it stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ProductChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// What is said of it.
+    pub notes: Option<ProductNotes>,
 }
 
 /// What RegisterDevice makes.
@@ -33,31 +45,6 @@ pub struct NewDevice {
     pub nickname: Option<String>,
     /// The transport that serves it; its product's if `None`.
     pub transport: Option<TransportName>,
-}
-
-/// Everything that is known of a device.
-#[derive(Debug, Clone)]
-pub struct DeviceRecord {
-    /// Who it is.
-    pub device: Device,
-    /// What it proves itself with.
-    pub secret: Secret,
-    /// For people.
-    pub nickname: Option<String>,
-    /// When it was registered.
-    pub created_at: UnixMillis,
-    /// When it first connected.
-    pub activated_at: Option<UnixMillis>,
-    /// Whether it is connected now.
-    pub online: bool,
-    /// When it was last seen.
-    pub last_seen_at: Option<UnixMillis>,
-    /// Where it last connected from.
-    pub address: Option<String>,
-    /// The transport it last came from.
-    pub came_from: Option<TransportName>,
-    /// Where it takes synchronous calls, as its last login at an external broker or its last answer said.
-    pub sync_topic: Option<SyncTopic>,
 }
 
 /// Reads and changes what is registered. A change is seen by [`Registry`] when the function returns.
@@ -80,6 +67,18 @@ pub trait Directory: Registry {
     /// # Errors
     /// `NoProduct`, or `Store` when nothing was written.
     async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError>;
+
+    /// Changes what people are told of a product.
+    ///
+    /// # Errors
+    /// `NoProduct`, or `Store` when nothing was written.
+    async fn change_product(&self, key: &ProductKey, change: ProductChange) -> Result<(), DirectoryError>;
+
+    /// Forgets a product that has no devices, its model and its subscription.
+    ///
+    /// # Errors
+    /// `NoProduct`, `HasDevices`, or `Store` when nothing was written.
+    async fn remove_product(&self, key: &ProductKey) -> Result<(), DirectoryError>;
 
     /// Every product, by key.
     fn products(&self) -> Vec<Arc<Product>>;
@@ -113,6 +112,24 @@ pub trait Directory: Registry {
     /// `NoProduct`, or `Store`.
     async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError>;
 
+    /// How many each of these products has; 0 of one that does not exist.
+    ///
+    /// # Errors
+    /// `Store`.
+    async fn count_each(&self, products: &[ProductKey]) -> Result<Vec<u64>, DirectoryError>;
+
+    /// How many of a product's devices there are of each status, or of all devices.
+    ///
+    /// # Errors
+    /// `NoProduct`, or `Store`.
+    async fn device_counts(&self, product: Option<&ProductKey>) -> Result<DeviceCounts, DirectoryError>;
+
+    /// A page of a product's devices, the newest first.
+    ///
+    /// # Errors
+    /// `NoProduct`, or `Store`.
+    async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceRecord>, DirectoryError>;
+
     /// Lets a device connect, or not.
     ///
     /// # Errors
@@ -130,27 +147,4 @@ pub trait Directory: Registry {
     /// # Errors
     /// `NoDevice`, or `Store` when nothing was written.
     async fn remove(&self, device: &DeviceKey) -> Result<(), DirectoryError>;
-}
-
-/// Why the directory refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DirectoryError {
-    /// No such product.
-    #[error("product {0} does not exist")]
-    NoProduct(ProductKey),
-    /// No such device.
-    #[error("device {0} does not exist")]
-    NoDevice(DeviceRef),
-    /// The name is taken.
-    #[error("{0} exists already")]
-    Exists(String),
-    /// A limit is reached; says which.
-    #[error("{0}")]
-    Full(String),
-    /// The store cannot be written or read. The text is for callers too, and says whether the change was made.
-    #[error("{0}")]
-    Unwritable(String),
-    /// The store failed; the text is for logs.
-    #[error("store: {0}")]
-    Store(String),
 }

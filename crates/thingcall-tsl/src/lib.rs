@@ -24,16 +24,24 @@ mod read;
 mod sample;
 mod words;
 
+mod device_record;
 mod directory;
+mod directory_error;
 mod in_memory;
+mod notes;
+mod pages;
 mod registry;
 mod settings;
 mod silence;
 
 pub use data_type::{Bounds, DataType, Field};
-pub use directory::{DeviceRecord, Directory, DirectoryError, NewDevice, NewProduct};
+pub use device_record::DeviceRecord;
+pub use directory::{Directory, NewDevice, NewProduct, ProductChange};
+pub use directory_error::DirectoryError;
 pub use in_memory::InMemoryRegistry;
 pub use model::{ThingModel, UnknownService};
+pub use notes::{Network, ProductNotes};
+pub use pages::{DeviceCounts, DeviceMark, DevicePage, DeviceStatus, PageStart};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registry::{Found, Product, Registry, Route, Way};
 pub use reported::{Access, Event, EventLevel, Property, ReportCheck};

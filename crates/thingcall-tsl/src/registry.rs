@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thingcall_core::{Device, DeviceKey, DeviceRef, LookUp, ProductKey, SyncTopic, TransportName, UnixMillis};
 
-use crate::{ProductSettings, Silence, ThingModel};
+use crate::{ProductNotes, ProductSettings, Silence, ThingModel};
 
 /// A product: its settings and its thing model.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Product {
     pub key: ProductKey,
     /// For people.
     pub name: String,
+    /// For people, too.
+    pub notes: ProductNotes,
     /// How its calls are treated.
     pub settings: ProductSettings,
     /// What its devices can do; `None` until a model is set.

@@ -15,7 +15,7 @@ use thingcall_api::sign::Signer;
 use thingcall_core::{AccessKey, DeviceKey, ProductKey};
 use thingcall_loader::PluginConfig;
 use thingcall_store::Store;
-use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings, ThingModel};
+use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductNotes, ProductSettings, ThingModel};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -131,8 +131,12 @@ fn signer(key: &AccessKey) -> Signer {
 /// Registers the product and its devices, and connects those that are not away. They end with the returned set.
 async fn connect(store: &Arc<Store>, mqtt: SocketAddr, show: &Show) -> anyhow::Result<JoinSet<()>> {
     let product: ProductKey = PRODUCT.try_into()?;
-    let new =
-        NewProduct { key: Some(product.clone()), name: "demo lamp".to_owned(), settings: ProductSettings::default() };
+    let new = NewProduct {
+        key: Some(product.clone()),
+        name: "demo lamp".to_owned(),
+        notes: ProductNotes::default(),
+        settings: ProductSettings::default(),
+    };
     store.create_product(new).await?;
     let model = ThingModel::parse(MODEL, &[MODULE]).context("the demo's thing model")?;
     store.set_model(&product, model).await?;

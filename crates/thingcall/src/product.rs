@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
 use thingcall_store::OpenError;
 use thingcall_tsl::{
-    ArgsCheck, DataFormat, Directory, NewProduct, Pacing, Product, ProductSettings, RawAnswers, Registry, ReplyCheck,
-    ThingModel, Validation,
+    ArgsCheck, DataFormat, Directory, NewProduct, Pacing, Product, ProductNotes, ProductSettings, RawAnswers, Registry,
+    ReplyCheck, ThingModel, Validation,
 };
 
 use crate::device;
@@ -46,6 +46,14 @@ pub(crate) enum Command {
         key: ProductKey,
         #[command(flatten)]
         output: Output,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Forget a product that has no devices, its model and its subscription
+    Remove {
+        /// The product's key
+        #[arg(value_name = "PRODUCTKEY")]
+        key: ProductKey,
         #[command(flatten)]
         place: Place,
     },
@@ -121,6 +129,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         }
+        Command::Remove { key, place } => {
+            let store = place.open_existing().await?;
+            store.remove_product(&key).await?;
+            tool::known(&store).await;
+            output::note(format_args!("{key} is removed"));
+            store.close().await;
+            Ok(())
+        }
     }
 }
 
@@ -151,7 +167,11 @@ impl Import {
             }
             None => {
                 let settings = self.settings(ProductSettings::default());
-                store.create_product(NewProduct { key, name, settings }).await?.key.clone()
+                store
+                    .create_product(NewProduct { key, name, notes: ProductNotes::default(), settings })
+                    .await?
+                    .key
+                    .clone()
             }
         };
         store.set_model(&key, model).await?;

@@ -138,7 +138,7 @@ mod tests {
 
     use thingcall_core::{MessageLog, Wanted};
     use thingcall_store::MessagesConfig;
-    use thingcall_tsl::{InMemoryRegistry, Product, ProductSettings};
+    use thingcall_tsl::{InMemoryRegistry, Product, ProductNotes, ProductSettings};
 
     use super::*;
 
@@ -176,6 +176,7 @@ mod tests {
             settings: ProductSettings::default(),
             model: None,
             created_at: UnixMillis(0),
+            notes: ProductNotes::default(),
             silence: Arc::default(),
         });
         assert_eq!(unknown(&targets, &registry), [(&name, &missing)]);

@@ -7,7 +7,9 @@ use anyhow::Context;
 use tempfile::TempDir;
 use thingcall_core::{DeviceKey, DeviceRef, GroupId, ProductKey, Subscription, Subscriptions as _, Topic};
 use thingcall_store::Store;
-use thingcall_tsl::{Directory, DirectoryError, NewDevice, NewProduct, ProductSettings, Registry, ThingModel};
+use thingcall_tsl::{
+    Directory, DirectoryError, NewDevice, NewProduct, ProductNotes, ProductSettings, Registry, ThingModel,
+};
 
 use crate::device::Device;
 
@@ -59,7 +61,12 @@ pub(crate) async fn devices(store: &Store, count: u32, ext: bool) -> anyhow::Res
 async fn product(store: &Store) -> anyhow::Result<ProductKey> {
     let key: ProductKey = PRODUCT.try_into()?;
     if store.product(&key).is_none() {
-        let new = NewProduct { key: Some(key.clone()), name: "bench".to_owned(), settings: ProductSettings::default() };
+        let new = NewProduct {
+            key: Some(key.clone()),
+            name: "bench".to_owned(),
+            notes: ProductNotes::default(),
+            settings: ProductSettings::default(),
+        };
         store.create_product(new).await?;
     }
     store.set_model(&key, ThingModel::parse(MODEL, &[MODULE])?).await?;

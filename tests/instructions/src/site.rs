@@ -13,8 +13,8 @@ use thingcall_core::{
 };
 use thingcall_engine::Engine;
 use thingcall_tsl::{
-    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
-    ThingModel,
+    DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
+    ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
 };
 
 /// The model of the benchmark.
@@ -38,6 +38,7 @@ impl Site {
             settings: ProductSettings::default(),
             model: Some(Arc::new(ThingModel::parse(MODEL, &[MODULE])?)),
             created_at: UnixMillis(0),
+            notes: ProductNotes::default(),
             silence: Arc::default(),
         };
         let device = Device { key, iot_id: IotId::try_from("bench")?, enabled: true, transport: None };
@@ -139,6 +140,21 @@ impl Directory for Site {
         nothing()
     }
     async fn count_devices(&self, _: &ProductKey) -> Result<u64, DirectoryError> {
+        nothing()
+    }
+    async fn change_product(&self, _: &ProductKey, _: ProductChange) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn remove_product(&self, _: &ProductKey) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn count_each(&self, _: &[ProductKey]) -> Result<Vec<u64>, DirectoryError> {
+        nothing()
+    }
+    async fn device_counts(&self, _: Option<&ProductKey>) -> Result<DeviceCounts, DirectoryError> {
+        nothing()
+    }
+    async fn page(&self, _: &ProductKey, _: &DevicePage) -> Result<Vec<DeviceRecord>, DirectoryError> {
         nothing()
     }
     async fn set_enabled(&self, _: &DeviceKey, _: bool) -> Result<(), DirectoryError> {

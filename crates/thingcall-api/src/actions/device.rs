@@ -1,6 +1,7 @@
 //! The life of a device: RegisterDevice, QueryDeviceDetail, DisableThing, EnableThing, DeleteDevice.
 //!
-//! **Invariant:** a device's secret is shown by RegisterDevice and QueryDeviceDetail alone, as Alibaba's API does.
+//! **Invariant:** a device's secret is shown where it is registered and where it is read, as Alibaba's API does, and nowhere
+//! else.
 
 use thingcall_core::{CallError, DeviceKey, DeviceRef, UnixMillis};
 use thingcall_tsl::{DeviceRecord, Directory, NewDevice};
@@ -34,20 +35,25 @@ pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> 
 /// QueryDeviceDetail.
 pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let record = directory.device(&target::device(params)?).await?;
-    let mut data = identity(&record);
+    let mut data = detailed(directory, &record);
+    data.extend([("Owner", Node::Flag(true)), ("IpAddress", text(record.address.as_deref().unwrap_or_default()))]);
+    data.extend(times("GmtOnline", "UtcOnline", record.last_seen_at));
+    Ok(vec![("Data", Node::Object(data))])
+}
+
+/// What is told of a device, whether alone or with others.
+pub(super) fn detailed(directory: &dyn Directory, record: &DeviceRecord) -> Fields {
     let product = directory.product(&record.device.key.product);
+    let mut data = identity(record);
     data.extend([
         ("ProductName", text(product.map(|product| product.name.clone()).unwrap_or_default())),
         ("NodeType", Node::Number(0)),
-        ("Owner", Node::Flag(true)),
         ("Region", text("")),
-        ("Status", text(status::word(&record))),
-        ("IpAddress", text(record.address.as_deref().unwrap_or_default())),
+        ("Status", text(status::word(record))),
     ]);
     data.extend(times("GmtCreate", "UtcCreate", Some(record.created_at)));
     data.extend(times("GmtActive", "UtcActive", record.activated_at));
-    data.extend(times("GmtOnline", "UtcOnline", record.last_seen_at));
-    Ok(vec![("Data", Node::Object(data))])
+    data
 }
 
 /// DisableThing.
@@ -80,7 +86,8 @@ async fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceK
     }
 }
 
-fn identity(record: &DeviceRecord) -> Fields {
+/// Who it is, and what it proves that with.
+pub(super) fn identity(record: &DeviceRecord) -> Fields {
     vec![
         ("ProductKey", text(record.device.key.product.as_str())),
         ("DeviceName", text(record.device.key.name.as_str())),
@@ -91,6 +98,6 @@ fn identity(record: &DeviceRecord) -> Fields {
 }
 
 /// One time in the two forms the API writes; empty where it never was.
-fn times(gmt: &'static str, utc: &'static str, at: Option<UnixMillis>) -> Fields {
+pub(super) fn times(gmt: &'static str, utc: &'static str, at: Option<UnixMillis>) -> Fields {
     vec![(gmt, text(at.map(clock::gmt).unwrap_or_default())), (utc, text(at.map(clock::utc).unwrap_or_default()))]
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** one rule for a device's status, whoever asks.
 
 use thingcall_core::{DeviceKey, DeviceRef};
-use thingcall_tsl::{DeviceRecord, Directory};
+use thingcall_tsl::{DeviceRecord, DeviceStatus, Directory};
 
 use super::target;
 use crate::answer::{Fields, Node, text};
@@ -16,11 +16,11 @@ const DEVICES_MAX: usize = 50;
 
 /// `UNACTIVE`, `DISABLE`, `ONLINE` or `OFFLINE`.
 pub(super) fn word(record: &DeviceRecord) -> &'static str {
-    match record {
-        record if !record.device.enabled => "DISABLE",
-        record if record.online => "ONLINE",
-        record if record.activated_at.is_none() => "UNACTIVE",
-        _ => "OFFLINE",
+    match record.status() {
+        DeviceStatus::Disabled => "DISABLE",
+        DeviceStatus::Online => "ONLINE",
+        DeviceStatus::Unactive => "UNACTIVE",
+        DeviceStatus::Offline => "OFFLINE",
     }
 }
 

@@ -8,8 +8,8 @@ use thingcall_core::{
     Device, DeviceKey, DeviceName, DeviceRef, IotId, LookUp, ProductKey, Secret, TransportName, UnixMillis,
 };
 use thingcall_tsl::{
-    DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product, ProductSettings, Registry,
-    ThingModel,
+    DeviceCounts, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, Found, NewDevice, NewProduct,
+    PageStart, Product, ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
 };
 
 /// Holds what is registered.
@@ -27,7 +27,8 @@ impl MemoryDirectory {
     pub(super) fn with_lights() -> Self {
         let directory = Self::default();
         let product = ProductKey::try_from("a1BwAGVxxxx").unwrap();
-        directory.insert(product.clone(), "lights", ProductSettings::default());
+        let (notes, settings) = (ProductNotes::default(), ProductSettings::default());
+        directory.insert(NewProduct { key: None, name: "lights".to_owned(), notes, settings }, product.clone());
         for (name, id) in [("light1", "Q7uOhVRdZRRlDnTLv00100"), ("light2", "Q7uOhVRdZRRlDnTLv00200")] {
             let key = DeviceKey { product: product.clone(), name: name.try_into().unwrap() };
             directory.add(key, IotId::try_from(id).unwrap(), None);
@@ -35,10 +36,12 @@ impl MemoryDirectory {
         directory
     }
 
-    fn insert(&self, key: ProductKey, name: &str, settings: ProductSettings) -> Arc<Product> {
+    fn insert(&self, new: NewProduct, key: ProductKey) -> Arc<Product> {
+        let NewProduct { key: _, name, notes, settings } = new;
         let product = Arc::new(Product {
             key: key.clone(),
-            name: name.to_owned(),
+            name,
+            notes,
             settings,
             model: None,
             created_at: CREATED,
@@ -92,8 +95,8 @@ impl Registry for MemoryDirectory {
 impl Directory for MemoryDirectory {
     async fn create_product(&self, new: NewProduct) -> Result<Arc<Product>, DirectoryError> {
         let count = self.products.lock().unwrap().len();
-        let key = new.key.unwrap_or_else(|| ProductKey::try_from(&*format!("product{count}")).unwrap());
-        Ok(self.insert(key, &new.name, new.settings))
+        let key = new.key.clone().unwrap_or_else(|| ProductKey::try_from(&*format!("product{count}")).unwrap());
+        Ok(self.insert(new, key))
     }
 
     async fn change_settings(&self, _: &ProductKey, _: ProductSettings) -> Result<(), DirectoryError> {
@@ -142,6 +145,67 @@ impl Directory for MemoryDirectory {
     async fn count_devices(&self, product: &ProductKey) -> Result<u64, DirectoryError> {
         let devices = self.devices.lock().unwrap();
         Ok(devices.keys().filter(|key| key.product == *product).count() as u64)
+    }
+
+    async fn change_product(&self, key: &ProductKey, change: ProductChange) -> Result<(), DirectoryError> {
+        let mut products = self.products.lock().unwrap();
+        let product = products.get_mut(key).ok_or_else(|| DirectoryError::NoProduct(key.clone()))?;
+        let name = change.name.unwrap_or_else(|| product.name.clone());
+        let notes = change.notes.unwrap_or_else(|| product.notes.clone());
+        *product = Arc::new(Product { name, notes, ..(**product).clone() });
+        Ok(())
+    }
+
+    async fn remove_product(&self, key: &ProductKey) -> Result<(), DirectoryError> {
+        match self.count_devices(key).await? {
+            0 => {
+                let removed = self.products.lock().unwrap().remove(key);
+                removed.map(drop).ok_or_else(|| DirectoryError::NoProduct(key.clone()))
+            }
+            devices => Err(DirectoryError::HasDevices { product: key.clone(), devices }),
+        }
+    }
+
+    async fn count_each(&self, products: &[ProductKey]) -> Result<Vec<u64>, DirectoryError> {
+        let devices = self.devices.lock().unwrap();
+        let of = |product: &ProductKey| devices.keys().filter(|key| key.product == *product).count() as u64;
+        Ok(products.iter().map(of).collect())
+    }
+
+    async fn device_counts(&self, product: Option<&ProductKey>) -> Result<DeviceCounts, DirectoryError> {
+        if let Some(unknown) = product.filter(|key| self.product(key).is_none()) {
+            return Err(DirectoryError::NoProduct(unknown.clone()));
+        }
+        let mut counts = DeviceCounts::default();
+        let devices = self.devices.lock().unwrap();
+        let of = |record: &&DeviceRecord| product.is_none_or(|product| record.device.key.product == *product);
+        for record in devices.values().filter(of) {
+            counts.activated += u64::from(record.activated_at.is_some());
+            let count = match record.status() {
+                DeviceStatus::Unactive => &mut counts.unactive,
+                DeviceStatus::Online => &mut counts.online,
+                DeviceStatus::Offline => &mut counts.offline,
+                DeviceStatus::Disabled => &mut counts.disabled,
+            };
+            *count += 1;
+        }
+        Ok(counts)
+    }
+
+    /// All were created at once, so the last names come first.
+    async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        if self.product(product).is_none() {
+            return Err(DirectoryError::NoProduct(product.clone()));
+        }
+        let devices = self.devices.lock().unwrap();
+        let of = devices.values().rev().filter(|record| record.device.key.product == *product);
+        let of = of.filter(|record| page.status.is_none_or(|status| record.status() == status));
+        let (skipped, behind) = match &page.start {
+            PageStart::Skip(skipped) => (usize::try_from(*skipped).unwrap(), None),
+            PageStart::Behind(mark) => (0, Some(&mark.name)),
+        };
+        let of = of.filter(|record| behind.is_none_or(|name| record.device.key.name < *name));
+        Ok(of.skip(skipped).take(page.max).cloned().collect())
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {

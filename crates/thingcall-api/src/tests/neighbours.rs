@@ -39,7 +39,7 @@ async fn a_product_is_created_as_it_is_asked_for() {
     let server = start().await;
     let params = [("ProductName", "pumps"), ("NodeType", "0"), ("DataFormat", "0"), ("ValidateType", "2")];
     let received = server.acs3("CreateProduct", &params).await;
-    expect![[r#"{"RequestId":"[id]","Success":true,"Data":{"ProductKey":"product1","ProductName":"pumps","NodeType":0,"DataFormat":0,"AuthType":"secret","AliyunCommodityCode":"iothub_senior"},"ProductKey":"product1"}"#]]
+    expect![[r#"{"RequestId":"[id]","Success":true,"Data":{"ProductKey":"product1","ProductName":"pumps","NodeType":0,"DataFormat":0,"AuthType":"secret","Description":"","AliyunCommodityCode":"iothub_senior","Id2":false},"ProductKey":"product1"}"#]]
         .assert_eq(&received.golden());
     for (name, value, code) in [
         ("NodeType", "1", "iot.system.IllegalRequest"),
@@ -69,7 +69,7 @@ async fn a_device_is_registered_once() {
 async fn a_devices_detail_has_its_times_in_both_forms() {
     let server = start().await;
     change(&server, "light1", set_seen);
-    expect![[r#"{"RequestId":"[id]","Success":true,"Data":{"ProductKey":"a1BwAGVxxxx","DeviceName":"light1","DeviceSecret":"devicesecret","IotId":"Q7uOhVRdZRRlDnTLv00100","Nickname":"","ProductName":"lights","NodeType":0,"Owner":true,"Region":"","Status":"ONLINE","IpAddress":"10.0.0.1","GmtCreate":"2023-11-14 22:13:20","UtcCreate":"2023-11-14T22:13:20.000Z","GmtActive":"2023-11-14 22:13:21","UtcActive":"2023-11-14T22:13:21.000Z","GmtOnline":"2023-11-14 22:13:22","UtcOnline":"2023-11-14T22:13:22.003Z"}}"#]]
+    expect![[r#"{"RequestId":"[id]","Success":true,"Data":{"ProductKey":"a1BwAGVxxxx","DeviceName":"light1","DeviceSecret":"devicesecret","IotId":"Q7uOhVRdZRRlDnTLv00100","Nickname":"","ProductName":"lights","NodeType":0,"Region":"","Status":"ONLINE","GmtCreate":"2023-11-14 22:13:20","UtcCreate":"2023-11-14T22:13:20.000Z","GmtActive":"2023-11-14 22:13:21","UtcActive":"2023-11-14T22:13:21.000Z","Owner":true,"IpAddress":"10.0.0.1","GmtOnline":"2023-11-14 22:13:22","UtcOnline":"2023-11-14T22:13:22.003Z"}}"#]]
         .assert_eq(&server.acs3("QueryDeviceDetail", &LIGHT).await.golden());
 }
 

@@ -61,6 +61,7 @@ pub(super) const TABLES: &[Table] = &[
             ("sync_topic", Text),
         ],
     },
+    Table { name: "product_notes", key: 1, columns: &[("product", Text), ("notes", Text)] },
     Table {
         name: "last_values",
         key: 3,

@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use test_postgres::{Database, Postgres};
 use thingcall_core::Secret;
-use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
+use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductNotes, ProductSettings};
 
 use super::*;
 use crate::{NewKey, Store};
@@ -24,6 +24,7 @@ async fn bench() -> Bench {
     let product = NewProduct {
         key: Some("p".try_into().unwrap()),
         name: "lamp".to_owned(),
+        notes: ProductNotes::default(),
         settings: ProductSettings::default(),
     };
     store.create_product(product).await.unwrap();

@@ -76,9 +76,6 @@ impl Database for Rows {
     async fn devices(&self, _: &ProductKey, _: Option<&DeviceName>, _: usize) -> Result<Vec<DeviceEntry>, Failure> {
         Ok(Vec::new())
     }
-    async fn count_devices(&self, _: &ProductKey) -> Result<u64, Failure> {
-        Ok(0)
-    }
     async fn records(&self, _: CallId) -> Result<Vec<Record>, Failure> {
         Ok(Vec::new())
     }

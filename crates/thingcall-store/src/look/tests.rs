@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 use thingcall_core::{Section, TransportName};
-use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
+use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductNotes, ProductSettings};
 
 use super::*;
 use crate::Store;
@@ -33,7 +33,10 @@ async fn filled(folder: &TempDir) -> std::sync::Arc<Store> {
     let north = TransportName::new("north");
     let settings = ProductSettings { transport: north, ..ProductSettings::default() };
     let key = Some("p".try_into().unwrap());
-    store.create_product(NewProduct { key, name: "p".to_owned(), settings }).await.unwrap();
+    store
+        .create_product(NewProduct { key, name: "p".to_owned(), notes: ProductNotes::default(), settings })
+        .await
+        .unwrap();
     for name in ["d1", "d2", "d3"] {
         let transport = if name == "d3" { None } else { north };
         let (product, name) = ("p".try_into().unwrap(), Some(name.try_into().unwrap()));

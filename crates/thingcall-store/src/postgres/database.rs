@@ -2,14 +2,12 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
 use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, ProductKey, Record};
 
 use super::connection::Patience;
-use super::trouble::within_once_lent;
 use super::{directory, last_values, listen, records};
 use crate::database::Database;
 use crate::failure::Failure;
@@ -36,15 +34,16 @@ impl Pg {
 /// Asks on one of the connections once it is free.
 macro_rules! read {
     ($self:ident, $conn:ident => $ask:expr) => {{
-        let lent = AtomicBool::new(false);
+        let lent = std::sync::atomic::AtomicBool::new(false);
         let asked = async {
             let $conn = &mut *$self.reads.acquire().await?;
-            lent.store(true, Ordering::Relaxed);
+            lent.store(true, std::sync::atomic::Ordering::Relaxed);
             $ask.await
         };
-        within_once_lent(&$self.patience.answer, &lent, asked).await
+        crate::postgres::trouble::within_once_lent(&$self.patience.answer, &lent, asked).await
     }};
 }
+pub(super) use read;
 
 #[async_trait]
 impl Database for Pg {
@@ -67,10 +66,6 @@ impl Database for Pg {
         max: usize,
     ) -> Result<Vec<DeviceEntry>, Failure> {
         read!(self, conn => directory::devices(conn, product, after, max))
-    }
-
-    async fn count_devices(&self, product: &ProductKey) -> Result<u64, Failure> {
-        read!(self, conn => directory::count_devices_of(conn, product))
     }
 
     async fn records(&self, id: CallId) -> Result<Vec<Record>, Failure> {

@@ -7,6 +7,7 @@ use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, IotId, ProductKey
 use thingcall_tsl::Product;
 
 use super::lists::{Lists, count, text};
+use super::registry;
 use crate::change::{ChangeRow, Subject};
 use crate::database::{DeviceChange, DeviceRow, KeyChange, Loaded, ProductRow, Registered};
 use crate::memory::DeviceEntry;
@@ -22,8 +23,8 @@ pub(super) const CHANNEL: &str = "thingcall_changes";
 macro_rules! products {
     ($which:literal) => {
         concat!(
-            "SELECT products.*, ARRAY(SELECT text FROM models WHERE product = products.key ORDER BY position) AS texts \
-             FROM products",
+            "SELECT products.*, ARRAY(SELECT text FROM models WHERE product = products.key ORDER BY position) AS texts, \
+             (SELECT notes FROM product_notes WHERE product = products.key) AS notes FROM products",
             $which
         )
     };
@@ -79,12 +80,6 @@ pub(super) async fn devices(
     found.fetch_all(conn).await?.iter().map(rows::device).collect()
 }
 
-/// How many devices a product has.
-pub(super) async fn count_devices_of(conn: &mut PgConnection, product: &ProductKey) -> Result<u64, sqlx::Error> {
-    let devices = sqlx::query_scalar("SELECT COUNT(*) FROM devices WHERE product = $1").bind(product.as_str());
-    devices.fetch_one(conn).await.map(count)
-}
-
 /// How many devices there are.
 pub(super) async fn count_devices(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     sqlx::query_scalar("SELECT COUNT(*) FROM devices").fetch_one(conn).await.map(count)
@@ -105,7 +100,11 @@ pub(super) async fn insert_product(conn: &mut PgConnection, new: &ProductRow<'_>
     .bind(text(new.name))
     .bind(new.settings)
     .bind(new.created_at.0);
-    Ok(insert.execute(conn).await?.rows_affected() > 0)
+    if insert.execute(&mut *conn).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    registry::put_notes(conn, new.key, new.notes).await?;
+    Ok(true)
 }
 
 /// A product's settings; `false` if there is none.

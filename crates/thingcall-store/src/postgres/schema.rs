@@ -1,24 +1,33 @@
 //! The versions of the schema, and how each is made from the one before.
 //!
-//! **Invariant:** a version is made in one transaction, by one process, and never taken back. A program works with each schema
+//! **Invariant:** a version is made by one process, in one transaction or by statements that may be repeated, and never taken back. A program works with each schema
 //! from the newest one that it knows up to the last that says so (`usable_from`), so that two releases run side by side.
 
-use sqlx::{Connection, PgConnection, Row};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::time::sleep;
 use tracing::info;
+
+use Sql::{Apart, Together};
 
 use super::error::{PostgresError, VERSION_MIN, Why};
 use crate::store_url::StoreUrl;
 
 /// Each schema is the one before it and one of these.
 const MIGRATIONS: &[Migration] = &[
-    Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0001_first.sql") },
-    Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0002_messages.sql") },
-    Migration { usable_from: 1, sql: include_str!("../../migrations/postgres/0003_last_values.sql") },
+    Migration { usable_from: 1, sql: Together(include_str!("../../migrations/postgres/0001_first.sql")) },
+    Migration { usable_from: 1, sql: Together(include_str!("../../migrations/postgres/0002_messages.sql")) },
+    Migration { usable_from: 1, sql: Together(include_str!("../../migrations/postgres/0003_last_values.sql")) },
     // A program that knows no rules would let through what they do not allow.
-    Migration { usable_from: 4, sql: include_str!("../../migrations/postgres/0004_allowed.sql") },
+    Migration { usable_from: 4, sql: Together(include_str!("../../migrations/postgres/0004_allowed.sql")) },
+    Migration { usable_from: 4, sql: Together(include_str!("../../migrations/postgres/0005_registry.sql")) },
+    Migration { usable_from: 4, sql: Apart(include_str!("../../migrations/postgres/0006_devices_by_age.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;
+/// How soon one that waits for it asks again.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS thingcall_schema (version INTEGER NOT NULL PRIMARY KEY, usable_from INTEGER \
                      NOT NULL, program TEXT NOT NULL, made_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp())";
 
@@ -26,7 +35,16 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS thingcall_schema (version INTEGE
 struct Migration {
     /// The oldest version whose program works with the schema after this step.
     usable_from: i32,
-    sql: &'static str,
+    sql: Sql,
+}
+
+/// How a step is made.
+#[derive(Debug, Clone, Copy)]
+enum Sql {
+    /// In one transaction.
+    Together(&'static str),
+    /// Statement by statement, without a transaction: an index of many rows that nobody is to wait for. It may be done again.
+    Apart(&'static str),
 }
 
 /// What kind of server it is.
@@ -145,7 +163,7 @@ pub(super) async fn migrate(conn: &mut PgConnection, url: &StoreUrl) -> Result<(
     }
     // What it takes depends on how much there is; and whoever waits for it does so in the lock below.
     sqlx::raw_sql("SET lock_timeout = 0; SET statement_timeout = 0").execute(&mut *conn).await.map_err(failed)?;
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *conn).await.map_err(failed)?;
+    lock(conn).await.map_err(failed)?;
     let migrated = migrate_locked(conn, url).await;
     let unlocked = sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(conn).await;
     migrated.and_then(|()| unlocked.map(drop).map_err(failed))
@@ -162,9 +180,14 @@ async fn migrate_locked(conn: &mut PgConnection, url: &StoreUrl) -> Result<(), P
     for (version, Migration { usable_from, sql }) in
         (1..).zip(MIGRATIONS).filter(|(version, _)| *version > before.version)
     {
+        if let Apart(statements) = sql {
+            apart(conn, statements).await.map_err(failed)?;
+        }
         let mut tx = conn.begin().await.map_err(failed)?;
         sqlx::raw_sql(TABLE).execute(&mut *tx).await.map_err(failed)?;
-        sqlx::raw_sql(*sql).execute(&mut *tx).await.map_err(failed)?;
+        if let Together(statements) = sql {
+            sqlx::raw_sql(*statements).execute(&mut *tx).await.map_err(failed)?;
+        }
         sqlx::query("INSERT INTO thingcall_schema (version, usable_from, program) VALUES ($1, $2, $3)")
             .bind(version)
             .bind(usable_from)
@@ -174,6 +197,21 @@ async fn migrate_locked(conn: &mut PgConnection, url: &StoreUrl) -> Result<(), P
             .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         info!(%url, version, "the store's schema was brought up to date");
+    }
+    Ok(())
+}
+
+/// Waits until nobody else changes the schema. In between it holds no snapshot: who makes an index waits for all of them.
+async fn lock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    while !sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *conn).await? {
+        sleep(LOCK_PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn apart(conn: &mut PgConnection, statements: &str) -> Result<(), sqlx::Error> {
+    for statement in statements.split_inclusive(";\n") {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *conn).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use thingcall_core::{AccessKey, Device, DeviceKey, DeviceName, IotId, ProductKey, Secret, TransportName, UnixMillis};
 use thingcall_tsl::Product;
 
+use super::registry::{self, is_foreign_key};
 use crate::change::{ChangeRow, Subject};
 use crate::database::{DeviceChange, DeviceRow, KeyChange, Loaded, ProductRow, Registered};
 use crate::memory::DeviceEntry;
@@ -15,10 +16,19 @@ use crate::rows;
 /// Rows kept for processes that are behind; one that is further behind reloads everything.
 const CHANGES_KEPT: i64 = 10_000;
 
+macro_rules! products {
+    ($which:literal) => {
+        concat!(
+            "SELECT products.*, (SELECT notes FROM product_notes WHERE product = products.key) AS notes FROM products",
+            $which
+        )
+    };
+}
+
 /// Everything of which memory holds all.
 pub(crate) async fn load(conn: &mut SqliteConnection) -> Result<Loaded, sqlx::Error> {
     let mut loaded = Loaded::default();
-    for row in sqlx::query("SELECT * FROM products").fetch_all(&mut *conn).await? {
+    for row in sqlx::query(products!("")).fetch_all(&mut *conn).await? {
         loaded.products.push(product_of(conn, &row).await?);
     }
     for row in sqlx::query("SELECT * FROM access_keys").fetch_all(conn).await? {
@@ -29,7 +39,7 @@ pub(crate) async fn load(conn: &mut SqliteConnection) -> Result<Loaded, sqlx::Er
 
 /// The product with this key.
 pub(crate) async fn product(conn: &mut SqliteConnection, key: &ProductKey) -> Result<Option<Product>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM products WHERE key = ?").bind(key.as_str()).fetch_optional(&mut *conn).await?;
+    let row = sqlx::query(products!(" WHERE key = ?")).bind(key.as_str()).fetch_optional(&mut *conn).await?;
     match row {
         Some(row) => product_of(conn, &row).await.map(Some),
         None => Ok(None),
@@ -74,12 +84,6 @@ pub(crate) async fn devices(
     found.fetch_all(reads).await?.iter().map(rows::device).collect()
 }
 
-/// How many devices a product has.
-pub(crate) async fn count_devices_of(reads: &SqlitePool, product: &ProductKey) -> Result<u64, sqlx::Error> {
-    let count = sqlx::query_scalar("SELECT COUNT(*) FROM devices WHERE product = ?").bind(product.as_str());
-    count.fetch_one(reads).await.map(|count: i64| count.unsigned_abs())
-}
-
 /// How many devices there are.
 pub(crate) async fn count_devices(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM devices").fetch_one(conn);
@@ -99,7 +103,11 @@ pub(crate) async fn insert_product(conn: &mut SqliteConnection, new: &ProductRow
         .bind(new.name)
         .bind(new.settings)
         .bind(new.created_at.0);
-    is_new(insert.execute(conn).await)
+    if !is_new(insert.execute(&mut *conn).await)? {
+        return Ok(false);
+    }
+    registry::put_notes(conn, new.key, new.notes).await?;
+    Ok(true)
 }
 
 /// A product's settings; `false` if there is none.
@@ -252,8 +260,4 @@ fn is_new<T>(written: Result<T, sqlx::Error>) -> Result<bool, sqlx::Error> {
         Err(problem) if problem.as_database_error().is_some_and(|error| error.is_unique_violation()) => Ok(false),
         Err(problem) => Err(problem),
     }
-}
-
-fn is_foreign_key(problem: &sqlx::Error) -> bool {
-    problem.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
 }

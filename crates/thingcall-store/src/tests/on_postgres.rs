@@ -37,6 +37,8 @@ mod processes;
 mod pruning;
 #[path = "queue.rs"]
 mod queue;
+#[path = "registry.rs"]
+mod registry;
 #[path = "replies.rs"]
 mod replies;
 #[path = "results.rs"]

@@ -10,6 +10,7 @@ fn product(key: &str) -> Product {
         settings: crate::ProductSettings::default(),
         model: None,
         created_at: UnixMillis(0),
+        notes: crate::ProductNotes::default(),
         silence: Arc::default(),
     }
 }

@@ -9,7 +9,7 @@ use thingcall_core::{
 };
 use thingcall_store::Store;
 use thingcall_subscription::words::PlatformWords;
-use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductSettings};
+use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductNotes, ProductSettings};
 use tokio::sync::Notify;
 
 use super::*;
@@ -221,8 +221,12 @@ async fn store(folder: &std::path::Path) -> (Arc<Store>, Arc<Device>) {
     let store = Store::open(thingcall_store::Config::default(), folder).await.unwrap();
     store.tell_in(Arc::new(PlatformWords));
     let key = DeviceKey { product: "pk".try_into().unwrap(), name: "d".try_into().unwrap() };
-    let product =
-        NewProduct { key: Some(key.product.clone()), name: "lamp".to_owned(), settings: ProductSettings::default() };
+    let product = NewProduct {
+        key: Some(key.product.clone()),
+        name: "lamp".to_owned(),
+        notes: ProductNotes::default(),
+        settings: ProductSettings::default(),
+    };
     store.create_product(product).await.unwrap();
     let (product, name) = (key.product.clone(), Some(key.name.clone()));
     store.register(NewDevice { product, name, secret: None, nickname: None, transport: None }).await.unwrap();

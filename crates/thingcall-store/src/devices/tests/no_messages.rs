@@ -1,14 +1,18 @@
-//! Rows of devices have no log beside them.
+//! Rows of devices have no log beside them, and nobody counts them.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use thingcall_core::{Message, ReaderName, Wanted};
+use thingcall_core::{Message, ProductKey, ReaderName, Wanted};
+use thingcall_tsl::{DeviceCounts, DevicePage};
 
 use super::Rows;
 use crate::failure::Failure;
 use crate::groups::Subscribed;
+use crate::memory::DeviceEntry;
 use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
+use crate::registry_tables::RegistryReads;
 
 #[async_trait]
 impl MessageReads for Rows {
@@ -47,5 +51,15 @@ impl MessageReads for Rows {
     }
     async fn dead(&self, _: &ReaderName, _: i64, _: usize) -> Result<Vec<Dead>, Failure> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl RegistryReads for Rows {
+    async fn page(&self, _: &ProductKey, _: &DevicePage) -> Result<Vec<DeviceEntry>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn device_counts(&self, _: &[ProductKey]) -> Result<HashMap<ProductKey, DeviceCounts>, Failure> {
+        Ok(HashMap::new())
     }
 }

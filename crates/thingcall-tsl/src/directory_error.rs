@@ -1,0 +1,36 @@
+//! Why the directory refused.
+
+use thingcall_core::{DeviceRef, ProductKey};
+
+/// Why the directory refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// No such product.
+    #[error("product {0} does not exist")]
+    NoProduct(ProductKey),
+    /// No such device.
+    #[error("device {0} does not exist")]
+    NoDevice(DeviceRef),
+    /// The name is taken.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// A product that has devices stays.
+    #[error(
+        "product {product} has {devices} devices; delete them first with DeleteDevice or `thingcall device remove`"
+    )]
+    HasDevices {
+        /// The product.
+        product: ProductKey,
+        /// How many.
+        devices: u64,
+    },
+    /// A limit is reached; says which.
+    #[error("{0}")]
+    Full(String),
+    /// The store cannot be written or read. The text is for callers too, and says whether the change was made.
+    #[error("{0}")]
+    Unwritable(String),
+    /// The store failed; the text is for logs.
+    #[error("store: {0}")]
+    Store(String),
+}
