@@ -98,7 +98,10 @@ fn missing_parameters_are_named() {
 fn unknown_action_is_refused() {
     let answer = embedded().ask("ListRule", &json!({ "CurrentPage": 1, "PageSize": 1 }));
 
-    assert_eq!((answer.raised().0, answer.raised().2), ("InvalidAction.NotFound", 404));
+    let (code, text, status) = answer.raised();
+    assert_eq!((code, status), ("InvalidAction.NotFound", 404));
+    assert!(text.contains("ListRule is an action of Alibaba's API that is not there yet here"), "{text}");
+    assert!(text.contains("\"The actions\"") && text.contains("QueryDeviceDetail"), "{text}");
 }
 
 #[test]

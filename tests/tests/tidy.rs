@@ -195,6 +195,28 @@ fn nothing_new_stands_at_the_top() {
 }
 
 #[test]
+fn readme_names_every_action_in_its_table() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    let source = root().join("crates/thingcall-api/src/actions.rs");
+    let source = std::fs::read_to_string(source).expect("the table of actions");
+    let line = |line: &str| {
+        let (name, what) = line.trim().strip_suffix(',')?.split_once(" => ")?;
+        let (name, _about) = name.split_once(": ")?;
+        (what.contains("::") && name.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| name.to_owned())
+    };
+    let actions: BTreeSet<_> = source.lines().filter_map(line).collect();
+    assert!(actions.len() > 20, "the actions are found");
+
+    let (_, table) = readme.split_once("### The actions\n").expect("the section");
+    let table = table.split("\n#").next().expect("its text");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows: Vec<_> = rows.map(str::to_owned).collect();
+
+    assert!(rows.iter().cloned().collect::<BTreeSet<_>>() == actions, "README: {rows:?}; code: {actions:?}");
+    assert_eq!(rows.len(), actions.len(), "each once");
+}
+
+#[test]
 fn readme_names_every_error_code() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
     let source = root().join("crates/thingcall-core/src/error.rs");

@@ -12,6 +12,7 @@ mod invoke;
 mod many;
 mod model;
 mod page;
+mod platform;
 mod product;
 mod property;
 mod status;
@@ -30,6 +31,7 @@ use thingcall_tsl::Directory;
 use crate::answer::Fields;
 use crate::calls::CallDesk;
 use crate::error::ActionError;
+use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
@@ -194,6 +196,28 @@ impl Action {
         (Self::UpdateConsumerGroup, "UpdateConsumerGroupName"),
         (Self::ResetConsumerGroupPosition, "ResetConsumerPosition"),
     ];
+
+    /// All there are, in the order of their names.
+    fn all() -> impl Iterator<Item = Self> {
+        let mut all: Vec<_> = (0..Self::LENGTH).map(Self::from_usize).collect();
+        all.sort_unstable_by_key(|action| action.as_str());
+        all.into_iter()
+    }
+
+    /// What a caller is told who asks for another one.
+    pub(crate) fn unknown(name: &str) -> GatewayError {
+        let shown: String = name.chars().take(64).collect();
+        let what = if platform::has(name) {
+            format!("{shown} is an action of Alibaba's API that is not there yet here")
+        } else {
+            format!("There is no action {shown:?}, neither in Alibaba's API of this version nor here")
+        };
+        let here: Vec<_> = Self::all().map(Self::as_str).collect();
+        GatewayError::Action(format!(
+            "{what}; the README of this server tells in \"The actions\" which there are: {}.",
+            here.join(", ")
+        ))
+    }
 
     /// What XML answers are named after: the action, but for two.
     pub(crate) fn answer_name(self) -> &'static str {

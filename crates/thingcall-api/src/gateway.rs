@@ -21,7 +21,7 @@ pub(crate) enum GatewayError {
     )]
     Path(String),
     /// No such action.
-    #[error("Specified api is not found, please check your url and method. There is no action {0:?} here.")]
+    #[error("Specified api is not found, please check your url and method. {0}")]
     Action(String),
     /// The path and query are too long.
     #[error(

@@ -151,7 +151,10 @@ async fn begin_stream(app: &App, incoming: &Incoming<'_>, caller: &Caller) -> Re
     check_version(incoming)?;
     let name = incoming.action().ok_or(GatewayError::Missing("Action"))?;
     let desk = app.events.as_ref().filter(|_| name == events::ACTION);
-    let desk = desk.ok_or_else(|| GatewayError::Action(name.chars().take(64).collect()))?;
+    let desk = desk.ok_or_else(|| {
+        let shown: String = name.chars().take(64).collect();
+        GatewayError::Action(format!("Events are asked for by the action {}; this is {shown:?}.", events::ACTION))
+    })?;
     check_instance(&app.config, &incoming.params)?;
     let ask = app.desk.take(incoming, &key, |_, _| Ok(desk.read(incoming)?))?;
     ask.must_be_allowed(&key).inspect_err(|_| app.metrics.forbidden())?;
@@ -185,7 +188,7 @@ async fn judge<'a>(
     caller.vouched();
     check_version(incoming)?;
     let name = name.ok_or(GatewayError::Missing("Action"))?;
-    let unknown = || GatewayError::Action(name.chars().take(64).collect());
+    let unknown = || Action::unknown(name);
     let action = action.ok_or_else(unknown)?;
     check_instance(&app.config, &incoming.params)?;
     if let Some(rules) = &key.allow {

@@ -137,3 +137,17 @@ async fn a_key_that_used_up_its_nonces_is_throttled() {
     assert_eq!((received.status, &*received.code()), (400, "Throttling"));
     assert!(received.header("x-acs-retry-after").unwrap().parse::<u64>().unwrap() > 0);
 }
+
+#[tokio::test]
+async fn an_action_that_is_not_there_is_told_from_one_that_never_was() {
+    let server = Setup::default().start().await;
+    let yet = server.acs3("CreateDeviceGroup", &DEVICE).await;
+    assert_eq!((yet.status, &*yet.code()), (404, "InvalidAction.NotFound"));
+    assert!(yet.body.contains("CreateDeviceGroup is an action of Alibaba's API that is not there yet here"), "{yet:?}");
+    let never = server.acs3("createDeviceGroup", &DEVICE).await;
+    assert_eq!((never.status, &*never.code()), (404, "InvalidAction.NotFound"));
+    assert!(never.body.contains("neither in Alibaba's API of this version nor here"), "{never:?}");
+    for told in [yet, never] {
+        assert!(told.body.contains("The actions") && told.body.contains("InvokeThingService, "), "{told:?}");
+    }
+}
