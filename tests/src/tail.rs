@@ -16,9 +16,18 @@ pub struct Tail(Process);
 impl Tail {
     /// Starts it on this data folder.
     pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::of("tail", data, arguments)
+    }
+
+    /// Starts `thingcall calls --follow`, which is read as it is.
+    pub fn of_calls(data: &Path, arguments: &[&str]) -> Self {
+        Self::of("calls", data, &[&["--follow"], arguments].concat())
+    }
+
+    fn of(name: &str, data: &Path, arguments: &[&str]) -> Self {
         let mut command = command_of(&program());
-        store::tell(command.arg("tail").args(arguments).arg("--data").arg(data));
-        Self(Process::start("thingcall tail", &mut command))
+        store::tell(command.arg(name).args(arguments).arg("--data").arg(data));
+        Self(Process::start(&format!("thingcall {name}"), &mut command))
     }
 
     /// The next line.

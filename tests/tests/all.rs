@@ -57,6 +57,7 @@ mod rabbitmq_mqtt;
 mod rabbitmq_results;
 mod raw_devices;
 mod raw_in_order;
+mod records;
 mod registry;
 mod replies;
 mod requests;

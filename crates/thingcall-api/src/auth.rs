@@ -170,6 +170,14 @@ impl Admitted<'_> {
     }
 }
 
+/// The key that a request says it is signed with.
+pub(crate) fn claimed_key<'a>(incoming: &'a Incoming<'_>) -> Option<&'a str> {
+    match incoming.scheme {
+        Scheme::V1 => v1::foreseen(incoming).0,
+        Scheme::Acs3 => acs3::foreseen(incoming).ok()?.0,
+    }
+}
+
 fn whole_seconds(time: UnixMillis) -> UnixMillis {
     UnixMillis(time.0 - time.0.rem_euclid(1000))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thingcall_core::{Executed, FailedAt, Failure, Outcome, PeerText, RequestId, UnixMillis};
 
+use crate::auth;
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
@@ -31,6 +32,7 @@ pub(crate) fn noted(incoming: &Incoming<'_>, why: &ActionError) -> Failure {
         id => PeerText::new(id).to_string(),
     };
     Failure {
+        key_id: auth::claimed_key(incoming).map(|id| PeerText::new(id).to_string()),
         device,
         service: PeerText::new(given("Identifier")).to_string(),
         elapsed: incoming.received.elapsed(),
@@ -48,6 +50,7 @@ fn not_let_in(id: RequestId, outcome: Outcome, code: Cow<'static, str>, text: &s
     Failure {
         at: UnixMillis::now(),
         request_id: id.to_string(),
+        key_id: None,
         call_id: None,
         device: String::new(),
         service: String::new(),

@@ -75,6 +75,8 @@ pub struct Failure {
     pub at: UnixMillis,
     /// Names the request.
     pub request_id: String,
+    /// The key that signed it, or what a refused request says that is: its `AccessKeyId`.
+    pub key_id: Option<String>,
     /// The caller's `MessageId`, where the call got one.
     pub call_id: Option<CallId>,
     /// The device, as far as it is known: PRODUCTKEY/DEVICENAME, or its IotId.

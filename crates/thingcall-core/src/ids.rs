@@ -237,6 +237,17 @@ impl RequestId {
     }
 }
 
+impl FromStr for RequestId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Uuid::parse_str(text).map(Self).map_err(|_| InvalidId {
+            what: "request id",
+            rule: "32 hexadecimal digits in five groups",
+            text: text.chars().take(64).collect(),
+        })
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:X}", self.0.hyphenated())

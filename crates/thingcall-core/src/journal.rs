@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    CallId, Delivery, Device, DeviceKey, Outcome, Reply, ReplyBody, RequestId, Sent, ServiceId, TransportKind,
-    UnixMillis,
+    AccessKey, CallId, Delivery, Device, DeviceKey, Outcome, Reply, ReplyBody, RequestId, Sent, ServiceId,
+    TransportKind, UnixMillis,
 };
 
 /// Keeps the asynchronous calls: what was asked, how far it came, what the device answered.
@@ -26,7 +27,7 @@ use crate::{
 /// async fn post(journal: &dyn Journal, delivery: Delivery) -> Result<(), JournalError> {
 ///     let (device, id) = (delivery.device.key.clone(), delivery.id);
 ///     let (request_id, accepted_at) = (RequestId::random(), UnixMillis::now());
-///     journal.open(JournalEntry { delivery, answer: None, request_id, accepted_at }).await?;
+///     journal.open(JournalEntry { delivery, answer: None, request_id, key: None, accepted_at }).await?;
 ///     // A transport takes it here.
 ///     journal.note(&device, id, TransportKind::Embedded, Sent::Sent);
 ///     Ok(())
@@ -131,6 +132,8 @@ pub struct JournalEntry {
     pub answer: Option<ReplyBody>,
     /// The request it came from.
     pub request_id: RequestId,
+    /// The key that signed it.
+    pub key: Option<Arc<AccessKey>>,
     /// When it was accepted.
     pub accepted_at: UnixMillis,
 }
@@ -225,6 +228,8 @@ pub struct Record {
     pub id: CallId,
     /// The request it came from.
     pub request_id: String,
+    /// The key that signed it: its `AccessKeyId`.
+    pub key_id: Option<String>,
     /// The device.
     pub device: Device,
     /// The service.

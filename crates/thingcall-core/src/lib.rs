@@ -4,7 +4,7 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`], [`MessageLog`], [`SharedNonces`], [`SharedQuota`], [`Subscriptions`], [`Consumers`].
+//! [`Leases`], [`CallRecords`], [`MessageLog`], [`SharedNonces`], [`SharedQuota`], [`Subscriptions`], [`Consumers`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
@@ -19,6 +19,7 @@ mod time;
 mod device;
 
 mod call;
+mod call_record;
 mod delivery;
 mod dropped;
 mod malformed;
@@ -42,6 +43,7 @@ mod arrival;
 mod consumers;
 mod handler;
 mod journal;
+mod kept_call;
 mod leases;
 mod message_filter;
 mod messages;
@@ -59,6 +61,7 @@ pub use access::{AccessKey, Keys, ResultShape, Secret};
 pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};
+pub use call_record::{CallRecord, CallStep, CallTimes, KeptCalls, RecordedDevice, RecordedKey, RecordedService};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};
 pub use delivery::Delivery;
@@ -74,6 +77,7 @@ pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Record, RecordState, TakenOver,
     UnwrittenReply,
 };
+pub use kept_call::{CallFilter, CallOrder, CallPlaces, CallRecords, CallSource, KeptCall, NoRecords};
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use look_up::{LookUp, LookUpFailed, LookedUp};
 pub use malformed::MalformedReply;

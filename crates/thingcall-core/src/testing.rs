@@ -7,6 +7,7 @@ mod contract;
 mod leases;
 mod memory;
 mod memory_log;
+mod memory_records;
 mod memory_shared;
 mod memory_subscriptions;
 mod shared;
@@ -18,6 +19,7 @@ pub use contract::{UnderTest, assert_journal};
 pub use leases::{LeasesUnderTest, MemoryLeases, assert_leases, instance};
 pub use memory::MemoryJournal;
 pub use memory_log::MemoryLog;
+pub use memory_records::MemoryRecords;
 pub use memory_shared::{MemoryNonces, MemoryQuota};
 pub use memory_subscriptions::MemorySubscriptions;
 pub use shared::{SharedUnderTest, assert_shared_nonces, assert_shared_quota};
@@ -41,7 +43,7 @@ pub fn entry(device: &Arc<Device>, id: CallId, service: &ServiceId, qos: Qos) ->
         deadline: None,
         sync_topic: None,
     };
-    JournalEntry { delivery, answer: None, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
+    JournalEntry { delivery, answer: None, request_id: RequestId::random(), key: None, accepted_at: UnixMillis(1) }
 }
 
 /// A device's answer with this code, as the embedded broker hands it over.

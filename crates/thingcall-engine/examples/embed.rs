@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use async_trait::async_trait;
 use thingcall_core::{
     Answer, Asks, BuiltInOnly, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, IotId, NoJournal,
-    Presence, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport, TransportKind,
-    TransportName, Unawaited, UnixMillis,
+    NoRecords, Presence, Qos, Repairs, Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, Transport,
+    TransportKind, TransportName, Unawaited, UnixMillis,
 };
 use thingcall_engine::{Config, Engine, EngineParts, Invoked, Reports};
 use thingcall_tsl::{InMemoryRegistry, Product, ProductNotes, ProductSettings, ThingModel};
@@ -79,6 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         handlers: Arc::new(BuiltInOnly),
         slots,
         reports: Reports::default(),
+        records: Arc::new(NoRecords),
     };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new())?;
     let loopback = Arc::new(Loopback(OnceLock::from(Arc::downgrade(&engine))));

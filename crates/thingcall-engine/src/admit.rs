@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{Args, Asks, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, Request};
+use thingcall_core::{
+    AccessKey, Args, Asks, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, Request,
+};
 use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, Way, check_object};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -14,6 +16,8 @@ use crate::metrics::Checked;
 pub(crate) struct Admitted {
     pub(crate) call: Call,
     pub(crate) product: Arc<Product>,
+    /// Who signed.
+    pub(crate) key: Option<Arc<AccessKey>>,
     /// Who translates, where the product's devices speak their own bytes.
     pub(crate) codec: Option<Arc<dyn Codec>>,
     /// What is learnt of the way to the device.
@@ -45,6 +49,8 @@ pub(crate) struct Begun {
     pub(crate) _running: TaskTrackerToken,
     pub(crate) admitted: Admitted,
     pub(crate) deadline: Deadline,
+    /// When the request came.
+    pub(crate) arrived: Instant,
     pub(crate) started: Instant,
     pub(crate) validated: Instant,
     /// Whether the caller gets a device's code other than 200 as an error.
@@ -78,7 +84,7 @@ impl Engine {
             args: Args::checked(mended.as_deref().unwrap_or(&request.args)),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
         };
-        Admitted { call, product, codec, way }
+        Admitted { call, product, key: request.key, codec, way }
     }
 
     fn not_found(&self, target: &DeviceRef) -> CallError {

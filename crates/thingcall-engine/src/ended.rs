@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, Call, CallError, Executed, FailedAt, Failure, Outcome, ReplyBody, Request, TransportKind, UnixMillis,
+    Answer, Call, CallError, CallStep, Executed, FailedAt, Failure, Outcome, ReplyBody, Request, TransportKind,
+    UnixMillis,
 };
 use tokio::time::Instant;
 use tracing::info;
 
 use crate::Engine;
 use crate::failures::{Came, millis};
+use crate::link::Link;
 
 impl Engine {
     /// Failed and slow calls with this RequestId or MessageId, newest first, as far as they are remembered.
@@ -20,6 +22,7 @@ impl Engine {
     /// Notes a request that a front refused. `signed` says whether it knew the caller: lines of such requests are told
     /// though others flood the log.
     pub fn refused(&self, failure: Failure, signed: bool) {
+        self.record_refused(&failure, signed);
         self.failures.refused(failure, signed);
     }
 
@@ -27,9 +30,10 @@ impl Engine {
     #[cold]
     pub(crate) fn not_admitted(&self, request: &Request, error: &CallError, elapsed: Duration) {
         self.metrics.call_ended(None, None, error.outcome());
-        self.failures.ended(Failure {
+        let failure = Failure {
             at: UnixMillis::now(),
             request_id: request.request_id.to_string(),
+            key_id: request.key.as_ref().map(|key| key.id.clone()),
             call_id: None,
             device: request.target.to_string(),
             service: request.service.to_string(),
@@ -42,12 +46,26 @@ impl Engine {
             elapsed,
             transport: None,
             plugin: None,
-        });
+        };
+        self.record_not_admitted(request, &failure);
+        self.failures.ended(failure);
     }
 
-    /// A call that failed, or took long.
+    /// A call that ended then: it is recorded, where such are kept, and told where it failed or took long.
+    pub(crate) fn note_end(&self, link: &Link<'_>, outcome: Outcome, at: Instant, result: &Result<Answer, CallError>) {
+        link.steps.note(CallStep::Told, at);
+        let elapsed = at - link.started();
+        let is_told = outcome != Outcome::Ok || elapsed >= self.config.slow_call;
+        let failure = is_told.then(|| self.failure(link.call, &link.came(elapsed), result));
+        self.record(link, outcome, result.as_ref(), failure.as_ref());
+        if let Some(failure) = failure {
+            self.failures.ended(failure);
+        }
+    }
+
+    /// What is told of a call that failed, or took long.
     #[cold]
-    pub(crate) fn note_end(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) {
+    fn failure(&self, call: &Call, came: &Came, result: &Result<Answer, CallError>) -> Failure {
         let (executed, sent) = (came.sent, came.sent != Executed::No);
         // A plugin may answer though the device did not.
         let device_did =
@@ -66,7 +84,7 @@ impl Engine {
             }
             Ok(Answer::Accepted) => (Outcome::Ok, None, executed, FailedAt::Send, "accepted, and late".to_owned()),
         };
-        self.failures.ended(Failure {
+        Failure {
             outcome,
             code: code.map(|code| code.as_str().into()),
             executed,
@@ -74,7 +92,7 @@ impl Engine {
             text,
             hint: self.hint(call, came, result),
             ..self.bare(call, came)
-        });
+        }
     }
 
     /// An asynchronous call whose caller was told that it is on its way, and whose device was away.
@@ -85,16 +103,22 @@ impl Engine {
 
     /// A call whose caller hung up.
     #[cold]
-    pub(crate) fn note_cancelled(&self, call: &Call, came: &Came) {
+    pub(crate) fn note_cancelled(&self, link: &Link<'_>) {
+        let now = Instant::now();
+        link.steps.note(CallStep::Told, now);
+        let (call, came) = (link.call, link.came(now - link.started()));
         let stage = if came.sent == Executed::No { FailedAt::Send } else { FailedAt::Device };
         let text = "the caller hung up before the call ended".to_owned();
-        self.failures.ended(Failure { stage, text, ..self.bare(call, came) });
+        let failure = Failure { stage, text, ..self.bare(call, &came) };
+        self.record(link, failure.outcome, Ok(&Answer::Accepted), Some(&failure));
+        self.failures.ended(failure);
     }
 
     fn bare(&self, call: &Call, came: &Came) -> Failure {
         Failure {
             at: UnixMillis::now(),
             request_id: call.request_id.to_string(),
+            key_id: came.key.as_ref().map(|key| key.id.clone()),
             call_id: Some(came.id),
             device: call.device.key.to_string(),
             service: call.service.to_string(),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use prometheus::Registry as Metering;
 use thingcall_core::{
-    CallError, DeviceKey, Handlers, Journal, Outcome, Presence, Slots, Transport, TransportName, UnixMillis,
+    CallError, CallRecords, DeviceKey, Handlers, Journal, KeptCalls, Outcome, Presence, Slots, Transport,
+    TransportName, UnixMillis,
 };
 use thingcall_metrics::{Maker, gauge_of};
 use thingcall_tsl::Registry;
@@ -48,6 +49,9 @@ pub struct Engine {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) records: Arc<dyn CallRecords>,
+    /// Which calls are kept there.
+    pub(crate) kept: KeptCalls,
     /// Itself, for what outlives the function that began it.
     pub(crate) me: Weak<Self>,
     /// Holds a token for each call that runs; closed when no new ones are taken.
@@ -66,6 +70,8 @@ pub struct EngineParts {
     pub slots: Slots,
     /// Who hears what devices report.
     pub reports: Reports,
+    /// Keeps records of calls that have ended.
+    pub records: Arc<dyn CallRecords>,
 }
 
 impl Engine {
@@ -79,7 +85,7 @@ impl Engine {
         let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
         let lanes = Lanes::register(make, &config)?;
-        let EngineParts { registry, journal, handlers, slots, reports } = parts;
+        let EngineParts { registry, journal, handlers, slots, reports, records } = parts;
         let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
             journal: journal.clone(),
@@ -105,6 +111,8 @@ impl Engine {
             metrics,
             dropped,
             failures,
+            kept: records.kept(),
+            records,
             running: TaskTracker::new(),
             config,
         }))

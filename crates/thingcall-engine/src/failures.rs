@@ -5,11 +5,13 @@
 //! reaches the port can cause (refused requests) pushes out nothing else.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntGauge;
-use thingcall_core::{CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, TransportKind, UnixMillis};
+use thingcall_core::{
+    AccessKey, CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, TransportKind, UnixMillis,
+};
 use thingcall_metrics::{Maker, gauge_of};
 use tracing::{info, warn};
 
@@ -27,6 +29,8 @@ pub(crate) struct Failures {
 /// A call, as far as it came.
 pub(crate) struct Came {
     pub(crate) id: CallId,
+    /// Who signed.
+    pub(crate) key: Option<Arc<AccessKey>>,
     pub(crate) elapsed: Duration,
     pub(crate) transport: Option<TransportKind>,
     /// Whether its command had left.
@@ -102,6 +106,7 @@ pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
     Failure {
         at,
         request_id: record.request_id.clone(),
+        key_id: record.key_id.clone(),
         call_id: Some(record.id),
         device: record.device.key.to_string(),
         service: record.service.to_string(),

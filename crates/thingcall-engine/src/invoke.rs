@@ -4,7 +4,7 @@ use std::future::ready;
 use std::pin::Pin;
 
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, LookUp, LookedUp, Outcome, PeerText, ReplyBody, Request,
+    Answer, Call, CallError, CallId, CallMode, CallStep, LookUp, LookedUp, Outcome, PeerText, ReplyBody, Request,
 };
 use thingcall_tsl::{Found, Product, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
@@ -107,6 +107,7 @@ impl Engine {
     fn begin(&self, arrived: Arrived, found: LookedUp<Found>, at: Instant) -> Result<Begun, CallError> {
         let Arrived { request, started, running } = arrived;
         let (deadline, fails_by_code) = (request.deadline, request.fails_by_code);
+        let arrived = Instant::from_std(request.arrived);
         let refused = |error: &CallError| self.not_admitted(&request, error, started.elapsed());
         let slot = self.slots.own_at(at.into_std()).ok_or(CallError::NoLease).inspect_err(refused)?;
         let checks = self.check(&request, found);
@@ -114,7 +115,7 @@ impl Engine {
         self.metrics.stage_took(Stage::Validate, validated - started);
         let checks = checks.inspect_err(refused)?;
         let admitted = self.admit(request, slot, checks);
-        Ok(Begun { _running: running, admitted, deadline, started, validated, fails_by_code })
+        Ok(Begun { _running: running, admitted, deadline, arrived, started, validated, fails_by_code })
     }
 
     /// Runs the handler under the call's one timer.
@@ -127,11 +128,10 @@ impl Engine {
                 Ok(ended) => ended,
                 Err(_) => (Err(link.timed_out()), None),
             };
-            let (outcome, elapsed) = (outcome(&result), at.unwrap_or_else(Instant::now) - begun.started);
+            let (outcome, at) = (outcome(&result), at.unwrap_or_else(Instant::now));
+            let elapsed = at - begun.started;
             debug!(%outcome, elapsed_ms = elapsed.as_millis(), "call ended");
-            if outcome != Outcome::Ok || elapsed >= self.config.slow_call {
-                self.note_end(link.call, &link.came(elapsed), &result);
-            }
+            self.note_end(&link, outcome, at, &result);
             if self.config.log_successes && outcome == Outcome::Ok {
                 Self::log_success(link.call, &link.came(elapsed));
             }
@@ -148,6 +148,7 @@ impl Engine {
             let answered = Router::built_in().handle(call, link).await;
             return self.check_answer(answered, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
         };
+        link.steps.note(CallStep::HandlerBegan, begun.validated);
         let within = InHandler { link, began: begun.validated, ended: None };
         let answered = handler.handle(call, link).await;
         let ended = within.end();
@@ -232,6 +233,7 @@ impl Drop for InHandler<'_> {
         let ended = self.ended.unwrap_or_else(Instant::now);
         let took = (ended - self.began).saturating_sub(self.link.at_device.total(ended));
         self.link.engine.metrics.stage_took(Stage::Plugin, took);
+        self.link.steps.note(CallStep::HandlerEnded, ended);
     }
 }
 

@@ -21,6 +21,7 @@ mod forward;
 mod lanes;
 mod link;
 mod router;
+mod steps;
 mod transports;
 mod turns;
 
@@ -37,6 +38,7 @@ mod failures;
 mod late;
 mod posts;
 mod raw;
+mod recording;
 mod replies;
 mod take_over;
 mod translations;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, CodecError, Command, Deadline, DeliverError, Delivery, DeviceLink,
-    Executed, Outcome, Sent, Transport, TransportKind,
+    AccessKey, Answer, Call, CallError, CallId, CallMode, CallStep, CodecError, Command, Deadline, DeliverError,
+    Delivery, DeviceLink, Executed, Outcome, Sent, Transport, TransportKind,
 };
 use thingcall_tsl::{Pacing, ProductSettings, Route};
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ use crate::admit::Begun;
 use crate::at_device::AtDevice;
 use crate::failures::Came;
 use crate::lanes::Ends;
+use crate::steps::Steps;
 use crate::{Engine, Stage};
 
 mod ask;
@@ -50,11 +51,15 @@ pub(crate) struct Link<'a> {
     recording: AtomicBool,
     /// Whether a command of an asynchronous call is on its way, with a record of its own.
     accepted: AtomicBool,
+    /// Whether it is in the journal.
+    written: AtomicBool,
     transport: OnceLock<TransportKind>,
     /// The topic of its synchronous commands, where the product does not say it.
     asked: OnceLock<topic::Asked>,
     /// How long it has waited for its device.
     pub(crate) at_device: AtDevice,
+    /// What happened when.
+    pub(crate) steps: Steps,
     finished: bool,
 }
 
@@ -70,11 +75,44 @@ impl<'a> Link<'a> {
             queued: AtomicBool::new(false),
             recording: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
+            written: AtomicBool::new(false),
             transport: OnceLock::new(),
             asked: OnceLock::new(),
             at_device: AtDevice::new(begun.validated),
+            steps: Self::checked(begun),
             finished: false,
         }
+    }
+
+    fn checked(begun: &Begun) -> Steps {
+        let steps = Steps::new(begun.arrived);
+        steps.note(CallStep::Checked, begun.validated);
+        steps
+    }
+
+    /// When the engine got its request.
+    pub(crate) const fn started(&self) -> Instant {
+        self.begun.started
+    }
+
+    /// When its request came.
+    pub(crate) const fn arrived(&self) -> Instant {
+        self.begun.arrived
+    }
+
+    /// Who signed it.
+    pub(crate) const fn key(&self) -> Option<&Arc<AccessKey>> {
+        self.begun.admitted.key.as_ref()
+    }
+
+    /// The way it went.
+    pub(crate) fn went_by(&self) -> Option<TransportKind> {
+        self.transport.get().copied()
+    }
+
+    /// Whether the journal has it.
+    pub(crate) fn is_written_down(&self) -> bool {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Counts the end of the call; an asynchronous one that is on its way is counted when its record is final.
@@ -90,7 +128,7 @@ impl<'a> Link<'a> {
         self.message_id()
     }
 
-    fn message_id(&self) -> CallId {
+    pub(crate) fn message_id(&self) -> CallId {
         CallId::from_u32(self.message_id.load(Ordering::Relaxed))
     }
 
@@ -98,7 +136,8 @@ impl<'a> Link<'a> {
     pub(crate) fn came(&self, elapsed: Duration) -> Came {
         let (id, transport, answered) =
             (self.message_id(), self.transport.get().copied(), self.at_device.came().is_some());
-        Came { id, elapsed, transport, sent: self.executed(), answered, fails_by_code: self.begun.fails_by_code }
+        let (key, fails_by_code) = (self.key().cloned(), self.begun.fails_by_code);
+        Came { id, key, elapsed, transport, sent: self.executed(), answered, fails_by_code }
     }
 
     /// Whether the device was asked anything.
@@ -216,7 +255,7 @@ impl Drop for Link<'_> {
         if !self.finished {
             let (mode, transport) = (Some(self.call.mode), self.transport.get().copied());
             self.engine.metrics.call_ended(mode, transport, Outcome::Cancelled);
-            self.engine.note_cancelled(self.call, &self.came(self.begun.started.elapsed()));
+            self.engine.note_cancelled(self);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use thingcall_core::testing::{self, MemoryJournal};
+use thingcall_core::testing::{self, MemoryJournal, MemoryRecords};
 use thingcall_core::{
     Arrival, BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
     LookUp, LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody,
@@ -166,6 +166,7 @@ pub(crate) struct Bench {
     /// What devices are answered that said something by themselves.
     pub(crate) told: tokio::sync::Mutex<mpsc::UnboundedReceiver<PostAnswer>>,
     pub(crate) metering: prometheus::Registry,
+    pub(crate) records: Arc<MemoryRecords>,
 }
 
 pub(crate) fn device(name: &str) -> DeviceKey {
@@ -248,8 +249,15 @@ fn bench_by(
     let journal = Arc::new(MemoryJournal::default());
     let metering = prometheus::Registry::new();
     let slots = Slots::alone(0);
-    let parts =
-        EngineParts { registry: registry.clone(), journal: journal.clone(), handlers, slots: slots.clone(), reports };
+    let records = Arc::new(MemoryRecords::default());
+    let parts = EngineParts {
+        registry: registry.clone(),
+        journal: journal.clone(),
+        handlers,
+        slots: slots.clone(),
+        reports,
+        records: records.clone(),
+    };
     let engine = Engine::new(config, parts, &metering).unwrap();
     let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
     let (tell, told) = mpsc::unbounded_channel();
@@ -262,7 +270,8 @@ fn bench_by(
         told: tell,
         way: by,
     }));
-    Bench { engine, registry, journal, slots, delivered, arrived, told: tokio::sync::Mutex::new(told), metering }
+    let told = tokio::sync::Mutex::new(told);
+    Bench { engine, registry, journal, slots, delivered, arrived, told, metering, records }
 }
 
 pub(crate) fn bench(

@@ -8,6 +8,7 @@ mod look_ups;
 mod pacing;
 mod posts;
 mod raw;
+mod records;
 mod synchronous;
 mod take_over;
 mod topics;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use thingcall_core::{Check, Problem, Secret, Section};
 
 use crate::messages_config::MessagesConfig;
+use crate::records_config::RecordsConfig;
 use crate::store_url::{StoreUrl, password_in};
 
 /// The store's settings.
@@ -60,6 +61,9 @@ pub struct Config {
     /// The log of messages, which has a section of its own.
     #[serde(skip)]
     pub messages: MessagesConfig,
+    /// Records of calls, which have one too.
+    #[serde(skip)]
+    pub records: RecordsConfig,
     /// How often changes made by other processes are looked for.
     #[serde(with = "humantime_serde")]
     pub change_poll: Duration,
@@ -89,6 +93,7 @@ impl Default for Config {
             last_value_name_bytes_max: const { NonZeroUsize::new(256).unwrap() },
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             messages: MessagesConfig::default(),
+            records: RecordsConfig::default(),
             change_poll: Duration::from_millis(250),
         }
     }

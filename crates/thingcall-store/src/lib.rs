@@ -4,7 +4,8 @@
 //! `failure` and `health` (what happens when it cannot be written), `memory` and `devices` (what calls look up), `directory` and
 //! `keys` (changes by people), `changes` and `told` (how every process on the store sees them), `presence`, then `journal` (what callers
 //! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
-//! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours); beside them the log of
+//! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours); beside them `kept_calls`, `recording` and `recorder` (records of
+//! all calls), and the log of
 //! messages, of which `README.md` says where to begin. Below all of these is
 //! `database`, the seam to `sqlite` and `postgres`, where the SQL is; `columns` and `rows` say what comes out of it.
 //!
@@ -25,6 +26,7 @@ mod messages_config;
 mod open;
 mod owner;
 mod place;
+mod records_config;
 mod shared;
 mod store;
 mod store_url;
@@ -63,6 +65,7 @@ mod all_wanted;
 mod calls;
 mod in_hands;
 mod journal;
+mod kept_calls;
 mod log_batch;
 mod log_keeper;
 mod log_queue;
@@ -70,15 +73,20 @@ mod log_state;
 mod message_ids;
 mod message_log;
 mod outbox;
+mod recorder;
+mod recording;
 mod replies;
 mod results;
 mod writer;
 
+mod call_query;
 mod columns;
 mod database;
 mod message_rows;
 mod message_tables;
 mod postgres;
+mod record_body;
+mod record_tables;
 mod registry_rows;
 mod registry_tables;
 mod rows;
@@ -97,6 +105,7 @@ pub use messages_config::MessagesConfig;
 pub use open::OpenError;
 pub use owner::as_its_folder;
 pub use postgres::{PostgresError, PostgresLeases, PostgresNonces, PostgresQuota};
+pub use records_config::RecordsConfig;
 pub use store::{Stats, Store};
 pub use store_url::StoreUrl;
 

@@ -10,6 +10,7 @@ use thingcall_metrics::Maker;
 
 use crate::all_wanted::ReaderKind;
 use crate::left_out::Why;
+use crate::recording::LeftOut;
 use crate::shared::Shared;
 use crate::sizes::wide;
 use crate::trouble::Trouble;
@@ -115,6 +116,30 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s| wide(s.config.messages.stream_readers_max.get()),
     ),
     (
+        "call_records",
+        "Records of calls that are not in the journal; the oldest are dropped at the limit",
+        |s, _| size(&s.recording.records),
+        |s| s.config.records.records_max.get(),
+    ),
+    (
+        "call_record_bytes",
+        "Bytes of records of calls; the oldest are dropped at the limit",
+        |s, _| size(&s.recording.record_bytes),
+        |s| s.config.records.bytes_max.get(),
+    ),
+    (
+        "call_record_queue_records",
+        "Records of calls that wait to be written; more are left out at the limit",
+        |s, _| wide(s.recording.waiting().0),
+        |s| wide(s.config.records.queue_records_max.get()),
+    ),
+    (
+        "call_record_queue_bytes",
+        "Bytes of records of calls that wait to be written; more are left out at the limit",
+        |s, _| wide(s.recording.waiting().1),
+        |s| wide(s.config.records.queue_bytes_max.get()),
+    ),
+    (
         "consumer_groups",
         "Consumer groups, with the default one",
         |s, _| wide(s.groups.read().groups.len()),
@@ -139,6 +164,7 @@ pub(crate) struct Metrics {
     appends_refused: IntCounter,
     values_left_out: EnumMap<Why, IntCounter>,
     turns_lost: IntCounter,
+    recorded: Recorded,
 }
 
 /// What became of a device's look-up.
@@ -157,9 +183,8 @@ impl Metrics {
     /// Makes them, with the limits, which do not change.
     pub(crate) fn register(shared: &Shared, registry: &Registry) -> Result<Self, prometheus::Error> {
         let make = Maker::new(registry);
-        let gauges = gauges(make, shared)?;
         Ok(Self {
-            gauges,
+            gauges: gauges(make, shared)?,
             writable: make.gauge("store_writable", "0 while the store cannot be written")?,
             notes_lost: make.counter(
                 "store_notes_lost_total",
@@ -211,6 +236,7 @@ impl Metrics {
                 "Last values of properties that are not kept: the property's name is too long, or the device has as many as may be",
                 ["limit"],
             )?,
+            recorded: Recorded::register(make)?,
             appends_refused: make.counter(
                 "store_appends_refused_total",
                 "Appends of messages that were refused, since too many waited to be written",
@@ -230,6 +256,7 @@ impl Metrics {
         let told = &shared.log.counts;
         up_to(&self.appends_refused, size(&told.refused));
         up_to(&self.turns_lost, size(&told.turns_lost));
+        self.recorded.refresh(shared);
         for (why, counter) in &self.values_left_out {
             up_to(counter, shared.left_out.count(why));
         }
@@ -254,6 +281,33 @@ impl Metrics {
         up_to(&self.listener_connections, shared.told.begun());
         for (trouble, counter) in &self.failures {
             up_to(counter, health.failures(trouble));
+        }
+    }
+}
+
+/// What became of records of calls.
+#[derive(Debug)]
+struct Recorded {
+    written: IntCounter,
+    left_out: EnumMap<LeftOut, IntCounter>,
+}
+
+impl Recorded {
+    fn register(make: Maker<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            written: make.counter("store_call_records_written_total", "Records of calls that this server wrote")?,
+            left_out: make.counters(
+                "store_call_records_left_out_total",
+                "Records of calls that are not kept: too many or too large ones wait, too many requests were refused in a minute, or the store closed",
+                ["reason"],
+            )?,
+        })
+    }
+
+    fn refresh(&self, shared: &Shared) {
+        up_to(&self.written, size(&shared.recording.written));
+        for (why, counter) in &self.left_out {
+            up_to(counter, shared.recording.left_out(why));
         }
     }
 }

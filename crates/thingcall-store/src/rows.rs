@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    AccessKey, AllowList, Args, CallMode, Delivery, Device, EndedCall, IotId, OpenCall, Outcome, ProductKey, Qos,
-    ReaderName, Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
+    AccessKey, AllowList, Args, CallMode, CallSource, Delivery, Device, EndedCall, IotId, KeptCall, OpenCall, Outcome,
+    ProductKey, Qos, ReaderName, Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ProductNotes, ThingModel};
 use tracing::error;
@@ -14,6 +14,7 @@ use crate::change::{ChangeRow, Subject};
 use crate::columns::{self, Columns, decode, device_key, maybe_time};
 use crate::live::{Live, Seen};
 use crate::memory::DeviceEntry;
+use crate::record_body;
 
 /// A product and the texts of its model.
 ///
@@ -117,6 +118,7 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
     Ok(Record {
         id: columns::call_id(row)?,
         request_id: row.text("request_id")?.to_owned(),
+        key_id: owned("key_id")?,
         device: Device {
             key: device_key(row.text("product")?, row.text("device")?)?,
             iot_id: IotId::try_from(row.text("iot_id")?).map_err(decode)?,
@@ -138,6 +140,14 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
         ended_at: maybe_time(row, "ended_at")?,
         taken_over: taken_over(row)?,
     })
+}
+
+/// A call that is kept, as this kind of row.
+pub(crate) fn kept_call(source: CallSource, row: &impl Columns) -> Result<KeptCall, sqlx::Error> {
+    match source {
+        CallSource::Records => record_body::kept(row),
+        CallSource::Journal => Ok(KeptCall::of_journal(row.number("seq")?, record(row)?)),
+    }
 }
 
 fn taken_over(row: &impl Columns) -> Result<Option<TakenOver>, sqlx::Error> {

@@ -26,6 +26,7 @@ use crate::log_state::LogState;
 use crate::memory::Memory;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
+use crate::recording::Recording;
 use crate::sizes::Sizes;
 use crate::tally::Tally;
 use crate::told::Told;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) left_out: LeftOut,
     /// How many devices products have.
     pub(crate) tally: Tally,
+    /// Records of calls, to be written.
+    pub(crate) recording: Recording,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.

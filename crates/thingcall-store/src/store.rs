@@ -26,6 +26,7 @@ use crate::open::OpenError;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
 use crate::postgres::{PostgresError, PostgresLeases};
+use crate::recording::Recording;
 use crate::shared::{Shared, Unwritten, WriteSide};
 use crate::sizes::Sizes;
 use crate::tally::Tally;
@@ -33,7 +34,7 @@ use crate::told::Told;
 use crate::turns::Turns;
 use crate::unkept::Unkept;
 use crate::writer::{self, Write};
-use crate::{Config, changes, log_keeper, owner, postgres, sqlite};
+use crate::{Config, changes, log_keeper, owner, postgres, recorder, sqlite};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -106,13 +107,13 @@ impl Store {
             unwritten: Unwritten::default(),
             none_online: false,
         };
-        let cached = Devices::new(reads.clone(), config.devices_cached_max.get(), config.answer_timeout);
         let shared = Shared {
+            devices: Devices::new(reads.clone(), config.devices_cached_max.get(), config.answer_timeout),
+            recording: Recording::new(&config.records),
             config,
             health: Health::new(place.clone()),
             sizes: Sizes { devices: AtomicU64::new(devices), ..Sizes::default() },
             place,
-            devices: cached,
             memory,
             reads,
             write: Mutex::new(side),
@@ -159,7 +160,9 @@ impl Store {
         let poll = changes::look_for(shared.clone(), shared.config.change_poll, closing.subscribe());
         let write = writer::run(shared.clone(), writes, closing.subscribe());
         let keep = log_keeper::run(shared.clone(), closing.subscribe());
-        let tasks = StdMutex::new(vec![tokio::spawn(write), tokio::spawn(poll), tokio::spawn(keep)]);
+        let record = recorder::run(shared.clone(), closing.subscribe());
+        let tasks = vec![tokio::spawn(write), tokio::spawn(poll), tokio::spawn(keep), tokio::spawn(record)];
+        let tasks = StdMutex::new(tasks);
         Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
     }
 
@@ -226,6 +229,7 @@ impl Store {
 
     /// Returns when everything that was handed to the store before is durable.
     pub async fn flush(&self) {
+        self.shared.recording.flush().await;
         let (done, written) = oneshot::channel();
         if self.queue.send(Write::Flush(done)).await.is_ok() {
             // An error means that the writer ended, which it does after its last write.

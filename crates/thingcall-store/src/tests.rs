@@ -18,8 +18,8 @@ use test_postgres::Postgres;
 use thingcall_core::testing::end_all;
 use thingcall_core::{
     Args, CallId, CallMode, Completion, Conditions, Delivery, Device, DeviceKey, DeviceRef, EndedCall, Ending, Journal,
-    JournalEntry, JournalError, Lease, LifeCycle, MessageWords, Outbox, Outcome, Qos, Record, Repairs, Reply,
-    ReplyBody, RequestId, Sent, StatusChange, TransportKind, UnixMillis, Words,
+    JournalEntry, JournalError, Lease, LifeCycle, MessageWords, Outbox, Outcome, Qos, Record, RecordState, Repairs,
+    Reply, ReplyBody, RequestId, Sent, StatusChange, TransportKind, UnixMillis, Words,
 };
 use thingcall_tsl::{
     DeviceRecord, Directory, Found, NewDevice, NewProduct, ProductNotes, ProductSettings, Registry, Way,
@@ -233,7 +233,7 @@ fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
         deadline: None,
         sync_topic: None,
     };
-    JournalEntry { delivery, answer: None, request_id: RequestId::random(), accepted_at: UnixMillis(1) }
+    JournalEntry { delivery, answer: None, request_id: RequestId::random(), key: None, accepted_at: UnixMillis(1) }
 }
 
 fn reply(device: &str, id: u32, code: i64) -> Reply {

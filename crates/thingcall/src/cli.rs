@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
-    call, check, demo, device, explain, group, instances, key, output, plugin, product, serve, store, strangers,
+    call, calls, check, demo, device, explain, group, instances, key, output, plugin, product, serve, store, strangers,
     subscription, tail, webhook,
 };
 
@@ -63,6 +63,8 @@ enum Command {
     /// The store as a whole: copy it to PostgreSQL, or back to a file
     #[command(subcommand)]
     Store(store::Command),
+    /// List calls that were made, newest last, and go on with those that come
+    Calls(calls::Args),
     /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
     /// The servers that share a store, and whether they run the same plugins
@@ -122,6 +124,7 @@ impl Cli {
             Command::Tail(args) => tail::run(args).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
+            Command::Calls(args) => calls::run(args).await.map(success),
             Command::Explain(args) => explain::run(args).await,
             Command::Instances(args) => instances::run(args).await.map(success),
         }

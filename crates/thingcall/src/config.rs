@@ -63,6 +63,8 @@ pub(crate) struct Config {
     pub store: thingcall_store::Config,
     /// Messages for applications.
     pub messages: thingcall_store::MessagesConfig,
+    /// Records of calls.
+    pub records: thingcall_store::RecordsConfig,
     /// What instances that share a store share beside it, and where.
     pub shared: Shared,
     /// Where plugins come from and what every one of them may.
@@ -108,7 +110,8 @@ impl Config {
 
     /// What the store is opened with.
     pub(crate) fn store(&self) -> thingcall_store::Config {
-        thingcall_store::Config { messages: self.messages.clone(), ..self.store.clone() }
+        let (messages, records) = (self.messages.clone(), self.records.clone());
+        thingcall_store::Config { messages, records, ..self.store.clone() }
     }
 
     /// All sections that can be looked at alone, by name.
@@ -122,6 +125,7 @@ impl Config {
             ("subscription".to_owned(), &self.subscription),
             ("store".to_owned(), &self.store),
             ("messages".to_owned(), &self.messages),
+            ("records".to_owned(), &self.records),
             ("shared".to_owned(), &self.shared),
             ("loader".to_owned(), &self.loader),
             ("metrics".to_owned(), &self.metrics),
@@ -260,6 +264,7 @@ impl Default for Config {
             webhooks: thingcall_webhook::Targets::new(),
             store: thingcall_store::Config::default(),
             messages: thingcall_store::MessagesConfig::default(),
+            records: thingcall_store::RecordsConfig::default(),
             shared: Shared::default(),
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),

@@ -6,17 +6,26 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use thingcall_core::{CallId, DeviceRef, Journal, Outcome, Record, RecordState, TransportKind, UnixMillis};
+use thingcall_core::{
+    CallFilter, CallId, CallOrder, CallPlaces, CallRecords, CallSource, DeviceRef, Journal, KeptCall, Outcome, Record,
+    RecordState, TransportKind, UnixMillis,
+};
+use thingcall_store::Store;
 
+use crate::kept;
 use crate::output::{self, Output, moment};
 use crate::running::{Running, dropped_in_words, ended_in_words};
 use crate::tool::{Place, device_ref};
 
+/// So many calls of one id are told.
+const FOUND_MAX: usize = 20;
+
 /// Which call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall explain 1139\n  thingcall explain \
-    57FE6B44-6B7B-4F5A-8A3B-0C1D2E3F4A5B\n\nAsynchronous calls are in the store. Of synchronous ones, and of requests \
-    that were refused, a running server remembers the latest that failed or were slow.\n\nExit status: 0 if anything is \
+    57FE6B44-6B7B-4F5A-8A3B-0C1D2E3F4A5B\n\nAsynchronous calls are in the store, and so are those that [records] keep of the \
+    configuration says: by default the ones that failed, and requests that were refused. Of others a running server remembers the \
+    latest that were slow.\n\nExit status: 0 if anything is \
     known of the call, else 1.")]
 pub(crate) struct Args {
     /// The MessageId that InvokeThingService answered, or the RequestId of any answer
@@ -67,53 +76,81 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Named::Message(id) => store.find(*id).await,
         Named::Request(id) => store.find_request(id).await,
     };
+    let kept = kept_calls(&store, &id).await;
     store.close().await;
-    let records = records?;
+    let (records, kept) = (records?, kept?);
     let remembered = running.calls(&place, &id.to_string()).await;
-    let failures = told_beside(&records, remembered.as_deref().unwrap_or_default());
+    let failures = told_beside((&records, &kept), remembered.as_deref().unwrap_or_default());
     for record in &records {
         let dropped = running.dropped(&place, &record.device.key).await.ok().flatten();
         if output.json {
             output::object(with(as_json(record), dropped));
         } else {
             output::text(&timeline(record));
+            draw(&KeptCall::of_journal(0, record.clone()));
             tell_dropped(dropped.as_ref(), record.accepted_at.0, record.ended_at.map(|at| at.0));
         }
     }
-    for failure in &failures {
+    let recorded = kept.iter().map(|call| (kept::as_json(call), Some(call)));
+    for (call, kept) in recorded.chain(failures.iter().map(|failure| (failure.clone(), None))) {
         // A request that became no call waited for no device.
-        let device = failure.get("messageId").and_then(|_| failure.get("device")).and_then(Value::as_str);
-        let device = device.and_then(|device| device_ref(device).ok());
-        let dropped = match device {
+        let device = call.get("messageId").and_then(|_| call.get("device")).and_then(Value::as_str);
+        let dropped = match device.and_then(|device| device_ref(device).ok()) {
             Some(DeviceRef::Key(key)) => running.dropped(&place, &key).await.ok().flatten(),
             Some(DeviceRef::IotId(_)) | None => None,
         };
         if output.json {
-            output::object(with(failure.clone(), dropped));
+            output::object(with(call, dropped));
         } else {
-            output::text(&failed(failure));
-            let ended = millis_at(failure);
-            let elapsed = failure.get("elapsedMs").and_then(Value::as_i64).unwrap_or_default();
-            tell_dropped(dropped.as_ref(), ended.unwrap_or_default() - elapsed, ended);
+            tell_call(&call, kept, dropped.as_ref());
         }
     }
     let ended = running.ended_in(&place, &id.to_string()).await.ok().flatten();
     if let Some(plugin) = &ended {
         tell_ended(plugin, output);
     }
-    if records.is_empty() && failures.is_empty() && ended.is_none() {
+    if records.is_empty() && kept.is_empty() && failures.is_empty() && ended.is_none() {
         bail!(unknown(&id, remembered.err()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is on record of the call beside the journal.
+async fn kept_calls(store: &Store, id: &Named) -> anyhow::Result<Vec<KeptCall>> {
+    let filter = match id {
+        Named::Message(id) => CallFilter { call_id: Some(*id), ..CallFilter::default() },
+        Named::Request(id) => CallFilter { request_id: Some(id.clone()), ..CallFilter::default() },
+    };
+    let mut found = store.calls(&filter, (CallOrder::NewestFirst, CallPlaces::END), FOUND_MAX).await?;
+    found.retain(|call| call.source == CallSource::Records);
+    Ok(found)
+}
+
+/// A call that the journal does not have, in words.
+fn tell_call(call: &Value, kept: Option<&KeptCall>, dropped: Option<&Value>) {
+    output::text(&failed(call));
+    if let Some(kept) = kept {
+        kept::more(kept).iter().for_each(|line| output::text(line));
+        draw(kept);
+    }
+    let ended = millis_at(call);
+    let elapsed = call.get("elapsedMs").and_then(Value::as_i64).unwrap_or_default();
+    tell_dropped(dropped, ended.unwrap_or_default() - elapsed, ended);
+}
+
+/// The time line, which is as wide as it is.
+fn draw(call: &KeptCall) {
+    kept::time_line(call).iter().for_each(output::line);
+}
+
 /// What the server remembers and no record tells.
-fn told_beside(records: &[Record], remembered: &[Value]) -> Vec<Value> {
+fn told_beside((records, kept): (&[Record], &[KeptCall]), remembered: &[Value]) -> Vec<Value> {
     let recorded = |failure: &&Value| {
         let member = |name| failure.get(name).and_then(Value::as_str).unwrap_or_default();
-        records.iter().any(|record| {
-            record.id.to_string() == member("messageId") && record.device.key.to_string() == member("device")
-        })
+        kept.iter().any(|call| call.request_id == member("requestId"))
+            || records.iter().any(|record| {
+                record.id.to_string() == member("messageId") && record.device.key.to_string() == member("device")
+            })
     };
     remembered.iter().filter(|failure| !recorded(failure)).cloned().collect()
 }
@@ -169,8 +206,8 @@ fn failed(failure: &Value) -> String {
     let mut lines = vec![
         format!("{call} for {} on {}, request {}", part("identifier"), part("device"), part("requestId")),
         format!("  {}  ended after {elapsed} ms as {}{code}", part("at"), part("outcome")),
-        format!("  {}", part("text")),
     ];
+    lines.extend(text("text").map(|text| format!("  {text}")));
     let (plugin, transport) = (text("plugin"), text("transport"));
     let by =
         [("plugin", plugin), ("transport", transport)].map(|(what, name)| name.map(|name| format!("{what} {name}")));
@@ -190,12 +227,12 @@ fn unknown(id: &Named, silent: Option<anyhow::Error>) -> String {
                 .to_owned()
         }
         Some(error) => format!(
-            "A synchronous call leaves no record; a running server remembers the latest that failed, and none was asked: \
-             {error:#}.\n  --metrics ADDR names its operator's listener."
+            "A synchronous call that succeeded leaves no record unless [records] keep says `all`; a running server remembers the \
+             latest that failed or were slow, and none was asked: {error:#}.\n  --metrics ADDR names its operator's listener."
         ),
     };
     format!(
-        "no asynchronous call {id} in this store, and nothing else is known of it\n  Is this the store of the server that \
+        "no call {id} in this store, and nothing else is known of it\n  Is this the store of the server that \
          took the call? --data or --config names it.\n  The oldest records are dropped when the journal is full.\n  {memory}"
     )
 }
@@ -261,6 +298,7 @@ fn as_json(record: &Record) -> Value {
     json!({
         "messageId": record.id.to_string(),
         "requestId": record.request_id,
+        "accessKeyId": record.key_id,
         "productKey": record.device.key.product.as_str(),
         "deviceName": record.device.key.name.as_str(),
         "iotId": record.device.iot_id.as_str(),

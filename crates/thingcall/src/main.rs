@@ -31,10 +31,12 @@ mod check;
 mod models;
 mod tool;
 
+mod calls;
 mod device;
 mod explain;
 mod group;
 mod instances;
+mod kept;
 mod key;
 mod product;
 mod simulate;

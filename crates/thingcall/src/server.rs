@@ -12,7 +12,7 @@ use thingcall_api::Front;
 use thingcall_broker::Broker;
 use thingcall_consumers::Endpoint;
 use thingcall_core::{AccessKey, UnixMillis};
-use thingcall_engine::{Engine, Reports};
+use thingcall_engine::{Engine, EngineParts, Reports};
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
 use thingcall_store::{Before, Dismissed, Store};
@@ -100,6 +100,7 @@ impl Server {
         let claimed_at = UnixMillis::now();
         store.show_metrics(metering)?;
         let me = instance::describe(&config, listeners.api.local_addr()?, listeners.metrics.local_addr()?);
+        store.records_as(&me.name);
         let membership = Membership::begin(me, &config, &store, readiness.conditions(), metering).await?;
         let membership = Arc::new(membership);
         if config.broker.enabled && config.store.url.is_some() {
@@ -131,13 +132,7 @@ impl Server {
         (store, plugins, membership): (Arc<Store>, Arc<Plugins>, Arc<Membership>),
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
-        let parts = thingcall_engine::EngineParts {
-            registry: store.clone(),
-            journal: store.clone(),
-            handlers: plugins.clone(),
-            slots: membership.slots().clone(),
-            reports: reports(&store),
-        };
+        let parts = engine_parts(&store, &plugins, &membership);
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
         let parts = brokers::BrokerNeeds {
@@ -177,7 +172,7 @@ impl Server {
             _asking: AbortOnDropHandle::new(tokio::spawn(readiness.follow())),
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: front.serve(api),
-            metrics: observed.serve(metrics, &config.metrics, asked(&reloads, &engine, &membership)),
+            metrics: observed.serve(metrics, &config.metrics, asked(&reloads, (&engine, &store), &membership)),
             store,
             engine,
             left: Leaving::start(&config.data, &addresses),
@@ -278,14 +273,30 @@ async fn let_go(plugins: &Plugins) -> bool {
     destroyed
 }
 
+/// What calls are made with.
+fn engine_parts(store: &Arc<Store>, plugins: &Arc<Plugins>, membership: &Membership) -> EngineParts {
+    EngineParts {
+        registry: store.clone(),
+        journal: store.clone(),
+        handlers: plugins.clone(),
+        slots: membership.slots().clone(),
+        reports: reports(store),
+        records: store.clone(),
+    }
+}
+
 /// What devices report goes into the log of messages, and its last values are kept.
 fn reports(store: &Arc<Store>) -> Reports {
     Reports { log: store.clone(), words: Arc::new(PlatformWords), last: store.clone() }
 }
 
 /// What an operator may ask.
-fn asked(reloads: &Arc<Reloads>, engine: &Arc<Engine>, membership: &Arc<Membership>) -> axum::Router {
-    let calls = operator::calls::routes(engine.clone());
+fn asked(
+    reloads: &Arc<Reloads>,
+    (engine, store): (&Arc<Engine>, &Arc<Store>),
+    membership: &Arc<Membership>,
+) -> axum::Router {
+    let calls = operator::calls::routes(engine.clone(), store.clone());
     operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
 }
 

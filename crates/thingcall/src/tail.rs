@@ -142,7 +142,7 @@ fn text(json: &Bytes) -> std::borrow::Cow<'_, str> {
 }
 
 /// Whether somebody reads stdout. Of a file or a terminal that cannot be known and need not be.
-fn is_read() -> bool {
+pub(crate) fn is_read() -> bool {
     let stdout = io::stdout();
     let mut one = [PollFd::new(&stdout, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -154,7 +154,7 @@ fn is_read() -> bool {
 }
 
 /// Returns when the program is told to end.
-async fn stopped() {
+pub(crate) async fn stopped() {
     let mut all = Vec::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         // Without a handler the signal ends the program as it ends any other.

@@ -128,6 +128,7 @@ impl Bench {
             handlers,
             slots,
             reports: thingcall_engine::Reports::default(),
+            records: Arc::new(thingcall_core::NoRecords),
         };
         let engine = Engine::new(thingcall_engine::Config::default(), parts, &Metering::new())?;
         let sink: Weak<Engine> = Arc::downgrade(&engine);

@@ -54,6 +54,7 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
         handlers: Arc::new(BuiltInOnly),
         slots: Slots::alone(0),
         reports: thingcall_engine::Reports::default(),
+        records: Arc::new(thingcall_core::NoRecords),
     };
     let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
     wire.engine.get_or_init(|| Arc::downgrade(&engine));

@@ -69,7 +69,9 @@ impl Surroundings {
     /// Puts a command into the outbox.
     pub(crate) fn keep(&self, delivery: &Delivery) {
         let (delivery, request_id) = (delivery.clone(), RequestId::random());
-        self.journal.put(JournalEntry { delivery, answer: None, request_id, accepted_at: UnixMillis(1) }).unwrap();
+        self.journal
+            .put(JournalEntry { delivery, answer: None, request_id, key: None, accepted_at: UnixMillis(1) })
+            .unwrap();
     }
 
     pub(crate) fn enable(&self, device: &DeviceKey, enabled: bool) {

@@ -79,10 +79,11 @@ impl MemoryJournal {
 
 impl Page {
     fn new(entry: JournalEntry) -> Self {
-        let JournalEntry { delivery, answer, request_id, accepted_at } = entry;
+        let JournalEntry { delivery, answer, request_id, key, accepted_at } = entry;
         let mut record = Record {
             id: delivery.id,
             request_id: request_id.to_string(),
+            key_id: key.map(|key| key.id.clone()),
             device: (*delivery.device).clone(),
             service: delivery.service.clone(),
             params: delivery.params.as_str().to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thingcall_core::{Answer, CallError, Command};
+use thingcall_core::{Answer, CallError, CallStep, Command, Sent};
 use tokio::time::Instant;
 
 use super::Link;
@@ -34,16 +34,26 @@ impl Link<'_> {
         async move {
             let (handed_on, asked, mut pending, _gauge) = handing_on.await?;
             let end = match handed_on {
-                HandedOn::Ended(end) => end,
+                HandedOn::Ended(end) => {
+                    self.ended(&end, Instant::now());
+                    end
+                }
                 HandedOn::Left(at) => {
                     let end = pending.wait().await;
                     let came = Instant::now();
                     self.device_took(came - at);
                     asked.came(came);
+                    self.ended(&end, came);
                     end
                 }
             };
             self.read(end)
+        }
+    }
+
+    fn ended(&self, end: &End, at: Instant) {
+        if matches!(end, End::Replied(_)) {
+            self.steps.note(CallStep::Answered, at);
         }
     }
 
@@ -83,6 +93,10 @@ impl Link<'_> {
             sent = self.deliver(&*transport, &delivery, now) => {
                 let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
                 gauge.sent(sent);
+                self.steps.note(CallStep::Sent, at);
+                if sent == Sent::Acked {
+                    self.steps.note(CallStep::Acked, at);
+                }
                 if let Some(turn) = turn.filter(|turn| turn.ends() == Ends::ByAck) {
                     turn.release();
                 }

@@ -94,7 +94,9 @@ impl Link<'_> {
                 // From here on the command may be in the outbox of a device that connects this very moment.
                 self.left.store(true, Ordering::Relaxed);
             }
-            let entry = JournalEntry { delivery: delivery.clone(), answer: answer.cloned(), request_id, accepted_at };
+            let key = self.key().cloned();
+            let entry =
+                JournalEntry { delivery: delivery.clone(), answer: answer.cloned(), request_id, key, accepted_at };
             self.recording.store(true, Ordering::Relaxed);
             let opened = self.engine.journal.open(entry).await;
             self.recording.store(false, Ordering::Relaxed);
@@ -106,7 +108,10 @@ impl Link<'_> {
                     }
                     delivery.id = next;
                 }
-                opened => return opened.map_err(not_recorded),
+                opened => {
+                    self.written.store(opened.is_ok(), Ordering::Relaxed);
+                    return opened.map_err(not_recorded);
+                }
             }
         }
     }

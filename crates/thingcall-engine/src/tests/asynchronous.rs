@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingcall_core::{
     Answer, BuiltInOnly, CallError, CallId, CallMode, DeliverError, DropReason, Executed, MalformedReply, NoJournal,
-    Outcome, Qos, Reply, ReplySink, Request, Sent, Slots, Unawaited,
+    NoRecords, Outcome, Qos, Reply, ReplySink, Request, Sent, Slots, Unawaited,
 };
 use thingcall_tsl::{ProductSettings, ReplyCheck, Validation};
 
@@ -70,6 +70,7 @@ async fn without_a_journal_an_asynchronous_call_is_refused_before_it_leaves() {
         handlers,
         slots: Slots::alone(0),
         reports: Reports::default(),
+        records: Arc::new(NoRecords),
     };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new()).unwrap();
     let error = engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();

@@ -103,8 +103,14 @@ impl Side for PostgresSide {
 
     async fn finish(&mut self, (last, bytes, since): (i64, i64, i64)) -> Result<(), Failed> {
         let mut tx = self.conn.begin().await?;
-        let next = "SELECT setval(pg_get_serial_sequence('calls', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) FROM calls";
-        sqlx::query(next).execute(&mut *tx).await?;
+        for next in [
+            "SELECT setval(pg_get_serial_sequence('calls', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) FROM calls",
+            "SELECT setval(pg_get_serial_sequence('call_records', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) \
+             FROM call_records",
+            "UPDATE call_records_size SET bytes = (SELECT COALESCE(SUM(bytes), 0) FROM call_records)",
+        ] {
+            sqlx::query(next).execute(&mut *tx).await?;
+        }
         let log = "UPDATE message_log SET last = $1, bytes = $2, since = $3";
         sqlx::query(log).bind(last).bind(bytes).bind(since).execute(&mut *tx).await?;
         sqlx::query("DROP TABLE thingcall_copying").execute(&mut *tx).await?;

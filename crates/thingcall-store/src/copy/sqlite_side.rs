@@ -116,6 +116,8 @@ impl Side for SqliteSide {
         let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
         let log = "UPDATE message_log SET last = ?, bytes = ?, since = ?";
         sqlx::query(log).bind(last).bind(bytes).bind(since).execute(&mut *tx).await?;
+        let size = "UPDATE call_records_size SET bytes = (SELECT COALESCE(SUM(bytes), 0) FROM call_records)";
+        sqlx::query(size).execute(&mut *tx).await?;
         sqlx::query("DROP TABLE thingcall_copying").execute(&mut *tx).await?;
         tx.commit().await?;
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.conn).await?;

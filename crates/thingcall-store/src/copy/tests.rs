@@ -44,6 +44,8 @@ async fn bench() -> Bench {
          code, accepted_at, ended_at, due) VALUES (7, 4294967295, 'r', 'p', 'd1', 'i', 's', '{}', x'00ff', 1, 3, \
          'zero' || char(0) || 'byte', '{\"y\":1}', -5, 1, 2, 1), (9, 1, 'r', 'p', 'd1', 'i', 's', '{}', NULL, 0, 0, NULL, NULL, \
          NULL, 1, NULL, 0);
+         INSERT INTO call_records VALUES (3, 7, 'r', 'p', 'd1', 's', 'k', 'ok', 1, 90, '{}'), \
+         (4, NULL, 'r2', '', '', '', NULL, 'denied', 1, 60, '{}');
          INSERT INTO last_values VALUES ('p', 'd1', 'm:x', '10.0', 5), ('p', 'd1', 'x', '{}', 5);
          UPDATE message_log SET last = 9, bytes = 120, since = 4;
          INSERT INTO messages VALUES (8, 5, 'event', 'p', 'd1', 1, '/p/d1/user/x', x'00ff'), (9, 6, 'tag', 'p', 'd1', 1, 't', x'');
@@ -102,6 +104,11 @@ async fn what_goes_there_and_comes_back_is_the_same() {
                 VALUES (2, 'r', 'p', 'd', 'i', 's', '{}', 1, 3, 1) RETURNING seq";
     assert_eq!(sql(next), "10", "numbers go on");
     sql("DELETE FROM calls WHERE seq = 10");
+    assert_eq!(sql("SELECT bytes FROM call_records_size"), "150");
+    let next = "INSERT INTO call_records (request_id, product, device, service, outcome, accepted_at, bytes, body) \
+                VALUES ('r', 'p', 'd', 's', 'ok', 1, 1, '{}') RETURNING seq";
+    assert_eq!(sql(next), "5", "numbers go on");
+    sql("DELETE FROM call_records WHERE seq = 5");
     let back = bench.folder.path().join("back").join("thingcall.db");
     let copied = copy(&Config::default(), &bench.postgres(), &CopyEnd::File(back.clone()), &mut |_| {}).await.unwrap();
     assert_eq!((&copied.tables, copied.texts_changed), (&there.tables, 0));
@@ -224,6 +231,7 @@ fn every_column_of_every_table_is_copied() {
     let left = [
         "publishing",
         "message_log",
+        "call_records_size",
         "room",
         "sqlite_sequence",
         "slots",

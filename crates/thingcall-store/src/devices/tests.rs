@@ -17,6 +17,7 @@ use crate::trouble::Trouble;
 use crate::waits::{ReadConnections, Wait};
 
 mod no_messages;
+mod no_records;
 
 /// Rows, and who may read them now.
 #[derive(Debug)]

@@ -23,6 +23,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { usable_from: 4, sql: Together(include_str!("../../migrations/postgres/0004_allowed.sql")) },
     Migration { usable_from: 4, sql: Together(include_str!("../../migrations/postgres/0005_registry.sql")) },
     Migration { usable_from: 4, sql: Apart(include_str!("../../migrations/postgres/0006_devices_by_age.sql")) },
+    Migration { usable_from: 4, sql: Together(include_str!("../../migrations/postgres/0007_call_records.sql")) },
+    Migration { usable_from: 4, sql: Apart(include_str!("../../migrations/postgres/0008_calls_of_device.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_last_values.sql"),
     include_str!("../../migrations/0010_allowed.sql"),
     include_str!("../../migrations/0011_registry.sql"),
+    include_str!("../../migrations/0012_call_records.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -10,6 +10,8 @@ async fn bench_with(config: Config) -> Bench {
     bench_on(On::Postgres, config).await
 }
 
+#[path = "call_records.rs"]
+mod call_records;
 #[path = "contract.rs"]
 mod contract;
 #[path = "directory.rs"]

@@ -8,6 +8,7 @@ fn record(state: RecordState) -> Record {
     Record {
         id: CallId::from_u32(7),
         request_id: "R".to_owned(),
+        key_id: None,
         device: Device {
             key: DeviceKey { product: "pk".try_into().expect("key"), name: "dn".try_into().expect("name") },
             iot_id: "i".try_into().expect("id"),

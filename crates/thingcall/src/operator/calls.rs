@@ -1,27 +1,106 @@
-//! What an operator may ask about calls that ended badly and devices that were not understood: what the running server
+//! What an operator may ask about calls that are kept, those that ended badly and devices that were not understood: what the running server
 //! remembers of them.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
-use thingcall_core::{DeviceKey, Failure, Outcome, TransportKind};
+use thingcall_core::{
+    CallFilter, CallOrder, CallPlaces, CallRecords, DeviceKey, DeviceRef, Failure, Outcome, ServiceId, TransportKind,
+    UnixMillis,
+};
 use thingcall_engine::{Engine, LastDropped};
+use thingcall_store::Store;
 
 use super::{answer, failure};
+use crate::calls::outcome;
+use crate::kept;
 use crate::output::moment;
+use crate::tool::device_ref;
 
-/// `/calls/{id}` and `/devices/{productKey}/{deviceName}/dropped` and `.../presence`.
-pub(crate) fn routes(engine: Arc<Engine>) -> Router {
+/// `/calls`, `/calls/{id}` and `/devices/{productKey}/{deviceName}/dropped` and `.../presence`.
+pub(crate) fn routes(engine: Arc<Engine>, store: Arc<Store>) -> Router {
+    let kept = Router::new().route("/calls", get(list)).with_state(store);
     Router::new()
         .route("/calls/{id}", get(calls))
         .route("/devices/{product}/{name}/dropped", get(dropped))
         .route("/devices/{product}/{name}/presence", get(presence))
         .with_state(engine)
+        .merge(kept)
+}
+
+/// How many calls a page has at most.
+const PAGE_CALLS_MAX: usize = 500;
+
+/// Calls that are kept, newest first, a page at a time: `next` of one is `before` of the next.
+async fn list(State(store): State<Arc<Store>>, RawQuery(query): RawQuery) -> Response {
+    let asked = match Listed::read(query.as_deref().unwrap_or_default()) {
+        Ok(asked) => asked,
+        Err(why) => return failure(StatusCode::BAD_REQUEST, &why),
+    };
+    let found = store.calls(&asked.filter, (CallOrder::NewestFirst, asked.before), asked.limit).await;
+    match found {
+        Ok(calls) => {
+            let next = calls.iter().fold(asked.before, CallPlaces::at);
+            let next = (calls.len() == asked.limit).then(|| format!("{}-{}", next.journal, next.records));
+            let calls: Vec<_> = calls.iter().map(kept::as_json).collect();
+            answer(StatusCode::OK, &without_nulls(json!({ "calls": calls, "next": next })))
+        }
+        Err(error) => failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+/// Which page of which calls.
+struct Listed {
+    filter: CallFilter,
+    before: CallPlaces,
+    limit: usize,
+}
+
+impl Listed {
+    fn read(query: &str) -> Result<Self, String> {
+        let mut listed = Self { filter: CallFilter::default(), before: CallPlaces::END, limit: 100 };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            listed.take(&name, &value).map_err(|why| format!("{name}: {why}"))?;
+        }
+        Ok(listed)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let Self { filter, before, limit } = self;
+        match name {
+            "device" => {
+                let DeviceRef::Key(key) = device_ref(value)? else {
+                    return Err("write PRODUCTKEY/DEVICENAME".to_owned());
+                };
+                filter.device = Some(key);
+            }
+            "service" => filter.service = Some(ServiceId::try_from(value).map_err(|error| error.to_string())?),
+            "outcome" => filter.outcome = Some(outcome(value)?),
+            "key" => filter.key_id = Some(value.to_owned()),
+            "since" => {
+                let age = humantime::parse_duration(value).map_err(|error| error.to_string())?;
+                let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                filter.since = Some(UnixMillis(UnixMillis::now().0.saturating_sub(age)));
+            }
+            "limit" => {
+                let fits = value.parse().ok().filter(|limit| (1..=PAGE_CALLS_MAX).contains(limit));
+                *limit = fits.ok_or_else(|| format!("right is 1 to {PAGE_CALLS_MAX}"))?;
+            }
+            "before" => *before = place(value).ok_or("right is `next` of the page before")?,
+            _ => return Err("right are device, service, outcome, key, since, limit and before".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn place(text: &str) -> Option<CallPlaces> {
+    let (journal, records) = text.split_once('-')?;
+    Some(CallPlaces { journal: journal.parse().ok()?, records: records.parse().ok()? })
 }
 
 /// Failed and slow calls by RequestId or MessageId, newest first; an empty list if none is remembered.
@@ -55,6 +134,7 @@ fn as_json(failure: &Failure) -> Value {
     without_nulls(json!({
         "at": moment(failure.at),
         "requestId": failure.request_id,
+        "accessKeyId": failure.key_id,
         "messageId": failure.call_id.map(|id| id.to_string()),
         "device": failure.device,
         "identifier": failure.service,

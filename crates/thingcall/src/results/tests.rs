@@ -246,8 +246,13 @@ async fn open(store: &Store, device: &Arc<Device>, id: u32) {
         deadline: None,
         sync_topic: None,
     };
-    let entry =
-        JournalEntry { delivery, answer: None, request_id: RequestId::random(), accepted_at: UnixMillis::now() };
+    let entry = JournalEntry {
+        delivery,
+        answer: None,
+        request_id: RequestId::random(),
+        key: None,
+        accepted_at: UnixMillis::now(),
+    };
     store.open(entry).await.unwrap();
 }
 

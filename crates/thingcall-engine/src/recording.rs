@@ -1,0 +1,130 @@
+//! Records of calls, made where they end and are kept.
+//!
+//! **Invariant:** where a call is not kept, nothing is made of it. One that the journal has is not kept twice.
+
+use std::time::Duration;
+
+use thingcall_core::{
+    Answer, Args, CallError, CallRecord, CallStep, CallTimes, Executed, FailedAt, Failure, Outcome, RecordedDevice,
+    RecordedKey, RecordedService, ReplyBody, Request, UnixMillis,
+};
+use tokio::time::Instant;
+
+use crate::Engine;
+use crate::link::Link;
+
+impl Engine {
+    /// A call that was let in and has ended; with what is told of it, where it failed or was slow.
+    pub(crate) fn record(
+        &self,
+        link: &Link<'_>,
+        outcome: Outcome,
+        result: Result<&Answer, &CallError>,
+        failure: Option<&Failure>,
+    ) {
+        if !self.kept.keeps(outcome) || link.is_written_down() {
+            return;
+        }
+        let (call, arrived) = (link.call, link.arrived());
+        let executed = if link.steps.has(CallStep::Answered) { Executed::Yes } else { link.executed() };
+        self.records.put(CallRecord {
+            request_id: call.request_id,
+            call_id: Some(link.message_id()),
+            device: RecordedDevice::Known(call.device.clone()),
+            service: RecordedService::Named(call.service.clone()),
+            key: link.key().cloned().map(RecordedKey::Signed),
+            mode: Some(call.mode),
+            outcome,
+            code: failure.and_then(|failure| failure.code.clone()),
+            executed: failure.map_or(executed, |failure| failure.executed),
+            stage: failure.map_or(FailedAt::Answer, |failure| failure.stage),
+            transport: link.went_by(),
+            plugin: self.plugin_of(link, failure),
+            text: failure.map(|failure| failure.text.clone()).unwrap_or_default(),
+            hint: failure.and_then(|failure| failure.hint.clone()),
+            accepted_at: ago(arrived.elapsed()),
+            times: link.steps.times(),
+            args: Some(call.args.clone()),
+            reply: reply(result).cloned(),
+        });
+    }
+
+    /// A request that did not become a call.
+    pub(crate) fn record_not_admitted(&self, request: &Request, failure: &Failure) {
+        if !self.kept.keeps(failure.outcome) {
+            return;
+        }
+        let elapsed = Instant::from_std(request.arrived).elapsed();
+        let mut times = CallTimes::default();
+        times.set(CallStep::Told, elapsed);
+        self.records.put(CallRecord {
+            device: RecordedDevice::Asked(request.target.clone()),
+            service: RecordedService::Named(request.service.clone()),
+            key: request.key.clone().map(RecordedKey::Signed),
+            accepted_at: ago(elapsed),
+            times,
+            args: Some(Args::checked(&request.args)),
+            request_id: request.request_id,
+            ..unknown(request.request_id, failure)
+        });
+    }
+
+    /// A request that a front refused; `signed` says whether its caller is known.
+    pub(crate) fn record_refused(&self, failure: &Failure, signed: bool) {
+        if !self.kept.keeps(failure.outcome) {
+            return;
+        }
+        let Ok(request_id) = failure.request_id.parse() else { return };
+        let record = unknown(request_id, failure);
+        if signed && failure.outcome != Outcome::Throttled {
+            self.records.put(record);
+        } else {
+            self.records.put_refused(record);
+        }
+    }
+
+    fn plugin_of(&self, link: &Link<'_>, failure: Option<&Failure>) -> Option<String> {
+        if let Some(failure) = failure {
+            return failure.plugin.clone();
+        }
+        link.steps.has(CallStep::HandlerBegan).then(|| self.router.find(link.call)?.plugin()).flatten()
+    }
+}
+
+/// What a failure says of a request that no call is known of.
+fn unknown(request_id: thingcall_core::RequestId, failure: &Failure) -> CallRecord {
+    let mut times = CallTimes::default();
+    times.set(CallStep::Told, failure.elapsed);
+    CallRecord {
+        request_id,
+        call_id: None,
+        device: RecordedDevice::Said(failure.device.clone()),
+        service: RecordedService::Said(failure.service.clone()),
+        key: failure.key_id.clone().map(RecordedKey::Said),
+        mode: None,
+        outcome: failure.outcome,
+        code: failure.code.clone(),
+        executed: failure.executed,
+        stage: failure.stage,
+        transport: None,
+        plugin: None,
+        text: failure.text.clone(),
+        hint: failure.hint.clone(),
+        accepted_at: ago(failure.elapsed),
+        times,
+        args: None,
+        reply: None,
+    }
+}
+
+/// What the device answered, or a plugin in its place.
+const fn reply<'a>(result: Result<&'a Answer, &CallError>) -> Option<&'a ReplyBody> {
+    match result {
+        Ok(Answer::Replied(body)) => Some(body),
+        Ok(Answer::Accepted) | Err(_) => None,
+    }
+}
+
+fn ago(elapsed: Duration) -> UnixMillis {
+    UnixMillis(UnixMillis::now().0.saturating_sub(i64::try_from(elapsed.as_millis()).unwrap_or(0)))
+}

@@ -1,0 +1,143 @@
+//! A record as a row holds it: what it is looked for by in columns, the rest as JSON.
+//!
+//! **Invariant:** a member that is not there has its default, so that what any release wrote can be read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thingcall_core::{
+    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, KeptCall, PeerText, RecordedDevice, RecordedKey,
+    RecordedService, TransportKind, UnixMillis,
+};
+
+use crate::columns::{self, Columns};
+use crate::record_tables::RecordRow;
+use crate::records_config::RecordsConfig;
+
+/// As much is kept of what a caller was told, and of a hint.
+const TEXT_CHARS_MAX: usize = 1000;
+
+/// What stands in no column.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Body {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// In microseconds, by step.
+    times: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+}
+
+/// The row of a call that this instance had.
+pub(crate) fn row(record: CallRecord, instance: Option<&str>, config: &RecordsConfig) -> RecordRow {
+    let (product, device) = device_of(record.device);
+    let own = |text: &str| (!text.is_empty()).then(|| PeerText::at_most(text, TEXT_CHARS_MAX).to_string());
+    let fits = |text: &str, max: usize| (max > 0 && text.len() <= max).then(|| text.to_owned());
+    let reply = record.reply.as_ref();
+    let body = Body {
+        mode: record.mode.map(|mode| CallMode::as_str(mode).to_owned()),
+        code: record.code.map(std::borrow::Cow::into_owned),
+        executed: Some(record.executed.as_str().to_owned()),
+        stage: Some(record.stage.as_str().to_owned()),
+        transport: record.transport.map(|kind| TransportKind::as_str(kind).to_owned()),
+        plugin: record.plugin,
+        instance: instance.map(str::to_owned),
+        text: own(&record.text),
+        hint: record.hint.as_deref().and_then(own),
+        times: record.times.steps().into_iter().map(|(step, at)| (step.as_str().to_owned(), at)).collect(),
+        args: record.args.as_ref().and_then(|args| fits(args.as_str(), config.args_bytes_max)),
+        reply_code: reply.map(|reply| reply.code),
+        data: reply.and_then(|reply| fits(&reply.data, config.reply_bytes_max)),
+    };
+    RecordRow {
+        call_id: record.call_id.map(|id| i64::from(id.as_u32())),
+        request_id: record.request_id.to_string(),
+        product,
+        device,
+        service: match record.service {
+            RecordedService::Named(service) => service.to_string(),
+            RecordedService::Said(text) => text,
+        },
+        key_id: record.key.map(|key| match key {
+            RecordedKey::Signed(key) => key.id.clone(),
+            RecordedKey::Said(text) => text,
+        }),
+        outcome: record.outcome.as_str(),
+        accepted_at: record.accepted_at.0,
+        // Of texts and numbers only.
+        body: serde_json::to_string(&body).unwrap_or_default(),
+    }
+}
+
+fn device_of(device: RecordedDevice) -> (String, String) {
+    let known = |key: &thingcall_core::DeviceKey| (key.product.to_string(), key.name.to_string());
+    match device {
+        RecordedDevice::Known(device) => known(&device.key),
+        RecordedDevice::Asked(DeviceRef::Key(key)) => known(&key),
+        RecordedDevice::Asked(DeviceRef::IotId(id)) => (String::new(), id.to_string()),
+        RecordedDevice::Said(text) => match text.split_once('/') {
+            Some((product, name)) => (product.to_owned(), name.to_owned()),
+            None => (String::new(), text),
+        },
+    }
+}
+
+/// A row that was read.
+pub(crate) fn kept(row: &impl Columns) -> Result<KeptCall, sqlx::Error> {
+    // Whoever wrote something else there is told of what stands in columns.
+    let body: Body = serde_json::from_str(row.text("body")?).unwrap_or_default();
+    let (product, device) = (row.text("product")?, row.text("device")?);
+    let mut times = CallTimes::default();
+    for (step, at) in &body.times {
+        if let Ok(step) = step.parse() {
+            times.set_micros(step, *at);
+        }
+    }
+    let id = row.maybe_number("call_id")?.map(|id| CallId::from_u32(u32::try_from(id).unwrap_or(u32::MAX)));
+    Ok(KeptCall {
+        source: CallSource::Records,
+        place: row.number("seq")?,
+        request_id: row.text("request_id")?.to_owned(),
+        call_id: id,
+        device: if product.is_empty() { device.to_owned() } else { format!("{product}/{device}") },
+        service: row.text("service")?.to_owned(),
+        key_id: row.maybe_text("key_id")?.map(str::to_owned),
+        mode: body.mode,
+        state: None,
+        outcome: columns::outcome(row)?,
+        code: body.code,
+        executed: body.executed,
+        stage: body.stage,
+        transport: body.transport,
+        plugin: body.plugin,
+        instance: body.instance,
+        text: body.text,
+        hint: body.hint,
+        accepted_at: UnixMillis(row.number("accepted_at")?),
+        times,
+        args: body.args,
+        reply_code: body.reply_code,
+        data: body.data,
+    })
+}

@@ -1,0 +1,73 @@
+//! The seam between records of calls and their database, beside that of the rest in `database`.
+
+use async_trait::async_trait;
+use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall};
+
+use crate::failure::Failure;
+use crate::message_tables::Limits;
+
+/// A record as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordRow {
+    pub(crate) call_id: Option<i64>,
+    pub(crate) request_id: String,
+    pub(crate) product: String,
+    pub(crate) device: String,
+    pub(crate) service: String,
+    pub(crate) key_id: Option<String>,
+    pub(crate) outcome: &'static str,
+    pub(crate) accepted_at: i64,
+    /// JSON.
+    pub(crate) body: String,
+}
+
+/// What a record counts beside its texts, about what its row and its places in indexes take.
+const RECORD_BYTES: usize = 120;
+
+impl RecordRow {
+    /// What it counts.
+    pub(crate) fn bytes(&self) -> i64 {
+        let Self { request_id, product, device, service, body, .. } = self;
+        let names = request_id.len() + 2 * (product.len() + device.len()) + service.len();
+        i64::try_from(RECORD_BYTES + names + body.len()).unwrap_or(i64::MAX)
+    }
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RecordSize {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What is read of them beside whoever writes.
+#[async_trait]
+pub(crate) trait RecordReads: Send + Sync {
+    /// The calls of one kind, from this place on in this order.
+    async fn kept_calls(
+        &self,
+        source: CallSource,
+        filter: &CallFilter,
+        from: (CallOrder, i64),
+        max: usize,
+    ) -> Result<Vec<KeptCall>, Failure>;
+
+    /// The place of the newest record; 0 where there is none.
+    async fn last_record(&self) -> Result<i64, Failure>;
+
+    /// How many records there are, about, and what they count together.
+    async fn record_size(&self) -> Result<RecordSize, Failure>;
+
+    /// How far they are over their limits: the place up to which records are to be dropped now, `at_most` of them.
+    async fn record_excess(&self, limits: &Limits, at_most: i64) -> Result<Option<i64>, Failure>;
+}
+
+/// What is written of them, as part of a transaction.
+#[async_trait]
+pub(crate) trait RecordWrites: Send {
+    /// Writes records down in this order.
+    async fn insert_records(&mut self, rows: &[RecordRow]) -> Result<(), Failure>;
+
+    /// Drops what stands up to this place.
+    async fn drop_records(&mut self, up_to: i64) -> Result<(), Failure>;
+}

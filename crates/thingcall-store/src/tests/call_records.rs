@@ -1,0 +1,225 @@
+//! Records of calls: written behind their callers' backs, found with those of the journal, bounded.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use thingcall_core::{
+    AccessKey, CallFilter, CallOrder, CallPlaces, CallRecord, CallRecords, CallSource, CallStep, CallTimes, Executed,
+    FailedAt, KeptCall, KeptCalls, RecordedDevice, RecordedKey, RecordedService, Secret,
+};
+
+use super::*;
+use crate::RecordsConfig;
+use crate::recording::LeftOut;
+
+fn record(number: u32, outcome: Outcome) -> CallRecord {
+    let mut times = CallTimes::default();
+    times.set(CallStep::Told, Duration::from_millis(5));
+    let secret = Secret::new("s");
+    let key = AccessKey {
+        id: "k1".to_owned(),
+        secret,
+        account: "a".to_owned(),
+        enabled: true,
+        security_token: None,
+        result: None,
+        allow: None,
+    };
+    CallRecord {
+        request_id: RequestId::random(),
+        call_id: Some(CallId::from_u32(number)),
+        device: RecordedDevice::Asked(DeviceRef::Key(key_of("d1"))),
+        service: RecordedService::Named("m:s".parse().unwrap()),
+        key: Some(RecordedKey::Signed(Arc::new(key))),
+        mode: Some(CallMode::Sync),
+        outcome,
+        code: (outcome != Outcome::Ok).then(|| "iot.code".into()),
+        executed: Executed::Maybe,
+        stage: FailedAt::Device,
+        transport: Some(TransportKind::Mqtt),
+        plugin: None,
+        text: "no reply\nat all".to_owned(),
+        hint: Some("look".to_owned()),
+        accepted_at: UnixMillis(i64::from(number) * 1000),
+        times,
+        args: Some(Args::checked(r#"{"a":"b"}"#)),
+        reply: Some(ReplyBody { code: 200, message: None, data: r#"{"x":10.0}"#.to_owned() }),
+    }
+}
+
+fn key_of(name: &str) -> DeviceKey {
+    key(name)
+}
+
+async fn newest(store: &Store, filter: &CallFilter, max: usize) -> Vec<KeptCall> {
+    store.flush().await;
+    store.calls(filter, (CallOrder::NewestFirst, CallPlaces::END), max).await.unwrap()
+}
+
+fn ids(calls: &[KeptCall]) -> Vec<u32> {
+    calls.iter().map(|call| call.call_id.map_or(0, CallId::as_u32)).collect()
+}
+
+#[tokio::test]
+async fn a_record_is_found_with_all_it_holds_after_a_restart_too() {
+    let bench = bench().await;
+    bench.store.records_as("one");
+    let put = record(7, Outcome::Timeout);
+    let request = put.request_id.to_string();
+    bench.store.put(put);
+    bench.store.flush().await;
+    let bench = bench.reopened().await;
+    let filter = CallFilter { request_id: Some(request.clone()), ..CallFilter::default() };
+    let [found] = <[KeptCall; 1]>::try_from(newest(&bench.store, &filter, 9).await).unwrap();
+    assert_eq!((found.source, &*found.request_id, found.place), (CallSource::Records, &*request, 1));
+    assert_eq!((ids(std::slice::from_ref(&found)), &*found.device, &*found.service), (vec![7], "p/d1", "m:s"));
+    let words = [found.key_id, found.mode, found.code, found.executed, found.stage, found.transport, found.instance];
+    let expected = ["k1", "sync", "iot.code", "maybe", "device", "mqtt", "one"];
+    assert_eq!(words.map(Option::unwrap_or_default), expected);
+    assert_eq!((found.text.as_deref(), found.hint.as_deref()), (Some(r"no reply\nat all"), Some("look")));
+    assert_eq!((found.outcome, found.accepted_at), (Some(Outcome::Timeout), UnixMillis(7000)));
+    assert_eq!(found.times.steps(), [(CallStep::Told, 5000)]);
+    assert_eq!((found.args.as_deref(), found.data.as_deref()), (Some(r#"{"a":"b"}"#), Some(r#"{"x":10.0}"#)));
+}
+
+#[tokio::test]
+async fn calls_of_journal_and_records_are_found_together_by_what_is_looked_for() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    for number in [2, 4] {
+        bench.store.put(record(number, if number == 2 { Outcome::Ok } else { Outcome::Timeout }));
+    }
+    let device = bench.device("d1").await;
+    for number in [3, 5] {
+        let accepted_at = UnixMillis(i64::from(number) * 1000);
+        bench.store.open(JournalEntry { accepted_at, ..entry(&device, number, Qos::AtMostOnce) }).await.unwrap();
+    }
+    let all = newest(&bench.store, &CallFilter::default(), 9).await;
+    assert_eq!(ids(&all), [5, 4, 3, 2]);
+    assert_eq!((all[0].source, all[0].outcome, all[0].state), (CallSource::Journal, None, Some(RecordState::Queued)));
+
+    let store = &*bench.store;
+    let by = |filter: CallFilter| async move { ids(&newest(store, &filter, 9).await) };
+    let default = CallFilter::default;
+    assert_eq!(by(CallFilter { device: Some(key("d1")), ..default() }).await, [5, 4, 3, 2]);
+    assert_eq!(by(CallFilter { device: Some(key("d2")), ..default() }).await, [0; 0]);
+    assert_eq!(by(CallFilter { outcome: Some(Outcome::Timeout), ..default() }).await, [4]);
+    assert_eq!(by(CallFilter { key_id: Some("k1".to_owned()), ..default() }).await, [4, 2]);
+    assert_eq!(by(CallFilter { service: Some("m:s".parse().unwrap()), ..default() }).await, [4, 2]);
+    assert_eq!(by(CallFilter { service: Some("testFb:SetScene".parse().unwrap()), ..default() }).await, [5, 3]);
+    let (since, until) = (Some(UnixMillis(3000)), Some(UnixMillis(4000)));
+    assert_eq!(by(CallFilter { since, until, ..default() }).await, [4, 3]);
+    assert_eq!(by(CallFilter { call_id: Some(CallId::from_u32(2)), ..default() }).await, [2]);
+
+    let mut places = CallPlaces::END;
+    let mut paged = Vec::new();
+    loop {
+        let page = bench.store.calls(&default(), (CallOrder::NewestFirst, places), 1).await.unwrap();
+        let Some(call) = page.first() else { break };
+        places = places.at(call);
+        paged.extend(ids(&page));
+    }
+    assert_eq!(paged, [5, 4, 3, 2], "page by page");
+    let start = CallPlaces { journal: 0, records: 0 };
+    let oldest = bench.store.calls(&default(), (CallOrder::OldestFirst, start), 3).await.unwrap();
+    assert_eq!(ids(&oldest), [2, 3, 4]);
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_left_out_of_a_record() {
+    let records = RecordsConfig { args_bytes_max: 8, reply_bytes_max: 10, ..RecordsConfig::default() };
+    let bench = bench_with(Config { records, ..Config::default() }).await;
+    bench.store.put(record(1, Outcome::Ok));
+    let found = newest(&bench.store, &CallFilter::default(), 1).await.remove(0);
+    assert_eq!((found.args, found.reply_code, found.data.as_deref()), (None, Some(200), Some(r#"{"x":10.0}"#)));
+}
+
+#[tokio::test]
+async fn the_oldest_are_dropped_by_count_by_bytes_and_by_age() {
+    let count = RecordsConfig { records_max: NonZeroU64::new(3).unwrap(), ..RecordsConfig::default() };
+    let bytes = RecordsConfig { bytes_max: NonZeroU64::new(2000).unwrap(), ..RecordsConfig::default() };
+    let age = RecordsConfig { age_max: Duration::from_secs(60), ..RecordsConfig::default() };
+    for (records, left) in [(count, 3), (bytes, 5), (age, 1)] {
+        let old_are_kept = records.age_max > Duration::from_secs(60);
+        let records = if old_are_kept {
+            RecordsConfig { age_max: Duration::from_secs(86_400 * 3650), ..records }
+        } else {
+            records
+        };
+        let bench = bench_with(Config { records, ..Config::default() }).await;
+        let now = UnixMillis::now().0;
+        for number in 1..=10 {
+            let accepted_at = UnixMillis(if number == 10 || old_are_kept { now } else { now - 61_000 });
+            bench.store.put(CallRecord { accepted_at, ..record(number, Outcome::Ok) });
+        }
+        bench.store.flush().await;
+        bench.serves(&bench.store, 0).await;
+        // Dropped by a look each second.
+        let dropped = async {
+            loop {
+                let found = newest(&bench.store, &CallFilter::default(), 20).await;
+                if found.len() <= left {
+                    return found;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), dropped).await.expect("the oldest are dropped");
+        assert_eq!(ids(&found), (1..=10).rev().take(left).collect::<Vec<_>>());
+        let size = bench.store.shared().reads.record_size().await.unwrap();
+        let sum = bench.ask("SELECT CAST(COALESCE(SUM(bytes), 0) AS TEXT) FROM call_records").await;
+        assert_eq!((size.records, size.bytes.to_string()), (left as u64, sum[0].clone()));
+    }
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_counted_and_holds_up_nobody() {
+    let records = RecordsConfig {
+        keep: KeptCalls::All,
+        queue_records_max: NonZeroUsize::new(2).unwrap(),
+        refused_per_minute_max: 1,
+        ..RecordsConfig::default()
+    };
+    let bench = bench_with(Config { records, ..Config::default() }).await;
+    // Nothing is written meanwhile.
+    let side = bench.store.shared().write.lock().await;
+    let recording = &bench.store.shared().recording;
+    let mut put = 0;
+    while recording.left_out(LeftOut::Queue) == 0 {
+        put += 1;
+        bench.store.put(record(put, Outcome::Ok));
+        tokio::task::yield_now().await;
+    }
+    drop(side);
+    assert_eq!(ids(&newest(&bench.store, &CallFilter::default(), 99).await).len(), put as usize - 1);
+    for _ in 0..3 {
+        bench.store.put_refused(record(99, Outcome::Denied));
+        bench.store.flush().await;
+    }
+    // A minute may begin in between.
+    assert!((1..=2).contains(&recording.left_out(LeftOut::Refused)));
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_once_it_can_be() {
+    let bench = bench().await;
+    bench
+        .run(match bench.on {
+            On::Sqlite => "CREATE TRIGGER full BEFORE INSERT ON call_records BEGIN SELECT RAISE(ABORT, 'planted'); END",
+            On::Postgres => {
+                "CREATE FUNCTION full_() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'planted'; END $$ LANGUAGE plpgsql; \
+                 CREATE TRIGGER full_ BEFORE INSERT ON call_records EXECUTE FUNCTION full_()"
+            }
+        })
+        .await;
+    bench.store.put(record(1, Outcome::Ok));
+    assert!(newest(&bench.store, &CallFilter::default(), 9).await.is_empty());
+    bench
+        .run(match bench.on {
+            On::Sqlite => "DROP TRIGGER full",
+            On::Postgres => "DROP TRIGGER full_ ON call_records",
+        })
+        .await;
+    bench.store.put(record(2, Outcome::Ok));
+    let found = newest(&bench.store, &CallFilter::default(), 9).await;
+    assert_eq!(ids(&found), [2, 1]);
+}

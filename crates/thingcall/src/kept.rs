@@ -1,0 +1,123 @@
+//! Calls that are kept, as `thingcall calls`, `thingcall explain` and the operator's listener show them.
+
+use serde_json::{Map, Value, json};
+use thingcall_core::{CallStep, KeptCall, Outcome, RecordState, UnixMillis};
+
+use crate::output::moment;
+
+/// How wide the bar of a time line is.
+const BAR_COLUMNS: u64 = 24;
+
+/// A call as JSON. What is not known is left out.
+pub(crate) fn as_json(call: &KeptCall) -> Value {
+    let parsed = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+    let named = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let times: Map<_, _> =
+        call.times.steps().into_iter().map(|(step, at)| (step.as_str().to_owned(), at.into())).collect();
+    let mut value = json!({
+        "acceptedAt": moment(call.accepted_at),
+        "at": elapsed(call).map(|micros| moment(UnixMillis(call.accepted_at.0 + i64::try_from(micros / 1000).unwrap_or(0)))),
+        "requestId": call.request_id,
+        "messageId": call.call_id.map(|id| id.to_string()),
+        "device": named(&call.device),
+        "identifier": named(&call.service),
+        "accessKeyId": call.key_id,
+        "mode": call.mode,
+        "state": call.state.map(RecordState::as_str),
+        "outcome": call.outcome.map(Outcome::as_str),
+        "code": call.code,
+        "executed": call.executed,
+        "stage": call.stage,
+        "transport": call.transport,
+        "plugin": call.plugin,
+        "instance": call.instance,
+        "text": call.text,
+        "hint": call.hint,
+        "elapsedMs": elapsed(call).map(|micros| micros / 1000),
+        "elapsedUs": elapsed(call),
+        "timesUs": times,
+        "args": call.args.as_ref().map(parsed),
+        "replyCode": call.reply_code,
+        "data": call.data.as_ref().map(parsed),
+    });
+    if let Value::Object(members) = &mut value {
+        members.retain(|_, value| !value.is_null());
+    }
+    value
+}
+
+/// From its request to its end, in microseconds.
+fn elapsed(call: &KeptCall) -> Option<u64> {
+    call.outcome?;
+    call.times.steps().last().map(|(_, at)| *at)
+}
+
+/// The columns of a table of calls.
+pub(crate) const COLUMNS: [&str; 8] = ["AT", "ID", "DEVICE", "SERVICE", "MODE", "OUTCOME", "MS", "KEY"];
+
+/// A call as a row of it.
+pub(crate) fn as_row(call: &KeptCall) -> Vec<String> {
+    let id = call.call_id.map_or_else(|| call.request_id.clone(), |id| id.to_string());
+    let outcome = call.outcome.map(Outcome::as_str).or_else(|| call.state.map(RecordState::as_str));
+    vec![
+        moment(call.accepted_at),
+        id,
+        call.device.clone(),
+        call.service.clone(),
+        call.mode.clone().unwrap_or_default(),
+        outcome.unwrap_or_default().to_owned(),
+        elapsed(call).map(millis).unwrap_or_default(),
+        call.key_id.clone().unwrap_or_default(),
+    ]
+}
+
+fn millis(micros: u64) -> String {
+    format!("{}.{:03}", micros / 1000, micros % 1000)
+}
+
+/// What `thingcall explain` tells beside how the call ended.
+pub(crate) fn more(call: &KeptCall) -> Vec<String> {
+    let by = [("signed with key", &call.key_id), ("taken by instance", &call.instance)];
+    let by: Vec<_> = by.into_iter().filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?))).collect();
+    let by = (!by.is_empty()).then(|| format!("  {}", by.join("; ")));
+    let args = call.args.as_ref().map(|args| format!("  arguments: {args}"));
+    let answer = |data: &String| format!("  answer ({}): {data}", call.reply_code.unwrap_or_default());
+    [by, args, call.data.as_ref().map(answer)].into_iter().flatten().collect()
+}
+
+/// The steps of a call, each with its share of the whole: one line each, as it was in time. Empty where no step but the last is
+/// known.
+pub(crate) fn time_line(call: &KeptCall) -> Vec<String> {
+    let steps = call.times.steps();
+    let Some((_, whole)) = steps.last().copied().filter(|_| steps.len() > 1) else { return Vec::new() };
+    let mut lines = vec![format!("  {:>12}  {:>12} {:>6}  accepted", "0.000 ms", "", "")];
+    let mut before = 0;
+    for (step, at) in steps {
+        let took = at - before;
+        let share = |of: u64| (took * of).checked_div(whole).unwrap_or(0);
+        let (from, wide) = ((before * BAR_COLUMNS).checked_div(whole).unwrap_or(0), share(BAR_COLUMNS).max(1));
+        let from = usize::try_from(from.min(BAR_COLUMNS - 1)).unwrap_or(0);
+        let bar = "#".repeat(usize::try_from(wide).unwrap_or(0));
+        let (at_text, took_text) = (format!("{} ms", millis(at)), format!("+{} ms", millis(took)));
+        let (percent, word) = (format!("{}%", share(100)), words(step));
+        let line = format!("  {at_text:>12}  {took_text:>12} {percent:>6}  {word:<28} {}{bar}", " ".repeat(from));
+        lines.push(line.trim_end().to_owned());
+        before = at;
+    }
+    lines
+}
+
+const fn words(step: CallStep) -> &'static str {
+    match step {
+        CallStep::Checked => "checked",
+        CallStep::HandlerBegan => "given to the plugin",
+        CallStep::Sent => "sent",
+        CallStep::Acked => "acknowledged",
+        CallStep::Answered => "answered by the device",
+        CallStep::HandlerEnded => "the plugin was done",
+        CallStep::Told => "told",
+    }
+}
+
+#[cfg(test)]
+mod tests;
