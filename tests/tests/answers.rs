@@ -25,13 +25,29 @@ fn changes(site: &Site, action: &str, params: &Value, lacks: &[&str]) -> Answer 
 fn reads(site: &Site, action: &str, params: &Value, lacks: &[&str]) {
     let answer = changes(site, action, params, lacks);
     let said = as_elements(answer.body());
-    for sdk in [Sdk::TeaV1, Sdk::Legacy] {
+    for sdk in [Sdk::TeaV1, Sdk::Legacy, Sdk::PopGet, Sdk::PopPost] {
         let other = site.ask_by(sdk, action, params).ok();
         assert_eq!(as_elements(other.body()), said, "{action} by {sdk:?}");
     }
+    // Its models are older, and have less.
+    let read = as_elements(site.ask_by(Sdk::Ts, action, params).ok().body());
+    assert!(is_within(&read, &said), "{action} by {:?}: {read} is not all in {said}", Sdk::Ts);
     let mut xml = site.ask_by(Sdk::LegacyXml, action, params).elements().clone();
     forget_the_request(&mut xml);
     assert_eq!(xml, said, "{action} in XML");
+}
+
+/// Whether all of one is in the other.
+fn is_within(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            part.iter().all(|(name, value)| whole.get(name).is_some_and(|whole| is_within(value, whole)))
+        }
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(part, whole)| is_within(part, whole))
+        }
+        (part, whole) => part == whole,
+    }
 }
 
 /// A body as elements: all values are texts, and of each name there is a list.
