@@ -58,6 +58,7 @@ mod rabbitmq_results;
 mod raw_devices;
 mod raw_in_order;
 mod records;
+mod registration;
 mod registry;
 mod replies;
 mod requests;

@@ -58,9 +58,7 @@ impl<'a> Claimed<'a> {
     /// # Errors
     /// What of them is wrong.
     pub fn read(client_id: &'a str, username: &str) -> Result<Self, Refusal> {
-        if client_id.len() > CLIENT_ID_BYTES_MAX {
-            return Err(Refusal::ClientId(client_id.len()));
-        }
+        ClientId::check_length(client_id)?;
         let device = device_of(username).ok_or_else(|| Refusal::Username(username.chars().take(80).collect()))?;
         let id = ClientId::parse(client_id);
         let methods = Method::accepted(id.sign_method)?;
@@ -81,7 +79,13 @@ impl<'a> Claimed<'a> {
         let Some(secret) = secret else { return Err(Refusal::UnknownDevice(device)) };
         let content = id.content(&device);
         let given = password.to_ascii_lowercase();
-        let right = methods.iter().any(|method| method.digest(secret, &content).as_bytes().ct_eq(&given).into());
+        let is = |right: String| bool::from(right.as_bytes().ct_eq(&given));
+        let right = match id.auth {
+            Auth::Token => is(token_of(&device, id.own, secret)),
+            Auth::Secret | Auth::Register | Auth::RegisterForToken => {
+                methods.iter().any(|method| is(method.digest(secret, &content)))
+            }
+        };
         if right { Ok(Login { device, ext_rrpc: id.ext & 1 == 1 }) } else { Err(Refusal::Password(device)) }
     }
 }
@@ -102,6 +106,13 @@ pub fn password(device: &DeviceKey, client_id: &str, secret: &Secret) -> String 
     let id = ClientId::parse(client_id);
     let method = Method::named(id.sign_method).unwrap_or(Method::Md5);
     method.digest(secret, &id.content(device))
+}
+
+/// The password of a device that got a token in place of a secret, for what stands before the bar of its client id. A token
+/// is made of the device's secret, so nothing has to be kept of it.
+pub(crate) fn token_of(device: &DeviceKey, client_id: &str, secret: &Secret) -> String {
+    let content = format!("deviceToken{client_id}deviceName{}productKey{}", device.name, device.product);
+    Method::Sha256.digest(secret, &content)
 }
 
 /// The device a user name is of, by its form alone.
@@ -125,16 +136,36 @@ fn key(product: &str, name: &str) -> Option<DeviceKey> {
 /// A client id, taken apart. One SDK writes line feeds and blanks between the items, so both sides are trimmed; items
 /// without a value and unknown ones are passed over.
 #[derive(Debug, Default)]
-struct ClientId<'a> {
+pub(crate) struct ClientId<'a> {
     /// What stands before the first bar.
     own: &'a str,
-    sign_method: Option<&'a str>,
+    pub(crate) sign_method: Option<&'a str>,
+    pub(crate) auth: Auth,
+    pub(crate) random: Option<&'a str>,
     timestamp: Option<&'a str>,
     ext: u32,
 }
 
+/// How a CONNECT says that it is proved (`authType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Auth {
+    /// By the device's secret.
+    #[default]
+    Secret,
+    /// By its product's, for want of one of its own.
+    Register,
+    /// By its product's; it wants a token.
+    RegisterForToken,
+    /// By the token that it got.
+    Token,
+}
+
 impl<'a> ClientId<'a> {
-    fn parse(text: &'a str) -> Self {
+    pub(crate) fn check_length(text: &str) -> Result<(), Refusal> {
+        if text.len() > CLIENT_ID_BYTES_MAX { Err(Refusal::ClientId(text.len())) } else { Ok(()) }
+    }
+
+    pub(crate) fn parse(text: &'a str) -> Self {
         let (own, items) = text.split_once('|').unwrap_or((text, ""));
         let mut id = Self { own, ..Self::default() };
         for item in items.trim().trim_end_matches('|').split(',') {
@@ -142,6 +173,10 @@ impl<'a> ClientId<'a> {
             match (key.trim(), value.trim()) {
                 ("signmethod", value) => id.sign_method = Some(value),
                 ("timestamp", value) if !value.is_empty() => id.timestamp = Some(value),
+                ("random", value) => id.random = Some(value),
+                ("authType", "register") => id.auth = Auth::Register,
+                ("authType", "regnwl") => id.auth = Auth::RegisterForToken,
+                ("authType", "connwl") => id.auth = Auth::Token,
                 ("ext", value) => id.ext = value.parse().unwrap_or(0),
                 _ => {}
             }
@@ -161,7 +196,7 @@ impl<'a> ClientId<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Method {
+pub(crate) enum Method {
     Md5,
     Sha1,
     Sha256,
@@ -169,7 +204,7 @@ enum Method {
 
 impl Method {
     /// The documented default is HMAC-MD5.
-    fn named(name: Option<&str>) -> Option<Self> {
+    pub(crate) fn named(name: Option<&str>) -> Option<Self> {
         match name {
             None | Some("hmacmd5") => Some(Self::Md5),
             Some("hmacsha1") => Some(Self::Sha1),
@@ -190,7 +225,7 @@ impl Method {
         }
     }
 
-    fn digest(self, secret: &Secret, content: &str) -> String {
+    pub(crate) fn digest(self, secret: &Secret, content: &str) -> String {
         let (key, content) = (secret.expose().as_bytes(), content.as_bytes());
         match self {
             Self::Md5 => hex_mac::<Hmac<Md5>>(key, content),

@@ -4,12 +4,14 @@
 //! and written here; `thingcall-amqp` alone has topics in another form, as routing keys.
 
 mod credential;
+mod enrolment;
 mod envelope;
 mod glance;
 mod post;
 mod topic;
 
 pub use credential::{Claimed, Login, Refusal, client_id, device_of, named_in, password, username};
+pub use enrolment::{enrolment, is_signed, token, told};
 pub use envelope::{payload, reply_of, request_id, request_payload};
 pub use glance::{Glance, glance, names_of_topic};
 pub use post::{POST_FILTERS, answer_payload, answer_topic, post_of};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, Keys};
+use thingcall_core::{AccessKey, Keys, Registrar};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -35,6 +35,7 @@ pub(crate) struct App {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscriptions: Option<SubscriptionDesk>,
     pub(crate) events: Option<EventDesk>,
+    pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) metrics: Metrics,
     auth: Authenticator,
     _watches: Vec<AbortOnDropHandle<()>>,
@@ -45,6 +46,7 @@ pub(crate) struct AppParts {
     pub(crate) calls: Arc<dyn Calls>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscribing: Option<Subscribing>,
+    pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Clock,
     pub(crate) shared: SharedParts,
@@ -52,7 +54,7 @@ pub(crate) struct AppParts {
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, subscribing, keys, clock, shared } = parts;
+        let AppParts { calls, directory, subscribing, registrar, keys, clock, shared } = parts;
         let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
         let events = events.transpose()?;
         let subscriptions = subscribing.map(|keeps| SubscriptionDesk::new(keeps, directory.clone()));
@@ -77,7 +79,7 @@ impl App {
         let batches = batch_quotas(&config, registry)?;
         let desk = CallDesk::new(calls, quota, batches, config.result);
         let metrics = Metrics::register(registry)?;
-        Ok(Self { desk, directory, subscriptions, events, auth, metrics, config, _watches: watches })
+        Ok(Self { desk, directory, subscriptions, events, registrar, auth, metrics, config, _watches: watches })
     }
 
     /// Waits until what is signed now can be told from what was sent to any instance before; at most so long.

@@ -18,6 +18,9 @@ use crate::gateway::GatewayError;
 /// A body for which it is worth to read the head twice.
 const LARGE_BYTES: usize = 8 * 1024;
 
+/// What a form may have that nobody has signed.
+const UNSIGNED_BYTES_MAX: usize = 4 * 1024;
+
 /// Reads the body of a request that is worth it.
 pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, GatewayError> {
     check_head(&app.config, head)?;
@@ -28,16 +31,35 @@ pub(crate) async fn read(app: &App, head: &Parts, body: Unread, caller: &Caller)
     collect(app, head, body, caller).await.inspect_err(|_| caller.cut_short())
 }
 
+/// Reads a form that is none of an application's.
+pub(crate) async fn form(config: &Config, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, GatewayError> {
+    let read = match check_length(config, head).and_then(|()| announced(head, UNSIGNED_BYTES_MAX)) {
+        Ok(_) => limited(config, UNSIGNED_BYTES_MAX, (head, body), caller).await,
+        Err(why) => Err(why),
+    };
+    read.inspect_err(|_| caller.cut_short())
+}
+
 async fn collect(app: &App, head: &Parts, body: Unread, caller: &Caller) -> Result<Bytes, GatewayError> {
-    let config = &app.config;
-    let max = config.body_bytes_max.get();
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > max) {
-        return Err(GatewayError::BodyTooLarge { max });
-    }
-    if announced.is_none_or(|bytes| bytes > LARGE_BYTES) {
+    let max = app.config.body_bytes_max.get();
+    if announced(head, max)?.is_none_or(|bytes| bytes > LARGE_BYTES) {
         app.foresee(head)?;
     }
+    limited(&app.config, max, (head, body), caller).await
+}
+
+/// How long a body says that it is, which is not too long.
+fn announced(head: &Parts, max: usize) -> Result<Option<usize>, GatewayError> {
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > max) { Err(GatewayError::BodyTooLarge { max }) } else { Ok(announced) }
+}
+
+async fn limited(
+    config: &Config,
+    max: usize,
+    (head, body): (&Parts, Unread),
+    caller: &Caller,
+) -> Result<Bytes, GatewayError> {
     let read = timeout(config.body_read_timeout, Limited::new(body, max).collect()).await;
     let bytes = match read {
         Ok(Ok(collected)) => collected.to_bytes(),

@@ -24,6 +24,7 @@ mod app;
 mod actions;
 mod allowed;
 mod calls;
+mod enrol;
 mod events;
 mod subscribing;
 

@@ -27,7 +27,7 @@ use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
-use crate::{allowed, body, refused, sign, unread};
+use crate::{allowed, body, enrol, refused, sign, unread};
 
 /// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
 const ECHO_BYTES_BUSY: usize = 4 * 1024;
@@ -38,6 +38,9 @@ impl Serve for App {
     async fn answer(self: Arc<Self>, request: Request<Unread>, caller: Caller) -> Response<Self::Body> {
         if request.uri().path() == events::PATH && request.method() == Method::GET {
             return Box::pin(stream(self, request, caller)).await;
+        }
+        if let Some(registrar) = self.registrar.as_ref().filter(|_| request.uri().path() == enrol::PATH) {
+            return Box::pin(enrol::answer(&self, registrar, request, caller)).await.map(Either::Left);
         }
         handle(self, request, caller).await.map(Either::Left)
     }

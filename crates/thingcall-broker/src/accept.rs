@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::PeerText;
+use thingcall_alink::Refusal;
+use thingcall_core::{Enrolment, PeerText};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::enrol;
 use crate::hub::Hub;
 use crate::lobby::{Entry, Place};
 use crate::login;
@@ -148,6 +150,10 @@ async fn greet<S: Socket>(stranger: Stranger, socket: S) {
     if !place.keep() {
         return tracing::debug!(%peer, "made room for another with its CONNECT");
     }
+    if let Some(asked) = asked(&connect) {
+        // On the heap by itself, as below.
+        return Box::pin(enrol::answer(&hub, wire, connect, asked, peer)).await;
+    }
     if let Some(session) = login::welcome(&hub, wire, connect, peer).await {
         // On the heap by itself: a socket that has not logged in yet holds nothing of it.
         Box::pin(session.run()).await;
@@ -167,6 +173,12 @@ enum Late {
     Elapsed,
     MadeRoom,
     Stopping,
+}
+
+/// What a device asks that comes for its secret.
+fn asked(connect: &Connect) -> Option<Result<Enrolment, Refusal>> {
+    let username = connect.username.as_deref().unwrap_or_default();
+    thingcall_alink::enrolment(&connect.client_id, username, connect.password.as_deref().unwrap_or_default())
 }
 
 impl Stranger {

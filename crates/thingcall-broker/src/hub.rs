@@ -5,7 +5,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use thingcall_core::{Credentials, Outbox, PresenceSink, ReplySink};
+use thingcall_core::{Credentials, Outbox, PresenceSink, Registrar, ReplySink};
 use thingcall_transport::{ConnectResult, TransportMetrics};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub struct BrokerParts {
     pub presence: Arc<dyn PresenceSink>,
     /// Who takes what devices answer.
     pub replies: Arc<dyn ReplySink>,
+    /// Who gives devices their secrets that come without one; where nobody does, they are refused.
+    pub registrar: Option<Arc<dyn Registrar>>,
 }
 
 /// The middle of the broker.

@@ -17,6 +17,7 @@ mod config;
 mod metrics;
 
 mod accept;
+mod enrol;
 mod login;
 mod tls;
 

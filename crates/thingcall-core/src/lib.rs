@@ -27,6 +27,7 @@ mod repair;
 mod reply;
 mod reply_sink;
 
+mod enrolment;
 mod error;
 mod failure;
 mod no_journal;
@@ -69,6 +70,7 @@ pub use device::{
     Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
 };
 pub use dropped::{DropReason, Dropped};
+pub use enrolment::{Enrolled, Enrolment, EnrolsFor, NotEnrolled, Registrar};
 pub use error::{CallError, ErrorCode};
 pub use failure::{FailedAt, Failure};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, Decoded, DeviceLink, Handler, Handlers};

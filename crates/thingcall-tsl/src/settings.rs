@@ -2,6 +2,8 @@
 
 use thingcall_core::{SyncTopic, TransportName};
 
+use crate::registration::Registration;
+
 /// How the calls of a product are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
@@ -23,6 +25,9 @@ pub struct ProductSettings {
     pub pacing: Pacing,
     /// The transport that serves its devices, where none is set for the device itself.
     pub transport: Option<TransportName>,
+    /// How its devices come to their secrets by themselves; `None`: they do not. Programs of before know no such member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
 }
 
 impl ProductSettings {

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use prometheus::Registry as Metering;
 use thingcall_amqp::{AmqpTransport, Messages, Results};
 use thingcall_broker::{Broker, Sockets};
-use thingcall_core::{Slots, Transport, TransportName, Weight};
+use thingcall_core::{Registrar, Slots, Transport, TransportName, Weight};
 use thingcall_engine::Engine;
 use thingcall_gate::{Gate, GateParts};
 use thingcall_listen::Serving;
@@ -36,6 +36,7 @@ pub(crate) struct BrokerNeeds<'a> {
     pub config: &'a Config,
     pub store: &'a Arc<Store>,
     pub engine: &'a Arc<Engine>,
+    pub registrar: &'a Arc<dyn Registrar>,
     pub slots: &'a Slots,
     pub metering: &'a Metering,
     pub readiness: &'a Readiness,
@@ -129,6 +130,7 @@ impl BrokerNeeds<'_> {
             outbox: self.store.clone(),
             presence: self.store.clone(),
             replies: self.engine.clone(),
+            registrar: Some(self.registrar.clone()),
         };
         let broker = Broker::start_on(sockets, self.config.broker.clone(), parts, self.metering);
         let broker = broker.context("the embedded MQTT broker")?;

@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub subscription: thingcall_consumers::Config,
     /// Where messages are sent to over HTTP, by name.
     pub webhooks: thingcall_webhook::Targets,
+    /// Devices that come for their secrets.
+    pub registration: crate::registrar::Config,
     /// Products, devices, keys, records.
     pub store: thingcall_store::Config,
     /// Messages for applications.
@@ -123,6 +125,7 @@ impl Config {
             ("broker".to_owned(), &self.broker),
             ("gate".to_owned(), &self.gate),
             ("subscription".to_owned(), &self.subscription),
+            ("registration".to_owned(), &self.registration),
             ("store".to_owned(), &self.store),
             ("messages".to_owned(), &self.messages),
             ("records".to_owned(), &self.records),
@@ -262,6 +265,7 @@ impl Default for Config {
             gate: thingcall_gate::Config::default(),
             subscription: thingcall_consumers::Config::default(),
             webhooks: thingcall_webhook::Targets::new(),
+            registration: crate::registrar::Config::default(),
             store: thingcall_store::Config::default(),
             messages: thingcall_store::MessagesConfig::default(),
             records: thingcall_store::RecordsConfig::default(),

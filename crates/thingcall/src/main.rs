@@ -19,6 +19,7 @@ mod addresses;
 mod files;
 mod operator;
 mod preflight;
+mod registrar;
 mod reloads;
 mod results;
 mod running;

@@ -19,6 +19,7 @@ use crate::output::{self, Output, day, moment};
 use crate::tool::{self, Place, word};
 
 mod changes;
+mod registration;
 
 use changes::Changes;
 
@@ -57,6 +58,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Whether its devices may come for their secrets (dynamic registration), and the secret they prove then
+    #[command(
+        after_help = "Examples:\n  thingcall product registration a1BwAGVxxxx any\n  thingcall product registration \
+        a1BwAGVxxxx off\n\nA device proves its product's secret once and is told its own, over MQTT at the embedded broker \
+        or by POST /auth/register/device at the API; once it has logged in with it, it is told no more."
+    )]
+    Registration(registration::Args),
 }
 
 /// What makes or changes a product.
@@ -137,6 +145,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         }
+        Command::Registration(args) => registration::run(args).await,
     }
 }
 
@@ -282,7 +291,9 @@ fn settings(settings: ProductSettings) -> Value {
         sync_topic,
         pacing,
         transport,
+        registration,
     } = settings;
+    let registration = registration.map(|registration| registration.who);
     let pacing = if pacing == Pacing::default() { Value::Null } else { json!(pacing) };
     let raw_answers = if raw_answers == RawAnswers::default() { Value::Null } else { json!(raw_answers) };
     let mut told = json!({
@@ -297,6 +308,7 @@ fn settings(settings: ProductSettings) -> Value {
         ("syncTopic", json!(sync_topic)),
         ("pacing", pacing),
         ("transport", json!(transport)),
+        ("registration", json!(registration)),
     ];
     for (name, value) in set {
         if let (Value::Object(told), false) = (&mut told, value.is_null()) {
@@ -348,6 +360,7 @@ fn show(product: &Product, devices: u64, output: Output) {
         ("sync topic", setting("syncTopic")),
         ("pacing", setting("pacing")),
         ("transport", setting("transport")),
+        ("registration", setting("registration")),
     ];
     output::one(output, &members);
     let Some(model) = &product.model else {

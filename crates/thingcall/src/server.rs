@@ -18,6 +18,7 @@ use thingcall_loader::Plugins;
 use thingcall_store::{Before, Dismissed, Store};
 use thingcall_subscription::words::PlatformWords;
 
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -33,6 +34,7 @@ use crate::operator;
 use crate::output;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
+use crate::registrar::Registrations;
 use crate::reloads::Reloads;
 use crate::sharing;
 use crate::ways::Ways;
@@ -135,10 +137,12 @@ impl Server {
         let parts = engine_parts(&store, &plugins, &membership);
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
 
+        let registrar = Registrations::begin(&store, &config.registration, metering)?;
         let parts = brokers::BrokerNeeds {
             config: &config,
             store: &store,
             engine: &engine,
+            registrar: &registrar,
             slots: membership.slots(),
             metering,
             readiness: &readiness,
@@ -150,6 +154,7 @@ impl Server {
             engine: engine.clone(),
             directory: store.clone(),
             subscribing: Some(consumers::subscribing(&store, endpoint.as_ref())),
+            registrar: Some(registrar),
             keys: store.clone(),
             shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };
@@ -157,13 +162,7 @@ impl Server {
         front.begun(NONCES_TIMEOUT).await;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
-        let addresses = Addresses {
-            api: api.local_addr()?,
-            mqtt: brokers.mqtt_address(),
-            gate: brokers.gate_address(),
-            metrics: metrics.local_addr()?,
-            ..consumers::with(Addresses::configured(&config), endpoint.as_ref())
-        };
+        let addresses = reached(&config, &brokers, endpoint.as_ref(), (&api, &metrics))?;
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
         membership.serve(&engine, &store, &plugins).await?;
@@ -283,6 +282,22 @@ fn engine_parts(store: &Arc<Store>, plugins: &Arc<Plugins>, membership: &Members
         reports: reports(store),
         records: store.clone(),
     }
+}
+
+/// Where it listens: the API, and what operators ask.
+fn reached(
+    config: &Config,
+    brokers: &Brokers,
+    endpoint: Option<&Endpoint>,
+    (api, metrics): (&TcpListener, &TcpListener),
+) -> std::io::Result<Addresses> {
+    Ok(Addresses {
+        api: api.local_addr()?,
+        mqtt: brokers.mqtt_address(),
+        gate: brokers.gate_address(),
+        metrics: metrics.local_addr()?,
+        ..consumers::with(Addresses::configured(config), endpoint)
+    })
 }
 
 /// What devices report goes into the log of messages, and its last values are kept.

@@ -95,6 +95,7 @@ async fn embedded(store: &Arc<Store>, waiting: &Arc<Unanswered>) -> anyhow::Resu
         outbox: store.clone(),
         presence: store.clone(),
         replies: waiting.clone(),
+        registrar: None,
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = thingcall_broker::Config { listen, ..thingcall_broker::Config::default() };

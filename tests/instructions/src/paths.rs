@@ -145,6 +145,7 @@ async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> an
         engine,
         subscribing: None,
         directory: site.clone(),
+        registrar: None,
         keys: site.clone(),
         shared: thingcall_api::SharedParts::default(),
     };

@@ -203,6 +203,7 @@ impl Setup {
             calls,
             directory: directory.clone(),
             subscribing: self.keeps.then_some(subscribing),
+            registrar: None,
             keys,
             clock,
             shared,

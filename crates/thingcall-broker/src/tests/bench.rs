@@ -302,6 +302,7 @@ fn parts(around: &Arc<Surroundings>) -> BrokerParts {
         outbox: around.clone(),
         presence: around.clone(),
         replies: around.clone(),
+        registrar: None,
     }
 }
 

@@ -34,6 +34,15 @@ async fn unknown_device_is_connack_4() {
 }
 
 #[tokio::test]
+async fn device_that_comes_for_its_secret_is_connack_4_where_nobody_gives_it() {
+    let bench = Bench::start().await;
+    let device = bench.device("devA");
+    let asks = Login { client_id: "devA.pk1|random=r,authType=register|".to_owned(), ..login(&device) };
+    assert_eq!(bench.open(&asks).await.err(), Some(4));
+    assert_eq!((bench.broker.connected_devices(), bench.refusals("credentials")), (0, 1));
+}
+
+#[tokio::test]
 async fn disabled_device_is_connack_5() {
     let bench = Bench::start().await;
     let device = bench.device("devA");

@@ -138,6 +138,7 @@ fn the_sample_shows_every_key() {
         "gate.rabbitmq",
         "gate.emqx",
         "gate.mosquitto",
+        "registration",
         "store",
         "messages",
         "messages.subscriptions",

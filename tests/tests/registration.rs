@@ -1,0 +1,92 @@
+//! Dynamic registration: devices that prove their product's secret and are told their own, by the device SDK and over HTTP.
+
+use serde_json::{Value, json};
+use thingcall_tests::{Newcomer, PRODUCT, Site, eventually};
+
+use crate::sites::embedded;
+
+/// A product whose devices come so, and its secret; the running server knows it.
+fn product(site: &Site, key: &str, who: &str) -> String {
+    site.import(key, &[]);
+    let told = site.command_json(&["product", "registration", key, who]);
+    assert_eq!(told["registration"], who, "{told}");
+    let shown = site.command_json(&["product", "show", key]);
+    assert_eq!(shown["settings"]["registration"], who, "{shown}");
+    assert!(!shown.to_string().contains("ecret"), "{shown}");
+    let secret = told["productSecret"].as_str().expect("a secret").to_owned();
+    eventually("the server knows how its devices come", || {
+        let answer = Newcomer::asks(site.program.addresses.api, (key, "nobody"), "0123456789abcdef");
+        let text = answer["message"].as_str().expect("a text").to_owned();
+        text.contains("wrong signature").then_some(())
+    });
+    secret
+}
+
+/// Devices that came and of which this became.
+fn became(site: &Site, result: &str) -> f64 {
+    site.program.metrics().sum("thingcall_registrations_total", &[&format!("result=\"{result}\"")])
+}
+
+#[test]
+fn registered_device_is_told_its_secret_until_it_has_logged_in() {
+    let site = embedded();
+    let secret = product(site, "comesRegistered", "registered");
+    let device = site.device_of("comesRegistered", "newcomer");
+    let named = ("comesRegistered", "newcomer");
+
+    let told = Newcomer::comes(site.broker(), named, &secret, "register").told();
+    let over_http = Newcomer::asks(site.program.addresses.api, named, &secret);
+
+    assert_eq!(told["deviceSecret"], device.secret);
+    assert_eq!(over_http["data"]["deviceSecret"], device.secret, "{over_http}");
+    assert_eq!((&over_http["code"], &over_http["message"]), (&json!(200), &json!("success")));
+    let _connected = site.connect(&device, false);
+    eventually("the store knows that it has logged in", || {
+        let answer = Newcomer::asks(site.program.addresses.api, named, &secret);
+        (answer["code"] == 403).then(|| refused(&answer, "has logged in before"))
+    });
+    let before = became(site, "activated");
+    let _comes_again = Newcomer::comes(site.broker(), named, &secret, "register");
+    eventually("it is refused at the broker, too", || (became(site, "activated") > before).then_some(()));
+}
+
+#[test]
+fn who_is_not_registered_or_does_not_prove_it_is_told_nothing() {
+    let site = embedded();
+    let secret = product(site, "comesKnown", "registered");
+    let ask =
+        |product: &str, name: &str, secret: &str| Newcomer::asks(site.program.addresses.api, (product, name), secret);
+
+    refused(&ask("comesKnown", "stranger", &secret), "is not registered");
+    refused(&ask("comesKnown", "stranger", "0123456789abcdef"), "wrong signature");
+    refused(&ask(PRODUCT, "stranger", &secret), "no dynamic registration");
+    refused(&ask("comesNowhere", "stranger", &secret), "does not exist");
+    assert_eq!(ask("comes", "no/name", &secret)["code"], 460);
+    site.command(&["product", "registration", "comesKnown", "off"]);
+    eventually("the server knows that devices do not come any more", || {
+        let answer = ask("comesKnown", "stranger", &secret);
+        answer["message"].as_str().expect("a text").contains("no dynamic registration").then_some(())
+    });
+}
+
+#[test]
+fn any_device_registers_itself_and_connects_with_its_token() {
+    let site = embedded();
+    let secret = product(site, "comesAnyhow", "any");
+
+    let newcomer = Newcomer::comes(site.broker(), ("comesAnyhow", "stranger"), &secret, "regnwl");
+    newcomer.told();
+    newcomer.connected();
+
+    let called = json!({
+        "ProductKey": "comesAnyhow", "DeviceName": "stranger", "Identifier": "testFb:testService", "Args": r#"{"param1":3}"#,
+    });
+    let answer = site.ask("InvokeThingService", &called).ok();
+    assert_eq!(answer.result()["data"], json!({ "param1": 3 }));
+}
+
+#[track_caller]
+fn refused(answer: &Value, said: &str) {
+    let text = answer["message"].as_str().expect("a text");
+    assert!(answer["code"] == 403 && answer["data"].is_null() && text.contains(said), "{said}: {answer}");
+}
