@@ -46,7 +46,9 @@ pub use metrics::Metrics;
 pub use mosquitto::Mosquitto;
 pub use newcomer::Newcomer;
 pub use plugins::{build_output, c_plugin, install, rust_plugin, shared_library};
-pub use program::{Addresses, Finished, Options, Running, Simulation, Thingcall, program, run, run_into, run_ok};
+pub use program::{
+    Addresses, Finished, Options, Running, Simulation, Thingcall, program, run, run_in_background, run_into, run_ok,
+};
 pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};

@@ -169,6 +169,16 @@ pub fn run_into<S: AsRef<OsStr>>(stdout: impl Into<Stdio>, arguments: impl IntoI
     Running(command.spawn().expect("the program starts")).finished()
 }
 
+/// Starts a command of the program.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_in_background<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Running {
+    let mut command = command();
+    store::tell(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    Running(command.spawn().expect("the program starts"))
+}
+
 /// A command of the program that runs.
 #[derive(Debug)]
 pub struct Running(pub(crate) Child);
@@ -181,6 +191,24 @@ impl Running {
     pub fn terminate(&self) {
         let status = Command::new("kill").arg(self.0.id().to_string()).status();
         assert!(status.is_ok_and(|status| status.success()), "it runs");
+    }
+
+    /// What Ctrl-C does.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn interrupt(&self) {
+        let status = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "it runs");
+    }
+
+    /// Ends it at once.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn kill(mut self) {
+        self.0.kill().expect("it runs");
+        self.0.wait().expect("a child can be waited for");
     }
 
     /// How it ended, once it has.

@@ -22,6 +22,7 @@ mod disabled;
 mod embedded;
 mod events;
 mod external;
+mod fleet;
 mod full_disk;
 mod groups;
 mod hanging;

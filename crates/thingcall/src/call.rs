@@ -10,25 +10,29 @@ use thingcall_core::{DeviceRef, Secret};
 use crate::addresses::Addresses;
 use crate::client::{Body, Client, FrontAnswer};
 use crate::exit::WrongUse;
+use crate::fleet::{self, Fleet};
 use crate::output::{self, Output};
 use crate::tool::{Place, device_ref};
 
 /// What to call, where and as whom.
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "thingcall call [OPTIONS] DEVICE IDENTIFIER [ARGS]\n       thingcall call [OPTIONS] --all PRODUCTKEY IDENTIFIER \
+        [ARGS]\n       thingcall call [OPTIONS] --devices FILE IDENTIFIER [ARGS]"
+)]
 #[command(after_help = "Examples:\n  thingcall call a1BwAGVxxxx/lamp1 Measure '{\"channel\":1}'\n  thingcall call \
-    a1BwAGVxxxx/lamp1 testFb:testService '{\"param1\":1}' --json\n\nWithout a key, the first enabled key of the store \
+    a1BwAGVxxxx/lamp1 testFb:testService '{\"param1\":1}' --json\n  thingcall call --all a1BwAGVxxxx \
+    --rate 50/s --results results.jsonl Measure '{}'\n\nWithout a key, the first enabled key of the store \
     in --data is used: beside a running `thingcall serve` that is enough.\nWith a key and no folder, the server is \
     looked for at http://127.0.0.1:8080 too.\nExit status: 0 if the answer says \
     Success=true, else 1.")]
 pub(crate) struct Args {
-    /// PRODUCTKEY/DEVICENAME, or an IotId
-    #[arg(value_parser = device_ref)]
-    device: DeviceRef,
-    /// The service: `service`, or `module:service`
-    identifier: String,
-    /// The arguments, a JSON object
-    #[arg(default_value = "{}")]
-    args: String,
+    /// DEVICE is PRODUCTKEY/DEVICENAME or an IotId, and is left out with --all and --devices; IDENTIFIER is the service,
+    /// `service` or `module:service`; ARGS are its arguments, a JSON object [default: {}]
+    #[arg(value_names = ["DEVICE", "IDENTIFIER", "ARGS"], num_args = 1..=3, required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    fleet: fleet::Flags,
     /// The server [default: the one of the data folder]
     #[arg(long, env = "THINGCALL_URL")]
     url: Option<String>,
@@ -52,8 +56,12 @@ pub(crate) struct Args {
 
 /// Runs `thingcall call`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.fleet.is_given() {
+        return Box::pin(args.fleet().await?.run()).await;
+    }
+    let called = args.called()?;
     let mut client = Client::connect(&args.server()?, args.signer().await?).await?;
-    let answered = client.ask("InvokeThingService", &params(&args)).await?;
+    let answered = client.ask("InvokeThingService", &params(&args, &called)).await?;
     let body = answered.body()?;
     if args.output.json {
         output::line(as_json(&answered, &body));
@@ -63,7 +71,47 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if body.success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What one call is of.
+struct Called {
+    device: DeviceRef,
+    identifier: String,
+    args: String,
+}
+
 impl Args {
+    /// The call of one device.
+    fn called(&self) -> Result<Called, WrongUse> {
+        let [device, identifier, args @ ..] = self.words.as_slice() else {
+            return Err(WrongUse("which service: thingcall call DEVICE IDENTIFIER [ARGS]".to_owned()));
+        };
+        let device = device_ref(device).map_err(|why| WrongUse(format!("DEVICE: {why}")))?;
+        Ok(Called { device, identifier: identifier.clone(), args: one_of(args) })
+    }
+
+    /// The call of many.
+    async fn fleet(&self) -> anyhow::Result<Fleet> {
+        let (identifier, args) = match self.words.as_slice() {
+            [identifier, args @ ..] if args.len() < 2 => (identifier.clone(), one_of(args)),
+            _ => {
+                let right =
+                    "with --all or --devices there is no DEVICE: thingcall call --all PRODUCTKEY IDENTIFIER [ARGS]";
+                return Err(WrongUse(right.to_owned()).into());
+            }
+        };
+        let qos = self.qos.map(|qos| ("Qos", qos.to_string()));
+        let instance = self.instance_id.clone().map(|id| ("IotInstanceId", id));
+        Ok(Fleet {
+            flags: self.fleet.clone(),
+            identifier,
+            args,
+            params: qos.into_iter().chain(instance).collect(),
+            url: self.server()?,
+            signer: self.signer().await?,
+            place: self.place.clone(),
+            output: self.output,
+        })
+    }
+
     /// Where it listens.
     fn server(&self) -> anyhow::Result<String> {
         if let Some(url) = &self.url {
@@ -104,9 +152,14 @@ impl Place {
     }
 }
 
-fn params(args: &Args) -> Vec<(&'static str, &str)> {
-    let mut params = vec![("Identifier", args.identifier.as_str()), ("Args", args.args.as_str())];
-    match &args.device {
+/// The arguments that are given, or none.
+fn one_of(args: &[String]) -> String {
+    args.first().map_or("{}", String::as_str).to_owned()
+}
+
+fn params<'a>(args: &'a Args, called: &'a Called) -> Vec<(&'static str, &'a str)> {
+    let mut params = vec![("Identifier", called.identifier.as_str()), ("Args", called.args.as_str())];
+    match &called.device {
         DeviceRef::Key(key) => {
             params.push(("ProductKey", key.product.as_str()));
             params.push(("DeviceName", key.name.as_str()));

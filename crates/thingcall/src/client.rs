@@ -109,6 +109,26 @@ pub(crate) async fn connection(address: &str) -> anyhow::Result<SendRequest<Empt
     Ok(sender)
 }
 
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lost {
+    /// It did not leave.
+    #[error("{0:#}; the request was not sent")]
+    NotSent(anyhow::Error),
+    /// It may have arrived.
+    #[error("{0:#}")]
+    Sent(anyhow::Error),
+}
+
+impl Lost {
+    fn sent(error: hyper::Error) -> Self {
+        Self::Sent(
+            anyhow::Error::new(error)
+                .context("the connection ended before the answer; the device may have executed the call"),
+        )
+    }
+}
+
 /// A connection to a server and the key to sign with.
 pub(crate) struct Client {
     sender: SendRequest<Empty<Bytes>>,
@@ -136,23 +156,36 @@ impl Client {
     /// # Errors
     /// If the connection ends or no answer comes; a failure that the server answers is not an error here.
     pub(crate) async fn ask(&mut self, action: &str, params: &[(&str, &str)]) -> anyhow::Result<FrontAnswer> {
+        Ok(self.ask_once(action, params).await?)
+    }
+
+    /// The same, which says whether a request without an answer left.
+    ///
+    /// # Errors
+    /// If the connection ends or no answer comes.
+    pub(crate) async fn ask_once(&mut self, action: &str, params: &[(&str, &str)]) -> Result<FrontAnswer, Lost> {
         let signed = sign::acs3_request(&self.host, action, params, &self.signer, UnixMillis::now());
         let mut request = Request::post(format!("/?{}", signed.query));
         for (name, value) in &signed.headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Empty::new())?;
+        let request = request.body(Empty::new()).map_err(|error| Lost::NotSent(error.into()))?;
         let started = Instant::now();
         let exchange = async {
-            self.sender.ready().await?;
-            let response = self.sender.send_request(request).await?;
+            let not_sent =
+                |error: hyper::Error| Lost::NotSent(anyhow::Error::new(error).context("the connection ended"));
+            self.sender.ready().await.map_err(not_sent)?;
+            let response = self.sender.try_send_request(request).await.map_err(|mut error| {
+                let returned = error.take_message().is_some();
+                if returned { not_sent(error.into_error()) } else { Lost::sent(error.into_error()) }
+            })?;
             let status = response.status();
-            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
+            let body = response.into_body().collect().await.map_err(Lost::sent)?;
+            Ok((status, body.to_bytes()))
         };
-        let (status, text) = timeout(ANSWER_TIMEOUT, exchange)
-            .await
-            .map_err(|_| anyhow::anyhow!("no answer within 20 s; the device may have executed the call"))?
-            .context("the connection ended before the answer; the device may have executed the call")?;
+        let in_time = timeout(ANSWER_TIMEOUT, exchange).await;
+        let silent = |_| Lost::Sent(anyhow::anyhow!("no answer within 20 s; the device may have executed the call"));
+        let (status, text) = in_time.map_err(silent)??;
         Ok(FrontAnswer { status, text, took: started.elapsed() })
     }
 }

@@ -47,6 +47,7 @@ mod webhook;
 
 mod call;
 mod client;
+mod fleet;
 
 mod brokers;
 mod demo;

@@ -26,6 +26,9 @@ pub(crate) use device::{Address, Device, Listener, Said};
 /// More than one machine's ports and descriptors allow.
 const DEVICES_MAX: u32 = 20_000;
 
+/// What devices answer that fail.
+const FAILURE: i64 = 460;
+
 /// Which devices, where, and how they behave.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall device simulate --product a1BwAGVxxxx --count 3\n  thingcall device \
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// The code they answer; 200 is success
     #[arg(long, default_value_t = answers::SUCCESS)]
     code: i64,
+    /// So many of 100 answer with that code, or with 460, and the others with success
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    fail: Option<u8>,
     /// They take calls and never answer
     #[arg(long)]
     silent: bool,
@@ -119,19 +125,32 @@ impl Args {
 
     /// The devices, and where each connects.
     fn devices_of(&self, store: &Store, records: &[DeviceRecord]) -> anyhow::Result<Vec<(Device, Address)>> {
-        let behaviour = Behaviour {
+        let behaviour = |number| Behaviour {
             delay: Duration::from_millis(self.delay),
-            code: self.code,
+            code: self.code_of(number),
             silent: self.silent,
             wrong_id: self.wrong_id,
         };
-        let device = |record| Device { ext: !self.no_ext, behaviour, ..simulated(store, record) };
+        let device =
+            |number, record| Device { ext: !self.no_ext, behaviour: behaviour(number), ..simulated(store, record) };
+        let numbered = || records.iter().enumerate();
         if let Some(url) = &self.url {
-            return Ok(records.iter().map(|record| (device(record), url.clone())).collect());
+            return Ok(numbered().map(|(number, record)| (device(number, record), url.clone())).collect());
         }
         let addresses = self.addresses()?;
         let broker = |record| addresses.broker_of(transport(store, record));
-        records.iter().map(|record| Ok((device(record), broker(record)?))).collect()
+        numbered().map(|(number, record)| Ok((device(number, record), broker(record)?))).collect()
+    }
+
+    /// What the device of this number answers: those that fail stand evenly among the others.
+    fn code_of(&self, number: usize) -> i64 {
+        let Some(percent) = self.fail else { return self.code };
+        let before = |number: usize| number * usize::from(percent) / 100;
+        match before(number + 1) > before(number) {
+            true if self.code == answers::SUCCESS => FAILURE,
+            true => self.code,
+            false => answers::SUCCESS,
+        }
     }
 
     /// The server's, or where it will listen when it runs.

@@ -1,0 +1,206 @@
+//! Which devices are called: those of a file, or a product's, page by page.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use thingcall_core::{DeviceKey, DeviceRef, ProductKey};
+use thingcall_store::Store;
+use thingcall_tsl::Directory;
+use tokio::sync::mpsc;
+
+use super::Fleet;
+use crate::client::Client;
+use crate::exit::WrongUse;
+use crate::pages::Pages;
+use crate::tool::device_ref;
+
+/// As many as the action gives at once.
+const PAGE_DEVICES: &str = "50";
+/// The code of a server that has no such action.
+const NO_ACTION: &str = "InvalidAction.NotFound";
+
+/// The devices to call.
+pub(super) struct Source {
+    name: String,
+    total: Option<u64>,
+    from: From,
+}
+
+/// Where they come from.
+enum From {
+    File(VecDeque<DeviceRef>),
+    /// What is there of the page that was asked for, and whom to ask for the next.
+    Server {
+        client: Box<Client>,
+        product: ProductKey,
+        page: Page,
+        number: u32,
+    },
+    /// Of a server without that action: its store.
+    Store {
+        store: std::sync::Arc<Store>,
+        product: ProductKey,
+    },
+}
+
+/// An answer of QueryDevice.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Page {
+    success: bool,
+    code: Option<String>,
+    error_message: Option<String>,
+    message: Option<String>,
+    data: Option<Data>,
+    total: Option<u64>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Data {
+    device_info: Vec<Info>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Info {
+    device_name: String,
+}
+
+impl Source {
+    /// The devices that were asked for.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(super) async fn of(fleet: &Fleet) -> anyhow::Result<Self> {
+        match (&fleet.flags.all, &fleet.flags.devices) {
+            (Some(product), _) => Self::of_product(fleet, product).await,
+            (None, Some(path)) => Self::of_file(path),
+            (None, None) => bail!(WrongUse("which devices: --all PRODUCTKEY or --devices FILE".to_owned())),
+        }
+    }
+
+    /// What names them in the file of results.
+    pub(super) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// How many there are, as far as that is known.
+    pub(super) const fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
+        let mut devices = VecDeque::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = |why| WrongUse(format!("{shown}, line {}: {why}", number + 1));
+            devices.push_back(device_ref(line).map_err(wrong)?);
+        }
+        if devices.is_empty() {
+            bail!(WrongUse(format!("{shown} names no device; right is one PRODUCTKEY/DEVICENAME or IotId a line")));
+        }
+        let total = Some(devices.len() as u64);
+        Ok(Self { name: format!("file:{shown}"), total, from: From::File(devices) })
+    }
+
+    async fn of_product(fleet: &Fleet, product: &ProductKey) -> anyhow::Result<Self> {
+        let name = format!("all:{product}");
+        let mut client = Client::connect(&fleet.url, fleet.signer.clone()).await?;
+        let page = page(&mut client, product, 1, None).await?;
+        if page.code.as_deref() == Some(NO_ACTION) {
+            let store = fleet.place.open_existing().await.with_context(|| {
+                format!("this server does not list its devices (QueryDevice: {NO_ACTION}); --devices FILE names them")
+            })?;
+            let total = Some(store.count_devices(product).await?);
+            return Ok(Self { name, total, from: From::Store { store, product: product.clone() } });
+        }
+        page.is_right()?;
+        let total = page.total;
+        Ok(Self {
+            name,
+            total,
+            from: From::Server { client: client.into(), product: product.clone(), page, number: 1 },
+        })
+    }
+
+    /// Gives them away one by one, until nobody takes them.
+    ///
+    /// # Errors
+    /// If a further page cannot be read.
+    pub(super) async fn feed(self, queue: mpsc::Sender<DeviceRef>) -> anyhow::Result<()> {
+        match self.from {
+            From::File(devices) => {
+                for device in devices {
+                    if queue.send(device).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            From::Server { mut client, product, mut page, mut number } => loop {
+                page.is_right()?;
+                let infos = page.data.take().unwrap_or_default().device_info;
+                if infos.is_empty()
+                    || !given(&queue, &product, infos.iter().map(|info| info.device_name.as_str())).await?
+                {
+                    return Ok(());
+                }
+                number += 1;
+                page = self::page(&mut client, &product, number, page.next_token.take()).await?;
+            },
+            From::Store { store, product } => {
+                let mut pages = Pages::new(&product);
+                while let Some(page) = pages.next(&store).await? {
+                    let names = page.iter().map(|record| record.device.key.name.as_str());
+                    if !given(&queue, &product, names).await? {
+                        break;
+                    }
+                }
+                store.close().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Page {
+    fn is_right(&self) -> anyhow::Result<()> {
+        if self.success {
+            return Ok(());
+        }
+        let why = self.error_message.as_deref().or(self.message.as_deref()).unwrap_or("no reason given");
+        bail!("the devices cannot be listed: {} {why}", self.code.as_deref().unwrap_or_default())
+    }
+}
+
+/// Whether anybody takes them.
+async fn given(
+    queue: &mpsc::Sender<DeviceRef>,
+    product: &ProductKey,
+    names: impl Iterator<Item = &str>,
+) -> anyhow::Result<bool> {
+    for name in names {
+        let key = DeviceKey { product: product.clone(), name: name.try_into()? };
+        if queue.send(DeviceRef::Key(key)).await.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn page(client: &mut Client, product: &ProductKey, number: u32, token: Option<String>) -> anyhow::Result<Page> {
+    let number = number.to_string();
+    let mut params = vec![("ProductKey", product.as_str()), ("PageSize", PAGE_DEVICES), ("CurrentPage", &number)];
+    params.extend(token.as_deref().map(|token| ("NextToken", token)));
+    let answered = client.ask("QueryDevice", &params).await?;
+    serde_json::from_slice(&answered.text).context("the answer to QueryDevice cannot be read")
+}
