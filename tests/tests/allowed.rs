@@ -111,3 +111,36 @@ fn rules_that_are_none_are_refused_with_what_is_right() {
     let told = "no action here is called InvokeThing";
     assert!(finished.code == Some(0) && finished.stderr.contains(told), "{finished:?}");
 }
+
+#[test]
+fn a_temporary_key_ends_by_itself_and_may_no_more_than_its_key() {
+    let site = embedded();
+    let device = site.device("temporary");
+    let named = json!({ "ProductKey": device.product, "DeviceName": device.name });
+    keyed(site, "lasting", &["actions=Get*,Query*"]);
+    let temporary = |more: &[&str]| {
+        let made = site.command_json(&[&["key", "temporary", "lasting"], more].concat());
+        let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+        Key { id: text("accessKeyId"), secret: text("accessKeySecret"), token: Some(text("securityToken")) }
+    };
+    let key = temporary(&["--expires-in", "1h", "--allow", "actions=GetDeviceStatus,DisableThing"]);
+    for sdk in SDKS {
+        ask(site, &key, sdk, "GetDeviceStatus", &named).ok();
+        assert!(is_forbidden(&ask(site, &key, sdk, "QueryDeviceDetail", &named)), "not by its own rules");
+        assert!(is_forbidden(&ask(site, &key, sdk, "DisableThing", &named)), "not by its key's");
+    }
+    let without = Key { token: None, ..key.clone() };
+    let refused = ask(site, &without, Sdk::Legacy, "GetDeviceStatus", &named);
+    assert_eq!(refused.raised().0, "MissingSecurityToken", "{refused:?}");
+
+    let short = temporary(&["--expires-in", "1s"]);
+    let ended = eventually("it has ended", || {
+        let answer = ask(site, &short, Sdk::Tea, "GetDeviceStatus", &named);
+        answer.has_raised().then_some(answer)
+    });
+    assert_eq!(ended.raised().0, "InvalidSecurityToken.Expired", "{ended:?}");
+    assert!(site.command(&["key", "list"]).contains("ended"));
+
+    site.command(&["key", "disable", "lasting"]);
+    assert_eq!(ask(site, &key, Sdk::Tea, "GetDeviceStatus", &named).raised().0, "InvalidAccessKeyId.Inactive");
+}

@@ -86,11 +86,8 @@ impl Authenticator {
             Scheme::V1 => v1::claim(incoming)?,
             Scheme::Acs3 => acs3::claim(incoming)?,
         };
-        let key = self.keys.key(claim.key_id).ok_or(GatewayError::KeyUnknown)?;
-        if !key.enabled {
-            return Err(GatewayError::KeyInactive);
-        }
         let now = (self.clock)();
+        let key = self.key(claim.key_id, now)?;
         let at = self.check_time(claim.time, now)?;
         let signature = claim.scheme.sign(&claim.string_to_sign, key.secret.expose());
         if !same(&signature, claim.signature) {
@@ -132,12 +129,18 @@ impl Authenticator {
             Scheme::Acs3 => acs3::foreseen(incoming)?,
         };
         if let Some(key_id) = key_id {
-            let key = self.keys.key(key_id).ok_or(GatewayError::KeyUnknown)?;
-            if !key.enabled {
-                return Err(GatewayError::KeyInactive);
-            }
+            self.key(key_id, (self.clock)())?;
         }
         time.map_or(Ok(()), |time| self.check_time(time, (self.clock)()).map(drop))
+    }
+
+    /// The key of this id, if it is good for anything.
+    fn key(&self, id: &str, now: UnixMillis) -> Result<Arc<AccessKey>, GatewayError> {
+        let key = self.keys.key(id).ok_or(GatewayError::KeyUnknown)?;
+        if !key.enabled {
+            return Err(GatewayError::KeyInactive);
+        }
+        if key.has_ended(now) { Err(GatewayError::TokenExpired) } else { Ok(key) }
     }
 
     fn check_time(&self, text: &str, now: UnixMillis) -> Result<UnixMillis, GatewayError> {

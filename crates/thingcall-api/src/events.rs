@@ -75,7 +75,7 @@ impl Ended {
             Self::Left => "the reader went away",
             Self::Slow => "this reader is too slow; go on behind the last id, and read faster",
             Self::Stop => "the server stops; go on behind the last id",
-            Self::Key => "the access key is disabled, or may not read this any more",
+            Self::Key => "the access key is disabled or has ended, or may not read this any more",
             Self::Group => "there is no such consumer group any more",
             Self::Log => "messages cannot be read at the moment; go on behind the last id",
         }

@@ -172,6 +172,9 @@ pub(crate) enum GatewayError {
     /// The token is not the key's, or the key has none.
     #[error("Specified SecurityToken does not match the access key.")]
     TokenMismatch,
+    /// The temporary key has ended.
+    #[error("Specified SecurityToken is expired.")]
+    TokenExpired,
     /// The key's rules do not allow it. The platform's words first.
     #[error(
         "User not authorized to operate on the specified resource, or this API doesn't support RAM. No rule of this access key allows {action} of {what}."
@@ -250,6 +253,7 @@ impl GatewayError {
             | Self::BeforeMemory { .. }
             | Self::TimeFormat(_)
             | Self::TokenMismatch
+            | Self::TokenExpired
             | Self::Throttled { .. }
             | Self::NoncesFull { .. } => StatusCode::BAD_REQUEST,
         }
@@ -285,6 +289,7 @@ impl GatewayError {
             Self::Expired { .. } | Self::BeforeStart { .. } | Self::BeforeMemory { .. } => "InvalidTimeStamp.Expired",
             Self::TimeFormat(_) => "InvalidTimeStamp.Format",
             Self::TokenMismatch => "InvalidSecurityToken.MismatchWithAccessKey",
+            Self::TokenExpired => "InvalidSecurityToken.Expired",
             Self::Throttled { .. } => "Throttling.User",
             Self::NoncesFull { .. } => "Throttling",
         })
@@ -302,7 +307,8 @@ impl GatewayError {
             | Self::Expired { .. }
             | Self::BeforeStart { .. }
             | Self::BeforeMemory { .. }
-            | Self::TokenMismatch => Outcome::Denied,
+            | Self::TokenMismatch
+            | Self::TokenExpired => Outcome::Denied,
             Self::Throttled { .. } | Self::NoncesFull { .. } => Outcome::Throttled,
             Self::BytesFull { .. } | Self::StreamsFull { .. } => Outcome::Overloaded,
             Self::NoncesUnknown | Self::MessagesUnreadable => Outcome::Internal,

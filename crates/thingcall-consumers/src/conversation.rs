@@ -227,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         self.held.extend(given.messages);
         match given.order {
             Some(Order::KeyGone) => {
-                return self.close("the access key is disabled, or its rules allow this group no more");
+                return self.close("the access key is disabled or has ended, or its rules allow this group no more");
             }
             Some(Order::GroupGone) => return self.close("the consumer group was deleted"),
             None => {}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use thingcall_core::{AccessKey, Consumers, Consumption, GroupId, Keys, MessageLog, Subscriptions, Target};
+use thingcall_core::{AccessKey, Consumers, Consumption, GroupId, Keys, MessageLog, Subscriptions, Target, UnixMillis};
 use thingcall_subscription::CONSUME;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -126,7 +126,9 @@ impl Groups {
                 group.close();
                 group.order(|_| Some(Order::GroupGone));
             } else {
-                let may = |key: &AccessKey| key.enabled && key.allows(CONSUME, Target::Group(group.id.as_str()));
+                let may = |key: &AccessKey| {
+                    key.stands(UnixMillis::now()) && key.allows(CONSUME, Target::Group(group.id.as_str()))
+                };
                 group.order(|guest| {
                     let key = self.around.keys.key(&guest.key_id);
                     key.is_none_or(|key| !may(&key)).then_some(Order::KeyGone)

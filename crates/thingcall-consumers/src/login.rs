@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use subtle::ConstantTimeEq;
-use thingcall_core::{AccessKey, GroupId, Target};
+use thingcall_core::{AccessKey, GroupId, Target, UnixMillis};
 use thingcall_subscription::{BodyEncoding, CONSUME, Decision, User, UserFault};
 
 use crate::group::{Guest, NoPlace};
@@ -22,6 +22,8 @@ pub(crate) enum NotIn {
     NoKey,
     #[error("the access key is disabled")]
     Disabled,
+    #[error("the temporary access key has ended")]
+    Ended,
     #[error("the password is not the signature by this key's secret")]
     Password,
     #[error("the security token is not the key's")]
@@ -49,6 +51,7 @@ impl NotIn {
             Self::User(_)
             | Self::NoKey
             | Self::Disabled
+            | Self::Ended
             | Self::Password
             | Self::Token
             | Self::Forbidden
@@ -62,7 +65,9 @@ impl NotIn {
     /// As what it counts.
     pub(crate) fn login(&self) -> Login {
         match self {
-            Self::User(_) | Self::NoKey | Self::Disabled | Self::Password | Self::Token => Login::Credentials,
+            Self::User(_) | Self::NoKey | Self::Disabled | Self::Ended | Self::Password | Self::Token => {
+                Login::Credentials
+            }
             Self::Forbidden => Login::Forbidden,
             Self::NoGroup => Login::NoGroup,
             Self::NotLookedUp => Login::NotLookedUp,
@@ -89,6 +94,9 @@ pub(crate) fn admit(
     let key = groups.around.keys.key(user.key_id).ok_or_else(|| unknown(NotIn::NoKey))?;
     if !key.enabled {
         return Err(NotIn::Disabled);
+    }
+    if key.has_ended(UnixMillis::now()) {
+        return Err(NotIn::Ended);
     }
     if !user.proves(password, key.secret.expose().as_bytes()) {
         return Err(NotIn::Password);

@@ -41,6 +41,7 @@ impl Keys for OneKey {
             security_token: None,
             result: None,
             allow: self.allow.lock().unwrap().clone(),
+            temporary: None,
         };
         (id == "testid").then(|| Arc::new(key))
     }

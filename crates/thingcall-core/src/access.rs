@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AllowList, Target};
+use crate::{AllowList, Target, UnixMillis};
 
 /// A text that is never printed: its `Debug` says `[secret]`, it has no `Display`.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
@@ -56,9 +56,30 @@ pub struct AccessKey {
     pub result: Option<ResultShape>,
     /// What it may do, where that is not everything.
     pub allow: Option<Arc<AllowList>>,
+    /// Of a key that ends by itself.
+    pub temporary: Option<Temporary>,
+}
+
+/// What a key that ends by itself was made of. It may do no more than that one, and ends with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Temporary {
+    /// The id of that key.
+    pub of: String,
+    /// When it ends.
+    pub ends_at: UnixMillis,
 }
 
 impl AccessKey {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self, now: UnixMillis) -> bool {
+        self.temporary.as_ref().is_some_and(|temporary| temporary.ends_at <= now)
+    }
+
+    /// Whether it is enabled and has not ended.
+    pub fn stands(&self, now: UnixMillis) -> bool {
+        self.enabled && !self.has_ended(now)
+    }
+
     /// Whether its rules allow this; a key without rules may do everything.
     pub fn allows(&self, action: &str, target: Target<'_>) -> bool {
         self.allow.as_ref().is_none_or(|rules| rules.allows(action, target))

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// How many rules a key may have.
 const RULES_MAX: usize = 64;
@@ -70,7 +71,11 @@ struct Pattern(String);
 
 /// The rules of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AllowList(Vec<Rule>);
+pub struct AllowList {
+    rules: Vec<Rule>,
+    /// What must allow it, too.
+    within: Option<Arc<AllowList>>,
+}
 
 /// Why a text is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,7 +120,7 @@ impl AllowList {
         match rules.len() {
             0 => Err(BadRule::Empty),
             count if count > RULES_MAX => Err(BadRule::TooMany(count)),
-            _ => Ok(Self(rules)),
+            _ => Ok(Self { rules, within: None }),
         }
     }
 
@@ -124,21 +129,28 @@ impl AllowList {
         Self::default()
     }
 
+    /// The same rules, of which nothing counts that these do not allow, too.
+    #[must_use]
+    pub fn within(&self, outer: Arc<Self>) -> Self {
+        Self { rules: self.rules.clone(), within: Some(outer) }
+    }
+
     /// Whether some rule allows this.
     pub fn allows(&self, action: &str, target: Target<'_>) -> bool {
-        self.0.iter().any(|rule| rule.allows(action, target))
+        self.rules.iter().any(|rule| rule.allows(action, target))
+            && self.within.as_ref().is_none_or(|outer| outer.allows(action, target))
     }
 
     /// The rules.
     pub fn rules(&self) -> &[Rule] {
-        &self.0
+        &self.rules
     }
 }
 
 /// One rule a line.
 impl fmt::Display for AllowList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, rule) in self.0.iter().enumerate() {
+        for (i, rule) in self.rules.iter().enumerate() {
             write!(f, "{}{rule}", if i == 0 { "" } else { "\n" })?;
         }
         Ok(())

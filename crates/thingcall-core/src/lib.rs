@@ -58,7 +58,7 @@ pub mod testing;
 mod transport;
 mod transport_name;
 
-pub use access::{AccessKey, Keys, ResultShape, Secret};
+pub use access::{AccessKey, Keys, ResultShape, Secret, Temporary};
 pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};

@@ -37,8 +37,10 @@ pub struct Config {
     pub devices_max: NonZeroUsize,
     /// How many devices are kept in memory; the others are looked up when they are called.
     pub devices_cached_max: NonZeroUsize,
-    /// How many access keys there may be.
+    /// How many access keys there may be, beside temporary ones.
     pub keys_max: NonZeroUsize,
+    /// How many temporary ones.
+    pub temporary_keys_max: NonZeroUsize,
     /// How many QoS 1 commands may wait for one device.
     pub outbox_calls_per_device_max: NonZeroUsize,
     /// How many records of asynchronous calls are kept; the oldest that wait for no device are dropped for new ones.
@@ -83,6 +85,7 @@ impl Default for Config {
             devices_max: const { NonZeroUsize::new(10_000_000).unwrap() },
             devices_cached_max: const { NonZeroUsize::new(100_000).unwrap() },
             keys_max: const { NonZeroUsize::new(1_000).unwrap() },
+            temporary_keys_max: const { NonZeroUsize::new(10_000).unwrap() },
             outbox_calls_per_device_max: const { NonZeroUsize::new(100).unwrap() },
             journal_records_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },

@@ -223,6 +223,9 @@ pub(crate) trait Tx: MessageWrites + RecordWrites + RegistryWrites + Send {
     /// Changes an access key; `false` if there is none.
     async fn change_key(&mut self, id: &str, change: KeyChange<'_>) -> Result<bool, Failure>;
 
+    /// Forgets keys that ended before this, so many at most, and says which.
+    async fn remove_ended_keys(&mut self, before: UnixMillis, max: i64) -> Result<Vec<String>, Failure>;
+
     /// Writes down what the transaction changed, for every process that has the store open.
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure>;
 

@@ -1,15 +1,19 @@
 //! Access keys: who may call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Secret, UnixMillis};
+use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Secret, Temporary, UnixMillis};
 
 use crate::change::Subject;
 use crate::database::KeyChange;
 use crate::failure::{SaysTrouble, Stop, Written, in_words};
-use crate::shared::WriteSide;
+use crate::shared::{Shared, WriteSide};
 use crate::trouble::Trouble;
-use crate::{Store, changes, random};
+use crate::{Store, changes, ended_keys, random};
+
+/// How long a temporary key may last.
+const LIFETIME_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// Longest id of an access key.
 const ID_BYTES_MAX: usize = 128;
@@ -38,6 +42,17 @@ impl Default for NewKey {
     }
 }
 
+/// What [`Store::add_temporary_key`] makes.
+#[derive(Debug, Clone)]
+pub struct NewTemporaryKey {
+    /// The id of the key that it is made of: of its account, and it may do no more, and no longer.
+    pub of: String,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// What of that it may do, where that is not all.
+    pub allow: Option<AllowList>,
+}
+
 /// Why a key was not made or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -53,9 +68,23 @@ pub enum KeyError {
     /// No key has this id.
     #[error("access key {0} does not exist")]
     NoKey(String),
+    /// A temporary key is to be made of one.
+    #[error("access key {0} is temporary itself; make one of the key that it was made of")]
+    IsTemporary(String),
+    /// A temporary key is to be made of one that is good for nothing.
+    #[error("access key {0} is disabled, so what is made of it would be, too")]
+    Disabled(String),
+    /// A temporary key is to last too long, or not at all.
+    #[error("a temporary access key lasts 1 s to {} h", LIFETIME_MAX.as_secs() / 3600)]
+    Lifetime,
     /// The limit is reached.
     #[error("there are {0} access keys and no more are allowed")]
     Full(usize),
+    /// The limit of temporary ones is.
+    #[error(
+        "there are {0} temporary access keys and no more are allowed (store.temporary_keys_max); they end by themselves"
+    )]
+    TemporaryFull(usize),
     /// The store cannot be written or read; says whether the change was made.
     #[error("{0}")]
     Unwritable(String),
@@ -84,16 +113,62 @@ impl Store {
     }
 
     async fn insert_key(&self, side: &mut WriteSide, key: &AccessKey) -> Result<(), Stop<KeyError>> {
-        let there_are = self.shared().memory.counts().1;
-        if there_are >= self.shared().config.keys_max.get() {
-            return Err(Stop::Refused(KeyError::Full(there_are)));
-        }
+        self.make_room(side, key).await?;
         let mut tx = side.conn.begin().await?;
         if !tx.insert_key(key, UnixMillis::now()).await? {
             return Err(Stop::Refused(KeyError::Exists(key.id.clone())));
         }
         changes::commit(tx, Subject::Key(key.id.clone())).await?;
         changes::follow(self.shared(), side).await
+    }
+
+    /// Sees that there may be one more key like this one.
+    async fn make_room(&self, side: &mut WriteSide, key: &AccessKey) -> Result<(), Stop<KeyError>> {
+        let Shared { memory, config, .. } = self.shared();
+        if key.temporary.is_none() {
+            let there_are = memory.counts().1;
+            let full = there_are >= config.keys_max.get();
+            return if full { Err(Stop::Refused(KeyError::Full(there_are))) } else { Ok(()) };
+        }
+        let is_full = || memory.temporary_keys() >= config.temporary_keys_max.get();
+        if is_full() {
+            ended_keys::remove(self.shared(), side, UnixMillis::now()).await?;
+        }
+        if is_full() { Err(Stop::Refused(KeyError::TemporaryFull(memory.temporary_keys()))) } else { Ok(()) }
+    }
+
+    /// Makes an access key of another one, with a secret and a security token, that ends by itself.
+    ///
+    /// # Errors
+    /// When it cannot be made of that one, at the limit, or when nothing was written.
+    pub async fn add_temporary_key(&self, new: NewTemporaryKey) -> Result<AccessKey, KeyError> {
+        let NewTemporaryKey { of, lasts, allow } = new;
+        if !(Duration::from_secs(1)..=LIFETIME_MAX).contains(&lasts) {
+            return Err(KeyError::Lifetime);
+        }
+        let made_of = self.key(&of).ok_or_else(|| KeyError::NoKey(of.clone()))?;
+        if made_of.temporary.is_some() {
+            return Err(KeyError::IsTemporary(of));
+        }
+        if !made_of.enabled {
+            return Err(KeyError::Disabled(of));
+        }
+        let secret = random::access_key_secret().map_err(no_randomness)?;
+        let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+        let key = AccessKey {
+            id: random::temporary_key_id().map_err(no_randomness)?,
+            secret: Secret::new(&secret),
+            account: made_of.account.clone(),
+            enabled: true,
+            security_token: Some(Secret::new(&random::security_token().map_err(no_randomness)?)),
+            result: made_of.result,
+            allow: allow.map(Arc::new),
+            temporary: Some(Temporary { of, ends_at: UnixMillis(UnixMillis::now().0.saturating_add(lasts)) }),
+        };
+        let mut side = self.shared().write.lock().await;
+        let added = self.insert_key(&mut side, &key).await;
+        self.shared().ended(&mut side, added)?;
+        Ok(key)
     }
 
     /// Every access key, by id.
@@ -151,7 +226,8 @@ fn complete(new: NewKey) -> Result<AccessKey, KeyError> {
         None => Secret::new(&random::access_key_secret().map_err(no_randomness)?),
     };
     let NewKey { account, security_token, result, allow, .. } = new;
-    Ok(AccessKey { id, secret, account, enabled: true, security_token, result, allow: allow.map(Arc::new) })
+    let allow = allow.map(Arc::new);
+    Ok(AccessKey { id, secret, account, enabled: true, security_token, result, allow, temporary: None })
 }
 
 /// A dot, too: temporary keys of STS look like `STS.xxx`.

@@ -44,7 +44,14 @@ impl DeviceEntry {
 #[derive(Debug, Default)]
 struct Maps {
     products: HashMap<ProductKey, Arc<Product>>,
-    keys: HashMap<String, Arc<AccessKey>>,
+    keys: HashMap<String, KeyEntry>,
+}
+
+/// A key as it is stored, and as it stands: a temporary one may do no more than the one it was made of.
+#[derive(Debug)]
+struct KeyEntry {
+    stored: AccessKey,
+    standing: Arc<AccessKey>,
 }
 
 /// The memory of one store.
@@ -66,20 +73,25 @@ impl Memory {
 
     /// The access key.
     pub(crate) fn key(&self, id: &str) -> Option<Arc<AccessKey>> {
-        self.read().keys.get(id).cloned()
+        self.read().keys.get(id).map(|entry| entry.standing.clone())
     }
 
     /// Every access key, by id.
     pub(crate) fn keys(&self) -> Vec<Arc<AccessKey>> {
-        let mut keys: Vec<_> = self.read().keys.values().cloned().collect();
+        let mut keys: Vec<_> = self.read().keys.values().map(|entry| entry.standing.clone()).collect();
         keys.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         keys
     }
 
-    /// How many products and keys there are.
+    /// How many products there are, and keys that do not end by themselves.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let maps = self.read();
-        (maps.products.len(), maps.keys.len())
+        (maps.products.len(), maps.keys.len() - temporary(&maps))
+    }
+
+    /// How many keys there are that end by themselves.
+    pub(crate) fn temporary_keys(&self) -> usize {
+        temporary(&self.read())
     }
 
     /// Puts a product in, or its new settings and model.
@@ -100,10 +112,17 @@ impl Memory {
     /// Replaces an access key; `None` takes it out.
     pub(crate) fn put_key(&self, id: &str, key: Option<AccessKey>) {
         let mut maps = self.write();
-        match key {
-            Some(key) => maps.keys.insert(id.to_owned(), Arc::new(key)),
-            None => maps.keys.remove(id),
+        let made_of_it: Vec<_> = match &key {
+            Some(AccessKey { temporary: Some(_), .. }) => Vec::new(),
+            Some(_) | None => {
+                maps.keys.values().map(|entry| &entry.stored).filter(|key| is_of(key, id)).cloned().collect()
+            }
         };
+        match key {
+            Some(key) => maps.put(key),
+            None => drop(maps.keys.remove(id)),
+        }
+        made_of_it.into_iter().for_each(|key| maps.put(key));
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Maps> {
@@ -113,4 +132,31 @@ impl Memory {
     fn write(&self) -> RwLockWriteGuard<'_, Maps> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Maps {
+    fn put(&mut self, stored: AccessKey) {
+        let standing = Arc::new(self.standing(&stored));
+        self.keys.insert(stored.id.clone(), KeyEntry { stored, standing });
+    }
+
+    fn standing(&self, key: &AccessKey) -> AccessKey {
+        let Some(temporary) = &key.temporary else { return key.clone() };
+        let Some(KeyEntry { stored: of, .. }) = self.keys.get(&temporary.of) else {
+            return AccessKey { enabled: false, ..key.clone() };
+        };
+        let allow = match (&key.allow, &of.allow) {
+            (Some(own), Some(outer)) => Some(Arc::new(own.within(outer.clone()))),
+            (allow, None) | (None, allow) => allow.clone(),
+        };
+        AccessKey { enabled: key.enabled && of.enabled, allow, ..key.clone() }
+    }
+}
+
+fn temporary(maps: &Maps) -> usize {
+    maps.keys.values().filter(|entry| entry.stored.temporary.is_some()).count()
+}
+
+fn is_of(key: &AccessKey, id: &str) -> bool {
+    key.temporary.as_ref().is_some_and(|temporary| temporary.of == id)
 }

@@ -36,7 +36,18 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s, _| wide(s.devices.unwritten()),
         |s| wide(s.config.devices_cached_max.get()),
     ),
-    ("keys", "Access keys", |s, _| wide(s.memory.counts().1), |s| wide(s.config.keys_max.get())),
+    (
+        "keys",
+        "Access keys, without temporary ones",
+        |s, _| wide(s.memory.counts().1),
+        |s| wide(s.config.keys_max.get()),
+    ),
+    (
+        "temporary_keys",
+        "Temporary access keys, with those that ended within the last hour",
+        |s, _| wide(s.memory.temporary_keys()),
+        |s| wide(s.config.temporary_keys_max.get()),
+    ),
     (
         "records",
         "Records of asynchronous calls",

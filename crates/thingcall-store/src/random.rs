@@ -40,6 +40,16 @@ pub(crate) fn access_key_id() -> Result<String, NoRandomness> {
     Ok(format!("LTAI{}", text(MIXED, 20)?))
 }
 
+/// `STS.` and 24 letters and digits.
+pub(crate) fn temporary_key_id() -> Result<String, NoRandomness> {
+    Ok(format!("STS.{}", text(MIXED, 24)?))
+}
+
+/// 64 letters and digits.
+pub(crate) fn security_token() -> Result<String, NoRandomness> {
+    text(MIXED, 64)
+}
+
 /// 30 letters and digits.
 pub(crate) fn access_key_secret() -> Result<String, NoRandomness> {
     text(MIXED, 30)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingcall_core::{
     AccessKey, AllowList, Args, CallMode, CallSource, Delivery, Device, EndedCall, IotId, KeptCall, OpenCall, Outcome,
-    ProductKey, Qos, ReaderName, Record, ResultShape, Secret, TakenOver, TransportName, UnixMillis,
+    ProductKey, Qos, ReaderName, Record, ResultShape, Secret, TakenOver, Temporary, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ProductNotes, ThingModel};
 use tracing::error;
@@ -88,7 +88,13 @@ pub(crate) fn key(row: &impl Columns) -> Result<AccessKey, sqlx::Error> {
         security_token: row.maybe_text("security_token")?.map(Secret::new),
         result: row.maybe_text("result")?.and_then(result_of),
         allow: row.maybe_text("allowed")?.map(|text| allowed(row, text)).transpose()?,
+        temporary: temporary(row)?,
     })
+}
+
+fn temporary(row: &impl Columns) -> Result<Option<Temporary>, sqlx::Error> {
+    let (of, ends_at) = (row.maybe_text("made_of")?, maybe_time(row, "ends_at")?);
+    Ok(of.zip(ends_at).map(|(of, ends_at)| Temporary { of: of.to_owned(), ends_at }))
 }
 
 /// Rules that cannot be read allow nothing: a newer program may have written them.

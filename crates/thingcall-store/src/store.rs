@@ -34,7 +34,7 @@ use crate::told::Told;
 use crate::turns::Turns;
 use crate::unkept::Unkept;
 use crate::writer::{self, Write};
-use crate::{Config, changes, log_keeper, owner, postgres, recorder, sqlite};
+use crate::{Config, changes, ended_keys, log_keeper, owner, postgres, recorder, sqlite};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -161,8 +161,9 @@ impl Store {
         let write = writer::run(shared.clone(), writes, closing.subscribe());
         let keep = log_keeper::run(shared.clone(), closing.subscribe());
         let record = recorder::run(shared.clone(), closing.subscribe());
-        let tasks = vec![tokio::spawn(write), tokio::spawn(poll), tokio::spawn(keep), tokio::spawn(record)];
-        let tasks = StdMutex::new(tasks);
+        let ended = ended_keys::run(shared.clone(), closing.subscribe());
+        let kept = [tokio::spawn(keep), tokio::spawn(record), tokio::spawn(ended)];
+        let tasks = StdMutex::new([tokio::spawn(write), tokio::spawn(poll)].into_iter().chain(kept).collect());
         Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
     }
 

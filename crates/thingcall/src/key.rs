@@ -1,13 +1,14 @@
 //! `thingcall key ...`: access keys, in the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Rule, Secret};
-use thingcall_store::NewKey;
+use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Rule, Secret, UnixMillis};
+use thingcall_store::{NewKey, NewTemporaryKey};
 
-use crate::output::{self, Output};
+use crate::output::{self, Output, moment};
 use crate::tool::{self, Place, word};
 
 /// How rules are written.
@@ -34,12 +35,18 @@ const ALLOW_HELP: &str = rules_help!(
      lamps --everything"
 );
 
+const TEMPORARY_HELP: &str =
+    rules_help!("  thingcall key temporary lamps --expires-in 1h --allow 'actions=InvokeThingService' --json");
+
 /// What to do with access keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Make a key and print it; its secret is not shown again
     #[command(after_help = ADD_HELP)]
     Add(Add),
+    /// Make a key of another one that ends by itself, and print it with its security token
+    #[command(after_help = TEMPORARY_HELP)]
+    Temporary(Temporary),
     /// Show a key, without its secret
     Show(One),
     /// Set what a key may do, in place of what it might do before
@@ -96,6 +103,23 @@ pub(crate) struct Add {
     place: Place,
 }
 
+/// What makes a temporary key.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Temporary {
+    /// The key it is made of: it is of that one's account, may do no more, and is disabled with it
+    id: String,
+    /// How long it lasts, such as 15m or 12h; 7 days at most
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    expires_in: Duration,
+    /// A rule that allows something of what that key may do; may be given several times [default: all of it]
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<Rule>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
 /// What a key may do.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["rules", "everything"])))]
@@ -127,6 +151,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         }
+        Command::Temporary(temporary) => temporary.run().await,
         Command::Show(one) => one.show().await,
         Command::Allow(allow) => allow.run().await,
         Command::Disable(one) => one.set_enabled(false).await,
@@ -143,13 +168,19 @@ fn members(key: &AccessKey) -> Vec<(String, Value)> {
         ("enabled", json!(key.enabled)),
         ("result", json!(key.result)),
         ("allow", json!(rules)),
+        ("of", json!(key.temporary.as_ref().map(|temporary| &temporary.of))),
+        ("expiresAt", json!(key.temporary.as_ref().map(|temporary| moment(temporary.ends_at)))),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
 }
 
 fn state(key: &AccessKey) -> &'static str {
-    if key.enabled { "enabled" } else { "disabled" }
+    match key {
+        key if key.has_ended(UnixMillis::now()) => "ended",
+        key if key.enabled => "enabled",
+        _ => "disabled",
+    }
 }
 
 /// What it may do, in few words.
@@ -188,6 +219,25 @@ impl One {
         store.set_key_enabled(&self.id, enabled).await?;
         tool::known(&store).await;
         output::one(self.output, &[("accessKeyId", json!(self.id)), ("enabled", json!(enabled))]);
+        store.close().await;
+        Ok(())
+    }
+}
+
+impl Temporary {
+    async fn run(self) -> anyhow::Result<()> {
+        let allow = if self.allow.is_empty() { None } else { Some(AllowList::new(self.allow)?) };
+        allow.iter().for_each(look_over);
+        let store = self.place.open_existing().await?;
+        let key = store.add_temporary_key(NewTemporaryKey { of: self.id, lasts: self.expires_in, allow }).await?;
+        tool::known(&store).await;
+        let shown = [
+            ("accessKeyId", json!(key.id)),
+            ("accessKeySecret", json!(key.secret.expose())),
+            ("securityToken", json!(key.security_token.as_ref().map(Secret::expose))),
+            ("expiresAt", json!(key.temporary.as_ref().map(|temporary| moment(temporary.ends_at)))),
+        ];
+        output::one(self.output, &shown);
         store.close().await;
         Ok(())
     }

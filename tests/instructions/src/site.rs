@@ -50,6 +50,7 @@ impl Site {
             security_token: None,
             result: None,
             allow: None,
+            temporary: None,
         };
         let found = Found { device: Arc::new(device), product: Arc::new(product), way: None };
         Ok(Arc::new(Self { found, key: Arc::new(key) }))

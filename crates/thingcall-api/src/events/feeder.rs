@@ -109,7 +109,7 @@ impl Feeder {
     }
 
     async fn step(&mut self) -> Result<(), Ended> {
-        let may = |key: &AccessKey| key.enabled && self.filter.forbidden(key).is_none();
+        let may = |key: &AccessKey| key.stands(UnixMillis::now()) && self.filter.forbidden(key).is_none();
         if !self.keys.key(&self.key_id).is_some_and(|key| may(&key)) {
             return Err(Ended::Key);
         }

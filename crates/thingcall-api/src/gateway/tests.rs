@@ -54,6 +54,7 @@ fn every_status_is_counted_from_the_start() {
         NoncesUnknown {},
         TimeFormat { 0: text() },
         TokenMismatch {},
+        TokenExpired {},
         Throttled { calls_per_second_max: 1, wait: Duration::ZERO },
         NoncesFull { nonces_max: 1, wait: Duration::ZERO },
     ];

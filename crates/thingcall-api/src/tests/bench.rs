@@ -115,6 +115,7 @@ pub(super) fn testid() -> AccessKey {
         security_token: None,
         result: None,
         allow: None,
+        temporary: None,
     }
 }
 

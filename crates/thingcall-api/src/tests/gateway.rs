@@ -1,7 +1,7 @@
 //! What a request is told that is not let in.
 
 use expect_test::expect;
-use thingcall_core::UnixMillis;
+use thingcall_core::{Temporary, UnixMillis};
 
 use super::bench::{Setup, acs3, capture_time, post, signer, testid};
 use crate::sign;
@@ -88,6 +88,12 @@ async fn the_servers_string_to_sign_is_in_the_answer() {
 async fn keys_times_versions_and_actions() {
     let inactive = Setup { keys: vec![thingcall_core::AccessKey { enabled: false, ..testid() }], ..Setup::default() };
     assert_eq!(inactive.start().await.v1("GetDeviceStatus", &DEVICE).await.code(), "InvalidAccessKeyId.Inactive");
+    for (ends_at, code) in [(0, "InvalidSecurityToken.Expired"), (1, "")] {
+        let temporary = Some(Temporary { of: "other".to_owned(), ends_at: UnixMillis(capture_time().0 + ends_at) });
+        let keys = vec![thingcall_core::AccessKey { temporary, ..testid() }];
+        let server = Setup { keys, ..Setup::default() }.start().await;
+        assert_eq!(server.v1("GetDeviceStatus", &DEVICE).await.code(), code);
+    }
     let late = Setup { now: || UnixMillis(capture_time().0 + 901_000), ..Setup::default() };
     assert_eq!(late.start().await.acs3("GetDeviceStatus", &DEVICE).await.code(), "InvalidTimeStamp.Expired");
     refused(post(&status_query().replace("Timestamp=2026", "Timestamp=x026")), 400, "InvalidTimeStamp.Format").await;

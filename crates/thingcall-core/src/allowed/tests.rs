@@ -95,3 +95,11 @@ fn rules_are_written_as_they_are_read() {
     assert_eq!(list.to_string(), "actions = a , b;products=*\ndevices=pk/*");
     assert_eq!(rules(&list.to_string()), list);
 }
+
+#[test]
+fn rules_within_others_allow_what_both_do() {
+    let inner = rules("products=*").within(Arc::new(rules("actions=Query*\nproducts=a")));
+    assert!(inner.allows("QueryProduct", Target::Product("b")) && inner.allows("Invoke", Target::Product("a")));
+    assert!(!inner.allows("Invoke", Target::Product("b")) && !inner.allows("QueryGroup", Target::AllGroups));
+    assert_eq!(inner.to_string(), "products=*");
+}

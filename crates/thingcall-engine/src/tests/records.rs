@@ -26,6 +26,7 @@ fn key() -> Arc<AccessKey> {
         security_token: None,
         result: None,
         allow: None,
+        temporary: None,
     })
 }
 

@@ -79,6 +79,8 @@ pub(super) const TABLES: &[Table] = &[
             ("result", Text),
             ("created_at", Number),
             ("allowed", Text),
+            ("made_of", Text),
+            ("ends_at", Number),
         ],
     },
     Table {

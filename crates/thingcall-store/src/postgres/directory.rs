@@ -201,8 +201,8 @@ pub(super) async fn delete_device(
 /// A new access key; `false` if its id is taken.
 pub(super) async fn insert_key(conn: &mut PgConnection, key: &AccessKey, at: UnixMillis) -> Result<bool, sqlx::Error> {
     let insert = sqlx::query(
-        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at, allowed) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at, allowed, made_of, ends_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
     )
     .bind(&key.id)
     .bind(key.secret.expose())
@@ -211,7 +211,9 @@ pub(super) async fn insert_key(conn: &mut PgConnection, key: &AccessKey, at: Uni
     .bind(key.security_token.as_ref().map(Secret::expose))
     .bind(key.result.map(rows::result_word))
     .bind(at.0)
-    .bind(key.allow.as_ref().map(|rules| rules.to_string()));
+    .bind(key.allow.as_ref().map(|rules| rules.to_string()))
+    .bind(key.temporary.as_ref().map(|temporary| temporary.of.as_str()))
+    .bind(key.temporary.as_ref().map(|temporary| temporary.ends_at.0));
     Ok(insert.execute(conn).await?.rows_affected() > 0)
 }
 
@@ -222,6 +224,17 @@ pub(super) async fn change_key(conn: &mut PgConnection, id: &str, change: KeyCha
         KeyChange::Allowed(rules) => sqlx::query("UPDATE access_keys SET allowed = $1 WHERE id = $2").bind(rules),
     };
     Ok(update.bind(id).execute(conn).await?.rows_affected() > 0)
+}
+
+/// Forgets keys that ended before this, so many at most, and says which.
+pub(super) async fn remove_ended_keys(
+    conn: &mut PgConnection,
+    before: UnixMillis,
+    max: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    let delete = "DELETE FROM access_keys WHERE id IN (SELECT id FROM access_keys WHERE ends_at < $1 ORDER BY ends_at LIMIT $2) \
+                  RETURNING id";
+    sqlx::query_scalar(delete).bind(before.0).bind(max).fetch_all(conn).await
 }
 
 /// Writes down what was changed, and tells all who listen once that is committed. The lock keeps the numbers without gaps and

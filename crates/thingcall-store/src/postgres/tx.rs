@@ -126,6 +126,10 @@ impl Tx for PgTx<'_> {
         within(self.patience, directory::change_key(&mut self.tx, id, change)).await
     }
 
+    async fn remove_ended_keys(&mut self, before: UnixMillis, max: i64) -> Result<Vec<String>, Failure> {
+        within(self.patience, directory::remove_ended_keys(&mut self.tx, before, max)).await
+    }
+
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {
         within(self.patience, directory::record_changes(&mut self.tx, subjects)).await
     }

@@ -204,8 +204,8 @@ pub(crate) async fn insert_key(
     at: UnixMillis,
 ) -> Result<bool, sqlx::Error> {
     let insert = sqlx::query(
-        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at, allowed) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO access_keys (id, secret, account, enabled, security_token, result, created_at, allowed, made_of, ends_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&key.id)
     .bind(key.secret.expose())
@@ -214,7 +214,9 @@ pub(crate) async fn insert_key(
     .bind(key.security_token.as_ref().map(Secret::expose))
     .bind(key.result.map(rows::result_word))
     .bind(at.0)
-    .bind(key.allow.as_ref().map(|rules| rules.to_string()));
+    .bind(key.allow.as_ref().map(|rules| rules.to_string()))
+    .bind(key.temporary.as_ref().map(|temporary| temporary.of.as_str()))
+    .bind(key.temporary.as_ref().map(|temporary| temporary.ends_at.0));
     is_new(insert.execute(conn).await)
 }
 
@@ -229,6 +231,17 @@ pub(crate) async fn change_key(
         KeyChange::Allowed(rules) => sqlx::query("UPDATE access_keys SET allowed = ? WHERE id = ?").bind(rules),
     };
     Ok(update.bind(id).execute(conn).await?.rows_affected() > 0)
+}
+
+/// Forgets keys that ended before this, so many at most, and says which.
+pub(crate) async fn remove_ended_keys(
+    conn: &mut SqliteConnection,
+    before: UnixMillis,
+    max: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    let delete = "DELETE FROM access_keys WHERE id IN (SELECT id FROM access_keys WHERE ends_at < ? ORDER BY ends_at LIMIT ?) \
+                  RETURNING id";
+    sqlx::query_scalar(delete).bind(before.0).bind(max).fetch_all(conn).await
 }
 
 /// Writes down what was changed.

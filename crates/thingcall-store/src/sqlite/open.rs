@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_allowed.sql"),
     include_str!("../../migrations/0011_registry.sql"),
     include_str!("../../migrations/0012_call_records.sql"),
+    include_str!("../../migrations/0013_temporary.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -137,6 +137,10 @@ impl Tx for SqliteTx<'_> {
         directory::change_key(self, id, change).await.map_err(failure)
     }
 
+    async fn remove_ended_keys(&mut self, before: UnixMillis, max: i64) -> Result<Vec<String>, Failure> {
+        directory::remove_ended_keys(self, before, max).await.map_err(failure)
+    }
+
     async fn record_changes(&mut self, subjects: &[Subject]) -> Result<(), Failure> {
         directory::record_changes(self, subjects).await.map_err(failure)
     }

@@ -24,6 +24,7 @@ fn record(number: u32, outcome: Outcome) -> CallRecord {
         security_token: None,
         result: None,
         allow: None,
+        temporary: None,
     };
     CallRecord {
         request_id: RequestId::random(),

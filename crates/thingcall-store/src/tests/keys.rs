@@ -1,9 +1,11 @@
 //! Access keys.
 
-use thingcall_core::{Keys, ResultShape, Secret};
+use std::time::Duration;
+
+use thingcall_core::{AccessKey, Keys, ResultShape, Secret, Target, UnixMillis};
 
 use super::*;
-use crate::{KeyError, NewKey};
+use crate::{KeyError, NewKey, NewTemporaryKey};
 
 #[tokio::test]
 async fn the_first_key_is_made_once() {
@@ -55,7 +57,7 @@ async fn rules_that_cannot_be_read_allow_nothing() {
     bench.run("UPDATE access_keys SET allowed = 'colours=red'").await;
     let bench = bench.reopened().await;
     let key = bench.store.key(&id).unwrap();
-    assert!(!key.allows("InvokeThingService", thingcall_core::Target::Product("a")));
+    assert!(!key.allows("InvokeThingService", Target::Product("a")));
 }
 
 #[tokio::test]
@@ -92,4 +94,70 @@ async fn a_taken_key_id_is_refused() {
     let made = bench.store.first_key().await.unwrap().unwrap();
     let again = NewKey { id: Some(made.id.clone()), ..NewKey::default() };
     assert_eq!(bench.store.add_key(again).await.unwrap_err(), KeyError::Exists(made.id));
+}
+
+fn temporary(of: &str, seconds: u64) -> NewTemporaryKey {
+    NewTemporaryKey { of: of.to_owned(), lasts: Duration::from_secs(seconds), allow: None }
+}
+
+#[tokio::test]
+async fn a_temporary_key_may_what_its_key_may_and_no_longer() {
+    let bench = bench().await;
+    let new = NewKey { id: Some("partner".into()), account: "acme".into(), ..NewKey::default() };
+    bench.store.add_key(new).await.unwrap();
+    let narrow = NewTemporaryKey { allow: Some("actions=Query*".parse().unwrap()), ..temporary("partner", 3600) };
+    let wide = bench.store.add_temporary_key(temporary("partner", 3600)).await.unwrap();
+    let narrow = bench.store.add_temporary_key(narrow).await.unwrap();
+    assert!(wide.id.starts_with("STS.") && wide.security_token.is_some() && wide.account == "acme", "{wide:?}");
+    let bench = bench.reopened().await;
+    let may = |key: &AccessKey, action| {
+        let now = UnixMillis::now();
+        let key = bench.store.key(&key.id).unwrap();
+        key.stands(now) && key.allows(action, Target::Product("a"))
+    };
+    assert!(may(&wide, "Invoke") && may(&narrow, "QueryProduct") && !may(&narrow, "Invoke"));
+
+    bench.store.set_key_allow("partner", Some(&"products=b".parse().unwrap())).await.unwrap();
+    assert!(!may(&wide, "Invoke") && !may(&narrow, "QueryProduct"));
+    bench.store.set_key_allow("partner", None).await.unwrap();
+    bench.store.set_key_enabled("partner", false).await.unwrap();
+    assert!(!may(&wide, "Invoke") && !may(&narrow, "QueryProduct"));
+    bench.store.set_key_enabled("partner", true).await.unwrap();
+    let key = bench.store.key(&wide.id).unwrap();
+    let ends_at = key.temporary.as_ref().unwrap().ends_at;
+    assert!(may(&wide, "Invoke") && !key.stands(ends_at) && key.stands(UnixMillis(ends_at.0 - 1)));
+}
+
+#[tokio::test]
+async fn temporary_keys_have_a_limit_and_leave_when_they_have_ended() {
+    let config =
+        Config { temporary_keys_max: 2.try_into().unwrap(), keys_max: 1.try_into().unwrap(), ..Config::default() };
+    let bench = bench_with(config).await;
+    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let first = bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap();
+    bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap();
+    let full = bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap_err();
+    assert_eq!(full, KeyError::TemporaryFull(2));
+
+    bench.run("UPDATE access_keys SET ends_at = 1 WHERE ends_at IS NOT NULL").await;
+    bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap();
+    assert!(bench.store.key(&first.id).is_none() && bench.store.keys().len() == 2);
+    assert!(bench.other().await.key(&first.id).is_none());
+}
+
+#[tokio::test]
+async fn of_what_no_temporary_key_is_made() {
+    let bench = bench().await;
+    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let made = bench.store.add_temporary_key(temporary(&id, 1)).await.unwrap().id;
+    for (new, why) in [
+        (temporary("x", 60), KeyError::NoKey("x".into())),
+        (temporary(&made, 60), KeyError::IsTemporary(made.clone())),
+        (temporary(&id, 0), KeyError::Lifetime),
+        (temporary(&id, 7 * 24 * 3600 + 1), KeyError::Lifetime),
+    ] {
+        assert_eq!(bench.store.add_temporary_key(new).await.unwrap_err(), why);
+    }
+    bench.store.set_key_enabled(&id, false).await.unwrap();
+    assert_eq!(bench.store.add_temporary_key(temporary(&id, 60)).await.unwrap_err(), KeyError::Disabled(id));
 }

@@ -68,7 +68,8 @@ async fn a_file_of_the_first_schema_keeps_its_commands() {
          ALTER TABLE devices DROP COLUMN came_from; ALTER TABLE devices DROP COLUMN sync_topic; \
          DROP TABLE publishing; DROP TABLE room; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; \
          DROP TABLE message_log; DROP TABLE messages; DROP TABLE readers; DROP TABLE claims; DROP TABLE backlog; \
-         ALTER TABLE access_keys DROP COLUMN allowed; \
+         DROP INDEX access_keys_ends; ALTER TABLE access_keys DROP COLUMN allowed; ALTER TABLE access_keys DROP COLUMN made_of; \
+         ALTER TABLE access_keys DROP COLUMN ends_at; \
          DROP TABLE last_values; DROP TABLE consumer_groups; DROP TABLE subscriptions; PRAGMA user_version = 1";
     bench.run(back).await;
     let bench = bench.reopened().await;
