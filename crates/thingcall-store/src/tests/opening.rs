@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
 use super::*;
 use crate::OpenError;
 
@@ -58,22 +61,29 @@ async fn a_newer_schema_is_refused_with_both_versions() {
     assert!(said.contains("version 1000") && said.contains(&format!("up to {known}")), "{said}");
 }
 
+/// A file as the first release made it, with a device for which a command waits.
+async fn first_schema(folder: &std::path::Path) {
+    let options = SqliteConnectOptions::new().filename(folder.join("thingcall.db")).create_if_missing(true);
+    let mut conn = options.connect().await.unwrap();
+    for sql in [
+        include_str!("../../migrations/0001_first.sql"),
+        "INSERT INTO products (key, name, settings, created_at) VALUES ('p', 'p', '{}', 1)",
+        "INSERT INTO devices (product, name, iot_id, secret, enabled, created_at) VALUES ('p', 'd1', 'i1', 's', TRUE, 1)",
+        "INSERT INTO calls (call_id, request_id, product, device, iot_id, service, params, qos, state, accepted_at)
+         VALUES (7, '00000000-0000-0000-0000-000000000000', 'p', 'd1', 'i1', 'SetScene', '{}', 1, 0, 1)",
+        "PRAGMA user_version = 1",
+    ] {
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    }
+    conn.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_file_of_the_first_schema_keeps_its_commands() {
-    let bench = bench().await.with_devices(&["d1"]).await;
-    bench.open("d1", 7, Qos::AtLeastOnce).await.unwrap();
-    let back = "ALTER TABLE calls DROP COLUMN taken_over_by; ALTER TABLE calls DROP COLUMN taken_over_at; \
-         DROP INDEX devices_online; DROP INDEX devices_transport; DROP INDEX devices_by_age; DROP TABLE product_notes; \
-         ALTER TABLE calls DROP COLUMN raw; ALTER TABLE devices DROP COLUMN transport; \
-         ALTER TABLE devices DROP COLUMN came_from; ALTER TABLE devices DROP COLUMN sync_topic; \
-         DROP TABLE publishing; DROP TABLE room; DROP INDEX calls_due; ALTER TABLE calls DROP COLUMN due; \
-         DROP TABLE message_log; DROP TABLE messages; DROP TABLE readers; DROP TABLE claims; DROP TABLE backlog; \
-         DROP INDEX access_keys_ends; ALTER TABLE access_keys DROP COLUMN allowed; ALTER TABLE access_keys DROP COLUMN made_of; \
-         ALTER TABLE access_keys DROP COLUMN ends_at; \
-         DROP TABLE last_values; DROP TABLE consumer_groups; DROP TABLE subscriptions; PRAGMA user_version = 1";
-    bench.run(back).await;
-    let bench = bench.reopened().await;
-    let kept = bench.store.unacknowledged(&key("d1"), None, 9).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    first_schema(folder.path()).await;
+    let store = Store::open(Config::default(), folder.path()).await.unwrap();
+    let kept = store.unacknowledged(&key("d1"), None, 9).await.unwrap();
     assert_eq!((kept.len(), kept[0].id.as_u32(), &kept[0].raw), (1, 7, &None));
 }
 
