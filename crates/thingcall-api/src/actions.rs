@@ -5,6 +5,7 @@
 //! Actions that call a device, ask the directory, or are of groups and subscriptions are of different types, so none can be
 //! taken for another.
 
+mod batch;
 mod consumer_group;
 mod device;
 mod devices;
@@ -17,6 +18,7 @@ mod product;
 mod property;
 mod status;
 mod subscribe_relation;
+mod tags;
 mod target;
 
 use std::pin::Pin;
@@ -287,6 +289,22 @@ actions! {
         QueryDeviceByStatus: Product => devices::by_status,
         /// How many devices there are.
         QueryDeviceStatistics: Product => devices::statistics,
+        /// Makes a batch of devices, by their names.
+        BatchCheckDeviceNames: Product => batch::check_names,
+        /// Registers a batch of devices whose names are made up.
+        BatchRegisterDevice: Product => batch::register,
+        /// Registers a batch.
+        BatchRegisterDeviceWithApplyId: Product => batch::register_applied,
+        /// How far a batch is.
+        QueryBatchRegisterDeviceStatus: Product => batch::status,
+        /// Lists the devices that a batch registered.
+        QueryPageByApplyId: AllProducts => batch::page,
+        /// Adds tags to a device, or changes them.
+        SaveDeviceProp: Device => tags::save,
+        /// Reads a device's tags.
+        QueryDeviceProp: Device => tags::query,
+        /// Takes one from it.
+        DeleteDeviceProp: Device => tags::delete,
         /// Whether a device is connected.
         GetDeviceStatus: Device => status::one,
         /// Whether several devices are connected.

@@ -14,31 +14,7 @@ use thingcall_core::RequestId;
 
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
-
-/// A value in an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Node {
-    /// A text.
-    Text(String),
-    /// `true` or `false`.
-    Flag(bool),
-    /// A number.
-    Number(i64),
-    /// Named values.
-    Object(Fields),
-    /// Several values of one name: in JSON an array, in XML the name again and again.
-    List(Vec<Node>),
-    /// Several values: in JSON an array, in XML one element with one of this name for each in it.
-    Each(&'static str, Vec<Node>),
-}
-
-/// Named values in the order they are written.
-pub(crate) type Fields = Vec<(&'static str, Node)>;
-
-/// A text node.
-pub(crate) fn text(value: impl Into<String>) -> Node {
-    Node::Text(value.into())
-}
+pub(crate) use crate::node::{Fields, Node, text};
 
 /// An answer, whole.
 pub(crate) type HttpAnswer = Response<Full<Bytes>>;
@@ -101,18 +77,21 @@ impl About<'_> {
 
     /// Why an action failed. `host` is the one the caller asked.
     pub(crate) fn failure(&self, error: &ActionError, host: &str) -> HttpAnswer {
-        let (code, why) = match error {
+        let failure = match error {
             ActionError::Gateway(error) => return self.refusal(error, host),
-            ActionError::Service(failure) => (failure.code, &failure.text),
+            ActionError::Service(failure) => failure,
         };
-        self.service(&vec![
+        let (code, why) = (failure.code, &failure.text);
+        let mut fields = vec![
             ("RequestId", text(self.id.to_string())),
             ("Success", Node::Flag(false)),
             ("Code", text(code.as_str())),
             ("ErrorMessage", text(why)),
             // A copy for one SDK that prints this member and would say `undefined`.
             ("Message", text(why)),
-        ])
+        ];
+        fields.extend(failure.data.clone().map(|data| ("Data", Node::Object(data))));
+        self.service(&fields)
     }
 
     /// Why a request was not let in.

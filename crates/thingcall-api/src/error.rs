@@ -7,6 +7,7 @@ use thingcall_core::{CallError, ErrorCode, InvalidId, JournalError, Outcome, Sub
 use thingcall_tsl::DirectoryError;
 
 use crate::gateway::GatewayError;
+use crate::node::Fields;
 
 /// Why an action failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +27,22 @@ pub(crate) struct ServiceFailure {
     pub(crate) outcome: Outcome,
     /// What was wrong and what would be right.
     pub(crate) text: String,
+    /// What the answer has beside that.
+    pub(crate) data: Option<Fields>,
 }
 
 impl ActionError {
     /// A parameter with a value that the service does not take.
     pub(crate) fn service(code: ErrorCode, outcome: Outcome, text: impl Into<String>) -> Self {
-        Self::Service(ServiceFailure { code, outcome, text: text.into() })
+        Self::Service(ServiceFailure { code, outcome, text: text.into(), data: None })
+    }
+
+    /// The same, with what the answer has as `Data`.
+    pub(crate) fn with_data(mut self, data: Fields) -> Self {
+        if let Self::Service(failure) = &mut self {
+            failure.data = Some(data);
+        }
+        self
     }
 
     /// A parameter that is not allowed to be so.
@@ -74,6 +85,15 @@ impl From<DirectoryError> for ActionError {
             }
             DirectoryError::NoDevice(device) => CallError::UnknownDevice(device.to_string()).into(),
             DirectoryError::Exists(_) | DirectoryError::HasDevices { .. } => Self::illegal(error.to_string()),
+            DirectoryError::NoBatch(_) => {
+                Self::service(ErrorCode::DeviceApplyIsNotFound, Outcome::UnknownTarget, error.to_string())
+            }
+            DirectoryError::BatchRefused(_) => {
+                Self::service(ErrorCode::IncorrectDeviceApplyInfo, Outcome::InvalidArgs, error.to_string())
+            }
+            DirectoryError::TooManyTags { .. } => {
+                Self::service(ErrorCode::TooManyDevicePropertiesPerTime, Outcome::InvalidArgs, error.to_string())
+            }
             DirectoryError::Full(_) => Self::service(ErrorCode::IllegalRequest, Outcome::Overloaded, error.to_string()),
             DirectoryError::Unwritable(why) => CallError::Internal(why.clone()).into(),
             DirectoryError::Store(_) => store_failed(&error),

@@ -45,6 +45,7 @@ mod answer;
 mod error;
 mod gateway;
 mod headers;
+mod node;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! The front as its callers see it: real sockets, a fixed clock, an engine and a directory made of memory.
 
+mod batches;
 mod bench;
+mod beside;
 mod directory;
 
 mod allowed;

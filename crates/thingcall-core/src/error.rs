@@ -48,6 +48,42 @@ pub enum ErrorCode {
     /// No such device.
     #[strum(serialize = "iot.device.NotExistedDevice")]
     NotExistedDevice,
+    /// `ApplyId` is missing.
+    #[strum(serialize = "iot.device.NullApplyId")]
+    NullApplyId,
+    /// `ApplyId` is malformed.
+    #[strum(serialize = "iot.device.InvalidFormattedApplyId")]
+    InvalidFormattedApplyId,
+    /// No such batch of devices.
+    #[strum(serialize = "iot.device.DeviceApplyIsNotFound")]
+    DeviceApplyIsNotFound,
+    /// A batch that cannot be registered.
+    #[strum(serialize = "iot.device.IncorrentDeviceApplyInfo")]
+    IncorrectDeviceApplyInfo,
+    /// More devices than may be registered at once.
+    #[strum(serialize = "iot.device.DeviceCountExceeded")]
+    DeviceCountExceeded,
+    /// `Props` is missing.
+    #[strum(serialize = "iot.device.NullDevicePropertiesString")]
+    NullDevicePropertiesString,
+    /// `Props` is malformed.
+    #[strum(serialize = "iot.device.InvalidFormattedDevicePropertiesString")]
+    InvalidFormattedDevicePropertiesString,
+    /// `Props` is too long.
+    #[strum(serialize = "iot.device.LongDevicePropertiesString")]
+    LongDevicePropertiesString,
+    /// `Props` has no tag in it.
+    #[strum(serialize = "iot.device.NoneDeviceProperties")]
+    NoneDeviceProperties,
+    /// `PropKey` is missing.
+    #[strum(serialize = "iot.device.NullDevicePropertyKey")]
+    NullDevicePropertyKey,
+    /// The name of a tag is malformed.
+    #[strum(serialize = "iot.device.InvalidFormattedDevicePropertyKey")]
+    InvalidFormattedDevicePropertyKey,
+    /// A device would have too many tags.
+    #[strum(serialize = "iot.device.TooManyDevicePropertiesPerTime")]
+    TooManyDevicePropertiesPerTime,
     /// `IotId` is malformed or unknown.
     #[strum(serialize = "iot.device.InvalidIoTId")]
     InvalidIotId,

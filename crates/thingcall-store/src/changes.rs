@@ -179,8 +179,9 @@ async fn reload(shared: &Shared, side: &mut WriteSide) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Groups, subscriptions, and what readers of messages want, as the database has it.
+/// Groups, subscriptions, what readers of messages want, and how many batches there are, as the database has it.
 pub(crate) async fn load_readers(shared: &Shared) -> Result<(), Failure> {
+    shared.sizes.batches.store(shared.reads.count_batches().await?, Ordering::Relaxed);
     shared.groups.replace(shared.reads.subscribed().await?);
     let readers = shared.reads.readers().await?.into_iter();
     shared.log.want(readers.map(|row| (row.name, row.wishes.now().cloned().unwrap_or_default())));

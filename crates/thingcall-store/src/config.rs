@@ -41,6 +41,13 @@ pub struct Config {
     pub keys_max: NonZeroUsize,
     /// How many temporary ones.
     pub temporary_keys_max: NonZeroUsize,
+    /// How many batches of devices can be asked for by their `ApplyId`; the oldest go for new ones.
+    pub batches_max: NonZeroUsize,
+    /// How many devices they may have together.
+    pub batch_devices_max: NonZeroUsize,
+    /// How long they are kept.
+    #[serde(with = "humantime_serde")]
+    pub batches_keep: Duration,
     /// How many QoS 1 commands may wait for one device.
     pub outbox_calls_per_device_max: NonZeroUsize,
     /// How many records of asynchronous calls are kept; the oldest that wait for no device are dropped for new ones.
@@ -86,6 +93,9 @@ impl Default for Config {
             devices_cached_max: const { NonZeroUsize::new(100_000).unwrap() },
             keys_max: const { NonZeroUsize::new(1_000).unwrap() },
             temporary_keys_max: const { NonZeroUsize::new(10_000).unwrap() },
+            batches_max: const { NonZeroUsize::new(1_000).unwrap() },
+            batch_devices_max: const { NonZeroUsize::new(1_000_000).unwrap() },
+            batches_keep: Duration::from_secs(30 * 24 * 60 * 60),
             outbox_calls_per_device_max: const { NonZeroUsize::new(100).unwrap() },
             journal_records_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },
@@ -118,6 +128,7 @@ impl Section for Config {
         let right = "a file's name that nothing else in the data folder has, such as thingcall.db";
         check.must(name && !own, "file", format_args!("{:?}", self.file), right);
         check.at_most("write_queue_records_max", self.write_queue_records_max.get(), WRITE_QUEUE_RECORDS_LIMIT);
+        check.more_than_zero("batches_keep", self.batches_keep);
         check.more_than_zero("change_poll", self.change_poll);
         self.check_postgres(&mut check);
         check.into_problems()

@@ -18,7 +18,8 @@ use thingcall_tsl::{
 };
 
 use crate::change::Subject;
-use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered};
+use crate::count::DeviceCount;
+use crate::database::{DeviceChange, DeviceRow, ProductRow, Registered, Tx};
 use crate::failure::{Failure, Stop};
 use crate::memory::DeviceEntry;
 use crate::random::{self, NoRandomness};
@@ -161,7 +162,7 @@ impl Directory for Store {
 }
 
 impl Store {
-    fn must_have(&self, product: &ProductKey) -> Result<(), DirectoryError> {
+    pub(crate) fn must_have(&self, product: &ProductKey) -> Result<(), DirectoryError> {
         match self.product(product) {
             Some(_) => Ok(()),
             None => Err(DirectoryError::NoProduct(product.clone())),
@@ -295,14 +296,7 @@ impl Store {
             Registered::NoProduct(key) => return Err(Stop::Refused(DirectoryError::NoProduct(key))),
         }
         if !new.is_empty() {
-            let told: Vec<_> = new.iter().filter_map(|row| self.of_registration(row)).collect();
-            let newest = self.shared().append_own(&mut *tx, &told).await?;
-            let products: BTreeSet<_> = new.iter().map(|row| row.key.product.clone()).collect();
-            let added: Vec<_> = products.into_iter().map(|product| Subject::Added(Some(product))).collect();
-            let committed = changes::commit_all(tx, &added).await;
-            committed.inspect_err(|_| side.devices.lost())?;
-            self.shared().appended_own(&told, newest);
-            side.devices.registered(wide(new.len()));
+            self.commit_devices(tx, &mut side.devices, &new).await?;
             changes::follow(self.shared(), side).await?;
         }
         Ok(new.into_iter().map(DeviceRow::into_record).collect())
@@ -310,6 +304,24 @@ impl Store {
 }
 
 impl Store {
+    /// Ends a transaction in which these were registered, and tells of them.
+    pub(crate) async fn commit_devices(
+        &self,
+        mut tx: Box<dyn Tx + '_>,
+        count: &mut DeviceCount,
+        new: &[DeviceRow],
+    ) -> Result<(), Failure> {
+        let told: Vec<_> = new.iter().filter_map(|row| self.of_registration(row)).collect();
+        let newest = self.shared().append_own(&mut *tx, &told).await?;
+        let products: BTreeSet<_> = new.iter().map(|row| row.key.product.clone()).collect();
+        let added: Vec<_> = products.into_iter().map(|product| Subject::Added(Some(product))).collect();
+        let committed = changes::commit_all(tx, &added).await;
+        committed.inspect_err(|_| count.lost())?;
+        self.shared().appended_own(&told, newest);
+        count.registered(wide(new.len()));
+        Ok(())
+    }
+
     /// That a device was registered, if anybody wants to know.
     fn of_registration(&self, row: &DeviceRow) -> Option<Own> {
         self.shared().tells(&row.key.product, MessageKind::LifeCycle)?;
@@ -320,7 +332,7 @@ impl Store {
 }
 
 /// What is not given is made up.
-fn device_row(new: &NewDevice) -> Result<DeviceRow, DirectoryError> {
+pub(crate) fn device_row(new: &NewDevice) -> Result<DeviceRow, DirectoryError> {
     let name = match &new.name {
         Some(name) => name.clone(),
         None => made_up(random::device_name())?,
@@ -344,7 +356,8 @@ fn made_up<T: FromStr<Err = InvalidId>>(text: Result<String, NoRandomness>) -> R
     text.map_err(failed)?.parse().map_err(failed)
 }
 
-fn room(there_are: u64, more: usize, max: usize, of: &str) -> Result<(), Stop<DirectoryError>> {
+/// Whether so many more may be.
+pub(crate) fn room(there_are: u64, more: usize, max: usize, of: &str) -> Result<(), Stop<DirectoryError>> {
     if there_are.saturating_add(wide(more)) <= wide(max) {
         return Ok(());
     }
@@ -360,7 +373,7 @@ fn unread(LookUpFailed(why): LookUpFailed) -> DirectoryError {
     DirectoryError::Unwritable(format!("the device could not be looked up: {why}"))
 }
 
-fn unreadable(failure: &Failure) -> DirectoryError {
+pub(crate) fn unreadable(failure: &Failure) -> DirectoryError {
     DirectoryError::Unwritable(format!("{}; nothing could be read", failure.trouble()))
 }
 

@@ -48,6 +48,7 @@ mod unkept;
 mod value_room;
 mod waits;
 
+mod batches;
 mod change;
 mod changes;
 mod directory;
@@ -61,6 +62,7 @@ mod presence;
 mod products;
 mod random;
 mod subscriptions;
+mod tags;
 
 mod all_wanted;
 mod calls;

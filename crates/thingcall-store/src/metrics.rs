@@ -49,6 +49,12 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s| wide(s.config.temporary_keys_max.get()),
     ),
     (
+        "batches",
+        "Batches of devices that can be asked for by their ApplyId; the oldest go at the limit",
+        |s, _| size(&s.sizes.batches),
+        |s| wide(s.config.batches_max.get()),
+    ),
+    (
         "records",
         "Records of asynchronous calls",
         |s, _| size(&s.sizes.records),

@@ -35,6 +35,13 @@ pub(crate) fn group_id() -> Result<String, NoRandomness> {
     text(MIXED, GroupId::CHARS)
 }
 
+/// A number that every caller can hold: 1 to 2^53 - 1.
+pub(crate) fn batch_id() -> Result<i64, NoRandomness> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(i64::from_be_bytes(bytes) & ((1 << 53) - 1) | 1)
+}
+
 /// `LTAI` and 20 letters and digits.
 pub(crate) fn access_key_id() -> Result<String, NoRandomness> {
     Ok(format!("LTAI{}", text(MIXED, 20)?))

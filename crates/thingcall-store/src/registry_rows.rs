@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use thingcall_core::ProductKey;
-use thingcall_tsl::{DeviceCounts, DeviceStatus};
+use thingcall_core::{DeviceName, ProductKey, UnixMillis};
+use thingcall_tsl::{Applied, Batch, BatchState, DeviceCounts, DeviceStatus};
 
 use crate::columns::{Columns, decode};
 use crate::sizes::unsigned;
@@ -33,6 +33,37 @@ pub(crate) const fn condition(status: Option<DeviceStatus>) -> &'static str {
         Some(DeviceStatus::Offline) => " AND enabled AND NOT online AND activated_at IS NOT NULL",
         Some(DeviceStatus::Disabled) => " AND NOT enabled",
     }
+}
+
+/// A state as rows hold it.
+pub(crate) fn state_word(state: BatchState) -> &'static str {
+    state.into()
+}
+
+/// A batch of devices.
+pub(crate) fn batch(row: &impl Columns) -> Result<Batch, sqlx::Error> {
+    let state = row
+        .text("state")?
+        .parse()
+        .map_err(|problem: strum::ParseError| sqlx::Error::Decode(problem.to_string().into()))?;
+    Ok(Batch {
+        id: row.number("id")?,
+        product: ProductKey::try_from(row.text("product")?).map_err(decode)?,
+        state,
+        created: unsigned(row.number("created")?),
+        created_at: UnixMillis(row.number("created_at")?),
+    })
+}
+
+/// A device of a batch.
+pub(crate) fn applied(row: &impl Columns) -> Result<Applied, sqlx::Error> {
+    let owned = |column| Ok::<_, sqlx::Error>(row.maybe_text(column)?.map(str::to_owned));
+    Ok(Applied { name: name(row)?, nickname: owned("nickname")?, problem: owned("problem")? })
+}
+
+/// A device's name.
+pub(crate) fn name(row: &impl Columns) -> Result<DeviceName, sqlx::Error> {
+    DeviceName::try_from(row.text("name")?).map_err(decode)
 }
 
 /// What rows of [`counts`] say.

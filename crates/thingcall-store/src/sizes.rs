@@ -10,6 +10,8 @@ pub(crate) struct Sizes {
     pub(crate) outbox: AtomicU64,
     pub(crate) unwritten: AtomicU64,
     pub(crate) log_bytes: AtomicU64,
+    /// As of the last that this process made.
+    pub(crate) batches: AtomicU64,
 }
 
 impl Sizes {

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: for one server, and the command line beside it.
 
+mod batches;
 mod call_records;
 mod calls;
 mod connection;
@@ -19,6 +20,7 @@ mod registry_seam;
 mod results;
 mod room;
 mod subscriptions;
+mod tags;
 mod trouble;
 mod tx;
 

@@ -24,6 +24,20 @@ pub enum DirectoryError {
         /// How many.
         devices: u64,
     },
+    /// No such batch.
+    #[error("there is no batch {0}; it is too old, or its product is gone or another one")]
+    NoBatch(i64),
+    /// A batch with names that are taken.
+    #[error("batch {0} has names that are taken; check others with BatchCheckDeviceNames")]
+    BatchRefused(i64),
+    /// A device would have more tags than it may.
+    #[error("the device would have {tags} tags and {max} are allowed")]
+    TooManyTags {
+        /// How many it would have.
+        tags: usize,
+        /// How many it may have.
+        max: usize,
+    },
     /// A limit is reached; says which.
     #[error("{0}")]
     Full(String),

@@ -24,6 +24,7 @@ mod read;
 mod sample;
 mod words;
 
+mod batches;
 mod device_record;
 mod directory;
 mod directory_error;
@@ -34,7 +35,9 @@ mod registration;
 mod registry;
 mod settings;
 mod silence;
+mod tags;
 
+pub use batches::{Applied, Batch, BatchId, BatchState, Batches};
 pub use data_type::{Bounds, DataType, Field};
 pub use device_record::DeviceRecord;
 pub use directory::{Directory, NewDevice, NewProduct, ProductChange};
@@ -50,4 +53,5 @@ pub use reported::{Access, Event, EventLevel, Property, ReportCheck};
 pub use service::{CallType, Service, check_object};
 pub use settings::{ArgsCheck, DataFormat, Pacing, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};
+pub use tags::{TAGS_PER_DEVICE_MAX, Tags};
 pub use violation::{Violation, ViolationKind};

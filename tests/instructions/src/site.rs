@@ -1,5 +1,6 @@
 //! One product, one device and one key in memory, and a device that answers at once.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -13,8 +14,8 @@ use thingcall_core::{
 };
 use thingcall_engine::Engine;
 use thingcall_tsl::{
-    DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
-    ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
+    Applied, Batch, BatchId, Batches, DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found,
+    NewDevice, NewProduct, Product, ProductChange, ProductNotes, ProductSettings, Registry, Tags, ThingModel,
 };
 
 /// The model of the benchmark.
@@ -165,6 +166,38 @@ impl Directory for Site {
         nothing()
     }
     async fn remove(&self, _: &DeviceKey) -> Result<(), DirectoryError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Batches for Site {
+    async fn apply(&self, _: &ProductKey, _: Vec<Applied>) -> Result<BatchId, DirectoryError> {
+        nothing()
+    }
+    async fn register_some(&self, _: &ProductKey, _: usize) -> Result<BatchId, DirectoryError> {
+        nothing()
+    }
+    async fn register_batch(&self, _: &ProductKey, _: BatchId) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn batch(&self, _: BatchId) -> Result<(Batch, Vec<Applied>), DirectoryError> {
+        nothing()
+    }
+    async fn batch_page(&self, _: &Batch, _: u64, _: usize) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Tags for Site {
+    async fn tags(&self, _: &DeviceKey) -> Result<BTreeMap<String, String>, DirectoryError> {
+        nothing()
+    }
+    async fn save_tags(&self, _: &DeviceKey, _: &BTreeMap<String, String>) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn remove_tag(&self, _: &DeviceKey, _: &str) -> Result<(), DirectoryError> {
         nothing()
     }
 }

@@ -13,7 +13,7 @@ use crate::error::ActionError;
 use crate::params::Params;
 
 /// The longest nickname. Source: Alibaba's reference says 4 to 64 characters.
-const NICKNAME_CHARACTERS_MAX: usize = 64;
+pub(super) const NICKNAME_CHARACTERS_MAX: usize = 64;
 
 /// RegisterDevice. Without a `DeviceName` one is made up.
 pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
@@ -74,7 +74,8 @@ pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Re
     Ok(Fields::new())
 }
 
-async fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, ActionError> {
+/// The device that a request names.
+pub(super) async fn found(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceKey, ActionError> {
     let target = target::device(params)?;
     match (directory.find(&target).await.map_err(CallError::from)?, target) {
         (Some(found), _) => Ok(found.device.key.clone()),

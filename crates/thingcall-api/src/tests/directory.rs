@@ -12,11 +12,14 @@ use thingcall_tsl::{
     PageStart, Product, ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
 };
 
+use super::beside::Beside;
+
 /// Holds what is registered.
 #[derive(Default)]
 pub(super) struct MemoryDirectory {
     products: Mutex<BTreeMap<ProductKey, Arc<Product>>>,
     pub(super) devices: Mutex<BTreeMap<DeviceKey, DeviceRecord>>,
+    pub(super) beside: Mutex<Beside>,
 }
 
 /// When everything here was created.

@@ -61,6 +61,28 @@ pub(super) const TABLES: &[Table] = &[
             ("sync_topic", Text),
         ],
     },
+    Table {
+        name: "batches",
+        key: 1,
+        columns: &[
+            ("id", Number),
+            ("product", Text),
+            ("state", Text),
+            ("devices", Number),
+            ("created", Number),
+            ("created_at", Number),
+        ],
+    },
+    Table {
+        name: "batch_devices",
+        key: 2,
+        columns: &[("batch", Number), ("place", Number), ("name", Text), ("nickname", Text), ("problem", Text)],
+    },
+    Table {
+        name: "device_tags",
+        key: 3,
+        columns: &[("product", Text), ("device", Text), ("tag", Text), ("value", Text)],
+    },
     Table { name: "product_notes", key: 1, columns: &[("product", Text), ("notes", Text)] },
     Table {
         name: "last_values",

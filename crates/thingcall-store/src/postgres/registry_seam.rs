@@ -1,18 +1,18 @@
 //! The registry's part of the store's seam.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use thingcall_core::ProductKey;
-use thingcall_tsl::{DeviceCounts, DevicePage};
+use thingcall_core::{DeviceKey, DeviceName, ProductKey};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage};
 
 use super::database::{Pg, read};
-use super::registry;
 use super::trouble::within;
 use super::tx::PgTx;
+use super::{batches, registry, tags};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
-use crate::registry_tables::{Deleted, RegistryReads, RegistryWrites};
+use crate::registry_tables::{BatchLimits, Deleted, NewBatch, RegistryReads, RegistryWrites, Tagged};
 
 #[async_trait]
 impl RegistryReads for Pg {
@@ -22,6 +22,26 @@ impl RegistryReads for Pg {
 
     async fn device_counts(&self, products: &[ProductKey]) -> Result<HashMap<ProductKey, DeviceCounts>, Failure> {
         read!(self, conn => registry::device_counts(conn, products))
+    }
+
+    async fn batch(&self, id: BatchId) -> Result<Option<Batch>, Failure> {
+        read!(self, conn => batches::batch(conn, id))
+    }
+
+    async fn batch_devices(&self, id: BatchId) -> Result<Vec<Applied>, Failure> {
+        read!(self, conn => batches::devices(conn, id))
+    }
+
+    async fn batch_page(&self, batch: &Batch, skipped: u64, max: usize) -> Result<Vec<DeviceEntry>, Failure> {
+        read!(self, conn => batches::page(conn, batch, skipped, max))
+    }
+
+    async fn count_batches(&self) -> Result<u64, Failure> {
+        read!(self, conn => batches::count(conn))
+    }
+
+    async fn tags(&self, device: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
+        read!(self, conn => tags::of(conn, device))
     }
 }
 
@@ -38,5 +58,39 @@ impl RegistryWrites for PgTx<'_> {
 
     async fn delete_product(&mut self, key: &ProductKey) -> Result<Deleted, Failure> {
         within(self.patience, registry::delete_product(&mut self.tx, key)).await
+    }
+
+    async fn taken_names(&mut self, product: &ProductKey, names: &[DeviceName]) -> Result<Vec<DeviceName>, Failure> {
+        within(self.patience, batches::taken(&mut self.tx, product, names)).await
+    }
+
+    async fn insert_batch(&mut self, new: &NewBatch<'_>, limits: &BatchLimits) -> Result<u64, Failure> {
+        within(self.patience, batches::insert(&mut self.tx, new, limits)).await
+    }
+
+    async fn locked_batch(&mut self, id: BatchId) -> Result<Option<Batch>, Failure> {
+        within(self.patience, batches::locked(&mut self.tx, id)).await
+    }
+
+    async fn applied(&mut self, id: BatchId) -> Result<Vec<Applied>, Failure> {
+        within(self.patience, batches::devices(&mut self.tx, id)).await
+    }
+
+    async fn end_batch(
+        &mut self,
+        id: BatchId,
+        state: BatchState,
+        created: usize,
+        not_created: (&[DeviceName], &str),
+    ) -> Result<(), Failure> {
+        within(self.patience, batches::end(&mut self.tx, id, (state, created), not_created)).await
+    }
+
+    async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure> {
+        within(self.patience, tags::put(&mut self.tx, device, tags)).await
+    }
+
+    async fn remove_tag(&mut self, device: &DeviceKey, tag: &str) -> Result<(), Failure> {
+        within(self.patience, tags::remove(&mut self.tx, device, tag)).await
     }
 }

@@ -1,17 +1,17 @@
 //! The registry's part of the store's seam.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use thingcall_core::ProductKey;
-use thingcall_tsl::{DeviceCounts, DevicePage};
+use thingcall_core::{DeviceKey, DeviceName, ProductKey};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage};
 
 use super::trouble::failure;
 use super::tx::SqliteTx;
-use super::{Sqlite, registry};
+use super::{Sqlite, batches, registry, tags};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
-use crate::registry_tables::{Deleted, RegistryReads, RegistryWrites};
+use crate::registry_tables::{BatchLimits, Deleted, NewBatch, RegistryReads, RegistryWrites, Tagged};
 
 #[async_trait]
 impl RegistryReads for Sqlite {
@@ -21,6 +21,27 @@ impl RegistryReads for Sqlite {
 
     async fn device_counts(&self, products: &[ProductKey]) -> Result<HashMap<ProductKey, DeviceCounts>, Failure> {
         registry::device_counts(&self.reads, products).await.map_err(failure)
+    }
+
+    async fn batch(&self, id: BatchId) -> Result<Option<Batch>, Failure> {
+        batches::batch(&self.reads, id).await.map_err(failure)
+    }
+
+    async fn batch_devices(&self, id: BatchId) -> Result<Vec<Applied>, Failure> {
+        let found = async { batches::devices(&mut *self.reads.acquire().await?, id).await };
+        found.await.map_err(failure)
+    }
+
+    async fn batch_page(&self, batch: &Batch, skipped: u64, max: usize) -> Result<Vec<DeviceEntry>, Failure> {
+        batches::page(&self.reads, batch, skipped, max).await.map_err(failure)
+    }
+
+    async fn count_batches(&self) -> Result<u64, Failure> {
+        batches::count(&self.reads).await.map_err(failure)
+    }
+
+    async fn tags(&self, device: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
+        tags::of(&self.reads, device).await.map_err(failure)
     }
 }
 
@@ -37,5 +58,39 @@ impl RegistryWrites for SqliteTx<'_> {
 
     async fn delete_product(&mut self, key: &ProductKey) -> Result<Deleted, Failure> {
         registry::delete_product(self, key).await.map_err(failure)
+    }
+
+    async fn taken_names(&mut self, product: &ProductKey, names: &[DeviceName]) -> Result<Vec<DeviceName>, Failure> {
+        batches::taken(self, product, names).await.map_err(failure)
+    }
+
+    async fn insert_batch(&mut self, new: &NewBatch<'_>, limits: &BatchLimits) -> Result<u64, Failure> {
+        batches::insert(self, new, limits).await.map_err(failure)
+    }
+
+    async fn locked_batch(&mut self, id: BatchId) -> Result<Option<Batch>, Failure> {
+        batches::locked(self, id).await.map_err(failure)
+    }
+
+    async fn applied(&mut self, id: BatchId) -> Result<Vec<Applied>, Failure> {
+        batches::devices(self, id).await.map_err(failure)
+    }
+
+    async fn end_batch(
+        &mut self,
+        id: BatchId,
+        state: BatchState,
+        created: usize,
+        not_created: (&[DeviceName], &str),
+    ) -> Result<(), Failure> {
+        batches::end(self, id, (state, created), not_created).await.map_err(failure)
+    }
+
+    async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure> {
+        tags::put(self, device, tags).await.map_err(failure)
+    }
+
+    async fn remove_tag(&mut self, device: &DeviceKey, tag: &str) -> Result<(), Failure> {
+        tags::remove(self, device, tag).await.map_err(failure)
     }
 }

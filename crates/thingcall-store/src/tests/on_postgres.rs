@@ -10,6 +10,8 @@ async fn bench_with(config: Config) -> Bench {
     bench_on(On::Postgres, config).await
 }
 
+#[path = "batches.rs"]
+mod batches;
 #[path = "call_records.rs"]
 mod call_records;
 #[path = "contract.rs"]

@@ -1,11 +1,11 @@
 //! Rows of devices have no log beside them, and nobody counts them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use thingcall_core::{Message, ProductKey, ReaderName, Wanted};
-use thingcall_tsl::{DeviceCounts, DevicePage};
+use thingcall_core::{DeviceKey, Message, ProductKey, ReaderName, Wanted};
+use thingcall_tsl::{Applied, Batch, BatchId, DeviceCounts, DevicePage};
 
 use super::Rows;
 use crate::failure::Failure;
@@ -61,5 +61,20 @@ impl RegistryReads for Rows {
     }
     async fn device_counts(&self, _: &[ProductKey]) -> Result<HashMap<ProductKey, DeviceCounts>, Failure> {
         Ok(HashMap::new())
+    }
+    async fn batch(&self, _: BatchId) -> Result<Option<Batch>, Failure> {
+        Ok(None)
+    }
+    async fn batch_devices(&self, _: BatchId) -> Result<Vec<Applied>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn batch_page(&self, _: &Batch, _: u64, _: usize) -> Result<Vec<DeviceEntry>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn count_batches(&self) -> Result<u64, Failure> {
+        Ok(0)
+    }
+    async fn tags(&self, _: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
+        Ok(BTreeMap::new())
     }
 }
