@@ -61,6 +61,7 @@ mod raw_in_order;
 mod records;
 mod registration;
 mod registry;
+mod registry_batches;
 mod replies;
 mod requests;
 mod sdks;

@@ -6,40 +6,40 @@ use thingcall_tests::{Answer, Credential, DeviceSecrets, MqttDevice, Sdk, Site, 
 use crate::sites::embedded;
 
 /// An SDK, and a word that its products are named after.
-const SDKS: [(Sdk, &str); 3] = [(Sdk::Tea, "tea"), (Sdk::TeaV1, "older"), (Sdk::Legacy, "legacy")];
+pub(crate) const SDKS: [(Sdk, &str); 3] = [(Sdk::Tea, "tea"), (Sdk::TeaV1, "older"), (Sdk::Legacy, "legacy")];
 
 /// A site, and who asks it.
 #[derive(Clone, Copy)]
-struct Application<'a> {
-    site: &'a Site,
-    sdk: Sdk,
+pub(crate) struct Application<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) sdk: Sdk,
 }
 
 impl Application<'_> {
-    fn ask(&self, action: &str, params: &Value) -> Answer {
+    pub(crate) fn ask(&self, action: &str, params: &Value) -> Answer {
         self.site.ask_by(self.sdk, action, params)
     }
 
     /// What succeeds.
-    fn ok(&self, action: &str, params: &Value) -> Answer {
+    pub(crate) fn ok(&self, action: &str, params: &Value) -> Answer {
         self.ask(action, params).ok()
     }
 
     /// What is refused, with this code and these words.
-    fn refused(&self, action: &str, params: &Value, code: &str, said: &str) {
+    pub(crate) fn refused(&self, action: &str, params: &Value, code: &str, said: &str) {
         let answer = self.ask(action, params);
         let (told, text) = answer.failure();
         assert!(told == code && text.contains(said), "{action} {params}: {code} {said}: {answer:?}");
     }
 
     /// What never came to the action.
-    fn missing(&self, action: &str, params: &Value, parameter: &str) {
+    pub(crate) fn missing(&self, action: &str, params: &Value, parameter: &str) {
         let answer = self.ask(action, params);
         let (code, _, status) = answer.raised();
         assert_eq!((code, status), (&*format!("Missing{parameter}"), 400), "{action} {params}: {answer:?}");
     }
 
-    fn product(&self, name: &str) -> String {
+    pub(crate) fn product(&self, name: &str) -> String {
         let params = json!({ "ProductName": name, "NodeType": 0, "DataFormat": 1, "ValidateType": 1,
             "AliyunCommodityCode": "iothub_senior", "NetType": "CELLULAR", "Description": "of steel" });
         self.ok("CreateProduct", &params).text_at("ProductKey").to_owned()
@@ -47,12 +47,12 @@ impl Application<'_> {
 }
 
 /// The values of a member in each of a list.
-fn each(answer: &Answer, list: &str, member: &str) -> Vec<String> {
+pub(crate) fn each(answer: &Answer, list: &str, member: &str) -> Vec<String> {
     let list = answer.at(list).as_array().unwrap_or_else(|| panic!("no list {list}: {answer:?}"));
     list.iter().map(|entry| entry[member].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-fn numbers(answer: &Answer, names: [&str; 4]) -> [Option<u64>; 4] {
+pub(crate) fn numbers(answer: &Answer, names: [&str; 4]) -> [Option<u64>; 4] {
     names.map(|name| answer.at(name).as_u64())
 }
 
@@ -233,138 +233,4 @@ fn a_product_without_devices_is_removed_by_a_command_and_the_running_server_forg
     });
     let gone = run(["product", "remove", "removedproduct", "--data", data]);
     assert!(gone.code == Some(1) && gone.stderr.contains("does not exist"), "{gone:?}");
-}
-
-#[test]
-fn every_sdk_registers_devices_in_batches() {
-    let site = embedded();
-    for (sdk, word) in SDKS {
-        let app = Application { site, sdk };
-        let product = app.product(&format!("{word}_batch"));
-        let with = |id: &Value| json!({ "ProductKey": product, "ApplyId": id });
-        let named = |names: &[&str]| json!({ "ProductKey": product, "DeviceName": names });
-        let checked = app.ok("BatchCheckDeviceNames", &named(&["b1", "b2", "b3"]));
-        let id = checked.at("Data.ApplyId").clone();
-        assert!(id.as_i64().is_some_and(|id| id > 0), "{checked:?}");
-        assert_eq!(app.ok("QueryBatchRegisterDeviceStatus", &with(&id)).at("Data.Status"), "CHECK_SUCCESS");
-        for _ in 0..2 {
-            assert_eq!(app.ok("BatchRegisterDeviceWithApplyId", &with(&id)).at("Data.ApplyId"), &id);
-        }
-        let status = app.ok("QueryBatchRegisterDeviceStatus", &with(&id));
-        assert_eq!(status.at("Data.Status"), "CREATE_SUCCESS", "{status:?}");
-        let page = app.ok("QueryPageByApplyId", &json!({ "ApplyId": id, "CurrentPage": 2, "PageSize": 2 }));
-        assert_eq!(numbers(&page, ["Page", "PageSize", "PageCount", "Total"]), [2, 2, 2, 3].map(Some), "{page:?}");
-        assert_eq!(each(&page, "ApplyDeviceList.ApplyDeviceInfo", "DeviceName"), ["b3"], "{page:?}");
-        let [info] = [&page.at("ApplyDeviceList.ApplyDeviceInfo")[0]];
-        let text = |name: &str| info[name].as_str().unwrap_or_default().to_owned();
-        let device = DeviceSecrets {
-            product: product.clone(),
-            name: text("DeviceName"),
-            secret: text("DeviceSecret"),
-            iot_id: text("IotId"),
-        };
-        drop(MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1))));
-
-        let taken = app.ok("BatchCheckDeviceNames", &named(&["b1", "b4"])).at("Data.ApplyId").clone();
-        let status = app.ok("QueryBatchRegisterDeviceStatus", &with(&taken));
-        assert_eq!(status.at("Data.Status"), "CHECK_FAILED", "{status:?}");
-        let lists = (status.at("Data.ValidList.Name"), status.at("Data.InvalidList.Name"));
-        assert_eq!(lists, (&json!(["b4"]), &json!(["b1"])), "{status:?}");
-        let detail = &status.at("Data.InvalidDetailList.invalidDetailList")[0];
-        assert_eq!(detail["DeviceName"], "b1", "{status:?}");
-        let incorrect = "iot.device.IncorrentDeviceApplyInfo";
-        app.refused("BatchRegisterDeviceWithApplyId", &with(&taken), incorrect, "taken");
-
-        let some = app.ok("BatchRegisterDevice", &json!({ "ProductKey": product, "Count": 12 }));
-        let some = some.at("Data.ApplyId").clone();
-        let page = app.ok("QueryPageByApplyId", &json!({ "ApplyId": some, "CurrentPage": 1, "PageSize": 50 }));
-        let names = each(&page, "ApplyDeviceList.ApplyDeviceInfo", "DeviceName");
-        assert!(names.len() == 12 && names.iter().all(|name| name.len() == 20), "{page:?}");
-        assert_eq!(app.ok("QueryProduct", &json!({ "ProductKey": product })).at("Data.DeviceCount"), 15);
-
-        let malformed = app.ask("BatchCheckDeviceNames", &named(&["b/5", "b6", "b6"]));
-        let (code, _) = malformed.failure();
-        assert_eq!(code, "iot.device.InvalidFormattedDeviceName", "{malformed:?}");
-        let lists = ["InvalidDeviceNameList.InvalidDeviceName", "RepeatedDeviceNameList.RepeatDevieNameList"];
-        let lists = lists.map(|list| malformed.at(&format!("Data.{list}")).clone());
-        assert_eq!(lists, [json!(["b/5"]), json!(["b6"])], "{malformed:?}");
-        let none = json!({ "ProductKey": product });
-        app.refused("BatchCheckDeviceNames", &none, "iot.device.NoneDeviceNameElement", "DeviceName.1");
-        app.missing("BatchRegisterDevice", &none, "Count");
-        let many = json!({ "ProductKey": product, "Count": 10_001 });
-        app.refused("BatchRegisterDevice", &many, "iot.device.DeviceCountExceeded", "1 to 10000");
-        app.refused("QueryBatchRegisterDeviceStatus", &none, "iot.device.NullApplyId", "ApplyId");
-        app.refused("QueryPageByApplyId", &json!({ "ApplyId": 77 }), "iot.device.DeviceApplyIsNotFound", "77");
-        let malformed = json!({ "ProductKey": product, "ApplyId": -1 });
-        app.refused("QueryBatchRegisterDeviceStatus", &malformed, "iot.device.InvalidFormattedApplyId", "-1");
-    }
-}
-
-#[test]
-fn batches_are_kept_over_a_restart() {
-    let mut site = Site::embedded(&[]);
-    let app = Application { site: &site, sdk: Sdk::Tea };
-    let product = app.product("kept_batches");
-    let named = json!({ "ProductKey": product, "DeviceName": ["k1", "k2"] });
-    let id = app.ok("BatchCheckDeviceNames", &named).at("Data.ApplyId").clone();
-    site.start_again();
-    let app = Application { site: &site, sdk: Sdk::Tea };
-    let with = json!({ "ProductKey": product, "ApplyId": id });
-    app.ok("BatchRegisterDeviceWithApplyId", &with);
-    site.start_again();
-    let app = Application { site: &site, sdk: Sdk::Tea };
-    assert_eq!(app.ok("QueryBatchRegisterDeviceStatus", &with).at("Data.Status"), "CREATE_SUCCESS");
-    let page = app.ok("QueryPageByApplyId", &json!({ "ApplyId": id, "CurrentPage": 1, "PageSize": 10 }));
-    assert_eq!(each(&page, "ApplyDeviceList.ApplyDeviceInfo", "DeviceName"), ["k1", "k2"], "{page:?}");
-}
-
-#[test]
-fn every_sdk_tags_devices() {
-    let site = embedded();
-    for (sdk, word) in SDKS {
-        let app = Application { site, sdk };
-        let product = app.product(&format!("{word}_tagged"));
-        let named = json!({ "ProductKey": product, "DeviceName": "lamp" });
-        let id = app.ok("RegisterDevice", &named).text_at("Data.IotId").to_owned();
-        let by_id = json!({ "IotId": id });
-        let with = |member: &str, value: &str| {
-            let mut params = named.clone();
-            params[member] = json!(value);
-            params
-        };
-        let read = |params: &Value| {
-            let answer = app.ok("QueryDeviceProp", params);
-            serde_json::from_str::<Value>(answer.text_at("Props")).expect("JSON in a text")
-        };
-        assert_eq!(read(&named), json!({}));
-        app.ok("SaveDeviceProp", &with("Props", r#"{"color":"红","shape":"round"}"#));
-        app.ok("SaveDeviceProp", &with("Props", r#"{"shape":"square"}"#));
-        assert_eq!(read(&by_id), json!({ "color": "红", "shape": "square" }));
-        app.ok("DeleteDeviceProp", &with("PropKey", "color"));
-        app.ok("DeleteDeviceProp", &with("PropKey", "color"));
-        assert_eq!(read(&named), json!({ "shape": "square" }));
-
-        let many: serde_json::Map<_, _> = (0..100).map(|nth| (format!("t{nth}"), json!("x"))).collect();
-        let many = Value::Object(many).to_string();
-        let too_many = "iot.device.TooManyDevicePropertiesPerTime";
-        app.refused("SaveDeviceProp", &with("Props", &many), too_many, "101 tags and 100 are allowed");
-        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(5 * 1024));
-        app.refused("SaveDeviceProp", &with("Props", &long), "iot.device.LongDevicePropertiesString", "5120");
-        let malformed = "iot.device.InvalidFormattedDevicePropertiesString";
-        app.refused("SaveDeviceProp", &with("Props", "red"), malformed, "JSON object");
-        app.refused("SaveDeviceProp", &named, "iot.device.NullDevicePropertiesString", "Props");
-        app.refused("DeleteDeviceProp", &named, "iot.device.NullDevicePropertyKey", "PropKey");
-        app.ok("DeleteDevice", &named);
-        for action in ["SaveDeviceProp", "QueryDeviceProp", "DeleteDeviceProp"] {
-            let mut params = with("Props", r#"{"a":"b"}"#);
-            params["PropKey"] = json!("a");
-            if action != "DeleteDeviceProp" {
-                params.as_object_mut().expect("an object").remove("PropKey");
-            }
-            if action != "SaveDeviceProp" {
-                params.as_object_mut().expect("an object").remove("Props");
-            }
-            app.refused(action, &params, "iot.device.NotExistedDevice", "lamp");
-        }
-    }
 }

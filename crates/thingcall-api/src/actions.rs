@@ -12,6 +12,9 @@ mod devices;
 mod invoke;
 mod many;
 mod model;
+mod model_edit;
+mod model_json;
+mod model_versions;
 mod page;
 mod platform;
 mod product;
@@ -277,6 +280,16 @@ actions! {
         GetThingModelTsl: Product => model::get_tsl,
         /// Reads it under another name: an imported model is published at once.
         GetThingModelTslPublished: Product => model::get_tsl,
+        /// The versions of a product's thing model.
+        ListThingModelVersion: Product => model_versions::list,
+        /// Gives the newest one a number and a description.
+        PublishThingModel: Product => model_versions::publish,
+        /// Adds features to a module.
+        CreateThingModel: Product => model_edit::create,
+        /// Changes one of them, or a module's name.
+        UpdateThingModel: Product => model_edit::update,
+        /// Takes features or modules away.
+        DeleteThingModel: Product => model_edit::delete,
         /// Registers a device.
         RegisterDevice: NewDevice => device::register,
         /// Everything that is known of a device.

@@ -85,6 +85,7 @@ impl From<DirectoryError> for ActionError {
             }
             DirectoryError::NoDevice(device) => CallError::UnknownDevice(device.to_string()).into(),
             DirectoryError::Exists(_) | DirectoryError::HasDevices { .. } => Self::illegal(error.to_string()),
+            DirectoryError::NoModel(key) => CallError::NoModel(key.to_string()).into(),
             DirectoryError::NoBatch(_) => {
                 Self::service(ErrorCode::DeviceApplyIsNotFound, Outcome::UnknownTarget, error.to_string())
             }

@@ -253,6 +253,7 @@ impl Store {
         if !tx.set_model(key, &texts).await? {
             return Err(Stop::Refused(DirectoryError::NoProduct(key.clone())));
         }
+        tx.put_version(key, &texts, UnixMillis::now()).await?;
         changes::commit(tx, Subject::Product(key.clone())).await?;
         changes::follow(self.shared(), side).await
     }

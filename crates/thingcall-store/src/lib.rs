@@ -58,6 +58,7 @@ mod groups;
 mod keys;
 mod last_values;
 mod leases;
+mod model_versions;
 mod presence;
 mod products;
 mod random;

@@ -21,6 +21,7 @@ mod look;
 mod message_reads;
 mod message_seam;
 mod messages;
+mod model_versions;
 mod nonces;
 mod open;
 mod presence;

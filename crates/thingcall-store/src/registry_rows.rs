@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use thingcall_core::{DeviceName, ProductKey, UnixMillis};
-use thingcall_tsl::{Applied, Batch, BatchState, DeviceCounts, DeviceStatus};
+use thingcall_tsl::{Applied, Batch, BatchState, DeviceCounts, DeviceStatus, ModelVersion};
 
 use crate::columns::{Columns, decode};
 use crate::sizes::unsigned;
@@ -64,6 +64,15 @@ pub(crate) fn applied(row: &impl Columns) -> Result<Applied, sqlx::Error> {
 /// A device's name.
 pub(crate) fn name(row: &impl Columns) -> Result<DeviceName, sqlx::Error> {
     DeviceName::try_from(row.text("name")?).map_err(decode)
+}
+
+/// A version of a model.
+pub(crate) fn model_version(row: &impl Columns) -> Result<ModelVersion, sqlx::Error> {
+    Ok(ModelVersion {
+        number: row.text("number")?.to_owned(),
+        description: row.maybe_text("description")?.map(str::to_owned),
+        created_at: UnixMillis(row.number("at")?),
+    })
 }
 
 /// What rows of [`counts`] say.

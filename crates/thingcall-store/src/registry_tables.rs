@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use thingcall_core::{DeviceKey, DeviceName, ProductKey, UnixMillis};
-use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion};
 
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
@@ -28,6 +28,17 @@ pub(crate) enum Tagged {
     With(usize),
     /// There is no such device.
     NoDevice,
+}
+
+/// What became of a version that is to be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbered {
+    /// It is.
+    Done,
+    /// There is none.
+    NoModel,
+    /// Another one has the number.
+    Taken,
 }
 
 /// A batch to be made.
@@ -72,6 +83,12 @@ pub(crate) trait RegistryReads: Send + Sync {
     /// How many batches there are.
     async fn count_batches(&self) -> Result<u64, Failure>;
 
+    /// The versions of a product's model, the newest first.
+    async fn model_versions(&self, product: &ProductKey) -> Result<Vec<ModelVersion>, Failure>;
+
+    /// The texts of the version with this number, as JSON.
+    async fn model_texts(&self, product: &ProductKey, number: &str) -> Result<Option<String>, Failure>;
+
     /// A device's tags.
     async fn tags(&self, device: &DeviceKey) -> Result<BTreeMap<String, String>, Failure>;
 }
@@ -110,6 +127,17 @@ pub(crate) trait RegistryWrites: Send {
         created: usize,
         not_created: (&[DeviceName], &str),
     ) -> Result<(), Failure>;
+
+    /// One more version of a product's model, which is the newest. The product's row is ours.
+    async fn put_version(&mut self, product: &ProductKey, texts: &[&str], now: UnixMillis) -> Result<(), Failure>;
+
+    /// Gives the newest version a number, a description, or both.
+    async fn name_model(
+        &mut self,
+        product: &ProductKey,
+        number: Option<&str>,
+        description: Option<&str>,
+    ) -> Result<Numbered, Failure>;
 
     /// Adds tags to a device, or gives them other texts.
     async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure>;

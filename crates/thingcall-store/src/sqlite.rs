@@ -12,6 +12,7 @@ mod many;
 mod message_reads;
 mod message_seam;
 mod messages;
+mod model_versions;
 mod open;
 mod presence;
 mod records;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, TransportName};
 
 use crate::{
-    Batches, DeviceCounts, DevicePage, DeviceRecord, DirectoryError, Product, ProductNotes, ProductSettings, Registry,
-    Tags, ThingModel,
+    Batches, DeviceCounts, DevicePage, DeviceRecord, DirectoryError, ModelVersions, Product, ProductNotes,
+    ProductSettings, Registry, Tags, ThingModel,
 };
 
 /// What CreateProduct makes.
@@ -49,7 +49,7 @@ pub struct NewDevice {
 
 /// Reads and changes what is registered. A change is seen by [`Registry`] when the function returns.
 #[async_trait]
-pub trait Directory: Registry + Batches + Tags {
+pub trait Directory: Registry + Batches + ModelVersions + Tags {
     /// Makes a product.
     ///
     /// # Errors

@@ -38,6 +38,9 @@ pub enum DirectoryError {
         /// How many it may have.
         max: usize,
     },
+    /// A product without a model.
+    #[error("product {0} has no thing model")]
+    NoModel(ProductKey),
     /// A limit is reached; says which.
     #[error("{0}")]
     Full(String),

@@ -36,6 +36,7 @@ mod registry;
 mod settings;
 mod silence;
 mod tags;
+mod versions;
 
 pub use batches::{Applied, Batch, BatchId, BatchState, Batches};
 pub use data_type::{Bounds, DataType, Field};
@@ -54,4 +55,5 @@ pub use service::{CallType, Service, check_object};
 pub use settings::{ArgsCheck, DataFormat, Pacing, ProductSettings, RawAnswers, ReplyCheck, Validation};
 pub use silence::{Silence, Unanswered};
 pub use tags::{TAGS_PER_DEVICE_MAX, Tags};
+pub use versions::{MODEL_VERSIONS_MAX, ModelVersion, ModelVersions};
 pub use violation::{Violation, ViolationKind};

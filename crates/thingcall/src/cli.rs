@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
-    call, calls, check, demo, device, explain, group, instances, key, output, plugin, product, serve, store, strangers,
-    subscription, tail, webhook,
+    call, calls, check, demo, device, explain, group, instances, key, model, output, plugin, product, serve, store,
+    strangers, subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -40,6 +40,9 @@ enum Command {
     /// Products and their thing models
     #[command(subcommand)]
     Product(product::Command),
+    /// Versions of thing models: the ten latest of each product
+    #[command(subcommand)]
+    Model(model::Command),
     /// Devices, real and simulated
     #[command(subcommand)]
     Device(device::Command),
@@ -116,6 +119,7 @@ impl Cli {
             Command::Check(args) => Ok(check::run(&args, &strangers()).await),
             Command::Call(args) => call::run(args).await,
             Command::Product(command) => product::run(command).await.map(success),
+            Command::Model(command) => model::run(command).await.map(success),
             Command::Device(command) => device::run(command).await.map(success),
             Command::Key(command) => key::run(command).await.map(success),
             Command::Group(command) => group::run(command).await.map(success),

@@ -39,6 +39,7 @@ mod group;
 mod instances;
 mod kept;
 mod key;
+mod model;
 mod product;
 mod simulate;
 mod subscription;

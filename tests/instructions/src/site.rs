@@ -15,7 +15,8 @@ use thingcall_core::{
 use thingcall_engine::Engine;
 use thingcall_tsl::{
     Applied, Batch, BatchId, Batches, DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found,
-    NewDevice, NewProduct, Product, ProductChange, ProductNotes, ProductSettings, Registry, Tags, ThingModel,
+    ModelVersion, ModelVersions, NewDevice, NewProduct, Product, ProductChange, ProductNotes, ProductSettings,
+    Registry, Tags, ThingModel,
 };
 
 /// The model of the benchmark.
@@ -185,6 +186,19 @@ impl Batches for Site {
         nothing()
     }
     async fn batch_page(&self, _: &Batch, _: u64, _: usize) -> Result<Vec<DeviceRecord>, DirectoryError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl ModelVersions for Site {
+    async fn model_versions(&self, _: &ProductKey) -> Result<Vec<ModelVersion>, DirectoryError> {
+        nothing()
+    }
+    async fn model_of(&self, _: &ProductKey, _: &str) -> Result<Option<ThingModel>, DirectoryError> {
+        nothing()
+    }
+    async fn name_model(&self, _: &ProductKey, _: Option<&str>, _: Option<&str>) -> Result<(), DirectoryError> {
         nothing()
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Re
         return Err(GatewayError::Missing("FunctionBlockName").into());
     }
     let product = product(directory, &key)?;
-    let model = with_module(&product, module.as_ref(), tsl)?;
+    let model = with_module(&product, module.as_ref(), tsl, "TslStr")?;
     directory.set_model(&key, model).await?;
     Ok(Fields::new())
 }
@@ -29,27 +29,34 @@ pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Re
 /// QueryThingModel.
 pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
-    let data = vec![("ThingModelJson", text(stored(directory, &key, params)?))];
+    let data = vec![("ThingModelJson", text(stored(directory, &key, params).await?))];
     Ok(vec![("Data", Node::Object(data)), ("ProductKey", text(key.as_str()))])
 }
 
 /// GetThingModelTsl and GetThingModelTslPublished.
 pub(super) async fn get_tsl(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
-    Ok(vec![("Data", Node::Object(vec![("TslStr", text(stored(directory, &key, params)?))]))])
+    Ok(vec![("Data", Node::Object(vec![("TslStr", text(stored(directory, &key, params).await?))]))])
 }
 
-fn module(params: &Params<'_>) -> Result<Option<ModuleId>, ActionError> {
+/// The custom module that a request means; the default one, if it says none.
+pub(super) fn module(params: &Params<'_>) -> Result<Option<ModuleId>, ActionError> {
     let id = params.get("FunctionBlockId").map(ModuleId::try_from).transpose();
     id.map_err(|why| ActionError::illegal(format!("FunctionBlockId: {why}")))
 }
 
-fn product(directory: &dyn Directory, key: &ProductKey) -> Result<std::sync::Arc<Product>, ActionError> {
+/// A product that is there.
+pub(super) fn product(directory: &dyn Directory, key: &ProductKey) -> Result<std::sync::Arc<Product>, ActionError> {
     directory.product(key).ok_or_else(|| CallError::UnknownProduct(key.to_string()).into())
 }
 
-/// The product's model with this module in it, in place of the one of the same id.
-fn with_module(product: &Product, module: Option<&ModuleId>, tsl: &str) -> Result<ThingModel, ActionError> {
+/// The product's model with this module in it, in place of the one of the same id; it comes from this parameter.
+pub(super) fn with_module(
+    product: &Product,
+    module: Option<&ModuleId>,
+    tsl: &str,
+    parameter: &str,
+) -> Result<ThingModel, ActionError> {
     let old = product.model.as_deref();
     let others = old.into_iter().flat_map(ThingModel::module_texts).filter(|(id, _)| Some(*id) != module);
     let mut modules: Vec<&str> = others.map(|(_, text)| text).collect();
@@ -59,34 +66,49 @@ fn with_module(product: &Product, module: Option<&ModuleId>, tsl: &str) -> Resul
         (Some(_), None) => &empty(&product.key),
     };
     modules.extend(module.map(|_| tsl));
-    let model =
-        ThingModel::parse(main, &modules).map_err(|problems| ActionError::illegal(format!("TslStr: {problems}")))?;
+    let model = ThingModel::parse(main, &modules)
+        .map_err(|problems| ActionError::illegal(format!("{parameter}: {problems}")))?;
     match module {
         Some(id) if model.module_json(Some(id)).is_none() => Err(ActionError::illegal(format!(
-            "FunctionBlockId is {id}, but TslStr does not have it as its functionBlockId"
+            "FunctionBlockId is {id}, but {parameter} does not have it as its functionBlockId"
         ))),
         _ => Ok(model),
     }
 }
 
 /// A default module with nothing in it, for a product whose first module is a custom one.
-fn empty(product: &ProductKey) -> String {
+pub(super) fn empty(product: &ProductKey) -> String {
     format!(
         r#"{{"profile":{{"version":"1.5","productKey":"{product}"}},"properties":[],"events":[],"services":[],"functionBlocks":[]}}"#
     )
 }
 
 /// The text of the module that is asked for.
-fn stored(directory: &dyn Directory, key: &ProductKey, params: &Params<'_>) -> Result<String, ActionError> {
+async fn stored(directory: &dyn Directory, key: &ProductKey, params: &Params<'_>) -> Result<String, ActionError> {
     let product = product(directory, key)?;
-    let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(key.to_string()))?;
-    if let Some(wanted) = params.get("ModelVersion").filter(|wanted| model.version() != Some(wanted)) {
-        let kept = model.version().unwrap_or("without a number");
-        return Err(ActionError::illegal(format!("ModelVersion {wanted:?} is not kept; only the newest is: {kept}")));
-    }
+    let model = product.model.as_deref().ok_or_else(|| CallError::NoModel(key.to_string()))?;
+    let kept;
+    let model = match params.get("ModelVersion").filter(|wanted| model.version() != Some(wanted)) {
+        None => model,
+        Some(number) => {
+            kept = version(directory, key, number).await?;
+            &kept
+        }
+    };
     let module = module(params)?;
     model.module_json(module.as_ref()).map(str::to_owned).ok_or_else(|| {
         let ids: Vec<_> = model.module_texts().map(|(id, _)| id.as_str()).collect();
         ActionError::illegal(format!("FunctionBlockId does not exist; the model's modules are [{}]", ids.join(", ")))
     })
+}
+
+/// An earlier model.
+async fn version(directory: &dyn Directory, key: &ProductKey, number: &str) -> Result<ThingModel, ActionError> {
+    if let Some(model) = directory.model_of(key, number).await? {
+        return Ok(model);
+    }
+    let kept = directory.model_versions(key).await?;
+    let kept: Vec<_> = kept.iter().map(|version| version.number.as_str()).collect();
+    let shown: String = number.chars().take(64).collect();
+    Err(ActionError::illegal(format!("ModelVersion {shown:?} is not kept; those that are: {}", kept.join(", "))))
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use thingcall_core::{DeviceKey, ProductKey};
 use thingcall_tsl::{
-    Applied, Batch, BatchId, BatchState, Batches, DeviceRecord, Directory, DirectoryError, NewDevice, Registry, Tags,
+    Applied, Batch, BatchId, BatchState, Batches, DeviceRecord, Directory, DirectoryError, ModelVersion, ModelVersions,
+    NewDevice, Registry, Tags, ThingModel,
 };
 
 use super::directory::{CREATED, MemoryDirectory};
@@ -15,6 +16,8 @@ use super::directory::{CREATED, MemoryDirectory};
 pub(super) struct Beside {
     batches: Vec<(Batch, Vec<Applied>)>,
     tags: BTreeMap<DeviceKey, BTreeMap<String, String>>,
+    /// Each model that was set: what it is called, and its files.
+    pub(super) versions: Vec<(ProductKey, ModelVersion, Vec<String>)>,
 }
 
 impl MemoryDirectory {
@@ -104,6 +107,38 @@ impl Tags for MemoryDirectory {
         if let Some(tags) = self.beside.lock().unwrap().tags.get_mut(device) {
             tags.remove(name);
         }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ModelVersions for MemoryDirectory {
+    async fn model_versions(&self, product: &ProductKey) -> Result<Vec<ModelVersion>, DirectoryError> {
+        let beside = self.beside.lock().unwrap();
+        let of = beside.versions.iter().rev().filter(|(key, _, _)| key == product);
+        Ok(of.map(|(_, version, _)| version.clone()).collect())
+    }
+
+    async fn model_of(&self, product: &ProductKey, number: &str) -> Result<Option<ThingModel>, DirectoryError> {
+        let beside = self.beside.lock().unwrap();
+        let found = beside.versions.iter().find(|(key, version, _)| key == product && version.number == number);
+        Ok(found.map(|(_, _, texts)| {
+            let modules: Vec<_> = texts[1..].iter().map(String::as_str).collect();
+            ThingModel::parse_stored(&texts[0], &modules).unwrap()
+        }))
+    }
+
+    async fn name_model(
+        &self,
+        product: &ProductKey,
+        number: Option<&str>,
+        description: Option<&str>,
+    ) -> Result<(), DirectoryError> {
+        let mut beside = self.beside.lock().unwrap();
+        let newest = beside.versions.iter_mut().rev().find(|(key, _, _)| key == product);
+        let (_, newest, _) = newest.ok_or_else(|| DirectoryError::NoModel(product.clone()))?;
+        newest.number = number.map_or_else(|| newest.number.clone(), str::to_owned);
+        newest.description = description.map(str::to_owned).or_else(|| newest.description.clone());
         Ok(())
     }
 }

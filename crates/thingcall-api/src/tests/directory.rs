@@ -8,8 +8,8 @@ use thingcall_core::{
     Device, DeviceKey, DeviceName, DeviceRef, IotId, LookUp, ProductKey, Secret, TransportName, UnixMillis,
 };
 use thingcall_tsl::{
-    DeviceCounts, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, Found, NewDevice, NewProduct,
-    PageStart, Product, ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
+    DeviceCounts, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, Found, ModelVersion, NewDevice,
+    NewProduct, PageStart, Product, ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
 };
 
 use super::beside::Beside;
@@ -109,6 +109,11 @@ impl Directory for MemoryDirectory {
     async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {
         let mut products = self.products.lock().unwrap();
         let product = products.get_mut(key).ok_or_else(|| DirectoryError::NoProduct(key.clone()))?;
+        let mut beside = self.beside.lock().unwrap();
+        let number = format!("{}", 1_700_000_000_000 + beside.versions.len());
+        let version = ModelVersion { number, description: None, created_at: CREATED };
+        let texts = std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text));
+        beside.versions.push((key.clone(), version, texts.map(str::to_owned).collect()));
         *product = Arc::new(Product { model: Some(Arc::new(model)), ..(**product).clone() });
         Ok(())
     }

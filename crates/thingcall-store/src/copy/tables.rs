@@ -62,6 +62,11 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "model_versions",
+        key: 2,
+        columns: &[("product", Text), ("at", Number), ("number", Text), ("description", Text), ("texts", Text)],
+    },
+    Table {
         name: "batches",
         key: 1,
         columns: &[

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, DeviceName, ProductKey};
-use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage};
+use thingcall_core::{DeviceKey, DeviceName, ProductKey, UnixMillis};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion};
 
 use super::database::{Pg, read};
 use super::trouble::within;
 use super::tx::PgTx;
-use super::{batches, registry, tags};
+use super::{batches, model_versions, registry, tags};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
-use crate::registry_tables::{BatchLimits, Deleted, NewBatch, RegistryReads, RegistryWrites, Tagged};
+use crate::registry_tables::{BatchLimits, Deleted, NewBatch, Numbered, RegistryReads, RegistryWrites, Tagged};
 
 #[async_trait]
 impl RegistryReads for Pg {
@@ -38,6 +38,14 @@ impl RegistryReads for Pg {
 
     async fn count_batches(&self) -> Result<u64, Failure> {
         read!(self, conn => batches::count(conn))
+    }
+
+    async fn model_versions(&self, product: &ProductKey) -> Result<Vec<ModelVersion>, Failure> {
+        read!(self, conn => model_versions::of(conn, product))
+    }
+
+    async fn model_texts(&self, product: &ProductKey, number: &str) -> Result<Option<String>, Failure> {
+        read!(self, conn => model_versions::texts(conn, product, number))
     }
 
     async fn tags(&self, device: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
@@ -84,6 +92,19 @@ impl RegistryWrites for PgTx<'_> {
         not_created: (&[DeviceName], &str),
     ) -> Result<(), Failure> {
         within(self.patience, batches::end(&mut self.tx, id, (state, created), not_created)).await
+    }
+
+    async fn put_version(&mut self, product: &ProductKey, texts: &[&str], now: UnixMillis) -> Result<(), Failure> {
+        within(self.patience, model_versions::put(&mut self.tx, product, texts, now)).await
+    }
+
+    async fn name_model(
+        &mut self,
+        product: &ProductKey,
+        number: Option<&str>,
+        description: Option<&str>,
+    ) -> Result<Numbered, Failure> {
+        within(self.patience, model_versions::name(&mut self.tx, product, (number, description))).await
     }
 
     async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure> {

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     // Nor would it know that a key has ended.
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0009_temporary.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0010_batches.sql")) },
+    Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0011_model_versions.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, DeviceName, ProductKey};
-use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage};
+use thingcall_core::{DeviceKey, DeviceName, ProductKey, UnixMillis};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion};
 
 use super::trouble::failure;
 use super::tx::SqliteTx;
-use super::{Sqlite, batches, registry, tags};
+use super::{Sqlite, batches, model_versions, registry, tags};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
-use crate::registry_tables::{BatchLimits, Deleted, NewBatch, RegistryReads, RegistryWrites, Tagged};
+use crate::registry_tables::{BatchLimits, Deleted, NewBatch, Numbered, RegistryReads, RegistryWrites, Tagged};
 
 #[async_trait]
 impl RegistryReads for Sqlite {
@@ -38,6 +38,14 @@ impl RegistryReads for Sqlite {
 
     async fn count_batches(&self) -> Result<u64, Failure> {
         batches::count(&self.reads).await.map_err(failure)
+    }
+
+    async fn model_versions(&self, product: &ProductKey) -> Result<Vec<ModelVersion>, Failure> {
+        model_versions::of(&self.reads, product).await.map_err(failure)
+    }
+
+    async fn model_texts(&self, product: &ProductKey, number: &str) -> Result<Option<String>, Failure> {
+        model_versions::texts(&self.reads, product, number).await.map_err(failure)
     }
 
     async fn tags(&self, device: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
@@ -84,6 +92,19 @@ impl RegistryWrites for SqliteTx<'_> {
         not_created: (&[DeviceName], &str),
     ) -> Result<(), Failure> {
         batches::end(self, id, (state, created), not_created).await.map_err(failure)
+    }
+
+    async fn put_version(&mut self, product: &ProductKey, texts: &[&str], now: UnixMillis) -> Result<(), Failure> {
+        model_versions::put(self, product, texts, now).await.map_err(failure)
+    }
+
+    async fn name_model(
+        &mut self,
+        product: &ProductKey,
+        number: Option<&str>,
+        description: Option<&str>,
+    ) -> Result<Numbered, Failure> {
+        model_versions::name(self, product, (number, description)).await.map_err(failure)
     }
 
     async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure> {

@@ -31,6 +31,8 @@ mod last_values;
 mod listening;
 #[path = "messages.rs"]
 mod messages;
+#[path = "model_versions.rs"]
+mod model_versions;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]

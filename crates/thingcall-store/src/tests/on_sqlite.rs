@@ -28,6 +28,8 @@ mod keys;
 mod last_values;
 #[path = "messages.rs"]
 mod messages;
+#[path = "model_versions.rs"]
+mod model_versions;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use thingcall_core::{DeviceKey, Message, ProductKey, ReaderName, Wanted};
-use thingcall_tsl::{Applied, Batch, BatchId, DeviceCounts, DevicePage};
+use thingcall_tsl::{Applied, Batch, BatchId, DeviceCounts, DevicePage, ModelVersion};
 
 use super::Rows;
 use crate::failure::Failure;
@@ -73,6 +73,12 @@ impl RegistryReads for Rows {
     }
     async fn count_batches(&self) -> Result<u64, Failure> {
         Ok(0)
+    }
+    async fn model_versions(&self, _: &ProductKey) -> Result<Vec<ModelVersion>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn model_texts(&self, _: &ProductKey, _: &str) -> Result<Option<String>, Failure> {
+        Ok(None)
     }
     async fn tags(&self, _: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
         Ok(BTreeMap::new())

@@ -1,0 +1,74 @@
+//! The latest models of products: the SQL.
+
+use sqlx::PgConnection;
+
+use thingcall_core::{ProductKey, UnixMillis};
+use thingcall_tsl::{MODEL_VERSIONS_MAX, ModelVersion};
+
+use super::lists::text;
+use crate::registry_rows;
+use crate::registry_tables::Numbered;
+
+/// A product's versions, the newest first.
+pub(super) async fn of(conn: &mut PgConnection, product: &ProductKey) -> Result<Vec<ModelVersion>, sqlx::Error> {
+    let select = "SELECT number, description, at FROM model_versions WHERE product = $1 ORDER BY at DESC";
+    let found = sqlx::query(select).bind(product.as_str()).fetch_all(conn).await?;
+    found.iter().map(registry_rows::model_version).collect()
+}
+
+/// The texts of one, as JSON.
+pub(super) async fn texts(
+    conn: &mut PgConnection,
+    product: &ProductKey,
+    number: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let select = "SELECT texts FROM model_versions WHERE product = $1 AND number = $2 ORDER BY at DESC LIMIT 1";
+    sqlx::query_scalar(select).bind(product.as_str()).bind(number).fetch_optional(conn).await
+}
+
+/// One more, which is the newest; the oldest goes where there are too many. The caller has the product's row.
+pub(super) async fn put(
+    conn: &mut PgConnection,
+    product: &ProductKey,
+    texts: &[&str],
+    now: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(at) FROM model_versions WHERE product = $1")
+        .bind(product.as_str())
+        .fetch_one(&mut *conn)
+        .await?;
+    let at = last.map_or(now.0, |last| now.0.max(last + 1));
+    let texts = serde_json::to_string(texts).unwrap_or_default();
+    sqlx::query("INSERT INTO model_versions (product, at, number, texts) VALUES ($1, $2, $3, $4)")
+        .bind(product.as_str())
+        .bind(at)
+        .bind(at.to_string())
+        .bind(text(&texts))
+        .execute(&mut *conn)
+        .await?;
+    let prune = "DELETE FROM model_versions WHERE product = $1 AND at <= (SELECT at FROM model_versions \
+                 WHERE product = $1 ORDER BY at DESC LIMIT 1 OFFSET $2)";
+    let max = i64::try_from(MODEL_VERSIONS_MAX).unwrap_or(i64::MAX);
+    sqlx::query(prune).bind(product.as_str()).bind(max).execute(conn).await.map(drop)
+}
+
+/// Gives the newest one a number, a description, or both.
+pub(super) async fn name(
+    conn: &mut PgConnection,
+    product: &ProductKey,
+    (number, description): (Option<&str>, Option<&str>),
+) -> Result<Numbered, sqlx::Error> {
+    let newest = "SELECT at FROM model_versions WHERE product = $1 ORDER BY at DESC LIMIT 1 FOR UPDATE";
+    let newest: Option<i64> = sqlx::query_scalar(newest).bind(product.as_str()).fetch_optional(&mut *conn).await?;
+    let Some(at) = newest else { return Ok(Numbered::NoModel) };
+    let taken = "SELECT 1 FROM model_versions WHERE product = $1 AND number = $2 AND at <> $3";
+    let taken = sqlx::query(taken).bind(product.as_str()).bind(number).bind(at).fetch_optional(&mut *conn).await?;
+    if taken.is_some() {
+        return Ok(Numbered::Taken);
+    }
+    let update = "UPDATE model_versions SET number = COALESCE($1, number), \
+                  description = COALESCE($2, description) WHERE product = $3 AND at = $4";
+    let update = sqlx::query(update).bind(number.map(text)).bind(description.map(text));
+    update.bind(product.as_str()).bind(at).execute(conn).await?;
+    Ok(Numbered::Done)
+}

@@ -1,0 +1,52 @@
+//! The latest models of a product.
+
+use thingcall_tsl::{DirectoryError, MODEL_VERSIONS_MAX, ModelVersions, ThingModel};
+
+use super::*;
+
+fn p() -> thingcall_core::ProductKey {
+    "p".try_into().unwrap()
+}
+
+fn text(service: usize) -> String {
+    format!(
+        r#"{{"profile":{{"version":"1.5","productKey":"p"}},"properties":[],"events":[],"services":[
+        {{"identifier":"S{service}","name":"S","callType":"sync","method":"m","inputData":[],"outputData":[]}}]}}"#
+    )
+}
+
+async fn numbers(store: &Store) -> Vec<String> {
+    store.model_versions(&p()).await.unwrap().into_iter().map(|version| version.number).collect()
+}
+
+#[tokio::test]
+async fn the_ten_latest_models_are_kept_named_and_read_again() {
+    let bench = bench().await.with_devices(&[]).await;
+    let store = &bench.store;
+    assert_eq!(numbers(store).await, [""; 0]);
+    let none = store.name_model(&p(), Some("1.0"), None).await.unwrap_err();
+    assert_eq!(none, DirectoryError::NoModel(p()));
+    for service in 0..MODEL_VERSIONS_MAX + 2 {
+        store.set_model(&p(), ThingModel::parse(&text(service), &[]).unwrap()).await.unwrap();
+    }
+    let kept = numbers(store).await;
+    assert_eq!(kept.len(), MODEL_VERSIONS_MAX);
+    assert!(kept.is_sorted_by(|newer, older| newer > older), "{kept:?}");
+    let of = async |store: &Store, number: &str| {
+        store.model_of(&p(), number).await.unwrap().map(|model| model.main_text().to_owned())
+    };
+    assert_eq!(of(store, &kept[0]).await, Some(text(MODEL_VERSIONS_MAX + 1)));
+    assert_eq!(of(store, &kept[MODEL_VERSIONS_MAX - 1]).await, Some(text(2)));
+    assert_eq!(of(store, "1.0").await, None);
+
+    store.name_model(&p(), Some("1.0"), Some("first")).await.unwrap();
+    store.name_model(&p(), None, Some("\u{7b2c}\u{4e00}")).await.unwrap();
+    let taken = store.name_model(&p(), Some(&kept[1]), None).await.unwrap_err();
+    assert!(matches!(taken, DirectoryError::Exists(_)), "{taken:?}");
+    let bench = bench.reopened().await;
+    let newest = bench.store.model_versions(&p()).await.unwrap().remove(0);
+    assert_eq!((&*newest.number, newest.description.as_deref()), ("1.0", Some("\u{7b2c}\u{4e00}")));
+    assert_eq!(of(&bench.store, "1.0").await, Some(text(MODEL_VERSIONS_MAX + 1)));
+    bench.store.remove_product(&p()).await.unwrap();
+    assert_eq!(numbers(&bench.store).await, [""; 0]);
+}
