@@ -75,6 +75,7 @@ impl Bench {
 /// A call of `testFb:testService`.
 pub(crate) fn call(number: u32, mode: CallMode, args: &str) -> Call {
     Call {
+        letter: None,
         id: CallId::from_u32(number),
         request_id: RequestId::random(),
         device: Arc::new(device()),

@@ -133,6 +133,7 @@ async fn panic_in_a_translation_fails_that_translation_alone() {
 /// A command for the device.
 pub(crate) fn delivery(params: &str) -> Delivery {
     Delivery {
+        letter: None,
         id: CallId::from_u32(7),
         device: std::sync::Arc::new(device()),
         service: "readMeter".parse().expect("a service"),

@@ -5,6 +5,8 @@ The argument is {"host", "port", "product", "device", "secret", "model", "client
 connection ends instead of connecting again. A command is {"silent": true} or {"code", "data"}: what it answers from then
 on; without `data` it answers what it was asked. Or {"post": properties}, {"event": [identifier, output]}, {"tags": [..]}: what
 it reports; what it is answered is an event `answered`. Or {"answer": [identifier, id, data]}: an answer of a silent one.
+Or {"say": [topic, text]}: what it publishes on a topic of its own. A message on a topic of its own is an event `message`; a
+question in bytes it answers with the same bytes backwards.
 """
 
 import json
@@ -39,11 +41,14 @@ def main():
 
     def on_connect(session_flag, rc, userdata):
         tell(event="connected", rc=rc)
+        mine = "/%s/%s/user/" % (wanted["product"], wanted["device"])
+        if rc == 0:
+            device.subscribe_rrpc_topic([mine + "ask"])
         if wanted["subscribe"] and rc == 0:
             own = "/sys/%s/%s/" % (wanted["product"], wanted["device"])
             topics = [own + "thing/service/+", "/ext/rrpc/+" + own + "thing/service/+"]
             topics += [own + "thing/event/+/post_reply", own + "thing/deviceinfo/update_reply"]
-            topics += [own + "thing/service/property/set"]
+            topics += [own + "thing/service/property/set", own + "rrpc/request/+", mine + "get"]
             rc, _ = device.subscribe_topic([(topic, 1) for topic in topics])
             if rc != 0:
                 tell(event="subscribe failed", rc=rc)
@@ -75,11 +80,27 @@ def main():
     device.on_thing_prop_post = lambda id, code, data, message, userdata: on_answer("post", code, data, message)
     device.on_thing_event_post = lambda event, id, code, data, message, userdata: on_answer(event, code, data, message)
     device.on_thing_device_info_update = lambda id, code, data, message, userdata: on_answer("tags", code, data, message)
-    device.on_topic_message = lambda topic, payload, qos, userdata: tell(event="message", topic=topic)
+
+    def on_message(topic, payload, qos, userdata):
+        if "/rrpc/request/" not in topic:
+            tell(event="message", topic=topic, payload=bytes(payload).decode("latin-1"), qos=qos)
+        elif not behaviour.get("silent"):
+            device.publish_topic(topic.replace("/rrpc/request/", "/rrpc/response/"), bytes(payload)[::-1], 0)
+
+    def on_question(rrpc_id, topic, payload, qos, userdata):
+        tell(event="asked", topic=topic)
+        if not behaviour.get("silent"):
+            device.thing_answer_rrpc(rrpc_id, bytes(payload)[::-1])
+
+    device.on_topic_message = on_message
+    device.on_topic_rrpc_message = on_question
     device.connect_async()
 
     for line in sys.stdin:
         said = json.loads(line)
+        if "say" in said:
+            device.publish_topic(said["say"][0], said["say"][1], 1)
+            continue
         reports = {
             "post": device.thing_post_property,
             "event": lambda event: device.thing_trigger_event(tuple(event)),

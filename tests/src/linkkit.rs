@@ -66,6 +66,11 @@ impl LinkkitDevice {
         self.event("answered")
     }
 
+    /// Has it publish a text on a topic of its own.
+    pub fn publishes(&self, topic: &str, text: &str) {
+        self.script.send(&json!({ "say": [topic, text] }));
+    }
+
     /// The next call of it: what the SDK told its application.
     pub fn called(&self) -> Value {
         self.event("called")

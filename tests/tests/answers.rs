@@ -102,6 +102,30 @@ fn answers_of_calls_and_of_devices_are_whole() {
 }
 
 #[test]
+fn answers_of_properties_and_messages_are_whole() {
+    let site = embedded();
+    let (device, connected) = site.linkkit("whole-messages");
+    let by_name = json!({ "ProductKey": PRODUCT, "DeviceName": device.name });
+    let with = |more: Value| {
+        let mut params = by_name.clone();
+        for (name, value) in more.as_object().expect("an object") {
+            params[name] = value.clone();
+        }
+        params
+    };
+    changes(site, "SetDeviceProperty", &with(json!({ "Items": r#"{"Brightness":1}"# })), &[]);
+    let several = json!({ "ProductKey": PRODUCT, "DeviceName": [device.name], "Items": r#"{"Brightness":2}"# });
+    changes(site, "SetDevicesProperty", &several, &[]);
+    let several = json!({ "ProductKey": PRODUCT, "DeviceName": [device.name], "Identifier": "SetScene", "Args": "{}" });
+    changes(site, "InvokeThingsService", &several, &[]);
+    let topic = format!("/{PRODUCT}/{}/user/get", device.name);
+    changes(site, "Pub", &with(json!({ "TopicFullName": topic, "MessageContent": "aGVsbG8=" })), &[]);
+    changes(site, "RRpc", &with(json!({ "RequestBase64Byte": "aGVsbG8=", "Timeout": 8000 })), &[]);
+    connected.says(&json!({ "post": { "LightSwitch": 1, "Brightness": 3, "Temperature": 20.5 } }));
+    reads(site, "QueryDevicePropertyStatus", &by_name, &[]);
+}
+
+#[test]
 fn answers_of_products_and_models_are_whole() {
     let site = embedded();
     let lacks = ["Data.Description", "Data.Id2", "Data.ProductSecret", "Data.ProtocolType"];

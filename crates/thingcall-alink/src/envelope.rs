@@ -16,8 +16,11 @@ const ID: &str = r#"{"id":""#;
 /// What most requests have beside their params.
 const REQUEST_BYTES: usize = 128;
 
-/// What is published to the device: its own bytes where it speaks such, else the request.
+/// What is published to the device: a letter's bytes, its own where it speaks such, else the request.
 pub fn payload(delivery: &Delivery) -> Bytes {
+    if let Some(letter) = &delivery.letter {
+        return letter.payload.clone();
+    }
     delivery.raw.clone().unwrap_or_else(|| request_payload(delivery))
 }
 

@@ -10,11 +10,15 @@ use std::fmt::{self, Write as _};
 use bytes::Bytes;
 use thingcall_core::{
     CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, Post, ProductKey, RawReply, Repairs,
-    Reply, ServiceId, SyncTopic, TransportKind,
+    Reply, ServiceId, SyncTopic, Takes, TransportKind,
 };
 
 use crate::envelope::{self, Envelope};
 use crate::post;
+
+mod letter;
+
+pub use letter::letter_refusal;
 
 /// The filters under which an external broker delivers every reply of every device. MQTT cannot match the ending
 /// `_reply`, so the first one brings our own requests back too, and so do those under `/ext/`.
@@ -26,6 +30,7 @@ pub const REPLY_FILTERS: &[&str] = &[
     "/sys/+/+/thing/model/down_raw_reply",
     "/sys/+/+/thing/model/up_raw",
     "/ext/rrpc/+/sys/+/+/thing/model/down_raw",
+    "/ext/rrpc/+/+/+/user/#",
 ];
 
 /// The length of most topics, in bytes.
@@ -50,6 +55,9 @@ pub enum Uplink {
 /// The topic of a delivery: for a synchronous call the given form's, else the service's, or the one for raw messages.
 pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
     let Delivery { id, device, service, mode, raw, .. } = delivery;
+    if let Some(letter) = &delivery.letter {
+        return letter::topic(*id, &device.key, &letter.to);
+    }
     let DeviceKey { product, name } = &device.key;
     let service = Path(service);
     let mut topic = String::with_capacity(TOPIC_BYTES);
@@ -89,13 +97,13 @@ pub fn reply_topic(device: &DeviceKey, service: &ServiceId) -> String {
 }
 
 /// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed. On
-/// `.../rrpc/response/...`, which all devices answer on, it is `speaks_raw` that tells whose bytes are its own.
+/// `.../rrpc/response/...`, which all devices answer on, and where letters are answered, it is `takes` that tells how.
 pub fn uplink(
     transport: TransportKind,
     topic: &str,
     payload: &Bytes,
     bytes_max: usize,
-    speaks_raw: impl FnOnce(&DeviceKey) -> bool,
+    takes: impl FnOnce(&DeviceKey, Option<CallId>) -> Takes,
 ) -> Uplink {
     let Some((device, kind)) = take_apart(topic) else { return Uplink::Dropped(None, DropReason::ForeignTopic) };
     let (topic_id, raw) = match kind {
@@ -110,7 +118,9 @@ pub fn uplink(
         Kind::RrpcNowhere => return Uplink::Dropped(Some(device), DropReason::RrpcWithoutId),
         Kind::ServiceReply => (None, false),
         Kind::ExtReply(id) => (id, false),
-        Kind::RrpcReply(id) => (id, speaks_raw(&device)),
+        Kind::RrpcReply(id) => (id, takes(&device, id) != Takes::Alink),
+        Kind::LetterReply(id) if takes(&device, id) == Takes::Bytes => (id, true),
+        Kind::LetterReply(_) => return Uplink::Dropped(Some(device), DropReason::UnknownId),
         Kind::Raw(id) => (id, true),
     };
     let bytes = payload.len();
@@ -159,6 +169,8 @@ enum Kind<'t> {
     RrpcReply(Option<CallId>),
     /// `/ext/rrpc/{id}/.../thing/service/{service}`.
     ExtReply(Option<CallId>),
+    /// `/ext/rrpc/{id}/{pk}/{dn}/user/...`.
+    LetterReply(Option<CallId>),
     /// `thing/model/down_raw_reply`, `thing/model/up_raw`, `/ext/rrpc/{id}/.../thing/model/down_raw`.
     Raw(Option<CallId>),
     /// `thing/service/{service}_reply`, `thing/service/property/set_reply`.
@@ -188,7 +200,11 @@ fn take_apart(topic: &str) -> Option<(DeviceKey, Kind<'_>)> {
         }
         "ext" => {
             let (id, rest) = rest.strip_prefix("rrpc/")?.split_once('/')?;
-            let (device, rest) = device(rest.strip_prefix("sys/")?)?;
+            let Some(rest) = rest.strip_prefix("sys/") else {
+                let (device, rest) = device(rest)?;
+                return rest.starts_with("user/").then(|| (device, Kind::LetterReply(id.parse().ok())));
+            };
+            let (device, rest) = device(rest)?;
             let service = rest.strip_prefix("thing/service/").is_some_and(|service| !service.contains('/'));
             Some(match (service, rest) {
                 (true, _) => (device, Kind::ExtReply(id.parse().ok())),

@@ -9,7 +9,9 @@ use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
 use lapin::{Acker, BasicProperties};
 use thingcall_alink::{Uplink, glance};
-use thingcall_core::{Arrival, CallId, DeliverError, Delivery, PeerText, PostAnswer, Problems, Qos, ReplyIds, Sent};
+use thingcall_core::{
+    Arrival, CallId, DeliverError, Delivery, PeerText, PostAnswer, Problems, Qos, ReplyIds, Sent, Takes,
+};
 use thingcall_transport::{
     BrokerAddress, BrokerSection, Contact, DeviceSession, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
 };
@@ -178,7 +180,7 @@ impl Amqp {
             self.contact.heard_foreign(&topic, payload.len());
             return acker;
         }
-        let said = reader.read(message, &topic, |device| self.contact.replies.speaks_raw(device));
+        let said = reader.read(message, &topic, |device, id| self.contact.replies.takes(device, id));
         let ids = ids_of(&said);
         if ids.is_some_and(|ids| ids.is_anothers(is_ours)) {
             self.contact.heard_foreign(&topic, payload.len());
@@ -197,7 +199,7 @@ impl Amqp {
         let reader = Reader { config: &self.config, slot: NO_SLOT };
         let message = Incoming { exchange, routing_key, properties: &properties, payload: &payload };
         match reader.topic(message) {
-            Ok(topic) => match reader.read(message, &topic, |_| false) {
+            Ok(topic) => match reader.read(message, &topic, |_, _| Takes::Alink) {
                 Uplink::Raw(raw) => self.contact.take_raw_post(raw, &topic, arrival),
                 said @ (Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..)) => {
                     self.contact.take(said, &topic, &payload, arrival);

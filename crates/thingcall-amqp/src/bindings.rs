@@ -12,7 +12,7 @@ use lapin::Channel;
 use lapin::options::QueueBindOptions;
 use lapin::types::{FieldTable, ShortString};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_core::{CallMode, Delivery, SyncTopic};
+use thingcall_core::{CallMode, Delivery, LetterTo, SyncTopic};
 
 use crate::config::Config;
 use crate::keys::{pattern_of, slot_queue};
@@ -38,11 +38,15 @@ impl Wanted {
     /// The patterns on which the device may answer this.
     fn of(&self, delivery: &Delivery, sync_topic: SyncTopic) -> Vec<String> {
         let mut patterns = Vec::new();
-        if delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext {
+        let on_same_topic = match &delivery.letter {
+            None => delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext,
+            Some(letter) => matches!(letter.to, LetterTo::RrpcOn(_)),
+        };
+        if on_same_topic {
             patterns.extend(REPLY_FILTERS.iter().filter(|filter| is_ext(filter)).map(|filter| pattern_of(filter)));
         }
         // What answers a set of properties is bound from the start.
-        if delivery.raw.is_none() && !delivery.service.sets_properties() {
+        if delivery.raw.is_none() && delivery.letter.is_none() && !delivery.service.sets_properties() {
             patterns.push(format!(".sys.*.*.thing.service.{}_reply", delivery.service));
         }
         let mut wanted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

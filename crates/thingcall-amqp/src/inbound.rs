@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use lapin::BasicProperties;
 use thingcall_alink::{Uplink, device_of, uplink};
-use thingcall_core::{DeviceKey, DropReason, RawReply, Reply, TransportKind};
+use thingcall_core::{CallId, DeviceKey, DropReason, RawReply, Reply, Takes, TransportKind};
 
 use crate::config::{Config, Voucher};
 use crate::keys::{topic_of, topic_of_reply};
@@ -39,12 +39,15 @@ impl Reader<'_> {
         self,
         message: Incoming<'_>,
         topic: &str,
-        speaks_raw: impl FnOnce(&DeviceKey) -> bool,
+        takes: impl FnOnce(&DeviceKey, Option<CallId>) -> Takes,
     ) -> Uplink {
         let Incoming { exchange, properties, payload, .. } = message;
         let says_raw = properties.content_type().as_ref().is_some_and(|said| said.as_str() == RAW);
-        let speaks_raw = |device: &DeviceKey| says_raw || speaks_raw(device);
-        let said = uplink(TransportKind::Amqp, topic, payload, self.config.message_bytes_max, speaks_raw);
+        let takes = |device: &DeviceKey, id| match takes(device, id) {
+            Takes::Alink if says_raw => Takes::Own,
+            takes @ (Takes::Alink | Takes::Own | Takes::Bytes) => takes,
+        };
+        let said = uplink(TransportKind::Amqp, topic, payload, self.config.message_bytes_max, takes);
         let of_amqp = exchange == self.config.replies_exchange;
         let vouched = !of_amqp || self.config.replies_vouched_by == Voucher::RoutingKey || {
             let user = properties.user_id().as_ref().and_then(|user| device_of(user.as_str()));

@@ -128,7 +128,8 @@ pub(crate) fn text(text: &str) -> AMQPValue {
 }
 
 fn properties(delivery: &Delivery, headers: FieldTable) -> BasicProperties {
-    let content_type = if delivery.raw.is_some() { RAW } else { JSON };
+    let is_raw = delivery.raw.is_some() || delivery.letter.is_some();
+    let content_type = if is_raw { RAW } else { JSON };
     BasicProperties::default()
         .with_content_type(content_type.into())
         .with_delivery_mode(match delivery.qos {

@@ -220,6 +220,7 @@ fn key(name: &str) -> DeviceKey {
 
 pub(crate) fn delivery(id: u32, name: &str, qos: Qos) -> Delivery {
     Delivery {
+        letter: None,
         id: CallId::from_u32(id),
         device: Arc::new(Device {
             key: key(name),

@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{DeliverError, Delivery, PostAnswer, Problems, Sent, TransportKind};
+use thingcall_alink::letter_refusal;
+use thingcall_core::{
+    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Problems, Sent, TransportKind,
+};
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, NotSent, Probed, Protocol, Said};
 use tracing::warn;
 
@@ -50,6 +53,17 @@ impl Protocol for Amqp {
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, NotSent> {
         self.send(delivery).await
+    }
+
+    fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        if let Some(why) = letter_refusal(device, &letter.to) {
+            return Err(NotCarried::Topic(why));
+        }
+        if letter.extras.is_none() {
+            return Ok(());
+        }
+        let why = "the devices' broker is reached by AMQP, which carries a topic and bytes to MQTT devices and nothing beside them";
+        Err(NotCarried::Extras(why.to_owned()))
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -11,11 +11,13 @@ mod device;
 mod devices;
 mod invoke;
 mod many;
+mod message;
 mod model;
 mod model_edit;
 mod model_json;
 mod model_versions;
 mod page;
+mod past;
 mod platform;
 mod product;
 mod property;
@@ -23,6 +25,7 @@ mod status;
 mod subscribe_relation;
 mod tags;
 mod target;
+mod values;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,7 +46,9 @@ use crate::subscribing::SubscriptionDesk;
 
 use invoke::Invocation;
 use many::Many;
+use message::{Publishing, Question};
 use property::Setting;
+pub(crate) use target::named_in_topic;
 
 /// Makes the types of all actions from a table of names and what answers them.
 macro_rules! actions {
@@ -139,6 +144,10 @@ pub(crate) enum Ordered {
     Service(Invocation),
     /// Properties are set.
     Properties(Setting),
+    /// A message is published.
+    Publishing(Publishing),
+    /// A device is asked in bytes.
+    Question(Question),
     /// A service of several devices is called.
     Many(Box<Many>),
     /// Properties of several devices are set.
@@ -154,6 +163,8 @@ impl Ordered {
         let doing: Doing<'_> = match self {
             Self::Service(call) => return Either::Left(call.run(desk)),
             Self::Properties(set) => Box::pin(set.run(desk)),
+            Self::Publishing(message) => Box::pin(message.run(desk)),
+            Self::Question(question) => Box::pin(question.run(desk)),
             Self::Many(calls) => Box::pin(calls.run(desk)),
             Self::ManyProperties(calls) => {
                 Box::pin(async move { calls.run(desk).await.map_err(property::of_properties) })
@@ -169,6 +180,8 @@ impl Ordered {
 pub(crate) enum Names {
     /// A device: `IotId`, else `ProductKey` and `DeviceName`.
     Device,
+    /// A device: the same, or the one that `TopicFullName` names behind `ProductKey`.
+    DeviceOfTopic,
     /// A device that may not be there yet: `ProductKey` and `DeviceName`.
     NewDevice,
     /// Several: `IotId.N`, and `ProductKey` with `DeviceName.N`.
@@ -260,6 +273,10 @@ actions! {
         SetDeviceProperty: Device => property::set,
         /// Sets properties of several devices.
         SetDevicesProperty: Devices => property::set_many,
+        /// Publishes a message for a device.
+        Pub: DeviceOfTopic => message::publish,
+        /// Asks a device in bytes, and waits for its answer.
+        RRpc: Device => message::ask,
     }
     directory {
         /// Makes a product.
@@ -322,6 +339,14 @@ actions! {
         GetDeviceStatus: Device => status::one,
         /// Whether several devices are connected.
         BatchGetDeviceState: Devices => status::several,
+        /// The properties of a device as it reported them last.
+        QueryDevicePropertyStatus: Device => values::status,
+        /// What a property was.
+        QueryDevicePropertyData: Device => past::property,
+        /// What several properties were.
+        QueryDevicePropertiesData: Device => past::properties,
+        /// What happened at a device.
+        QueryDeviceEventData: Device => past::events,
         /// Keeps a device from connecting and being called.
         DisableThing: Device => device::disable,
         /// Lets it again.

@@ -7,7 +7,7 @@
 use thingcall_core::{AllowList, CallError, DeviceRef, IotId, Target};
 use thingcall_tsl::Registry;
 
-use crate::actions::{Action, Names};
+use crate::actions::{Action, Names, named_in_topic};
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::params::Params;
@@ -24,6 +24,11 @@ pub(crate) async fn judge(
         Names::Device => match params.get("IotId") {
             Some(id) => judge.iot_id(id).await,
             None => judge.must(judge.pair(params.get("DeviceName"))),
+        },
+        Names::DeviceOfTopic => match (params.get("IotId"), params.get("DeviceName")) {
+            (Some(id), _) => judge.iot_id(id).await,
+            (None, Some(name)) => judge.must(judge.pair(Some(name))),
+            (None, None) => judge.must(judge.pair(judge.named_in_topic())),
         },
         Names::NewDevice => judge.must(judge.pair(params.get("DeviceName"))),
         Names::Devices => judge.devices().await,
@@ -68,6 +73,11 @@ impl Judge<'_> {
             (Some(product), None) => Target::Product(product),
             (None, _) => Target::AllProducts,
         }
+    }
+
+    /// The device that the topic of a message names, where nothing else names it.
+    fn named_in_topic(&self) -> Option<&str> {
+        named_in_topic(self.params.get("ProductKey")?, self.params.get("TopicFullName")?)
     }
 
     async fn iot_id(&self, text: &str) -> Result<(), ActionError> {

@@ -39,6 +39,7 @@ mod incoming;
 mod params;
 
 mod canonical;
+mod encoded;
 pub mod sign;
 
 mod answer;

@@ -60,7 +60,7 @@ impl Fault {
         match error {
             CallError::Offline(_) | CallError::WentOffline(_) => Self::Offline,
             CallError::Timeout { .. } | CallError::Expired { .. } | CallError::PluginSilent { .. } => Self::Timeout,
-            CallError::TooLarge(_) | CallError::InvalidArgs(_) => Self::Invalid,
+            CallError::TooLarge(_) | CallError::InvalidArgs(_) | CallError::InvalidTopic(_) => Self::Invalid,
             CallError::Overloaded(_) => Self::Limit,
             CallError::Draining | CallError::CutOff(_) => Self::Shutdown,
             CallError::UnknownProduct(_)

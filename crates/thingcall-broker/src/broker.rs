@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures::future::OptionFuture;
 use prometheus::Registry;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, PostAnswer, Presence, Problem, Problems, Sent, Transport, TransportKind,
-    TransportName, UnixMillis,
+    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Presence, Problem, Problems, Sent, Transport,
+    TransportKind, TransportName, UnixMillis,
 };
 use thingcall_transport::TransportMetrics;
 use tokio::net::TcpListener;
@@ -205,6 +205,10 @@ impl Transport for Broker {
 
     fn ready(&self) -> bool {
         self.hub.sessions.is_open()
+    }
+
+    fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        deliver::carries(&self.hub, device, letter)
     }
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {

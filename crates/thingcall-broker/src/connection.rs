@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::flush::Flush;
+use crate::packet::Version;
 
 /// How often `seen` is reported for a device that keeps talking.
 const SEEN_EVERY_MS: i64 = 10_000;
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// It takes synchronous calls on `/ext/rrpc/...`.
     pub(crate) ext_rrpc: bool,
+    /// What it speaks.
+    pub(crate) version: Version,
     /// The largest packet it takes, in bytes.
     pub(crate) packet_bytes_max: usize,
     /// Notified when a command is acknowledged or given up.
@@ -126,6 +129,7 @@ pub(crate) struct Begin {
     pub(crate) device: DeviceKey,
     pub(crate) peer: SocketAddr,
     pub(crate) ext_rrpc: bool,
+    pub(crate) version: Version,
     pub(crate) packet_bytes_max: usize,
     pub(crate) window: usize,
 }
@@ -138,6 +142,7 @@ impl Connection {
             device: begin.device,
             peer: begin.peer,
             ext_rrpc: begin.ext_rrpc,
+            version: begin.version,
             packet_bytes_max: begin.packet_bytes_max,
             room: Notify::new(),
             gone: CancellationToken::new(),

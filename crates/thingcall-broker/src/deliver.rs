@@ -4,19 +4,25 @@
 //! current connection or nowhere. A QoS 1 command of an asynchronous call is in the outbox before it comes here, so
 //! whatever cannot be sent now is kept.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rmqtt_codec::types::{Publish, QoS};
+use rmqtt_codec::v5::PublishProperties;
 use thingcall_alink as alink;
-use thingcall_core::{CallMode, DeliverError, Delivery, PostAnswer, Qos, Sent, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{
+    CallMode, DeliverError, Delivery, DeviceKey, Extras, Letter, NotCarried, PostAnswer, Qos, Sent, SyncTopic,
+    TransportName, UnixMillis,
+};
 use thingcall_transport::PublishResult;
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Outgoing, Waits};
 use crate::flush::{Offer, Take};
 use crate::hub::Hub;
+use crate::packet::Version;
 
 /// Entries read from the outbox at once.
 const PAGE_MESSAGES: usize = 64;
@@ -27,7 +33,8 @@ const HEADER_BYTES: usize = 32;
 
 /// Sends a call on its way.
 pub(crate) fn deliver(hub: &Arc<Hub>, delivery: &Delivery) -> Result<Sent, DeliverError> {
-    let kept = delivery.mode == CallMode::Async && delivery.qos == Qos::AtLeastOnce;
+    // A letter is in no outbox.
+    let kept = delivery.mode == CallMode::Async && delivery.qos == Qos::AtLeastOnce && delivery.letter.is_none();
     let Some(connection) = hub.sessions.of_device(&delivery.device.key) else {
         if kept {
             return Ok(Sent::Kept);
@@ -244,12 +251,45 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Outgoing, Del
         Qos::AtMostOnce => QoS::AtMostOnce,
         Qos::AtLeastOnce => QoS::AtLeastOnce,
     };
+    let mut publish = publish(topic, payload, qos);
+    publish.properties = delivery.letter.as_ref().and_then(|letter| letter.extras.as_deref()).map(properties);
     Ok(Outgoing {
-        publish: publish(topic, payload, qos),
-        command: (delivery.mode == CallMode::Async).then_some(delivery.id),
+        publish,
+        command: (delivery.mode == CallMode::Async && delivery.letter.is_none()).then_some(delivery.id),
         correlation: delivery.raw.as_ref().map(|_| delivery.id),
         deadline: delivery.deadline,
     })
+}
+
+/// What MQTT 5 carries beside a letter.
+fn properties(extras: &Extras) -> PublishProperties {
+    PublishProperties {
+        correlation_data: extras.correlation_data.clone(),
+        message_expiry_interval: extras.expires_after_s.and_then(NonZeroU32::new),
+        content_type: extras.content_type.as_deref().map(Into::into),
+        user_properties: extras
+            .user
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect(),
+        is_utf8_payload: extras.is_utf8,
+        response_topic: extras.response_topic.as_deref().map(Into::into),
+        ..PublishProperties::default()
+    }
+}
+
+/// Whether a letter can be carried to the device. What goes with it needs a device of MQTT 5.
+pub(crate) fn carries(hub: &Hub, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+    if let Some(why) = alink::letter_refusal(device, &letter.to) {
+        return Err(NotCarried::Topic(why));
+    }
+    let speaks_v5 = || hub.sessions.of_device(device).is_none_or(|connection| connection.version == Version::V5);
+    if letter.extras.is_none() || speaks_v5() {
+        return Ok(());
+    }
+    let why =
+        format!("device {device} is connected by MQTT 3, which carries a topic and bytes and nothing beside them");
+    Err(NotCarried::Extras(why))
 }
 
 fn publish(topic: String, payload: Bytes, qos: QoS) -> Box<Publish> {

@@ -124,6 +124,7 @@ async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAd
         device: login.device,
         peer,
         ext_rrpc: login.ext_rrpc,
+        version: connect.version,
         packet_bytes_max: asked.min(hub.config.message_bytes_max) as usize,
         window: hub.config.inflight_messages_max.min(receive_max).get().into(),
     });

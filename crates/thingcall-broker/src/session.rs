@@ -328,10 +328,11 @@ impl<S: Socket> Session<S> {
         }
         let Begun { hub, connection, wire, version, .. } = &mut self.begun;
         if *version == Version::V5 && (left.is_some() || correlation.is_some()) {
+            let said = publish.properties.take().unwrap_or_default();
             publish.properties = Some(PublishProperties {
-                message_expiry_interval: left.and_then(whole_seconds),
-                correlation_data: correlation.map(|id| Bytes::from(id.to_string())),
-                ..PublishProperties::default()
+                message_expiry_interval: left.and_then(whole_seconds).or(said.message_expiry_interval),
+                correlation_data: correlation.map(|id| Bytes::from(id.to_string())).or(said.correlation_data),
+                ..said
             });
         }
         deliver::written(hub, connection, kept);

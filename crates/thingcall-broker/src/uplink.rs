@@ -39,8 +39,8 @@ pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish, a
         hub.parts.presence.seen(device, TransportName::EMBEDDED, now);
     }
     let bytes_max = hub.config.message_bytes_max as usize;
-    let speaks_raw = |_: &_| replies.speaks_raw(device);
-    match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max, speaks_raw) {
+    let takes = |_: &_, id| replies.takes(device, id);
+    match alink::uplink(TransportKind::Embedded, &publish.topic, &publish.payload, bytes_max, takes) {
         Uplink::Reply(mut reply) => {
             reply.device.clone_from(device);
             hub.metrics.received(ReceivedKind::Reply);

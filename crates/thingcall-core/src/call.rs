@@ -7,7 +7,7 @@ use std::time::Instant;
 use enum_map::Enum;
 use strum::IntoStaticStr;
 
-use crate::{AccessKey, CallId, Deadline, Device, DeviceRef, RequestId, ServiceId};
+use crate::{AccessKey, CallId, Deadline, Device, DeviceRef, Letter, RequestId, ServiceId};
 
 /// What a caller asks, not yet checked against anything but its form.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct Request {
 }
 
 /// What a caller asks of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Asks {
     /// A service; the thing model says whether its caller waits.
     #[default]
@@ -44,14 +44,17 @@ pub enum Asks {
     ServiceUnawaited,
     /// That its properties be these, which is [`ServiceId::set_properties`]. Nobody waits for that.
     Properties,
+    /// That it take this message. The service of the request is a word for logs and records, and has no arguments.
+    Letter(Arc<Letter>),
 }
 
 impl Asks {
     /// What the arguments are called where they come from.
-    pub const fn args_name(self) -> &'static str {
+    pub const fn args_name(&self) -> &'static str {
         match self {
             Self::Service | Self::ServiceUnawaited => "Args",
             Self::Properties => "Items",
+            Self::Letter(_) => "nothing",
         }
     }
 }
@@ -75,6 +78,8 @@ pub struct Call {
     pub qos: Qos,
     /// The checked arguments.
     pub args: Args,
+    /// The message that it is in place of a service's call. Plugins do not see those.
+    pub letter: Option<Arc<Letter>>,
     /// When it must have ended; `None` for an asynchronous call.
     pub deadline: Option<Deadline>,
 }

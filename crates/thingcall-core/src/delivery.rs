@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Args, CallId, CallMode, Deadline, Device, Qos, ServiceId, SyncTopic};
+use crate::{Args, CallId, CallMode, Deadline, Device, Letter, Qos, ServiceId, SyncTopic};
 
 /// One command for one device. The transport puts it into the device's words.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Delivery {
     pub service: ServiceId,
     /// The service's parameters.
     pub params: Args,
+    /// The message that the device gets in place of a command.
+    pub letter: Option<Arc<Letter>>,
     /// What the device gets instead of the Alink request, where it speaks its own bytes.
     pub raw: Option<Bytes>,
     /// Whether somebody waits for the answer.

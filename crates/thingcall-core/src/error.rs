@@ -93,9 +93,33 @@ pub enum ErrorCode {
     /// The same, of properties that are set.
     #[strum(serialize = "iot.device.SetDevicePropertyFailed")]
     SetDevicePropertyFailed,
+    /// What a device reported last cannot be said.
+    #[strum(serialize = "iot.device.QueryDeviceAttrStatusFailed")]
+    QueryDeviceAttrStatusFailed,
+    /// What a device reported once cannot be said.
+    #[strum(serialize = "iot.device.QueryDeviceAttrDataHistoryFailed")]
+    QueryDeviceAttrDataHistoryFailed,
     /// No device is named where several may be.
     #[strum(serialize = "iot.device.NoneDeviceNameElement")]
     NoneDeviceNameElement,
+    /// `TopicFullName` is missing.
+    #[strum(serialize = "iot.messagebroker.NullTopicName")]
+    NullTopicName,
+    /// A topic is malformed, or not one of the device's.
+    #[strum(serialize = "iot.messagebroker.InvalidFormattedTopicName")]
+    InvalidFormattedTopicName,
+    /// `MessageContent` is missing.
+    #[strum(serialize = "iot.messagebroker.NullMessageContent")]
+    NullMessageContent,
+    /// A message's content is not in Base64.
+    #[strum(serialize = "iot.messagebroker.MessageContentIsNotBase64Encode")]
+    NotBase64,
+    /// RRpc's `Timeout` is out of its bounds.
+    #[strum(serialize = "iot.messagebroker.InvalidTimeoutValue")]
+    InvalidTimeoutValue,
+    /// A message was not published.
+    #[strum(serialize = "iot.messagebroker.PublishMessageFailed")]
+    PublishMessageFailed,
     /// The device is not connected.
     #[strum(serialize = "iot.messagebroker.OFFLINE")]
     Offline,
@@ -147,6 +171,9 @@ pub enum CallError {
     /// The arguments do not fit the model; the text says where and what would fit.
     #[error("{0}")]
     InvalidArgs(String),
+    /// A message's topic is not one that the device may be told something on; the text says what would be right.
+    #[error("{0}")]
+    InvalidTopic(String),
     /// Larger than a limit; the text says which.
     #[error("{0}")]
     TooLarge(String),
@@ -260,7 +287,7 @@ impl CallError {
             | Self::NoModel(_)
             | Self::UnknownService(_) => Outcome::UnknownTarget,
             Self::DeviceDisabled(_) => Outcome::Denied,
-            Self::InvalidArgs(_) => Outcome::InvalidArgs,
+            Self::InvalidArgs(_) | Self::InvalidTopic(_) => Outcome::InvalidArgs,
             Self::TooLarge(_) => Outcome::TooLarge,
             Self::Offline(_) | Self::WentOffline(_) => Outcome::Offline,
             Self::Timeout { .. } | Self::Expired { .. } => Outcome::Timeout,
@@ -291,6 +318,7 @@ impl CallError {
             | Self::InvalidReply(_) => ErrorCode::InvokeThingServiceFailed,
             Self::DeviceDisabled(_) | Self::Offline(_) | Self::WentOffline(_) => ErrorCode::Offline,
             Self::TooLarge(_) => ErrorCode::IllegalRequest,
+            Self::InvalidTopic(_) => ErrorCode::InvalidFormattedTopicName,
             Self::Timeout { .. } | Self::Expired { .. } | Self::PluginSilent { .. } => ErrorCode::Timeout,
             Self::NotDelivered(_) => ErrorCode::RrpcFailed,
             Self::TransportDown | Self::TransportLost => ErrorCode::RrpcException,
@@ -327,6 +355,7 @@ impl CallError {
             | Self::UnknownService(_)
             | Self::DeviceDisabled(_)
             | Self::InvalidArgs(_)
+            | Self::InvalidTopic(_)
             | Self::TooLarge(_)
             | Self::Offline(_)
             | Self::Expired { .. }

@@ -45,6 +45,7 @@ impl FailedAt {
             | CallError::UnknownService(_)
             | CallError::DeviceDisabled(_)
             | CallError::InvalidArgs(_)
+            | CallError::InvalidTopic(_)
             | CallError::TooLarge(_)
             | CallError::NotLookedUp(_) => Self::Check,
             CallError::Plugin { .. } | CallError::PluginSilent { .. } | CallError::Refused { .. } => Self::Plugin,

@@ -22,6 +22,7 @@ mod call;
 mod call_record;
 mod delivery;
 mod dropped;
+mod letter;
 mod malformed;
 mod repair;
 mod reply;
@@ -33,6 +34,7 @@ mod failure;
 mod no_journal;
 mod no_messages;
 mod outcome;
+mod past;
 
 mod conditions;
 mod peer_text;
@@ -81,6 +83,7 @@ pub use journal::{
 };
 pub use kept_call::{CallFilter, CallOrder, CallPlaces, CallRecords, CallSource, KeptCall, NoRecords};
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
+pub use letter::{Extras, Letter, LetterTo, Takes};
 pub use look_up::{LookUp, LookUpFailed, LookedUp};
 pub use malformed::MalformedReply;
 pub use message_filter::MessageFilter;
@@ -91,6 +94,7 @@ pub use messages::{
 pub use no_journal::NoJournal;
 pub use no_messages::NoMessages;
 pub use outcome::{Executed, Outcome};
+pub use past::{First, Past, PastKind, PastWanted};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};
 pub use posts::{Post, PostAnswer, PostEcho, PostKind, Said, Series, Tag, Told, Value};
 pub use problem::{Check, Problem, Problems, Section};
@@ -106,5 +110,5 @@ pub use subscriptions::{
     Topic,
 };
 pub use time::{Deadline, UnixMillis};
-pub use transport::{DeliverError, Sent, Transport, TransportKind};
+pub use transport::{DeliverError, NotCarried, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

@@ -1,6 +1,6 @@
 //! The seam between a way to devices and the engine, for what comes back.
 
-use crate::{Arrival, CallId, DeviceKey, Dropped, Post, RawReply, Reply, TransportName};
+use crate::{Arrival, CallId, DeviceKey, Dropped, Post, RawReply, Reply, Takes, TransportName};
 
 /// A way on which a message is heard once among all instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub trait ReplySink: Send + Sync {
 
     /// Whether the device speaks its own bytes instead of Alink. Answers from memory.
     fn speaks_raw(&self, device: &DeviceKey) -> bool;
+
+    /// How an answer of this device under this id is to be read. Answers from memory.
+    fn takes(&self, device: &DeviceKey, _id: Option<CallId>) -> Takes {
+        if self.speaks_raw(device) { Takes::Own } else { Takes::Alink }
+    }
 
     /// A device said something in its own bytes, on this topic; as for [`Self::accept`].
     fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival);

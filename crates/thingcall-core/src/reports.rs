@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Device, DeviceKey, JournalError, MessageKind, Tag, UnixMillis, Words};
+use crate::{Device, DeviceKey, JournalError, MessageKind, Past, Tag, UnixMillis, Words};
 
 /// What applications are told of a post. What does not fit the model stands beside what does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,14 @@ pub trait LastValues: Send + Sync {
     /// The device reported these. What is kept is the newest by its time. Does not wait: it is written later, in one go
     /// with others. `false` if too many wait already, and these are not kept.
     fn keep(&self, device: &DeviceKey, values: Vec<LastValue>) -> bool;
+
+    /// Whether more of the past is kept than the last values.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// The device reported these: what is kept of its past. Does not wait, as [`Self::keep`].
+    fn remember(&self, _device: &DeviceKey, _past: Vec<Past>) {}
 
     /// What is kept of a device, by property.
     ///

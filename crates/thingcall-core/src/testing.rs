@@ -33,6 +33,7 @@ use crate::{
 /// An asynchronous call of this service, to be written down.
 pub fn entry(device: &Arc<Device>, id: CallId, service: &ServiceId, qos: Qos) -> JournalEntry {
     let delivery = Delivery {
+        letter: None,
         id,
         device: device.clone(),
         service: service.clone(),

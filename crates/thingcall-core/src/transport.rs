@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr};
 
-use crate::{Delivery, DeviceKey, PostAnswer, Presence, SyncTopic, TransportName};
+use crate::{Delivery, DeviceKey, Letter, PostAnswer, Presence, SyncTopic, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum, IntoStaticStr, EnumString)]
@@ -98,6 +98,15 @@ pub trait Transport: Send + Sync {
     /// Why the message did not leave, or that it may have.
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError>;
 
+    /// Whether it can carry such a message to this device. Answers from memory.
+    ///
+    /// # Errors
+    /// What of it cannot be carried, in words fit for a caller.
+    fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        let _ = (device, letter);
+        Err(NotCarried::Extras(format!("{} carries no messages of applications' own", self.name())))
+    }
+
     /// Answers what a device said by itself, at best: nobody waits for it to arrive, and a device that hears nothing says it
     /// again. A transport that brings nothing of the kind need not have it.
     ///
@@ -106,6 +115,17 @@ pub trait Transport: Send + Sync {
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
         Err(DeliverError::Refused(format!("{} answers no reports, so {} gets no answer", self.name(), answer.device)))
     }
+}
+
+/// Why a transport does not carry a message of an application's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotCarried {
+    /// Its topic is not one that the device may be told something on.
+    #[error("{0}")]
+    Topic(String),
+    /// Something that goes with it has no place there.
+    #[error("{0}")]
+    Extras(String),
 }
 
 /// How far a message came.

@@ -65,6 +65,10 @@ impl Engine {
         if !device.enabled {
             return Err(CallError::DeviceDisabled(device.key.to_string()));
         }
+        if let Asks::Letter(letter) = &request.asks {
+            let mode = if letter.to.is_question() { CallMode::Sync } else { CallMode::Async };
+            return Ok(Checks { device, product, codec: None, way, mode, mended: Some("{}".to_owned()) });
+        }
         self.check_size(request)?;
         let codec = self.codec(&product)?;
         let (mode, mended) = self.check_args(request, &product)?;
@@ -74,7 +78,12 @@ impl Engine {
     /// Makes a call of a request that was checked, with an id in this slot.
     pub(crate) fn admit(&self, request: Request, slot: u8, checks: Checks) -> Admitted {
         let Checks { device, product, codec, way, mode, mended } = checks;
+        let letter = match request.asks {
+            Asks::Letter(letter) => Some(letter),
+            Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
+        };
         let call = Call {
+            letter,
             id: self.ids.next(slot, |id| self.pending.contains(id)),
             request_id: request.request_id,
             device,
@@ -137,9 +146,11 @@ impl Engine {
         }
         let service = model.service(&request.service).map_err(|e| CallError::UnknownService(e.to_string()))?;
         let mended = service.check_args(&request.args, check).map_err(refuse)?;
-        let mode = match (service.call_type(), request.asks) {
+        let mode = match (service.call_type(), &request.asks) {
             (CallType::Sync, Asks::Service) => CallMode::Sync,
-            (CallType::Async, _) | (CallType::Sync, Asks::ServiceUnawaited | Asks::Properties) => CallMode::Async,
+            (CallType::Async, _) | (CallType::Sync, Asks::ServiceUnawaited | Asks::Properties | Asks::Letter(_)) => {
+                CallMode::Async
+            }
         };
         Ok((mode, mended))
     }

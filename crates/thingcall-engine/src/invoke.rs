@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::pin::Pin;
 
+use bytes::Bytes;
 use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, CallStep, LookUp, LookedUp, Outcome, PeerText, ReplyBody, Request,
 };
@@ -26,6 +27,8 @@ pub struct Invoked {
     pub mode: CallMode,
     /// The device's answer, of whatever code; or that the call is on its way.
     pub answer: Answer,
+    /// The bytes that it answered a letter with.
+    pub said: Option<Bytes>,
 }
 
 /// How a call ended, and when, if that is known.
@@ -135,8 +138,9 @@ impl Engine {
             if self.config.log_successes && outcome == Outcome::Ok {
                 Self::log_success(link.call, &link.came(elapsed));
             }
+            let said = link.said();
             let id = link.finish(outcome, elapsed);
-            result.map(|answer| Invoked { id, mode: begun.admitted.call.mode, answer })
+            result.map(|answer| Invoked { id, mode: begun.admitted.call.mode, answer, said })
         }
     }
 
@@ -144,7 +148,9 @@ impl Engine {
     async fn handle(&self, begun: &Begun, link: &Link<'_>) -> Ended {
         let admitted = &begun.admitted;
         let call = &admitted.call;
-        let Some(handler) = self.router.find(call) else {
+        // Handlers are for the services of thing models.
+        let handler = if call.letter.is_none() { self.router.find(call) } else { None };
+        let Some(handler) = handler else {
             let answered = Router::built_in().handle(call, link).await;
             return self.check_answer(answered, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
         };

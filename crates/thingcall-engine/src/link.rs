@@ -26,6 +26,7 @@ use crate::{Engine, Stage};
 
 mod ask;
 mod failures;
+mod letter;
 mod own_answer;
 mod paced;
 mod post;
@@ -56,6 +57,8 @@ pub(crate) struct Link<'a> {
     transport: OnceLock<TransportKind>,
     /// The topic of its synchronous commands, where the product does not say it.
     asked: OnceLock<topic::Asked>,
+    /// What the device answered a letter with.
+    said: OnceLock<Bytes>,
     /// How long it has waited for its device.
     pub(crate) at_device: AtDevice,
     /// What happened when.
@@ -78,6 +81,7 @@ impl<'a> Link<'a> {
             written: AtomicBool::new(false),
             transport: OnceLock::new(),
             asked: OnceLock::new(),
+            said: OnceLock::new(),
             at_device: AtDevice::new(begun.validated),
             steps: Self::checked(begun),
             finished: false,
@@ -140,6 +144,11 @@ impl<'a> Link<'a> {
         Came { id, key, elapsed, transport, sent: self.executed(), answered, fails_by_code }
     }
 
+    /// What the device answered a letter with, if it did.
+    pub(crate) fn said(&self) -> Option<Bytes> {
+        self.said.get().cloned()
+    }
+
     /// Whether the device was asked anything.
     pub(crate) fn asked_device(&self) -> bool {
         self.used.load(Ordering::Relaxed)
@@ -191,6 +200,7 @@ impl<'a> Link<'a> {
     fn delivery(&self, command: Command) -> Delivery {
         let first = !self.used.swap(true, Ordering::Relaxed);
         Delivery {
+            letter: self.call.letter.clone(),
             id: if first { self.call.id } else { self.next_id() },
             device: self.call.device.clone(),
             service: command.service,
@@ -217,7 +227,8 @@ impl<'a> Link<'a> {
         delivery: &Delivery,
         began: Instant,
     ) -> Result<(Sent, Instant), DeliverError> {
-        let bytes = delivery.raw.as_ref().map_or(delivery.params.as_str().len(), Bytes::len);
+        let raw = delivery.letter.as_ref().map(|letter| &letter.payload).or(delivery.raw.as_ref());
+        let bytes = raw.map_or(delivery.params.as_str().len(), Bytes::len);
         self.engine.metrics.request_bytes(bytes);
         self.left.store(true, Ordering::Relaxed);
         let sent = transport.deliver(delivery).await;
@@ -235,6 +246,13 @@ impl DeviceLink for Link<'_> {
         'a: 'b,
         Self: 'b,
     {
+        if self.call.letter.is_some() {
+            // What paces a product's services is not about an application's own messages.
+            return match self.call.mode {
+                CallMode::Sync => Box::pin(self.ask(command, None)),
+                CallMode::Async => Box::pin(self.publish(command)),
+            };
+        }
         let ends = match (self.settings().pacing, self.call.mode) {
             (Pacing::AllAtOnce, CallMode::Sync) => return Box::pin(self.ask(command, None)),
             (Pacing::AllAtOnce, CallMode::Async) => return Box::pin(self.post(command, None)),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, ServiceId, TransportName};
@@ -39,6 +40,8 @@ struct Waiter {
     opened_at: Instant,
     /// What was asked of a device that speaks its own bytes: they may not say.
     service: Option<Box<ServiceId>>,
+    /// It waits for bytes, and no Alink reply is an answer to it.
+    takes_bytes: bool,
     end: oneshot::Sender<End>,
 }
 
@@ -47,6 +50,8 @@ struct Waiter {
 pub(crate) enum End {
     /// The device answered.
     Replied(Result<ReplyBody, MalformedReply>),
+    /// The device answered in bytes that are the caller's to read.
+    Said(Bytes),
     /// The device's connection ended.
     DeviceGone,
     /// The broker's connection ended.
@@ -114,8 +119,9 @@ impl PendingCalls {
                 return Err(NotOpened::InUse);
             }
             dashmap::Entry::Vacant(vacant) => {
+                let (device, opened_at) = (device.clone(), now);
                 let waiting =
-                    Waiter { generation, device: device.clone(), transport, opened_at: now, service: None, end };
+                    Waiter { generation, device, transport, opened_at, service: None, takes_bytes: false, end };
                 let _entry = vacant.insert(waiting);
             }
         }
@@ -133,6 +139,27 @@ impl PendingCalls {
         if let Some(mut waiting) = self.waiting.get_mut(&id) {
             waiting.service = Some(Box::new(service.clone()));
         }
+    }
+
+    /// Notes that a call waits for bytes.
+    pub(crate) fn takes_bytes(&self, id: CallId) {
+        if let Some(mut waiting) = self.waiting.get_mut(&id) {
+            waiting.takes_bytes = true;
+        }
+    }
+
+    /// Whether a call to this device with this id waits for bytes.
+    pub(crate) fn waits_for_bytes(&self, device: &DeviceKey, id: CallId) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+            && self.waiting.get(&id).is_some_and(|waiting| waiting.takes_bytes && waiting.device.key == *device)
+    }
+
+    /// Hands bytes to the call that waits for them. Says whether it took them.
+    pub(crate) fn said(&self, device: &DeviceKey, id: CallId, bytes: Bytes) -> bool {
+        let its = |waiting: &Waiter| waiting.takes_bytes && waiting.device.key == *device;
+        let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| its(waiting)) else { return false };
+        self.recent.note(id, waiting.device, true);
+        waiting.end.send(End::Said(bytes)).is_ok()
     }
 
     /// What a message of this device answers, if this id says so, or the only call that waits for it.
@@ -178,7 +205,8 @@ impl PendingCalls {
 
     /// Hands a reply to the call that waits for it, if that call was made to the device that answers.
     pub(crate) fn accept(&self, id: CallId, reply: Reply) -> Met {
-        match self.waiting.remove_if(&id, |_, waiting| waiting.device.key == reply.device) {
+        let its = |waiting: &Waiter| waiting.device.key == reply.device && !waiting.takes_bytes;
+        match self.waiting.remove_if(&id, |_, waiting| its(waiting)) {
             Some((_, waiting)) => {
                 self.recent.note(id, waiting.device, true);
                 // A caller that stopped waiting this very moment dropped its receiver: the call has ended its own way.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use thingcall_core::{
-    Arrival, DeviceKey, DeviceRef, DropReason, Dropped, JournalError, LastValue, MessageKind, NewMessage, Post,
+    Arrival, DeviceKey, DeviceRef, DropReason, Dropped, JournalError, LastValue, MessageKind, NewMessage, Past, Post,
     PostAnswer, Receipt, ReplySink, Report, Said, Told, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_tsl::Found;
@@ -164,10 +164,11 @@ impl Engine {
     /// Writes down what is wanted of a post, and what its properties are now, when it is its turn.
     async fn report(&self, came: &Came, found: &Found, mut turn: Turn) -> Ended {
         turn.comes().await;
-        let held = Checks::new(&found.product, came.at).hold(&came.post.said);
-        let Held { reports, violations, unfit, values } = held;
+        let remembers = self.posts.reports.last.remembers();
+        let held = Checks::new(&found.product, came.at, remembers).hold(&came.post.said);
+        let Held { reports, violations, unfit, values, past } = held;
         violations.into_iter().for_each(|kind| self.metrics.violation(Checked::Post, kind));
-        if let Err(why) = self.write((came, found), reports, values, turn).await {
+        if let Err(why) = self.write((came, found), reports, (values, past), turn).await {
             debug!(device = %came.post.device, %why, "a report was not written");
             return Ended::told(PostResult::Failed, TROUBLE, &format!("not written: {why}"));
         }
@@ -179,7 +180,7 @@ impl Engine {
         &self,
         (came, found): (&Came, &Found),
         reports: Vec<Report>,
-        values: Vec<LastValue>,
+        kept: (Vec<LastValue>, Vec<Past>),
         turn: Turn,
     ) -> Result<(), JournalError> {
         let (log, mut reports) = (&self.posts.reports.log, reports);
@@ -192,7 +193,7 @@ impl Engine {
         let mut append = pin!(async { if last.is_empty() { Ok(()) } else { log.append(last).await } });
         let first = poll_fn(|context| Poll::Ready(append.as_mut().poll(context))).await;
         if !matches!(first, Poll::Ready(Err(_))) {
-            self.keep(came, values);
+            self.keep(came, kept);
         }
         // The log has them in its queue: what comes next is written behind them, and together with them.
         drop(turn);
@@ -206,7 +207,10 @@ impl Engine {
         reports.iter().map(|report| self.message(came, found, report)).collect()
     }
 
-    fn keep(&self, came: &Came, values: Vec<LastValue>) {
+    fn keep(&self, came: &Came, (values, past): (Vec<LastValue>, Vec<Past>)) {
+        if !past.is_empty() {
+            self.posts.reports.last.remember(&came.post.device, past);
+        }
         if !values.is_empty() && !self.posts.reports.last.keep(&came.post.device, values) {
             self.posts.not_kept.inc();
         }

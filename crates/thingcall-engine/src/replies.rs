@@ -2,7 +2,7 @@
 
 use thingcall_core::{
     Arrival, CallId, DeviceKey, DropReason, Dropped, HeardOnce, MalformedReply, Post, RawReply, Reply, ReplySink,
-    TransportKind, TransportName,
+    Takes, TransportKind, TransportName,
 };
 use thingcall_tsl::{DataFormat, ReplyCheck};
 use tracing::debug;
@@ -23,8 +23,19 @@ impl ReplySink for Engine {
         self.registry.product(&device.product).is_some_and(|product| product.settings.data_format == DataFormat::Custom)
     }
 
+    fn takes(&self, device: &DeviceKey, id: Option<CallId>) -> Takes {
+        match id {
+            Some(id) if self.pending.waits_for_bytes(device, id) => Takes::Bytes,
+            Some(_) | None if self.speaks_raw(device) => Takes::Own,
+            Some(_) | None => Takes::Alink,
+        }
+    }
+
     fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(raw.payload.len());
+        if self.is_answered_in_bytes(&raw) {
+            return;
+        }
         self.translate(raw, topic, Heard::ANSWERS, arrival);
     }
 
@@ -34,6 +45,9 @@ impl ReplySink for Engine {
 
     fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, topic: &str, arrival: &dyn Arrival) {
         let HeardOnce { by, answers } = heard;
+        if answers && self.is_answered_in_bytes(&raw) {
+            return;
+        }
         self.translate(raw, topic, Heard { answers, reports: Some(by) }, arrival);
     }
 
@@ -79,6 +93,15 @@ impl ReplySink for Engine {
 }
 
 impl Engine {
+    /// Hands bytes to the call that waits for such, if one does.
+    fn is_answered_in_bytes(&self, raw: &RawReply) -> bool {
+        let taken = raw.topic_id.is_some_and(|id| self.pending.said(&raw.device, id, raw.payload.clone()));
+        if taken {
+            self.metrics.reply(raw.transport, ReplyResult::Matched);
+        }
+        taken
+    }
+
     /// Hands a reply to the call it answers, and counts it.
     pub(crate) fn matched(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
         let transport = reply.transport;

@@ -284,6 +284,7 @@ impl Pass {
 /// The command as it was accepted.
 fn again(call: &OpenCall, device: Arc<Device>) -> Delivery {
     Delivery {
+        letter: None,
         id: call.record.id,
         device,
         service: call.record.service.clone(),

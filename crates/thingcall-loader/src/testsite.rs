@@ -133,6 +133,7 @@ pub(crate) fn error_of(plugins: &Plugins, file: &Path) -> Option<String> {
 /// A call of this service of `prod`/`dev`.
 pub(crate) fn call(product: &str, service: &str) -> Call {
     Call {
+        letter: None,
         id: CallId::from_u32(7),
         request_id: RequestId::random(),
         device: Arc::new(Device {

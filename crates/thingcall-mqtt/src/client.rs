@@ -4,16 +4,18 @@ mod socket;
 mod v4;
 mod v5;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc_v4::{ManualAck, NetworkOptions, TlsConfiguration};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_core::{DeliverError, MessageId, Qos};
+use thingcall_core::{DeliverError, Letter, MessageId, Qos};
 use thingcall_transport::{BrokerAddress, ConnectResult, Ended};
 
 use crate::config::{Config, Version};
 use crate::events::EVENT_FILTERS;
+use crate::letters;
 
 /// How many queued messages leave in one write. The library's own default is one, which costs a system call each.
 const WRITE_BATCH_MESSAGES: usize = 64;
@@ -88,8 +90,8 @@ pub(crate) enum Event {
     Connected { packet_bytes_max: Option<u32>, resumed: bool },
     /// The broker answered a subscription of ours to so many filters: these places in it were refused.
     Subscribed { filters: usize, refused: Vec<usize> },
-    /// Something was published; what acknowledges it, where the library does not.
-    Message { topic: Bytes, payload: Bytes, puback: Option<ManualAck> },
+    /// Something was published; what acknowledges it, where the library does not, and whether it has our mark.
+    Message { topic: Bytes, payload: Bytes, puback: Option<ManualAck>, is_own: bool },
     /// A queued message was written; its packet id, which is 0 at QoS 0.
     Sent(u16),
     /// The broker acknowledged the message of this packet id.
@@ -113,13 +115,16 @@ pub(crate) struct Outgoing {
     pub(crate) expires_after: Option<Duration>,
     /// Where it is a message of the log: its name. MQTT 3.1.1 has no place for it.
     pub(crate) message_id: Option<MessageId>,
+    /// Where it is a message of an application's own: what goes with it.
+    pub(crate) letter: Option<Arc<Letter>>,
 }
 
 impl Outgoing {
     /// The size of its packet, rounded up.
     pub(crate) fn packet_bytes(&self) -> usize {
         let named = if self.message_id.is_some() { MESSAGE_ID_BYTES } else { 0 };
-        self.topic.len() + self.payload.len() + PUBLISH_HEADER_BYTES + named
+        let extras = self.letter.as_ref().map_or(0, |letter| letters::extra_bytes(letter));
+        self.topic.len() + self.payload.len() + PUBLISH_HEADER_BYTES + named + extras
     }
 }
 

@@ -80,7 +80,7 @@ impl Connection {
                 }
                 Event::Subscribed { refused, .. } if refused.is_empty() => break,
                 Event::Subscribed { refused, .. } => return Err(not_subscribed(mqtt, &refused)),
-                Event::Message { topic, payload, puback } => {
+                Event::Message { topic, payload, puback, .. } => {
                     take(mqtt, (&topic, &payload), arrivals.as_ref().zip(puback))
                 }
                 Event::Sent(_) | Event::Acked(_) | Event::Nothing => {}
@@ -94,7 +94,7 @@ impl Connection {
     async fn receive(&mut self) -> Ended {
         loop {
             match unhurried(BUSY_WITHIN, self.event_loop.poll()).await {
-                Ok(Event::Message { topic, payload, puback }) => {
+                Ok(Event::Message { topic, payload, puback, .. }) => {
                     take(&self.mqtt, (&topic, &payload), self.arrivals.as_ref().zip(puback));
                 }
                 Ok(Event::Sent(packet)) => {

@@ -12,6 +12,7 @@ mod tls;
 mod client;
 mod echoes;
 mod events;
+mod letters;
 mod unacked;
 
 mod connection;

@@ -11,17 +11,18 @@ use prometheus::IntGauge;
 use rumqttc_v4::TlsConfiguration;
 use thingcall_alink::{Uplink, answer_payload, answer_topic, payload, request_topic, uplink};
 use thingcall_core::{
-    Arrival, CallMode, DeliverError, Delivery, PostAnswer, Problems, Qos, Sent, SyncTopic, TransportKind, Unawaited,
-    UnixMillis,
+    Arrival, CallMode, DeliverError, Delivery, Letter, LetterTo, PostAnswer, Problems, Qos, Sent, SyncTopic,
+    TransportKind, Unawaited, UnixMillis,
 };
 use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, PublishResult, Told, Verdict};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use crate::client::{Acknowledgement, Client, NotQueued, Outgoing, Target};
-use crate::config::{Config, Presence, Version};
+use crate::config::{Config, Posts, Presence, Version};
 use crate::echoes::Echoes;
 use crate::events::{self, EVENT_FILTERS, is_event};
+use crate::letters;
 use crate::tls;
 use crate::unacked::{Oldest, Unacked};
 
@@ -34,6 +35,8 @@ pub struct Mqtt {
     tls: Option<TlsConfiguration>,
     /// Our own raw messages that this broker brings back.
     echoes: Echoes,
+    /// Our own messages on topics of devices' own.
+    pub(crate) sent: letters::Sent,
     /// When the oldest message was sent that the broker has not acknowledged.
     oldest: Arc<Oldest>,
     /// A device's message came on this connection.
@@ -57,10 +60,10 @@ impl Mqtt {
         let address = config.address().map_err(Problems::from)?;
         let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
-        let (echoes, oldest) = (Echoes::default(), Arc::new(Oldest::new()));
+        let (echoes, sent, oldest) = (Echoes::default(), letters::Sent::default(), Arc::new(Oldest::new()));
         let (heard, behind) = (AtomicBool::new(false), AtomicBool::new(false));
         let posts_up = contact.metrics.posts_up.clone();
-        Ok(Self { config, contact, client_id, address, tls, echoes, oldest, heard, behind, posts_up })
+        Ok(Self { config, contact, client_id, address, tls, echoes, sent, oldest, heard, behind, posts_up })
     }
 
     pub(crate) fn target(&self) -> Target<'_> {
@@ -122,8 +125,12 @@ impl Mqtt {
         let sync_topic = delivery.sync_topic.unwrap_or(self.config.sync_topic);
         let topic = request_topic(delivery, sync_topic);
         let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
-        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after, message_id: None };
+        let letter = delivery.letter.clone();
+        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after, message_id: None, letter };
         let client = self.client_for(&message)?;
+        if self.comes_back_as_report(delivery) {
+            self.sent.expect(&message.topic, &message.payload);
+        }
         // Before it leaves: the broker may bring it back at once.
         let expected = self.comes_back(delivery, sync_topic).then(|| self.echoes.expect(delivery.id, &message.payload));
         self.contact.metrics.send_queue_length.inc();
@@ -150,7 +157,8 @@ impl Mqtt {
     /// Queues the answer to a report, at QoS 0, where the queue has room for commands beside it.
     pub(crate) fn answer(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
         let (topic, payload) = (answer_topic(answer), answer_payload(answer, UnixMillis::now()));
-        let message = Outgoing { topic, payload, qos: Qos::AtMostOnce, expires_after: None, message_id: None };
+        let message =
+            Outgoing { topic, payload, qos: Qos::AtMostOnce, expires_after: None, message_id: None, letter: None };
         let client = self.client_for(&message)?;
         let (queued, max) = (&self.contact.metrics.send_queue_length, self.config.send_queue_messages_max.get());
         if usize::try_from(queued.get()).is_ok_and(|queued| queued >= max / 2) {
@@ -179,8 +187,18 @@ impl Mqtt {
 
     /// Whether the broker brings us this message back, as one that does not say whose it is. In MQTT 5 we ask it not to.
     fn comes_back(&self, delivery: &Delivery, sync_topic: SyncTopic) -> bool {
-        let shared_topic = delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext;
-        delivery.raw.is_some() && shared_topic && self.config.version == Version::V4
+        let shared_topic = match &delivery.letter {
+            None => delivery.raw.is_some() && delivery.mode == CallMode::Sync && sync_topic == SyncTopic::Ext,
+            Some(letter) => matches!(letter.to, LetterTo::RrpcOn(_)),
+        };
+        shared_topic && self.config.version == Version::V4
+    }
+
+    /// Whether the broker brings us this message back on the other connection, as if its device had said it.
+    fn comes_back_as_report(&self, delivery: &Delivery) -> bool {
+        let on_topic = |letter: &Arc<Letter>| matches!(letter.to, LetterTo::Topic(_));
+        let heard = self.config.posts() == Posts::Plain && self.config.version == Version::V4;
+        heard && delivery.letter.as_ref().is_some_and(on_topic)
     }
 
     /// Waits for the broker to take a QoS 1 message.
@@ -198,7 +216,7 @@ impl Mqtt {
         let expires_after = Some(self.config.probe_timeout);
         let topic = self.config.probe_topic.clone();
         self.contact.metrics.send_queue_length.inc();
-        let probe = Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after, message_id: None };
+        let probe = Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after, message_id: None, letter: None };
         let sent = client.publish(probe);
         if sent.is_err() {
             // It counts as sent all the same: a full queue carries no messages.
@@ -263,8 +281,8 @@ impl Mqtt {
     }
 
     fn hear(&self, topic: &str, payload: &Bytes, arrival: &dyn Arrival) {
-        let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
-        let said = uplink(TransportKind::Mqtt, topic, payload, self.config.message_bytes_max, speaks_raw);
+        let takes = |device: &_, id| self.contact.replies.takes(device, id);
+        let said = uplink(TransportKind::Mqtt, topic, payload, self.config.message_bytes_max, takes);
         match &said {
             Uplink::Raw(raw) if self.echoes.take(raw) => return,
             // The broker carries those.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc_v4::ManualAck;
-use thingcall_alink::{POST_FILTERS, Uplink, uplink};
-use thingcall_core::{Arrival, PeerText, TransportKind, Unawaited};
+use thingcall_alink::{POST_FILTERS, Uplink, device_of_topic, uplink};
+use thingcall_core::{Arrival, DropReason, PeerText, Takes, TransportKind, Unawaited};
 use thingcall_transport::{Arrivals, Backoff, ConnectResult, Ended};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,15 @@ pub(crate) async fn hear(mqtt: Arc<Mqtt>, stop: CancellationToken) {
         }
         tokio::select! { () = sleep(backoff.next_wait()) => {}, () = stop.cancelled() => return }
     }
+}
+
+/// Whose a message says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// An instance of this program published it.
+    Ours,
+    /// It does not say.
+    None,
 }
 
 /// One connection.
@@ -108,7 +117,10 @@ impl Hearing {
                     }
                 }
                 Ok(Event::Subscribed { refused, .. }) => return not_subscribed(&self.mqtt, &self.filters, &refused),
-                Ok(Event::Message { topic, payload, puback }) => self.came(&topic, &payload, puback),
+                Ok(Event::Message { topic, payload, puback, is_own }) => {
+                    let marked = if is_own { Mark::Ours } else { Mark::None };
+                    self.came(&topic, &payload, puback, marked);
+                }
                 Ok(Event::Sent(_) | Event::Acked(_) | Event::Nothing) => {}
                 Err(ended) => return self.why(ended),
             }
@@ -116,16 +128,16 @@ impl Hearing {
     }
 
     /// A message came. Nothing here waits.
-    fn came(&self, topic: &Bytes, payload: &Bytes, puback: Option<ManualAck>) {
+    fn came(&self, topic: &Bytes, payload: &Bytes, puback: Option<ManualAck>, mark: Mark) {
         match (&self.arrivals, puback) {
             // The broker keeps it, and nobody waits for what would be begun now.
             (Some(_), _) if self.stop.is_cancelled() => {}
             (Some(arrivals), Some(puback)) => {
                 let arriving = arrivals.came();
-                take(&self.mqtt, topic, payload, &arriving);
+                take(&self.mqtt, topic, payload, (mark, &arriving));
                 arriving.taken(puback);
             }
-            (Some(_) | None, _) => take(&self.mqtt, topic, payload, &Unawaited),
+            (Some(_) | None, _) => take(&self.mqtt, topic, payload, (mark, &Unawaited)),
         }
     }
 
@@ -191,10 +203,14 @@ fn not_subscribed(mqtt: &Mqtt, filters: &[String], refused: &[usize]) -> Ended {
     )
 }
 
-/// Hands a message on.
-fn take(mqtt: &Mqtt, topic: &Bytes, payload: &Bytes, arrival: &dyn Arrival) {
+/// Hands a message on, unless it is one of ours that the broker brings back.
+fn take(mqtt: &Mqtt, topic: &Bytes, payload: &Bytes, (mark, arrival): (Mark, &dyn Arrival)) {
     let Ok(topic) = std::str::from_utf8(topic) else { return };
-    match uplink(TransportKind::Mqtt, topic, payload, mqtt.config.message_bytes_max, |_| false) {
+    if mark == Mark::Ours || mqtt.sent.take(topic, payload) {
+        let echo = Uplink::Dropped(device_of_topic(topic), DropReason::Echo);
+        return mqtt.contact.take(echo, topic, payload, arrival);
+    }
+    match uplink(TransportKind::Mqtt, topic, payload, mqtt.config.message_bytes_max, |_, _| Takes::Alink) {
         Uplink::Raw(raw) => mqtt.contact.take_raw_post(raw, topic, arrival),
         said @ (Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..)) => {
             mqtt.contact.take(said, topic, payload, arrival)

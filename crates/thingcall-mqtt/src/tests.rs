@@ -153,6 +153,7 @@ impl Bench {
 fn delivery(id: u32, qos: Qos) -> Delivery {
     let key = DeviceKey { product: "pk".parse().unwrap(), name: "d1".parse().unwrap() };
     Delivery {
+        letter: None,
         id: CallId::from_u32(id),
         device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true, transport: None }),
         service: "Measure".parse().unwrap(),
@@ -179,7 +180,7 @@ async fn deliveries_are_refused_until_the_subscriptions_are_granted() {
         let mut session = broker.accept().await;
         session.welcome(None).await;
         assert_eq!(bench.deliver(&delivery(2, Qos::AtMostOnce)).await, refused);
-        session.answer_subscriptions([0, 1, 1, 0, 1, 1]).await;
+        session.answer_subscriptions([0, 1, 1, 0, 1, 1, 0, 1]).await;
         bench.ready().await;
         assert_eq!(bench.deliver(&delivery(3, Qos::AtMostOnce)).await, Ok(Sent::Sent));
         let publish = session.packet().await;
@@ -195,7 +196,7 @@ async fn a_refused_subscription_is_no_connection() {
         let bench = Bench::start(&broker, |_| {});
         let mut session = broker.accept().await;
         session.welcome(None).await;
-        session.answer_subscriptions([1, 1, 1, 1, 0x80, 1]).await;
+        session.answer_subscriptions([1, 1, 1, 1, 1, 0x80, 1, 1]).await;
         let _next = broker.accept().await;
         assert!(!bench.transport.ready());
         assert_eq!((bench.metric("up", ""), bench.metric("connects_total", "auth")), (0.0, 1.0));
@@ -267,7 +268,7 @@ async fn a_message_over_the_brokers_limit_is_refused_and_the_connection_kept() {
     let bench = Bench::start(&broker, |_| {});
     let mut session = broker.accept().await;
     session.welcome(Some(500)).await;
-    session.answer_subscriptions([1; 6]).await;
+    session.answer_subscriptions([1; broker::FILTERS]).await;
     bench.ready().await;
     let big = with_params(&format!(r#"{{"x":"{}"}}"#, "y".repeat(500)));
     let sent = bench.deliver(&big).await;

@@ -4,12 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::{DeliverError, Delivery, PostAnswer, Problems, Sent, SyncTopic, TransportKind};
+use thingcall_core::{
+    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Problems, Sent, SyncTopic, TransportKind,
+};
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, KeptMax, NotSent, Probed, Protocol, Said};
 use tracing::warn;
 
 use crate::config::{Config, Presence};
 use crate::connection::Connection;
+use crate::letters;
 use crate::mqtt::{Mqtt, Open};
 
 /// The way to devices behind an external MQTT broker.
@@ -52,6 +55,10 @@ impl Protocol for Mqtt {
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, NotSent> {
         Ok(self.send(delivery).await?)
+    }
+
+    fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        letters::carries(&self.config, device, letter)
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -157,3 +157,11 @@ pub(crate) fn device_key(product: &str, name: &str) -> Result<DeviceKey, sqlx::E
 pub(crate) fn decode(error: InvalidId) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
+
+/// The number of a kind of the past in a row.
+pub(crate) const fn kind_number(kind: thingcall_core::PastKind) -> i64 {
+    match kind {
+        thingcall_core::PastKind::Property => 0,
+        thingcall_core::PastKind::Event => 1,
+    }
+}

@@ -64,6 +64,13 @@ pub struct Config {
     pub last_values_per_device_max: NonZeroUsize,
     /// How long the name of such a property may be.
     pub last_value_name_bytes_max: NonZeroUsize,
+    /// How many values and events of the past are kept for the devices of a product; 0 keeps the last values alone.
+    pub history_records_per_product_max: u64,
+    /// How many bytes they may have, each counted with 128 more.
+    pub history_bytes_per_product_max: NonZeroU64,
+    /// How old they may be.
+    #[serde(with = "humantime_serde")]
+    pub history_keep: Duration,
     /// How long the write-ahead log may grow while another process reads the store without an end, before new
     /// asynchronous calls are refused.
     pub log_bytes_max: NonZeroU64,
@@ -104,6 +111,9 @@ impl Default for Config {
             unwritten_values_bytes_max: const { NonZeroUsize::new(67_108_864).unwrap() },
             last_values_per_device_max: const { NonZeroUsize::new(1_000).unwrap() },
             last_value_name_bytes_max: const { NonZeroUsize::new(256).unwrap() },
+            history_records_per_product_max: 0,
+            history_bytes_per_product_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
+            history_keep: Duration::from_secs(30 * 24 * 3600),
             log_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             messages: MessagesConfig::default(),
             records: RecordsConfig::default(),
@@ -130,6 +140,7 @@ impl Section for Config {
         check.at_most("write_queue_records_max", self.write_queue_records_max.get(), WRITE_QUEUE_RECORDS_LIMIT);
         check.more_than_zero("batches_keep", self.batches_keep);
         check.more_than_zero("change_poll", self.change_poll);
+        check.more_than_zero("history_keep", self.history_keep);
         self.check_postgres(&mut check);
         check.into_problems()
     }

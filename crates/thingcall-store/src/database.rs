@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thingcall_core::{
     AccessKey, CallId, Delivery, Device, DeviceKey, DeviceName, EndedCall, IotId, JournalEntry, LastValue, Lease,
-    OpenCall, ProductKey, Record, ReplyBody, Secret, TransportName, UnixMillis,
+    OpenCall, Past, PastWanted, ProductKey, Record, ReplyBody, Secret, TransportName, UnixMillis,
 };
 use thingcall_tsl::{DeviceRecord, Product};
 
@@ -67,6 +67,9 @@ pub(crate) trait Database: MessageReads + RecordReads + RegistryReads + fmt::Deb
     /// The last values of a device's properties.
     async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, Failure>;
 
+    /// What is wanted of a device's past.
+    async fn past(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, Failure>;
+
     /// Tells of changes, whoever makes them, for as long as this is awaited. Where the database tells nothing, it is awaited
     /// without an end all the same.
     async fn tell(&self, told: &Told);
@@ -115,6 +118,9 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 
     /// How many records there are.
     async fn count_records(&mut self) -> Result<u64, Failure>;
+
+    /// How much of the past of a product's devices is kept.
+    async fn kept_past(&mut self, product: &ProductKey) -> Result<Kept, Failure>;
 
     /// The commands that wait for their devices.
     async fn waiting(&mut self, slots: Slots<'_>) -> Result<Vec<CallKey>, Failure>;
@@ -199,6 +205,13 @@ pub(crate) trait Tx: MessageWrites + RecordWrites + RegistryWrites + Send {
         max: usize,
     ) -> Result<Vec<(DeviceKey, usize)>, Failure>;
 
+    /// What devices reported in the past. Of one name and time the first stays; those of devices that are not there are left
+    /// out.
+    async fn keep_past(&mut self, past: &[(DeviceKey, Past)]) -> Result<(), Failure>;
+
+    /// Drops some of a product's past from before this time, and so many of the oldest; how many there were.
+    async fn drop_past(&mut self, product: &ProductKey, since: UnixMillis, excess: i64) -> Result<u64, Failure>;
+
     /// A new product; `false` if its key is taken.
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure>;
 
@@ -232,6 +245,16 @@ pub(crate) trait Tx: MessageWrites + RecordWrites + RegistryWrites + Send {
     /// Returns when all of it is durable.
     async fn commit(self: Box<Self>) -> Result<(), Failure>;
 }
+
+/// How much of the past of a product's devices is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What a record of the past takes beside its name and value.
+pub(crate) const PAST_BYTES: usize = 128;
 
 /// What fills an empty memory.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Device, DeviceKey, DeviceName, DeviceRef, InvalidId, LifeCycle, LookUp, LookUpFailed, MessageKind, ProductKey,
-    TransportName, UnixMillis,
+    Device, DeviceKey, DeviceName, DeviceRef, InvalidId, LastValue, LastValues, LifeCycle, LookUp, LookUpFailed,
+    MessageKind, Past, PastWanted, ProductKey, TransportName, UnixMillis,
 };
 use thingcall_tsl::{
     DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
@@ -144,6 +144,14 @@ impl Directory for Store {
         let found = self.shared().reads.page(product, page).await.map_err(|failure| unreadable(&failure))?;
         found.iter().for_each(|entry| self.shared().devices.add_heard(entry));
         Ok(found.iter().map(DeviceEntry::record).collect())
+    }
+
+    async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, DirectoryError> {
+        LastValues::of(self, device).await.map_err(|problem| DirectoryError::Store(problem.to_string()))
+    }
+
+    async fn past(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, DirectoryError> {
+        self.past_of(device, wanted).await.map_err(|problem| DirectoryError::Store(problem.to_string()))
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {

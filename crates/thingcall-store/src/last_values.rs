@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, JournalError, LastValue, LastValues};
+use thingcall_core::{DeviceKey, JournalError, LastValue, LastValues, Past, PastKind, PastWanted};
 
 use crate::Store;
 use crate::left_out::Why;
@@ -24,6 +24,19 @@ impl LastValues for Store {
         unkept.put(device, values, &room)
     }
 
+    fn remembers(&self) -> bool {
+        self.shared().config.history_records_per_product_max > 0
+    }
+
+    fn remember(&self, device: &DeviceKey, past: Vec<Past>) {
+        let config = &self.shared().config;
+        let (name_max, all) = (config.last_value_name_bytes_max.get(), past.len());
+        let past: Vec<_> = past.into_iter().filter(|past| past.name.len() <= name_max).collect();
+        self.shared().left_out.add(Why::Name, device, all - past.len());
+        let room = (config.unwritten_values_max.get(), config.unwritten_values_bytes_max.get());
+        self.shared().history.put(device, past, room);
+    }
+
     async fn of(&self, device: &DeviceKey) -> Result<Vec<LastValue>, JournalError> {
         // Before the database is read: what is written in between is in both.
         let unkept = self.shared().unkept.of(device);
@@ -37,5 +50,25 @@ impl LastValues for Store {
             }
         }
         Ok(newest.into_values().collect())
+    }
+}
+
+impl Store {
+    /// What is wanted of a device's past: where none is kept, the last values of its properties.
+    pub(crate) async fn past_of(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, JournalError> {
+        if !self.remembers() {
+            if wanted.kind == PastKind::Event {
+                return Ok(Vec::new());
+            }
+            let last = self.of(device).await?.into_iter();
+            let last = last.map(|LastValue { property: name, value, at }| Past { kind: wanted.kind, name, value, at });
+            return Ok(wanted.put_in_order(last.filter(|past| wanted.wants(past)).collect()));
+        }
+        // Before the database is read: what is written in between is in both.
+        let mut found = self.shared().history.of(device, wanted);
+        let kept = self.shared().reads.past(device, wanted).await;
+        // What stands there first stays.
+        found.splice(0..0, kept.map_err(|problem| JournalError::Store(problem.to_string()))?);
+        Ok(wanted.put_in_order(found))
     }
 }

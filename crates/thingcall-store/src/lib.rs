@@ -36,6 +36,8 @@ mod trouble;
 mod count;
 mod devices;
 mod flush;
+mod history;
+mod history_keeper;
 mod left_out;
 mod live;
 mod memory;

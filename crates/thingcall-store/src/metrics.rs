@@ -85,6 +85,18 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s| wide(s.config.unwritten_values_bytes_max.get()),
     ),
     (
+        "unwritten_history",
+        "Values and events of the past that wait to be written; at the limit more are left out",
+        |s, _| wide(s.history.len()),
+        |s| wide(s.config.unwritten_values_max.get()),
+    ),
+    (
+        "unwritten_history_bytes",
+        "Bytes of these; at the limit more are left out",
+        |s, _| wide(s.history.bytes()),
+        |s| wide(s.config.unwritten_values_bytes_max.get()),
+    ),
+    (
         "log_bytes",
         "Length of the store's write-ahead log",
         |s, _| size(&s.sizes.log_bytes),
@@ -179,9 +191,32 @@ pub(crate) struct Metrics {
     messages_written: EnumMap<MessageKind, IntCounter>,
     messages_lost: EnumMap<ReaderKind, IntCounter>,
     appends_refused: IntCounter,
+    past: OfThePast,
     values_left_out: EnumMap<Why, IntCounter>,
     turns_lost: IntCounter,
     recorded: Recorded,
+}
+
+/// What of the past of devices is not kept.
+#[derive(Debug)]
+struct OfThePast {
+    left_out: IntCounter,
+    dropped: IntCounter,
+}
+
+impl OfThePast {
+    fn register(make: Maker<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            left_out: make.counter(
+                "store_history_left_out_total",
+                "Values and events of the past that are not kept, since too many waited to be written",
+            )?,
+            dropped: make.counter(
+                "store_history_dropped_total",
+                "Values and events of the past that this server dropped for their age, or since their product had too many",
+            )?,
+        })
+    }
 }
 
 /// What became of a device's look-up.
@@ -248,12 +283,9 @@ impl Metrics {
                 "store_status_lost_total",
                 "Devices that came or went without a message of it, since too many waited to be written",
             )?,
-            values_left_out: make.counters(
-                "store_last_values_left_out_total",
-                "Last values of properties that are not kept: the property's name is too long, or the device has as many as may be",
-                ["limit"],
-            )?,
+            values_left_out: values_left_out(make)?,
             recorded: Recorded::register(make)?,
+            past: OfThePast::register(make)?,
             appends_refused: make.counter(
                 "store_appends_refused_total",
                 "Appends of messages that were refused, since too many waited to be written",
@@ -271,6 +303,8 @@ impl Metrics {
         let counts = &shared.devices.counts;
         up_to(&self.signs_lost, size(&counts.signs_lost));
         let told = &shared.log.counts;
+        up_to(&self.past.left_out, shared.history.left_out());
+        up_to(&self.past.dropped, shared.history.dropped());
         up_to(&self.appends_refused, size(&told.refused));
         up_to(&self.turns_lost, size(&told.turns_lost));
         self.recorded.refresh(shared);
@@ -329,12 +363,25 @@ impl Recorded {
     }
 }
 
+/// Last values that are not kept.
+fn values_left_out(make: Maker<'_>) -> Result<EnumMap<Why, IntCounter>, prometheus::Error> {
+    make.counters(
+        "store_last_values_left_out_total",
+        "Last values of properties that are not kept: the property's name is too long, or the device has as many as may be",
+        ["limit"],
+    )
+}
+
 /// Each with its limit, and limits that stand alone.
 fn gauges(make: Maker<'_>, shared: &Shared) -> Result<Vec<(IntGauge, Read)>, prometheus::Error> {
     let (values, bytes) = (shared.config.last_values_per_device_max, shared.config.last_value_name_bytes_max);
     let help = "Of how many properties of a device the last value is kept";
     make.limit("store_last_values_per_device_limit", help, values.get())?;
     make.limit("store_last_value_name_bytes_limit", "How long the name of such a property may be", bytes.get())?;
+    let (records, bytes) = (shared.config.history_records_per_product_max, shared.config.history_bytes_per_product_max);
+    let help = "How many values and events of the past are kept for the devices of a product";
+    make.gauge("store_history_records_per_product_limit", help)?.set(signed(records));
+    make.gauge("store_history_bytes_per_product_limit", "How many bytes they may have")?.set(signed(bytes.get()));
     let mut gauges = Vec::with_capacity(GAUGES.len());
     for (name, help, read, limit) in GAUGES {
         gauges.push((make.gauge(&format!("store_{name}"), help)?, *read));

@@ -210,6 +210,7 @@ pub(crate) fn ended_call(row: &impl Columns) -> Result<EndedCall, sqlx::Error> {
 /// A command that waits for this device.
 pub(crate) fn delivery(row: &impl Columns, device: &Arc<Device>) -> Result<Delivery, sqlx::Error> {
     Ok(Delivery {
+        letter: None,
         id: columns::call_id(row)?,
         device: device.clone(),
         service: columns::service(row)?,

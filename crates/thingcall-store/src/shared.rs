@@ -21,6 +21,7 @@ use crate::failure::{Failure, SaysTrouble, Stop, Written};
 use crate::groups::Groups;
 use crate::health::Health;
 use crate::held::Held;
+use crate::history::History;
 use crate::left_out::LeftOut;
 use crate::log_state::LogState;
 use crate::memory::Memory;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     /// Last values of properties, to be written.
     pub(crate) unkept: Unkept,
+    /// What devices reported that is kept of their past and is not written yet.
+    pub(crate) history: History,
     pub(crate) left_out: LeftOut,
     /// How many devices products have.
     pub(crate) tally: Tally,

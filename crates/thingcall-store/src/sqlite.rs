@@ -5,6 +5,7 @@ mod call_records;
 mod calls;
 mod connection;
 mod directory;
+mod history;
 mod last_values;
 mod log;
 mod look;
@@ -31,7 +32,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
-use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, ProductKey, Record};
+use thingcall_core::{
+    CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, Past, PastWanted, ProductKey, Record,
+};
 
 use crate::database::{Database, WriteConnection};
 use crate::failure::Failure;
@@ -104,6 +107,10 @@ impl Database for Sqlite {
 
     async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, Failure> {
         last_values::of(&self.reads, device).await.map_err(failure)
+    }
+
+    async fn past(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, Failure> {
+        history::of(&self.reads, device, wanted).await.map_err(failure)
     }
 
     async fn tell(&self, _told: &Told) {

@@ -18,6 +18,7 @@ use crate::dismissed::{Dismissals, Dismissed};
 use crate::groups::Groups;
 use crate::health::Health;
 use crate::held::Held;
+use crate::history::History;
 use crate::leases::Noted;
 use crate::left_out::LeftOut;
 use crate::log_state::LogState;
@@ -122,6 +123,7 @@ impl Store {
             groups: Groups::default(),
             turns: Turns::default(),
             unkept: Unkept::default(),
+            history: History::default(),
             left_out: LeftOut::default(),
             tally: Tally::default(),
             notes_lost: AtomicU64::new(0),
@@ -131,8 +133,7 @@ impl Store {
             told: Told::default(),
             claim: StdMutex::new(None),
         };
-        let readers = changes::load_readers(&shared).await;
-        readers.map_err(|failure| OpenError::unread(&shared.place, failure))?;
+        changes::load_readers(&shared).await.map_err(|failure| OpenError::unread(&shared.place, failure))?;
         Ok(Arc::new(Self::start(shared)))
     }
 

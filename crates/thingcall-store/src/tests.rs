@@ -223,6 +223,7 @@ fn key(name: &str) -> DeviceKey {
 
 fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
     let delivery = Delivery {
+        letter: None,
         id: CallId::from_u32(id),
         device: device.clone(),
         service: "testFb:SetScene".try_into().unwrap(),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 use crate::failure::Failure;
 use crate::shared::{self, Shared, WriteSide};
-use crate::{flush, unkept};
+use crate::{flush, history, history_keeper, unkept};
 
 mod asked;
 mod batch;
@@ -174,6 +174,14 @@ async fn flush_heard(shared: &Shared, side: &mut WriteSide) {
     }
     let bound = (shared.config.last_values_per_device_max.get(), &shared.left_out);
     if let Err(problem) = unkept::write(&shared.unkept, &mut *side.conn, bound).await {
+        shared.failed(side, &problem);
+    }
+    let written = history::write(&shared.history, &mut *side.conn).await;
+    let kept = match written {
+        Ok(()) => history_keeper::prune(shared, side).await,
+        failed => failed,
+    };
+    if let Err(problem) = kept {
         shared.failed(side, &problem);
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use thingcall_core::{DeliverError, Delivery, PostAnswer, Problems, Sent, SyncTopic, TransportKind};
+use thingcall_core::{
+    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Problems, Sent, SyncTopic, TransportKind,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -155,6 +157,15 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// The topic of synchronous calls that it assumes of devices of which nothing is known, where another is worth a try.
     fn sync_topic(&self) -> Option<SyncTopic> {
         None
+    }
+
+    /// Whether it can carry a message of an application's own to this device. Answers from memory.
+    ///
+    /// # Errors
+    /// What of it cannot be carried, in words fit for a caller.
+    fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        let _ = (device, letter);
+        Err(NotCarried::Extras(format!("{} carries no messages of applications' own", self.contact().name)))
     }
 
     /// Other slots are held than before ([`Contact::slots`]). Where every instance hears every reply, those of

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prometheus::Registry;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, PostAnswer, Presence, Problems, Section, Sent, SyncTopic, Transport,
-    TransportKind, TransportName,
+    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Presence, Problems, Section, Sent, SyncTopic,
+    Transport, TransportKind, TransportName,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +110,10 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
 
     fn slots_changed(&self) {
         self.protocol.slots_changed();
+    }
+
+    fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        self.protocol.carries(device, letter)
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -11,7 +11,7 @@ use crate::words::{cut, list};
 
 /// What a value may be. Its `Display` says it in words: `an int from 0 to 7`.
 ///
-/// `step`, `unit` and the names of units are for people and not kept: devices round as they can, so no value is refused
+/// `step`, `unit` and the names of units are for people and not kept here: devices round as they can, so no value is refused
 /// for its step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DataType {
@@ -69,6 +69,24 @@ impl Bounds {
     pub(crate) const FLOAT: Self = Self { min: f32::MIN as f64, max: f32::MAX as f64 };
     /// What a double can hold.
     pub(crate) const DOUBLE: Self = Self { min: f64::MIN, max: f64::MAX };
+}
+
+impl DataType {
+    /// Its word in thing models; empty for a value of any kind.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Int { .. } => "int",
+            Self::Float(_) => "float",
+            Self::Double(_) => "double",
+            Self::Text { .. } => "text",
+            Self::Date => "date",
+            Self::Bool { .. } => "bool",
+            Self::Enum(_) => "enum",
+            Self::Array { .. } => "array",
+            Self::Struct(_) => "struct",
+            Self::Any => "",
+        }
+    }
 }
 
 /// A parameter or result of a service, or a member of a struct.

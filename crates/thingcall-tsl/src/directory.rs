@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ProductKey, Secret, TransportName};
+use thingcall_core::{
+    DeviceKey, DeviceName, DeviceRef, LastValue, Past, PastWanted, ProductKey, Secret, TransportName,
+};
 
 use crate::{
     Batches, DeviceCounts, DevicePage, DeviceRecord, DirectoryError, ModelVersions, Product, ProductNotes,
@@ -129,6 +131,24 @@ pub trait Directory: Registry + Batches + ModelVersions + Tags {
     /// # Errors
     /// `NoProduct`, or `Store`.
     async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceRecord>, DirectoryError>;
+
+    /// The last value of each property that a device reported, by name, where anybody keeps them.
+    ///
+    /// # Errors
+    /// `Store`.
+    async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, DirectoryError> {
+        let _ = device;
+        Ok(Vec::new())
+    }
+
+    /// What is wanted of a device's past, as far as any is kept.
+    ///
+    /// # Errors
+    /// `Store`.
+    async fn past(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, DirectoryError> {
+        let _ = (device, wanted);
+        Ok(Vec::new())
+    }
 
     /// Lets a device connect, or not.
     ///

@@ -138,6 +138,20 @@ impl ThingModel {
         self.module(module.as_ref())?.reported.properties.get(&id)
     }
 
+    /// Every event, by the name that a device writes: the default module's first, each module's in order.
+    pub fn events(&self) -> impl Iterator<Item = (String, &Event)> {
+        let main = self.main.reported.events.iter().map(|(id, event)| (id.to_string(), event));
+        let modules = self.modules.iter().flat_map(|(module, of)| {
+            of.reported.events.iter().map(move |(id, event)| (format!("{module}:{id}"), event))
+        });
+        main.chain(modules)
+    }
+
+    /// The properties of a module, of the default one for `None`; `None` if there is no such module.
+    pub fn properties_of(&self, module: Option<&ModuleId>) -> Option<impl Iterator<Item = (&Identifier, &Property)>> {
+        self.module(module).map(|module| module.reported.properties.iter())
+    }
+
     /// Every property, by the name that a device writes: the default module's first, each module's in order.
     pub fn properties(&self) -> impl Iterator<Item = (String, &Property)> {
         let main = self.main.reported.properties.iter().map(|(id, property)| (id.to_string(), property));

@@ -22,6 +22,7 @@ pub(crate) struct Reported {
 pub struct Property {
     pub(crate) name: String,
     pub(crate) access: Access,
+    pub(crate) unit: String,
     pub(crate) data_type: DataType,
 }
 
@@ -125,6 +126,11 @@ impl Property {
     /// Who sets it.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// The unit of its values, for people; empty where the model names none.
+    pub fn unit(&self) -> &str {
+        &self.unit
     }
 
     /// What it may be.

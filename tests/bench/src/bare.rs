@@ -199,6 +199,7 @@ impl Asker {
             Way::Amqp(bare) => bare.send(id, &device.key, param).await?,
             Way::Embedded(broker) => {
                 let delivery = Delivery {
+                    letter: None,
                     id: CallId::from_u32(id),
                     device: device.clone(),
                     service: IDENTIFIER.try_into()?,

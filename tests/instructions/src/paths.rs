@@ -191,6 +191,7 @@ pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
 
 fn delivery(site: &Site) -> anyhow::Result<Delivery> {
     Ok(Delivery {
+        letter: None,
         id: CallId::from_u32(12_345_678),
         device: site.found.device.clone(),
         service: SYNC.try_into()?,

@@ -272,5 +272,5 @@ pub(crate) fn answer(delivery: &Delivery, topic: &str) -> Message {
 }
 
 pub(crate) fn read((topic, payload): &Message) -> Uplink {
-    uplink(TransportKind::Mqtt, topic, payload, 256 * 1024, |_| false)
+    uplink(TransportKind::Mqtt, topic, payload, 256 * 1024, |_, _| thingcall_core::Takes::Alink)
 }

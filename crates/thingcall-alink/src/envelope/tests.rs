@@ -10,6 +10,7 @@ use super::*;
 pub(crate) fn delivery(service: &str, mode: CallMode) -> Delivery {
     let key = DeviceKey { product: "pk".parse().unwrap(), name: "d1".parse().unwrap() };
     Delivery {
+        letter: None,
         id: CallId::from_u32(4_294_967_295),
         device: Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true, transport: None }),
         service: service.parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use thingcall_core::{ReplyIds, TransportKind};
+use thingcall_core::{ReplyIds, Takes, TransportKind};
 
 use super::*;
 use crate::{Uplink, uplink};
@@ -97,7 +97,7 @@ fn names_are_those_of_the_topic() {
 }
 
 fn read(topic: &str, payload: &[u8]) -> Option<ReplyIds> {
-    match uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload), 1024, |_| false) {
+    match uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload), 1024, |_, _| Takes::Alink) {
         Uplink::Reply(reply) => Some(reply.ids()),
         Uplink::Raw(_) | Uplink::Post(_) | Uplink::Other(_) | Uplink::Dropped(..) => None,
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use thingcall_core::{
-    DeviceKey, DropReason, Post, PostAnswer, PostEcho, Said, Series, Tag, Told, TransportKind, UnixMillis, Value,
+    DeviceKey, DropReason, Post, PostAnswer, PostEcho, Said, Series, Tag, Takes, Told, TransportKind, UnixMillis, Value,
 };
 
 use super::{POST_FILTERS, answer_payload, answer_topic, post_of};
@@ -13,7 +13,7 @@ fn key() -> DeviceKey {
 }
 
 fn read(topic: &str, payload: &str) -> Uplink {
-    uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload.as_bytes()), 4096, |_| false)
+    uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload.as_bytes()), 4096, |_, _| Takes::Alink)
 }
 
 #[track_caller]

@@ -12,12 +12,12 @@ fn key(name: &str) -> DeviceKey {
 }
 
 fn read(topic: &str, payload: &str) -> Uplink {
-    uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload.as_bytes()), 100, |_| false)
+    uplink(TransportKind::Mqtt, topic, &Bytes::copy_from_slice(payload.as_bytes()), 100, |_, _| Takes::Alink)
 }
 
 /// As of a product whose data format is custom.
 fn read_raw(topic: &str, payload: &'static [u8]) -> Uplink {
-    uplink(TransportKind::Mqtt, topic, &Bytes::from_static(payload), 100, |_| true)
+    uplink(TransportKind::Mqtt, topic, &Bytes::from_static(payload), 100, |_, _| Takes::Own)
 }
 
 const REPLY: &str = r#"{"id":"7","code":200,"data":{}}"#;

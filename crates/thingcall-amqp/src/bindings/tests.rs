@@ -24,8 +24,8 @@ fn a_request_adds_the_topics_of_its_answer_and_later_connections_have_them() {
     assert_eq!(wanted.of(&call("fb:Set", CallMode::Async), SyncTopic::Ext), [own]);
     assert_eq!(wanted.all().len(), 5);
     let ext = wanted.of(&call("fb:Set", CallMode::Sync), SyncTopic::Ext);
-    assert_eq!(ext.len(), 3, "{ext:?}");
-    assert!(wanted.all().contains(own) && wanted.all().len() == 7);
+    assert_eq!(ext.len(), 4, "{ext:?}");
+    assert!(wanted.all().contains(own) && wanted.all().len() == 8);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn read(config: &Config, exchange: &str, routing_key: &str, properties: &BasicPr
     let message = Incoming { exchange, routing_key, properties, payload: &Bytes::from_static(OK) };
     let reader = Reader { config, slot: 0 };
     match reader.topic(message) {
-        Ok(topic) => reader.read(message, &topic, |_| false),
+        Ok(topic) => reader.read(message, &topic, |_, _| Takes::Alink),
         Err(reason) => Uplink::Dropped(None, reason),
     }
 }

@@ -19,6 +19,11 @@ pub(super) fn device(params: &Params<'_>) -> Result<DeviceRef, ActionError> {
     Ok(DeviceRef::Key(DeviceKey { product, name: device_name(name)? }))
 }
 
+/// The name of the device that a topic names behind its product key.
+pub(crate) fn named_in_topic<'t>(product: &str, topic: &'t str) -> Option<&'t str> {
+    topic.split('/').skip_while(|level| *level != product).nth(1)
+}
+
 /// The product of `ProductKey`.
 pub(super) fn product(params: &Params<'_>) -> Result<ProductKey, ActionError> {
     let text = params.get("ProductKey").ok_or_else(|| {

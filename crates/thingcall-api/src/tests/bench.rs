@@ -59,7 +59,8 @@ impl Calls for FakeEngine {
         match scripted {
             Some(result) => result.map(|answer| {
                 let mode = if answer == Answer::Accepted { CallMode::Async } else { CallMode::Sync };
-                Invoked { id: CallId::from_u32(100_686), mode, answer }
+                let said = (mode == CallMode::Sync).then(|| bytes::Bytes::from_static(b"pong"));
+                Invoked { id: CallId::from_u32(100_686), mode, answer, said }
             }),
             None => std::future::pending().await,
         }

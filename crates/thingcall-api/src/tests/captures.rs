@@ -63,7 +63,8 @@ async fn arguments_arrive_as_the_caller_wrote_them() {
     let mut seen = 0;
     for (name, bytes) in captures() {
         let (_, requests) = send(&name, &bytes).await;
-        let Some(request) = requests.first() else { continue };
+        let service = requests.first().filter(|request| !matches!(request.asks, thingcall_core::Asks::Letter(_)));
+        let Some(request) = service else { continue };
         seen += 1;
         let expected = match &*name {
             name if name.contains("special") || name.contains("-async-") => special,

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Device, DeviceKey, DeviceName, DeviceRef, IotId, LookUp, ProductKey, Secret, TransportName, UnixMillis,
+    Device, DeviceKey, DeviceName, DeviceRef, IotId, LastValue, LookUp, Past, PastWanted, ProductKey, Secret,
+    TransportName, UnixMillis,
 };
 use thingcall_tsl::{
     DeviceCounts, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, Found, ModelVersion, NewDevice,
@@ -20,6 +21,10 @@ pub(super) struct MemoryDirectory {
     products: Mutex<BTreeMap<ProductKey, Arc<Product>>>,
     pub(super) devices: Mutex<BTreeMap<DeviceKey, DeviceRecord>>,
     pub(super) beside: Mutex<Beside>,
+    /// What every device reported.
+    pub(super) last: Mutex<Vec<LastValue>>,
+    /// And before.
+    pub(super) past: Mutex<Vec<Past>>,
 }
 
 /// When everything here was created.
@@ -214,6 +219,15 @@ impl Directory for MemoryDirectory {
         };
         let of = of.filter(|record| behind.is_none_or(|name| record.device.key.name < *name));
         Ok(of.skip(skipped).take(page.max).cloned().collect())
+    }
+
+    async fn last_values(&self, _: &DeviceKey) -> Result<Vec<LastValue>, DirectoryError> {
+        Ok(self.last.lock().unwrap().clone())
+    }
+
+    async fn past(&self, _: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, DirectoryError> {
+        let past = self.past.lock().unwrap();
+        Ok(wanted.put_in_order(past.iter().filter(|past| wanted.wants(past)).cloned().collect()))
     }
 
     async fn set_enabled(&self, device: &DeviceKey, enabled: bool) -> Result<(), DirectoryError> {

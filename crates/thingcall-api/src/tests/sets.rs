@@ -31,7 +31,7 @@ async fn many(server: &Server, action: &str, devices: &[&str]) -> super::bench::
 
 fn asked(server: &Server) -> Vec<(String, Asks, String)> {
     let requests = server.engine.requests.lock().unwrap();
-    let one = |request: &Request| (request.target.to_string(), request.asks, request.service.to_string());
+    let one = |request: &Request| (request.target.to_string(), request.asks.clone(), request.service.to_string());
     let mut all: Vec<_> = requests.iter().map(one).collect();
     all.sort_by(|one, other| one.0.cmp(&other.0));
     all
@@ -67,7 +67,7 @@ async fn many_devices_are_called_once_each_and_the_answer_has_no_data() {
         let server = accepting().await;
         let answer = many(&server, action, &["light1", "light2", "light1"]).await;
         expect![[r#"{"RequestId":"[id]","Success":true}"#]].assert_eq(&answer.golden());
-        let call = |name: &str| (format!("a1BwAGVxxxx/{name}"), asks, service.to_owned());
+        let call = |name: &str| (format!("a1BwAGVxxxx/{name}"), asks.clone(), service.to_owned());
         assert_eq!(asked(&server), [call("light1"), call("light2")], "{action}");
     }
 }

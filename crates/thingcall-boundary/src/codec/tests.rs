@@ -24,6 +24,7 @@ fn both(translate: impl Fn(&[u8], *mut Out) -> i32 + Send + Sync + Clone + 'stat
 fn delivery() -> Delivery {
     let call = call(CallMode::Sync, "{}");
     Delivery {
+        letter: None,
         id: CallId::from_u32(7),
         device: call.device,
         service: call.service,

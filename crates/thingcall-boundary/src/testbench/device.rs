@@ -14,6 +14,7 @@ use tokio::time::Instant;
 pub(crate) fn call(mode: CallMode, args: &str) -> Call {
     let key = DeviceKey { product: "pk1".parse().unwrap(), name: "dev1".parse().unwrap() };
     Call {
+        letter: None,
         id: CallId::from_u32(7),
         request_id: RequestId::random(),
         device: Arc::new(Device { key, iot_id: IotId::try_from("iot1").unwrap(), enabled: true, transport: None }),

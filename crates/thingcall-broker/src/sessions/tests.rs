@@ -1,5 +1,6 @@
 //! Facts about endings that overtake beginnings, and about how many there may be.
 
+use crate::packet::Version;
 use std::sync::Mutex;
 
 use super::*;
@@ -35,6 +36,7 @@ fn connection(name: &str) -> (Arc<Connection>, UnboundedReceiver<Order>) {
         device: key(name),
         peer: ([127, 0, 0, 1], 1).into(),
         ext_rrpc: false,
+        version: Version::V3,
         packet_bytes_max: 1000,
         window: 1,
     };

@@ -327,6 +327,7 @@ pub(crate) fn login_as(device: &DeviceKey, client_id: &str) -> Login {
 
 pub(crate) fn delivery(device: &DeviceKey, id: u32, mode: CallMode, qos: Qos) -> Delivery {
     Delivery {
+        letter: None,
         id: CallId::from_u32(id),
         device: Arc::new(Device {
             key: device.clone(),

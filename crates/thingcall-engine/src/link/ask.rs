@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thingcall_core::{Answer, CallError, CallStep, Command, Sent};
+use thingcall_core::{Answer, CallError, CallStep, Command, ReplyBody, Sent};
 use tokio::time::Instant;
 
 use super::Link;
@@ -71,7 +71,9 @@ impl Link<'_> {
         let mut delivery = self.delivery(command);
         self.encode(&mut delivery).await?;
         let transport = self.choose()?;
-        delivery.sync_topic = self.sync_topic(&*transport);
+        self.check_letter(&*transport)?;
+        // What is learnt of the topics of calls is not learnt from letters.
+        delivery.sync_topic = if delivery.letter.is_none() { self.sync_topic(&*transport) } else { None };
         // A codec takes its time.
         let now = if delivery.raw.is_some() { Instant::now() } else { began };
         let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
@@ -82,6 +84,9 @@ impl Link<'_> {
         }
         if delivery.raw.is_some() {
             self.engine.pending.asks(delivery.id, &delivery.service);
+        }
+        if delivery.letter.is_some() {
+            self.engine.pending.takes_bytes(delivery.id);
         }
         let mut gauge = self.engine.metrics.pending();
         if let Some(turn) = turn {
@@ -113,6 +118,10 @@ impl Link<'_> {
         match end {
             End::Replied(Ok(body)) => Ok(Answer::Replied(body)),
             End::Replied(Err(malformed)) => Err(CallError::InvalidReply(malformed.to_string())),
+            End::Said(bytes) => {
+                let _first = self.said.set(bytes);
+                Ok(Answer::Replied(ReplyBody { code: ReplyBody::SUCCESS, message: None, data: "{}".to_owned() }))
+            }
             End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
             End::TransportLost => Err(CallError::TransportLost),
             End::CutOff => Err(CallError::CutOff(self.call.device.key.to_string())),

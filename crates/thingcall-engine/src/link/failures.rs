@@ -31,7 +31,7 @@ impl Link<'_> {
         }
         let device = &self.call.device.key;
         let said = self.engine.dropped.last_since(device, self.begun.started);
-        if said.is_none() {
+        if said.is_none() && self.call.letter.is_none() {
             self.device_missed();
         }
         let hint = said.map(|last| format!("the device sent {}", last.in_words()).into());

@@ -1,6 +1,6 @@
 //! A post, held against the model of its product.
 
-use thingcall_core::{EventItem, Item, LastValue, Misfit, Report, Said, UnixMillis, Value};
+use thingcall_core::{EventItem, Item, LastValue, Misfit, Past, PastKind, Report, Said, UnixMillis, Value};
 use thingcall_tsl::{EventLevel, Product, ReportCheck, ThingModel, Violation, ViolationKind};
 
 /// What reports of a product's devices are held against.
@@ -8,6 +8,8 @@ pub(super) struct Checks<'a> {
     /// `None` where nothing is checked.
     model: Option<&'a ThingModel>,
     check: ReportCheck,
+    /// Whether the past is kept.
+    remembers: bool,
     /// When the post came: what has no time of its own has this one.
     at: UnixMillis,
 }
@@ -21,13 +23,15 @@ pub(super) struct Held {
     pub(super) unfit: Vec<(String, String)>,
     /// What properties were, where they fit.
     pub(super) values: Vec<LastValue>,
+    /// The same with their own times, and events that fit: what is kept of the past.
+    pub(super) past: Vec<Past>,
 }
 
 impl<'a> Checks<'a> {
-    pub(super) fn new(product: &'a Product, at: UnixMillis) -> Self {
+    pub(super) fn new(product: &'a Product, at: UnixMillis, remembers: bool) -> Self {
         let check = ReportCheck::of(product.settings.validation, product.settings.reply_check);
         let model = product.model.as_deref().filter(|_| check != ReportCheck::Off);
-        Self { model, check, at }
+        Self { model, check, remembers, at }
     }
 
     pub(super) fn hold(&self, said: &Said) -> Held {
@@ -85,6 +89,7 @@ impl<'a> Checks<'a> {
             // A clock that is ahead would keep every later value away.
             let at = item.at.min(self.at);
             held.values.push(LastValue { property: item.id.clone(), value: item.value.clone(), at });
+            self.remember(PastKind::Property, &item, held);
         }
         item
     }
@@ -98,10 +103,21 @@ impl<'a> Checks<'a> {
                 event.check(&value.value, self.check).err().map(|violation| unfit(&value.id, violation))
             }
         };
+        let item = self.item(value, misfit, held);
+        if item.misfit.is_none() {
+            self.remember(PastKind::Event, &item, held);
+        }
         EventItem {
-            item: self.item(value, misfit, held),
+            item,
             name: event.map(|event| event.name().to_owned()).unwrap_or_default(),
             level: event.map_or(EventLevel::default(), |event| event.level()).as_str(),
+        }
+    }
+
+    fn remember(&self, kind: PastKind, item: &Item, held: &mut Held) {
+        if self.remembers {
+            let (name, value, at) = (item.id.clone(), item.value.clone(), item.at.min(self.at));
+            held.past.push(Past { kind, name, value, at });
         }
     }
 

@@ -70,7 +70,7 @@ pub(super) fn event(polled: Polled) -> Event {
         Polled::Incoming(Packet::Publish(publish)) => {
             let is_owed = publish.qos == QoS::AtLeastOnce;
             let puback = is_owed.then(|| ManualAck::PubAck(PubAck::new(publish.pkid)));
-            Event::Message { topic: publish.topic, payload: publish.payload, puback }
+            Event::Message { topic: publish.topic, payload: publish.payload, puback, is_own: false }
         }
         Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),
         Polled::Incoming(Packet::PubAck(ack)) => Event::Acked(ack.pkid),

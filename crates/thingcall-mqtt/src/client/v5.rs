@@ -7,12 +7,13 @@ use rumqttc_v5::{
     Outgoing as Wrote, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
     SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
-use thingcall_core::{DeliverError, Qos};
+use thingcall_core::{DeliverError, Letter, Qos};
 use thingcall_transport::{ConnectResult, Ended};
 
 use super::{
     Acknowledgement, Client, Event, Loop, NotQueued, Outgoing, Target, WRITE_BATCH_MESSAGES, not_connected, socket,
 };
+use crate::letters::OWN;
 
 pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     let config = target.config;
@@ -41,12 +42,15 @@ pub(super) fn subscribe(client: &AsyncClient, filters: &[&str], no_local: bool) 
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
-    let Outgoing { topic, payload, qos, expires_after, message_id } = message;
-    let properties = PublishProperties {
-        message_expiry_interval: expires_after.map(seconds),
-        content_type: message_id.map(|_| "application/json".to_owned()),
-        user_properties: message_id.map(|id| ("id".to_owned(), id.to_string())).into_iter().collect(),
-        ..PublishProperties::default()
+    let Outgoing { topic, payload, qos, expires_after, message_id, letter } = message;
+    let properties = match letter {
+        Some(letter) => of_letter(&letter, expires_after),
+        None => PublishProperties {
+            message_expiry_interval: expires_after.map(seconds),
+            content_type: message_id.map(|_| "application/json".to_owned()),
+            user_properties: message_id.map(|id| ("id".to_owned(), id.to_string())).into_iter().collect(),
+            ..PublishProperties::default()
+        },
     };
     match qos {
         Qos::AtMostOnce => {
@@ -59,6 +63,24 @@ pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<
     .map_err(
         |error| if matches!(error, ClientError::RequestChannelFull(_)) { NotQueued::Full } else { NotQueued::Ended },
     )
+}
+
+/// What goes with a letter, and our mark.
+fn of_letter(letter: &Letter, expires_after: Option<Duration>) -> PublishProperties {
+    let mut properties = PublishProperties {
+        message_expiry_interval: expires_after.map(seconds),
+        user_properties: vec![(OWN.0.to_owned(), OWN.1.to_owned())],
+        ..PublishProperties::default()
+    };
+    if let Some(extras) = &letter.extras {
+        properties.payload_format_indicator = extras.is_utf8.then_some(1);
+        properties.message_expiry_interval = properties.message_expiry_interval.or(extras.expires_after_s);
+        properties.response_topic.clone_from(&extras.response_topic);
+        properties.correlation_data.clone_from(&extras.correlation_data);
+        properties.content_type.clone_from(&extras.content_type);
+        properties.user_properties.extend(extras.user.iter().cloned());
+    }
+    properties
 }
 
 /// MQTT 5 counts in whole seconds: rounded up, since a message must not expire before its caller stops waiting.
@@ -107,7 +129,10 @@ pub(super) fn event(polled: Polled) -> Event {
             }
         }
         Polled::Incoming(Packet::Publish(publish)) => {
-            Event::Message { topic: publish.topic, payload: publish.payload, puback: None }
+            let is_own = publish.properties.as_ref().is_some_and(|said| {
+                said.user_properties.iter().any(|(name, value)| (name.as_str(), value.as_str()) == OWN)
+            });
+            Event::Message { topic: publish.topic, payload: publish.payload, puback: None, is_own }
         }
         Polled::Outgoing(Wrote::Publish(id)) => Event::Sent(id),
         Polled::Incoming(Packet::PubAck(ack)) => Event::Acked(ack.pkid),

@@ -5,6 +5,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::Version;
 
+/// How many filters a connection subscribes to at once.
+pub(super) const FILTERS: usize = thingcall_alink::REPLY_FILTERS.len();
+
 pub(super) const PUBLISH: u8 = 3;
 pub(super) const PUBACK: u8 = 4;
 pub(super) const SUBSCRIBE: u8 = 8;
@@ -43,7 +46,7 @@ impl Broker {
     pub(super) async fn let_in(&self) -> Session {
         let mut session = self.accept().await;
         session.welcome(None).await;
-        session.answer_subscriptions([1; 6]).await;
+        session.answer_subscriptions([1; FILTERS]).await;
         session
     }
 }
@@ -122,7 +125,7 @@ impl Session {
     }
 
     /// SUBACK with these codes.
-    pub(super) async fn answer_subscriptions(&mut self, codes: [u8; 6]) {
+    pub(super) async fn answer_subscriptions(&mut self, codes: [u8; FILTERS]) {
         self.answer_subscription(&codes).await;
     }
 

@@ -54,7 +54,7 @@ async fn what_was_answered_without_a_connection_is_heard_on_the_next() {
             Told::Lost | Told::Raw(_) | Told::Post(_) | Told::OtherInstance(_) => {}
         }
     }
-    session.answer_subscriptions([1; 6]).await;
+    session.answer_subscriptions([1; super::broker::FILTERS]).await;
     bench.ready().await;
 }
 
@@ -72,7 +72,7 @@ async fn what_is_told_of_devices_counts_once_nothing_that_was_kept_is_to_come() 
     let mut session = broker.accept().await;
     session.welcome_back().await;
     session.publish(GONE, gone).await;
-    session.answer_subscriptions([1; 6]).await;
+    session.answer_subscriptions([1; super::broker::FILTERS]).await;
     session.answer_subscription(&[1, 1, 1]).await;
     session.answer_subscription(&[1]).await;
     session.publish(GONE, gone).await;

@@ -95,6 +95,18 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[("product", Text), ("device", Text), ("property", Text), ("value", Text), ("at", Number)],
     },
     Table {
+        name: "history",
+        key: 5,
+        columns: &[
+            ("product", Text),
+            ("device", Text),
+            ("kind", Number),
+            ("name", Text),
+            ("at", Number),
+            ("value", Text),
+        ],
+    },
+    Table {
         name: "access_keys",
         key: 1,
         columns: &[

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallId, Device, DeviceName, EndedCall, LastValue, OpenCall, ProductKey, Record, Secret, TransportName, UnixMillis,
+    CallId, Device, DeviceName, EndedCall, LastValue, OpenCall, Past, PastWanted, ProductKey, Record, Secret,
+    TransportName, UnixMillis,
 };
 use tokio::sync::Semaphore;
 
@@ -89,6 +90,10 @@ impl Database for Rows {
     async fn open_in_slot(&self, _: u8, _: RangeInclusive<i64>, _: usize) -> Result<Vec<OpenCall>, Failure> {
         Ok(Vec::new())
     }
+    async fn past(&self, _: &DeviceKey, _: &PastWanted) -> Result<Vec<Past>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn last_values(&self, _: &DeviceKey) -> Result<Vec<LastValue>, Failure> {
         Ok(Vec::new())
     }

@@ -13,10 +13,10 @@ use tracing::debug;
 
 use super::trouble::{Limit, within};
 use super::tx::PgTx;
-use super::{directory, open, records, room};
+use super::{directory, history, open, records, room};
 use crate::calls::CallKey;
 use crate::change::ChangeRow;
-use crate::database::{Loaded, Slots, Tx, WriteConnection};
+use crate::database::{Kept, Loaded, Slots, Tx, WriteConnection};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 
@@ -110,6 +110,10 @@ impl WriteConnection for PgWrite {
 
     async fn count_records(&mut self) -> Result<u64, Failure> {
         read!(self, conn => records::count_all(conn))
+    }
+
+    async fn kept_past(&mut self, product: &ProductKey) -> Result<Kept, Failure> {
+        read!(self, conn => history::kept(conn, product))
     }
 
     async fn waiting(&mut self, slots: Slots<'_>) -> Result<Vec<CallKey>, Failure> {

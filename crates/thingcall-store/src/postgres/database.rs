@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use thingcall_core::{CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, ProductKey, Record};
+use thingcall_core::{
+    CallId, DeviceKey, DeviceName, EndedCall, IotId, LastValue, OpenCall, Past, PastWanted, ProductKey, Record,
+};
 
 use super::connection::Patience;
-use super::{directory, last_values, listen, records};
+use super::{directory, history, last_values, listen, records};
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
@@ -90,6 +92,10 @@ impl Database for Pg {
 
     async fn last_values(&self, device: &DeviceKey) -> Result<Vec<LastValue>, Failure> {
         read!(self, conn => last_values::of(conn, device))
+    }
+
+    async fn past(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, Failure> {
+        read!(self, conn => history::of(conn, device, wanted))
     }
 
     async fn tell(&self, told: &Told) {

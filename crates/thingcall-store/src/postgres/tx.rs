@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Postgres, Transaction};
 use thingcall_core::{
-    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, LastValue, Lease, ProductKey, ReplyBody, UnixMillis,
+    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, LastValue, Lease, Past, ProductKey, ReplyBody,
+    UnixMillis,
 };
 
 use super::trouble::{Limit, commit_within, within};
-use super::{calls, directory, fence, last_values, presence, results};
+use super::{calls, directory, fence, history, last_values, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
 use crate::database::{DeviceChange, DeviceRow, KeyChange, ProductRow, Registered, Tx};
@@ -92,6 +93,14 @@ impl Tx for PgTx<'_> {
         max: usize,
     ) -> Result<Vec<(DeviceKey, usize)>, Failure> {
         within(self.patience, last_values::keep(&mut self.tx, values, max)).await
+    }
+
+    async fn keep_past(&mut self, past: &[(DeviceKey, Past)]) -> Result<(), Failure> {
+        within(self.patience, history::keep(&mut self.tx, past)).await
+    }
+
+    async fn drop_past(&mut self, product: &ProductKey, since: UnixMillis, excess: i64) -> Result<u64, Failure> {
+        within(self.patience, history::drop_some(&mut self.tx, product, since, excess)).await
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

@@ -16,10 +16,10 @@ use tracing::debug;
 use super::log::Log;
 use super::trouble::failure;
 use super::tx::{SqliteTx, State};
-use super::{calls, directory, records, room};
+use super::{calls, directory, history, records, room};
 use crate::calls::CallKey;
 use crate::change::ChangeRow;
-use crate::database::{Loaded, Slots, Tx, WriteConnection};
+use crate::database::{Kept, Loaded, Slots, Tx, WriteConnection};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 
@@ -118,6 +118,10 @@ impl WriteConnection for SqliteWrite {
 
     async fn count_records(&mut self) -> Result<u64, Failure> {
         read!(self, conn => calls::count(conn))
+    }
+
+    async fn kept_past(&mut self, product: &ProductKey) -> Result<Kept, Failure> {
+        read!(self, conn => history::kept(conn, product))
     }
 
     async fn waiting(&mut self, _slots: Slots<'_>) -> Result<Vec<CallKey>, Failure> {

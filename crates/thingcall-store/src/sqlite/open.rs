@@ -48,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0013_temporary.sql"),
     include_str!("../../migrations/0014_batches.sql"),
     include_str!("../../migrations/0015_model_versions.sql"),
+    include_str!("../../migrations/0016_history.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

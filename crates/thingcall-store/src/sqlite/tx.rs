@@ -7,11 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use thingcall_core::{
-    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, LastValue, Lease, ProductKey, ReplyBody, UnixMillis,
+    AccessKey, CallId, Device, DeviceKey, EndedCall, JournalEntry, LastValue, Lease, Past, ProductKey, ReplyBody,
+    UnixMillis,
 };
 
 use super::trouble::failure;
-use super::{calls, directory, last_values, presence, results};
+use super::{calls, directory, history, last_values, presence, results};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::Subject;
 use crate::database::{DeviceChange, DeviceRow, KeyChange, ProductRow, Registered, Tx};
@@ -103,6 +104,14 @@ impl Tx for SqliteTx<'_> {
         max: usize,
     ) -> Result<Vec<(DeviceKey, usize)>, Failure> {
         last_values::keep(self, values, max).await.map_err(failure)
+    }
+
+    async fn keep_past(&mut self, past: &[(DeviceKey, Past)]) -> Result<(), Failure> {
+        history::keep(self, past).await.map_err(failure)
+    }
+
+    async fn drop_past(&mut self, product: &ProductKey, since: UnixMillis, excess: i64) -> Result<u64, Failure> {
+        history::drop_some(self, product, since, excess).await.map_err(failure)
     }
 
     async fn insert_product(&mut self, new: &ProductRow<'_>) -> Result<bool, Failure> {

@@ -21,6 +21,8 @@ mod directory;
 mod doubt;
 #[path = "groups.rs"]
 mod groups;
+#[path = "history.rs"]
+mod history;
 mod instances;
 #[path = "journal.rs"]
 mod journal;

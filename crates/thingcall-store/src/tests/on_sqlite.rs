@@ -20,6 +20,8 @@ mod contract;
 mod directory;
 #[path = "groups.rs"]
 mod groups;
+#[path = "history.rs"]
+mod history;
 #[path = "journal.rs"]
 mod journal;
 #[path = "keys.rs"]

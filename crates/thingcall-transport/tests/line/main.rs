@@ -103,6 +103,7 @@ fn device() -> DeviceKey {
 fn call(id: u32) -> Delivery {
     let iot_id = IotId::try_from("i").expect("an id");
     Delivery {
+        letter: None,
         id: CallId::from_u32(id),
         device: Arc::new(Device { key: device(), iot_id, enabled: true, transport: None }),
         service: "Measure".parse().expect("a service"),

@@ -149,8 +149,8 @@ impl Line {
         if self.contact.is_anothers(topic, &payload) {
             return;
         }
-        let speaks_raw = |device: &_| self.contact.replies.speaks_raw(device);
-        let said = uplink(Self::KIND, topic, &payload, self.config.message_bytes_max, speaks_raw);
+        let takes = |device: &_, id| self.contact.replies.takes(device, id);
+        let said = uplink(Self::KIND, topic, &payload, self.config.message_bytes_max, takes);
         self.contact.take(said, topic, &payload, &Unawaited);
     }
 }

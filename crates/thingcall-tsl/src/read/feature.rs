@@ -27,10 +27,16 @@ pub(super) fn properties(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap
         let what = "the property's data type";
         let data_type = node.required("dataType", what, problems).and_then(|node| data_type(&node, 0, problems));
         if let (Some(id), Some(data_type)) = (id, data_type) {
-            properties.insert(id, Property { name: name(node), access, data_type });
+            properties.insert(id, Property { name: name(node), access, unit: unit(node), data_type });
         }
     }
     (properties, nodes.len())
+}
+
+/// The unit that the data type names.
+fn unit(node: &Node<'_>) -> String {
+    let unit = node.member("dataType").and_then(|node| node.member("specs")?.member("unit"));
+    unit.and_then(|node| node.scalar()).unwrap_or_default().to_owned()
 }
 
 /// Who sets a property; everybody where the model does not say.

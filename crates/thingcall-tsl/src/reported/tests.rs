@@ -5,7 +5,7 @@ use super::{EventLevel, ReportCheck};
 use crate::{ReplyCheck, ThingModel, Validation, ViolationKind};
 
 const MAIN: &str = r#"{"services":[],"properties":[
-    {"identifier":"temp","name":"Temperature","accessMode":"r","dataType":{"type":"float","specs":{"min":"-40","max":"120"}}},
+    {"identifier":"temp","name":"Temperature","accessMode":"r","dataType":{"type":"float","specs":{"min":"-40","max":"120","unit":"°C"}}},
     {"identifier":"on","name":"Power","accessMode":"rw","dataType":{"type":"bool","specs":{"0":"off","1":"on"}}},
     {"identifier":"label","name":"Label","accessMode":"rw","dataType":{"type":"text","specs":{"length":"4"}}},
     {"identifier":"spot","name":"Spot","accessMode":"r","dataType":{"type":"struct","specs":[
@@ -33,6 +33,13 @@ fn kind(property: &str, value: &str, check: ReportCheck) -> Option<ViolationKind
 fn properties_and_events_are_found_by_the_names_that_devices_write() {
     let model = model();
     assert_eq!(model.property("temp").unwrap().name(), "Temperature");
+    assert_eq!((model.property("temp").unwrap().unit(), model.property("on").unwrap().unit()), ("°C", ""));
+    assert_eq!(model.property("temp").unwrap().data_type().word(), "float");
+    let fb = "fb".try_into().unwrap();
+    let of = |module| model.properties_of(module).map(|all| all.map(|(id, _)| id.to_string()).collect::<Vec<_>>());
+    assert_eq!(of(Some(&fb)), Some(vec!["temp".to_owned()]));
+    assert_eq!(of(None).map(|all| all.len()), Some(4));
+    assert_eq!(of(Some(&"other".try_into().unwrap())), None);
     assert_eq!(model.property("fb:temp").unwrap().name(), "T");
     assert_eq!(model.event("alarm").unwrap().level(), EventLevel::Alert);
     assert_eq!(model.event("fb:broken").unwrap().level().as_str(), "error");

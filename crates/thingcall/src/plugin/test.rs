@@ -216,6 +216,7 @@ fn call(args: &Args, loaded: &Loaded, identifier: &str, arguments: &str) -> anyh
         bail!(WrongUse(format!("the arguments {arguments:?} are not a JSON object")));
     }
     Ok(Call {
+        letter: None,
         id: CallId::from_u32(1),
         request_id: RequestId::random(),
         device: device_of(args, loaded)?,

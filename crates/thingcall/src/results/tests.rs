@@ -236,6 +236,7 @@ async fn store(folder: &std::path::Path) -> (Arc<Store>, Arc<Device>) {
 
 async fn open(store: &Store, device: &Arc<Device>, id: u32) {
     let delivery = Delivery {
+        letter: None,
         id: CallId::from_u32(id),
         device: device.clone(),
         service: "do".try_into().unwrap(),

@@ -3,7 +3,7 @@
 use super::*;
 
 fn dropped(transport: TransportKind, topic: &str, payload: &'static str) -> Option<DropReason> {
-    match uplink(transport, topic, &Bytes::from_static(payload.as_bytes()), 100, |_| false) {
+    match uplink(transport, topic, &Bytes::from_static(payload.as_bytes()), 100, |_, _| Takes::Alink) {
         Uplink::Dropped(_, reason) => Some(reason),
         Uplink::Reply(_) | Uplink::Raw(_) | Uplink::Post(_) | Uplink::Other(_) => None,
     }
@@ -40,7 +40,7 @@ fn an_answer_that_looks_like_a_request_is_one_where_nothing_is_echoed() {
         (TransportKind::Embedded, ext),
         (TransportKind::Amqp, ext),
     ] {
-        let said = uplink(transport, topic, &Bytes::from_static(REQUEST.as_bytes()), 100, |_| false);
+        let said = uplink(transport, topic, &Bytes::from_static(REQUEST.as_bytes()), 100, |_, _| Takes::Alink);
         let Uplink::Reply(reply) = said else { panic!("{topic}: {said:?}") };
         assert_eq!(reply.id(), Some(CallId::from_u32(7)));
         let why = reply.body.unwrap_err().to_string();

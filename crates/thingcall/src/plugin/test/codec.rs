@@ -97,6 +97,7 @@ fn delivery(args: &Args, loaded: &Loaded, text: &str) -> anyhow::Result<Delivery
         bail!("its params are not an object");
     }
     Ok(Delivery {
+        letter: None,
         id,
         device: device_of(args, loaded)?,
         service: ServiceId::try_from(service)?,

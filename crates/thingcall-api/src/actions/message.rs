@@ -1,0 +1,247 @@
+//! Messages of an application's own: Pub and RRpc.
+//!
+//! **Invariant:** what is in a message is not read. Where it may go and what can go with it, the way to its device says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thingcall_core::{
+    AccessKey, Asks, CallError, Deadline, DeviceKey, DeviceName, DeviceRef, ErrorCode, Extras, Letter, LetterTo,
+    Outcome, Qos, Request, ServiceId,
+};
+
+use super::invoke::qos;
+use super::{Ordered, flag, target};
+use crate::answer::{Fields, Node, text};
+use crate::calls::CallDesk;
+use crate::encoded::{base64_of, bytes_of};
+use crate::error::ActionError;
+use crate::incoming::Incoming;
+use crate::params::Params;
+
+/// The longest message. Source: Alibaba's limits.
+const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// How many properties of its own a message may have. Source: Alibaba's reference.
+const USER_PROPS_MAX: usize = 20;
+/// How long the caller of RRpc may have its device think, in milliseconds. Source: Alibaba's reference.
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1000..=8000;
+
+/// A message that nobody waits for an answer to.
+pub(crate) struct Publishing(Request);
+
+/// A question in bytes.
+pub(crate) struct Question(Request);
+
+/// Pub.
+pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
+    desk.take(incoming, key, |reply_timeout, _| {
+        let params = &incoming.params;
+        let topic = params.get("TopicFullName");
+        let topic = topic.ok_or_else(|| missing(ErrorCode::NullTopicName, "TopicFullName"))?;
+        let content = params.get("MessageContent");
+        let content = content.ok_or_else(|| missing(ErrorCode::NullMessageContent, "MessageContent"))?;
+        let letter = Letter {
+            to: LetterTo::Topic(Arc::from(topic)),
+            payload: message("MessageContent", content)?,
+            extras: extras(params)?.map(Box::new),
+        };
+        let (qos, to) = (qos(params.get("Qos"))?, device_of(params, topic)?);
+        let request = request((incoming, key), (letter, "Pub"), to, (qos, reply_timeout))?;
+        Ok(Ordered::Publishing(Publishing(request)))
+    })
+}
+
+/// RRpc.
+pub(super) fn ask(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
+    desk.take(incoming, key, |_, _| {
+        let params = &incoming.params;
+        let content = message("RequestBase64Byte", params.need("RequestBase64Byte")?)?;
+        let timeout = timeout(params.need("Timeout")?)?;
+        let to = params.get("Topic").map_or(LetterTo::Rrpc, |topic| LetterTo::RrpcOn(Arc::from(topic)));
+        let content_type = params.get("ContentType").map(str::to_owned);
+        let extras = content_type.map(|said| Box::new(Extras { content_type: Some(said), ..Extras::default() }));
+        let letter = Letter { to, payload: content, extras };
+        let to = target::device(params)?;
+        let request = request((incoming, key), (letter, "RRpc"), to, (Qos::AtMostOnce, timeout))?;
+        Ok(Ordered::Question(Question(request)))
+    })
+}
+
+fn request(
+    (incoming, key): (&Incoming<'_>, &Arc<AccessKey>),
+    (letter, word): (Letter, &str),
+    target: DeviceRef,
+    (qos, within): (Qos, Duration),
+) -> Result<Request, ActionError> {
+    Ok(Request {
+        request_id: incoming.id,
+        key: Some(key.clone()),
+        arrived: incoming.received.into_std(),
+        target,
+        asks: Asks::Letter(Arc::new(letter)),
+        service: ServiceId::try_from(word).map_err(|why| CallError::Internal(why.to_string()))?,
+        args: String::new(),
+        qos,
+        deadline: Deadline::at((incoming.received + within).into_std()),
+        fails_by_code: false,
+    })
+}
+
+/// The device of `DeviceName` or `IotId`; where neither is given, which most programs do, the one that the topic names behind
+/// the product key.
+fn device_of(params: &Params<'_>, topic: &str) -> Result<DeviceRef, ActionError> {
+    if params.get("DeviceName").is_some() || params.get("IotId").is_some() {
+        return target::device(params);
+    }
+    let product = target::product(params)?;
+    let named = target::named_in_topic(product.as_str(), topic);
+    let name = named.and_then(|name| DeviceName::try_from(name).ok()).ok_or_else(|| {
+        let shown: String = topic.chars().take(128).collect();
+        let text = format!(
+            "TopicFullName {shown:?} names no device of product {product}; right is /{product}/DEVICENAME/user/..."
+        );
+        ActionError::service(ErrorCode::InvalidFormattedTopicName, Outcome::InvalidArgs, text)
+    })?;
+    Ok(DeviceRef::Key(DeviceKey { product, name }))
+}
+
+impl Publishing {
+    /// Sends it; what it returns stands beside `RequestId` and `Success`.
+    pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
+        let sent = desk.make(self.0).await.map_err(|why| match ActionError::from(why) {
+            ActionError::Service(mut failure) if failure.code == ErrorCode::RrpcFailed => {
+                failure.code = ErrorCode::PublishMessageFailed;
+                ActionError::Service(failure)
+            }
+            other @ (ActionError::Gateway(_) | ActionError::Service(_)) => other,
+        })?;
+        Ok(vec![("MessageId", text(sent.id.to_string()))])
+    }
+}
+
+impl Question {
+    /// Asks; what it returns stands beside `RequestId` and `Success`. That a device is away or silent is no failure of
+    /// the action: `RrpcCode` says it.
+    pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
+        let answered = match desk.make(self.0).await {
+            Ok(answered) => answered,
+            Err(why) => return Ok(vec![("RrpcCode", text(word(&why).ok_or(why)?))]),
+        };
+        let payload = base64_of(&answered.said.unwrap_or_default());
+        let id = Node::Number(i64::from(answered.id.as_u32()));
+        Ok(vec![("RrpcCode", text("SUCCESS")), ("PayloadBase64Byte", text(payload)), ("MessageId", id)])
+    }
+}
+
+/// The word for how a question ended that was not answered; `None` where the action itself failed.
+fn word(why: &CallError) -> Option<&'static str> {
+    match why {
+        CallError::Timeout { .. } | CallError::Expired { .. } => Some("TIMEOUT"),
+        CallError::Offline(_) | CallError::DeviceDisabled(_) => Some("OFFLINE"),
+        // It was taken for connected when the question was sent.
+        CallError::WentOffline(_) => Some("HALFCONN"),
+        CallError::TransportDown | CallError::TransportLost | CallError::CutOff(_) | CallError::LeaseLost(_) => {
+            Some("UNKNOWN")
+        }
+        CallError::UnknownProduct(_)
+        | CallError::UnknownDevice(_)
+        | CallError::NotLookedUp(_)
+        | CallError::UnknownIotId(_)
+        | CallError::NoModel(_)
+        | CallError::UnknownService(_)
+        | CallError::InvalidArgs(_)
+        | CallError::InvalidTopic(_)
+        | CallError::TooLarge(_)
+        | CallError::PluginSilent { .. }
+        | CallError::NotDelivered(_)
+        | CallError::Device { .. }
+        | CallError::InvalidReply(_)
+        | CallError::Overloaded(_)
+        | CallError::Plugin { .. }
+        | CallError::Refused { .. }
+        | CallError::Draining
+        | CallError::NoLease
+        | CallError::NotRecorded { .. }
+        | CallError::Internal(_) => None,
+    }
+}
+
+fn missing(code: ErrorCode, name: &str) -> ActionError {
+    ActionError::service(code, Outcome::InvalidArgs, format!("{name} is missing"))
+}
+
+/// A message's bytes, of a parameter in Base64.
+fn message(name: &str, text: &str) -> Result<Bytes, ActionError> {
+    let bytes = bytes_of(text).ok_or_else(|| {
+        let text = format!("{name} is not in Base64; encode the message's bytes, such as aGVsbG8= for hello");
+        ActionError::service(ErrorCode::NotBase64, Outcome::InvalidArgs, text)
+    })?;
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        let text = format!("the message has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed", bytes.len());
+        return Err(ActionError::service(ErrorCode::IllegalRequest, Outcome::TooLarge, text));
+    }
+    Ok(bytes)
+}
+
+fn timeout(text: &str) -> Result<Duration, ActionError> {
+    let wanted = text.parse().ok().filter(|ms| TIMEOUT_MS.contains(ms));
+    wanted.map(Duration::from_millis).ok_or_else(|| {
+        let shown: String = text.chars().take(32).collect();
+        let text = format!("Timeout is {shown:?}; right is a whole number of milliseconds from 1000 to 8000");
+        ActionError::service(ErrorCode::InvalidTimeoutValue, Outcome::InvalidArgs, text)
+    })
+}
+
+/// What MQTT 5 is to carry beside the message, where anything is.
+fn extras(params: &Params<'_>) -> Result<Option<Extras>, ActionError> {
+    if flag(params, "Retained")? {
+        return Err(ActionError::illegal("Retained is true; nothing keeps messages for topics here, so leave it out"));
+    }
+    let data = params.get("CorrelationData").map(|text| message("CorrelationData", text)).transpose()?;
+    let extras = Extras {
+        content_type: params.get("ContentType").map(str::to_owned),
+        correlation_data: data,
+        response_topic: params.get("ResponseTopic").map(str::to_owned),
+        expires_after_s: params.get("MessageExpiryInterval").map(seconds).transpose()?,
+        is_utf8: is_utf8(params.get("PayloadFormatIndicator"))?,
+        user: user_props(params)?,
+    };
+    Ok((extras != Extras::default()).then_some(extras))
+}
+
+fn seconds(text: &str) -> Result<u32, ActionError> {
+    let right = "MessageExpiryInterval is not a whole number of seconds from 1 on";
+    text.parse().ok().filter(|seconds| *seconds > 0).ok_or_else(|| ActionError::illegal(right))
+}
+
+fn is_utf8(text: Option<&str>) -> Result<bool, ActionError> {
+    match text {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => {
+            let shown: String = other.chars().take(32).collect();
+            Err(ActionError::illegal(format!("PayloadFormatIndicator is {shown:?}; right is 0 or 1")))
+        }
+    }
+}
+
+/// `UserProp.N.Key` and `UserProp.N.Value`.
+fn user_props(params: &Params<'_>) -> Result<Vec<(String, String)>, ActionError> {
+    let mut all = Vec::new();
+    for at in 1..=USER_PROPS_MAX + 1 {
+        let (key, value) = (params.get(&format!("UserProp.{at}.Key")), params.get(&format!("UserProp.{at}.Value")));
+        match (key, value) {
+            (Some(_), Some(_)) if at > USER_PROPS_MAX => {
+                return Err(ActionError::illegal(format!("more than {USER_PROPS_MAX} of UserProp are given")));
+            }
+            (Some(key), Some(value)) => all.push((key.to_owned(), value.to_owned())),
+            (None, None) => break,
+            (Some(_), None) | (None, Some(_)) => {
+                let text = format!("UserProp.{at} lacks its Key or its Value; give both");
+                return Err(ActionError::illegal(text));
+            }
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,196 @@
+//! What devices reported in the past: QueryDevicePropertyData, QueryDevicePropertiesData, QueryDeviceEventData.
+//!
+//! **Invariants:** pages are cut by time, and the next one begins with `NextTime`, so none is told twice of one name. Where no
+//! past is kept, there is the last value of each property.
+
+use std::sync::Arc;
+
+use thingcall_core::{DeviceKey, ErrorCode, First, Outcome, Past, PastKind, PastWanted, UnixMillis};
+use thingcall_tsl::{Directory, Event, ThingModel};
+
+use super::target;
+use super::values::plain;
+use crate::answer::{Fields, Node, text};
+use crate::error::ActionError;
+use crate::params::Params;
+
+/// The largest page of one property or of events. Source: Alibaba's reference.
+const PAGE_MAX: usize = 50;
+/// What a page holds where nobody says.
+const PAGE_DEFAULT: usize = 10;
+/// The largest page of each of several properties, and how many of them there may be. Source: Alibaba's reference.
+const PAGE_OF_EACH_MAX: usize = 100;
+const PROPERTIES_MAX: usize = 10;
+
+/// QueryDevicePropertyData.
+pub(super) async fn property(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
+    let name = params.need("Identifier")?;
+    let span = Span::read(params, PAGE_MAX)?;
+    let (device, model) = device(directory, params).await?;
+    check_property(model.as_deref(), name)?;
+    let found = directory.past(&device, &span.wanted(PastKind::Property, Some(name))).await?;
+    let (page, next) = span.page(found);
+    let of_one = |past: &Past| {
+        let (time, value) = (text(past.at.0.to_string()), text(plain(&past.value)));
+        Node::Object(vec![("Time", time), ("Value", value)])
+    };
+    Ok(paged("PropertyInfo", page.iter().map(of_one).collect(), next))
+}
+
+/// QueryDevicePropertiesData: of each property as much as is there of all until the first that has a full page.
+pub(super) async fn properties(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
+    let names = params.list("Identifier", PROPERTIES_MAX);
+    if !(1..=PROPERTIES_MAX).contains(&names.len()) {
+        let text = format!("{} of Identifier.N are given; right is 1 to {PROPERTIES_MAX}", names.len());
+        return Err(ActionError::illegal(text));
+    }
+    let span = Span::read(params, PAGE_OF_EACH_MAX)?;
+    let (device, model) = device(directory, params).await?;
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        check_property(model.as_deref(), name)?;
+        all.push((name, directory.past(&device, &span.wanted(PastKind::Property, Some(name))).await?));
+    }
+    let cut = all.iter().filter_map(|(_, found)| found.get(span.page_size).map(|past| past.at));
+    let next = match span.first {
+        First::Newest => cut.max(),
+        First::Oldest => cut.min(),
+    };
+    let told = |past: &&Past| next.is_none_or(|next| span.is_before(past.at, next));
+    let of_one =
+        |past: &Past| Node::Object(vec![("Time", Node::Number(past.at.0)), ("Value", text(plain(&past.value)))]);
+    let of_each = all.iter().map(|(name, found)| {
+        let list = Node::List(found.iter().filter(told).map(of_one).collect());
+        let list = Node::Object(vec![("PropertyInfo", list)]);
+        Node::Object(vec![("Identifier", text(*name)), ("List", list)])
+    });
+    let infos = Node::Object(vec![("PropertyDataInfo", Node::List(of_each.collect()))]);
+    let mut fields = vec![("PropertyDataInfos", infos), ("NextValid", Node::Flag(next.is_some()))];
+    fields.extend(next.map(|next| ("NextTime", Node::Number(next.0))));
+    Ok(fields)
+}
+
+/// QueryDeviceEventData.
+pub(super) async fn events(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
+    let span = Span::read(params, PAGE_MAX)?;
+    let level = params.get("EventType");
+    if let Some(level) = level.filter(|level| !["info", "alert", "error"].contains(level)) {
+        let shown: String = level.chars().take(32).collect();
+        return Err(ActionError::illegal(format!("EventType is {shown:?}; right is info, alert or error")));
+    }
+    let (device, model) = device(directory, params).await?;
+    let event = |name: &str| model.as_deref().and_then(|model| model.event(name));
+    let found = match (params.get("Identifier"), level) {
+        (Some(name), level) => {
+            let fits = level.is_none_or(|level| level_of(event(name)) == level);
+            let wanted = span.wanted(PastKind::Event, Some(name));
+            if fits { directory.past(&device, &wanted).await? } else { Vec::new() }
+        }
+        (None, None) => directory.past(&device, &span.wanted(PastKind::Event, None)).await?,
+        (None, Some(level)) => {
+            let all = span.wanted(PastKind::Event, None);
+            let names = model.as_deref().into_iter().flat_map(ThingModel::events);
+            let mut found = Vec::new();
+            for (name, _) in names.filter(|(_, event)| level_of(Some(event)) == level) {
+                found.extend(directory.past(&device, &span.wanted(PastKind::Event, Some(&name))).await?);
+            }
+            all.put_in_order(found)
+        }
+    };
+    let (page, next) = span.page(found);
+    let of_one = |past: &Past| {
+        let event = event(&past.name);
+        Node::Object(vec![
+            ("Identifier", text(&past.name)),
+            ("Name", text(event.map_or("", Event::name))),
+            ("EventType", text(level_of(event))),
+            ("OutputData", text(&past.value)),
+            ("Time", text(past.at.0.to_string())),
+        ])
+    };
+    Ok(paged("EventInfo", page.iter().map(of_one).collect(), next))
+}
+
+/// An event that the model does not have, or has no more, is worth knowing.
+fn level_of(event: Option<&Event>) -> &'static str {
+    event.map_or("info", |event| event.level().as_str())
+}
+
+fn paged(name: &'static str, page: Vec<Node>, next: Option<UnixMillis>) -> Fields {
+    let list = Node::Object(vec![(name, Node::List(page))]);
+    let mut data = vec![("List", list), ("NextValid", Node::Flag(next.is_some()))];
+    data.extend(next.map(|next| ("NextTime", Node::Number(next.0))));
+    vec![("Data", Node::Object(data))]
+}
+
+async fn device(
+    directory: &dyn Directory,
+    params: &Params<'_>,
+) -> Result<(DeviceKey, Option<Arc<ThingModel>>), ActionError> {
+    let device = directory.device(&target::device(params)?).await?.device.key;
+    let model = directory.product(&device.product).and_then(|product| product.model.clone());
+    Ok((device, model))
+}
+
+fn check_property(model: Option<&ThingModel>, name: &str) -> Result<(), ActionError> {
+    if model.is_none_or(|model| model.property(name).is_some()) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(64).collect();
+    let text = format!("the thing model has no property {shown:?}; one of a module is written module:identifier");
+    Err(ActionError::service(ErrorCode::QueryDeviceAttrDataHistoryFailed, Outcome::UnknownTarget, text))
+}
+
+/// A time, and how it is gone through.
+struct Span {
+    from: UnixMillis,
+    until: UnixMillis,
+    first: First,
+    page_size: usize,
+}
+
+impl Span {
+    /// `StartTime` and `EndTime` in either order, since the reference has both; `Asc` and `PageSize`.
+    fn read(params: &Params<'_>, page_max: usize) -> Result<Self, ActionError> {
+        let (one, other) = (time(params, "StartTime")?, time(params, "EndTime")?);
+        let first = match params.get("Asc") {
+            None | Some("0") => First::Newest,
+            Some("1") => First::Oldest,
+            Some(other) => {
+                let shown: String = other.chars().take(32).collect();
+                return Err(ActionError::illegal(format!("Asc is {shown:?}; right is 0 or 1")));
+            }
+        };
+        let page_size = params.get("PageSize").map_or(Some(PAGE_DEFAULT), |text| text.parse().ok());
+        let page_size = page_size
+            .filter(|size| (1..=page_max).contains(size))
+            .ok_or_else(|| ActionError::illegal(format!("PageSize is not a whole number from 1 to {page_max}")))?;
+        Ok(Self { from: one.min(other), until: one.max(other), first, page_size })
+    }
+
+    /// One more than a page: it says where the next begins.
+    fn wanted(&self, kind: PastKind, name: Option<&str>) -> PastWanted {
+        let Self { from, until, first, page_size } = *self;
+        PastWanted { kind, name: name.map(str::to_owned), from, until, first, max: page_size + 1 }
+    }
+
+    fn page(&self, mut found: Vec<Past>) -> (Vec<Past>, Option<UnixMillis>) {
+        let next = found.get(self.page_size).map(|past| past.at);
+        found.truncate(self.page_size);
+        (found, next)
+    }
+
+    /// Whether a time comes before another, the way this is gone through.
+    fn is_before(&self, at: UnixMillis, other: UnixMillis) -> bool {
+        match self.first {
+            First::Newest => at > other,
+            First::Oldest => at < other,
+        }
+    }
+}
+
+fn time(params: &Params<'_>, name: &'static str) -> Result<UnixMillis, ActionError> {
+    let wrong =
+        || ActionError::illegal(format!("{name} is not a time in milliseconds since 1970, such as 1579249499000"));
+    params.need(name)?.parse().map(UnixMillis).map_err(|_| wrong())
+}

@@ -1,0 +1,34 @@
+//! A message of an application's own that nobody waits for: handed on, and that is its end.
+//!
+//! **Invariant:** it is in no journal, so nothing keeps it: at QoS 1 its caller is told where nobody takes it.
+
+use thingcall_core::{Answer, CallError, CallMode, Command, DeliverError, NotCarried, Outcome, Qos, Transport};
+use tokio::time::Instant;
+
+use super::Link;
+
+impl Link<'_> {
+    /// Sends the message. At QoS 0 a device that is away is no failure, as for whoever publishes on a broker.
+    pub(super) async fn publish(&self, command: Command) -> Result<Answer, CallError> {
+        let delivery = self.delivery(command);
+        let transport = self.choose()?;
+        self.check_letter(&*transport)?;
+        let outcome = match self.deliver(&*transport, &delivery, Instant::now()).await {
+            Ok(_) => Outcome::Ok,
+            Err(DeliverError::Offline) if delivery.qos == Qos::AtMostOnce => Outcome::Offline,
+            Err(error) => return Err(self.not_delivered(error)),
+        };
+        // An asynchronous call that is on its way counts when it ends: this is its end.
+        self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
+        Ok(Answer::Accepted)
+    }
+
+    /// Says why this transport does not carry the call's letter, where it is one.
+    pub(super) fn check_letter(&self, transport: &dyn Transport) -> Result<(), CallError> {
+        let Some(letter) = &self.call.letter else { return Ok(()) };
+        transport.carries(&self.call.device.key, letter).map_err(|why| match why {
+            NotCarried::Topic(why) => CallError::InvalidTopic(why),
+            NotCarried::Extras(why) => CallError::NotDelivered(why),
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! The past of a device, asked for by every official Python SDK after a device with the official device SDK reported it.
+
+use serde_json::{Value, json};
+use thingcall_tests::{Answer, LinkkitDevice, PRODUCT, Sdk, Site, eventually};
+
+use crate::sites::embedded;
+
+const SDKS: [Sdk; 3] = [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy];
+
+fn ask(site: &Site, sdk: Sdk, action: &str, (device, more): (&str, &Value)) -> Answer {
+    let mut params = json!({
+        "ProductKey": PRODUCT, "DeviceName": device, "StartTime": 0, "EndTime": 9_999_999_999_999_i64, "Asc": 1, "PageSize": 50,
+    });
+    for (name, value) in more.as_object().expect("an object") {
+        params[name] = value.clone();
+    }
+    site.ask_by(sdk, action, &params)
+}
+
+fn values(answer: &Answer) -> Vec<String> {
+    let list = answer.at("Data.List.PropertyInfo").as_array().expect("a list");
+    list.iter().map(|one| one["Value"].as_str().expect("a text").to_owned()).collect()
+}
+
+/// Values of one property, each answered before the next.
+fn reports(connected: &LinkkitDevice, brightness: std::ops::Range<u8>) {
+    for value in brightness {
+        connected.says(&json!({ "post": { "Brightness": value, "Temperature": 20.5 } }));
+    }
+}
+
+#[test]
+fn every_sdk_reads_the_past_page_by_page() {
+    let site = Site::embedded(&[("STORE__HISTORY_RECORDS_PER_PRODUCT_MAX", "1000")]);
+    let (device, connected) = site.linkkit("past");
+    reports(&connected, 1..6);
+    connected.says(&json!({ "event": ["Overheat", { "Temperature": 99.5 }] }));
+    for sdk in SDKS {
+        let of = json!({ "Identifier": "Brightness" });
+        let all = ask(&site, sdk, "QueryDevicePropertyData", (&device.name, &of)).ok();
+        assert_eq!(
+            (values(&all), all.at("Data.NextValid")),
+            (["1", "2", "3", "4", "5"].map(str::to_owned).to_vec(), &json!(false))
+        );
+        let page = json!({ "Identifier": "Brightness", "PageSize": 2, "Asc": 0 });
+        let first = ask(&site, sdk, "QueryDevicePropertyData", (&device.name, &page)).ok();
+        assert_eq!((values(&first), first.at("Data.NextValid")), (vec!["5".to_owned(), "4".to_owned()], &json!(true)));
+        let page = json!({ "Identifier": "Brightness", "PageSize": 2, "Asc": 0, "EndTime": first.at("Data.NextTime") });
+        let second = ask(&site, sdk, "QueryDevicePropertyData", (&device.name, &page)).ok();
+        assert_eq!(values(&second), ["3", "2"]);
+
+        let both = json!({ "Identifier": ["Brightness", "Temperature"], "PageSize": 100 });
+        let several = ask(&site, sdk, "QueryDevicePropertiesData", (&device.name, &both)).ok();
+        let infos = several.at("PropertyDataInfos.PropertyDataInfo");
+        for (at, (name, value)) in [("Brightness", "5"), ("Temperature", "20.5")].into_iter().enumerate() {
+            let of_one = (&infos[at]["Identifier"], &infos[at]["List"]["PropertyInfo"][4]["Value"]);
+            assert_eq!(of_one, (&json!(name), &json!(value)), "{several:?}");
+        }
+
+        let events = ask(&site, sdk, "QueryDeviceEventData", (&device.name, &json!({ "EventType": "alert" }))).ok();
+        let event = &events.at("Data.List.EventInfo")[0];
+        let said = ["Identifier", "Name", "EventType"].map(|name| event[name].as_str().expect("a text"));
+        assert_eq!(said, ["Overheat", "Overheat", "alert"], "{event}");
+        let output: Value = serde_json::from_str(event["OutputData"].as_str().expect("a text")).expect("JSON");
+        assert_eq!(output["Temperature"], 99.5, "{event}");
+    }
+    let left_out = site.program.metrics().sum("thingcall_store_history_left_out_total", &[]);
+    assert_eq!(left_out, 0.0);
+}
+
+#[test]
+fn without_a_history_the_last_value_is_all_there_is() {
+    let site = embedded();
+    let (device, connected) = site.linkkit("no-past");
+    reports(&connected, 1..3);
+    for sdk in SDKS {
+        let of = json!({ "Identifier": "Brightness" });
+        let told = || {
+            let answer = ask(site, sdk, "QueryDevicePropertyData", (&device.name, &of)).ok();
+            (values(&answer) == ["2"]).then_some(())
+        };
+        eventually("the last value is told", told);
+        let events = ask(site, sdk, "QueryDeviceEventData", (&device.name, &json!({}))).ok();
+        assert_eq!(events.at("Data.List.EventInfo"), &json!([]), "{events:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_of_the_past_is_refused() {
+    let site = embedded();
+    let device = site.device("past-refused");
+    for sdk in SDKS {
+        let code = |action: &str, more: Value| ask(site, sdk, action, (&device.name, &more)).failure().0.to_owned();
+        let illegal = "iot.system.IllegalRequest";
+        assert_eq!(code("QueryDevicePropertyData", json!({ "Identifier": "x", "PageSize": 51 })), illegal);
+        let gone = code("QueryDevicePropertyData", json!({ "Identifier": "Gone" }));
+        assert_eq!(gone, "iot.device.QueryDeviceAttrDataHistoryFailed");
+        let many: Vec<String> = (0..11).map(|at| format!("p{at}")).collect();
+        assert_eq!(code("QueryDevicePropertiesData", json!({ "Identifier": many })), illegal);
+        assert_eq!(code("QueryDeviceEventData", json!({ "EventType": "warn" })), illegal);
+        assert_eq!(code("QueryDeviceEventData", json!({ "DeviceName": "past-nobody" })), "iot.device.NotExistedDevice");
+    }
+}
