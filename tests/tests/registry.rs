@@ -221,6 +221,10 @@ fn a_product_without_devices_is_removed_by_a_command_and_the_running_server_forg
     site.import("removedproduct", &[]);
     let of_it = json!({ "ProductKey": "removedproduct" });
     eventually("the server knows the product", || site.ask("QueryProduct", &of_it).succeeded().then_some(()));
+    let told = site.command_json(&["product", "registration", "removedproduct", "registered"]);
+    eventually("an application is told the secret that the product has now", || {
+        (site.ask("QueryProduct", &of_it).at("Data.ProductSecret") == &told["productSecret"]).then_some(())
+    });
     site.command(&["device", "add", "--product", "removedproduct", "--name", "lamp"]);
     let data = site.data().to_str().expect("a plain name");
     let refused = run(["product", "remove", "removedproduct", "--data", data]);

@@ -36,7 +36,7 @@ pub struct ProductSecret([u8; CHARS]);
 pub struct NoProductSecret;
 
 impl ProductSecret {
-    /// The text itself, for computing with it and for the one place where it is shown on purpose.
+    /// The text itself, for computing with it and where it is shown on purpose: to its operator, and by QueryProduct.
     pub fn expose(&self) -> &str {
         // Of letters and digits only.
         std::str::from_utf8(&self.0).unwrap_or_default()

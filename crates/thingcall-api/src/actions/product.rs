@@ -61,6 +61,8 @@ pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Res
         ("ProductStatus", text("DEVELOPMENT_STATUS")),
         ("ValidateType", Node::Number(validate_type(product.settings.validation))),
     ]);
+    // It has one where its devices may come for their own secrets.
+    data.extend(product.settings.registration.map(|by| ("ProductSecret", text(by.secret.expose()))));
     Ok(vec![("Data", Node::Object(data))])
 }
 
