@@ -128,7 +128,7 @@ fn answers_of_properties_and_messages_are_whole() {
 #[test]
 fn answers_of_products_and_models_are_whole() {
     let site = embedded();
-    let lacks = ["Data.Description", "Data.Id2", "Data.ProductSecret", "Data.ProtocolType"];
+    let lacks = ["Data.ProductSecret", "Data.ProtocolType"];
     changes(site, "CreateProduct", &json!({ "ProductName": "whole", "NodeType": 0 }), &lacks);
     reads(site, "QueryThingModel", &json!({ "ProductKey": PRODUCT }), &[]);
     reads(site, "GetThingModelTsl", &json!({ "ProductKey": PRODUCT }), &["Data.TslUri"]);

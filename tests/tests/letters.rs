@@ -61,7 +61,18 @@ fn every_sdk_publishes_at_the_embedded_broker() {
 
 #[test]
 fn every_sdk_publishes_behind_mosquitto() {
-    every_sdk_publishes(external(), "mosquitto");
+    // On a database, where there may be several servers, this one must be said to be alone.
+    every_sdk_publishes(&Site::external(&[("MQTT__POSTS", "plain")]), "mosquitto");
+}
+
+/// What one of several instances publishes another would hear, and take for the device's own.
+#[test]
+fn behind_mqtt_3_several_instances_publish_nothing_on_topics_of_devices() {
+    let site = Site::external(&[("MQTT__POSTS", "shared")]);
+    let device = site.device("pub-shared");
+    let answer = publish(&site, Sdk::Tea, &device, &json!({}));
+    let (code, text) = answer.failure();
+    assert!(code == "iot.messagebroker.PublishMessageFailed" && text.contains("version"), "{answer:?}");
 }
 
 #[test]

@@ -16,6 +16,10 @@ use crate::sizes::wide;
 use crate::trouble::Trouble;
 use crate::waits::Wait;
 
+mod past;
+
+use past::OfThePast;
+
 /// A gauge and where its value comes from: what is shared, and how many writes wait.
 type Read = fn(&Shared, usize) -> u64;
 /// And its limit.
@@ -195,28 +199,6 @@ pub(crate) struct Metrics {
     values_left_out: EnumMap<Why, IntCounter>,
     turns_lost: IntCounter,
     recorded: Recorded,
-}
-
-/// What of the past of devices is not kept.
-#[derive(Debug)]
-struct OfThePast {
-    left_out: IntCounter,
-    dropped: IntCounter,
-}
-
-impl OfThePast {
-    fn register(make: Maker<'_>) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            left_out: make.counter(
-                "store_history_left_out_total",
-                "Values and events of the past that are not kept, since too many waited to be written",
-            )?,
-            dropped: make.counter(
-                "store_history_dropped_total",
-                "Values and events of the past that this server dropped for their age, or since their product had too many",
-            )?,
-        })
-    }
 }
 
 /// What became of a device's look-up.

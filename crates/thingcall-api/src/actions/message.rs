@@ -81,7 +81,7 @@ fn request(
         target,
         asks: Asks::Letter(Arc::new(letter)),
         service: ServiceId::try_from(word).map_err(|why| CallError::Internal(why.to_string()))?,
-        args: String::new(),
+        args: "{}".to_owned(),
         qos,
         deadline: Deadline::at((incoming.received + within).into_std()),
         fails_by_code: false,

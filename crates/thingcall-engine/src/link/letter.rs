@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** it is in no journal, so nothing keeps it: at QoS 1 its caller is told where nobody takes it.
 
-use thingcall_core::{Answer, CallError, CallMode, Command, DeliverError, NotCarried, Outcome, Qos, Transport};
+use thingcall_core::{
+    Answer, CallError, CallMode, CallStep, Command, DeliverError, NotCarried, Outcome, Qos, Sent, Transport,
+};
 use tokio::time::Instant;
 
 use super::Link;
@@ -14,7 +16,13 @@ impl Link<'_> {
         let transport = self.choose()?;
         self.check_letter(&*transport)?;
         let outcome = match self.deliver(&*transport, &delivery, Instant::now()).await {
-            Ok(_) => Outcome::Ok,
+            Ok((sent, at)) => {
+                self.steps.note(CallStep::Sent, at);
+                if sent == Sent::Acked {
+                    self.steps.note(CallStep::Acked, at);
+                }
+                Outcome::Ok
+            }
             Err(DeliverError::Offline) if delivery.qos == Qos::AtMostOnce => Outcome::Offline,
             Err(error) => return Err(self.not_delivered(error)),
         };
