@@ -52,12 +52,7 @@ const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s, _| wide(s.memory.temporary_keys()),
         |s| wide(s.config.temporary_keys_max.get()),
     ),
-    (
-        "batches",
-        "Batches of devices that can be asked for by their ApplyId; the oldest go at the limit",
-        |s, _| size(&s.sizes.batches),
-        |s| wide(s.config.batches_max.get()),
-    ),
+    ("batches", "Batches of devices", |s, _| size(&s.sizes.batches), |s| wide(s.config.batches_max.get())),
     (
         "records",
         "Records of asynchronous calls",
