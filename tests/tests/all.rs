@@ -39,6 +39,7 @@ mod observed;
 mod odd_devices;
 mod offline;
 mod pacing;
+mod pending;
 mod plugin_builds;
 mod plugin_calls;
 mod plugin_commands;

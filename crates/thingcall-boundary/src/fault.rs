@@ -62,7 +62,7 @@ impl Fault {
             CallError::Timeout { .. } | CallError::Expired { .. } | CallError::PluginSilent { .. } => Self::Timeout,
             CallError::TooLarge(_) | CallError::InvalidArgs(_) | CallError::InvalidTopic(_) => Self::Invalid,
             CallError::Overloaded(_) => Self::Limit,
-            CallError::Draining | CallError::CutOff(_) => Self::Shutdown,
+            CallError::Draining | CallError::CutOff(_) | CallError::Cancelled { .. } => Self::Shutdown,
             CallError::UnknownProduct(_)
             | CallError::UnknownDevice(_)
             | CallError::UnknownIotId(_)

@@ -272,6 +272,14 @@ pub enum CallError {
         /// Whether it may be found written and sent.
         executed: Executed,
     },
+    /// An operator ended it.
+    #[error("an operator ended the call to device {device}; {}", match executed { Executed::No => "it was not sent", Executed::Maybe | Executed::Yes => "the device may have executed it" })]
+    Cancelled {
+        /// The device.
+        device: String,
+        /// Whether it had been sent.
+        executed: Executed,
+    },
     /// A fault of ours; the text says what the caller may know.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -301,6 +309,7 @@ impl CallError {
             Self::Refused { .. } => Outcome::Denied,
             Self::Draining | Self::CutOff(_) => Outcome::Draining,
             Self::NoLease | Self::LeaseLost(_) => Outcome::NoLease,
+            Self::Cancelled { .. } => Outcome::Cancelled,
         }
     }
 
@@ -330,6 +339,7 @@ impl CallError {
             | Self::LeaseLost(_)
             | Self::NotRecorded { .. }
             | Self::NotLookedUp(_)
+            | Self::Cancelled { .. }
             | Self::Internal(_) => ErrorCode::SystemException,
         }
     }
@@ -346,6 +356,7 @@ impl CallError {
             Self::Plugin { executed, .. }
             | Self::PluginSilent { executed, .. }
             | Self::Refused { executed, .. }
+            | Self::Cancelled { executed, .. }
             | Self::NotRecorded { executed, .. } => *executed,
             Self::Device { .. } => Executed::Yes,
             Self::UnknownProduct(_)

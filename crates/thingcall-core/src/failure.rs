@@ -55,7 +55,7 @@ impl FailedAt {
             | CallError::TransportLost
             | CallError::CutOff(_)
             | CallError::LeaseLost(_) => Self::Device,
-            CallError::Internal(_) if sent => Self::Device,
+            CallError::Internal(_) | CallError::Cancelled { .. } if sent => Self::Device,
             CallError::Offline(_)
             | CallError::Expired { .. }
             | CallError::NotDelivered(_)
@@ -64,6 +64,7 @@ impl FailedAt {
             | CallError::Overloaded(_)
             | CallError::Draining
             | CallError::NoLease
+            | CallError::Cancelled { .. }
             | CallError::Internal(_) => Self::Send,
         }
     }

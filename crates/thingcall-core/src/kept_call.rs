@@ -133,6 +133,8 @@ pub struct CallFilter {
     pub call_id: Option<CallId>,
     /// Of this request.
     pub request_id: Option<String>,
+    /// That have not ended: asynchronous ones.
+    pub only_open: bool,
     /// Their requests came then or later.
     pub since: Option<UnixMillis>,
     /// Their requests came then or before.

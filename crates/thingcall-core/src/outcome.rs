@@ -37,7 +37,7 @@ pub enum Outcome {
     TransportDown,
     /// A plugin failed.
     PluginFailed,
-    /// The caller hung up.
+    /// The caller hung up, or an operator ended it.
     Cancelled,
     /// thingcall is shutting down.
     Draining,

@@ -15,6 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
+use crate::hands::Hands;
 use crate::ids::IdSource;
 use crate::lanes::Lanes;
 use crate::late::{LateReplies, Surroundings};
@@ -45,6 +46,7 @@ pub struct Engine {
     pub(crate) raw: Translations,
     pub(crate) posts: Posts,
     pub(crate) turns: Turns,
+    pub(crate) hands: Hands,
     pub(crate) lanes: Lanes,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
@@ -107,6 +109,7 @@ impl Engine {
             pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
             late: LateReplies::new(config.late_replies_max.get(), around),
             turns: Turns::default(),
+            hands: Hands::default(),
             lanes,
             metrics,
             dropped,

@@ -156,7 +156,13 @@ impl Engine {
         };
         link.steps.note(CallStep::HandlerBegan, begun.validated);
         let within = InHandler { link, began: begun.validated, ended: None };
-        let answered = handler.handle(call, link).await;
+        let mut held = self.hands.enter(call, &handler, begun.validated);
+        let answered = tokio::select! {
+            biased;
+            answered = handler.handle(call, link) => answered,
+            () = held.ended() => Err(link.cancelled()),
+        };
+        drop(held);
         let ended = within.end();
         if answered.is_err() {
             return (answered, None);

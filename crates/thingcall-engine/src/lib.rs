@@ -18,6 +18,7 @@ mod invoke;
 mod admit;
 mod at_device;
 mod forward;
+mod hands;
 mod lanes;
 mod link;
 mod router;
@@ -40,8 +41,10 @@ mod posts;
 mod raw;
 mod recording;
 mod replies;
+mod running;
 mod take_over;
 mod translations;
+mod waits;
 
 #[cfg(test)]
 mod testbench;
@@ -55,3 +58,4 @@ pub use invoke::Invoked;
 pub use metrics::Stage;
 pub use reports::Reports;
 pub use take_over::TakeOver;
+pub use waits::{RunningCall, WaitsFor};

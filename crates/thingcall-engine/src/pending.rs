@@ -11,12 +11,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
-use thingcall_core::{CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, ServiceId, TransportName};
+use thingcall_core::{
+    CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, RequestId, ServiceId, TransportName,
+};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::of_devices::OfDevices;
 use crate::recent::{Recent, Remembered};
+use crate::waits::{RunningCall, WaitsFor};
 
 /// The calls that wait, and what became of the latest ones.
 #[derive(Debug)]
@@ -38,8 +41,11 @@ struct Waiter {
     device: Arc<Device>,
     transport: TransportName,
     opened_at: Instant,
-    /// What was asked of a device that speaks its own bytes: they may not say.
-    service: Option<Box<ServiceId>>,
+    request_id: RequestId,
+    /// What was asked.
+    service: ServiceId,
+    /// Whether the device speaks its own bytes: they may not say what they answer.
+    raw: bool,
     /// It waits for bytes, and no Alink reply is an answer to it.
     takes_bytes: bool,
     end: oneshot::Sender<End>,
@@ -60,6 +66,17 @@ pub(crate) enum End {
     CutOff,
     /// The slot of its id is lost.
     LeaseLost,
+    /// An operator ended it.
+    Cancelled,
+}
+
+/// A call to be entered.
+pub(crate) struct Opening<'a> {
+    pub(crate) id: CallId,
+    pub(crate) device: &'a Arc<Device>,
+    pub(crate) transport: TransportName,
+    pub(crate) request_id: RequestId,
+    pub(crate) service: &'a ServiceId,
 }
 
 /// Why a call cannot be opened.
@@ -99,13 +116,8 @@ impl PendingCalls {
     }
 
     /// Enters a call. It waits until the guard is dropped.
-    pub(crate) fn open(
-        &self,
-        id: CallId,
-        device: &Arc<Device>,
-        transport: TransportName,
-        now: Instant,
-    ) -> Result<PendingCall<'_>, NotOpened> {
+    pub(crate) fn open(&self, opening: Opening<'_>, now: Instant) -> Result<PendingCall<'_>, NotOpened> {
+        let Opening { id, device, transport, request_id, service } = opening;
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(NotOpened::Full);
@@ -119,9 +131,10 @@ impl PendingCalls {
                 return Err(NotOpened::InUse);
             }
             dashmap::Entry::Vacant(vacant) => {
-                let (device, opened_at) = (device.clone(), now);
+                let (device, service) = (device.clone(), service.clone());
+                let (opened_at, raw, takes_bytes) = (now, false, false);
                 let waiting =
-                    Waiter { generation, device, transport, opened_at, service: None, takes_bytes: false, end };
+                    Waiter { generation, device, transport, opened_at, request_id, service, raw, takes_bytes, end };
                 let _entry = vacant.insert(waiting);
             }
         }
@@ -134,10 +147,10 @@ impl PendingCalls {
         self.waiting.contains_key(&id)
     }
 
-    /// Notes what a call asks.
-    pub(crate) fn asks(&self, id: CallId, service: &ServiceId) {
+    /// Notes that the answer to a call may not say what it answers.
+    pub(crate) fn asks_raw(&self, id: CallId) {
         if let Some(mut waiting) = self.waiting.get_mut(&id) {
-            waiting.service = Some(Box::new(service.clone()));
+            waiting.raw = true;
         }
     }
 
@@ -164,15 +177,17 @@ impl PendingCalls {
 
     /// What a message of this device answers, if this id says so, or the only call that waits for it.
     pub(crate) fn asked(&self, device: &DeviceKey, id: Option<CallId>) -> Option<ServiceId> {
-        let of = |id: CallId| self.waiting.get(&id).filter(|waiting| waiting.device.key == *device)?.service.clone();
-        let service = match id {
+        let of = |id: CallId| {
+            let found = self.waiting.get(&id)?;
+            (found.raw && found.device.key == *device).then(|| found.service.clone())
+        };
+        match id {
             Some(id) => of(id),
             None => {
                 let mut all = self.of_devices.near(device).into_iter().filter_map(of);
                 all.next().filter(|_| all.next().is_none())
             }
-        };
-        service.map(|service| *service)
+        }
     }
 
     /// Whether a call to this device waits.
@@ -201,6 +216,31 @@ impl PendingCalls {
     /// When the oldest waiting call was opened. Looks at every call: for a scrape, not for the path of a call.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.waiting.iter().map(|entry| entry.opened_at).min()
+    }
+
+    /// So many of the oldest that wait. Looks at every call: for who asks now and then.
+    pub(crate) fn oldest_calls(&self, max: usize) -> Vec<RunningCall> {
+        let mut all: Vec<_> = self.waiting.iter().map(|entry| (entry.opened_at, *entry.key())).collect();
+        all.sort_unstable_by_key(|(opened_at, _)| *opened_at);
+        let call = |(_, id): (Instant, CallId)| {
+            let waiting = self.waiting.get(&id)?;
+            Some(RunningCall {
+                id,
+                request_id: waiting.request_id,
+                device: waiting.device.key.clone(),
+                service: waiting.service.clone(),
+                waits_for: WaitsFor::Device(waiting.transport),
+                age: waiting.opened_at.elapsed(),
+            })
+        };
+        all.into_iter().take(max).filter_map(call).collect()
+    }
+
+    /// Ends a call; `false` if none of this id waits.
+    pub(crate) fn cancel(&self, id: CallId) -> bool {
+        let waits = self.contains(id);
+        self.end(id, |_| true, End::Cancelled);
+        waits
     }
 
     /// Hands a reply to the call that waits for it, if that call was made to the device that answers.

@@ -9,6 +9,7 @@ mod pacing;
 mod posts;
 mod raw;
 mod records;
+mod running;
 mod synchronous;
 mod take_over;
 mod topics;

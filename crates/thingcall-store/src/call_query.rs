@@ -91,6 +91,14 @@ pub(crate) fn page(
             }
         }
     }
+    if filter.only_open {
+        let open = match source {
+            CallSource::Journal => "state < 3",
+            // Those have ended.
+            CallSource::Records => "1 = 0",
+        };
+        all.all.push(open.to_owned());
+    }
     let from = columns(source);
     let which = all.all.join(" AND ");
     all.bound.push(Bound::Number(i64::try_from(max).unwrap_or(i64::MAX)));

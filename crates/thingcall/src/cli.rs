@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
-    call, calls, check, demo, device, explain, group, instances, key, model, output, plugin, product, serve, store,
-    strangers, subscription, tail, webhook,
+    call, calls, check, demo, device, explain, group, instances, key, model, output, pending, plugin, product, serve,
+    store, strangers, subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -68,6 +68,10 @@ enum Command {
     Store(store::Command),
     /// List calls that were made, newest last, and go on with those that come
     Calls(calls::Args),
+    /// List calls that have not ended, oldest first
+    Pending(pending::Args),
+    /// End a call that has not ended: its caller is told so
+    Cancel(pending::Cancel),
     /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
     /// The servers that share a store, and whether they run the same plugins
@@ -129,6 +133,8 @@ impl Cli {
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
             Command::Calls(args) => calls::run(args).await.map(success),
+            Command::Pending(args) => pending::run(args).await.map(success),
+            Command::Cancel(args) => pending::cancel(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Instances(args) => instances::run(args).await.map(success),
         }

@@ -40,6 +40,7 @@ mod instances;
 mod kept;
 mod key;
 mod model;
+mod pending;
 mod product;
 mod simulate;
 mod subscription;

@@ -21,6 +21,7 @@ use crate::reloads::Reloads;
 
 pub(crate) mod calls;
 pub(crate) mod instance;
+pub(crate) mod pending;
 
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].
 pub(crate) const HEADER: &str = "x-thingcall";

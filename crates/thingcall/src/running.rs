@@ -90,9 +90,22 @@ pub(crate) async fn ask(
     path: &str,
     within: Duration,
 ) -> anyhow::Result<(StatusCode, Value)> {
+    ask_at(&address.to_string(), method, path, within).await
+}
+
+/// The same of a host by its name.
+///
+/// # Errors
+/// As `ask`.
+pub(crate) async fn ask_at(
+    address: &str,
+    method: Method,
+    path: &str,
+    within: Duration,
+) -> anyhow::Result<(StatusCode, Value)> {
     let exchange = async {
-        let mut sender = connection(&address.to_string()).await?;
-        let request = Request::builder().method(method).uri(path).header("host", address.to_string());
+        let mut sender = connection(address).await?;
+        let request = Request::builder().method(method).uri(path).header("host", address);
         let request = request.header(HEADER, HEADER_VALUE).body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
         let status = response.status();

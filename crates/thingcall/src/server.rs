@@ -312,6 +312,7 @@ fn asked(
     membership: &Arc<Membership>,
 ) -> axum::Router {
     let calls = operator::calls::routes(engine.clone(), store.clone());
+    let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));
     operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
 }
 

@@ -141,9 +141,11 @@ fn word(why: &CallError) -> Option<&'static str> {
         CallError::Offline(_) | CallError::DeviceDisabled(_) => Some("OFFLINE"),
         // It was taken for connected when the question was sent.
         CallError::WentOffline(_) => Some("HALFCONN"),
-        CallError::TransportDown | CallError::TransportLost | CallError::CutOff(_) | CallError::LeaseLost(_) => {
-            Some("UNKNOWN")
-        }
+        CallError::TransportDown
+        | CallError::TransportLost
+        | CallError::CutOff(_)
+        | CallError::LeaseLost(_)
+        | CallError::Cancelled { .. } => Some("UNKNOWN"),
         CallError::UnknownProduct(_)
         | CallError::UnknownDevice(_)
         | CallError::NotLookedUp(_)

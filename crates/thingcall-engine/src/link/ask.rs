@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use thingcall_core::{Answer, CallError, CallStep, Command, ReplyBody, Sent};
+use thingcall_core::{Answer, CallError, CallStep, Command, Delivery, ReplyBody, Sent};
 use tokio::time::Instant;
 
 use super::Link;
 use crate::at_device::Asked;
 use crate::lanes::{Ends, Turn};
 use crate::metrics::PendingGauge;
-use crate::pending::{End, PendingCall};
+use crate::pending::{End, Opening, PendingCall};
 
 /// How far a synchronous command came.
 enum HandedOn {
@@ -76,14 +76,17 @@ impl Link<'_> {
         delivery.sync_topic = if delivery.letter.is_none() { self.sync_topic(&*transport) } else { None };
         // A codec takes its time.
         let now = if delivery.raw.is_some() { Instant::now() } else { began };
-        let opened = self.engine.pending.open(delivery.id, &delivery.device, transport.name(), now);
+        let Delivery { id, device, service, .. } = &delivery;
+        let (request_id, transport_name) = (self.call.request_id, transport.name());
+        let opening = Opening { id: *id, device, transport: transport_name, request_id, service };
+        let opened = self.engine.pending.open(opening, now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
         // A plugin takes its time, and the slot may be lost meanwhile. Lost from here on, it ends what the map holds.
         if !self.engine.slots.holds(delivery.id) {
             return Err(CallError::NoLease);
         }
         if delivery.raw.is_some() {
-            self.engine.pending.asks(delivery.id, &delivery.service);
+            self.engine.pending.asks_raw(delivery.id);
         }
         if delivery.letter.is_some() {
             self.engine.pending.takes_bytes(delivery.id);
@@ -125,6 +128,7 @@ impl Link<'_> {
             End::DeviceGone => Err(CallError::WentOffline(self.call.device.key.to_string())),
             End::TransportLost => Err(CallError::TransportLost),
             End::CutOff => Err(CallError::CutOff(self.call.device.key.to_string())),
+            End::Cancelled => Err(self.cancelled()),
             End::LeaseLost => Err(CallError::LeaseLost(self.call.device.key.to_string())),
         }
     }

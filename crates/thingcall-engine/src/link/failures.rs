@@ -38,6 +38,11 @@ impl Link<'_> {
         CallError::Timeout { device: device.to_string(), waited_ms, hint }
     }
 
+    /// What the caller is told where an operator ended the call.
+    pub(crate) fn cancelled(&self) -> CallError {
+        CallError::Cancelled { device: self.call.device.key.to_string(), executed: self.executed() }
+    }
+
     pub(super) fn no_way(&self, why: NoWay) -> CallError {
         match why {
             NoWay::Nothing => CallError::TransportDown,

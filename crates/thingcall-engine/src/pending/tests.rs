@@ -12,6 +12,12 @@ fn device(index: u8) -> Arc<Device> {
     Arc::new(Device { key, iot_id: IotId::try_from("i").unwrap(), enabled: true, transport: None })
 }
 
+fn open(calls: &PendingCalls, id: CallId, on: u8) -> Result<PendingCall<'_>, NotOpened> {
+    let (device, service) = (device(on), "s".parse().unwrap());
+    let (transport, request_id) = (TransportName::EMBEDDED, RequestId::random());
+    calls.open(Opening { id, device: &device, transport, request_id, service: &service }, Instant::now())
+}
+
 fn reply(from: u8, id: CallId) -> Reply {
     Reply {
         device: device(from).key.clone(),
@@ -60,7 +66,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Open { id, device: on } => {
-                    let opened = calls.open(CallId::from_u32(id), &device(on), TransportName::EMBEDDED, Instant::now());
+                    let opened = open(&calls, CallId::from_u32(id), on);
                     if guards.len() >= MAX {
                         prop_assert_eq!(opened.err(), Some(NotOpened::Full));
                     } else if model.waiting.contains_key(&id) {
@@ -113,9 +119,9 @@ proptest! {
 fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
     let calls = PendingCalls::new(4, 16);
     let id = CallId::from_u32(1);
-    let first = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
+    let first = open(&calls, id, 0).unwrap();
     assert!(matches!(calls.accept(id, reply(0, id)), Met::Waiting));
-    let _second = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
+    let _second = open(&calls, id, 0).unwrap();
     drop(first);
     assert!(calls.contains(id), "the second call's entry went with the first call's guard");
 }
@@ -124,7 +130,7 @@ fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
 async fn one_reply_of_many_at_once_wins() {
     let calls = Arc::new(PendingCalls::new(4, 16));
     let id = CallId::from_u32(1);
-    let mut pending = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
+    let mut pending = open(&calls, id, 0).unwrap();
     let racers: Vec<_> = (0..8)
         .map(|_| {
             let calls = calls.clone();
@@ -136,15 +142,29 @@ async fn one_reply_of_many_at_once_wins() {
     assert!(matches!(pending.wait().await, End::Replied(_)));
 }
 
+#[tokio::test]
+async fn a_call_that_is_ended_by_hand_has_that_end_and_its_answer_is_late() {
+    let calls = PendingCalls::new(4, 16);
+    let (id, other) = (CallId::from_u32(1), CallId::from_u32(2));
+    let mut pending = open(&calls, id, 0).unwrap();
+    let _other = open(&calls, other, 0).unwrap();
+    let listed: Vec<_> = calls.oldest_calls(1).into_iter().map(|call| (call.id, call.waits_for)).collect();
+    assert_eq!(listed, [(id, WaitsFor::Device(TransportName::EMBEDDED))]);
+    assert!(calls.cancel(id) && !calls.cancel(id));
+    assert!(matches!(pending.wait().await, End::Cancelled));
+    assert!(matches!(calls.accept(id, reply(0, id)), Met::Late(_)));
+    assert!(calls.contains(other));
+}
+
 #[test]
 fn no_room_is_left_taken_by_a_refused_call() {
     let calls = PendingCalls::new(1, 16);
     let id = CallId::from_u32(1);
-    let held = calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).unwrap();
+    let held = open(&calls, id, 0).unwrap();
     for other in 2..5 {
-        let refused = calls.open(CallId::from_u32(other), &device(0), TransportName::EMBEDDED, Instant::now());
+        let refused = open(&calls, CallId::from_u32(other), 0);
         assert_eq!(refused.err(), Some(NotOpened::Full));
     }
     drop(held);
-    assert!(calls.open(id, &device(0), TransportName::EMBEDDED, Instant::now()).is_ok());
+    assert!(open(&calls, id, 0).is_ok());
 }

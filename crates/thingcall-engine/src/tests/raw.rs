@@ -260,14 +260,18 @@ async fn codec_is_told_what_a_message_answers_where_one_call_waits_and_not_where
         enabled: true,
         transport: None,
     });
-    let open =
-        |id| bench.engine.pending.open(id, &held, thingcall_core::TransportName::EMBEDDED, tokio::time::Instant::now());
+    let open = |id, service: &str| {
+        let (transport, request_id) = (thingcall_core::TransportName::EMBEDDED, thingcall_core::RequestId::random());
+        let service = service.parse().unwrap();
+        let opening = crate::pending::Opening { id, device: &held, transport, request_id, service: &service };
+        bench.engine.pending.open(opening, tokio::time::Instant::now())
+    };
     let (one, two) = (CallId::from_u32(1), CallId::from_u32(2));
-    let _first = open(one).unwrap();
-    bench.engine.pending.asks(one, &"Measure".parse().unwrap());
+    let _first = open(one, "Measure").unwrap();
+    bench.engine.pending.asks_raw(one);
     assert_eq!(asked().map(|service| service.to_string()).as_deref(), Some("Measure"));
-    let second = open(two).unwrap();
-    bench.engine.pending.asks(two, &"Other".parse().unwrap());
+    let second = open(two, "Other").unwrap();
+    bench.engine.pending.asks_raw(two);
     assert_eq!(asked(), None);
     drop(second);
     assert!(asked().is_some());
