@@ -70,6 +70,7 @@ mod replies;
 mod requests;
 mod sdks;
 mod secrets;
+mod service_data;
 mod sockets;
 mod tails;
 mod taken_over;

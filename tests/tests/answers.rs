@@ -2,7 +2,7 @@
 //! model reads is sent.
 
 use serde_json::{Value, json};
-use thingcall_tests::{Answer, PRODUCT, Sdk, Site, invocation};
+use thingcall_tests::{Answer, PRODUCT, Sdk, Site, eventually, invocation};
 
 use crate::sites::embedded;
 
@@ -123,6 +123,20 @@ fn answers_of_properties_and_messages_are_whole() {
     changes(site, "RRpc", &with(json!({ "RequestBase64Byte": "aGVsbG8=", "Timeout": 8000 })), &[]);
     connected.says(&json!({ "post": { "LightSwitch": 1, "Brightness": 3, "Temperature": 20.5 } }));
     reads(site, "QueryDevicePropertyStatus", &by_name, &[]);
+}
+
+#[test]
+fn answers_of_calls_that_are_kept_are_whole() {
+    let site = embedded();
+    let (device, _connected) = site.linkkit("whole-calls");
+    site.invoke(&device, "testFb:resetLater", "{}").ok();
+    let page = json!({ "ProductKey": PRODUCT, "DeviceName": "whole-calls", "StartTime": 1, "EndTime": 9_999_999_999_999_u64, "PageSize": 1 });
+    eventually("the call has ended", || {
+        let answer = site.ask("QueryDeviceServiceData", &page).ok();
+        (answer.at("Data.List.ServiceInfo")[0]["OutputData"] != "").then_some(())
+    });
+    reads(site, "QueryDeviceServiceData", &page, &[]);
+    reads(site, "QueryDeviceOriginalServiceData", &page, &[]);
 }
 
 #[test]

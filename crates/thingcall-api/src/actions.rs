@@ -21,6 +21,7 @@ mod past;
 mod platform;
 mod product;
 mod property;
+mod service_data;
 mod status;
 mod subscribe_relation;
 mod tags;
@@ -42,6 +43,7 @@ use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
+use crate::recorded::RecordDesk;
 use crate::subscribing::SubscriptionDesk;
 
 use invoke::Invocation;
@@ -56,6 +58,7 @@ macro_rules! actions {
         devices { $($(#[$device_doc:meta])* $device:ident: $of_device:ident => $read:path),* $(,)? }
         directory { $($(#[$directory_doc:meta])* $directory:ident: $of_directory:ident => $run:path),* $(,)? }
         subscriptions { $($(#[$desk_doc:meta])* $desk:ident: $of_desk:ident => $do:path),* $(,)? }
+        records { $($(#[$record_doc:meta])* $record:ident: $of_record:ident => $find:path),* $(,)? }
     ) => {
         /// An action of the API, as requests name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr, EnumString)]
@@ -63,6 +66,7 @@ macro_rules! actions {
             $($(#[$device_doc])* $device,)*
             $($(#[$directory_doc])* $directory,)*
             $($(#[$desk_doc])* $desk,)*
+            $($(#[$record_doc])* $record,)*
         }
 
         /// An action that calls a device.
@@ -77,6 +81,10 @@ macro_rules! actions {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum SubscriptionAction { $($(#[$desk_doc])* $desk),* }
 
+        /// An action that looks for calls.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum RecordAction { $($(#[$record_doc])* $record),* }
+
         impl Action {
             /// Its name.
             pub(crate) fn as_str(self) -> &'static str {
@@ -88,7 +96,8 @@ macro_rules! actions {
                 match self {
                     $(Self::$device => ActionKind::Device(DeviceAction::$device),)*
                     $(Self::$directory => ActionKind::Directory(DirectoryAction::$directory),)*
-                    $(Self::$desk => ActionKind::Subscription(SubscriptionAction::$desk)),*
+                    $(Self::$desk => ActionKind::Subscription(SubscriptionAction::$desk),)*
+                    $(Self::$record => ActionKind::Record(RecordAction::$record)),*
                 }
             }
 
@@ -97,7 +106,8 @@ macro_rules! actions {
                 match self {
                     $(Self::$device => Names::$of_device,)*
                     $(Self::$directory => Names::$of_directory,)*
-                    $(Self::$desk => Names::$of_desk),*
+                    $(Self::$desk => Names::$of_desk,)*
+                    $(Self::$record => Names::$of_record),*
                 }
             }
         }
@@ -133,6 +143,13 @@ macro_rules! actions {
                 params: &Params<'_>,
             ) -> Result<Fields, ActionError> {
                 match self { $(Self::$desk => $do(desk, params).await),* }
+            }
+        }
+
+        impl RecordAction {
+            /// Does what a request asks; what it returns stands beside `RequestId` and `Success`.
+            pub(crate) async fn run(self, desk: &RecordDesk, params: &Params<'_>) -> Result<Fields, ActionError> {
+                match self { $(Self::$record => $find(desk, params).await),* }
             }
         }
     };
@@ -206,6 +223,7 @@ pub(crate) enum ActionKind {
     Device(DeviceAction),
     Directory(DirectoryAction),
     Subscription(SubscriptionAction),
+    Record(RecordAction),
 }
 
 impl Action {
@@ -381,5 +399,11 @@ actions! {
         CreateConsumerGroupSubscribeRelation: ProductAndGroup => subscribe_relation::add_group,
         /// Lets them go to it no more.
         DeleteConsumerGroupSubscribeRelation: ProductAndGroup => subscribe_relation::remove_group,
+    }
+    records {
+        /// The calls of a device's services.
+        QueryDeviceServiceData: Device => service_data::query,
+        /// The same, by places instead of times.
+        QueryDeviceOriginalServiceData: Device => service_data::original,
     }
 }

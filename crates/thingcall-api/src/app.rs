@@ -10,7 +10,7 @@ use std::time::Duration;
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, Keys, Registrar};
+use thingcall_core::{AccessKey, CallRecords, Keys, Registrar};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +24,7 @@ use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
 use crate::quota::{Accounts, Quota, SharedAccounts};
+use crate::recorded::RecordDesk;
 use crate::shared::{SharedMetrics, SharedParts};
 use crate::shared_nonces::SharedSet;
 use crate::subscribing::{Subscribing, SubscriptionDesk};
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) desk: CallDesk,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscriptions: Option<SubscriptionDesk>,
+    pub(crate) records: RecordDesk,
     pub(crate) events: Option<EventDesk>,
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) metrics: Metrics,
@@ -47,6 +49,7 @@ pub(crate) struct AppParts {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscribing: Option<Subscribing>,
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
+    pub(crate) records: Arc<dyn CallRecords>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Clock,
     pub(crate) shared: SharedParts,
@@ -54,7 +57,8 @@ pub(crate) struct AppParts {
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, subscribing, registrar, keys, clock, shared } = parts;
+        let AppParts { calls, directory, subscribing, registrar, records, keys, clock, shared } = parts;
+        let records = RecordDesk { records, directory: directory.clone() };
         let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
         let events = events.transpose()?;
         let subscriptions = subscribing.map(|keeps| SubscriptionDesk::new(keeps, directory.clone()));
@@ -79,7 +83,19 @@ impl App {
         let batches = batch_quotas(&config, registry)?;
         let desk = CallDesk::new(calls, quota, batches, config.result);
         let metrics = Metrics::register(registry)?;
-        Ok(Self { desk, directory, subscriptions, events, registrar, auth, metrics, config, _watches: watches })
+        let front = Self {
+            desk,
+            directory,
+            subscriptions,
+            records,
+            events,
+            registrar,
+            auth,
+            metrics,
+            config,
+            _watches: watches,
+        };
+        Ok(front)
     }
 
     /// Waits until what is signed now can be told from what was sent to any instance before; at most so long.

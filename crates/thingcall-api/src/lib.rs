@@ -26,6 +26,7 @@ mod allowed;
 mod calls;
 mod enrol;
 mod events;
+mod recorded;
 mod subscribing;
 
 mod auth;

@@ -17,7 +17,7 @@ use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::actions::{Action, ActionKind, DirectoryAction, Ordered, SubscriptionAction};
+use crate::actions::{Action, ActionKind, DirectoryAction, Ordered, RecordAction, SubscriptionAction};
 use crate::answer::{About, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
@@ -58,6 +58,8 @@ enum Asked<'a> {
     Directory(DirectoryAction),
     /// Groups and subscriptions, with the request's parameters.
     Subscription(SubscriptionAction, &'a SubscriptionDesk),
+    /// Calls that are kept, with the request's parameters.
+    Record(RecordAction),
 }
 
 /// Answers a request.
@@ -94,6 +96,10 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         }
         Ok(Asked::Subscription(action, desk)) => {
             let result = action.run(desk, &incoming.params).await;
+            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+        }
+        Ok(Asked::Record(action)) => {
+            let result = action.run(&app.records, &incoming.params).await;
             result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
         }
         Err(error) => Err(note_refused(&app, &incoming, &caller, error)),
@@ -171,7 +177,7 @@ fn note_forbidden(app: &App, action: Action, why: &ActionError) {
     }
     match action.kind() {
         ActionKind::Device(_) => app.desk.count_refused(why.outcome()),
-        ActionKind::Directory(_) | ActionKind::Subscription(_) => {}
+        ActionKind::Directory(_) | ActionKind::Subscription(_) | ActionKind::Record(_) => {}
     }
 }
 
@@ -201,6 +207,7 @@ async fn judge<'a>(
     match action.kind() {
         ActionKind::Device(action) => action.read(&app.desk, incoming, &key).map(Asked::Device),
         ActionKind::Directory(action) => Ok(Asked::Directory(action)),
+        ActionKind::Record(action) => Ok(Asked::Record(action)),
         ActionKind::Subscription(action) => {
             let desk = app.subscriptions.as_ref().ok_or_else(unknown)?;
             Ok(Asked::Subscription(action, desk))

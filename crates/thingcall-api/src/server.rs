@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::{Keys, Registrar, UnixMillis};
+use thingcall_core::{CallRecords, Keys, Registrar, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{Figures, Limits, Serving};
 use thingcall_tsl::Directory;
@@ -26,6 +26,8 @@ pub struct FrontParts {
     pub subscribing: Option<Subscribing>,
     /// Who gives devices their secrets that come without one; where nobody does, nothing is there for them.
     pub registrar: Option<Arc<dyn Registrar>>,
+    /// Who keeps calls.
+    pub records: Arc<dyn CallRecords>,
     /// Who may call.
     pub keys: Arc<dyn Keys>,
     /// What other instances share with this one.
@@ -44,9 +46,9 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let FrontParts { engine, directory, subscribing, registrar, keys, shared } = parts;
+        let FrontParts { engine, directory, subscribing, registrar, records, keys, shared } = parts;
         let clock = Arc::new(UnixMillis::now);
-        let parts = AppParts { calls: engine, directory, subscribing, registrar, keys, clock, shared };
+        let parts = AppParts { calls: engine, directory, subscribing, registrar, records, keys, clock, shared };
         Self::assemble(config, parts, registry)
     }
 

@@ -193,6 +193,34 @@ pub enum CallOrder {
     OldestFirst,
 }
 
+/// A call's place in the order of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallPlace {
+    /// When its request came.
+    pub at: UnixMillis,
+    /// Where it is kept.
+    pub source: CallSource,
+    /// Its place there.
+    pub place: i64,
+}
+
+/// The calls of a device's services in a time, those of which a `MessageId` was told; not what set its properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceCalls {
+    /// The device.
+    pub device: DeviceKey,
+    /// Of this service.
+    pub service: Option<ServiceId>,
+    /// Their requests came then or later.
+    pub since: UnixMillis,
+    /// Their requests came then or before.
+    pub until: UnixMillis,
+    /// Which come first.
+    pub order: CallOrder,
+    /// Those that come after this one in that order.
+    pub behind: Option<CallPlace>,
+}
+
 /// Keeps records of calls that have ended.
 ///
 /// What is put is written within a second, in batches, off the path of whoever puts it.
@@ -217,6 +245,12 @@ pub trait CallRecords: Send + Sync {
         from: (CallOrder, CallPlaces),
         max: usize,
     ) -> Result<Vec<KeptCall>, JournalError>;
+
+    /// So many calls of a device's services, in the order of their times.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn service_calls(&self, calls: &ServiceCalls, max: usize) -> Result<Vec<KeptCall>, JournalError>;
 
     /// The places of the newest of both kinds.
     ///
@@ -245,5 +279,9 @@ impl CallRecords for NoRecords {
 
     async fn newest_calls(&self) -> Result<CallPlaces, JournalError> {
         Ok(CallPlaces { journal: 0, records: 0 })
+    }
+
+    async fn service_calls(&self, _: &ServiceCalls, _: usize) -> Result<Vec<KeptCall>, JournalError> {
+        Ok(Vec::new())
     }
 }

@@ -81,7 +81,9 @@ pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Record, RecordState, TakenOver,
     UnwrittenReply,
 };
-pub use kept_call::{CallFilter, CallOrder, CallPlaces, CallRecords, CallSource, KeptCall, NoRecords};
+pub use kept_call::{
+    CallFilter, CallOrder, CallPlace, CallPlaces, CallRecords, CallSource, KeptCall, NoRecords, ServiceCalls,
+};
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use letter::{Extras, Letter, LetterTo, Takes};
 pub use look_up::{LookUp, LookUpFailed, LookedUp};

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what somebody looks for is bound, never part of the text.
 
-use thingcall_core::{CallFilter, CallOrder, CallSource};
+use thingcall_core::{CallFilter, CallOrder, CallPlace, CallSource, ServiceCalls, ServiceId};
 
 /// A value to be bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,22 @@ impl Conditions {
         }
     }
 
+    /// The service, as each kind writes it.
+    fn service(&mut self, source: CallSource, service: Option<&ServiceId>) {
+        let Some(ServiceId { module, service: identifier }) = service else { return };
+        match (source, module) {
+            (CallSource::Records, Some(module)) => self.add("service =", Bound::Text(format!("{module}:{identifier}"))),
+            (CallSource::Records, None) => self.add("service =", Bound::Text(identifier.to_string())),
+            (CallSource::Journal, module) => {
+                self.add("service =", Bound::Text(identifier.to_string()));
+                match module {
+                    Some(module) => self.add("module =", Bound::Text(module.to_string())),
+                    None => self.all.push("module IS NULL".to_owned()),
+                }
+            }
+        }
+    }
+
     fn numbers(&mut self, all: impl IntoIterator<Item = (&'static str, Option<i64>)>) {
         for (compared, value) in all {
             if let Some(value) = value {
@@ -80,17 +96,7 @@ pub(crate) fn page(
         ("accepted_at <=", filter.until.map(|at| at.0)),
         ("call_id =", filter.call_id.map(|id| i64::from(id.as_u32()))),
     ]);
-    match (source, &filter.service) {
-        (_, None) => {}
-        (CallSource::Records, Some(service)) => all.add("service =", Bound::Text(service.to_string())),
-        (CallSource::Journal, Some(service)) => {
-            all.add("service =", Bound::Text(service.service.to_string()));
-            match &service.module {
-                Some(module) => all.add("module =", Bound::Text(module.to_string())),
-                None => all.all.push("module IS NULL".to_owned()),
-            }
-        }
-    }
+    all.service(source, filter.service.as_ref());
     if filter.only_open {
         let open = match source {
             CallSource::Journal => "state < 3",
@@ -104,6 +110,43 @@ pub(crate) fn page(
     all.bound.push(Bound::Number(i64::try_from(max).unwrap_or(i64::MAX)));
     let limit = mark(all.bound.len());
     Question { text: format!("{from} WHERE {which} ORDER BY seq {way} LIMIT {limit}"), bound: all.bound }
+}
+
+/// Calls of one kind of a device's services, in the order of their times.
+pub(crate) fn by_time(source: CallSource, calls: &ServiceCalls, max: usize, mark: Mark) -> Question {
+    let mut all = Conditions { mark, all: Vec::new(), bound: Vec::new() };
+    all.texts([("product =", Some(calls.device.product.as_str())), ("device =", Some(calls.device.name.as_str()))]);
+    all.numbers([("accepted_at >=", Some(calls.since.0)), ("accepted_at <=", Some(calls.until.0))]);
+    all.service(source, calls.service.as_ref());
+    all.all.push(match source {
+        CallSource::Records => "call_id IS NOT NULL".to_owned(),
+        // What sets properties is kept there too.
+        CallSource::Journal => "NOT (module IS NULL AND service = 'set')".to_owned(),
+    });
+    let (less, way) = match calls.order {
+        CallOrder::NewestFirst => ("<", "DESC"),
+        CallOrder::OldestFirst => (">", "ASC"),
+    };
+    if let Some(CallPlace { at, source: kind, place }) = calls.behind {
+        // Of calls of one moment, those of the journal come first, or last where the newest do.
+        let later =
+            matches!((kind < source, calls.order), (true, CallOrder::OldestFirst) | (false, CallOrder::NewestFirst));
+        if kind == source {
+            all.bound.extend([Bound::Number(at.0), Bound::Number(place)]);
+            let (second, first) = (mark(all.bound.len()), mark(all.bound.len() - 1));
+            all.all.push(format!("(accepted_at, seq) {less} ({first}, {second})"));
+        } else {
+            let or_then = if later { "=" } else { "" };
+            all.bound.push(Bound::Number(at.0));
+            let then = mark(all.bound.len());
+            all.all.push(format!("accepted_at {less}{or_then} {then}"));
+        }
+    }
+    let (from, which) = (columns(source), all.all.join(" AND "));
+    all.bound.push(Bound::Number(i64::try_from(max).unwrap_or(i64::MAX)));
+    let limit = mark(all.bound.len());
+    let text = format!("{from} WHERE {which} ORDER BY accepted_at {way}, seq {way} LIMIT {limit}");
+    Question { text, bound: all.bound }
 }
 
 const fn columns(source: CallSource) -> &'static str {

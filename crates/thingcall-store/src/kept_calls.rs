@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use thingcall_core::{
-    CallFilter, CallOrder, CallPlaces, CallRecord, CallRecords, CallSource, JournalError, KeptCall, KeptCalls,
+    CallFilter, CallOrder, CallPlace, CallPlaces, CallRecord, CallRecords, CallSource, JournalError, KeptCall,
+    KeptCalls, ServiceCalls,
 };
 
 use crate::Store;
@@ -36,6 +37,22 @@ impl CallRecords for Store {
         let records = found.pop().unwrap_or_default();
         let journal = found.pop().unwrap_or_default();
         Ok(merged(order, journal, records).take(max).collect())
+    }
+
+    async fn service_calls(&self, calls: &ServiceCalls, max: usize) -> Result<Vec<KeptCall>, JournalError> {
+        let reads = &self.shared().reads;
+        let mut found = Vec::new();
+        for source in [CallSource::Journal, CallSource::Records] {
+            let page = reads.service_calls(source, calls, max).await;
+            found.extend(page.map_err(|problem| JournalError::Store(problem.to_string()))?);
+        }
+        let place = |call: &KeptCall| CallPlace { at: call.accepted_at, source: call.source, place: call.place };
+        found.sort_by_key(place);
+        if calls.order == CallOrder::NewestFirst {
+            found.reverse();
+        }
+        found.truncate(max);
+        Ok(found)
     }
 
     async fn newest_calls(&self) -> Result<CallPlaces, JournalError> {

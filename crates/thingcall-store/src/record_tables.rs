@@ -1,7 +1,7 @@
 //! The seam between records of calls and their database, beside that of the rest in `database`.
 
 use async_trait::async_trait;
-use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall};
+use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall, ServiceCalls};
 
 use crate::failure::Failure;
 use crate::message_tables::Limits;
@@ -49,6 +49,14 @@ pub(crate) trait RecordReads: Send + Sync {
         source: CallSource,
         filter: &CallFilter,
         from: (CallOrder, i64),
+        max: usize,
+    ) -> Result<Vec<KeptCall>, Failure>;
+
+    /// The calls of a device's services of one kind, in the order of their times.
+    async fn service_calls(
+        &self,
+        source: CallSource,
+        calls: &ServiceCalls,
         max: usize,
     ) -> Result<Vec<KeptCall>, Failure>;
 

@@ -155,6 +155,7 @@ impl Server {
             directory: store.clone(),
             subscribing: Some(consumers::subscribing(&store, endpoint.as_ref())),
             registrar: Some(registrar),
+            records: store.clone(),
             keys: store.clone(),
             shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };

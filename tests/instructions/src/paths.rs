@@ -143,6 +143,7 @@ async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> an
     let config = thingcall_api::Config { calls_per_second_max: 0, ..thingcall_api::Config::default() };
     let parts = thingcall_api::FrontParts {
         engine,
+        records: Arc::new(thingcall_core::NoRecords),
         subscribing: None,
         directory: site.clone(),
         registrar: None,

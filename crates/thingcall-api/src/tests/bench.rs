@@ -206,6 +206,7 @@ impl Setup {
             directory: directory.clone(),
             subscribing: self.keeps.then_some(subscribing),
             registrar: None,
+            records: Arc::new(thingcall_core::NoRecords),
             keys,
             clock,
             shared,

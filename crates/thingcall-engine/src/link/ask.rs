@@ -52,7 +52,7 @@ impl Link<'_> {
     }
 
     fn ended(&self, end: &End, at: Instant) {
-        if matches!(end, End::Replied(_)) {
+        if matches!(end, End::Replied(_) | End::Said(_)) {
             self.steps.note(CallStep::Answered, at);
         }
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
-use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall};
+use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall, ServiceCalls};
 
 use super::database::Pg;
 use super::lists::{Lists, text};
@@ -32,6 +32,16 @@ impl RecordReads for Pg {
         max: usize,
     ) -> Result<Vec<KeptCall>, Failure> {
         let question = call_query::page(source, filter, from, max, |place| format!("${place}"));
+        within(&self.patience.answer, asked(&self.reads, source, question)).await
+    }
+
+    async fn service_calls(
+        &self,
+        source: CallSource,
+        calls: &ServiceCalls,
+        max: usize,
+    ) -> Result<Vec<KeptCall>, Failure> {
+        let question = call_query::by_time(source, calls, max, |place| format!("${place}"));
         within(&self.patience.answer, asked(&self.reads, source, question)).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, SqliteConnection};
-use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall};
+use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall, ServiceCalls};
 
 use super::Sqlite;
 use super::many::{Many, Statement};
@@ -34,6 +34,16 @@ impl RecordReads for Sqlite {
         max: usize,
     ) -> Result<Vec<KeptCall>, Failure> {
         let question = call_query::page(source, filter, from, max, |_| "?".to_owned());
+        asked(&self.reads, source, question).await.map_err(failure)
+    }
+
+    async fn service_calls(
+        &self,
+        source: CallSource,
+        calls: &ServiceCalls,
+        max: usize,
+    ) -> Result<Vec<KeptCall>, Failure> {
+        let question = call_query::by_time(source, calls, max, |_| "?".to_owned());
         asked(&self.reads, source, question).await.map_err(failure)
     }
 

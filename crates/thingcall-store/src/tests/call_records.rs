@@ -4,8 +4,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use thingcall_core::{
-    AccessKey, CallFilter, CallOrder, CallPlaces, CallRecord, CallRecords, CallSource, CallStep, CallTimes, Executed,
-    FailedAt, KeptCall, KeptCalls, RecordedDevice, RecordedKey, RecordedService, Secret,
+    AccessKey, CallFilter, CallOrder, CallPlace, CallPlaces, CallRecord, CallRecords, CallSource, CallStep, CallTimes,
+    Executed, FailedAt, KeptCall, KeptCalls, RecordedDevice, RecordedKey, RecordedService, Secret, ServiceCalls,
 };
 
 use super::*;
@@ -223,4 +223,41 @@ async fn what_could_not_be_written_is_written_once_it_can_be() {
     bench.store.put(record(2, Outcome::Ok));
     let found = newest(&bench.store, &CallFilter::default(), 9).await;
     assert_eq!(ids(&found), [2, 1]);
+}
+
+#[tokio::test]
+async fn calls_of_a_devices_services_are_paged_by_their_times() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let device = bench.device("d1").await;
+    for (number, at) in [(2, 10), (4, 20), (6, 20), (8, 30)] {
+        bench.store.put(CallRecord { accepted_at: UnixMillis(at), ..record(number, Outcome::Ok) });
+        let accepted_at = UnixMillis(at);
+        let other = entry(&device, number + 1, Qos::AtMostOnce);
+        bench.store.open(JournalEntry { accepted_at, ..other }).await.unwrap();
+    }
+    let refused = CallRecord { call_id: None, accepted_at: UnixMillis(20), ..record(50, Outcome::Denied) };
+    bench.store.put(refused);
+    bench.store.flush().await;
+    let all = ServiceCalls {
+        device: key("d1"),
+        service: None,
+        since: UnixMillis(10),
+        until: UnixMillis(20),
+        order: CallOrder::OldestFirst,
+        behind: None,
+    };
+    let oldest = bench.store.service_calls(&all, 9).await.unwrap();
+    assert_eq!(ids(&oldest), [3, 2, 5, 7, 4, 6]);
+    let newest = ServiceCalls { order: CallOrder::NewestFirst, ..all.clone() };
+    assert_eq!(ids(&bench.store.service_calls(&newest, 3).await.unwrap()), [6, 4, 7]);
+    let of = ServiceCalls { service: Some("m:s".parse().unwrap()), ..all.clone() };
+    assert_eq!(ids(&bench.store.service_calls(&of, 9).await.unwrap()), [2, 4, 6]);
+    for (asked, expected) in [(all, vec![3, 2, 5, 7, 4, 6]), (newest, vec![6, 4, 7, 5, 2, 3])] {
+        let (mut asked, mut paged) = (asked, Vec::new());
+        while let Some(call) = bench.store.service_calls(&asked, 1).await.unwrap().pop() {
+            asked.behind = Some(CallPlace { at: call.accepted_at, source: call.source, place: call.place });
+            paged.extend(ids(&[call]));
+        }
+        assert_eq!(paged, expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! A database without records of calls: devices are looked up without them.
 
 use async_trait::async_trait;
-use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall};
+use thingcall_core::{CallFilter, CallOrder, CallSource, KeptCall, ServiceCalls};
 
 use super::Rows;
 use crate::failure::Failure;
@@ -17,6 +17,10 @@ impl RecordReads for Rows {
         _: (CallOrder, i64),
         _: usize,
     ) -> Result<Vec<KeptCall>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn service_calls(&self, _: CallSource, _: &ServiceCalls, _: usize) -> Result<Vec<KeptCall>, Failure> {
         Ok(Vec::new())
     }
 
