@@ -32,6 +32,8 @@ ROWS = {
     "many-devices": "256 in flight, 1,000 devices on 1,000 connections",
     "plugin": "Through an echo plugin, on its own pool and inline",
     "shared": "On PostgreSQL: nonces and quota of its own, or shared; and three instances at one Mosquitto",
+    "records": "Records of calls: those that failed, as it comes; none; all",
+    "records-5000": "The same at 5,000 calls a second",
     "shared-async": "The same, asynchronous at QoS 1",
     "amqp": "RabbitMQ with confirms; the reference is bare lapin",
 }

@@ -125,6 +125,9 @@ pub(crate) struct Args {
     /// in it or in a Redis, and three such instances. Starts Debian's postgresql and redis-server
     #[arg(long, conflicts_with = "url")]
     pub shared: bool,
+    /// Measure with no records of calls, and with records of all, on servers of their own in turns with the first
+    #[arg(long, conflicts_with = "url")]
+    pub records: bool,
     /// So many reports of properties a second beside the calls, from further devices, in turns with calls alone: where nobody
     /// reads them, and where each is written to the log
     #[arg(long, value_name = "N", conflicts_with = "url", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

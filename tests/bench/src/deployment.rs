@@ -36,6 +36,10 @@ pub(crate) enum Deployment {
     Three,
     /// Three with nonces and quota in PostgreSQL, as they come.
     ThreeSharing,
+    /// One on SQLite that keeps no records of calls.
+    RecordsNone,
+    /// One on SQLite that keeps records of all calls.
+    RecordsAll,
 }
 
 /// One turn's database and Redis.
@@ -50,6 +54,9 @@ impl Deployment {
     pub(crate) const SHARED: [Self; 6] =
         [Self::Postgres, Self::NoncesInStore, Self::NoncesInRedis, Self::QuotaInStore, Self::Three, Self::ThreeSharing];
 
+    /// All that `--records` adds.
+    pub(crate) const RECORDS: [Self; 2] = [Self::RecordsNone, Self::RecordsAll];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Alone => "calls",
@@ -59,12 +66,20 @@ impl Deployment {
             Self::QuotaInStore => "quota-store",
             Self::Three => "three",
             Self::ThreeSharing => "three-sharing",
+            Self::RecordsNone => "records-none",
+            Self::RecordsAll => "records-all",
         }
     }
 
     pub(crate) const fn instances(self) -> usize {
         match self {
-            Self::Alone | Self::Postgres | Self::NoncesInStore | Self::NoncesInRedis | Self::QuotaInStore => 1,
+            Self::Alone
+            | Self::Postgres
+            | Self::NoncesInStore
+            | Self::NoncesInRedis
+            | Self::QuotaInStore
+            | Self::RecordsNone
+            | Self::RecordsAll => 1,
             Self::Three | Self::ThreeSharing => 3,
         }
     }
@@ -73,14 +88,37 @@ impl Deployment {
         match self {
             Self::NoncesInStore | Self::ThreeSharing => "store",
             Self::NoncesInRedis => "redis",
-            Self::Alone | Self::Postgres | Self::QuotaInStore | Self::Three => "local",
+            Self::Alone | Self::Postgres | Self::QuotaInStore | Self::Three | Self::RecordsNone | Self::RecordsAll => {
+                "local"
+            }
         }
     }
 
     const fn quota(self) -> (&'static str, u32) {
         match self {
             Self::QuotaInStore | Self::ThreeSharing => ("store", CALLS_PER_SECOND_MAX),
-            Self::Alone | Self::Postgres | Self::NoncesInStore | Self::NoncesInRedis | Self::Three => ("local", 0),
+            Self::Alone
+            | Self::Postgres
+            | Self::NoncesInStore
+            | Self::NoncesInRedis
+            | Self::Three
+            | Self::RecordsNone
+            | Self::RecordsAll => ("local", 0),
+        }
+    }
+
+    /// Which calls are on record, where that is not left as it comes.
+    const fn records(self) -> Option<&'static str> {
+        match self {
+            Self::RecordsNone => Some("none"),
+            Self::RecordsAll => Some("all"),
+            Self::Alone
+            | Self::Postgres
+            | Self::NoncesInStore
+            | Self::NoncesInRedis
+            | Self::QuotaInStore
+            | Self::Three
+            | Self::ThreeSharing => None,
         }
     }
 
@@ -89,7 +127,8 @@ impl Deployment {
     /// # Errors
     /// What cannot be started.
     pub(crate) async fn start(self) -> anyhow::Result<Shared> {
-        let database = (self != Self::Alone).then(|| POSTGRES.database());
+        let on_sqlite = self == Self::Alone || self.records().is_some();
+        let database = (!on_sqlite).then(|| POSTGRES.database());
         let redis = if self.nonces() == "redis" { Some(redis().await?) } else { None };
         Ok(Shared { database, redis, deployment: self })
     }
@@ -110,6 +149,9 @@ impl Shared {
     pub(crate) fn configuration(&self) -> String {
         let (quota, calls_per_second_max) = self.deployment.quota();
         let mut text = format!("[api]\ncalls_per_second_max = {calls_per_second_max}\nnonces_max = 100000000\n");
+        if let Some(keep) = self.deployment.records() {
+            text.push_str(&format!("[records]\nkeep = \"{keep}\"\n"));
+        }
         if let Some(database) = &self.database {
             let nonces = self.deployment.nonces();
             text.push_str(&format!("[store]\nurl = {}\n", Value::from(database.url())));

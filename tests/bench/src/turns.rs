@@ -65,7 +65,9 @@ fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
                 let plugins = plugins.map(|(file, how)| Setup { through: Through::Plugin(file, how), ..calls });
                 all.extend(plugins.map(Contender::Calls));
                 let shared = Deployment::SHARED.iter().filter(|_| args.shared);
-                all.extend(shared.map(|one| Contender::Calls(Setup { deployment: *one, ..calls })));
+                let records = Deployment::RECORDS.iter().filter(|_| args.records);
+                let deployed = shared.chain(records);
+                all.extend(deployed.map(|one| Contender::Calls(Setup { deployment: *one, ..calls })));
             }
             What::Posts => {
                 let alone = |posts| Setup { through: Through::BuiltIn, deployment: Deployment::Alone, posts };
