@@ -56,7 +56,11 @@ def watched(value):
 class WatchingClient(Client):
     """The SDK's client, which keeps what came before the models read it."""
 
+    # Parameters that the SDK's models do not have.
+    more = {}
+
     def call_api(self, params, request, runtime):
+        request.query = {**(request.query or {}), **self.more}
         came = super().call_api(params, request, runtime)
         came["body"] = self.body = watched(came.get("body") or {})
         return came
@@ -73,6 +77,7 @@ def tea(request, algorithm=None):
     )
     action = request["action"]
     client = WatchingClient(config)
+    client.more = {name: value for name, value in request["params"].items() if name == "ClientToken"}
     call = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower())
     response = call(getattr(models, action + "Request")().from_map(request["params"]))
     found = {"missing": [], "unread": []}
@@ -97,6 +102,9 @@ def legacy(request, accept):
     signed.set_accept_format(accept)
     for parameter, value in request["params"].items():
         plural = "s" if isinstance(value, list) else ""
+        if parameter == "ClientToken":
+            signed.add_query_param(parameter, value)
+            continue
         getattr(signed, "set_" + parameter + plural)(value)
     if accept == "JSON":
         return {"body": json.loads(client.do_action_with_exception(signed))}

@@ -328,6 +328,12 @@ impl Site {
         signing.into_iter().map(|waiting| waiting.answer().text().to_owned()).collect()
     }
 
+    /// Sends a call with these parameters, signed by an official SDK, over a socket of the test's own.
+    pub fn send_once(&self, params: &Value) -> HttpCall {
+        let signed = self.ask_by(Sdk::SignOnly, "InvokeThingService", params);
+        HttpCall::send(self.program.addresses.api, "POST", signed.text())
+    }
+
     /// Sends a call, signed by an official SDK, over a socket of the test's own.
     pub fn send_invoke(&self, device: &DeviceSecrets, service: &str, args: &str) -> HttpCall {
         let signed = self.ask_by(Sdk::SignOnly, "InvokeThingService", &invocation(device, service, args));

@@ -26,6 +26,7 @@ mod fleet;
 mod full_disk;
 mod groups;
 mod hanging;
+mod idempotency;
 mod instances;
 mod instances_faults;
 mod instances_rolling;

@@ -330,7 +330,7 @@ actions! {
         /// Everything that is known of a device.
         QueryDeviceDetail: Device => device::detail,
         /// The same of several devices.
-        BatchQueryDeviceDetail: Device => devices::details,
+        BatchQueryDeviceDetail: Devices => devices::details,
         /// Lists the devices of a product.
         QueryDevice: Product => devices::query,
         /// Lists those that are in one status.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, CallRecords, Keys, Registrar};
+use thingcall_core::{AccessKey, CallRecords, Keys, OnceTokens, Registrar};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +23,7 @@ use crate::events::EventDesk;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
+use crate::once::Once;
 use crate::quota::{Accounts, Quota, SharedAccounts};
 use crate::recorded::RecordDesk;
 use crate::shared::{SharedMetrics, SharedParts};
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) records: RecordDesk,
     pub(crate) events: Option<EventDesk>,
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
+    pub(crate) once: Option<Arc<Once>>,
     pub(crate) metrics: Metrics,
     auth: Authenticator,
     _watches: Vec<AbortOnDropHandle<()>>,
@@ -51,13 +53,15 @@ pub(crate) struct AppParts {
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) records: Arc<dyn CallRecords>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) tokens: Option<Arc<dyn OnceTokens>>,
     pub(crate) clock: Clock,
     pub(crate) shared: SharedParts,
 }
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, subscribing, registrar, records, keys, clock, shared } = parts;
+        let AppParts { calls, directory, subscribing, registrar, records, keys, tokens, clock, shared } = parts;
+        let once = tokens.map(|tokens| Once::new(tokens, registry)).transpose()?.map(Arc::new);
         let records = RecordDesk { records, directory: directory.clone() };
         let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
         let events = events.transpose()?;
@@ -90,6 +94,7 @@ impl App {
             records,
             events,
             registrar,
+            once,
             auth,
             metrics,
             config,

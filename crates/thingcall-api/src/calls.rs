@@ -145,6 +145,11 @@ impl CallDesk {
         self.calls.look_over(request).await
     }
 
+    /// How long a synchronous caller waits.
+    pub(crate) fn reply_timeout(&self) -> Duration {
+        self.calls.reply_timeout()
+    }
+
     /// Counts a call that did not come to the engine.
     pub(crate) fn count_refused(&self, outcome: Outcome) {
         self.calls.count_refused(outcome);

@@ -3,7 +3,7 @@
 //! **Invariant:** never HTTP 5xx for what a device or a model does wrong: some SDKs send such a request again, and the
 //! device would act twice. What the caller reads never names a broker, a file or a statement.
 
-use thingcall_core::{CallError, ErrorCode, InvalidId, JournalError, Outcome, SubscriptionError};
+use thingcall_core::{CallError, ErrorCode, Executed, InvalidId, JournalError, Outcome, SubscriptionError};
 use thingcall_tsl::DirectoryError;
 
 use crate::gateway::GatewayError;
@@ -25,6 +25,8 @@ pub(crate) struct ServiceFailure {
     pub(crate) code: ErrorCode,
     /// For logs and counts.
     pub(crate) outcome: Outcome,
+    /// Whether a device may have done it.
+    pub(crate) executed: Executed,
     /// What was wrong and what would be right.
     pub(crate) text: String,
     /// What the answer has beside that.
@@ -32,9 +34,15 @@ pub(crate) struct ServiceFailure {
 }
 
 impl ActionError {
-    /// A parameter with a value that the service does not take.
+    /// A failure before any device was called.
     pub(crate) fn service(code: ErrorCode, outcome: Outcome, text: impl Into<String>) -> Self {
-        Self::Service(ServiceFailure { code, outcome, text: text.into(), data: None })
+        Self::Service(ServiceFailure { code, outcome, executed: Executed::No, text: text.into(), data: None })
+    }
+
+    /// A call that failed for this reason, where others with it may have been executed.
+    pub(crate) fn partly(why: &CallError, text: String) -> Self {
+        let (code, outcome) = (why.code(), why.outcome());
+        Self::Service(ServiceFailure { code, outcome, executed: Executed::Maybe, text, data: None })
     }
 
     /// The same, with what the answer has as `Data`.
@@ -72,7 +80,11 @@ impl From<GatewayError> for ActionError {
 
 impl From<CallError> for ActionError {
     fn from(error: CallError) -> Self {
-        Self::service(error.code(), error.outcome(), error.to_string())
+        // A fault of ours may come to light behind the call.
+        let is_fault = matches!(error, CallError::Internal(_));
+        let executed = if is_fault { Executed::Maybe } else { error.executed() };
+        let (code, outcome) = (error.code(), error.outcome());
+        Self::Service(ServiceFailure { code, outcome, executed, text: error.to_string(), data: None })
     }
 }
 

@@ -175,6 +175,11 @@ pub(crate) enum GatewayError {
     /// The temporary key has ended.
     #[error("Specified SecurityToken is expired.")]
     TokenExpired,
+    /// The token is of another call.
+    #[error(
+        "The request uses the same ClientToken as a previous, but non-identical request. Use another token for another call."
+    )]
+    OnceDiffers,
     /// The key's rules do not allow it. The platform's words first.
     #[error(
         "User not authorized to operate on the specified resource, or this API doesn't support RAM. No rule of this access key allows {action} of {what}."
@@ -254,6 +259,7 @@ impl GatewayError {
             | Self::TimeFormat(_)
             | Self::TokenMismatch
             | Self::TokenExpired
+            | Self::OnceDiffers
             | Self::Throttled { .. }
             | Self::NoncesFull { .. } => StatusCode::BAD_REQUEST,
         }
@@ -290,6 +296,7 @@ impl GatewayError {
             Self::TimeFormat(_) => "InvalidTimeStamp.Format",
             Self::TokenMismatch => "InvalidSecurityToken.MismatchWithAccessKey",
             Self::TokenExpired => "InvalidSecurityToken.Expired",
+            Self::OnceDiffers => "IdempotentParameterMismatch",
             Self::Throttled { .. } => "Throttling.User",
             Self::NoncesFull { .. } => "Throttling",
         })
@@ -316,7 +323,8 @@ impl GatewayError {
             | Self::HeadTooLarge { .. }
             | Self::TooManyHeaders { .. }
             | Self::BodyTooLarge { .. } => Outcome::TooLarge,
-            Self::Method(_)
+            Self::OnceDiffers
+            | Self::Method(_)
             | Self::Path(_)
             | Self::Action(_)
             | Self::HeadTimeout(_)

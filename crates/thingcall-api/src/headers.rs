@@ -16,5 +16,7 @@ pub(crate) static NONCE: HeaderName = HeaderName::from_static("x-acs-signature-n
 pub(crate) static CONTENT_HASH: HeaderName = HeaderName::from_static("x-acs-content-sha256");
 /// The token of a key used with STS.
 pub(crate) static TOKEN: HeaderName = HeaderName::from_static("x-acs-security-token");
+/// The token of a call that is made once.
+pub(crate) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// A way to sign that is not known here.
 pub(crate) static BEARER: HeaderName = HeaderName::from_static("x-acs-bearer-token");

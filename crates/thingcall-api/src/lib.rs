@@ -2,7 +2,7 @@
 //!
 //! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
 //! `incoming` read it, `params` and `auth` say what it asks and whether it may, `allowed` whether its key's rules let it, `actions` do it (`invoke` is the one
-//! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`), `answer` writes the result. Two files turn failures into answers: `gateway`
+//! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`, and `once` sees that one with a token is made once), `answer` writes the result. Two files turn failures into answers: `gateway`
 //! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `events` answers `GET /events`, a stream of messages.
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
@@ -26,6 +26,7 @@ mod allowed;
 mod calls;
 mod enrol;
 mod events;
+mod once;
 mod recorded;
 mod subscribing;
 

@@ -17,14 +17,7 @@ const CHARS_MAX: usize = 300;
 
 /// A refused request, as whoever looks for it later sees it.
 pub(crate) fn noted(incoming: &Incoming<'_>, why: &ActionError) -> Failure {
-    let (code, text) = match why {
-        // The string to sign holds the arguments, which belong into no log.
-        ActionError::Gateway(error @ GatewayError::SignatureDoesNotMatch(_)) => {
-            (error.code(), "Specified signature is not matched with our calculation".to_owned())
-        }
-        ActionError::Gateway(error) => (error.code(), error.to_string()),
-        ActionError::Service(failure) => (failure.code.as_str().into(), failure.text.clone()),
-    };
+    let (code, text) = said(why);
     let given = |name| incoming.params.get(name).unwrap_or_default();
     let device = match given("IotId") {
         "" if given("ProductKey").is_empty() && given("DeviceName").is_empty() => String::new(),
@@ -37,6 +30,27 @@ pub(crate) fn noted(incoming: &Incoming<'_>, why: &ActionError) -> Failure {
         service: PeerText::new(given("Identifier")).to_string(),
         elapsed: incoming.received.elapsed(),
         ..not_let_in(incoming.id, why.outcome(), code, &text)
+    }
+}
+
+/// A request of which nothing is left when it fails, and no engine knew of it.
+pub(crate) fn noted_later(id: RequestId, why: &ActionError) -> Failure {
+    let (code, text) = said(why);
+    let executed = match why {
+        ActionError::Gateway(_) => Executed::No,
+        ActionError::Service(failure) => failure.executed,
+    };
+    Failure { executed, ..not_let_in(id, why.outcome(), code, &text) }
+}
+
+fn said(why: &ActionError) -> (Cow<'static, str>, String) {
+    match why {
+        // The string to sign holds the arguments, which belong into no log.
+        ActionError::Gateway(error @ GatewayError::SignatureDoesNotMatch(_)) => {
+            (error.code(), "Specified signature is not matched with our calculation".to_owned())
+        }
+        ActionError::Gateway(error) => (error.code(), error.to_string()),
+        ActionError::Service(failure) => (failure.code.as_str().into(), failure.text.clone()),
     }
 }
 

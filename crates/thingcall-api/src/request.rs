@@ -12,19 +12,20 @@ use hyper::body::{Body as _, Incoming as Unread};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
-use thingcall_core::{ErrorCode, Outcome};
+use thingcall_core::{AccessKey, ErrorCode, Outcome};
 use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::actions::{Action, ActionKind, DirectoryAction, Ordered, RecordAction, SubscriptionAction};
-use crate::answer::{About, Format, HttpAnswer};
+use crate::answer::{About, Fields, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::ActionError;
 use crate::events::{self, EventBody};
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
+use crate::once::{How, OnceAsk};
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
 use crate::{allowed, body, enrol, refused, sign, unread};
@@ -52,8 +53,8 @@ impl Serve for App {
 
 /// What a request asks for, once it may ask.
 enum Asked<'a> {
-    /// A device: nothing of the request is needed any more.
-    Device(Ordered),
+    /// A device: nothing of the request is needed any more. With a token, it is called once for all who give that.
+    Device(Ordered, Option<Box<OnceAsk>>),
     /// The directory, with the request's parameters.
     Directory(DirectoryAction),
     /// Groups and subscriptions, with the request's parameters.
@@ -83,12 +84,15 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         Err(why) => Err(why.into()),
     };
     // What a device does wrong is no refusal, and only those name the host.
-    let host = if matches!(asked, Ok(Asked::Device(_))) { String::new() } else { host(&head).to_owned() };
+    let host = if matches!(asked, Ok(Asked::Device(..))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
-        Ok(Asked::Device(call)) => {
+        Ok(Asked::Device(call, once)) => {
             drop(incoming);
             drop((head, body));
-            call.run(&app.desk).await
+            match once {
+                None => call.run(&app.desk).await,
+                Some(once) => Box::pin(run_once(app.clone(), *once, call)).await,
+            }
         }
         Ok(Asked::Directory(action)) => {
             let result = action.run(&*app.directory, &incoming.params).await;
@@ -205,7 +209,11 @@ async fn judge<'a>(
         Box::pin(judged).await.inspect_err(|why| note_forbidden(app, action, why))?;
     }
     match action.kind() {
-        ActionKind::Device(action) => action.read(&app.desk, incoming, &key).map(Asked::Device),
+        ActionKind::Device(device) => {
+            let call = device.read(&app.desk, incoming, &key)?;
+            let once = once_of(app, incoming, action, &key);
+            Ok(Asked::Device(call, once.inspect_err(|why| app.desk.count_refused(why.outcome()))?))
+        }
         ActionKind::Directory(action) => Ok(Asked::Directory(action)),
         ActionKind::Record(action) => Ok(Asked::Record(action)),
         ActionKind::Subscription(action) => {
@@ -213,6 +221,40 @@ async fn judge<'a>(
             Ok(Asked::Subscription(action, desk))
         }
     }
+}
+
+/// What a request says of its token, if it has one.
+fn once_of(
+    app: &App,
+    incoming: &Incoming<'_>,
+    action: Action,
+    key: &AccessKey,
+) -> Result<Option<Box<OnceAsk>>, GatewayError> {
+    let once = OnceAsk::of(incoming, action.as_str(), key, incoming.received + app.desk.reply_timeout())?;
+    if once.is_some() && app.once.is_none() {
+        let problem = "nobody keeps tokens here, so it would be of no use".to_owned();
+        return Err(GatewayError::Invalid { name: "ClientToken", problem });
+    }
+    Ok(once)
+}
+
+/// Calls a device once for all requests with the same token.
+async fn run_once(app: Arc<App>, ask: OnceAsk, call: Ordered) -> Result<Fields, ActionError> {
+    let Some(once) = app.once.clone() else { return call.run(&app.desk).await };
+    let (id, calling) = (ask.claim.request_id, app.clone());
+    let (how, answered) = once.answer(ask, move || async move { call.run(&calling.desk).await }).await;
+    match how {
+        // The engine counted and noted it.
+        How::Made => {}
+        How::Differs | How::NotYet | How::NotClaimed => {
+            answered.as_ref().inspect_err(|why| app.desk.count_refused(why.outcome())).ok();
+        }
+        How::Joined | How::Kept | How::Lost => {}
+    }
+    if let (Err(why), true) = (&answered, how != How::Made) {
+        app.desk.note_refused(refused::noted_later(id, why), true);
+    }
+    answered
 }
 
 /// Notes a request that its action found to be none.

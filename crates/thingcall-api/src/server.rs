@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::{CallRecords, Keys, Registrar, UnixMillis};
+use thingcall_core::{CallRecords, Keys, OnceTokens, Registrar, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{Figures, Limits, Serving};
 use thingcall_tsl::Directory;
@@ -30,6 +30,8 @@ pub struct FrontParts {
     pub records: Arc<dyn CallRecords>,
     /// Who may call.
     pub keys: Arc<dyn Keys>,
+    /// Keeps the tokens of calls that are made once; where nobody does, such requests are refused.
+    pub tokens: Option<Arc<dyn OnceTokens>>,
     /// What other instances share with this one.
     pub shared: SharedParts,
 }
@@ -46,9 +48,9 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let FrontParts { engine, directory, subscribing, registrar, records, keys, shared } = parts;
+        let FrontParts { engine, directory, subscribing, registrar, records, keys, tokens, shared } = parts;
         let clock = Arc::new(UnixMillis::now);
-        let parts = AppParts { calls: engine, directory, subscribing, registrar, records, keys, clock, shared };
+        let parts = AppParts { calls: engine, directory, subscribing, registrar, records, keys, tokens, clock, shared };
         Self::assemble(config, parts, registry)
     }
 

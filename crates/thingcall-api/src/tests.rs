@@ -16,6 +16,7 @@ mod letters;
 mod models;
 mod neighbours;
 mod oddities;
+mod once;
 mod past;
 mod registry;
 mod sets;

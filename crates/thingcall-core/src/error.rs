@@ -1,13 +1,13 @@
 //! Why a call failed: for the caller a public code and a text, for the operator an outcome.
 
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::{Executed, LookUpFailed, Outcome};
 
 /// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
 ///
 /// Source: `PROTOCOL.md` 2.5; none is invented here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
 pub enum ErrorCode {
     /// An internal fault, or shutting down.
     #[strum(serialize = "iot.system.SystemException")]

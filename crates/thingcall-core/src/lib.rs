@@ -4,7 +4,8 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`], [`CallRecords`], [`MessageLog`], [`SharedNonces`], [`SharedQuota`], [`Subscriptions`], [`Consumers`].
+//! [`Leases`], [`CallRecords`], [`MessageLog`], [`OnceTokens`], [`SharedNonces`], [`SharedQuota`],
+//! [`Subscriptions`], [`Consumers`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
 //! ([`Conditions`]), and how a peer's text gets into a log line ([`PeerText`]).
@@ -50,6 +51,7 @@ mod kept_call;
 mod leases;
 mod message_filter;
 mod messages;
+mod once;
 mod posts;
 mod reports;
 mod results;
@@ -95,6 +97,7 @@ pub use messages::{
 };
 pub use no_journal::NoJournal;
 pub use no_messages::NoMessages;
+pub use once::{Claimed, OnceClaim, OnceEnd, OnceError, OnceKept, OnceKey, OnceState, OnceTokens};
 pub use outcome::{Executed, Outcome};
 pub use past::{First, Past, PastKind, PastWanted};
 pub use peer_text::{PEER_TEXT_CHARS_MAX, PeerText};

@@ -48,6 +48,13 @@ pub struct Config {
     /// How long they are kept.
     #[serde(with = "humantime_serde")]
     pub batches_keep: Duration,
+    /// How long a token of a call that is made once is kept behind the call's end.
+    #[serde(with = "humantime_serde")]
+    pub idempotency_keep: Duration,
+    /// How many of them there may be; more calls with one are refused.
+    pub idempotency_tokens_max: NonZeroUsize,
+    /// How many bytes they may take with their answers, each counted with 400 more.
+    pub idempotency_bytes_max: NonZeroU64,
     /// How many QoS 1 commands may wait for one device.
     pub outbox_calls_per_device_max: NonZeroUsize,
     /// How many records of asynchronous calls are kept; the oldest that wait for no device are dropped for new ones.
@@ -103,6 +110,9 @@ impl Default for Config {
             batches_max: const { NonZeroUsize::new(1_000).unwrap() },
             batch_devices_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             batches_keep: Duration::from_secs(30 * 24 * 60 * 60),
+            idempotency_keep: Duration::from_secs(3600),
+            idempotency_tokens_max: const { NonZeroUsize::new(1_000_000).unwrap() },
+            idempotency_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
             outbox_calls_per_device_max: const { NonZeroUsize::new(100).unwrap() },
             journal_records_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },
@@ -141,6 +151,8 @@ impl Section for Config {
         check.more_than_zero("batches_keep", self.batches_keep);
         check.more_than_zero("change_poll", self.change_poll);
         check.more_than_zero("history_keep", self.history_keep);
+        let (least, most) = (Duration::from_secs(60), Duration::from_secs(7 * 24 * 3600));
+        check.between("idempotency_keep", self.idempotency_keep, least, most);
         self.check_postgres(&mut check);
         check.into_problems()
     }

@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::live::Heard;
 use crate::memory::DeviceEntry;
 use crate::message_tables::{MessageReads, MessageWrites};
+use crate::once_table::{OnceReads, OnceWrites};
 use crate::record_tables::{RecordReads, RecordWrites};
 use crate::registry_tables::{RegistryReads, RegistryWrites};
 use crate::told::Told;
@@ -31,7 +32,9 @@ pub(crate) type Slots<'a> = Option<&'a [u8]>;
 
 /// A database that is open, for who only reads: never behind whoever writes.
 #[async_trait]
-pub(crate) trait Database: MessageReads + RecordReads + RegistryReads + fmt::Debug + Send + Sync {
+pub(crate) trait Database:
+    MessageReads + OnceReads + RecordReads + RegistryReads + fmt::Debug + Send + Sync
+{
     /// Whether other servers write it, too. What this process remembers of its own writes is then not all there is.
     fn is_shared(&self) -> bool;
 
@@ -154,7 +157,7 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 /// A transaction; dropped, it is rolled back. After a method said that something cannot be, or failed, it is good for
 /// nothing else.
 #[async_trait]
-pub(crate) trait Tx: MessageWrites + RecordWrites + RegistryWrites + Send {
+pub(crate) trait Tx: MessageWrites + OnceWrites + RecordWrites + RegistryWrites + Send {
     /// Which of these leases are over: somebody else ends the calls of their slots. The others stay ours until the
     /// transaction ends.
     async fn fence(&mut self, leases: &[Lease]) -> Result<Vec<Lease>, Failure>;

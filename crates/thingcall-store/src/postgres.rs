@@ -24,6 +24,7 @@ mod message_seam;
 mod messages;
 mod model_versions;
 mod nonces;
+mod once;
 mod open;
 mod presence;
 mod quota;

@@ -1,6 +1,6 @@
 //! Names and secrets that are made up: from the operating system's generator, since some of them are secrets.
 
-use thingcall_core::GroupId;
+use thingcall_core::{GroupId, RequestId};
 
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -55,6 +55,11 @@ pub(crate) fn temporary_key_id() -> Result<String, NoRandomness> {
 /// 64 letters and digits.
 pub(crate) fn security_token() -> Result<String, NoRandomness> {
     text(MIXED, 64)
+}
+
+/// What tells this process from those before it and beside it: not a secret.
+pub(crate) fn holder() -> String {
+    RequestId::random().to_string()
 }
 
 /// 30 letters and digits.

@@ -25,6 +25,7 @@ use crate::history::History;
 use crate::left_out::LeftOut;
 use crate::log_state::LogState;
 use crate::memory::Memory;
+use crate::once_counts::Once;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
 use crate::recording::Recording;
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     /// Replies in the write queue: nobody waits for them, so they are no crowd.
     pub(crate) replies_queued: AtomicUsize,
     pub(crate) dismissed: Dismissals,
+    /// Tokens of calls that are made once.
+    pub(crate) once: Once,
     pub(crate) changes: broadcast::Sender<Change>,
     /// By the database, that there are changes.
     pub(crate) told: Told,

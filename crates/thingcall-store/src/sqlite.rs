@@ -14,6 +14,7 @@ mod message_reads;
 mod message_seam;
 mod messages;
 mod model_versions;
+mod once;
 mod open;
 mod presence;
 mod records;

@@ -23,6 +23,7 @@ use crate::leases::Noted;
 use crate::left_out::LeftOut;
 use crate::log_state::LogState;
 use crate::metrics::Metrics;
+use crate::once_counts::Once;
 use crate::open::OpenError;
 use crate::outbox::WaitingCommands;
 use crate::place::Place;
@@ -35,7 +36,7 @@ use crate::told::Told;
 use crate::turns::Turns;
 use crate::unkept::Unkept;
 use crate::writer::{self, Write};
-use crate::{Config, changes, ended_keys, log_keeper, owner, postgres, recorder, sqlite};
+use crate::{Config, changes, ended_keys, log_keeper, once_writer, owner, postgres, random, recorder, sqlite};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -47,6 +48,8 @@ pub struct Store {
     shared: Arc<Shared>,
     /// To the writer.
     queue: mpsc::Sender<Write>,
+    /// To who writes tokens of calls that are made once.
+    once: mpsc::Sender<once_writer::Work>,
     /// Ends all tasks; so does dropping it.
     closing: watch::Sender<bool>,
     tasks: StdMutex<Vec<JoinHandle<()>>>,
@@ -79,8 +82,7 @@ impl Store {
         let place = Place::new(data_dir.join(&config.file), config.url.clone());
         let (reads, mut conn) = match &config.url {
             Some(url) => {
-                owner::make_folder(data_dir)
-                    .map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
+                make_folder(data_dir)?;
                 postgres::split(postgres::open(&config, url).await?, &config)
             }
             None => sqlite::open(place.file()).await?,
@@ -129,6 +131,7 @@ impl Store {
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             dismissed: Dismissals::default(),
+            once: Once { holder: random::holder(), ..Once::default() },
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
             told: Told::default(),
             claim: StdMutex::new(None),
@@ -163,9 +166,11 @@ impl Store {
         let keep = log_keeper::run(shared.clone(), closing.subscribe());
         let record = recorder::run(shared.clone(), closing.subscribe());
         let ended = ended_keys::run(shared.clone(), closing.subscribe());
-        let kept = [tokio::spawn(keep), tokio::spawn(record), tokio::spawn(ended)];
+        let (once, work) = mpsc::channel(once_writer::QUEUE);
+        let made_once = once_writer::run(shared.clone(), work, closing.subscribe());
+        let kept = [tokio::spawn(keep), tokio::spawn(record), tokio::spawn(ended), tokio::spawn(made_once)];
         let tasks = StdMutex::new([tokio::spawn(write), tokio::spawn(poll)].into_iter().chain(kept).collect());
-        Self { shared, queue, closing, tasks, metrics: OnceLock::new() }
+        Self { shared, queue, once, closing, tasks, metrics: OnceLock::new() }
     }
 
     /// From now on what the store itself sees happen is told in these words, where somebody wants it: to be said before
@@ -320,8 +325,17 @@ impl Store {
         &self.shared
     }
 
+    /// The way to who writes tokens of calls that are made once.
+    pub(crate) fn once(&self) -> &mpsc::Sender<once_writer::Work> {
+        &self.once
+    }
+
     /// The way to the writer.
     pub(crate) fn queue(&self) -> &mpsc::Sender<Write> {
         &self.queue
     }
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    owner::make_folder(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })
 }

@@ -157,6 +157,7 @@ impl Server {
             registrar: Some(registrar),
             records: store.clone(),
             keys: store.clone(),
+            tokens: Some(store.clone()),
             shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
         };
         let front = Front::new(config.api.clone(), parts, metering)?;

@@ -148,6 +148,7 @@ async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> an
         directory: site.clone(),
         registrar: None,
         keys: site.clone(),
+        tokens: None,
         shared: thingcall_api::SharedParts::default(),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

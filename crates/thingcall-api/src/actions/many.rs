@@ -91,5 +91,5 @@ fn some(why: &CallError, failed: usize, count: usize) -> ActionError {
         return why.clone().into();
     }
     let text = format!("{failed} of {count} devices were not called, the others were; the first reason: {why}");
-    ActionError::service(why.code(), why.outcome(), text)
+    ActionError::partly(why, text)
 }

@@ -55,6 +55,7 @@ fn every_status_is_counted_from_the_start() {
         TimeFormat { 0: text() },
         TokenMismatch {},
         TokenExpired {},
+        OnceDiffers {},
         Throttled { calls_per_second_max: 1, wait: Duration::ZERO },
         NoncesFull { nonces_max: 1, wait: Duration::ZERO },
     ];

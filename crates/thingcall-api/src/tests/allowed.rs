@@ -61,6 +61,8 @@ async fn each_action_is_judged_by_what_it_acts_on() {
         ("BatchGetDeviceState", [names[..2].to_vec(), vec![("IotId.1", "of-nobody")]].concat(), "000100"),
         ("BatchGetDeviceState", vec![of_product], "001100"),
         ("BatchGetDeviceState", vec![], "000100"),
+        // It acts on the names, whatever IotId says.
+        ("BatchQueryDeviceDetail", [names.clone(), vec![("IotId", IOT_ID)]].concat(), "011100"),
         // It acts on the pair, whatever else is named.
         ("RegisterDevice", [pair("light2"), vec![("IotId", IOT_ID)]].concat(), "011100"),
         ("RegisterDevice", vec![of_product, ("IotId", IOT_ID)], "001100"),

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
 use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, Answer, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, GroupId, Keys, Outcome,
-    ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
+    AccessKey, Answer, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, GroupId, Keys, OnceTokens,
+    Outcome, ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
 };
 use thingcall_engine::Invoked;
 use thingcall_listen::Serving;
@@ -139,6 +139,7 @@ pub(super) fn replied(code: i64, data: &str) -> Answer {
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) keys: Vec<AccessKey>,
+    pub(super) tokens: Option<Arc<dyn OnceTokens>>,
     pub(super) script: Script,
     pub(super) now: fn() -> UnixMillis,
     pub(super) shared: SharedParts,
@@ -152,6 +153,7 @@ impl Default for Setup {
         Self {
             config: Config::default(),
             keys: vec![testid()],
+            tokens: None,
             script: Box::new(|_| Some(Ok(replied(200, "{}")))),
             now: capture_time,
             shared: SharedParts::default(),
@@ -208,6 +210,7 @@ impl Setup {
             registrar: None,
             records: Arc::new(thingcall_core::NoRecords),
             keys,
+            tokens: self.tokens,
             clock,
             shared,
         };

@@ -123,6 +123,21 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "once",
+        key: 2,
+        columns: &[
+            ("account", Text),
+            ("token", Text),
+            ("digest", Bytes),
+            ("request_id", Text),
+            ("holder", Text),
+            ("slot", Number),
+            ("generation", Number),
+            ("answer", Bytes),
+            ("ends_at", Number),
+        ],
+    },
+    Table {
         name: "calls",
         key: 1,
         columns: &[

@@ -49,6 +49,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_batches.sql"),
     include_str!("../../migrations/0015_model_versions.sql"),
     include_str!("../../migrations/0016_history.sql"),
+    include_str!("../../migrations/0017_once.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -35,6 +35,8 @@ mod listening;
 mod messages;
 #[path = "model_versions.rs"]
 mod model_versions;
+#[path = "once.rs"]
+mod once;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]

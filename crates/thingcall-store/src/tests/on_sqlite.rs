@@ -32,6 +32,8 @@ mod last_values;
 mod messages;
 #[path = "model_versions.rs"]
 mod model_versions;
+#[path = "once.rs"]
+mod once;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "presence.rs"]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, Message, ProductKey, ReaderName, Wanted};
+use thingcall_core::{DeviceKey, Message, OnceKey, ProductKey, ReaderName, UnixMillis, Wanted};
 use thingcall_tsl::{Applied, Batch, BatchId, DeviceCounts, DevicePage, ModelVersion};
 
 use super::Rows;
@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::groups::Subscribed;
 use crate::memory::DeviceEntry;
 use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
+use crate::once_table::{OnceReads, OnceRow};
 use crate::registry_tables::RegistryReads;
 
 #[async_trait]
@@ -82,5 +83,15 @@ impl RegistryReads for Rows {
     }
     async fn tags(&self, _: &DeviceKey) -> Result<BTreeMap<String, String>, Failure> {
         Ok(BTreeMap::new())
+    }
+}
+
+#[async_trait]
+impl OnceReads for Rows {
+    async fn once(&self, _: &OnceKey) -> Result<Option<OnceRow>, Failure> {
+        Ok(None)
+    }
+    async fn once_size(&self, _: UnixMillis) -> Result<(u64, u64), Failure> {
+        Ok((0, 0))
     }
 }
