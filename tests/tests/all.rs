@@ -23,6 +23,7 @@ mod embedded;
 mod events;
 mod external;
 mod fleet;
+mod fleet_calls;
 mod full_disk;
 mod groups;
 mod hanging;

@@ -9,6 +9,7 @@ mod batch;
 mod consumer_group;
 mod device;
 mod devices;
+mod fleet_call;
 mod invoke;
 mod many;
 mod message;
@@ -16,6 +17,8 @@ mod model;
 mod model_edit;
 mod model_json;
 mod model_versions;
+mod names;
+mod ordered;
 mod page;
 mod past;
 mod platform;
@@ -28,11 +31,9 @@ mod tags;
 mod target;
 mod values;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use enum_map::Enum;
-use futures_util::future::Either;
 use strum::{EnumString, IntoStaticStr};
 use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
@@ -40,16 +41,15 @@ use thingcall_tsl::Directory;
 use crate::answer::Fields;
 use crate::calls::CallDesk;
 use crate::error::ActionError;
+use crate::fleets::FleetDesk;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::recorded::RecordDesk;
 use crate::subscribing::SubscriptionDesk;
 
-use invoke::Invocation;
-use many::Many;
-use message::{Publishing, Question};
-use property::Setting;
+pub(crate) use names::Names;
+pub(crate) use ordered::Ordered;
 pub(crate) use target::named_in_topic;
 
 /// Makes the types of all actions from a table of names and what answers them.
@@ -59,6 +59,7 @@ macro_rules! actions {
         directory { $($(#[$directory_doc:meta])* $directory:ident: $of_directory:ident => $run:path),* $(,)? }
         subscriptions { $($(#[$desk_doc:meta])* $desk:ident: $of_desk:ident => $do:path),* $(,)? }
         records { $($(#[$record_doc:meta])* $record:ident: $of_record:ident => $find:path),* $(,)? }
+        fleets { $($(#[$fleet_doc:meta])* $fleet:ident: $of_fleet:ident => $order:path),* $(,)? }
     ) => {
         /// An action of the API, as requests name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr, EnumString)]
@@ -67,6 +68,7 @@ macro_rules! actions {
             $($(#[$directory_doc])* $directory,)*
             $($(#[$desk_doc])* $desk,)*
             $($(#[$record_doc])* $record,)*
+            $($(#[$fleet_doc])* $fleet,)*
         }
 
         /// An action that calls a device.
@@ -84,6 +86,9 @@ macro_rules! actions {
         /// An action that looks for calls.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum RecordAction { $($(#[$record_doc])* $record),* }
+        /// An action of calls of many devices.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum FleetAction { $($(#[$fleet_doc])* $fleet),* }
 
         impl Action {
             /// Its name.
@@ -97,7 +102,8 @@ macro_rules! actions {
                     $(Self::$device => ActionKind::Device(DeviceAction::$device),)*
                     $(Self::$directory => ActionKind::Directory(DirectoryAction::$directory),)*
                     $(Self::$desk => ActionKind::Subscription(SubscriptionAction::$desk),)*
-                    $(Self::$record => ActionKind::Record(RecordAction::$record)),*
+                    $(Self::$record => ActionKind::Record(RecordAction::$record),)*
+                    $(Self::$fleet => ActionKind::Fleet(FleetAction::$fleet)),*
                 }
             }
 
@@ -107,7 +113,8 @@ macro_rules! actions {
                     $(Self::$device => Names::$of_device,)*
                     $(Self::$directory => Names::$of_directory,)*
                     $(Self::$desk => Names::$of_desk,)*
-                    $(Self::$record => Names::$of_record),*
+                    $(Self::$record => Names::$of_record,)*
+                    $(Self::$fleet => Names::$of_fleet),*
                 }
             }
         }
@@ -152,69 +159,19 @@ macro_rules! actions {
                 match self { $(Self::$record => $find(desk, params).await),* }
             }
         }
-    };
-}
 
-/// What an action is to do with devices, once its request is read.
-pub(crate) enum Ordered {
-    /// A service is called.
-    Service(Invocation),
-    /// Properties are set.
-    Properties(Setting),
-    /// A message is published.
-    Publishing(Publishing),
-    /// A device is asked in bytes.
-    Question(Question),
-    /// A service of several devices is called.
-    Many(Box<Many>),
-    /// Properties of several devices are set.
-    ManyProperties(Box<Many>),
-}
-
-/// What is done, in memory of its own: a caller who waits for a service holds no room for it.
-type Doing<'a> = Pin<Box<dyn Future<Output = Result<Fields, ActionError>> + Send + 'a>>;
-
-impl Ordered {
-    /// Does it; what it returns stands beside `RequestId` and `Success`.
-    pub(crate) fn run(self, desk: &CallDesk) -> impl Future<Output = Result<Fields, ActionError>> + Send + '_ {
-        let doing: Doing<'_> = match self {
-            Self::Service(call) => return Either::Left(call.run(desk)),
-            Self::Properties(set) => Box::pin(set.run(desk)),
-            Self::Publishing(message) => Box::pin(message.run(desk)),
-            Self::Question(question) => Box::pin(question.run(desk)),
-            Self::Many(calls) => Box::pin(calls.run(desk)),
-            Self::ManyProperties(calls) => {
-                Box::pin(async move { calls.run(desk).await.map_err(property::of_properties) })
+        impl FleetAction {
+            /// Does what a request asks; what it returns stands beside `RequestId` and `Success`.
+            pub(crate) async fn run(
+                self,
+                desk: &FleetDesk,
+                params: &Params<'_>,
+                key: &AccessKey,
+            ) -> Result<Fields, ActionError> {
+                match self { $(Self::$fleet => $order(desk, params, key).await),* }
             }
-        };
-        Either::Right(doing)
-    }
-}
-
-/// Which parameters of an action say what it is about, as its function reads them: an access key's rules are asked about no
-/// other ones. What a request does not say counts as everything there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Names {
-    /// A device: `IotId`, else `ProductKey` and `DeviceName`.
-    Device,
-    /// A device: the same, or the one that `TopicFullName` names behind `ProductKey`.
-    DeviceOfTopic,
-    /// A device that may not be there yet: `ProductKey` and `DeviceName`.
-    NewDevice,
-    /// Several: `IotId.N`, and `ProductKey` with `DeviceName.N`.
-    Devices,
-    /// `ProductKey`.
-    Product,
-    /// No parameter: products in general.
-    AllProducts,
-    /// `GroupId`.
-    Group,
-    /// No parameter: consumer groups in general.
-    AllGroups,
-    /// `ProductKey` and `ConsumerGroupId`.
-    ProductAndGroup,
-    /// `ProductKey` and `ConsumerGroupIds.N`.
-    ProductAndGroups,
+        }
+    };
 }
 
 /// Whom an action asks.
@@ -224,6 +181,7 @@ pub(crate) enum ActionKind {
     Directory(DirectoryAction),
     Subscription(SubscriptionAction),
     Record(RecordAction),
+    Fleet(FleetAction),
 }
 
 impl Action {
@@ -405,5 +363,17 @@ actions! {
         QueryDeviceServiceData: Device => service_data::query,
         /// The same, by places instead of times.
         QueryDeviceOriginalServiceData: Device => service_data::original,
+    }
+    fleets {
+        /// Has a service of many devices called.
+        CreateFleetCall: Devices => fleet_call::create,
+        /// How far that is.
+        QueryFleetCall: AllProducts => fleet_call::query,
+        /// Lists them.
+        QueryFleetCallList: AllProducts => fleet_call::list,
+        /// What became of each device.
+        QueryFleetCallDevices: AllProducts => fleet_call::devices,
+        /// Begins no further call.
+        CancelFleetCall: AllProducts => fleet_call::cancel,
     }
 }

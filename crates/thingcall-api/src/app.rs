@@ -20,6 +20,7 @@ use crate::calls::{Batch, CallDesk, Calls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::EventDesk;
+use crate::fleets::{FleetDesk, Fleets};
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscriptions: Option<SubscriptionDesk>,
     pub(crate) records: RecordDesk,
+    pub(crate) fleets: Option<FleetDesk>,
     pub(crate) events: Option<EventDesk>,
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) once: Option<Arc<Once>>,
@@ -50,6 +52,7 @@ pub(crate) struct AppParts {
     pub(crate) calls: Arc<dyn Calls>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) subscribing: Option<Subscribing>,
+    pub(crate) fleets: Option<Fleets>,
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) records: Arc<dyn CallRecords>,
     pub(crate) keys: Arc<dyn Keys>,
@@ -60,11 +63,12 @@ pub(crate) struct AppParts {
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, subscribing, registrar, records, keys, tokens, clock, shared } = parts;
+        let AppParts { calls, directory, subscribing, registrar, records, fleets, keys, tokens, clock, shared } = parts;
         let once = tokens.map(|tokens| Once::new(tokens, registry)).transpose()?.map(Arc::new);
         let records = RecordDesk { records, directory: directory.clone() };
         let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
         let events = events.transpose()?;
+        let fleets = fleets.map(|fleets| FleetDesk::new(fleets, directory.clone()));
         let subscriptions = subscribing.map(|keeps| SubscriptionDesk::new(keeps, directory.clone()));
         let shared_metrics = SharedMetrics::register(registry)?;
         let timings = (config.clock_skew, shared.ask_timeout);
@@ -92,6 +96,7 @@ impl App {
             directory,
             subscriptions,
             records,
+            fleets,
             events,
             registrar,
             once,

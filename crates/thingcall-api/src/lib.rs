@@ -37,6 +37,7 @@ mod quota;
 mod shared;
 mod shared_nonces;
 
+mod fleets;
 mod incoming;
 mod params;
 
@@ -55,6 +56,7 @@ mod tests;
 
 pub use actions::action_names;
 pub use config::Config;
+pub use fleets::Fleets;
 pub use server::{Front, FrontParts};
 pub use shared::{Instances, SharedParts};
 pub use subscribing::Subscribing;

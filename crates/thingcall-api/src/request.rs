@@ -17,12 +17,13 @@ use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::actions::{Action, ActionKind, DirectoryAction, Ordered, RecordAction, SubscriptionAction};
+use crate::actions::{Action, ActionKind, DirectoryAction, FleetAction, Ordered, RecordAction, SubscriptionAction};
 use crate::answer::{About, Fields, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::ActionError;
 use crate::events::{self, EventBody};
+use crate::fleets::FleetDesk;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::once::{How, OnceAsk};
@@ -61,6 +62,8 @@ enum Asked<'a> {
     Subscription(SubscriptionAction, &'a SubscriptionDesk),
     /// Calls that are kept, with the request's parameters.
     Record(RecordAction),
+    /// Calls of many devices, for this key's account.
+    Fleet(FleetAction, &'a FleetDesk, Arc<AccessKey>),
 }
 
 /// Answers a request.
@@ -104,6 +107,10 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         }
         Ok(Asked::Record(action)) => {
             let result = action.run(&app.records, &incoming.params).await;
+            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+        }
+        Ok(Asked::Fleet(action, desk, key)) => {
+            let result = Box::pin(action.run(desk, &incoming.params, &key)).await;
             result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
         }
         Err(error) => Err(note_refused(&app, &incoming, &caller, error)),
@@ -181,7 +188,7 @@ fn note_forbidden(app: &App, action: Action, why: &ActionError) {
     }
     match action.kind() {
         ActionKind::Device(_) => app.desk.count_refused(why.outcome()),
-        ActionKind::Directory(_) | ActionKind::Subscription(_) | ActionKind::Record(_) => {}
+        ActionKind::Directory(_) | ActionKind::Subscription(_) | ActionKind::Record(_) | ActionKind::Fleet(_) => {}
     }
 }
 
@@ -219,6 +226,10 @@ async fn judge<'a>(
         ActionKind::Subscription(action) => {
             let desk = app.subscriptions.as_ref().ok_or_else(unknown)?;
             Ok(Asked::Subscription(action, desk))
+        }
+        ActionKind::Fleet(action) => {
+            let desk = app.fleets.as_ref().ok_or_else(unknown)?;
+            Ok(Asked::Fleet(action, desk, key))
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, AppParts};
 use crate::config::Config;
+use crate::fleets::Fleets;
 use crate::shared::SharedParts;
 use crate::subscribing::Subscribing;
 
@@ -28,6 +29,8 @@ pub struct FrontParts {
     pub registrar: Option<Arc<dyn Registrar>>,
     /// Who keeps calls.
     pub records: Arc<dyn CallRecords>,
+    /// Calls of many devices; where nobody keeps them, there are no such actions.
+    pub fleets: Option<Fleets>,
     /// Who may call.
     pub keys: Arc<dyn Keys>,
     /// Keeps the tokens of calls that are made once; where nobody does, such requests are refused.
@@ -48,9 +51,10 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let FrontParts { engine, directory, subscribing, registrar, records, keys, tokens, shared } = parts;
+        let FrontParts { engine, directory, subscribing, registrar, records, fleets, keys, tokens, shared } = parts;
         let clock = Arc::new(UnixMillis::now);
-        let parts = AppParts { calls: engine, directory, subscribing, registrar, records, keys, tokens, clock, shared };
+        let parts =
+            AppParts { calls: engine, directory, subscribing, registrar, records, fleets, keys, tokens, clock, shared };
         Self::assemble(config, parts, registry)
     }
 

@@ -32,6 +32,7 @@ mod reply_sink;
 mod enrolment;
 mod error;
 mod failure;
+mod fleet;
 mod no_journal;
 mod no_messages;
 mod outcome;
@@ -77,6 +78,10 @@ pub use dropped::{DropReason, Dropped};
 pub use enrolment::{Enrolled, Enrolment, EnrolsFor, NotEnrolled, Registrar};
 pub use error::{CallError, ErrorCode};
 pub use failure::{FailedAt, Failure};
+pub use fleet::{
+    FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits, FleetOrder, FleetOutcome,
+    FleetState, Part,
+};
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, Decoded, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{

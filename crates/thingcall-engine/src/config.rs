@@ -1,6 +1,6 @@
 //! The engine's limits.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -40,6 +40,15 @@ pub struct Config {
     /// How long a paced call may keep its device from the next one.
     #[serde(with = "humantime_serde")]
     pub paced_turn_timeout: Duration,
+    /// How many fleet calls of one account are kept, whether they run or have ended.
+    pub fleet_calls_max: NonZeroUsize,
+    /// How many devices one may be of.
+    pub fleet_devices_max: NonZeroUsize,
+    /// How many of its calls may begin a second.
+    pub fleet_calls_per_second_max: NonZeroU32,
+    /// How long one is kept that has ended.
+    #[serde(with = "humantime_serde")]
+    pub fleet_calls_kept_for: Duration,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
     pub dropped_devices_max: NonZeroUsize,
     /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
@@ -71,6 +80,10 @@ impl Default for Config {
             raw_answer_timeout: Duration::from_secs(60),
             paced_waiting_calls_max: const { NonZeroUsize::new(16).unwrap() },
             paced_turn_timeout: Duration::from_secs(3),
+            fleet_calls_max: const { NonZeroUsize::new(100).unwrap() },
+            fleet_devices_max: const { NonZeroUsize::new(100_000).unwrap() },
+            fleet_calls_per_second_max: const { NonZeroU32::new(1000).unwrap() },
+            fleet_calls_kept_for: Duration::from_secs(7 * 24 * 3600),
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),
@@ -111,6 +124,8 @@ impl Section for Config {
             ("raw_replies_max", self.raw_replies_max),
             ("paced_waiting_calls_max", self.paced_waiting_calls_max),
             ("posts_on_their_way_max", self.posts_on_their_way_max),
+            ("fleet_calls_max", self.fleet_calls_max),
+            ("fleet_devices_max", self.fleet_devices_max),
             ("dropped_devices_max", self.dropped_devices_max),
             ("recent_failures_max", self.recent_failures_max),
         ] {

@@ -15,6 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
+use crate::fleet_metrics::FleetMetrics;
 use crate::hands::Hands;
 use crate::ids::IdSource;
 use crate::lanes::Lanes;
@@ -48,6 +49,7 @@ pub struct Engine {
     pub(crate) turns: Turns,
     pub(crate) hands: Hands,
     pub(crate) lanes: Lanes,
+    pub(crate) fleet: FleetMetrics,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
@@ -87,6 +89,7 @@ impl Engine {
         let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
         let lanes = Lanes::register(make, &config)?;
+        let fleet = FleetMetrics::register(make)?;
         let EngineParts { registry, journal, handlers, slots, reports, records } = parts;
         let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
@@ -111,6 +114,7 @@ impl Engine {
             turns: Turns::default(),
             hands: Hands::default(),
             lanes,
+            fleet,
             metrics,
             dropped,
             failures,

@@ -13,6 +13,8 @@ mod metrics;
 
 mod engine;
 
+mod fleet;
+mod fleet_metrics;
 mod invoke;
 
 mod admit;

@@ -18,6 +18,7 @@ use thingcall_tsl::{DeviceRecord, Product};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::{ChangeRow, Subject};
 use crate::failure::Failure;
+use crate::fleet_tables::{FleetReads, FleetWrites};
 use crate::live::Heard;
 use crate::memory::DeviceEntry;
 use crate::message_tables::{MessageReads, MessageWrites};
@@ -33,7 +34,7 @@ pub(crate) type Slots<'a> = Option<&'a [u8]>;
 /// A database that is open, for who only reads: never behind whoever writes.
 #[async_trait]
 pub(crate) trait Database:
-    MessageReads + OnceReads + RecordReads + RegistryReads + fmt::Debug + Send + Sync
+    FleetReads + MessageReads + OnceReads + RecordReads + RegistryReads + fmt::Debug + Send + Sync
 {
     /// Whether other servers write it, too. What this process remembers of its own writes is then not all there is.
     fn is_shared(&self) -> bool;
@@ -157,7 +158,7 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 /// A transaction; dropped, it is rolled back. After a method said that something cannot be, or failed, it is good for
 /// nothing else.
 #[async_trait]
-pub(crate) trait Tx: MessageWrites + OnceWrites + RecordWrites + RegistryWrites + Send {
+pub(crate) trait Tx: FleetWrites + MessageWrites + OnceWrites + RecordWrites + RegistryWrites + Send {
     /// Which of these leases are over: somebody else ends the calls of their slots. The others stay ours until the
     /// transaction ends.
     async fn fence(&mut self, leases: &[Lease]) -> Result<Vec<Lease>, Failure>;

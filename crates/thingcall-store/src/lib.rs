@@ -35,6 +35,9 @@ mod trouble;
 
 mod count;
 mod devices;
+mod fleet;
+mod fleet_rows;
+mod fleet_tables;
 mod flush;
 mod history;
 mod history_keeper;

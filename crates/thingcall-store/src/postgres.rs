@@ -13,6 +13,7 @@ mod database;
 mod directory;
 mod error;
 mod fence;
+mod fleet;
 mod history;
 mod last_values;
 mod leases;

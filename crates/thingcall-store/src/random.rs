@@ -1,6 +1,6 @@
 //! Names and secrets that are made up: from the operating system's generator, since some of them are secrets.
 
-use thingcall_core::{GroupId, RequestId};
+use thingcall_core::{FleetCallId, GroupId, RequestId};
 
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -40,6 +40,11 @@ pub(crate) fn batch_id() -> Result<i64, NoRandomness> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(i64::from_be_bytes(bytes) & ((1 << 53) - 1) | 1)
+}
+
+/// 26 letters and digits.
+pub(crate) fn fleet_call_id() -> Result<String, NoRandomness> {
+    text(MIXED, FleetCallId::CHARS)
 }
 
 /// `LTAI` and 20 letters and digits.

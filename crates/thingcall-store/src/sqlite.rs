@@ -5,6 +5,7 @@ mod call_records;
 mod calls;
 mod connection;
 mod directory;
+mod fleet;
 mod history;
 mod last_values;
 mod log;

@@ -17,6 +17,7 @@ mod strangers;
 
 mod addresses;
 mod files;
+mod fleets;
 mod operator;
 mod preflight;
 mod registrar;

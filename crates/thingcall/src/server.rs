@@ -28,6 +28,7 @@ use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
 use crate::consumers;
+use crate::fleets::{self, FleetCalling};
 use crate::instance::{self, Membership};
 use crate::observe::Observed;
 use crate::operator;
@@ -71,6 +72,7 @@ pub(crate) struct Server {
     brokers: Brokers,
     ways: Ways,
     endpoint: Option<Endpoint>,
+    fleets: FleetCalling,
     observed: Observed,
     front: Serving,
     metrics: Serving,
@@ -154,6 +156,7 @@ impl Server {
             engine: engine.clone(),
             directory: store.clone(),
             subscribing: Some(consumers::subscribing(&store, endpoint.as_ref())),
+            fleets: Some(fleets::kept(&store, &config)),
             registrar: Some(registrar),
             records: store.clone(),
             keys: store.clone(),
@@ -168,6 +171,7 @@ impl Server {
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
         membership.serve(&engine, &store, &plugins).await?;
+        let fleets = FleetCalling::start(&engine, &store);
         readiness.serves();
         Ok(Self {
             _asking: AbortOnDropHandle::new(tokio::spawn(readiness.follow())),
@@ -185,6 +189,7 @@ impl Server {
             brokers,
             ways,
             endpoint,
+            fleets,
             observed,
         })
     }
@@ -201,6 +206,7 @@ impl Server {
         self.membership.drain();
         sleep(ready_pause).await;
         self.front.drain();
+        self.fleets.stop(within).await;
         let left = self.engine.end_calls(within).await;
         if left > 0 {
             warn!(calls = left, "calls had no answer in time; they were ended");

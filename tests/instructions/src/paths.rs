@@ -145,6 +145,7 @@ async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> an
         engine,
         records: Arc::new(thingcall_core::NoRecords),
         subscribing: None,
+        fleets: None,
         directory: site.clone(),
         registrar: None,
         keys: site.clone(),

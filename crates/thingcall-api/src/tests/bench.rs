@@ -207,6 +207,7 @@ impl Setup {
             calls,
             directory: directory.clone(),
             subscribing: self.keeps.then_some(subscribing),
+            fleets: None,
             registrar: None,
             records: Arc::new(thingcall_core::NoRecords),
             keys,

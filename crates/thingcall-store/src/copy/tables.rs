@@ -233,6 +233,41 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "consumer_groups", key: 1, columns: &[("id", Text), ("name", Text), ("created_at", Number)] },
     Table { name: "subscriptions", key: 1, columns: &[("product", Text), ("topics", Text), ("members", Text)] },
     Table { name: "changes", key: 1, columns: &[("seq", Number), ("kind", Text), ("subject", Text), ("name", Text)] },
+    Table {
+        name: "fleet_calls",
+        key: 1,
+        columns: &[
+            ("id", Text),
+            ("account", Text),
+            ("product", Text),
+            ("service", Text),
+            ("args", Text),
+            ("qos", Number),
+            ("calls_per_second", Number),
+            ("in_flight", Number),
+            ("state", Text),
+            ("created_at", Number),
+            ("ended_at", Number),
+            ("runner", Text),
+            ("runner_until", Number),
+        ],
+    },
+    Table {
+        name: "fleet_devices",
+        key: 2,
+        columns: &[
+            ("fleet_call", Text),
+            ("number", Number),
+            ("name", Text),
+            ("begun_at", Number),
+            ("ended_at", Number),
+            ("outcome", Text),
+            ("code", Text),
+            ("message", Text),
+            ("message_id", Text),
+            ("result", Text),
+        ],
+    },
 ];
 
 impl Table {

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0011_model_versions.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0012_history.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0013_once.sql")) },
+    Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0014_fleet.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

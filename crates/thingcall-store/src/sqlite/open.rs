@@ -50,6 +50,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0015_model_versions.sql"),
     include_str!("../../migrations/0016_history.sql"),
     include_str!("../../migrations/0017_once.sql"),
+    include_str!("../../migrations/0018_fleet.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -19,6 +19,8 @@ mod contract;
 #[path = "directory.rs"]
 mod directory;
 mod doubt;
+#[path = "fleet.rs"]
+mod fleet;
 #[path = "groups.rs"]
 mod groups;
 #[path = "history.rs"]

@@ -18,6 +18,8 @@ mod call_records;
 mod contract;
 #[path = "directory.rs"]
 mod directory;
+#[path = "fleet.rs"]
+mod fleet;
 #[path = "groups.rs"]
 mod groups;
 #[path = "history.rs"]

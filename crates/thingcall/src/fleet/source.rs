@@ -18,6 +18,7 @@ use crate::tool::device_ref;
 
 /// As many as the action gives at once.
 const PAGE_DEVICES: &str = "50";
+const PAGE_SIZE: u64 = 50;
 /// The code of a server that has no such action.
 const NO_ACTION: &str = "InvalidAction.NotFound";
 
@@ -149,9 +150,8 @@ impl Source {
             From::Server { mut client, product, mut page, mut number } => loop {
                 page.is_right()?;
                 let infos = page.data.take().unwrap_or_default().device_info;
-                if infos.is_empty()
-                    || !given(&queue, &product, infos.iter().map(|info| info.device_name.as_str())).await?
-                {
+                let names = infos.iter().map(|info| info.device_name.as_str());
+                if infos.is_empty() || !given(&queue, &product, names).await? || page.is_last(number) {
                     return Ok(());
                 }
                 number += 1;
@@ -173,6 +173,12 @@ impl Source {
 }
 
 impl Page {
+    /// Whether there is none behind it. A server that gives no token says so by how many there are.
+    fn is_last(&self, number: u32) -> bool {
+        let is_there = self.next_token.as_ref().is_some_and(|token| !token.is_empty());
+        !is_there && self.total.is_some_and(|total| u64::from(number) * PAGE_SIZE >= total)
+    }
+
     fn is_right(&self) -> anyhow::Result<()> {
         if self.success {
             return Ok(());

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use thingcall_core::{DeviceKey, Message, OnceKey, ProductKey, ReaderName, UnixMillis, Wanted};
+use thingcall_core::{
+    DeviceKey, FleetCall, FleetCallId, FleetDevice, FleetOutcome, Message, OnceKey, Part, ProductKey, ReaderName,
+    UnixMillis, Wanted,
+};
 use thingcall_tsl::{Applied, Batch, BatchId, DeviceCounts, DevicePage, ModelVersion};
 
 use super::Rows;
 use crate::failure::Failure;
+use crate::fleet_tables::FleetReads;
 use crate::groups::Subscribed;
 use crate::memory::DeviceEntry;
 use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
@@ -93,5 +97,24 @@ impl OnceReads for Rows {
     }
     async fn once_size(&self, _: UnixMillis) -> Result<(u64, u64), Failure> {
         Ok((0, 0))
+    }
+}
+
+#[async_trait]
+impl FleetReads for Rows {
+    async fn fleet_call(&self, _: &str, _: &FleetCallId) -> Result<Option<FleetCall>, Failure> {
+        Ok(None)
+    }
+    async fn fleet_calls(&self, _: &str, _: u64, _: u64) -> Result<Part<FleetCall>, Failure> {
+        Ok(Part { shown: Vec::new(), total: 0 })
+    }
+    async fn fleet_devices(
+        &self,
+        _: &FleetCallId,
+        _: Option<FleetOutcome>,
+        _: u64,
+        _: u64,
+    ) -> Result<Part<FleetDevice>, Failure> {
+        Ok(Part { shown: Vec::new(), total: 0 })
     }
 }

@@ -1,0 +1,189 @@
+//! Calls of many devices that the server makes by itself: CreateFleetCall, QueryFleetCall, QueryFleetCallList,
+//! QueryFleetCallDevices, CancelFleetCall. The platform has none of them.
+//!
+//! **Invariant:** an account sees its own alone.
+
+use thingcall_core::{
+    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, Qos, ServiceId,
+};
+
+use super::page::count;
+use super::target;
+use crate::answer::{Fields, Node, text};
+use crate::clock;
+use crate::error::ActionError;
+use crate::fleets::FleetDesk;
+use crate::params::Params;
+
+/// How many are under way at once, where nothing is said.
+const IN_FLIGHT: u32 = 100;
+const IN_FLIGHT_MAX: u32 = 1000;
+/// How many calls begin a second, where nothing is said.
+const RATE: u32 = 50;
+/// Names in one request.
+const NAMES_MAX: usize = 1000;
+const PAGE_SIZE: u64 = 10;
+const PAGE_SIZE_MAX: u64 = 50;
+
+/// CreateFleetCall.
+pub(super) async fn create(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
+    let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
+    let malformed = |why| ActionError::malformed(ErrorCode::InvokeThingServiceFailed, &why);
+    let rate_max = u64::from(desk.fleets.calls_per_second_max);
+    let order = FleetOrder {
+        account: key.account.to_string(),
+        product: target::product(params)?,
+        devices: names(params)?,
+        service: ServiceId::try_from(identifier).map_err(malformed)?,
+        args: args.to_owned(),
+        qos: match params.get("Qos") {
+            None | Some("0") => Qos::AtMostOnce,
+            Some("1") => Qos::AtLeastOnce,
+            Some(other) => return Err(ActionError::illegal(format!("Qos is {other:?}; right is 0 or 1"))),
+        },
+        calls_per_second: small(params, "CallsPerSecond", rate_max, u64::from(RATE).min(rate_max))?,
+        in_flight: small(params, "InFlight", u64::from(IN_FLIGHT_MAX), u64::from(IN_FLIGHT))?,
+    };
+    desk.check(&order)?;
+    let made = desk.fleets.calls.create(order, desk.fleets.limits).await?;
+    Ok(vec![("Data", Node::Object(vec![("FleetCallId", text(made.id.as_str())), ("Total", count(made.total))]))])
+}
+
+/// QueryFleetCall.
+pub(super) async fn query(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
+    let call = desk.fleets.calls.fleet_call(&key.account, &id(params)?).await?;
+    Ok(vec![("Data", Node::Object(described(&call)))])
+}
+
+/// QueryFleetCallList: the newest first.
+pub(super) async fn list(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
+    let page = Page::read(params)?;
+    let part = desk.fleets.calls.fleet_calls(&key.account, page.skip(), page.size).await?;
+    let shown = part.shown.iter().map(|call| Node::Object(described(call))).collect();
+    Ok(page.answer(part.total, ("FleetCallInfo", shown)))
+}
+
+/// QueryFleetCallDevices: in their order.
+pub(super) async fn devices(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
+    let (page, id) = (Page::read(params)?, id(params)?);
+    let outcome = params.get("Outcome").map(|word| {
+        let wrong = |_| ActionError::illegal(format!("Outcome is {word:?}; right is SUCCEEDED, FAILED or UNKNOWN"));
+        word.parse::<FleetOutcome>().map_err(wrong)
+    });
+    let outcome = outcome.transpose()?;
+    desk.fleets.calls.fleet_call(&key.account, &id).await?;
+    let part = desk.fleets.calls.fleet_devices(&id, outcome, page.skip(), page.size).await?;
+    let shown = part.shown.iter().map(|device| Node::Object(of_device(device))).collect();
+    Ok(page.answer(part.total, ("FleetCallDevice", shown)))
+}
+
+/// CancelFleetCall: those under way end as they do.
+pub(super) async fn cancel(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
+    desk.fleets.calls.cancel(&key.account, &id(params)?).await?;
+    Ok(Fields::new())
+}
+
+fn described(call: &FleetCall) -> Fields {
+    let order = &call.order;
+    let mut fields = vec![
+        ("FleetCallId", text(call.id.as_str())),
+        ("Status", text(call.state.as_str())),
+        ("ProductKey", text(order.product.as_str())),
+        ("Identifier", text(order.service.to_string())),
+        ("Args", text(&order.args)),
+        ("Qos", count(u64::from(order.qos.level()))),
+        ("CallsPerSecond", count(u64::from(order.calls_per_second))),
+        ("InFlight", count(u64::from(order.in_flight))),
+        ("Total", count(call.total)),
+        ("Begun", count(call.begun)),
+        ("Succeeded", count(call.succeeded)),
+        ("Failed", count(call.failed)),
+        ("Unknown", count(call.unknown)),
+        ("UtcCreate", text(clock::utc(call.created_at))),
+    ];
+    fields.extend(call.ended_at.map(|at| ("UtcEnd", text(clock::utc(at)))));
+    fields
+}
+
+fn of_device(device: &FleetDevice) -> Fields {
+    let mut fields = vec![("DeviceName", text(device.name.as_str()))];
+    fields.extend(device.begun_at.map(|at| ("UtcBegin", text(clock::utc(at)))));
+    let status = match (&device.end, device.begun_at) {
+        (Some(end), _) => end.outcome.as_str(),
+        (None, Some(_)) => "UNDER_WAY",
+        (None, None) => "WAITING",
+    };
+    fields.push(("Status", text(status)));
+    let Some(end) = &device.end else { return fields };
+    let told =
+        [("Code", &end.code), ("ErrorMessage", &end.message), ("MessageId", &end.message_id), ("Result", &end.result)];
+    fields.extend(told.into_iter().filter_map(|(name, told)| Some((name, text(told.clone()?)))));
+    fields.push(("UtcEnd", text(clock::utc(end.at))));
+    fields
+}
+
+fn id(params: &Params<'_>) -> Result<FleetCallId, ActionError> {
+    let given = params.need("FleetCallId")?;
+    FleetCallId::read(given).ok_or_else(|| {
+        let shown: String = given.chars().take(64).collect();
+        ActionError::illegal(format!(
+            "FleetCallId is {shown:?}; right are the {} letters and digits that CreateFleetCall answers",
+            FleetCallId::CHARS
+        ))
+    })
+}
+
+/// `DeviceName.1` and so on.
+fn names(params: &Params<'_>) -> Result<Vec<DeviceName>, ActionError> {
+    let mut names = Vec::new();
+    while let Some(name) = params.get(&format!("DeviceName.{}", names.len() + 1)) {
+        if names.len() == NAMES_MAX {
+            return Err(ActionError::illegal(format!(
+                "more than {NAMES_MAX} device names; without any, all are called"
+            )));
+        }
+        let malformed = |why| ActionError::malformed(ErrorCode::InvalidFormattedDeviceName, &why);
+        names.push(DeviceName::try_from(name).map_err(malformed)?);
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn number(params: &Params<'_>, name: &'static str, max: u64, default: u64) -> Result<u64, ActionError> {
+    let Some(given) = params.get(name) else { return Ok(default) };
+    let number = given.parse().ok().filter(|number| (1..=max).contains(number));
+    let shown: String = given.chars().take(64).collect();
+    number.ok_or_else(|| ActionError::illegal(format!("{name} is {shown:?}; right is 1 to {max}")))
+}
+
+fn small(params: &Params<'_>, name: &'static str, max: u64, default: u64) -> Result<u32, ActionError> {
+    number(params, name, max, default).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Which part of a list is asked for.
+struct Page {
+    number: u64,
+    size: u64,
+}
+
+impl Page {
+    fn read(params: &Params<'_>) -> Result<Self, ActionError> {
+        let number = number(params, "CurrentPage", u64::from(u32::MAX), 1)?;
+        Ok(Self { number, size: self::number(params, "PageSize", PAGE_SIZE_MAX, PAGE_SIZE)? })
+    }
+
+    const fn skip(&self) -> u64 {
+        (self.number - 1) * self.size
+    }
+
+    fn answer(&self, total: u64, (name, shown): (&'static str, Vec<Node>)) -> Fields {
+        vec![
+            ("CurrentPage", count(self.number)),
+            ("PageSize", count(self.size)),
+            ("PageCount", count(total.div_ceil(self.size))),
+            ("Total", count(total)),
+            ("Data", Node::Object(vec![(name, Node::List(shown))])),
+        ]
+    }
+}

@@ -1,0 +1,119 @@
+//! Calls of many devices that the server makes by itself, ordered by an SDK that takes any action.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use thingcall_tests::{PRODUCT, Sdk, Simulation, Site, eventually};
+
+fn devices(site: &Site, count: usize, how: &[&str]) -> Simulation {
+    let data = site.data().to_str().expect("a plain name").to_owned();
+    let count_text = count.to_string();
+    let arguments = ["--product", PRODUCT, "--count", &count_text, "--data", &data];
+    let devices = Simulation::start(&[&arguments[..], how].concat());
+    are_online(&devices, count);
+    devices
+}
+
+fn are_online(devices: &Simulation, times: usize) {
+    eventually("all are online", || (devices.log().matches("  online").count() >= times).then_some(()));
+}
+
+/// How often each device was called.
+fn asked(devices: &Simulation) -> BTreeMap<String, usize> {
+    let mut asked = BTreeMap::new();
+    for line in devices.log().lines().filter(|line| line.contains("  < ")) {
+        let device = line.split("  < ").next().unwrap_or_default().rsplit(' ').next().unwrap_or_default();
+        *asked.entry(device.to_owned()).or_default() += 1;
+    }
+    asked
+}
+
+fn create(site: &Site, params: Value) -> String {
+    let mut all = json!({ "ProductKey": PRODUCT, "Identifier": "Measure", "Args": r#"{"channel":1}"# });
+    for (name, value) in params.as_object().expect("an object") {
+        all[name] = value.clone();
+    }
+    site.ask_by(Sdk::PopPost, "CreateFleetCall", &all).ok().text_at("Data.FleetCallId").to_owned()
+}
+
+fn of(site: &Site, id: &str) -> Value {
+    site.ask_by(Sdk::PopPost, "QueryFleetCall", &json!({ "FleetCallId": id })).ok().at("Data").clone()
+}
+
+fn ended(site: &Site, id: &str) -> Value {
+    eventually("the fleet call has ended", || {
+        let told = of(site, id);
+        (told["Status"] == "ENDED").then_some(told)
+    })
+}
+
+#[test]
+fn server_calls_each_device_once_and_tells_what_became_of_it() {
+    let site = Site::embedded(&[]);
+    let devices = devices(&site, 100, &["--fail", "5"]);
+    let id = create(&site, json!({ "CallsPerSecond": 200, "InFlight": 20 }));
+    let told = ended(&site, &id);
+    assert_eq!((&told["Total"], &told["Succeeded"], &told["Failed"]), (&json!(100), &json!(95), &json!(5)), "{told}");
+    let asked = asked(&devices);
+    assert_eq!((asked.len(), asked.values().max()), (100, Some(&1)));
+
+    let page = json!({ "FleetCallId": id, "Outcome": "FAILED", "PageSize": 3, "CurrentPage": 2 });
+    let failed = site.ask_by(Sdk::PopPost, "QueryFleetCallDevices", &page).ok();
+    assert_eq!((failed.at("Total"), failed.at("PageCount")), (&json!(5), &json!(2)), "{failed:?}");
+    let shown = failed.at("Data.FleetCallDevice").as_array().expect("a list").clone();
+    assert_eq!(shown.len(), 2, "{failed:?}");
+    assert!(shown.iter().all(|device| device["Code"] == "460" && device["Status"] == "FAILED"), "{failed:?}");
+    let list = site.ask_by(Sdk::PopPost, "QueryFleetCallList", &json!({})).ok();
+    assert_eq!(list.at("Data.FleetCallInfo")[0]["FleetCallId"], id.as_str(), "{list:?}");
+    let ended = site.program.metrics().sum("thingcall_fleet_devices_total", &[r#"outcome="succeeded""#]);
+    assert_eq!(ended, 95.0);
+}
+
+#[test]
+fn server_that_was_killed_goes_on_and_calls_no_device_twice() {
+    let mut site = Site::external(&[]);
+    let url = format!("mqtt://{}", site.broker());
+    let devices = devices(&site, 100, &["--url", &url]);
+    let id = create(&site, json!({ "CallsPerSecond": 40, "InFlight": 10 }));
+    eventually("some were called", || (asked(&devices).len() > 20).then_some(()));
+    site.program.kill();
+    site.start_again();
+    let told = ended(&site, &id);
+    let counts = ["Succeeded", "Failed", "Unknown"].map(|name| told[name].as_u64().unwrap_or(0));
+    assert_eq!(counts.iter().sum::<u64>(), 100, "each has its end: {told}");
+    assert!(counts[2] <= 14 && counts[0] >= 86, "of those under way nobody knows: {told}");
+    assert_eq!(asked(&devices).values().max(), Some(&1), "no device was called twice");
+}
+
+#[test]
+fn what_is_cancelled_begins_no_further_call_and_what_cannot_be_is_refused() {
+    let site = Site::embedded(&[]);
+    let devices = devices(&site, 30, &[]);
+    let id = create(&site, json!({ "CallsPerSecond": 2 }));
+    eventually("one was called", || (!asked(&devices).is_empty()).then_some(()));
+    site.ask_by(Sdk::PopPost, "CancelFleetCall", &json!({ "FleetCallId": id })).ok();
+    let told = of(&site, &id);
+    assert_eq!(told["Status"], "CANCELLED", "{told}");
+    assert!(told["Begun"].as_u64() < Some(30), "{told}");
+
+    let order = |other: Value| {
+        let mut all = json!({ "ProductKey": PRODUCT, "Identifier": "Measure", "Args": "{}" });
+        for (name, value) in other.as_object().expect("an object") {
+            all[name] = value.clone();
+        }
+        // This SDK raises what fails; its code and its words stand in that.
+        format!("{:?}", site.ask_by(Sdk::PopPost, "CreateFleetCall", &all))
+    };
+    for (other, said) in [
+        (json!({ "ProductKey": "nobody" }), "iot.prod.NotExistedProduct"),
+        (json!({ "Identifier": "Nothing" }), "iot.device.InvokeThingServiceFailed"),
+        (json!({ "Args": r#"{"channel":99}"# }), "iot.device.InvokeThingServiceFailed"),
+        (json!({ "CallsPerSecond": 5000 }), "right is 1 to 1000"),
+        (json!({ "DeviceName.1": "sim-0001", "DeviceName.2": "nobody" }), "1 of the 2 devices"),
+    ] {
+        let told = order(other);
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let unknown = format!("{:?}", site.ask_by(Sdk::PopPost, "QueryFleetCall", &json!({ "FleetCallId": "x" })));
+    assert!(unknown.contains("26 letters and digits"), "{unknown}");
+}
