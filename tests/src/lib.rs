@@ -20,6 +20,7 @@ mod load;
 mod metrics;
 mod mosquitto;
 mod newcomer;
+mod people;
 mod plugins;
 mod process;
 mod program;
@@ -45,6 +46,7 @@ pub use load::Load;
 pub use metrics::Metrics;
 pub use mosquitto::Mosquitto;
 pub use newcomer::Newcomer;
+pub use people::{PeoplesProgram, WrittenIn};
 pub use plugins::{build_output, c_plugin, install, rust_plugin, shared_library};
 pub use program::{
     Addresses, Finished, Options, Running, Simulation, Thingcall, program, run, run_in_background, run_into, run_ok,

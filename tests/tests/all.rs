@@ -37,6 +37,7 @@ mod letters;
 mod lifecycle;
 mod many;
 mod mosquitto_messages;
+mod moved_over;
 mod observed;
 mod odd_devices;
 mod offline;
