@@ -84,7 +84,8 @@ def main():
     def on_message(topic, payload, qos, userdata):
         if "/rrpc/request/" not in topic:
             tell(event="message", topic=topic, payload=bytes(payload).decode("latin-1"), qos=qos)
-        elif not behaviour.get("silent"):
+        elif not behaviour.get("silent") and not bytes(payload).startswith(b"{"):
+            # The call of a service is nothing that this SDK's applications answer on that topic.
             device.publish_topic(topic.replace("/rrpc/request/", "/rrpc/response/"), bytes(payload)[::-1], 0)
 
     def on_question(rrpc_id, topic, payload, qos, userdata):
