@@ -40,12 +40,7 @@ impl PeoplesProgram {
     pub fn registered(&self) -> DeviceSecrets {
         let told = self.next("registered");
         let text = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        DeviceSecrets {
-            product: text("product"),
-            name: text("device"),
-            secret: text("secret"),
-            iot_id: text("iotId"),
-        }
+        DeviceSecrets { product: text("product"), name: text("device"), secret: text("secret"), iot_id: text("iotId") }
     }
 
     /// Waits until it has set a property.
