@@ -11,6 +11,7 @@ mod device;
 mod devices;
 mod fleet_call;
 mod invoke;
+mod known;
 mod many;
 mod message;
 mod model;
@@ -18,7 +19,6 @@ mod model_edit;
 mod model_json;
 mod model_versions;
 mod names;
-mod ordered;
 mod page;
 mod past;
 mod platform;
@@ -31,9 +31,11 @@ mod tags;
 mod target;
 mod values;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use enum_map::Enum;
+use futures_util::future::Either;
 use strum::{EnumString, IntoStaticStr};
 use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
@@ -42,14 +44,17 @@ use crate::answer::Fields;
 use crate::calls::CallDesk;
 use crate::error::ActionError;
 use crate::fleets::FleetDesk;
-use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::recorded::RecordDesk;
 use crate::subscribing::SubscriptionDesk;
 
+use invoke::Invocation;
+pub use known::action_names;
+use many::Many;
+use message::{Publishing, Question};
 pub(crate) use names::Names;
-pub(crate) use ordered::Ordered;
+use property::Setting;
 pub(crate) use target::named_in_topic;
 
 /// Makes the types of all actions from a table of names and what answers them.
@@ -174,6 +179,42 @@ macro_rules! actions {
     };
 }
 
+/// What an action is to do with devices, once its request is read.
+pub(crate) enum Ordered {
+    /// A service is called.
+    Service(Invocation),
+    /// Properties are set.
+    Properties(Setting),
+    /// A message is published.
+    Publishing(Publishing),
+    /// A device is asked in bytes.
+    Question(Question),
+    /// A service of several devices is called.
+    Many(Box<Many>),
+    /// Properties of several devices are set.
+    ManyProperties(Box<Many>),
+}
+
+/// What is done, in memory of its own: a caller who waits for a service holds no room for it.
+type Doing<'a> = Pin<Box<dyn Future<Output = Result<Fields, ActionError>> + Send + 'a>>;
+
+impl Ordered {
+    /// Does it; what it returns stands beside `RequestId` and `Success`.
+    pub(crate) fn run(self, desk: &CallDesk) -> impl Future<Output = Result<Fields, ActionError>> + Send + '_ {
+        let doing: Doing<'_> = match self {
+            Self::Service(call) => return Either::Left(call.run(desk)),
+            Self::Properties(set) => Box::pin(set.run(desk)),
+            Self::Publishing(message) => Box::pin(message.run(desk)),
+            Self::Question(question) => Box::pin(question.run(desk)),
+            Self::Many(calls) => Box::pin(calls.run(desk)),
+            Self::ManyProperties(calls) => {
+                Box::pin(async move { calls.run(desk).await.map_err(property::of_properties) })
+            }
+        };
+        Either::Right(doing)
+    }
+}
+
 /// Whom an action asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ActionKind {
@@ -182,48 +223,6 @@ pub(crate) enum ActionKind {
     Subscription(SubscriptionAction),
     Record(RecordAction),
     Fleet(FleetAction),
-}
-
-impl Action {
-    /// Those after which XML answers are not named.
-    const NAMED_OTHERWISE: [(Self, &str); 2] = [
-        (Self::UpdateConsumerGroup, "UpdateConsumerGroupName"),
-        (Self::ResetConsumerGroupPosition, "ResetConsumerPosition"),
-    ];
-
-    /// All there are, in the order of their names.
-    fn all() -> impl Iterator<Item = Self> {
-        let mut all: Vec<_> = (0..Self::LENGTH).map(Self::from_usize).collect();
-        all.sort_unstable_by_key(|action| action.as_str());
-        all.into_iter()
-    }
-
-    /// What a caller is told who asks for another one.
-    pub(crate) fn unknown(name: &str) -> GatewayError {
-        let shown: String = name.chars().take(64).collect();
-        let what = if platform::has(name) {
-            format!("{shown} is an action of Alibaba's API that is not there yet here")
-        } else {
-            format!("There is no action {shown:?}, neither in Alibaba's API of this version nor here")
-        };
-        let here: Vec<_> = Self::all().map(Self::as_str).collect();
-        GatewayError::Action(format!(
-            "{what}; the README of this server tells in \"The actions\" which there are: {}.",
-            here.join(", ")
-        ))
-    }
-
-    /// What XML answers are named after: the action, but for two.
-    pub(crate) fn answer_name(self) -> &'static str {
-        let other = Self::NAMED_OTHERWISE.iter().find(|(action, _)| *action == self);
-        other.map_or_else(|| self.as_str(), |(_, name)| name)
-    }
-}
-
-/// The names of all actions, and of what else the rules of an access key may be of.
-pub fn action_names() -> impl Iterator<Item = &'static str> {
-    let others = [crate::events::ACTION, thingcall_subscription::CONSUME];
-    (0..Action::LENGTH).map(|i| Action::from_usize(i).as_str()).chain(others)
 }
 
 /// A parameter that is true or false, in whatever case: one SDK writes `True`. What is absent is false.
