@@ -20,7 +20,7 @@ GROWN_BYTES, STILL_GROWS = 512 * 2**10, 0.25
 # whole for a few bytes in them, and that come and go by chance.
 ALLOCATOR = {"MIMALLOC_ALLOW_THP": "0"}
 # What fills by design, and is small here: it is filled before anything is measured. Nonces are kept for twice the skew.
-FULL = {"thingcall_recent_calls": 500, "thingcall_recent_failures": 100, "thingcall_store_records": 200}
+FULL = {"thingcall_recent_calls": 500, "thingcall_recent_failures": 100, "thingcall_store_records": 200, "thingcall_store_call_records": 200}
 CLOCK_SKEW_S = 10
 FULL_WITHIN_S = 120
 SETTINGS = {
@@ -28,6 +28,7 @@ SETTINGS = {
     "ENGINE__RECENT_CALLS_MAX": str(FULL["thingcall_recent_calls"]),
     "ENGINE__RECENT_FAILURES_MAX": str(FULL["thingcall_recent_failures"]),
     "STORE__JOURNAL_RECORDS_MAX": str(FULL["thingcall_store_records"]),
+    "RECORDS__RECORDS_MAX": str(FULL["thingcall_store_call_records"]),
     "API__CLOCK_SKEW": f"{CLOCK_SKEW_S}s",
 }
 
