@@ -53,8 +53,8 @@ if wanted shared; then
     in_turns shared calls --shared --broker "$mosquitto"
     in_turns shared-async calls --shared --async --qos 1 --broker "$mosquitto"
 fi
-if wanted records; then
-    in_turns records calls --records --broker "$mosquitto"
+if wanted records; then in_turns records calls --records --broker "$mosquitto"; fi
+if wanted records-5000; then
     in_turns records-5000 calls --records --rate 5000 --broker "$mosquitto"
 fi
 # 50 devices report beside 100 that are called; then reports alone, more and more of them.
