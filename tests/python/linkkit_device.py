@@ -5,7 +5,8 @@ The argument is {"host", "port", "product", "device", "secret", "model", "client
 connection ends instead of connecting again. A command is {"silent": true} or {"code", "data"}: what it answers from then
 on; without `data` it answers what it was asked. Or {"post": properties}, {"event": [identifier, output]}, {"tags": [..]}: what
 it reports; what it is answered is an event `answered`. Or {"answer": [identifier, id, data]}: an answer of a silent one.
-Or {"say": [topic, text]}: what it publishes on a topic of its own. A message on a topic of its own is an event `message`; a
+Or {"say": [topic, text]}: what it publishes on a topic of its own; {"ask_for": topic}: what it subscribes to, which is an event
+`subscribed`. A message on a topic of its own is an event `message`; a
 question in bytes it answers with the same bytes backwards.
 """
 
@@ -49,6 +50,7 @@ def main():
             topics = [own + "thing/service/+", "/ext/rrpc/+" + own + "thing/service/+"]
             topics += [own + "thing/event/+/post_reply", own + "thing/deviceinfo/update_reply"]
             topics += [own + "thing/service/property/set", own + "rrpc/request/+", mine + "get"]
+            topics += [own + "broadcast/request/+"]
             rc, _ = device.subscribe_topic([(topic, 1) for topic in topics])
             if rc != 0:
                 tell(event="subscribe failed", rc=rc)
@@ -99,6 +101,9 @@ def main():
 
     for line in sys.stdin:
         said = json.loads(line)
+        if "ask_for" in said:
+            device.subscribe_topic(said["ask_for"], 1)
+            continue
         if "say" in said:
             device.publish_topic(said["say"][0], said["say"][1], 1)
             continue

@@ -71,6 +71,12 @@ impl LinkkitDevice {
         self.script.send(&json!({ "say": [topic, text] }));
     }
 
+    /// Has it subscribe to a topic.
+    pub fn asks_for(&self, topic: &str) {
+        self.script.send(&json!({ "ask_for": topic }));
+        self.event("subscribed");
+    }
+
     /// The next call of it: what the SDK told its application.
     pub fn called(&self) -> Value {
         self.event("called")

@@ -11,6 +11,7 @@ mod answers;
 mod arguments;
 mod balanced;
 mod benchmark;
+mod broadcasts;
 mod brokers;
 mod callers;
 mod cases;

@@ -120,6 +120,9 @@ fn answers_of_properties_and_messages_are_whole() {
     changes(site, "InvokeThingsService", &several, &[]);
     let topic = format!("/{PRODUCT}/{}/user/get", device.name);
     changes(site, "Pub", &with(json!({ "TopicFullName": topic, "MessageContent": "aGVsbG8=" })), &[]);
+    let to_many = format!("/broadcast/{PRODUCT}/answers");
+    let broadcast = json!({ "ProductKey": PRODUCT, "TopicFullName": to_many, "MessageContent": "aGVsbG8=" });
+    changes(site, "PubBroadcast", &broadcast, &[]);
     changes(site, "RRpc", &with(json!({ "RequestBase64Byte": "aGVsbG8=", "Timeout": 8000 })), &[]);
     connected.says(&json!({ "post": { "LightSwitch": 1, "Brightness": 3, "Temperature": 20.5 } }));
     reads(site, "QueryDevicePropertyStatus", &by_name, &[]);

@@ -16,6 +16,6 @@ pub use envelope::{payload, reply_of, request_id, request_payload};
 pub use glance::{Glance, glance, names_of_topic};
 pub use post::{POST_FILTERS, answer_payload, answer_topic, post_of};
 pub use topic::{
-    Grant, REPLY_FILTERS, Uplink, device_of_topic, grants, letter_refusal, may_ask_for, may_publish, may_subscribe,
-    reply_topic, request_topic, uplink,
+    Grant, REPLY_FILTERS, Uplink, broadcast_refusal, comes_back, device_of_topic, grants, letter_refusal, matches,
+    may_ask_for, may_hear_broadcasts, may_publish, may_subscribe, reply_topic, request_topic, uplink,
 };

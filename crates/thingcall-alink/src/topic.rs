@@ -16,9 +16,11 @@ use thingcall_core::{
 use crate::envelope::{self, Envelope};
 use crate::post;
 
+mod broadcast;
 mod letter;
 
-pub use letter::letter_refusal;
+pub use broadcast::{broadcast_refusal, matches, may_hear_broadcasts};
+pub use letter::{comes_back, letter_refusal};
 
 /// The filters under which an external broker delivers every reply of every device. MQTT cannot match the ending
 /// `_reply`, so the first one brings our own requests back too, and so do those under `/ext/`.
@@ -35,6 +37,8 @@ pub const REPLY_FILTERS: &[&str] = &[
 
 /// The length of most topics, in bytes.
 const TOPIC_BYTES: usize = 128;
+/// The longest topic that devices take, in bytes. Source: the Python device SDK refuses longer ones.
+const TOPIC_BYTES_MAX: usize = 128;
 
 /// What a device published.
 #[derive(Debug, Clone)]

@@ -8,9 +8,10 @@ use lapin::message::Delivery as Message;
 use lapin::tcp::RustlsConnector;
 use lapin::types::ShortString;
 use lapin::{Acker, BasicProperties};
-use thingcall_alink::{Uplink, glance};
+use thingcall_alink::{Uplink, broadcast_refusal, glance};
 use thingcall_core::{
-    Arrival, CallId, DeliverError, Delivery, PeerText, PostAnswer, Problems, Qos, ReplyIds, Sent, Takes,
+    Arrival, Broadcast, CallId, DeliverError, Delivery, NotBroadcast, PeerText, PostAnswer, Problems, Qos, ReplyIds,
+    Sent, Takes,
 };
 use thingcall_transport::{
     BrokerAddress, BrokerSection, Contact, DeviceSession, Found, NotSent, Probed, Protocol, PublishResult, Verdict,
@@ -22,7 +23,7 @@ use crate::bindings::{Bindings, Wanted};
 use crate::config::Config;
 use crate::events::{self, EVENT_EXCHANGE, Event};
 use crate::inbound::{Incoming, Reader, is_probe};
-use crate::outgoing::{Way, answered, command};
+use crate::outgoing::{Way, answered, command, to_all};
 use crate::publisher::{Confirmed, NotConfirmed, Publisher};
 use crate::queues::{InQueues, consumed};
 use crate::tls;
@@ -230,6 +231,20 @@ impl Amqp {
         }
         self.contact.metrics.published(PublishResult::Returned);
         Err(DeliverError::Offline)
+    }
+
+    /// Publishes a message once by each way, for whoever bound a queue to its topic. That nobody did is no failure.
+    pub(crate) async fn publish_to_all(&self, told: &Broadcast) -> Result<Sent, NotBroadcast> {
+        if let Some(why) = broadcast_refusal(&told.product, &told.topic) {
+            return Err(NotBroadcast::Topic(why));
+        }
+        let links = self.contact.present().ok_or(DeliverError::Down)?;
+        for way in Way::all(&self.config) {
+            let message = to_all(told, way, &self.config, &self.instance)?;
+            let confirmed = links.publisher.publish(message, self.config.publish_ack_timeout).await;
+            let (Confirmed::Routed | Confirmed::Unroutable) = confirmed.map_err(|why| NotSent::from(why).error)?;
+        }
+        Ok(Sent::Acked)
     }
 
     /// How the broker is, and why it does not carry messages.

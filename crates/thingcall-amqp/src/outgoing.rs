@@ -8,7 +8,7 @@ use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use thingcall_alink::{answer_payload, answer_topic, payload, request_topic};
-use thingcall_core::{DeliverError, Delivery, PostAnswer, Qos, SyncTopic, UnixMillis};
+use thingcall_core::{Broadcast, DeliverError, Delivery, PostAnswer, Qos, SyncTopic, UnixMillis};
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -106,6 +106,40 @@ pub(crate) fn answered(
         routing_key: short(key_of(&answer_topic(answer)))?,
         properties,
         payload: answer_payload(answer, UnixMillis::now()),
+        until: None,
+    })
+}
+
+/// A message for whoever bound a queue to its topic.
+pub(crate) fn to_all(told: &Broadcast, way: Way, config: &Config, instance: &str) -> Result<Outgoing, DeliverError> {
+    if told.topic.contains('.') {
+        let why = format!("the topic {:?} has a dot in it, which RabbitMQ takes for a level", told.topic);
+        return Err(DeliverError::Refused(why));
+    }
+    let (bytes, max) = (told.payload.len(), config.message_bytes_max);
+    if bytes > max {
+        return Err(DeliverError::TooLarge { bytes, max });
+    }
+    let exchange = match way {
+        Way::Amqp => &config.commands_exchange,
+        Way::Mqtt => &config.mqtt_exchange,
+    };
+    let (mode, quality) = match told.qos {
+        Qos::AtMostOnce => (1, 0),
+        Qos::AtLeastOnce => (2, 1),
+    };
+    let mut headers = FieldTable::default();
+    headers.insert(COMMAND.into(), text(instance));
+    if way == Way::Mqtt {
+        headers.insert("x-mqtt-publish-qos".into(), AMQPValue::ShortShortInt(quality));
+    }
+    let properties =
+        BasicProperties::default().with_content_type(RAW.into()).with_delivery_mode(mode).with_headers(headers);
+    Ok(Outgoing {
+        exchange: short(exchange.clone())?,
+        routing_key: short(key_of(&told.topic))?,
+        properties,
+        payload: told.payload.clone(),
         until: None,
     })
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thingcall_alink::letter_refusal;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Problems, Sent, TransportKind,
+    Broadcast, DeliverError, Delivery, DeviceKey, Letter, NotBroadcast, NotCarried, PostAnswer, Problems, Sent,
+    TransportKind,
 };
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, NotSent, Probed, Protocol, Said};
 use tracing::warn;
@@ -64,6 +65,10 @@ impl Protocol for Amqp {
         }
         let why = "the devices' broker is reached by AMQP, which carries a topic and bytes to MQTT devices and nothing beside them";
         Err(NotCarried::Extras(why.to_owned()))
+    }
+
+    async fn broadcast(&self, broadcast: &Broadcast) -> Result<Sent, NotBroadcast> {
+        self.publish_to_all(broadcast).await
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -6,7 +6,9 @@
 //! taken for another.
 
 mod batch;
+mod broadcast;
 mod consumer_group;
+mod content;
 mod device;
 mod devices;
 mod fleet_call;
@@ -49,13 +51,14 @@ use crate::params::Params;
 use crate::recorded::RecordDesk;
 use crate::subscribing::SubscriptionDesk;
 
+use broadcast::Broadcasting;
 use invoke::Invocation;
 pub use known::action_names;
 use many::Many;
 use message::{Publishing, Question};
 pub(crate) use names::Names;
 use property::Setting;
-pub(crate) use target::named_in_topic;
+pub(crate) use target::{is_of_many, named_in_topic};
 
 /// Makes the types of all actions from a table of names and what answers them.
 macro_rules! actions {
@@ -189,6 +192,8 @@ pub(crate) enum Ordered {
     Publishing(Publishing),
     /// A device is asked in bytes.
     Question(Question),
+    /// A message is sent to many devices.
+    Broadcasting(Broadcasting),
     /// A service of several devices is called.
     Many(Box<Many>),
     /// Properties of several devices are set.
@@ -206,6 +211,7 @@ impl Ordered {
             Self::Properties(set) => Box::pin(set.run(desk)),
             Self::Publishing(message) => Box::pin(message.run(desk)),
             Self::Question(question) => Box::pin(question.run(desk)),
+            Self::Broadcasting(message) => Box::pin(message.run(desk)),
             Self::Many(calls) => Box::pin(calls.run(desk)),
             Self::ManyProperties(calls) => {
                 Box::pin(async move { calls.run(desk).await.map_err(property::of_properties) })
@@ -250,6 +256,8 @@ actions! {
         SetDevicesProperty: Devices => property::set_many,
         /// Publishes a message for a device.
         Pub: DeviceOfTopic => message::publish,
+        /// Sends a message to devices of a product.
+        PubBroadcast: Product => broadcast::broadcast,
         /// Asks a device in bytes, and waits for its answer.
         RRpc: Device => message::ask,
     }

@@ -7,7 +7,7 @@
 use thingcall_core::{AllowList, CallError, DeviceRef, IotId, Target};
 use thingcall_tsl::Registry;
 
-use crate::actions::{Action, Names, named_in_topic};
+use crate::actions::{Action, Names, is_of_many, named_in_topic};
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::params::Params;
@@ -25,6 +25,8 @@ pub(crate) async fn judge(
             Some(id) => judge.iot_id(id).await,
             None => judge.must(judge.pair(params.get("DeviceName"))),
         },
+        // Whatever device it names: it is told many.
+        Names::DeviceOfTopic if params.get("TopicFullName").is_some_and(is_of_many) => judge.must(judge.product()),
         Names::DeviceOfTopic => match (params.get("IotId"), params.get("DeviceName")) {
             (Some(id), _) => judge.iot_id(id).await,
             (None, Some(name)) => judge.must(judge.pair(Some(name))),

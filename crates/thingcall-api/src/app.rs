@@ -25,7 +25,7 @@ use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
 use crate::once::Once;
-use crate::quota::{Accounts, Quota, SharedAccounts};
+use crate::quota::{Accounts, Each, Quota, SharedAccounts};
 use crate::recorded::RecordDesk;
 use crate::shared::{SharedMetrics, SharedParts};
 use crate::shared_nonces::SharedSet;
@@ -80,7 +80,7 @@ impl App {
         show(&config, &auth, &accounts, registry)?;
         let quota = match (NonZeroU32::new(config.calls_per_second_max), shared.quota) {
             (None, _) => Quota::None,
-            (Some(max), None) => Quota::own(max, accounts),
+            (Some(max), None) => Quota::own(max, Each::Call, accounts),
             (Some(max), Some(quota)) => {
                 let instances = shared.instances.unwrap_or_else(|| Arc::new(|| NonZeroU32::MIN));
                 let all = SharedAccounts::new(max, quota, (instances, shared.ask_timeout), accounts, &shared_metrics);
@@ -136,12 +136,19 @@ impl App {
 
 /// What actions for many devices are taken from, each instance by itself.
 fn batch_quotas(config: &Config, registry: &Registry) -> Result<EnumMap<Batch, Quota>, prometheus::Error> {
-    let Some(max) = NonZeroU32::new(config.batch_calls_per_second_max) else {
-        return Ok(EnumMap::from_fn(|_| Quota::None));
-    };
     let accounts: EnumMap<Batch, Accounts> = EnumMap::from_fn(|_| Accounts::new());
-    let quotas = EnumMap::from_fn(|batch: Batch| Quota::own(max, accounts[batch].clone()));
-    let busiest = move || accounts.values().map(Accounts::calls_per_second).fold(0.0, f64::max);
+    let quotas = EnumMap::from_fn(|batch: Batch| {
+        let (max, each) = match batch {
+            Batch::Service | Batch::Properties => (config.batch_calls_per_second_max, Each::Batch),
+            Batch::Broadcast => (config.broadcasts_per_second_max, Each::Broadcast),
+            Batch::BroadcastToAll => (config.broadcasts_to_all_per_minute_max, Each::BroadcastToAll),
+        };
+        let own = |max| Quota::own(max, each, accounts[batch].clone());
+        NonZeroU32::new(max).map_or(Quota::None, own)
+    });
+    let Some(max) = NonZeroU32::new(config.batch_calls_per_second_max) else { return Ok(quotas) };
+    let counted = [Batch::Service, Batch::Properties].map(|batch| accounts[batch].clone());
+    let busiest = move || counted.iter().map(Accounts::calls_per_second).fold(0.0, f64::max);
     let about = (
         "account_batch_calls_per_second",
         "Actions for many devices a second, of the account and the action that had most, since they were last asked for",

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use enum_map::{Enum, EnumMap};
-use thingcall_core::{AccessKey, CallError, Failure, Outcome, Request, ResultShape};
+use thingcall_core::{AccessKey, BroadcastOrder, CallError, CallId, Failure, Outcome, Request, ResultShape};
 use thingcall_engine::{Engine, Invoked, Stage};
 
 use crate::error::ActionError;
@@ -23,6 +23,8 @@ pub(crate) trait Calls: Send + Sync {
     async fn invoke(&self, request: Request) -> Result<Invoked, CallError>;
     /// Says why a call would be refused as things stand.
     async fn look_over(&self, request: &Request) -> Result<(), CallError>;
+    /// Sends a message to many devices of a product; says its number.
+    async fn broadcast(&self, order: BroadcastOrder) -> Result<CallId, CallError>;
     /// How long a synchronous caller waits.
     fn reply_timeout(&self) -> Duration;
     /// Counts a call that did not come to the engine.
@@ -51,6 +53,10 @@ impl Calls for Engine {
         Engine::look_over(self, request).await
     }
 
+    async fn broadcast(&self, order: BroadcastOrder) -> Result<CallId, CallError> {
+        Engine::broadcast(self, order).await
+    }
+
     fn reply_timeout(&self) -> Duration {
         Engine::reply_timeout(self)
     }
@@ -75,6 +81,10 @@ pub(crate) enum Batch {
     Service,
     /// SetDevicesProperty.
     Properties,
+    /// PubBroadcast on a topic.
+    Broadcast,
+    /// PubBroadcast to all devices of a product.
+    BroadcastToAll,
 }
 
 /// Where calls are taken and made.
@@ -143,6 +153,11 @@ impl CallDesk {
     /// Says why a call would be refused as things stand.
     pub(crate) async fn look_over(&self, request: &Request) -> Result<(), CallError> {
         self.calls.look_over(request).await
+    }
+
+    /// Sends a message to many devices of a product; says its number.
+    pub(crate) async fn broadcast(&self, order: BroadcastOrder) -> Result<CallId, CallError> {
+        self.calls.broadcast(order).await
     }
 
     /// How long a synchronous caller waits.

@@ -27,6 +27,10 @@ pub struct Config {
     /// How many InvokeThingsService an account may make in a second at this instance, and as many SetDevicesProperty, each of
     /// them for up to 100 devices; 0 is no limit.
     pub batch_calls_per_second_max: u32,
+    /// How many PubBroadcast with a topic an account may make in a second at this instance; 0 is no limit.
+    pub broadcasts_per_second_max: u32,
+    /// How many to all devices of a product it may make in a minute at this instance; 0 is no limit.
+    pub broadcasts_to_all_per_minute_max: u32,
     /// The longest path and query of a request; 65,534 bytes at most.
     pub uri_bytes_max: usize,
     /// The largest request line and headers together.
@@ -75,6 +79,8 @@ impl Default for Config {
             instance_id: None,
             calls_per_second_max: 500,
             batch_calls_per_second_max: 10,
+            broadcasts_per_second_max: 1,
+            broadcasts_to_all_per_minute_max: 1,
             uri_bytes_max: URI_BYTES_LIMIT,
             head_bytes_max: 128 * 1024,
             body_bytes_max: const { NonZeroUsize::new(2 * 1024 * 1024).unwrap() },

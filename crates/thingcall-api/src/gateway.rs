@@ -191,12 +191,12 @@ pub(crate) enum GatewayError {
         what: String,
     },
     /// The account's quota is used up.
-    #[error(
-        "Request was denied due to user flow control: at most {calls_per_second_max} InvokeThingService calls a second for an account."
-    )]
+    #[error("Request was denied due to user flow control: at most {max} {of} for an account.")]
     Throttled {
         /// The quota.
-        calls_per_second_max: u32,
+        max: u32,
+        /// Of what it is, and in which time.
+        of: &'static str,
         /// When the next call is taken.
         wait: Duration,
     },

@@ -40,32 +40,65 @@ pub(crate) enum Quota {
 #[derive(Debug)]
 pub(crate) struct OwnQuota {
     max: NonZeroU32,
+    each: Each,
     limiter: RateLimiter<String, Accounts, DefaultClock>,
     clock: DefaultClock,
 }
 
+/// What a quota is of, and in which time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Each {
+    /// Calls, a second.
+    Call,
+    /// Actions for several devices, a second.
+    Batch,
+    /// Broadcasts on a topic, a second.
+    Broadcast,
+    /// Broadcasts to all devices of a product, a minute.
+    BroadcastToAll,
+}
+
+impl Each {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "InvokeThingService calls a second",
+            Self::Batch => "InvokeThingsService, or SetDevicesProperty, a second",
+            Self::Broadcast => "PubBroadcast with a TopicFullName a second",
+            Self::BroadcastToAll => "PubBroadcast without a TopicFullName a minute",
+        }
+    }
+
+    const fn rate(self, max: NonZeroU32) -> Rate {
+        match self {
+            Self::Call | Self::Batch | Self::Broadcast => Rate::per_second(max),
+            Self::BroadcastToAll => Rate::per_minute(max),
+        }
+    }
+}
+
 impl Quota {
     /// Of an instance that is alone.
-    pub(crate) fn own(max: NonZeroU32, accounts: Accounts) -> Self {
+    pub(crate) fn own(max: NonZeroU32, each: Each, accounts: Accounts) -> Self {
         let clock = DefaultClock::default();
-        Self::Own(OwnQuota { max, limiter: RateLimiter::new(Rate::per_second(max), accounts, clock.clone()), clock })
+        let limiter = RateLimiter::new(each.rate(max), accounts, clock.clone());
+        Self::Own(OwnQuota { max, each, limiter, clock })
     }
 
     /// Takes one call from the account's quota.
     pub(crate) fn take(&self, account: &String) -> Result<(), GatewayError> {
-        let (max, wait) = match self {
+        let (max, each, wait) = match self {
             Self::None => return Ok(()),
             Self::Own(own) => match own.limiter.check_key(account) {
                 Ok(()) => return Ok(()),
-                Err(until) => (own.max, until.wait_time_from(own.clock.now())),
+                Err(until) => (own.max, own.each, until.wait_time_from(own.clock.now())),
             },
             Self::Shared(shared) => match shared.take(account) {
                 Ok(()) => return Ok(()),
-                Err(wait) => (shared.calls_per_second_max(), wait),
+                Err(wait) => (shared.calls_per_second_max(), Each::Call, wait),
             },
         };
         let wait = wait.max(Duration::from_millis(1));
-        Err(GatewayError::Throttled { calls_per_second_max: max.get(), wait })
+        Err(GatewayError::Throttled { max: max.get(), of: each.as_str(), wait })
     }
 }
 

@@ -6,6 +6,7 @@ mod beside;
 mod directory;
 
 mod allowed;
+mod broadcasts;
 mod captures;
 mod connections;
 mod gateway;

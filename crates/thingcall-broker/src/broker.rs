@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures::future::OptionFuture;
 use prometheus::Registry;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Presence, Problem, Problems, Sent, Transport,
-    TransportKind, TransportName, UnixMillis,
+    Broadcast, DeliverError, Delivery, DeviceKey, Letter, NotBroadcast, NotCarried, PostAnswer, Presence, Problem,
+    Problems, Sent, Transport, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_transport::TransportMetrics;
 use tokio::net::TcpListener;
@@ -213,6 +213,10 @@ impl Transport for Broker {
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         deliver::deliver(&self.hub, delivery)
+    }
+
+    async fn broadcast(&self, broadcast: &Broadcast) -> Result<u64, NotBroadcast> {
+        deliver::broadcast(&self.hub, broadcast)
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{DisconnectReasonCode, ToReasonCode};
+use thingcall_alink::matches;
 use thingcall_core::{CallId, Deadline, DeviceKey, UnixMillis};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,9 @@ use crate::packet::Version;
 
 /// How often `seen` is reported for a device that keeps talking.
 const SEEN_EVERY_MS: i64 = 10_000;
+
+/// How many filters of a device are kept. Source: Huawei's platform has 50 for the like; Alibaba's says no number.
+const BROADCAST_FILTERS_MAX: usize = 50;
 
 /// A connected device.
 pub(crate) struct Connection {
@@ -42,6 +46,8 @@ pub(crate) struct Connection {
     waiting_kept: AtomicUsize,
     seen_at_ms: AtomicI64,
     flush: Mutex<Flush>,
+    /// What it subscribed to of what is told many devices of its product.
+    filters: Mutex<Vec<String>>,
 }
 
 /// What a session is to do.
@@ -151,6 +157,7 @@ impl Connection {
             waiting_kept: AtomicUsize::new(0),
             seen_at_ms: AtomicI64::new(0),
             flush: Mutex::new(Flush::new(begin.window)),
+            filters: Mutex::default(),
         };
         (connection, orders)
     }
@@ -158,6 +165,31 @@ impl Connection {
     /// The commands' state. Held for a look-up at a time, never across an await.
     pub(crate) fn flush(&self) -> MutexGuard<'_, Flush> {
         self.flush.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a filter of what is told many devices; `false` if as many are kept as may be.
+    pub(crate) fn asks_for(&self, filter: &str) -> bool {
+        let mut filters = self.filters();
+        let known = filters.iter().any(|other| other == filter);
+        let room = filters.len() < BROADCAST_FILTERS_MAX;
+        if !known && room {
+            filters.push(filter.to_owned());
+        }
+        known || room
+    }
+
+    /// Forgets one.
+    pub(crate) fn asks_no_more_for(&self, filter: &str) {
+        self.filters().retain(|other| other != filter);
+    }
+
+    /// Whether one of them matches this topic.
+    pub(crate) fn hears(&self, topic: &str) -> bool {
+        self.filters().iter().any(|filter| matches(filter, topic))
+    }
+
+    fn filters(&self) -> MutexGuard<'_, Vec<String>> {
+        self.filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the session's task has ended.

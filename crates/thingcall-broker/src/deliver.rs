@@ -13,8 +13,8 @@ use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::PublishProperties;
 use thingcall_alink as alink;
 use thingcall_core::{
-    CallMode, DeliverError, Delivery, DeviceKey, Extras, Letter, NotCarried, PostAnswer, Qos, Sent, SyncTopic,
-    TransportName, UnixMillis,
+    Broadcast, CallMode, DeliverError, Delivery, DeviceKey, Extras, Letter, NotBroadcast, NotCarried, PostAnswer, Qos,
+    Sent, SyncTopic, TransportName, UnixMillis,
 };
 use thingcall_transport::PublishResult;
 use tokio::time::Instant;
@@ -56,6 +56,29 @@ pub(crate) fn deliver(hub: &Arc<Hub>, delivery: &Delivery) -> Result<Sent, Deliv
             Ok(Sent::Kept)
         }
     }
+}
+
+/// Sends a message to those who subscribed to its topic; says to how many.
+pub(crate) fn broadcast(hub: &Hub, told: &Broadcast) -> Result<u64, NotBroadcast> {
+    if let Some(why) = alink::broadcast_refusal(&told.product, &told.topic) {
+        return Err(NotBroadcast::Topic(why));
+    }
+    let bytes = told.topic.len() + told.payload.len() + HEADER_BYTES;
+    let mut handed_on = 0;
+    for connection in hub.sessions.of_product(&told.product) {
+        if !connection.hears(&told.topic) {
+            continue;
+        }
+        if bytes > connection.packet_bytes_max {
+            hub.metrics.published(PublishResult::Failed);
+            continue;
+        }
+        let publish = publish(told.topic.to_string(), told.payload.clone(), quality(told.qos));
+        let message = Outgoing { publish, command: None, correlation: None, deadline: None };
+        // One that takes no more, or has just left, is counted; the others are told all the same.
+        handed_on += u64::from(push(hub, &connection, message).is_ok());
+    }
+    Ok(handed_on)
 }
 
 /// Answers what a device said by itself, at QoS 0.
@@ -247,11 +270,7 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Outgoing, Del
     if bytes > connection.packet_bytes_max {
         return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
     }
-    let qos = match delivery.qos {
-        Qos::AtMostOnce => QoS::AtMostOnce,
-        Qos::AtLeastOnce => QoS::AtLeastOnce,
-    };
-    let mut publish = publish(topic, payload, qos);
+    let mut publish = publish(topic, payload, quality(delivery.qos));
     publish.properties = delivery.letter.as_ref().and_then(|letter| letter.extras.as_deref()).map(properties);
     Ok(Outgoing {
         publish,
@@ -290,6 +309,13 @@ pub(crate) fn carries(hub: &Hub, device: &DeviceKey, letter: &Letter) -> Result<
     let why =
         format!("device {device} is connected by MQTT 3, which carries a topic and bytes and nothing beside them");
     Err(NotCarried::Extras(why))
+}
+
+fn quality(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+    }
 }
 
 fn publish(topic: String, payload: Bytes, qos: QoS) -> Box<Publish> {

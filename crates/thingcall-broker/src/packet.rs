@@ -44,8 +44,7 @@ pub(crate) enum Said {
     /// It knows that we have its QoS 2 message.
     Released(NonZeroU16),
     Subscribe(NonZeroU16, Vec<(ByteString, QoS)>),
-    /// With the number of filters.
-    Unsubscribe(NonZeroU16, usize),
+    Unsubscribe(NonZeroU16, Vec<ByteString>),
     Ping,
     Disconnect,
     /// What no client sends after its CONNECT.
@@ -117,9 +116,7 @@ impl Said {
                 v3::Packet::PublishAck { packet_id } => Self::Acked(packet_id),
                 v3::Packet::PublishRelease { packet_id } => Self::Released(packet_id),
                 v3::Packet::Subscribe { packet_id, topic_filters } => Self::Subscribe(packet_id, topic_filters),
-                v3::Packet::Unsubscribe { packet_id, topic_filters } => {
-                    Self::Unsubscribe(packet_id, topic_filters.len())
-                }
+                v3::Packet::Unsubscribe { packet_id, topic_filters } => Self::Unsubscribe(packet_id, topic_filters),
                 v3::Packet::PingRequest => Self::Ping,
                 v3::Packet::Disconnect => Self::Disconnect,
                 _ => Self::Nonsense,
@@ -133,7 +130,7 @@ impl Said {
                     Self::Subscribe(subscribe.packet_id, filters.map(|(filter, how)| (filter, how.qos)).collect())
                 }
                 v5::Packet::Unsubscribe(unsubscribe) => {
-                    Self::Unsubscribe(unsubscribe.packet_id, unsubscribe.topic_filters.len())
+                    Self::Unsubscribe(unsubscribe.packet_id, unsubscribe.topic_filters)
                 }
                 v5::Packet::PingRequest => Self::Ping,
                 v5::Packet::Disconnect(_) => Self::Disconnect,

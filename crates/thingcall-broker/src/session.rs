@@ -238,11 +238,13 @@ impl<S: Socket> Session<S> {
             Said::Subscribe(packet_id, filters) => {
                 let Begun { hub, connection, .. } = &self.begun;
                 let asked = filters.into_iter();
-                let granted =
-                    asked.map(|(filter, qos)| uplink::granted(hub, &connection.device, &filter).then_some(qos));
+                let granted = asked.map(|(filter, qos)| uplink::granted(hub, connection, &filter).then_some(qos));
                 version.subscribed(packet_id, granted)
             }
-            Said::Unsubscribe(packet_id, filters) => version.unsubscribed(packet_id, filters),
+            Said::Unsubscribe(packet_id, filters) => {
+                filters.iter().for_each(|filter| self.begun.connection.asks_no_more_for(filter));
+                version.unsubscribed(packet_id, filters.len())
+            }
             Said::Ping => {
                 self.arrivals.look();
                 version.pong()

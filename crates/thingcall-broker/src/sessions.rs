@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use thingcall_core::{DeviceKey, PresenceSink, TransportName, UnixMillis};
+use thingcall_core::{DeviceKey, PresenceSink, ProductKey, TransportName, UnixMillis};
 
 use crate::connection::Connection;
 
@@ -104,6 +104,12 @@ impl Sessions {
     /// The device's connection.
     pub(crate) fn of_device(&self, device: &DeviceKey) -> Option<Arc<Connection>> {
         self.devices.get(device).filter(|connection| !connection.is_closed()).map(|connection| connection.clone())
+    }
+
+    /// The connections of a product's devices.
+    pub(crate) fn of_product(&self, product: &ProductKey) -> Vec<Arc<Connection>> {
+        let its = self.devices.iter().filter(|connection| connection.device.product == *product);
+        its.map(|connection| connection.clone()).collect()
     }
 
     /// All current connections.

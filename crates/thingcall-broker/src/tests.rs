@@ -2,6 +2,7 @@
 
 mod acknowledgements;
 mod bench;
+mod broadcasts;
 mod client;
 
 mod confinement;

@@ -6,7 +6,7 @@
 use rmqtt_codec::types::Publish;
 use thingcall_alink::{self as alink, Uplink};
 use thingcall_core::{
-    Arrival, CallId, DeviceKey, DropReason, Dropped, HeardOnce, PeerText, TransportKind, TransportName, UnixMillis,
+    Arrival, CallId, DropReason, Dropped, HeardOnce, PeerText, TransportKind, TransportName, UnixMillis,
 };
 use thingcall_transport::{PublishResult, ReceivedKind};
 use tokio::time::Instant;
@@ -69,14 +69,20 @@ pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish, a
 }
 
 /// Decides about one filter of a SUBSCRIBE: granted where the device's own topics are among what it matches, 0x80
-/// otherwise. Nothing depends on it: a device gets its messages, and no other's, whether it subscribed or not.
-pub(crate) fn granted(hub: &Hub, device: &DeviceKey, filter: &str) -> bool {
-    let granted = alink::may_ask_for(device, filter);
-    if !granted {
-        hub.own_metrics.subscriptions_refused.inc();
-        tracing::info!(%device, filter = %PeerText::new(filter), "subscription refused: no topic of the device's own");
-    }
-    granted
+/// otherwise. A device gets its messages, and no other's, whether it subscribed or not; what is told many devices of its product
+/// it gets where it subscribed.
+pub(crate) fn granted(hub: &Hub, connection: &Connection, filter: &str) -> bool {
+    let device = &connection.device;
+    let refused = if !alink::may_ask_for(device, filter) {
+        "no topic of the device's own"
+    } else if alink::may_hear_broadcasts(device, filter) && !connection.asks_for(filter) {
+        "the device has as many filters of broadcasts as may be"
+    } else {
+        return true;
+    };
+    hub.own_metrics.subscriptions_refused.inc();
+    tracing::info!(%device, filter = %PeerText::new(filter), "subscription refused: {refused}");
+    false
 }
 
 /// The device acknowledged a command of the outbox.

@@ -27,6 +27,8 @@ pub enum LetterTo {
     Rrpc,
     /// The topic for questions that is made of this one; it answers on the same.
     RrpcOn(Arc<str>),
+    /// The device's own topic for what all devices of its product are told; nobody waits.
+    Broadcast,
 }
 
 /// What MQTT 5 carries beside a message's bytes.
@@ -51,14 +53,14 @@ impl LetterTo {
     pub fn topic(&self) -> Option<&str> {
         match self {
             Self::Topic(topic) | Self::RrpcOn(topic) => Some(topic),
-            Self::Rrpc => None,
+            Self::Rrpc | Self::Broadcast => None,
         }
     }
 
     /// Whether somebody waits for an answer.
     pub const fn is_question(&self) -> bool {
         match self {
-            Self::Topic(_) => false,
+            Self::Topic(_) | Self::Broadcast => false,
             Self::Rrpc | Self::RrpcOn(_) => true,
         }
     }

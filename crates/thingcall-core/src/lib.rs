@@ -19,6 +19,7 @@ mod time;
 
 mod device;
 
+mod broadcast;
 mod call;
 mod call_record;
 mod delivery;
@@ -66,6 +67,7 @@ mod transport_name;
 pub use access::{AccessKey, Keys, ResultShape, Secret, Temporary};
 pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
+pub use broadcast::{Broadcast, BroadcastOrder, BroadcastTo};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};
 pub use call_record::{CallRecord, CallStep, CallTimes, KeptCalls, RecordedDevice, RecordedKey, RecordedService};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
@@ -120,5 +122,5 @@ pub use subscriptions::{
     Topic,
 };
 pub use time::{Deadline, UnixMillis};
-pub use transport::{DeliverError, NotCarried, Sent, Transport, TransportKind};
+pub use transport::{DeliverError, NotBroadcast, NotCarried, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

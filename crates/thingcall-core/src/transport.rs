@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr};
 
-use crate::{Delivery, DeviceKey, Letter, PostAnswer, Presence, SyncTopic, TransportName};
+use crate::{Broadcast, Delivery, DeviceKey, Letter, PostAnswer, Presence, SyncTopic, TransportName};
 
 /// The kinds of ways to a device, as metrics and records name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum, IntoStaticStr, EnumString)]
@@ -107,6 +107,16 @@ pub trait Transport: Send + Sync {
         Err(NotCarried::Extras(format!("{} carries no messages of applications' own", self.name())))
     }
 
+    /// Sends a message to the connected devices that subscribed to its topic. Says how many messages were handed on, which
+    /// is one where a broker deals it out.
+    ///
+    /// # Errors
+    /// Why it did not leave.
+    async fn broadcast(&self, broadcast: &Broadcast) -> Result<u64, NotBroadcast> {
+        let why = format!("{} carries no broadcasts; this one was for {}", self.name(), broadcast.product);
+        Err(DeliverError::Refused(why).into())
+    }
+
     /// Answers what a device said by itself, at best: nobody waits for it to arrive, and a device that hears nothing says it
     /// again. A transport that brings nothing of the kind need not have it.
     ///
@@ -126,6 +136,17 @@ pub enum NotCarried {
     /// Something that goes with it has no place there.
     #[error("{0}")]
     Extras(String),
+}
+
+/// Why a broadcast did not leave.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotBroadcast {
+    /// Its topic is none that is all devices' of the product.
+    #[error("{0}")]
+    Topic(String),
+    /// The way to the devices.
+    #[error(transparent)]
+    Failed(#[from] DeliverError),
 }
 
 /// How far a message came.

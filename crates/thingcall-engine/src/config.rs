@@ -49,6 +49,10 @@ pub struct Config {
     /// How long one is kept that has ended.
     #[serde(with = "humantime_serde")]
     pub fleet_calls_kept_for: Duration,
+    /// How many messages may be going to all devices of a product at once.
+    pub broadcasts_max: NonZeroUsize,
+    /// How many devices a second each of them is sent to.
+    pub broadcast_devices_per_second_max: NonZeroU32,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
     pub dropped_devices_max: NonZeroUsize,
     /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
@@ -84,6 +88,8 @@ impl Default for Config {
             fleet_devices_max: const { NonZeroUsize::new(100_000).unwrap() },
             fleet_calls_per_second_max: const { NonZeroU32::new(1000).unwrap() },
             fleet_calls_kept_for: Duration::from_secs(7 * 24 * 3600),
+            broadcasts_max: const { NonZeroUsize::new(4).unwrap() },
+            broadcast_devices_per_second_max: const { NonZeroU32::new(2000).unwrap() },
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),
@@ -124,6 +130,7 @@ impl Section for Config {
             ("raw_replies_max", self.raw_replies_max),
             ("paced_waiting_calls_max", self.paced_waiting_calls_max),
             ("posts_on_their_way_max", self.posts_on_their_way_max),
+            ("broadcasts_max", self.broadcasts_max),
             ("fleet_calls_max", self.fleet_calls_max),
             ("fleet_devices_max", self.fleet_devices_max),
             ("dropped_devices_max", self.dropped_devices_max),

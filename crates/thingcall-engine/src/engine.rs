@@ -13,6 +13,7 @@ use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::broadcasts::Broadcasts;
 use crate::dropped::{DroppedMessages, LastDropped};
 use crate::failures::Failures;
 use crate::fleet_metrics::FleetMetrics;
@@ -49,6 +50,7 @@ pub struct Engine {
     pub(crate) turns: Turns,
     pub(crate) hands: Hands,
     pub(crate) lanes: Lanes,
+    pub(crate) broadcasts: Broadcasts,
     pub(crate) fleet: FleetMetrics,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
@@ -90,6 +92,7 @@ impl Engine {
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
         let lanes = Lanes::register(make, &config)?;
         let fleet = FleetMetrics::register(make)?;
+        let broadcasts = Broadcasts::register(make, &config)?;
         let EngineParts { registry, journal, handlers, slots, reports, records } = parts;
         let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
@@ -114,6 +117,7 @@ impl Engine {
             turns: Turns::default(),
             hands: Hands::default(),
             lanes,
+            broadcasts,
             fleet,
             metrics,
             dropped,

@@ -13,6 +13,8 @@ mod metrics;
 
 mod engine;
 
+mod broadcast;
+mod broadcasts;
 mod fleet;
 mod fleet_metrics;
 mod invoke;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thingcall_core::testing::{self, MemoryJournal, MemoryRecords};
 use thingcall_core::{
-    Arrival, BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Handlers, IotId,
-    LookUp, LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody,
+    Arrival, BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceName, DeviceRef, Handlers,
+    IotId, LookUp, LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody,
     ReplySink, Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, Unawaited,
     UnixMillis,
 };
-use thingcall_tsl::{Found, Product, ProductNotes, ProductSettings, Registry, Route, ThingModel, Way};
+use thingcall_tsl::{Found, Members, Product, ProductNotes, ProductSettings, Registry, Route, ThingModel, Way};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -132,6 +132,11 @@ impl Registry for OneDevice {
     }
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
         (*key == self.found.product.key).then(|| self.found.product.clone())
+    }
+    fn members<'a>(&'a self, product: &'a ProductKey, after: Option<&'a DeviceName>, _: usize) -> Members<'a> {
+        let is_its = after.is_none() && *product == self.found.product.key;
+        let page = is_its.then(|| (self.found.device.clone(), Route::default()));
+        Box::pin(std::future::ready(Ok(page.into_iter().collect())))
     }
     fn answered_late(&self, _: &DeviceKey) {
         self.way.0.lock().unwrap().unanswered = 0;

@@ -2,6 +2,7 @@
 
 mod acknowledgements;
 mod asynchronous;
+mod broadcasts;
 mod failures;
 mod handlers;
 mod look_ups;

@@ -36,6 +36,11 @@ impl Transports {
         attached.iter().find(|transport| transport.name() == name).cloned()
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Transport>> {
+        self.attached.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether devices are reached through the embedded broker alone.
     pub(crate) fn only_embedded(&self) -> bool {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner);
@@ -44,8 +49,7 @@ impl Transports {
 
     /// Tells all of them that other slots are held than before.
     pub(crate) fn slots_changed(&self) {
-        let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner).clone();
-        attached.iter().for_each(|transport| transport.slots_changed());
+        self.all().iter().for_each(|transport| transport.slots_changed());
     }
 
     /// What each of them knows of a device's connection.

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hashlink::LruCache;
-use thingcall_alink::letter_refusal;
-use thingcall_core::{DeviceKey, Letter, LetterTo, NotCarried};
+use thingcall_alink::{comes_back, letter_refusal};
+use thingcall_core::{DeviceKey, Letter, NotCarried};
 use tokio::time::Instant;
 
 use crate::config::{Config, Posts, Version};
@@ -34,9 +34,8 @@ pub(crate) fn carries(config: &Config, device: &DeviceKey, letter: &Letter) -> R
             "the devices' broker is reached by MQTT 3.1.1, which carries a topic and bytes and nothing beside them";
         return Err(NotCarried::Extras(why.to_owned()));
     }
-    let comes_back = matches!(letter.to, LetterTo::Topic(_)) && config.posts() == Posts::Shared;
-    if comes_back && !is_v5 {
-        let why = "behind MQTT 3.1.1, with several instances, a message on a device's topic would come back as the \
+    if comes_back(&letter.to) && config.posts() == Posts::Shared && !is_v5 {
+        let why = "behind MQTT 3.1.1, with several instances, a message below a device's user/ would come back as the \
                    device's own; set version = \"5\" for the broker";
         return Err(NotCarried::Extras(why.to_owned()));
     }

@@ -9,10 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use prometheus::IntGauge;
 use rumqttc_v4::TlsConfiguration;
-use thingcall_alink::{Uplink, answer_payload, answer_topic, payload, request_topic, uplink};
+use thingcall_alink::{
+    Uplink, answer_payload, answer_topic, broadcast_refusal, comes_back, payload, request_topic, uplink,
+};
 use thingcall_core::{
-    Arrival, CallMode, DeliverError, Delivery, Letter, LetterTo, PostAnswer, Problems, Qos, Sent, SyncTopic,
-    TransportKind, Unawaited, UnixMillis,
+    Arrival, Broadcast, CallMode, Deadline, DeliverError, Delivery, LetterTo, NotBroadcast, PostAnswer, Problems, Qos,
+    Sent, SyncTopic, TransportKind, Unawaited, UnixMillis,
 };
 use thingcall_transport::{BrokerAddress, BrokerSection, Contact, Found, Probed, PublishResult, Told, Verdict};
 use tokio::time::{Instant, timeout};
@@ -111,7 +113,7 @@ impl Mqtt {
     pub(crate) async fn send(&self, delivery: &Delivery) -> Result<Sent, DeliverError> {
         match self.publish(delivery)? {
             None => Ok(Sent::Sent),
-            Some(acknowledgement) => self.acknowledged(delivery, acknowledgement).await,
+            Some(acknowledgement) => self.acknowledged(delivery.deadline, acknowledgement).await,
         }
     }
 
@@ -196,15 +198,41 @@ impl Mqtt {
 
     /// Whether the broker brings us this message back on the other connection, as if its device had said it.
     fn comes_back_as_report(&self, delivery: &Delivery) -> bool {
-        let on_topic = |letter: &Arc<Letter>| matches!(letter.to, LetterTo::Topic(_));
         let heard = self.config.posts() == Posts::Plain && self.config.version == Version::V4;
-        heard && delivery.letter.as_ref().is_some_and(on_topic)
+        heard && delivery.letter.as_ref().is_some_and(|letter| comes_back(&letter.to))
+    }
+
+    /// Publishes a message once, for whoever subscribed to its topic.
+    pub(crate) async fn publish_to_all(&self, told: &Broadcast) -> Result<Sent, NotBroadcast> {
+        if let Some(why) = broadcast_refusal(&told.product, &told.topic) {
+            return Err(NotBroadcast::Topic(why));
+        }
+        let (bytes, max) = (told.payload.len(), self.config.message_bytes_max);
+        if bytes > max {
+            return Err(DeliverError::TooLarge { bytes, max }.into());
+        }
+        let (topic, payload) = (told.topic.to_string(), told.payload.clone());
+        let message = Outgoing { topic, payload, qos: told.qos, expires_after: None, message_id: None, letter: None };
+        let client = self.client_for(&message)?;
+        self.contact.metrics.send_queue_length.inc();
+        let queued = client.publish(message).map_err(|error| {
+            self.contact.metrics.send_queue_length.dec();
+            self.not_queued(error)
+        })?;
+        match queued {
+            None => Ok(Sent::Sent),
+            Some(acknowledgement) => Ok(self.acknowledged(None, acknowledgement).await?),
+        }
     }
 
     /// Waits for the broker to take a QoS 1 message.
-    async fn acknowledged(&self, delivery: &Delivery, acknowledgement: Acknowledgement) -> Result<Sent, DeliverError> {
+    async fn acknowledged(
+        &self,
+        deadline: Option<Deadline>,
+        acknowledgement: Acknowledgement,
+    ) -> Result<Sent, DeliverError> {
         let began = Instant::now();
-        let patience = delivery.deadline.map(|deadline| deadline.left(began.into_std()));
+        let patience = deadline.map(|deadline| deadline.left(began.into_std()));
         let waited = timeout(patience.unwrap_or(self.config.publish_ack_timeout), acknowledgement.wait()).await;
         waited.unwrap_or(Err(DeliverError::Lost))?;
         self.contact.metrics.publish_ack_seconds.observe(began.elapsed().as_secs_f64());

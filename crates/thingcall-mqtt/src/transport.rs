@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Problems, Sent, SyncTopic, TransportKind,
+    Broadcast, DeliverError, Delivery, DeviceKey, Letter, NotBroadcast, NotCarried, PostAnswer, Problems, Sent,
+    SyncTopic, TransportKind,
 };
 use thingcall_transport::{BrokerTransport, Contact, Ended, Found, KeptMax, NotSent, Probed, Protocol, Said};
 use tracing::warn;
@@ -59,6 +60,10 @@ impl Protocol for Mqtt {
 
     fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
         letters::carries(&self.config, device, letter)
+    }
+
+    async fn broadcast(&self, broadcast: &Broadcast) -> Result<Sent, NotBroadcast> {
+        self.publish_to_all(broadcast).await
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -13,7 +13,7 @@ use thingcall_core::{
     MessageKind, Past, PastWanted, ProductKey, TransportName, UnixMillis,
 };
 use thingcall_tsl::{
-    DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, NewDevice, NewProduct, Product,
+    DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, Members, NewDevice, NewProduct, Product,
     ProductChange, ProductSettings, Registry, ThingModel,
 };
 
@@ -40,6 +40,10 @@ impl Registry for Store {
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
         self.shared().memory.product(key)
+    }
+
+    fn members<'a>(&'a self, product: &'a ProductKey, after: Option<&'a DeviceName>, max: usize) -> Members<'a> {
+        Box::pin(self.read_members(product, after, max))
     }
 
     fn answered_late(&self, device: &DeviceKey) {

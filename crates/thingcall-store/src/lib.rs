@@ -43,6 +43,7 @@ mod history;
 mod history_keeper;
 mod left_out;
 mod live;
+mod members;
 mod memory;
 mod metrics;
 mod sizes;

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Problems, Sent, SyncTopic, TransportKind,
+    Broadcast, DeliverError, Delivery, DeviceKey, Letter, NotBroadcast, NotCarried, PostAnswer, Problems, Sent,
+    SyncTopic, TransportKind,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -147,6 +148,12 @@ pub trait Protocol: Send + Sync + Sized + 'static {
 
     /// Sends a command. Cancel-safe: dropping it sends the message once or not at all.
     fn deliver(&self, delivery: &Delivery) -> impl Future<Output = Result<Sent, NotSent>> + Send;
+
+    /// Sends a message to the devices that subscribed to its topic.
+    fn broadcast(&self, broadcast: &Broadcast) -> impl Future<Output = Result<Sent, NotBroadcast>> + Send {
+        let why = format!("{} carries no broadcasts; this one was for {}", self.contact().name, broadcast.product);
+        async { Err(DeliverError::Refused(why).into()) }
+    }
 
     /// Answers what a device said by itself, where it hears such things.
     fn tell(&self, answer: &PostAnswer) -> impl Future<Output = Result<(), DeliverError>> + Send {

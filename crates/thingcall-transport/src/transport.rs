@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prometheus::Registry;
 use thingcall_core::{
-    DeliverError, Delivery, DeviceKey, Letter, NotCarried, PostAnswer, Presence, Problems, Section, Sent, SyncTopic,
-    Transport, TransportKind, TransportName,
+    Broadcast, DeliverError, Delivery, DeviceKey, Letter, NotBroadcast, NotCarried, PostAnswer, Presence, Problems,
+    Section, Sent, SyncTopic, Transport, TransportKind, TransportName,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -114,6 +114,18 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
 
     fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
         self.protocol.carries(device, letter)
+    }
+
+    async fn broadcast(&self, broadcast: &Broadcast) -> Result<u64, NotBroadcast> {
+        let mut counted = self.protocol.contact().metrics.publishing(PublishResult::Sent);
+        let sent = self.protocol.broadcast(broadcast).await;
+        counted.ends(match &sent {
+            Ok(Sent::Acked) => PublishResult::Acked,
+            Ok(Sent::Sent | Sent::Kept) => PublishResult::Sent,
+            Err(NotBroadcast::Topic(_)) => PublishResult::Failed,
+            Err(NotBroadcast::Failed(error)) => PublishResult::of(&Err(error.clone())),
+        });
+        sent.map(|_| 1)
     }
 
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {

@@ -1,11 +1,12 @@
 //! Products and devices in memory alone: for a program that embeds the engine and keeps them elsewhere.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use thingcall_core::{Device, DeviceKey, DeviceRef, IotId, LookUp, ProductKey};
+use thingcall_core::{Device, DeviceKey, DeviceName, DeviceRef, IotId, LookUp, ProductKey};
 
-use crate::{Found, Product, Registry};
+use crate::{Found, Members, Product, Registry, Route};
 
 /// A [`Registry`] that is what was put into it. Nothing of it outlives the program, and nothing bounds it but who fills it.
 #[derive(Debug, Default)]
@@ -64,6 +65,16 @@ impl Registry for InMemoryRegistry {
 
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).products.get(key).cloned()
+    }
+
+    fn members<'a>(&'a self, product: &'a ProductKey, after: Option<&'a DeviceName>, max: usize) -> Members<'a> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_its = |device: &&Arc<Device>| device.key.product == *product;
+        let mut its: Vec<_> = all.devices.values().filter(is_its).cloned().collect();
+        its.sort_unstable_by(|a, b| a.key.name.cmp(&b.key.name));
+        let behind = its.into_iter().filter(|device| after.is_none_or(|after| device.key.name > *after));
+        let page: Vec<_> = behind.take(max).map(|device| (device, Route::default())).collect();
+        Box::pin(ready(Ok(page)))
     }
 }
 

@@ -49,7 +49,7 @@ pub use notes::{Network, ProductNotes};
 pub use pages::{DeviceCounts, DeviceMark, DevicePage, DeviceStatus, PageStart};
 pub use problem::{ModelProblem, ModelProblems};
 pub use registration::{NoProductSecret, ProductSecret, Registrants, Registration};
-pub use registry::{Found, Product, Registry, Route, Way};
+pub use registry::{Found, Members, Product, Registry, Route, Way};
 pub use reported::{Access, Event, EventLevel, Property, ReportCheck};
 pub use service::{CallType, Service, check_object};
 pub use settings::{ArgsCheck, DataFormat, Pacing, ProductSettings, RawAnswers, ReplyCheck, Validation};

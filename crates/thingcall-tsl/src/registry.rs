@@ -1,9 +1,13 @@
 //! What a call finds: a product with its model, its device, and the way to it. The seam to the store that a call uses.
 
 use std::fmt;
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use thingcall_core::{Device, DeviceKey, DeviceRef, LookUp, ProductKey, SyncTopic, TransportName, UnixMillis};
+use thingcall_core::{
+    Device, DeviceKey, DeviceName, DeviceRef, LookUp, LookUpFailed, ProductKey, SyncTopic, TransportName, UnixMillis,
+};
 
 use crate::{ProductNotes, ProductSettings, Silence, ThingModel};
 
@@ -37,6 +41,9 @@ pub struct Found {
     pub way: Option<Arc<dyn Way>>,
 }
 
+/// A page of devices, to come.
+pub type Members<'a> = Pin<Box<dyn Future<Output = Result<Vec<(Arc<Device>, Route)>, LookUpFailed>> + Send + 'a>>;
+
 /// Finds what a call names. It stands on the path of every call: products are in memory, and so are the devices that are
 /// called, as a rule.
 pub trait Registry: Send + Sync {
@@ -45,6 +52,13 @@ pub trait Registry: Send + Sync {
 
     /// The product.
     fn product(&self, key: &ProductKey) -> Option<Arc<Product>>;
+
+    /// A page of a product's devices, by name: so many at most of those behind `after`, or of all, and what is known of the way
+    /// to each. A registry that lists none has none.
+    fn members<'a>(&'a self, product: &'a ProductKey, after: Option<&'a DeviceName>, max: usize) -> Members<'a> {
+        let _ = (product, after, max);
+        Box::pin(ready(Ok(Vec::new())))
+    }
 
     /// The device answered a synchronous call, too late to say on which topic. Nothing is looked up for that: it changes
     /// what memory has of the device.

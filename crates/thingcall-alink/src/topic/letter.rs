@@ -8,11 +8,9 @@ use std::fmt::Write as _;
 
 use thingcall_core::{CallId, DeviceKey, LetterTo};
 
-use super::{Kind, may_subscribe, take_apart};
+use super::broadcast::matches;
+use super::{Kind, TOPIC_BYTES_MAX, owns, take_apart};
 use crate::post;
-
-/// The longest topic that devices take, in bytes. Source: the Python device SDK refuses longer ones.
-const TOPIC_BYTES_MAX: usize = 128;
 
 /// The topic on which a device gets it.
 pub(crate) fn topic(id: CallId, device: &DeviceKey, to: &LetterTo) -> String {
@@ -22,6 +20,9 @@ pub(crate) fn topic(id: CallId, device: &DeviceKey, to: &LetterTo) -> String {
         LetterTo::Topic(topic) => text.push_str(topic),
         LetterTo::Rrpc => write!(text, "/sys/{}/{}/rrpc/request/{id}", device.product, device.name).unwrap_or(()),
         LetterTo::RrpcOn(topic) => write!(text, "/ext/rrpc/{id}{topic}").unwrap_or(()),
+        LetterTo::Broadcast => {
+            write!(text, "/sys/{}/{}/broadcast/request/{id}", device.product, device.name).unwrap_or(());
+        }
     }
     text
 }
@@ -42,14 +43,20 @@ pub fn letter_refusal(device: &DeviceKey, to: &LetterTo) -> Option<String> {
     }
     match to {
         LetterTo::RrpcOn(_) => Some(format!("{topic:?} is none of the topics of device {device}; {right}")),
-        LetterTo::Rrpc | LetterTo::Topic(_) if !may_subscribe(device, topic) => {
+        LetterTo::Rrpc | LetterTo::Broadcast | LetterTo::Topic(_) if !owns(device, topic) => {
             Some(format!("{topic:?} is none of the topics of device {device}; {right}"))
         }
-        LetterTo::Rrpc | LetterTo::Topic(_) => match audience(topic) {
+        LetterTo::Rrpc | LetterTo::Broadcast | LetterTo::Topic(_) => match audience(topic) {
             Audience::Device => None,
             Audience::Cloud => Some(format!("{topic:?} is a topic on which devices speak; {right}")),
         },
     }
+}
+
+/// Whether a broker that brings our own messages back brings this one among what devices report.
+pub fn comes_back(to: &LetterTo) -> bool {
+    let LetterTo::Topic(topic) = to else { return false };
+    post::POST_FILTERS.iter().any(|filter| matches(filter, topic))
 }
 
 /// Who reads a topic of a device.

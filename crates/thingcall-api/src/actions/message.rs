@@ -5,17 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use thingcall_core::{
     AccessKey, Asks, CallError, Deadline, DeviceKey, DeviceName, DeviceRef, ErrorCode, Extras, Letter, LetterTo,
     Outcome, Qos, Request, ServiceId,
 };
 
+use super::content::{bytes, content, missing, published};
 use super::invoke::qos;
-use super::{Ordered, flag, target};
+use super::{Ordered, broadcast, flag, target};
 use crate::answer::{Fields, Node, text};
 use crate::calls::CallDesk;
-use crate::encoded::{base64_of, bytes_of};
+use crate::encoded::base64_of;
 use crate::error::ActionError;
 use crate::incoming::Incoming;
 use crate::params::Params;
@@ -39,14 +39,20 @@ pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<Access
         let params = &incoming.params;
         let topic = params.get("TopicFullName");
         let topic = topic.ok_or_else(|| missing(ErrorCode::NullTopicName, "TopicFullName"))?;
-        let content = params.get("MessageContent");
-        let content = content.ok_or_else(|| missing(ErrorCode::NullMessageContent, "MessageContent"))?;
+        let (qos, extras) = (qos(params.get("Qos"))?, extras(params)?);
+        if target::is_of_many(topic) {
+            if extras.is_some() {
+                let text = "a message for many devices carries a topic and bytes and nothing beside them";
+                return Err(ActionError::service(ErrorCode::PublishMessageFailed, Outcome::NotDelivered, text));
+            }
+            return Ok(Ordered::Broadcasting(broadcast::on_topic(incoming, topic, qos)?));
+        }
         let letter = Letter {
             to: LetterTo::Topic(Arc::from(topic)),
-            payload: message("MessageContent", content)?,
-            extras: extras(params)?.map(Box::new),
+            payload: content(params, MESSAGE_BYTES_MAX)?,
+            extras: extras.map(Box::new),
         };
-        let (qos, to) = (qos(params.get("Qos"))?, device_of(params, topic)?);
+        let to = device_of(params, topic)?;
         let request = request((incoming, key), (letter, "Pub"), to, (qos, reply_timeout))?;
         Ok(Ordered::Publishing(Publishing(request)))
     })
@@ -56,7 +62,7 @@ pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<Access
 pub(super) fn ask(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
     desk.take(incoming, key, |_, _| {
         let params = &incoming.params;
-        let content = message("RequestBase64Byte", params.need("RequestBase64Byte")?)?;
+        let content = bytes(("RequestBase64Byte", params.need("RequestBase64Byte")?), MESSAGE_BYTES_MAX)?;
         let timeout = timeout(params.need("Timeout")?)?;
         let to = params.get("Topic").map_or(LetterTo::Rrpc, |topic| LetterTo::RrpcOn(Arc::from(topic)));
         let content_type = params.get("ContentType").map(str::to_owned);
@@ -109,13 +115,7 @@ fn device_of(params: &Params<'_>, topic: &str) -> Result<DeviceRef, ActionError>
 impl Publishing {
     /// Sends it; what it returns stands beside `RequestId` and `Success`.
     pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
-        let sent = desk.make(self.0).await.map_err(|why| match ActionError::from(why) {
-            ActionError::Service(mut failure) if failure.code == ErrorCode::RrpcFailed => {
-                failure.code = ErrorCode::PublishMessageFailed;
-                ActionError::Service(failure)
-            }
-            other @ (ActionError::Gateway(_) | ActionError::Service(_)) => other,
-        })?;
+        let sent = desk.make(self.0).await.map_err(published)?;
         Ok(vec![("MessageId", text(sent.id.to_string()))])
     }
 }
@@ -169,23 +169,6 @@ fn word(why: &CallError) -> Option<&'static str> {
     }
 }
 
-fn missing(code: ErrorCode, name: &str) -> ActionError {
-    ActionError::service(code, Outcome::InvalidArgs, format!("{name} is missing"))
-}
-
-/// A message's bytes, of a parameter in Base64.
-fn message(name: &str, text: &str) -> Result<Bytes, ActionError> {
-    let bytes = bytes_of(text).ok_or_else(|| {
-        let text = format!("{name} is not in Base64; encode the message's bytes, such as aGVsbG8= for hello");
-        ActionError::service(ErrorCode::NotBase64, Outcome::InvalidArgs, text)
-    })?;
-    if bytes.len() > MESSAGE_BYTES_MAX {
-        let text = format!("the message has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed", bytes.len());
-        return Err(ActionError::service(ErrorCode::IllegalRequest, Outcome::TooLarge, text));
-    }
-    Ok(bytes)
-}
-
 fn timeout(text: &str) -> Result<Duration, ActionError> {
     let wanted = text.parse().ok().filter(|ms| TIMEOUT_MS.contains(ms));
     wanted.map(Duration::from_millis).ok_or_else(|| {
@@ -200,7 +183,8 @@ fn extras(params: &Params<'_>) -> Result<Option<Extras>, ActionError> {
     if flag(params, "Retained")? {
         return Err(ActionError::illegal("Retained is true; nothing keeps messages for topics here, so leave it out"));
     }
-    let data = params.get("CorrelationData").map(|text| message("CorrelationData", text)).transpose()?;
+    let data =
+        params.get("CorrelationData").map(|text| bytes(("CorrelationData", text), MESSAGE_BYTES_MAX)).transpose()?;
     let extras = Extras {
         content_type: params.get("ContentType").map(str::to_owned),
         correlation_data: data,

@@ -6,7 +6,7 @@
 pub(crate) enum Names {
     /// A device: `IotId`, else `ProductKey` and `DeviceName`.
     Device,
-    /// A device: the same, or the one that `TopicFullName` names behind `ProductKey`.
+    /// A device: the same, or the one that `TopicFullName` names behind `ProductKey`. Where that topic is many devices', `ProductKey`.
     DeviceOfTopic,
     /// A device that may not be there yet: `ProductKey` and `DeviceName`.
     NewDevice,

@@ -24,6 +24,19 @@ pub(crate) fn named_in_topic<'t>(product: &str, topic: &'t str) -> Option<&'t st
     topic.split('/').skip_while(|level| *level != product).nth(1)
 }
 
+/// Whether a topic is many devices' of a product, which it names next.
+pub(crate) fn is_of_many(topic: &str) -> bool {
+    topic.starts_with("/broadcast/")
+}
+
+/// The product of `ProductKey`, where nothing else can be given.
+pub(super) fn product_itself(params: &Params<'_>) -> Result<ProductKey, ActionError> {
+    if params.get("ProductKey").is_none() {
+        return Err(missing(ErrorCode::NullProductKey, "ProductKey is missing"));
+    }
+    product(params)
+}
+
 /// The product of `ProductKey`.
 pub(super) fn product(params: &Params<'_>) -> Result<ProductKey, ActionError> {
     let text = params.get("ProductKey").ok_or_else(|| {

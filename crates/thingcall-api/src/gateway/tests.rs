@@ -56,7 +56,7 @@ fn every_status_is_counted_from_the_start() {
         TokenMismatch {},
         TokenExpired {},
         OnceDiffers {},
-        Throttled { calls_per_second_max: 1, wait: Duration::ZERO },
+        Throttled { max: 1, of: "calls", wait: Duration::ZERO },
         NoncesFull { nonces_max: 1, wait: Duration::ZERO },
     ];
     let given: BTreeSet<_> = all.iter().map(|error| error.status().as_u16()).collect();
@@ -66,7 +66,7 @@ fn every_status_is_counted_from_the_start() {
 
 #[test]
 fn throttling_says_when_to_come_again_in_whole_seconds() {
-    let throttled = |wait| GatewayError::Throttled { calls_per_second_max: 1, wait }.retry_after();
+    let throttled = |wait| GatewayError::Throttled { max: 1, of: "calls", wait }.retry_after();
     assert_eq!(throttled(Duration::from_millis(2)), Some(1));
     assert_eq!(throttled(Duration::from_secs(2)), Some(2));
     assert_eq!(throttled(Duration::from_millis(2001)), Some(3));

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn the_account_that_made_most_calls_is_told_once_a_second() {
     let accounts = Accounts::new();
-    let quota = Quota::own(NonZeroU32::new(4).unwrap(), accounts.clone());
+    let quota = Quota::own(NonZeroU32::new(4).unwrap(), Each::Call, accounts.clone());
     let (a, b) = ("a".to_owned(), "b".to_owned());
     for _ in 0..4 {
         quota.take(&a).expect("within the quota");

@@ -34,6 +34,7 @@ async fn each_action_is_judged_by_what_it_acts_on() {
         device
     };
     let of_product = ("ProductKey", LIGHTS);
+    let message = |topic| vec![of_product, ("TopicFullName", topic), ("MessageContent", "aGVsbG8=")];
     let names = vec![of_product, ("DeviceName.1", "light1"), ("DeviceName.2", "light2")];
     let flags = vec![of_product, ("Type", "AMQP"), ("DeviceDataFlag", "true"), ("ConsumerGroupIds.1", "DEFAULT_GROUP")];
     // What is asked, and the rules that let it through: each alone, and no other of them.
@@ -63,6 +64,17 @@ async fn each_action_is_judged_by_what_it_acts_on() {
         ("BatchGetDeviceState", vec![], "000100"),
         // It acts on the names, whatever IotId says.
         ("BatchQueryDeviceDetail", [names.clone(), vec![("IotId", IOT_ID)]].concat(), "011100"),
+        // The device is the one that the topic names, where no other is named.
+        ("Pub", message("/a1BwAGVxxxx/light1/user/get"), "111100"),
+        ("Pub", message("/a1BwAGVxxxx/light2/user/get"), "011100"),
+        ("Pub", [message("/a1BwAGVxxxx/light1/user/get"), vec![("DeviceName", "light2")]].concat(), "011100"),
+        ("Pub", [message("/a1BwAGVxxxx/light1/user/get"), vec![("IotId", "of-nobody")]].concat(), "000100"),
+        ("Pub", message("/other"), "001100"),
+        // A topic of many is a product's, whatever device is named, in it or beside it.
+        ("Pub", message("/broadcast/a1BwAGVxxxx/light1"), "001100"),
+        ("Pub", [message("/broadcast/a1BwAGVxxxx/light1"), vec![("DeviceName", "light1")]].concat(), "001100"),
+        ("PubBroadcast", message("/broadcast/a1BwAGVxxxx/light1"), "001100"),
+        ("PubBroadcast", vec![of_product, ("DeviceName", "light1"), ("MessageContent", "aGVsbG8=")], "001100"),
         // It acts on the pair, whatever else is named.
         ("RegisterDevice", [pair("light2"), vec![("IotId", IOT_ID)]].concat(), "011100"),
         ("RegisterDevice", vec![of_product, ("IotId", IOT_ID)], "001100"),

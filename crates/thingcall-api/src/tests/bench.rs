@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
 use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, Answer, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, GroupId, Keys, OnceTokens,
-    Outcome, ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
+    AccessKey, Answer, BroadcastOrder, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, GroupId, Keys,
+    OnceTokens, Outcome, ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
 };
 use thingcall_engine::Invoked;
 use thingcall_listen::Serving;
@@ -34,6 +34,7 @@ pub(super) type Script = Box<dyn Fn(&Request) -> Option<Result<Answer, CallError
 pub(super) struct FakeEngine {
     script: Script,
     pub(super) requests: Mutex<Vec<Request>>,
+    pub(super) broadcasts: Mutex<Vec<BroadcastOrder>>,
     pub(super) refused: Mutex<Vec<Outcome>>,
     pub(super) told: Mutex<Vec<(thingcall_core::Failure, bool)>>,
     started: mpsc::UnboundedSender<()>,
@@ -71,6 +72,14 @@ impl Calls for FakeEngine {
             DeviceRef::Key(key) if key.name.as_str() == "nobody" => Err(CallError::UnknownDevice(key.to_string())),
             DeviceRef::Key(_) | DeviceRef::IotId(_) => Ok(()),
         }
+    }
+
+    async fn broadcast(&self, order: BroadcastOrder) -> Result<CallId, CallError> {
+        if order.product.as_str() != "a1BwAGVxxxx" {
+            return Err(CallError::UnknownProduct(order.product.to_string()));
+        }
+        self.broadcasts.lock().unwrap().push(order);
+        Ok(CallId::from_u32(100_687))
     }
 
     fn reply_timeout(&self) -> Duration {
@@ -182,6 +191,7 @@ impl Setup {
         let engine = Arc::new(FakeEngine {
             script: self.script,
             requests: Mutex::default(),
+            broadcasts: Mutex::default(),
             refused: Mutex::default(),
             told: Mutex::default(),
             started,

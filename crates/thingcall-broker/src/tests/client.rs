@@ -153,6 +153,14 @@ impl Client {
         body[2]
     }
 
+    /// Waits for the UNSUBACK.
+    pub(crate) async fn unsubscribe(&mut self, filter: &str) {
+        let mut body = vec![0, 8];
+        body.extend_from_slice(&text(filter));
+        self.send(0xa2, &body).await;
+        assert_eq!(self.packet().await, Some((0xb0, vec![0, 8])));
+    }
+
     /// Waits until the broker closes the connection.
     pub(crate) async fn closed(&mut self) {
         while self.packet().await.is_some() {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingcall_core::Extras;
+use thingcall_core::{Extras, LetterTo};
 use tokio::time::advance;
 
 use super::*;
@@ -28,6 +28,9 @@ fn what_the_version_cannot_carry_is_refused_and_so_is_what_would_come_back_as_a_
     assert!(carried(Version::V4, Posts::Plain, None) && !carried(Version::V4, Posts::Plain, extras()));
     assert!(carried(Version::V5, Posts::Plain, extras()) && carried(Version::V5, Posts::Shared, extras()));
     assert!(!carried(Version::V4, Posts::Shared, None) && carried(Version::V4, Posts::None, None));
+    // What our own subscriptions do not bring back goes all the same.
+    let config_push = Letter { to: LetterTo::Topic(Arc::from("/sys/pk/d1/thing/config/push")), ..letter(None) };
+    assert_eq!(carries(&config(Version::V4, Posts::Shared), &key(), &config_push), Ok(()));
     let question = Letter { to: LetterTo::RrpcOn(Arc::from("/pk/d1/user/get")), ..letter(None) };
     assert_eq!(carries(&config(Version::V4, Posts::Shared), &key(), &question), Ok(()));
     let elsewhere = Letter { to: LetterTo::Topic(Arc::from("/pk/d2/user/get")), ..letter(None) };

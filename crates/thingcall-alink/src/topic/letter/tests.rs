@@ -47,7 +47,6 @@ fn device_is_told_something_on_its_own_topics_alone() {
         "/sys/pk/d1/thing/service/SetScene",
         "/shadow/get/pk/d1",
         "/ota/device/upgrade/pk/d1",
-        "/broadcast/pk/all",
     ] {
         assert!(!refused(topic), "{topic}: {:?}", letter_refusal(&key(), &LetterTo::Topic(topic.into())));
     }
@@ -61,10 +60,23 @@ fn device_is_told_something_on_its_own_topics_alone() {
         "/pk/d1/user/+",
         "/pk/d1/user/#",
         "/pk/d1/user//a",
+        // What is for all devices of a product is no letter to one of them.
+        "/broadcast/pk/all",
+        "/broadcast/pk/d1",
     ] {
         assert!(refused(topic), "{topic}");
     }
     assert!(refused(&format!("/pk/d1/user/{}", "x".repeat(128))));
+}
+
+#[test]
+fn what_comes_back_as_a_report_is_what_lies_where_devices_report() {
+    let comes = |topic: &str| comes_back(&LetterTo::Topic(topic.into()));
+    assert!(comes("/pk/d1/user/get"));
+    for topic in ["/sys/pk/d1/thing/config/push", "/shadow/get/pk/d1", "/ota/device/upgrade/pk/d1"] {
+        assert!(!comes(topic), "{topic}");
+    }
+    assert!(!comes_back(&LetterTo::Broadcast) && !comes_back(&LetterTo::RrpcOn("/pk/d1/user/get".into())));
 }
 
 #[test]
