@@ -34,6 +34,18 @@ impl HttpCall {
         Self { stream }
     }
 
+    /// Sends a request that no web page can send.
+    ///
+    /// # Panics
+    /// If the address cannot be connected to.
+    pub fn by_hand(address: SocketAddr, method: &str, path: &str) -> Self {
+        let mut stream = TcpStream::connect(address).expect("a listener");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
+        let request = request(address, method, path).replace("\r\n\r\n", "\r\nX-Thingcall: 1\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("the request can be sent");
+        Self { stream }
+    }
+
     /// Waits for the answer.
     ///
     /// # Panics

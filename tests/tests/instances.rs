@@ -4,7 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use thingcall_tests::{
-    App, Caller, DeviceSecrets, Key, Postgres, Sdk, Site, c_plugin, eventually, install, invocation, program, run,
+    App, Caller, DeviceSecrets, HttpCall, Key, Postgres, Sdk, Site, c_plugin, eventually, install, invocation, program,
+    run,
 };
 
 const SERVICE: &str = "testFb:testService";
@@ -76,6 +77,40 @@ fn any_instance_takes_any_call_and_sees_what_the_other_or_a_command_made() {
 }
 
 #[test]
+fn call_that_waits_at_one_is_listed_and_ended_from_the_other() {
+    let (first, second) = two(&[("ENGINE__REPLY_TIMEOUT", "60s")]);
+    let (device, connected) = first.linkkit("ended-from-there");
+    connected.is_silent();
+    let waiting = second.begin_invoke(&device, SERVICE, r#"{"param1":3}"#);
+    let accepted = second.invoke(&device, "testFb:resetLater", "{}").ok().message_id();
+    let text = eventually("both wait", || {
+        let text = first.command(&["pending", "--json"]);
+        (text.lines().count() == 2).then_some(text)
+    });
+    let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let sync = all.iter().find(|call| call["mode"] == "sync").expect("the synchronous one");
+    let id = sync["messageId"].as_str().expect("an id");
+
+    // The listener of the first says whom to ask.
+    for id in [id, &accepted] {
+        let refused =
+            HttpCall::by_hand(first.program.addresses.metrics, "POST", &format!("/calls/{id}/cancel")).answer();
+        let told: Value = serde_json::from_str(&refused.body).expect("JSON");
+        assert_eq!(refused.status, 409, "{told}");
+        assert_eq!(told["operator"], second.program.addresses.metrics.to_string(), "{told}");
+    }
+    // The command asks it by itself.
+    let done = first.command_json(&["cancel", id]);
+    assert_eq!((&done["cancelled"], &done["mode"]), (&json!(true), &json!("sync")), "{done}");
+    let answer = waiting.answer();
+    let (code, text) = answer.failure();
+    assert!(code == "iot.system.SystemException" && text.contains("an operator ended the call"), "{code}: {text}");
+    let done = first.command_json(&["cancel", &accepted]);
+    assert_eq!((&done["cancelled"], &done["mode"]), (&json!(true), &json!("async")), "{done}");
+    assert!(first.command(&["pending", "--json"]).is_empty());
+}
+
+#[test]
 fn instances_are_listed_and_a_plugin_that_is_not_the_same_on_all_is_told() {
     let (first, second) = two(&[]);
     let [one, two] = listed(&first).try_into().expect("two instances");
@@ -115,8 +150,7 @@ fn instances_are_listed_and_a_plugin_that_is_not_the_same_on_all_is_told() {
 fn nonce_that_one_instance_saw_is_refused_by_the_other() {
     let (first, second) = two(&[]);
     let (device, _connected) = first.linkkit("once");
-    let asked =
-        |site: &Site, path: &str| thingcall_tests::HttpCall::send(site.program.addresses.api, "POST", path).answer();
+    let asked = |site: &Site, path: &str| HttpCall::send(site.program.addresses.api, "POST", path).answer();
     let signed = first.ask_by(Sdk::SignOnly, "InvokeThingService", &invocation(&device, SERVICE, r#"{"param1":1}"#));
     let (done, again) = (asked(&first, signed.text()), asked(&second, signed.text()));
     assert_eq!((done.status, again.status), (200, 400), "{again:?}");

@@ -126,6 +126,62 @@ fn call_whose_time_is_over_in_the_queue_was_not_sent() {
     assert_eq!(third.answer().ok().result()["data"]["mean"], 3.5);
 }
 
+/// What waits for its turn, the one that came first as the first.
+fn queued(site: &Site) -> Vec<Value> {
+    let text = site.command(&["pending", "--json"]);
+    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    all.filter(|call| call["waitsFor"] == "turn").collect()
+}
+
+#[test]
+fn who_waits_for_its_turn_is_listed_and_is_ended_without_a_word_to_the_device() {
+    let patient = [
+        ("ENGINE__REPLY_TIMEOUT", "60s"),
+        ("ENGINE__PACED_TURN_TIMEOUT", "60s"),
+        ("ENGINE__PACED_WAITING_CALLS_MAX", "2"),
+    ];
+    let (site, device) = site("after_answer", &patient);
+    let linkkit = connected(&site, &device);
+    let first = measures(&site, &device, 1);
+    let one = is_called(&linkkit, "channel", 1);
+    let second = measures(&site, &device, 2);
+    queue_is(&site, 1.0);
+    let third = sets(&site, &device, 2, 1);
+    queue_is(&site, 2.0);
+    let all = queued(&site);
+    let told: Vec<_> = all.iter().map(|call| (&call["identifier"], &call["mode"])).collect();
+    assert_eq!(told, [(&json!("Measure"), &json!("sync")), (&json!("SetScene"), &json!("async"))]);
+    assert!(all.iter().all(|call| call["ageMs"].is_u64() && call["transport"].is_null()), "{all:?}");
+
+    for (call, waiting, mode) in [(&all[0], second, "sync"), (&all[1], third, "async")] {
+        let id = call["messageId"].as_str().expect("an id");
+        let done = site.command_json(&["cancel", id]);
+        assert_eq!((&done["cancelled"], &done["mode"]), (&json!(true), &json!(mode)), "{done}");
+        let answer = waiting.answer();
+        let (code, text) = answer.failure();
+        assert_eq!(code, "iot.system.SystemException");
+        assert!(text.contains("an operator ended the call") && text.contains("was not sent"), "{text}");
+        let request = answer.text_at("RequestId").to_owned();
+        let told = eventually("it is on record", || {
+            let told = site.command_json(&["explain", &request]);
+            told["timesUs"].is_object().then_some(told)
+        });
+        assert_eq!((&told["outcome"], &told["executed"]), (&json!("cancelled"), &json!("no")), "{told}");
+    }
+    // Their places are free.
+    let fourth = measures(&site, &device, 4);
+    queue_is(&site, 1.0);
+    let fifth = measures(&site, &device, 5);
+    queue_is(&site, 2.0);
+    linkkit.answers_this(&one, &json!({ "mean": 1.5 }));
+    assert_eq!(first.answer().ok().result()["data"]["mean"], 1.5);
+    for (waiting, channel) in [(fourth, 4), (fifth, 5)] {
+        let called = is_called(&linkkit, "channel", channel);
+        linkkit.answers_this(&called, &json!({ "mean": 1.5 }));
+        waiting.answer().ok();
+    }
+}
+
 #[test]
 fn next_command_leaves_when_the_device_has_acknowledged_the_one_before() {
     let (site, device) = site("after_ack", &[("ENGINE__PACED_TURN_TIMEOUT", "60s")]);

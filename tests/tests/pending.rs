@@ -16,6 +16,11 @@ fn pending(site: &Site, device: &str) -> Vec<Value> {
     all.filter(|call| call["device"] == format!("{PRODUCT}/{device}")).collect()
 }
 
+/// What `thingcall explain` says, without its line ends.
+fn told_whole(site: &Site, id: &str) -> String {
+    site.command(&["explain", id]).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn the_one(site: &Site, device: &str) -> Value {
     eventually("the call is pending", || pending(site, device).into_iter().next())
 }
@@ -82,12 +87,50 @@ fn an_answer_to_an_asynchronous_call_that_was_ended_is_kept_beside_its_end() {
     let (device, connected) = site.linkkit("late-answer");
     connected.is_silent();
     let id = site.invoke(&device, LATER, "{}").ok().message_id();
-    connected.called();
+    let called = connected.called();
     let done = site.command_json(&["cancel", &id]);
     assert_eq!(done["outcome"], "cancelled", "{done}");
     assert!(done["text"].as_str().is_some_and(|text| text.contains("may have executed")), "{done}");
+    connected.answers_this(&called, &json!({ "done": 1 }));
+    let late = eventually("the answer is beside the end", || {
+        let told = site.command_json(&["explain", &id]);
+        told["code"].is_number().then_some(told)
+    });
+    assert_eq!((&late["outcome"], &late["data"]), (&json!("cancelled"), &json!({ "done": 1 })), "{late}");
+    let words = told_whole(site, &id);
+    assert!(words.contains("the device answered later with code 200"), "{words}");
     let (status, body) = site.program.operator("/pending?oldest=0");
     assert!(status == 400 && body.contains("oldest=N"), "{status} {body}");
+}
+
+#[test]
+fn what_a_device_answers_to_a_call_that_was_ended_is_on_record() {
+    let site = embedded();
+    let (device, connected) = site.linkkit("answers-later");
+    connected.is_silent();
+    let waiting = site.begin_invoke(&device, SERVICE, ARGS);
+    let called = connected.called();
+    let id = the_one(site, "answers-later")["messageId"].as_str().expect("an id").to_owned();
+    site.command_json(&["cancel", &id]);
+    waiting.answer().failure();
+    connected.answers_this(&called, &json!({ "param1": 9 }));
+    let told = eventually("the answer is on record", || {
+        let told = site.command_json(&["explain", &id]);
+        told["lateAnswer"].is_object().then_some(told)
+    });
+    let late = &told["lateAnswer"];
+    assert_eq!((&late["code"], &late["data"]), (&json!(200), &json!({ "param1": 9 })), "{told}");
+    assert!(late["at"].is_string() && late["afterEndMs"].is_u64(), "{told}");
+    assert_eq!(
+        (&told["outcome"], &told["executed"]),
+        (&json!("cancelled"), &json!("maybe")),
+        "what its caller was told"
+    );
+    let words = told_whole(site, &id);
+    assert!(words.contains("after the call had ended the device answered (200)"), "{words}");
+    let name = format!("{PRODUCT}/answers-later");
+    let listed = site.command(&["calls", "--device", &name]);
+    assert!(listed.contains("cancelled, answered late"), "{listed}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use enum_map::{Enum, EnumMap};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{
-    AccessKey, Args, CallId, CallMode, Device, DeviceRef, Executed, FailedAt, Outcome, ReplyBody, RequestId, ServiceId,
-    TransportKind, UnixMillis,
+    AccessKey, Args, CallId, CallMode, Device, DeviceRef, Executed, FailedAt, MalformedReply, Outcome, ReplyBody,
+    RequestId, ServiceId, TransportKind, UnixMillis,
 };
 
 /// Which calls that are not in the journal are kept.
@@ -161,4 +161,19 @@ pub struct CallRecord {
     pub args: Option<Args>,
     /// The answer.
     pub reply: Option<ReplyBody>,
+}
+
+/// What a device answered when its call had ended without an answer: at its deadline, or by an operator.
+#[derive(Debug, Clone)]
+pub struct LateAnswer {
+    /// Names the request.
+    pub request_id: RequestId,
+    /// The call's id, its caller's `MessageId`.
+    pub call_id: CallId,
+    /// When it came.
+    pub at: UnixMillis,
+    /// So long after the end of its call.
+    pub after_end: Duration,
+    /// What it says, or why that cannot be read.
+    pub answer: Result<ReplyBody, MalformedReply>,
 }

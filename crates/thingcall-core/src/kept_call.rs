@@ -1,10 +1,12 @@
 //! Calls of the journal and of the records of calls as whoever looks for them sees them, and the seam to who keeps them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{
-    CallId, CallMode, CallRecord, CallStep, CallTimes, DeviceKey, Executed, JournalError, KeptCalls, Outcome, Record,
-    RecordState, ServiceId, TransportKind, UnixMillis,
+    CallId, CallMode, CallRecord, CallStep, CallTimes, DeviceKey, Executed, JournalError, KeptCalls, LateAnswer,
+    Outcome, Record, RecordState, ServiceId, TransportKind, UnixMillis,
 };
 
 /// Where a call is kept.
@@ -65,6 +67,23 @@ pub struct KeptCall {
     pub reply_code: Option<i64>,
     /// Its data, as far as they are kept.
     pub data: Option<String>,
+    /// What the device answered after the end.
+    pub late: Option<KeptLate>,
+}
+
+/// An answer that came too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLate {
+    /// When it came.
+    pub at: UnixMillis,
+    /// So long after the end of its call.
+    pub after_end: Duration,
+    /// Its code; none if it cannot be read.
+    pub code: Option<i64>,
+    /// The device's words, or why it cannot be read.
+    pub message: Option<String>,
+    /// Its data, as far as they are kept.
+    pub data: Option<String>,
 }
 
 impl KeptCall {
@@ -113,6 +132,7 @@ impl KeptCall {
             args: Some(record.params),
             reply_code: record.code,
             data: record.data,
+            late: None,
             request_id: record.request_id,
         }
     }
@@ -235,6 +255,9 @@ pub trait CallRecords: Send + Sync {
     /// The same of a request that whoever reaches the front can make, as often as it likes: a few of them a minute are kept.
     fn put_refused(&self, record: CallRecord);
 
+    /// Adds an answer to the record of its call, where that is kept. Never waits, as [`Self::put`].
+    fn put_late(&self, late: LateAnswer);
+
     /// Calls of journal and records, so many at most. Each kind in its own order; both in the order of their times, about.
     ///
     /// # Errors
@@ -272,6 +295,8 @@ impl CallRecords for NoRecords {
     fn put(&self, _: CallRecord) {}
 
     fn put_refused(&self, _: CallRecord) {}
+
+    fn put_late(&self, _: LateAnswer) {}
 
     async fn calls(&self, _: &CallFilter, _: (CallOrder, CallPlaces), _: usize) -> Result<Vec<KeptCall>, JournalError> {
         Ok(Vec::new())

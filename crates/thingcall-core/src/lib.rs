@@ -69,7 +69,9 @@ pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
 pub use broadcast::{Broadcast, BroadcastOrder, BroadcastTo};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};
-pub use call_record::{CallRecord, CallStep, CallTimes, KeptCalls, RecordedDevice, RecordedKey, RecordedService};
+pub use call_record::{
+    CallRecord, CallStep, CallTimes, KeptCalls, LateAnswer, RecordedDevice, RecordedKey, RecordedService,
+};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};
 pub use delivery::Delivery;
@@ -91,7 +93,7 @@ pub use journal::{
     UnwrittenReply,
 };
 pub use kept_call::{
-    CallFilter, CallOrder, CallPlace, CallPlaces, CallRecords, CallSource, KeptCall, NoRecords, ServiceCalls,
+    CallFilter, CallOrder, CallPlace, CallPlaces, CallRecords, CallSource, KeptCall, KeptLate, NoRecords, ServiceCalls,
 };
 pub use leases::{Instance, Lease, LeaseError, Leases, LoadedPlugin, Renewal, SlotState};
 pub use letter::{Extras, Letter, LetterTo, Takes};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use thingcall_core::{Call, CallId, Device, Handler, RequestId, ServiceId};
+use thingcall_core::{Call, CallId, CallMode, Device, Handler, RequestId, ServiceId};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ struct InHand {
     request_id: RequestId,
     device: Arc<Device>,
     service: ServiceId,
+    mode: CallMode,
     handler: Arc<dyn Handler>,
     since: Instant,
     end: oneshot::Sender<()>,
@@ -29,6 +30,7 @@ pub(crate) struct Held {
     pub(crate) request_id: RequestId,
     pub(crate) device: Arc<Device>,
     pub(crate) service: ServiceId,
+    pub(crate) mode: CallMode,
     pub(crate) plugin: Option<String>,
     pub(crate) since: Instant,
 }
@@ -41,6 +43,7 @@ impl Hands {
             request_id: call.request_id,
             device: call.device.clone(),
             service: call.service.clone(),
+            mode: call.mode,
             handler: handler.clone(),
             since,
             end,
@@ -49,10 +52,10 @@ impl Hands {
         HeldCall { hands: self, id: call.id, ended }
     }
 
-    /// Ends a call, if a plugin has it in hand.
-    pub(crate) fn end(&self, id: CallId) -> bool {
-        let Some(in_hand) = self.lock().remove(&id) else { return false };
-        in_hand.end.send(()).is_ok()
+    /// Ends a call, if a plugin has it in hand, and says of what mode it is.
+    pub(crate) fn end(&self, id: CallId) -> Option<CallMode> {
+        let in_hand = self.lock().remove(&id)?;
+        in_hand.end.send(()).ok().map(|()| in_hand.mode)
     }
 
     /// All of them.
@@ -62,6 +65,7 @@ impl Hands {
             request_id: in_hand.request_id,
             device: in_hand.device.clone(),
             service: in_hand.service.clone(),
+            mode: in_hand.mode,
             plugin: in_hand.handler.plugin(),
             since: in_hand.since,
         };

@@ -1,8 +1,10 @@
 //! Whose turn it is at a device of a product whose calls are paced: one at a time, in the order in which they came.
 //!
 //! **Invariants:** of a device at most one turn is held, and one that is held for longer than `turn_timeout` gives way to the
-//! next. A turn comes to those who wait in their order; who gives up leaves no gap. Nothing here runs by itself: the first of
-//! those who wait looks at the clock.
+//! next. A turn comes to those who wait in their order; who gives up or is ended leaves no gap. Nothing here runs by itself: the
+//! first of those who wait looks at the clock.
+
+mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -12,12 +14,13 @@ use std::time::Duration;
 use enum_map::{Enum, EnumMap};
 use prometheus::{Histogram, IntCounter, IntGauge};
 use strum::IntoStaticStr;
-use thingcall_core::{CallId, DeviceKey};
+use thingcall_core::{Call, CallId, CallMode, DeviceKey};
 use thingcall_metrics::Maker;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Config;
+use crate::waits::RunningCall;
+use waiting::{Look, Waiting};
 
 const WAIT_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 60.0];
 
@@ -29,7 +32,7 @@ enum Wait {
     Came,
     /// The one before it was not, for too long.
     Overtook,
-    /// The caller's time was over first, or the caller hung up.
+    /// The caller's time was over first, the caller hung up, or an operator ended the call.
     GaveUp,
 }
 
@@ -49,6 +52,8 @@ pub(crate) enum NoTurn {
     DeviceFull(usize),
     /// Of so many devices a call is under way.
     DevicesFull(usize),
+    /// An operator ended the call while it waited.
+    Cancelled,
 }
 
 /// The devices of which a call is under way.
@@ -85,12 +90,6 @@ struct Holder {
     ends: Ends,
 }
 
-struct Waiting {
-    number: u64,
-    /// Notified when it has become the first, or may have its turn.
-    look: Arc<Notify>,
-}
-
 /// The right to send a command to a device. Dropped, it ends, but for a command that is on its way: that one's ends with its
 /// answer or its time.
 pub(crate) struct Turn<'a> {
@@ -122,18 +121,20 @@ impl Lanes {
         })
     }
 
-    /// The turn of this device, behind all who asked for it before. Dropped, the wait leaves nothing.
-    pub(crate) async fn turn<'a>(&'a self, device: &'a DeviceKey, ends: Ends) -> Result<Turn<'a>, NoTurn> {
+    /// The turn of a call's device, behind all who asked for it before. Dropped, the wait leaves nothing.
+    pub(crate) async fn turn<'a>(&'a self, call: &'a Call, ends: Ends) -> Result<Turn<'a>, NoTurn> {
+        let device = &call.device.key;
         let turn = |number| Turn { lanes: self, device, number, ends, left: AtomicBool::new(false) };
         let began = Instant::now();
-        let (number, look) = match self.enter(device, ends, began)? {
+        let (number, look) = match self.enter(call, ends, began)? {
             Entered::Mine(number) => return Ok(turn(number)),
             Entered::Waits(number, look) => (number, look),
         };
         let mut place = Place { lanes: self, device, number, began, ended: None };
         self.waiting.inc();
         loop {
-            let until = match self.step(device, number, ends) {
+            let until = match self.step(device, (number, &look), ends) {
+                Step::Ended => return Err(NoTurn::Cancelled),
                 Step::Mine(how) => {
                     place.ended = Some(how);
                     return Ok(turn(number));
@@ -161,6 +162,23 @@ impl Lanes {
         self.heard(device, |holder| holder.awaits == Some(id) && holder.ends == Ends::ByAck);
     }
 
+    /// Ends the wait of a call, and says of what mode it is; `None` if it does not wait here. It never gets its turn, and its place is free at once.
+    pub(crate) fn cancel(&self, id: CallId) -> Option<CallMode> {
+        self.state().of.values_mut().find_map(|lane| lane.cancel(id))
+    }
+
+    /// So many of the oldest that wait. Looks at every one.
+    pub(crate) fn oldest_calls(&self, max: usize) -> Vec<RunningCall> {
+        let state = self.state();
+        let mut all: Vec<_> = state
+            .of
+            .iter()
+            .flat_map(|(device, lane)| lane.waiting.iter().map(move |one| (one.since, device, one)))
+            .collect();
+        all.sort_unstable_by_key(|(since, ..)| *since);
+        all.into_iter().take(max).map(|(_, device, one)| one.running(device)).collect()
+    }
+
     /// Forgets the devices whose call gave way and that nobody waits for.
     pub(crate) fn sweep(&self) {
         if self.devices.load(Relaxed) > 0 {
@@ -181,7 +199,8 @@ impl Lanes {
     }
 
     /// Takes the turn at once, or a place among those who wait.
-    fn enter(&self, device: &DeviceKey, ends: Ends, now: Instant) -> Result<Entered, NoTurn> {
+    fn enter(&self, call: &Call, ends: Ends, now: Instant) -> Result<Entered, NoTurn> {
+        let device = &call.device.key;
         let mut state = self.state();
         if !state.of.contains_key(device) && state.of.len() >= self.devices_max {
             self.swept(&mut state, now);
@@ -200,8 +219,8 @@ impl Lanes {
             self.refused.inc();
             Err(NoTurn::DeviceFull(self.waiting_max))
         } else {
-            let look = Arc::new(Notify::new());
-            lane.waiting.push_back(Waiting { number, look: look.clone() });
+            let look = Arc::new(Look::default());
+            lane.waiting.push_back(Waiting::new(number, call, &look, now));
             Ok(Entered::Waits(number, look))
         };
         self.count(&state);
@@ -209,9 +228,12 @@ impl Lanes {
     }
 
     /// How it stands with one who waits.
-    fn step(&self, device: &DeviceKey, number: u64, ends: Ends) -> Step {
+    fn step(&self, device: &DeviceKey, (number, look): (u64, &Look), ends: Ends) -> Step {
         let now = Instant::now();
         let mut state = self.state();
+        if look.is_ended() {
+            return Step::Ended;
+        }
         let Some(lane) = state.of.get_mut(device) else { return Step::Behind };
         if lane.waiting.front().is_none_or(|first| first.number != number) {
             return Step::Behind;
@@ -263,7 +285,7 @@ impl Lanes {
 /// What one gets who asks for a turn.
 enum Entered {
     Mine(u64),
-    Waits(u64, Arc<Notify>),
+    Waits(u64, Arc<Look>),
 }
 
 /// How it stands with one who waits.
@@ -272,6 +294,8 @@ enum Step {
     /// Nobody waits before it, and the turn gives way then.
     First(Option<Instant>),
     Behind,
+    /// It waits no more.
+    Ended,
 }
 
 impl Lane {
@@ -281,8 +305,16 @@ impl Lane {
 
     fn tell_first(&self) {
         if let Some(first) = self.waiting.front() {
-            first.look.notify_one();
+            first.look.tell();
         }
+    }
+
+    fn cancel(&mut self, id: CallId) -> Option<CallMode> {
+        let place = self.waiting.iter().position(|waiting| waiting.id == id)?;
+        let ended = self.waiting.remove(place)?;
+        ended.look.end();
+        self.tell_first();
+        Some(ended.mode)
     }
 }
 

@@ -12,13 +12,13 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use thingcall_core::{
-    CallId, Device, DeviceKey, MalformedReply, Reply, ReplyBody, RequestId, ServiceId, TransportName,
+    CallId, CallMode, Device, DeviceKey, MalformedReply, Reply, ReplyBody, RequestId, ServiceId, TransportName,
 };
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::of_devices::OfDevices;
-use crate::recent::{Recent, Remembered};
+use crate::recent::{Answer, Recent, Remembered};
 use crate::waits::{RunningCall, WaitsFor};
 
 /// The calls that wait, and what became of the latest ones.
@@ -88,6 +88,17 @@ pub(crate) enum NotOpened {
     InUse,
 }
 
+/// A reply to a call that had ended without one.
+#[derive(Debug)]
+pub(crate) struct LateReply {
+    pub(crate) id: CallId,
+    /// So long ago it ended.
+    pub(crate) by: Duration,
+    /// Its request; of the first such reply alone.
+    pub(crate) request_id: Option<RequestId>,
+    pub(crate) body: Result<ReplyBody, MalformedReply>,
+}
+
 /// What a reply met.
 #[derive(Debug)]
 pub(crate) enum Met {
@@ -95,8 +106,8 @@ pub(crate) enum Met {
     Waiting,
     /// A call that had its answer.
     Duplicate,
-    /// A call that ended without an answer, this long ago.
-    Late(Duration),
+    /// A call that ended without an answer.
+    Late(LateReply),
     /// A call to another device.
     OtherDevice,
     /// No call that is remembered here.
@@ -171,7 +182,7 @@ impl PendingCalls {
     pub(crate) fn said(&self, device: &DeviceKey, id: CallId, bytes: Bytes) -> bool {
         let its = |waiting: &Waiter| waiting.takes_bytes && waiting.device.key == *device;
         let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| its(waiting)) else { return false };
-        self.recent.note(id, waiting.device, true);
+        self.recent.note(id, (waiting.device, waiting.request_id), Answer::Came);
         waiting.end.send(End::Said(bytes)).is_ok()
     }
 
@@ -229,6 +240,7 @@ impl PendingCalls {
                 request_id: waiting.request_id,
                 device: waiting.device.key.clone(),
                 service: waiting.service.clone(),
+                mode: CallMode::Sync,
                 waits_for: WaitsFor::Device(waiting.transport),
                 age: waiting.opened_at.elapsed(),
             })
@@ -248,17 +260,18 @@ impl PendingCalls {
         let its = |waiting: &Waiter| waiting.device.key == reply.device && !waiting.takes_bytes;
         match self.waiting.remove_if(&id, |_, waiting| its(waiting)) {
             Some((_, waiting)) => {
-                self.recent.note(id, waiting.device, true);
+                self.recent.note(id, (waiting.device, waiting.request_id), Answer::Came);
+                let request_id = Some(waiting.request_id);
                 // A caller that stopped waiting this very moment dropped its receiver: the call has ended its own way.
                 match waiting.end.send(End::Replied(reply.body)) {
-                    Ok(()) => Met::Waiting,
-                    Err(_) => Met::Late(Duration::ZERO),
+                    Err(End::Replied(body)) => Met::Late(LateReply { id, by: Duration::ZERO, request_id, body }),
+                    Ok(()) | Err(_) => Met::Waiting,
                 }
             }
             None if self.contains(id) => Met::OtherDevice,
             None => match self.recent.recall(id, &reply.device) {
                 Remembered::Answered => Met::Duplicate,
-                Remembered::Unanswered(by) => Met::Late(by),
+                Remembered::Unanswered(by, request_id) => Met::Late(LateReply { id, by, request_id, body: reply.body }),
                 Remembered::OtherDevice => Met::OtherDevice,
                 Remembered::Nothing => Met::Nothing(reply),
             },
@@ -297,7 +310,7 @@ impl PendingCalls {
 
     fn end(&self, id: CallId, ended: impl Fn(&Waiter) -> bool, end: End) {
         if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
-            self.recent.note(id, waiting.device, false);
+            self.recent.note(id, (waiting.device, waiting.request_id), Answer::Missing);
             // Nobody waits any more: the call ended at this moment by itself.
             let _unheard = waiting.end.send(end);
         }
@@ -329,7 +342,7 @@ impl Drop for PendingCall<'_> {
         self.calls.of_devices.leave(self.shard, self.id);
         let own = self.calls.waiting.remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
         if let Some((id, waiting)) = own {
-            self.calls.recent.note(id, waiting.device, false);
+            self.calls.recent.note(id, (waiting.device, waiting.request_id), Answer::Missing);
         }
     }
 }

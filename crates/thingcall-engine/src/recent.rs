@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thingcall_core::{CallId, Device, DeviceKey};
+use thingcall_core::{CallId, Device, DeviceKey, RequestId};
 use tokio::time::Instant;
 
 /// The latest ended calls.
@@ -22,8 +22,20 @@ pub(crate) struct Recent {
 struct Ended {
     id: CallId,
     device: Arc<Device>,
-    answered: bool,
+    request_id: RequestId,
+    answer: Answer,
     at: Instant,
+}
+
+/// Whether a call had its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It ended by it.
+    Came,
+    /// It ended without.
+    Missing,
+    /// It ended without, and one came then.
+    Late,
 }
 
 /// What is remembered of a call.
@@ -31,8 +43,8 @@ struct Ended {
 pub(crate) enum Remembered {
     /// It had its answer.
     Answered,
-    /// It ended without one, this long ago.
-    Unanswered(Duration),
+    /// It ended without one, this long ago. Its request is told to the first who asks.
+    Unanswered(Duration, Option<RequestId>),
     /// It was made to another device.
     OtherDevice,
     /// Nothing.
@@ -49,9 +61,9 @@ impl Recent {
     }
 
     /// Notes that a call ended.
-    pub(crate) fn note(&self, id: CallId, device: Arc<Device>, answered: bool) {
+    pub(crate) fn note(&self, id: CallId, (device, request_id): (Arc<Device>, RequestId), answer: Answer) {
         if let Some(slot) = self.slot(id) {
-            let ended = Ended { id, device, answered, at: Instant::now() };
+            let ended = Ended { id, device, request_id, answer, at: Instant::now() };
             // The one it replaces is freed after the lock.
             let old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(ended);
             if old.is_none() {
@@ -65,14 +77,17 @@ impl Recent {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// What became of the call with this id to this device.
+    /// What became of the call with this id to this device, an answer to which came now.
     pub(crate) fn recall(&self, id: CallId, device: &DeviceKey) -> Remembered {
         let Some(slot) = self.slot(id) else { return Remembered::Nothing };
-        match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(ended) if ended.id != id => Remembered::Nothing,
             Some(ended) if ended.device.key != *device => Remembered::OtherDevice,
-            Some(ended) if ended.answered => Remembered::Answered,
-            Some(ended) => Remembered::Unanswered(ended.at.elapsed()),
+            Some(Ended { answer: Answer::Came, .. }) => Remembered::Answered,
+            Some(ended) => {
+                let is_first = std::mem::replace(&mut ended.answer, Answer::Late) == Answer::Missing;
+                Remembered::Unanswered(ended.at.elapsed(), is_first.then_some(ended.request_id))
+            }
             None => Remembered::Nothing,
         }
     }

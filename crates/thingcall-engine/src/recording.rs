@@ -5,13 +5,14 @@
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, Args, CallError, CallRecord, CallStep, CallTimes, Executed, FailedAt, Failure, Outcome, RecordedDevice,
-    RecordedKey, RecordedService, ReplyBody, Request, UnixMillis,
+    Answer, Args, CallError, CallRecord, CallStep, CallTimes, Executed, FailedAt, Failure, KeptCalls, LateAnswer,
+    Outcome, RecordedDevice, RecordedKey, RecordedService, ReplyBody, Request, UnixMillis,
 };
 use tokio::time::Instant;
 
 use crate::Engine;
 use crate::link::Link;
+use crate::pending::LateReply;
 
 impl Engine {
     /// A call that was let in and has ended; with what is told of it, where it failed or was slow.
@@ -47,6 +48,15 @@ impl Engine {
             args: Some(call.args.clone()),
             reply: reply(result).cloned(),
         });
+    }
+
+    /// An answer that came after its call had ended without one; the first of each call.
+    #[cold]
+    pub(crate) fn record_late(&self, late: LateReply) {
+        let LateReply { id: call_id, by: after_end, request_id, body: answer } = late;
+        if let (Some(request_id), true) = (request_id, self.kept != KeptCalls::None) {
+            self.records.put_late(LateAnswer { request_id, call_id, at: UnixMillis::now(), after_end, answer });
+        }
     }
 
     /// A request that did not become a call.

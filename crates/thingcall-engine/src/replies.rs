@@ -152,13 +152,18 @@ impl Engine {
                 Ok(()) => None,
                 Err(reply) => Some(self.drop_reply(&reply, topic, DropReason::Overloaded)),
             },
+            Met::Late(late) if malformed => {
+                self.record_late(late);
+                Some(ReplyResult::Malformed)
+            }
             _ if malformed => Some(ReplyResult::Malformed),
             Met::Waiting => Some(ReplyResult::Matched),
             Met::Duplicate => Some(ReplyResult::Duplicate),
-            Met::Late(by) => {
-                debug!(%id, %device, late_ms = by.as_millis(), "late reply");
-                self.metrics.late_by(by);
+            Met::Late(late) => {
+                debug!(%id, %device, late_ms = late.by.as_millis(), "late reply");
+                self.metrics.late_by(late.by);
                 self.answered_late(&device);
+                self.record_late(late);
                 Some(ReplyResult::Late)
             }
             Met::OtherDevice => {

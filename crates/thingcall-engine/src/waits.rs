@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thingcall_core::{CallId, DeviceKey, RequestId, ServiceId, TransportName};
+use thingcall_core::{CallId, CallMode, DeviceKey, RequestId, ServiceId, TransportName};
 
 /// A call that waits for its end.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct RunningCall {
     pub device: DeviceKey,
     /// The service.
     pub service: ServiceId,
+    /// Whether its caller waits for the device's answer.
+    pub mode: CallMode,
     /// For whom it waits.
     pub waits_for: WaitsFor,
     /// Since when.
@@ -24,6 +26,8 @@ pub struct RunningCall {
 /// For whom a call waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitsFor {
+    /// For its turn at a device whose calls are paced.
+    Turn,
     /// For its device, asked this way.
     Device(TransportName),
     /// For this plugin.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use thingcall_core::{
     CallFilter, CallOrder, CallPlace, CallPlaces, CallRecord, CallRecords, CallSource, JournalError, KeptCall,
-    KeptCalls, ServiceCalls,
+    KeptCalls, LateAnswer, ServiceCalls,
 };
 
 use crate::Store;
@@ -20,6 +20,10 @@ impl CallRecords for Store {
 
     fn put_refused(&self, record: CallRecord) {
         self.shared().recording.put_refused(record);
+    }
+
+    fn put_late(&self, late: LateAnswer) {
+        self.shared().recording.put_late(late);
     }
 
     async fn calls(

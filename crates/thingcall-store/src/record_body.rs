@@ -3,15 +3,16 @@
 //! **Invariant:** a member that is not there has its default, so that what any release wrote can be read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thingcall_core::{
-    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, KeptCall, PeerText, RecordedDevice, RecordedKey,
-    RecordedService, TransportKind, UnixMillis,
+    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, KeptCall, KeptLate, LateAnswer, PeerText,
+    RecordedDevice, RecordedKey, RecordedService, TransportKind, UnixMillis,
 };
 
 use crate::columns::{self, Columns};
-use crate::record_tables::RecordRow;
+use crate::record_tables::{LATE, LateRow, RecordRow};
 use crate::records_config::RecordsConfig;
 
 /// As much is kept of what a caller was told, and of a hint.
@@ -47,13 +48,28 @@ struct Body {
     reply_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
+    /// Stands last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<Late>,
+}
+
+/// An answer that came after the end.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Late {
+    at: i64,
+    after_end_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
 }
 
 /// The row of a call that this instance had.
 pub(crate) fn row(record: CallRecord, instance: Option<&str>, config: &RecordsConfig) -> RecordRow {
     let (product, device) = device_of(record.device);
-    let own = |text: &str| (!text.is_empty()).then(|| PeerText::at_most(text, TEXT_CHARS_MAX).to_string());
-    let fits = |text: &str, max: usize| (max > 0 && text.len() <= max).then(|| text.to_owned());
     let reply = record.reply.as_ref();
     let body = Body {
         mode: record.mode.map(|mode| CallMode::as_str(mode).to_owned()),
@@ -69,6 +85,7 @@ pub(crate) fn row(record: CallRecord, instance: Option<&str>, config: &RecordsCo
         args: record.args.as_ref().and_then(|args| fits(args.as_str(), config.args_bytes_max)),
         reply_code: reply.map(|reply| reply.code),
         data: reply.and_then(|reply| fits(&reply.data, config.reply_bytes_max)),
+        late: None,
     };
     RecordRow {
         call_id: record.call_id.map(|id| i64::from(id.as_u32())),
@@ -88,6 +105,33 @@ pub(crate) fn row(record: CallRecord, instance: Option<&str>, config: &RecordsCo
         // Of texts and numbers only.
         body: serde_json::to_string(&body).unwrap_or_default(),
     }
+}
+
+/// What is added to the record of a call whose answer came too late.
+pub(crate) fn late(late: LateAnswer, config: &RecordsConfig) -> LateRow {
+    let LateAnswer { request_id, call_id, at, after_end, answer } = late;
+    let (code, message, data) = match answer {
+        Ok(body) => (Some(body.code), body.message, fits(&body.data, config.reply_bytes_max)),
+        Err(malformed) => (None, Some(malformed.to_string()), None),
+    };
+    let (message, after_end_ms) = (message.as_deref().and_then(own), wide_millis(after_end));
+    let body = Late { at: at.0, after_end_ms, code, message, data };
+    // Of texts and numbers only.
+    let object = serde_json::to_string(&body).unwrap_or_default();
+    let member = format!("{LATE}{}", object.strip_prefix('{').unwrap_or("}"));
+    LateRow { call_id: i64::from(call_id.as_u32()), request_id: request_id.to_string(), member }
+}
+
+fn wide_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn own(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| PeerText::at_most(text, TEXT_CHARS_MAX).to_string())
+}
+
+fn fits(text: &str, max: usize) -> Option<String> {
+    (max > 0 && text.len() <= max).then(|| text.to_owned())
 }
 
 fn device_of(device: RecordedDevice) -> (String, String) {
@@ -139,5 +183,12 @@ pub(crate) fn kept(row: &impl Columns) -> Result<KeptCall, sqlx::Error> {
         args: body.args,
         reply_code: body.reply_code,
         data: body.data,
+        late: body.late.map(|late| KeptLate {
+            at: UnixMillis(late.at),
+            after_end: Duration::from_millis(late.after_end_ms),
+            code: late.code,
+            message: late.message,
+            data: late.data,
+        }),
     })
 }

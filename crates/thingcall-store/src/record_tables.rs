@@ -21,6 +21,18 @@ pub(crate) struct RecordRow {
     pub(crate) body: String,
 }
 
+/// An answer that came after its call had ended, as it is added to the call's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LateRow {
+    pub(crate) call_id: i64,
+    pub(crate) request_id: String,
+    /// What the record's JSON gets before its last brace.
+    pub(crate) member: String,
+}
+
+/// What [`LateRow::member`] begins with. Within a text of JSON a quote follows a backslash, so it stands in no text.
+pub(crate) const LATE: &str = r#","late":{"#;
+
 /// What a record counts beside its texts, about what its row and its places in indexes take.
 const RECORD_BYTES: usize = 120;
 
@@ -30,6 +42,13 @@ impl RecordRow {
         let Self { request_id, product, device, service, body, .. } = self;
         let names = request_id.len() + 2 * (product.len() + device.len()) + service.len();
         i64::try_from(RECORD_BYTES + names + body.len()).unwrap_or(i64::MAX)
+    }
+}
+
+impl LateRow {
+    /// What it counts.
+    pub(crate) fn bytes(&self) -> i64 {
+        i64::try_from(self.member.len()).unwrap_or(i64::MAX)
     }
 }
 
@@ -75,6 +94,10 @@ pub(crate) trait RecordReads: Send + Sync {
 pub(crate) trait RecordWrites: Send {
     /// Writes records down in this order.
     async fn insert_records(&mut self, rows: &[RecordRow]) -> Result<(), Failure>;
+
+    /// Adds answers to the records of their calls, to each the first one. Says whose records there are; a call may be named more
+    /// than once.
+    async fn add_late(&mut self, rows: &[&LateRow]) -> Result<Vec<i64>, Failure>;
 
     /// Drops what stands up to this place.
     async fn drop_records(&mut self, up_to: i64) -> Result<(), Failure>;

@@ -3,13 +3,14 @@
 //!
 //! **Invariants:** a batch is one transaction, and whoever else writes has its turn between two. What cannot be written is kept
 //! and tried again; meanwhile the queue fills, and what finds no room is counted. A batch of which nobody knows whether its
-//! commit was made is written again, so a record may be there twice.
+//! commit was made is written again, so a record may be there twice. An answer that came too late finds the record of its call in
+//! this batch or before; one that does not is looked for once more.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use thingcall_core::{CallRecord, UnixMillis};
+use thingcall_core::UnixMillis;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
@@ -17,8 +18,8 @@ use tracing::debug;
 use crate::failure::Failure;
 use crate::message_tables::Limits;
 use crate::record_body;
-use crate::record_tables::RecordRow;
-use crate::recording::{LeftOut, Receiving};
+use crate::record_tables::{LateRow, RecordRow};
+use crate::recording::{Entry, LeftOut, Receiving};
 use crate::shared::{self, Shared};
 use crate::sizes::wide;
 
@@ -40,7 +41,7 @@ const STEPS_MAX: usize = 20;
 /// Writes until the store closes, then what is left.
 pub(crate) async fn run(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
     let Some(receiving) = shared.recording.receiving() else { return };
-    let mut recorder = Recorder { shared, receiving, batch: Vec::new(), again_at: None };
+    let mut recorder = Recorder { shared, receiving, batch: Batch::default(), again_at: None };
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -71,9 +72,33 @@ struct Recorder {
     shared: Arc<Shared>,
     receiving: Receiving,
     /// What is written next.
-    batch: Vec<RecordRow>,
+    batch: Batch,
     /// When what could not be written is tried again.
     again_at: Option<Instant>,
+}
+
+/// What shares a transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    records: Vec<RecordRow>,
+    late: Vec<LateRow>,
+    /// Those whose call's record was not there the last time.
+    missed: Vec<LateRow>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.records.len() + self.late.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0 && self.missed.is_empty()
+    }
+
+    fn bytes(&self) -> i64 {
+        let late: i64 = self.late.iter().map(LateRow::bytes).sum();
+        self.records.iter().map(RecordRow::bytes).sum::<i64>() + late
+    }
 }
 
 impl Recorder {
@@ -82,7 +107,9 @@ impl Recorder {
         let Receiving { queue, flushes } = &mut self.receiving;
         if self.batch.is_empty() {
             tokio::select! {
-                Some(first) = queue.recv() => self.take(*first),
+                Some(first) = queue.recv() => {
+                    self.take(first);
+                }
                 Some(done) = flushes.recv() => return Came::Flush(done),
             }
         }
@@ -94,47 +121,73 @@ impl Recorder {
         }
     }
 
-    fn take(&mut self, record: CallRecord) {
+    /// Takes one into the batch; says how much it counts.
+    fn take(&mut self, entry: Entry) -> i64 {
         let Shared { recording, config, .. } = &*self.shared;
-        recording.took(&record);
-        self.batch.push(record_body::row(record, recording.instance.get().map(String::as_str), &config.records));
+        recording.took(&entry);
+        match entry {
+            Entry::Call(record) => {
+                let row = record_body::row(*record, recording.instance.get().map(String::as_str), &config.records);
+                let bytes = row.bytes();
+                self.batch.records.push(row);
+                bytes
+            }
+            Entry::Late(late) => {
+                let row = record_body::late(*late, &config.records);
+                let bytes = row.bytes();
+                self.batch.late.push(row);
+                bytes
+            }
+        }
     }
 
     /// Fills the batch from what waits.
     fn fill(&mut self) {
-        let mut bytes: i64 = self.batch.iter().map(RecordRow::bytes).sum();
+        let mut bytes = self.batch.bytes();
         while self.batch.len() < BATCH_RECORDS_MAX
             && bytes < BATCH_BYTES_MAX
-            && let Ok(record) = self.receiving.queue.try_recv()
+            && let Ok(entry) = self.receiving.queue.try_recv()
         {
-            self.take(*record);
-            bytes += self.batch.last().map_or(0, RecordRow::bytes);
+            bytes += self.take(entry);
         }
     }
 
     /// Writes what waits.
     async fn write_all(&mut self) {
+        let mut missed = Vec::new();
         loop {
             self.fill();
             if self.batch.is_empty() {
-                self.again_at = None;
-                return;
+                break;
             }
-            if let Err(problem) = write(&self.shared, &self.batch).await {
-                debug!(%problem, "records of calls could not be written; it is tried again");
-                self.again_at = Some(Instant::now() + AGAIN_AFTER);
-                return;
+            match write(&self.shared, &self.batch).await {
+                Ok(found) => missed.extend(self.written(&found)),
+                Err(problem) => {
+                    debug!(%problem, "records of calls could not be written; it is tried again");
+                    self.batch.missed.append(&mut missed);
+                    self.again_at = Some(Instant::now() + AGAIN_AFTER);
+                    return;
+                }
             }
-            self.shared.recording.written.fetch_add(wide(self.batch.len()), Ordering::Relaxed);
-            self.batch.clear();
         }
+        missed.truncate(BATCH_RECORDS_MAX);
+        self.batch.missed = missed;
+        self.again_at = None;
+    }
+
+    /// The batch is written; gives back the answers whose calls were not among those found, to be looked for once more.
+    fn written(&mut self, found: &[i64]) -> impl Iterator<Item = LateRow> + use<> {
+        let Batch { records, mut late, .. } = std::mem::take(&mut self.batch);
+        self.shared.recording.written.fetch_add(wide(records.len()), Ordering::Relaxed);
+        late.retain(|row| !found.contains(&row.call_id));
+        late.into_iter()
     }
 
     /// Writes the last ones.
     async fn end(mut self) {
         self.receiving.queue.close();
         self.write_all().await;
-        let mut lost = self.batch.len();
+        let mut lost = self.batch.records.len() + self.batch.late.len();
         while self.receiving.queue.try_recv().is_ok() {
             lost += 1;
         }
@@ -167,13 +220,17 @@ impl Recorder {
     }
 }
 
-/// Writes a batch.
-async fn write(shared: &Shared, batch: &[RecordRow]) -> Result<(), Failure> {
+/// Writes a batch; says of which calls records were found that answers were added to.
+async fn write(shared: &Shared, batch: &Batch) -> Result<Vec<i64>, Failure> {
+    let late: Vec<_> = batch.late.iter().chain(&batch.missed).collect();
     let mut side = shared.write.lock().await;
     let written = async {
         let mut tx = side.conn.begin().await?;
-        tx.insert_records(batch).await?;
-        tx.commit().await
+        if !batch.records.is_empty() {
+            tx.insert_records(&batch.records).await?;
+        }
+        let found = if late.is_empty() { Vec::new() } else { tx.add_late(&late).await? };
+        tx.commit().await.map(|()| found)
     };
     let written = written.await;
     written.inspect_err(|problem| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use enum_map::{Enum, EnumMap};
 use strum::IntoStaticStr;
-use thingcall_core::{CallRecord, UnixMillis};
+use thingcall_core::{CallRecord, LateAnswer, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
@@ -20,6 +20,8 @@ use crate::records_config::RecordsConfig;
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What a record takes beside its texts.
 const RECORD_BYTES: usize = 640;
+/// What an answer takes that came too late.
+const LATE_BYTES: usize = 128;
 /// Of a minute.
 const MILLIS: i64 = 60_000;
 
@@ -48,10 +50,19 @@ impl LeftOut {
     }
 }
 
+/// What waits to be written.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// A call that ended.
+    Call(Box<CallRecord>),
+    /// An answer to one that had ended.
+    Late(Box<LateAnswer>),
+}
+
 /// What waits, and what became of it so far.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    queue: mpsc::Sender<Box<CallRecord>>,
+    queue: mpsc::Sender<Entry>,
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
     /// For the one task that writes.
     receiving: Mutex<Option<Receiving>>,
@@ -74,7 +85,7 @@ pub(crate) struct Recording {
 /// What the recorder takes records from.
 #[derive(Debug)]
 pub(crate) struct Receiving {
-    pub(crate) queue: mpsc::Receiver<Box<CallRecord>>,
+    pub(crate) queue: mpsc::Receiver<Entry>,
     pub(crate) flushes: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 }
 
@@ -102,12 +113,21 @@ impl Recording {
 
     /// Takes a record, or counts it where there is no room.
     pub(crate) fn put(&self, record: CallRecord) {
-        let bytes = bytes_of(&record);
+        self.enter(Entry::Call(Box::new(record)));
+    }
+
+    /// Takes an answer that came too late, or counts it where there is no room.
+    pub(crate) fn put_late(&self, late: LateAnswer) {
+        self.enter(Entry::Late(Box::new(late)));
+    }
+
+    fn enter(&self, entry: Entry) {
+        let bytes = entry.bytes();
         if self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > self.bytes_max {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return self.leave_out(LeftOut::Bytes, 1);
         }
-        if self.queue.try_send(Box::new(record)).is_err() {
+        if self.queue.try_send(entry).is_err() {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.leave_out(LeftOut::Queue, 1);
         }
@@ -133,9 +153,9 @@ impl Recording {
         self.receiving.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// A record was taken out.
-    pub(crate) fn took(&self, record: &CallRecord) {
-        self.bytes.fetch_sub(bytes_of(record), Ordering::Relaxed);
+    /// Something was taken out.
+    pub(crate) fn took(&self, entry: &Entry) {
+        self.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
     }
 
     /// Returns when what was put before is written, or cannot be.
@@ -170,9 +190,16 @@ impl Recording {
     }
 }
 
-/// What it takes while it waits.
-fn bytes_of(record: &CallRecord) -> usize {
-    let args = record.args.as_ref().map_or(0, |args| args.as_str().len());
-    let reply = record.reply.as_ref().map_or(0, |reply| reply.data.len());
-    RECORD_BYTES + args + reply + record.text.len()
+impl Entry {
+    /// What it takes while it waits.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Call(record) => {
+                let args = record.args.as_ref().map_or(0, |args| args.as_str().len());
+                let reply = record.reply.as_ref().map_or(0, |reply| reply.data.len());
+                RECORD_BYTES + args + reply + record.text.len()
+            }
+            Self::Late(late) => LATE_BYTES + late.answer.as_ref().map_or(0, |body| body.data.len()),
+        }
+    }
 }

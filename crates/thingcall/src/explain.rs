@@ -275,7 +275,11 @@ fn ending(record: &Record) -> String {
     match (record.outcome, record.code) {
         (Some(Outcome::Ok), _) => format!("{who} answered: {data}"),
         (Some(Outcome::DeviceError), Some(code)) => format!("{who} refused with code {code}{message}: {data}"),
-        (Some(outcome), _) => format!("ended as {outcome}{message}"),
+        (Some(outcome), None) => format!("ended as {outcome}{message}"),
+        // It came after the end, and beside it.
+        (Some(outcome), Some(code)) => {
+            format!("ended as {outcome}{message}; {who} answered later with code {code}: {data}")
+        }
         (None, _) => format!("ended{message}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Calls that are kept, as `thingcall calls`, `thingcall explain` and the operator's listener show them.
 
 use serde_json::{Map, Value, json};
-use thingcall_core::{CallStep, KeptCall, Outcome, RecordState, UnixMillis};
+use thingcall_core::{CallStep, KeptCall, KeptLate, Outcome, RecordState, UnixMillis};
 
 use crate::output::moment;
 
@@ -39,6 +39,23 @@ pub(crate) fn as_json(call: &KeptCall) -> Value {
         "args": call.args.as_ref().map(parsed),
         "replyCode": call.reply_code,
         "data": call.data.as_ref().map(parsed),
+        "lateAnswer": call.late.as_ref().map(late),
+    });
+    if let Value::Object(members) = &mut value {
+        members.retain(|_, value| !value.is_null());
+    }
+    value
+}
+
+/// An answer that came after the end.
+fn late(late: &KeptLate) -> Value {
+    let parsed = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+    let mut value = json!({
+        "at": moment(late.at),
+        "afterEndMs": u64::try_from(late.after_end.as_millis()).unwrap_or(u64::MAX),
+        "code": late.code,
+        "message": late.message,
+        "data": late.data.as_ref().map(parsed),
     });
     if let Value::Object(members) = &mut value {
         members.retain(|_, value| !value.is_null());
@@ -58,14 +75,15 @@ pub(crate) const COLUMNS: [&str; 8] = ["AT", "ID", "DEVICE", "SERVICE", "MODE", 
 /// A call as a row of it.
 pub(crate) fn as_row(call: &KeptCall) -> Vec<String> {
     let id = call.call_id.map_or_else(|| call.request_id.clone(), |id| id.to_string());
-    let outcome = call.outcome.map(Outcome::as_str).or_else(|| call.state.map(RecordState::as_str));
+    let outcome = call.outcome.map(Outcome::as_str).or_else(|| call.state.map(RecordState::as_str)).unwrap_or_default();
+    let outcome = if is_answered_late(call) { format!("{outcome}, answered late") } else { outcome.to_owned() };
     vec![
         moment(call.accepted_at),
         id,
         call.device.clone(),
         call.service.clone(),
         call.mode.clone().unwrap_or_default(),
-        outcome.unwrap_or_default().to_owned(),
+        outcome,
         elapsed(call).map(millis).unwrap_or_default(),
         call.key_id.clone().unwrap_or_default(),
     ]
@@ -82,7 +100,23 @@ pub(crate) fn more(call: &KeptCall) -> Vec<String> {
     let by = (!by.is_empty()).then(|| format!("  {}", by.join("; ")));
     let args = call.args.as_ref().map(|args| format!("  arguments: {args}"));
     let answer = |data: &String| format!("  answer ({}): {data}", call.reply_code.unwrap_or_default());
-    [by, args, call.data.as_ref().map(answer)].into_iter().flatten().collect()
+    [by, args, call.data.as_ref().map(answer), call.late.as_ref().map(late_in_words)].into_iter().flatten().collect()
+}
+
+/// Whether an answer came after its end. In the journal it stands beside that.
+fn is_answered_late(call: &KeptCall) -> bool {
+    let by_answer = matches!(call.outcome, None | Some(Outcome::Ok | Outcome::DeviceError | Outcome::InvalidReply));
+    call.late.is_some() || (!by_answer && call.reply_code.is_some())
+}
+
+fn late_in_words(late: &KeptLate) -> String {
+    let what = match (late.code, &late.message, &late.data) {
+        (Some(code), _, Some(data)) => format!("answered ({code}): {data}"),
+        (Some(code), Some(message), None) => format!("answered ({code}): {message:?}"),
+        (Some(code), None, None) => format!("answered ({code})"),
+        (None, message, _) => format!("answered what cannot be read: {}", message.as_deref().unwrap_or_default()),
+    };
+    format!("  {}  {} ms after the call had ended the device {what}", moment(late.at), late.after_end.as_millis())
 }
 
 /// The steps of a call, each with its share of the whole: one line each, as it was in time. Empty where no step but the last is

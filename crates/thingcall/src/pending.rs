@@ -18,7 +18,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many of them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  thingcall pending\n  thingcall pending --oldest 100 --json\n\nSynchronous calls that wait for their device or that a plugin has \
+    after_help = "Examples:\n  thingcall pending\n  thingcall pending --oldest 100 --json\n\nCalls that wait for their device or for their turn at it, or that a plugin has \
     in hand, of every instance that can be reached, and asynchronous ones of the store that have not ended. `thingcall cancel ID` \
     ends one."
 )]
@@ -38,7 +38,8 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  thingcall cancel 100686\n\nIts caller is told that an operator ended the call, and whether the device may have \
-    executed it. What the device answers later is late. An asynchronous command that waits for its device is withdrawn.\n\nExit \
+    executed it. What the device answers later is late, and is told by `thingcall explain`. One that waits for its turn never reaches \
+    its device. An asynchronous command that waits for its device is withdrawn.\n\nExit \
     status: 0 if the call was ended so, else 1."
 )]
 pub(crate) struct Cancel {

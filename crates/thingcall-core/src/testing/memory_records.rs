@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::{
-    CallFilter, CallOrder, CallPlaces, CallRecord, CallRecords, JournalError, KeptCall, KeptCalls, ServiceCalls,
+    CallFilter, CallOrder, CallPlaces, CallRecord, CallRecords, JournalError, KeptCall, KeptCalls, LateAnswer,
+    ServiceCalls,
 };
 
 /// All that was put.
@@ -13,6 +14,7 @@ use crate::{
 pub struct MemoryRecords {
     records: Mutex<Vec<CallRecord>>,
     refused: Mutex<Vec<CallRecord>>,
+    late: Mutex<Vec<LateAnswer>>,
 }
 
 impl MemoryRecords {
@@ -25,10 +27,15 @@ impl MemoryRecords {
     pub fn take_refused(&self) -> Vec<CallRecord> {
         std::mem::take(&mut *lock(&self.refused))
     }
+
+    /// The same of answers that came too late.
+    pub fn take_late(&self) -> Vec<LateAnswer> {
+        std::mem::take(&mut *lock(&self.late))
+    }
 }
 
-fn lock(records: &Mutex<Vec<CallRecord>>) -> MutexGuard<'_, Vec<CallRecord>> {
-    records.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(all: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
@@ -43,6 +50,10 @@ impl CallRecords for MemoryRecords {
 
     fn put_refused(&self, record: CallRecord) {
         lock(&self.refused).push(record);
+    }
+
+    fn put_late(&self, late: LateAnswer) {
+        lock(&self.late).push(late);
     }
 
     async fn calls(&self, _: &CallFilter, _: (CallOrder, CallPlaces), _: usize) -> Result<Vec<KeptCall>, JournalError> {

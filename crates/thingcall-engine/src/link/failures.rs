@@ -57,6 +57,7 @@ impl Link<'_> {
     pub(super) fn no_turn(&self, why: NoTurn) -> CallError {
         let device = &self.call.device.key;
         CallError::Overloaded(match why {
+            NoTurn::Cancelled => return self.cancelled(),
             NoTurn::DeviceFull(max) => format!(
                 "device {device} gets one call at a time, as its product says (pacing), and {max} calls wait for it already \
                  (paced_waiting_calls_max)"

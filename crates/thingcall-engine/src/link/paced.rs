@@ -14,7 +14,7 @@ impl Link<'_> {
     /// Waits for the device, then does what an unpaced command does.
     pub(super) async fn in_turn(&self, command: Command, ends: Ends) -> Result<Answer, CallError> {
         self.queued.store(true, Ordering::Relaxed);
-        let turn = self.engine.lanes.turn(&self.call.device.key, ends).await;
+        let turn = self.engine.lanes.turn(self.call, ends).await;
         self.queued.store(false, Ordering::Relaxed);
         let turn = turn.map_err(|why| self.no_turn(why))?;
         let answered = match self.call.mode {

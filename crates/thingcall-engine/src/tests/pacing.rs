@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, CallError, CallId, Deadline, DeliverError, Delivery, Executed, Qos, ReplySink, Request, Sent, Unawaited,
+    Answer, CallError, CallId, CallMode, Deadline, DeliverError, Delivery, Executed, Outcome, Qos, ReplySink, Request,
+    Sent, Unawaited,
 };
 use thingcall_tsl::{Pacing, ProductSettings};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, advance};
 
 use crate::testbench::{Bench, Replier, SECOND, TOPIC, bench_with, device, reply};
-use crate::{Config, Invoked};
+use crate::{Config, Invoked, WaitsFor};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -232,4 +233,87 @@ async fn nothing_is_kept_of_a_device_whose_time_is_over() {
     advance(3 * SECOND).await;
     bench.engine.refresh_metrics();
     assert_eq!(bench.engine.lanes.devices(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_turn_is_listed_and_ended_and_never_reaches_the_device() {
+    let bench = paced(Pacing::AfterAnswer, silent);
+    let _first = measure(&bench);
+    let one = sent(&bench).await;
+    let (second, third) = (measure(&bench), set_scene(&bench, Qos::AtLeastOnce));
+    sent(&bench).await;
+    advance(SECOND).await;
+    let all = bench.engine.running_calls(9);
+    let turn = |mode| (WaitsFor::Turn, mode, SECOND);
+    let mut queued: Vec<_> = all.iter().filter(|call| call.waits_for == WaitsFor::Turn).collect();
+    queued.sort_by_key(|call| call.mode != CallMode::Sync);
+    let told: Vec<_> = queued.iter().map(|call| (call.waits_for.clone(), call.mode, call.age)).collect();
+    assert_eq!((all.len(), told), (3, vec![turn(CallMode::Sync), turn(CallMode::Async)]));
+    let (measuring, setting) = (queued[0].id, queued[1].id);
+    assert_eq!((queued[1].service.to_string().as_str(), one.contains(&setting)), ("SetScene", false));
+    assert_eq!(bench.engine.running_calls(1).len(), 1);
+
+    for (id, mode, call) in [(measuring, CallMode::Sync, second), (setting, CallMode::Async, third)] {
+        assert_eq!(bench.engine.cancel(id), Some(mode));
+        assert_eq!(bench.engine.cancel(id), None, "it waits no more");
+        let told = call.await.unwrap().unwrap_err();
+        assert_eq!((told.outcome(), told.executed()), (Outcome::Cancelled, Executed::No));
+        let [record] = <[_; 1]>::try_from(bench.records.take()).unwrap();
+        assert_eq!((record.outcome, record.executed, record.call_id), (Outcome::Cancelled, Executed::No, Some(id)));
+    }
+    assert_eq!((bench.metric("thingcall_paced_waiting_calls"), waits(&bench, "gave_up")), (0.0, 2.0));
+    answered(&bench, one[0]);
+    assert_eq!((sent(&bench).await, bench.pages().len()), (one, 0), "neither left, nor was written down");
+    assert_eq!(bench.engine.lanes.devices(), 0);
+}
+
+/// The place is free before the one who had it was woken.
+#[tokio::test(start_paused = true)]
+async fn who_is_ended_frees_its_place_at_once_and_the_next_has_the_turn() {
+    let bench = paced(Pacing::AfterAnswer, silent);
+    let _first = measure(&bench);
+    let one = sent(&bench).await;
+    let mut others = vec![measure(&bench)];
+    sent(&bench).await;
+    others.push(measure(&bench));
+    sent(&bench).await;
+    let first_to_wait =
+        bench.engine.running_calls(9).into_iter().find(|call| call.waits_for == WaitsFor::Turn).unwrap();
+    assert!(bench.engine.cancel(first_to_wait.id).is_some());
+    // There is room for two.
+    others.push(measure(&bench));
+    sent(&bench).await;
+    assert_eq!(bench.metric("thingcall_paced_refused_calls_total"), 0.0);
+    answered(&bench, one[0]);
+    let two = sent(&bench).await;
+    assert_eq!((two.len(), two.contains(&first_to_wait.id)), (2, false));
+    answered(&bench, two[1]);
+    let three = sent(&bench).await;
+    answered(&bench, three[2]);
+    let ended = futures_of(others).await;
+    assert_eq!(ended.iter().filter(|told| told.is_ok()).count(), 2);
+}
+
+/// One whose turn has come is its device's to answer: to end it is the same as without pacing.
+#[tokio::test(start_paused = true)]
+async fn ended_while_the_device_has_it_the_next_one_goes_at_once() {
+    let bench = paced(Pacing::AfterAnswer, silent);
+    let (first, second) = (measure(&bench), measure(&bench));
+    let one = sent(&bench).await;
+    assert_eq!(bench.engine.cancel(one[0]), Some(CallMode::Sync));
+    assert_eq!(first.await.unwrap().unwrap_err().executed(), Executed::Maybe);
+    let two = sent(&bench).await;
+    assert_eq!(two.len(), 2);
+    answered(&bench, one[0]);
+    assert_eq!(bench.records.take_late().len(), 1);
+    answered(&bench, two[1]);
+    assert!(second.await.unwrap().is_ok());
+}
+
+async fn futures_of(calls: Vec<Calling>) -> Vec<Result<Invoked, CallError>> {
+    let mut ended = Vec::new();
+    for call in calls {
+        ended.push(call.await.unwrap());
+    }
+    ended
 }

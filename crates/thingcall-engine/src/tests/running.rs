@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    Answer, Call, CallError, Codec, DeviceLink, Executed, Handler, Handlers, Outcome, ProductKey, Sent, TransportName,
+    Answer, Call, CallError, CallMode, Codec, DeviceLink, Executed, Handler, Handlers, Outcome, ProductKey, ReplySink,
+    Sent, TransportName, Unawaited,
 };
 use thingcall_tsl::ProductSettings;
 
-use crate::testbench::{Bench, SECOND, bench, bench_handled, reply};
+use crate::testbench::{Bench, SECOND, TOPIC, bench, bench_handled, reply};
 use crate::{Config, WaitsFor};
 
 const MEASURE: &str = r#"{"channel":1}"#;
@@ -47,8 +48,8 @@ async fn ended_by_hand(bench: &Bench, waits_for: WaitsFor) -> CallError {
         let [call] = <[_; 1]>::try_from(bench.engine.running_calls(9)).unwrap();
         assert_eq!((call.device.to_string().as_str(), call.service.to_string().as_str()), ("pk1/dev1", "Measure"));
         assert_eq!((call.waits_for, call.age), (waits_for, SECOND));
-        assert!(bench.engine.cancel(call.id));
-        assert!(!bench.engine.cancel(call.id), "it has ended");
+        assert_eq!(bench.engine.cancel(call.id), Some(CallMode::Sync));
+        assert_eq!(bench.engine.cancel(call.id), None, "it has ended");
         call.id
     };
     let (ended, id) = tokio::join!(calling, ending);
@@ -70,6 +71,12 @@ async fn a_call_that_waits_for_its_device_is_ended_by_hand_and_its_answer_is_lat
     assert!(error.to_string().contains("the device may have executed it"), "{error}");
     tokio::time::sleep(3 * SECOND).await;
     assert_eq!(bench.replies("late"), 1.0);
+    let [late] = <[_; 1]>::try_from(bench.records.take_late()).unwrap();
+    let body = late.answer.unwrap();
+    assert_eq!((late.after_end, &*body.data), (2 * SECOND, r#"{"mean":1}"#));
+    let id = late.call_id;
+    bench.engine.accept(reply("dev1", id, r#"{"mean":2}"#), TOPIC, &Unawaited);
+    assert_eq!((bench.replies("late"), bench.records.take_late().len()), (2.0, 0), "the first is recorded");
 }
 
 #[tokio::test(start_paused = true)]

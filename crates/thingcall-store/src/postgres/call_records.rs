@@ -12,7 +12,7 @@ use crate::call_query::{self, Bound};
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::message_tables::{Limits, cut};
-use crate::record_tables::{RecordReads, RecordRow, RecordSize, RecordWrites};
+use crate::record_tables::{LATE, LateRow, RecordReads, RecordRow, RecordSize, RecordWrites};
 use crate::rows;
 
 const INSERT: &str = "\
@@ -62,6 +62,10 @@ impl RecordReads for Pg {
 impl RecordWrites for PgTx<'_> {
     async fn insert_records(&mut self, rows: &[RecordRow]) -> Result<(), Failure> {
         within(self.patience, insert(&mut self.tx, rows)).await
+    }
+
+    async fn add_late(&mut self, rows: &[&LateRow]) -> Result<Vec<i64>, Failure> {
+        within(self.patience, add_late(&mut self.tx, rows)).await
     }
 
     async fn drop_records(&mut self, up_to: i64) -> Result<(), Failure> {
@@ -125,6 +129,30 @@ async fn insert(conn: &mut PgConnection, rows: &[RecordRow]) -> Result<(), sqlx:
     // The last one: others that write records wait for it.
     let bytes: i64 = rows.iter().map(RecordRow::bytes).sum();
     sqlx::query("UPDATE call_records_size SET bytes = bytes + $1").bind(bytes).execute(conn).await.map(drop)
+}
+
+async fn add_late(conn: &mut PgConnection, rows: &[&LateRow]) -> Result<Vec<i64>, sqlx::Error> {
+    let add = "UPDATE call_records AS r SET body = LEFT(r.body, -1) || v.member || '}', bytes = r.bytes + v.bytes \
+               FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[]) AS v (call_id, request_id, member, bytes) \
+               WHERE r.call_id = v.call_id AND r.request_id = v.request_id AND POSITION($5 IN r.body) = 0 \
+               RETURNING r.call_id, v.bytes";
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for piece in Lists(rows).pieces(|row| usize::try_from(row.bytes()).unwrap_or(usize::MAX)) {
+        let all = Lists(piece);
+        let add = sqlx::query(add)
+            .bind(all.list(|row| row.call_id))
+            .bind(all.list(|row| row.request_id.as_str()))
+            .bind(all.list(|row| text(&row.member)))
+            .bind(all.list(|row| row.bytes()))
+            .bind(LATE);
+        for row in add.fetch_all(&mut *conn).await? {
+            found.push(row.number("call_id")?);
+            bytes += row.number("bytes")?;
+        }
+    }
+    // The last one, as where records are written.
+    let size = sqlx::query("UPDATE call_records_size SET bytes = bytes + $1").bind(bytes);
+    size.execute(conn).await.map(|_| found)
 }
 
 async fn drop_up_to(conn: &mut PgConnection, up_to: i64) -> Result<(), sqlx::Error> {

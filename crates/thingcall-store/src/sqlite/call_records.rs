@@ -15,7 +15,7 @@ use crate::call_query::{self, Bound};
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::message_tables::{Limits, cut};
-use crate::record_tables::{RecordReads, RecordRow, RecordSize, RecordWrites};
+use crate::record_tables::{LATE, LateRow, RecordReads, RecordRow, RecordSize, RecordWrites};
 use crate::rows;
 
 static INSERT: LazyLock<Many> = LazyLock::new(|| {
@@ -66,6 +66,10 @@ impl RecordWrites for SqliteTx<'_> {
         insert(self, rows).await.map_err(failure)
     }
 
+    async fn add_late(&mut self, rows: &[&LateRow]) -> Result<Vec<i64>, Failure> {
+        add_late(self, rows).await.map_err(failure)
+    }
+
     async fn drop_records(&mut self, up_to: i64) -> Result<(), Failure> {
         drop_up_to(self, up_to).await.map_err(failure)
     }
@@ -113,6 +117,22 @@ async fn insert(conn: &mut SqliteConnection, rows: &[RecordRow]) -> Result<(), s
     }
     let bytes: i64 = rows.iter().map(RecordRow::bytes).sum();
     sqlx::query("UPDATE call_records_size SET bytes = bytes + ?").bind(bytes).execute(conn).await.map(drop)
+}
+
+async fn add_late(conn: &mut SqliteConnection, rows: &[&LateRow]) -> Result<Vec<i64>, sqlx::Error> {
+    let add = "UPDATE call_records SET body = SUBSTR(body, 1, LENGTH(body) - 1) || ? || '}', bytes = bytes + ? \
+               WHERE call_id = ? AND request_id = ? AND INSTR(body, ?) = 0";
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let add = sqlx::query(add).bind(row.member.clone()).bind(row.bytes()).bind(row.call_id);
+        let added = add.bind(row.request_id.clone()).bind(LATE).execute(&mut *conn).await?.rows_affected();
+        if added > 0 {
+            found.push(row.call_id);
+            bytes += row.bytes() * i64::try_from(added).unwrap_or(1);
+        }
+    }
+    let size = sqlx::query("UPDATE call_records_size SET bytes = bytes + ?").bind(bytes);
+    size.execute(conn).await.map(|_| found)
 }
 
 fn bind(statement: Statement, row: &RecordRow) -> Statement {

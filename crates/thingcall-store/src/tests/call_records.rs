@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use thingcall_core::{
     AccessKey, CallFilter, CallOrder, CallPlace, CallPlaces, CallRecord, CallRecords, CallSource, CallStep, CallTimes,
-    Executed, FailedAt, KeptCall, KeptCalls, RecordedDevice, RecordedKey, RecordedService, Secret, ServiceCalls,
+    Executed, FailedAt, KeptCall, KeptCalls, LateAnswer, MalformedReply, RecordedDevice, RecordedKey, RecordedService,
+    Secret, ServiceCalls,
 };
 
 use super::*;
@@ -223,6 +224,58 @@ async fn what_could_not_be_written_is_written_once_it_can_be() {
     bench.store.put(record(2, Outcome::Ok));
     let found = newest(&bench.store, &CallFilter::default(), 9).await;
     assert_eq!(ids(&found), [2, 1]);
+}
+
+fn late(request_id: RequestId, number: u32, data: &str) -> LateAnswer {
+    let body = ReplyBody { code: 200, message: Some("it's \"done\"\n".to_owned()), data: data.to_owned() };
+    let (call_id, at, after_end) = (CallId::from_u32(number), UnixMillis(9000), Duration::from_millis(2500));
+    LateAnswer { request_id, call_id, at, after_end, answer: Ok(body) }
+}
+
+#[tokio::test]
+async fn an_answer_that_came_too_late_is_added_to_the_record_of_its_call() {
+    let bench = bench().await;
+    // What a text may hold and JSON or a database may stumble over, and what looks like the answer's own place.
+    let odd = "{\"a\":\"\\u0000 ,\\\"late\\\":{\"}";
+    let (first, second) =
+        (record(7, Outcome::Cancelled), CallRecord { text: odd.to_owned(), ..record(8, Outcome::Timeout) });
+    let second = CallRecord { args: Some(Args::checked(odd)), ..second };
+    let ids = [first.request_id, second.request_id];
+    // Before its record: it is looked for once more.
+    bench.store.put_late(late(ids[0], 7, odd));
+    bench.store.flush().await;
+    bench.store.put(first);
+    bench.store.put(second);
+    bench.store.put_late(late(ids[1], 8, "{}"));
+    // Another call had this id before.
+    bench.store.put_late(late(RequestId::random(), 8, "{}"));
+    bench.store.flush().await;
+    bench.store.put_late(late(ids[1], 8, r#"{"second":1}"#));
+
+    let found = newest(&bench.store, &CallFilter::default(), 9).await;
+    let told: Vec<_> = found.iter().map(|call| call.late.clone().unwrap()).collect();
+    assert_eq!(
+        (found[1].outcome, told[1].at, told[1].after_end),
+        (Some(Outcome::Cancelled), UnixMillis(9000), Duration::from_millis(2500))
+    );
+    assert_eq!((told[1].code, told[1].data.as_deref()), (Some(200), Some(odd)));
+    assert_eq!(told[1].message.as_deref(), Some("it's \"done\"\\n"));
+    assert_eq!(told[0].data.as_deref(), Some("{}"), "the first one counts");
+    assert_eq!(
+        (found[0].args.as_deref(), found[0].data.as_deref()),
+        (Some(odd), Some(r#"{"x":10.0}"#)),
+        "the rest stays"
+    );
+    let size = bench.store.shared().reads.record_size().await.unwrap();
+    let sums = "SELECT CAST(SUM(bytes) AS TEXT) FROM call_records";
+    assert_eq!((size.records, size.bytes.to_string()), (2, bench.ask(sums).await[0].clone()));
+
+    let malformed = MalformedReply::NotJson("x".to_owned());
+    bench.store.put(CallRecord { request_id: ids[0], ..record(9, Outcome::Timeout) });
+    bench.store.put_late(LateAnswer { answer: Err(malformed), ..late(ids[0], 9, "") });
+    let unreadable = newest(&bench.store, &CallFilter::default(), 1).await.remove(0).late.unwrap();
+    assert_eq!((unreadable.code, unreadable.data), (None, None));
+    assert!(unreadable.message.is_some());
 }
 
 #[tokio::test]

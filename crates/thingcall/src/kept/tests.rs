@@ -31,6 +31,7 @@ fn call(steps: &[(CallStep, u64)]) -> KeptCall {
         args: Some(r#"{"a":10.0}"#.to_owned()),
         reply_code: None,
         data: None,
+        late: None,
     }
 }
 

@@ -12,8 +12,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use thingcall_core::{
-    CallFilter, CallId, CallOrder, CallPlaces, CallRecords, DeviceRef, Executed, Journal, JournalError, Outcome,
-    Record, RecordState, UnixMillis,
+    CallFilter, CallId, CallOrder, CallPlaces, CallRecords, DeviceRef, Executed, Instance, Journal, JournalError,
+    Outcome, Record, RecordState, UnixMillis,
 };
 use thingcall_engine::{Engine, RunningCall, WaitsFor};
 use thingcall_store::Store;
@@ -54,7 +54,11 @@ async fn pending(State((engine, store)): State<Parts>, RawQuery(query): RawQuery
         });
         (age, value)
     });
-    let mut all: Vec<_> = engine.running_calls(oldest).iter().map(running).chain(open).collect();
+    let here = engine.running_calls(oldest);
+    // One that a plugin has in hand may be in the journal as well.
+    let is_here = |value: &Value| here.iter().any(|call| value["messageId"] == call.id.to_string());
+    let open = open.filter(|(_, value)| !is_here(value));
+    let mut all: Vec<_> = here.iter().map(running).chain(open).collect();
     all.sort_by_key(|(age, _)| std::cmp::Reverse(*age));
     let all: Vec<_> = all.into_iter().take(oldest).map(|(_, value)| value).collect();
     answer(StatusCode::OK, &all)
@@ -70,12 +74,13 @@ fn oldest(query: &str) -> Option<usize> {
 fn running(call: &RunningCall) -> (u64, Value) {
     let age = u64::try_from(call.age.as_millis()).unwrap_or(u64::MAX);
     let (waits_for, transport, plugin) = match &call.waits_for {
+        WaitsFor::Turn => ("turn", None, None),
         WaitsFor::Device(transport) => ("device", Some(transport.to_string()), None),
         WaitsFor::Plugin(plugin) => ("plugin", None, Some(plugin)),
     };
     let value = json!({
         "messageId": call.id.to_string(), "requestId": call.request_id.to_string(), "device": call.device.to_string(),
-        "identifier": call.service.to_string(), "mode": "sync", "waitsFor": waits_for, "transport": transport,
+        "identifier": call.service.to_string(), "mode": call.mode.as_str(), "waitsFor": waits_for, "transport": transport,
         "plugin": plugin, "ageMs": age,
     });
     (age, value)
@@ -86,8 +91,20 @@ async fn cancel(State((engine, store)): State<Parts>, Path(id): Path<String>) ->
     let Ok(id) = id.parse::<CallId>() else {
         return failure(StatusCode::BAD_REQUEST, "right is a MessageId, a decimal number");
     };
-    if engine.cancel(id) {
-        return answer(StatusCode::OK, &json!({ "messageId": id.to_string(), "mode": "sync", "cancelled": true }));
+    if let Some(mode) = engine.cancel(id) {
+        let ended = json!({ "messageId": id.to_string(), "mode": mode.as_str(), "cancelled": true });
+        return answer(StatusCode::OK, &ended);
+    }
+    if !engine.holds(id)
+        && let Some(other) = holder(&store, id.slot()).await
+    {
+        let why = format!(
+            "instance {} brings calls of slot {} to their end; ask that one, at {}",
+            other.name,
+            id.slot(),
+            other.operator
+        );
+        return answer(StatusCode::CONFLICT, &json!({ "error": why, "operator": other.operator }));
     }
     match cancel_recorded(&engine, &store, id).await {
         Ok(ended) if ended.is_empty() => {
@@ -102,6 +119,12 @@ async fn cancel(State((engine, store)): State<Parts>, Path(id): Path<String>) ->
         Ok(ended) => answer(StatusCode::OK, &ended.first()),
         Err(error) => failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
+}
+
+/// The instance that has a slot's calls, where several share the store.
+async fn holder(store: &Store, slot: u8) -> Option<Instance> {
+    let leases = store.leases().ok().flatten()?;
+    leases.all().await.ok()?.into_iter().find(|state| state.slot == slot)?.holder
 }
 
 /// Ends the open calls with this id, of which there is one but for chance. What became of each.
