@@ -78,7 +78,9 @@ def tea(request, algorithm=None):
     action = request["action"]
     client = WatchingClient(config)
     client.more = {name: value for name, value in request["params"].items() if name == "ClientToken"}
-    call = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower())
+    # It writes RRpc as r_rpc, and AsyncRRpc as async_rrpc.
+    plain = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
+    call = getattr(client, plain, None) or getattr(client, plain.replace("_r_rpc", "_rrpc"))
     response = call(getattr(models, action + "Request")().from_map(request["params"]))
     found = {"missing": [], "unread": []}
     for kind, path in client.body.differences():

@@ -58,6 +58,7 @@ mod presence;
 mod properties_set;
 mod property_history;
 mod property_status;
+mod questions;
 mod rabbitmq;
 mod rabbitmq_confined;
 mod rabbitmq_faults;

@@ -124,6 +124,7 @@ fn answers_of_properties_and_messages_are_whole() {
     let broadcast = json!({ "ProductKey": PRODUCT, "TopicFullName": to_many, "MessageContent": "aGVsbG8=" });
     changes(site, "PubBroadcast", &broadcast, &[]);
     changes(site, "RRpc", &with(json!({ "RequestBase64Byte": "aGVsbG8=", "Timeout": 8000 })), &[]);
+    changes(site, "AsyncRRpc", &with(json!({ "MessageContent": "aGVsbG8=" })), &[]);
     connected.says(&json!({ "post": { "LightSwitch": 1, "Brightness": 3, "Temperature": 20.5 } }));
     reads(site, "QueryDevicePropertyStatus", &by_name, &[]);
 }

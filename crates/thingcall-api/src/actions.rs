@@ -55,7 +55,7 @@ use broadcast::Broadcasting;
 use invoke::Invocation;
 pub use known::action_names;
 use many::Many;
-use message::{Publishing, Question};
+use message::{Asking, Publishing, Question};
 pub(crate) use names::Names;
 use property::Setting;
 pub(crate) use target::{is_of_many, named_in_topic};
@@ -192,6 +192,8 @@ pub(crate) enum Ordered {
     Publishing(Publishing),
     /// A device is asked in bytes.
     Question(Question),
+    /// A device is asked in bytes, and nobody waits.
+    Asking(Asking),
     /// A message is sent to many devices.
     Broadcasting(Broadcasting),
     /// A service of several devices is called.
@@ -211,6 +213,7 @@ impl Ordered {
             Self::Properties(set) => Box::pin(set.run(desk)),
             Self::Publishing(message) => Box::pin(message.run(desk)),
             Self::Question(question) => Box::pin(question.run(desk)),
+            Self::Asking(question) => Box::pin(question.run(desk)),
             Self::Broadcasting(message) => Box::pin(message.run(desk)),
             Self::Many(calls) => Box::pin(calls.run(desk)),
             Self::ManyProperties(calls) => {
@@ -260,6 +263,8 @@ actions! {
         PubBroadcast: Product => broadcast::broadcast,
         /// Asks a device in bytes, and waits for its answer.
         RRpc: Device => message::ask,
+        /// Asks a device in bytes; its answer is told as a message.
+        AsyncRRpc: Device => message::ask_unawaited,
     }
     directory {
         /// Makes a product.

@@ -46,6 +46,8 @@ pub enum Asks {
     Properties,
     /// That it take this message. The service of the request is a word for logs and records, and has no arguments.
     Letter(Arc<Letter>),
+    /// The same, of a question whose answer is told to whoever wants messages: nobody waits for it.
+    LetterUnawaited(Arc<Letter>),
 }
 
 impl Asks {
@@ -54,7 +56,7 @@ impl Asks {
         match self {
             Self::Service | Self::ServiceUnawaited => "Args",
             Self::Properties => "Items",
-            Self::Letter(_) => "nothing",
+            Self::Letter(_) | Self::LetterUnawaited(_) => "nothing",
         }
     }
 }

@@ -18,6 +18,11 @@ pub struct Letter {
     pub extras: Option<Box<Extras>>,
 }
 
+impl Letter {
+    /// What records call them in the place of a service.
+    pub const WORDS: [&str; 3] = ["Pub", "RRpc", "AsyncRRpc"];
+}
+
 /// Where a letter goes, and whether the device is to answer it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LetterTo {

@@ -65,8 +65,12 @@ impl Engine {
         if !device.enabled {
             return Err(CallError::DeviceDisabled(device.key.to_string()));
         }
-        if let Asks::Letter(letter) = &request.asks {
-            let mode = if letter.to.is_question() { CallMode::Sync } else { CallMode::Async };
+        let of_letter = match &request.asks {
+            Asks::Letter(letter) if letter.to.is_question() => Some(CallMode::Sync),
+            Asks::Letter(_) | Asks::LetterUnawaited(_) => Some(CallMode::Async),
+            Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
+        };
+        if let Some(mode) = of_letter {
             return Ok(Checks { device, product, codec: None, way, mode, mended: Some("{}".to_owned()) });
         }
         self.check_size(request)?;
@@ -79,12 +83,12 @@ impl Engine {
     pub(crate) fn admit(&self, request: Request, slot: u8, checks: Checks) -> Admitted {
         let Checks { device, product, codec, way, mode, mended } = checks;
         let letter = match request.asks {
-            Asks::Letter(letter) => Some(letter),
+            Asks::Letter(letter) | Asks::LetterUnawaited(letter) => Some(letter),
             Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
         };
         let call = Call {
             letter,
-            id: self.ids.next(slot, |id| self.pending.contains(id)),
+            id: self.ids.next(slot, |id| self.pending.contains(id) || self.unawaited.contains(id)),
             request_id: request.request_id,
             device,
             service: request.service,
@@ -148,9 +152,11 @@ impl Engine {
         let mended = service.check_args(&request.args, check).map_err(refuse)?;
         let mode = match (service.call_type(), &request.asks) {
             (CallType::Sync, Asks::Service) => CallMode::Sync,
-            (CallType::Async, _) | (CallType::Sync, Asks::ServiceUnawaited | Asks::Properties | Asks::Letter(_)) => {
-                CallMode::Async
-            }
+            (CallType::Async, _)
+            | (
+                CallType::Sync,
+                Asks::ServiceUnawaited | Asks::Properties | Asks::Letter(_) | Asks::LetterUnawaited(_),
+            ) => CallMode::Async,
         };
         Ok((mode, mended))
     }

@@ -57,7 +57,7 @@ impl Engine {
         let slot = self.slots.own_at(Instant::now().into_std()).ok_or(CallError::NoLease)?;
         let unknown = || CallError::UnknownProduct(order.product.to_string());
         let product = self.registry.product(&order.product).ok_or_else(unknown)?;
-        let id = self.ids.next(slot, |id| self.pending.contains(id));
+        let id = self.ids.next(slot, |id| self.pending.contains(id) || self.unawaited.contains(id));
         match &order.to {
             BroadcastTo::Topic(topic) => {
                 let (product, topic) = (order.product.clone(), topic.clone());

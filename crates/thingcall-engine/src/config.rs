@@ -53,6 +53,11 @@ pub struct Config {
     pub broadcasts_max: NonZeroUsize,
     /// How many devices a second each of them is sent to.
     pub broadcast_devices_per_second_max: NonZeroU32,
+    /// How many questions of AsyncRRpc may be without an answer; more are answered `overloaded`.
+    pub unawaited_questions_max: NonZeroUsize,
+    /// How long an answer to one is heard.
+    #[serde(with = "humantime_serde")]
+    pub unawaited_answer_timeout: Duration,
     /// Of how many devices the last message that led to nothing is kept, for `thingcall explain` and `device show`.
     pub dropped_devices_max: NonZeroUsize,
     /// How many failed and slow calls are kept for `thingcall explain`, and as many requests that were refused.
@@ -90,6 +95,8 @@ impl Default for Config {
             fleet_calls_kept_for: Duration::from_secs(7 * 24 * 3600),
             broadcasts_max: const { NonZeroUsize::new(4).unwrap() },
             broadcast_devices_per_second_max: const { NonZeroU32::new(2000).unwrap() },
+            unawaited_questions_max: const { NonZeroUsize::new(100_000).unwrap() },
+            unawaited_answer_timeout: Duration::from_secs(600),
             dropped_devices_max: const { NonZeroUsize::new(10_000).unwrap() },
             recent_failures_max: const { NonZeroUsize::new(1000).unwrap() },
             slow_call: Duration::from_secs(3),
@@ -123,6 +130,7 @@ impl Section for Config {
         let turn = !self.paced_turn_timeout.is_zero() && self.paced_turn_timeout <= PACED_TURN_TIMEOUT_LIMIT;
         let right = "more than 0s, at most 1h; longer than the slowest answer takes";
         check.must(turn, "paced_turn_timeout", format_args!("{:?}", self.paced_turn_timeout), right);
+        check.more_than_zero("unawaited_answer_timeout", self.unawaited_answer_timeout);
         for (key, max) in [
             ("pending_calls_max", self.pending_calls_max),
             ("recent_calls_max", self.recent_calls_max),
@@ -131,6 +139,7 @@ impl Section for Config {
             ("paced_waiting_calls_max", self.paced_waiting_calls_max),
             ("posts_on_their_way_max", self.posts_on_their_way_max),
             ("broadcasts_max", self.broadcasts_max),
+            ("unawaited_questions_max", self.unawaited_questions_max),
             ("fleet_calls_max", self.fleet_calls_max),
             ("fleet_devices_max", self.fleet_devices_max),
             ("dropped_devices_max", self.dropped_devices_max),

@@ -28,6 +28,7 @@ use crate::router::Router;
 use crate::translations::Translations;
 use crate::transports::Transports;
 use crate::turns::Turns;
+use crate::unawaited::Unawaited;
 use crate::{Config, Stage};
 
 /// How long calls that were cut off may take to tell their callers.
@@ -51,6 +52,7 @@ pub struct Engine {
     pub(crate) hands: Hands,
     pub(crate) lanes: Lanes,
     pub(crate) broadcasts: Broadcasts,
+    pub(crate) unawaited: Unawaited,
     pub(crate) fleet: FleetMetrics,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
@@ -93,6 +95,7 @@ impl Engine {
         let lanes = Lanes::register(make, &config)?;
         let fleet = FleetMetrics::register(make)?;
         let broadcasts = Broadcasts::register(make, &config)?;
+        let unawaited = Unawaited::register(make, &config)?;
         let EngineParts { registry, journal, handlers, slots, reports, records } = parts;
         let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
@@ -118,6 +121,7 @@ impl Engine {
             hands: Hands::default(),
             lanes,
             broadcasts,
+            unawaited,
             fleet,
             metrics,
             dropped,
@@ -177,6 +181,7 @@ impl Engine {
         self.metrics.raw.set(gauge_of(self.raw.under_way()));
         self.posts.refresh_metrics();
         self.lanes.sweep();
+        self.unawaited.sweep();
     }
 
     /// Takes no new calls, and waits until the running ones have ended and their results are written; at most

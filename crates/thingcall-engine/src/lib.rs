@@ -48,6 +48,7 @@ mod replies;
 mod running;
 mod take_over;
 mod translations;
+mod unawaited;
 mod waits;
 
 #[cfg(test)]

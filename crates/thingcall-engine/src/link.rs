@@ -246,12 +246,9 @@ impl DeviceLink for Link<'_> {
         'a: 'b,
         Self: 'b,
     {
-        if self.call.letter.is_some() {
-            // What paces a product's services is not about an application's own messages.
-            return match self.call.mode {
-                CallMode::Sync => Box::pin(self.ask(command, None)),
-                CallMode::Async => Box::pin(self.publish(command)),
-            };
+        // A message that nobody waits for is nothing that a device works on for long: it takes no turn.
+        if self.call.letter.is_some() && self.call.mode == CallMode::Async {
+            return Box::pin(self.publish(command));
         }
         let ends = match (self.settings().pacing, self.call.mode) {
             (Pacing::AllAtOnce, CallMode::Sync) => return Box::pin(self.ask(command, None)),

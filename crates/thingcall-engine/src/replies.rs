@@ -1,7 +1,7 @@
 //! What devices answer: each reply ends in one result, and none is waited for here.
 
 use thingcall_core::{
-    Arrival, CallId, DeviceKey, DropReason, Dropped, HeardOnce, MalformedReply, Post, RawReply, Reply, ReplySink,
+    Arrival, CallId, DeviceKey, DropReason, Dropped, HeardOnce, MalformedReply, Post, RawReply, Reply, ReplySink, Said,
     Takes, TransportKind, TransportName,
 };
 use thingcall_tsl::{DataFormat, ReplyCheck};
@@ -25,7 +25,9 @@ impl ReplySink for Engine {
 
     fn takes(&self, device: &DeviceKey, id: Option<CallId>) -> Takes {
         match id {
-            Some(id) if self.pending.waits_for_bytes(device, id) => Takes::Bytes,
+            Some(id) if self.pending.waits_for_bytes(device, id) || self.unawaited.waits_for(device, id) => {
+                Takes::Bytes
+            }
             Some(_) | None if self.speaks_raw(device) => Takes::Own,
             Some(_) | None => Takes::Alink,
         }
@@ -33,7 +35,7 @@ impl ReplySink for Engine {
 
     fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(raw.payload.len());
-        if self.is_answered_in_bytes(&raw) {
+        if self.is_answered_in_bytes(&raw, topic, arrival) {
             return;
         }
         self.translate(raw, topic, Heard::ANSWERS, arrival);
@@ -45,7 +47,7 @@ impl ReplySink for Engine {
 
     fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, topic: &str, arrival: &dyn Arrival) {
         let HeardOnce { by, answers } = heard;
-        if answers && self.is_answered_in_bytes(&raw) {
+        if answers && self.is_answered_in_bytes(&raw, topic, arrival) {
             return;
         }
         self.translate(raw, topic, Heard { answers, reports: Some(by) }, arrival);
@@ -93,13 +95,27 @@ impl ReplySink for Engine {
 }
 
 impl Engine {
-    /// Hands bytes to the call that waits for such, if one does.
-    fn is_answered_in_bytes(&self, raw: &RawReply) -> bool {
-        let taken = raw.topic_id.is_some_and(|id| self.pending.said(&raw.device, id, raw.payload.clone()));
-        if taken {
+    /// Hands bytes to the call that waits for such, or tells them where a device was asked for them, and nobody waits.
+    fn is_answered_in_bytes(&self, raw: &RawReply, topic: &str, arrival: &dyn Arrival) -> bool {
+        let Some(id) = raw.topic_id else { return false };
+        if self.pending.said(&raw.device, id, raw.payload.clone()) {
             self.metrics.reply(raw.transport, ReplyResult::Matched);
+            return true;
         }
-        taken
+        if !self.unawaited.answered(&raw.device, id) {
+            return false;
+        }
+        self.metrics.reply(raw.transport, ReplyResult::Matched);
+        let said = Said::Custom { topic: topic.to_owned(), payload: raw.payload.clone() };
+        let post = Post { device: raw.device.clone(), echo: None, said, bytes: raw.payload.len() };
+        // Which of its kind it was does not matter: nothing is answered.
+        let by = match raw.transport {
+            TransportKind::Embedded | TransportKind::Plugin => TransportName::EMBEDDED,
+            TransportKind::Mqtt => TransportName::MQTT,
+            TransportKind::Amqp => TransportName::AMQP,
+        };
+        self.take_post(post, by, topic, arrival);
+        true
     }
 
     /// Hands a reply to the call it answers, and counts it.

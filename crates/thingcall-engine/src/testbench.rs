@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use thingcall_core::testing::{self, MemoryJournal, MemoryRecords};
 use thingcall_core::{
     Arrival, BuiltInOnly, CallId, Deadline, DeliverError, Delivery, Device, DeviceKey, DeviceName, DeviceRef, Handlers,
-    IotId, LookUp, LookUpFailed, LookedUp, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs, Reply, ReplyBody,
-    ReplySink, Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName, Unawaited,
-    UnixMillis,
+    IotId, Letter, LookUp, LookUpFailed, LookedUp, NotCarried, Outcome, PostAnswer, Presence, ProductKey, Qos, Repairs,
+    Reply, ReplyBody, ReplySink, Request, RequestId, Sent, Slots, SyncTopic, Transport, TransportKind, TransportName,
+    Unawaited, UnixMillis,
 };
 use thingcall_tsl::{Found, Members, Product, ProductNotes, ProductSettings, Registry, Route, ThingModel, Way};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -105,6 +105,9 @@ impl Transport for Wire {
         let sent = (self.behaviour)(delivery, &self.answering);
         self.arrived.notify_one();
         sent
+    }
+    fn carries(&self, _: &DeviceKey, _: &Letter) -> Result<(), NotCarried> {
+        Ok(())
     }
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
         let told = self.told.send(answer.clone());

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what somebody looks for is bound, never part of the text.
 
-use thingcall_core::{CallFilter, CallOrder, CallPlace, CallSource, ServiceCalls, ServiceId};
+use thingcall_core::{CallFilter, CallOrder, CallPlace, CallSource, Letter, ServiceCalls, ServiceId};
 
 /// A value to be bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,10 @@ pub(crate) fn by_time(source: CallSource, calls: &ServiceCalls, max: usize, mark
     all.numbers([("accepted_at >=", Some(calls.since.0)), ("accepted_at <=", Some(calls.until.0))]);
     all.service(source, calls.service.as_ref());
     all.all.push(match source {
-        CallSource::Records => "call_id IS NOT NULL".to_owned(),
+        // A message of an application's own is no service.
+        CallSource::Records => {
+            format!("call_id IS NOT NULL AND service NOT IN ('{}')", Letter::WORDS.join("', '"))
+        }
         // What sets properties is kept there too.
         CallSource::Journal => "NOT (module IS NULL AND service = 'set')".to_owned(),
     });

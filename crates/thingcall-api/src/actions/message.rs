@@ -1,4 +1,4 @@
-//! Messages of an application's own: Pub and RRpc.
+//! Messages of an application's own: Pub, RRpc and AsyncRRpc.
 //!
 //! **Invariant:** what is in a message is not read. Where it may go and what can go with it, the way to its device says.
 
@@ -33,6 +33,9 @@ pub(crate) struct Publishing(Request);
 /// A question in bytes.
 pub(crate) struct Question(Request);
 
+/// A question in bytes whose answer nobody waits for.
+pub(crate) struct Asking(Request);
+
 /// Pub.
 pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
     desk.take(incoming, key, |reply_timeout, _| {
@@ -53,7 +56,7 @@ pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<Access
             extras: extras.map(Box::new),
         };
         let to = device_of(params, topic)?;
-        let request = request((incoming, key), (letter, "Pub"), to, (qos, reply_timeout))?;
+        let request = request((incoming, key), (Asks::Letter(Arc::new(letter)), "Pub"), to, (qos, reply_timeout))?;
         Ok(Ordered::Publishing(Publishing(request)))
     })
 }
@@ -69,14 +72,33 @@ pub(super) fn ask(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>
         let extras = content_type.map(|said| Box::new(Extras { content_type: Some(said), ..Extras::default() }));
         let letter = Letter { to, payload: content, extras };
         let to = target::device(params)?;
-        let request = request((incoming, key), (letter, "RRpc"), to, (Qos::AtMostOnce, timeout))?;
+        let request =
+            request((incoming, key), (Asks::Letter(Arc::new(letter)), "RRpc"), to, (Qos::AtMostOnce, timeout))?;
         Ok(Ordered::Question(Question(request)))
+    })
+}
+
+/// AsyncRRpc.
+pub(super) fn ask_unawaited(
+    desk: &CallDesk,
+    incoming: &Incoming<'_>,
+    key: &Arc<AccessKey>,
+) -> Result<Ordered, ActionError> {
+    desk.take(incoming, key, |reply_timeout, _| {
+        let params = &incoming.params;
+        let payload = content(params, MESSAGE_BYTES_MAX)?;
+        let to = params.get("TopicFullName").map_or(LetterTo::Rrpc, |topic| LetterTo::RrpcOn(Arc::from(topic)));
+        let letter = Letter { to, payload, extras: None };
+        let to = target::device(params)?;
+        let asks = (Asks::LetterUnawaited(Arc::new(letter)), "AsyncRRpc");
+        let request = request((incoming, key), asks, to, (Qos::AtMostOnce, reply_timeout))?;
+        Ok(Ordered::Asking(Asking(request)))
     })
 }
 
 fn request(
     (incoming, key): (&Incoming<'_>, &Arc<AccessKey>),
-    (letter, word): (Letter, &str),
+    (asks, word): (Asks, &str),
     target: DeviceRef,
     (qos, within): (Qos, Duration),
 ) -> Result<Request, ActionError> {
@@ -85,7 +107,7 @@ fn request(
         key: Some(key.clone()),
         arrived: incoming.received.into_std(),
         target,
-        asks: Asks::Letter(Arc::new(letter)),
+        asks,
         service: ServiceId::try_from(word).map_err(|why| CallError::Internal(why.to_string()))?,
         args: "{}".to_owned(),
         qos,
@@ -117,6 +139,14 @@ impl Publishing {
     pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
         let sent = desk.make(self.0).await.map_err(published)?;
         Ok(vec![("MessageId", text(sent.id.to_string()))])
+    }
+}
+
+impl Asking {
+    /// Asks; what it returns stands beside `RequestId` and `Success`.
+    pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
+        let asked = desk.make(self.0).await?;
+        Ok(vec![("MessageId", Node::Number(i64::from(asked.id.as_u32())))])
     }
 }
 

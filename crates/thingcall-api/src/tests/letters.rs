@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use expect_test::expect;
-use thingcall_core::{Answer, Asks, CallError, Letter, LetterTo, Qos};
+use thingcall_core::{Answer, Asks, CallError, Executed, Letter, LetterTo, Qos};
 
 use super::bench::{Script, Server, Setup, replied};
 
@@ -127,6 +127,7 @@ async fn device_that_does_not_answer_is_told_by_a_word() {
         (CallError::Offline(device()), "OFFLINE"),
         (CallError::WentOffline(device()), "HALFCONN"),
         (CallError::TransportLost, "UNKNOWN"),
+        (CallError::Cancelled { device: device(), executed: Executed::Maybe }, "UNKNOWN"),
     ] {
         let server = server(Box::new(move |_| Some(Err(why.clone())))).await;
         let answer = server.acs3("RRpc", &QUESTION).await.json();
@@ -148,4 +149,27 @@ async fn time_and_bytes_of_a_question_have_bounds() {
     assert_eq!(server.acs3("RRpc", &QUESTION[..3]).await.code(), "MissingTimeout");
     let plain = [&LIGHT[..], &[("RequestBase64Byte", "?"), ("Timeout", "1000")]].concat();
     assert_eq!(server.acs3("RRpc", &plain).await.code(), "iot.messagebroker.MessageContentIsNotBase64Encode");
+}
+
+#[tokio::test]
+async fn question_that_nobody_waits_for_is_answered_with_its_number() {
+    let server = accepting().await;
+    let params = [&LIGHT[..], &[CONTENT, ("ExtInfo", "of no meaning here")]].concat();
+    expect![[r#"{"RequestId":"[id]","Success":true,"MessageId":100686}"#]]
+        .assert_eq(&server.acs3("AsyncRRpc", &params).await.golden());
+    let asked = |server: &Server| {
+        let request = server.engine.requests.lock().unwrap().pop().expect("a request");
+        let Asks::LetterUnawaited(letter) = request.asks else { panic!("{request:?}") };
+        (letter.to.clone(), letter.payload.clone(), request.qos)
+    };
+    assert_eq!(asked(&server), (LetterTo::Rrpc, "hello".into(), Qos::AtMostOnce));
+    assert_eq!(server.acs3("AsyncRRpc", &[&params[..], &[TOPIC]].concat()).await.code(), "");
+    assert_eq!(asked(&server).0, LetterTo::RrpcOn(TOPIC.1.into()));
+    let code = async |params: &[(&str, &str)]| server.acs3("AsyncRRpc", params).await.code();
+    assert_eq!(code(&LIGHT).await, "iot.messagebroker.NullMessageContent");
+    assert_eq!(code(&[LIGHT[0], CONTENT]).await, "iot.device.NullDeviceName");
+    let plain = [LIGHT[0], LIGHT[1], ("MessageContent", "?")];
+    assert_eq!(code(&plain).await, "iot.messagebroker.MessageContentIsNotBase64Encode");
+    let away = self::server(Box::new(|_| Some(Err(CallError::Offline("a1BwAGVxxxx/light1".to_owned()))))).await;
+    assert_eq!(away.acs3("AsyncRRpc", &params).await.code(), "iot.messagebroker.OFFLINE");
 }

@@ -317,3 +317,33 @@ async fn futures_of(calls: Vec<Calling>) -> Vec<Result<Invoked, CallError>> {
     }
     ended
 }
+
+/// What an application asks in bytes is something that its device works on, too.
+#[tokio::test(start_paused = true)]
+async fn questions_in_bytes_take_turns_and_messages_that_nobody_answers_do_not() {
+    let bench = paced(Pacing::AfterAnswer, silent);
+    let letter = |to| thingcall_core::Letter { to, payload: bytes::Bytes::from_static(b"?"), extras: None };
+    let asking = |word: &str, to| {
+        let asks = thingcall_core::Asks::Letter(Arc::new(letter(to)));
+        call_with(&bench, Request { asks, ..bench.request(word, "{}") })
+    };
+    let first = asking("RRpc", thingcall_core::LetterTo::Rrpc);
+    let [asked] = <[_; 1]>::try_from(sent(&bench).await).unwrap();
+    let second = asking("RRpc", thingcall_core::LetterTo::Rrpc);
+    assert_eq!(sent(&bench).await, [asked], "it waits");
+    let told = asking("Pub", thingcall_core::LetterTo::Topic("/pk1/dev1/user/get".into()));
+    assert_eq!(sent(&bench).await.len(), 2, "nobody answers that");
+    told.await.unwrap().unwrap();
+    let said = |id| {
+        let (device, payload) = (device("dev1"), bytes::Bytes::from_static(b"!"));
+        let transport = thingcall_core::TransportKind::Embedded;
+        let raw = thingcall_core::RawReply { device, transport, topic_id: Some(id), service: None, payload };
+        bench.engine.accept_raw(raw, TOPIC, &Unawaited);
+    };
+    said(asked);
+    assert_eq!(first.await.unwrap().unwrap().said.as_deref(), Some(&b"!"[..]));
+    let all = sent(&bench).await;
+    assert_eq!(all.len(), 3, "it leaves after the answer of the one before");
+    said(all[2]);
+    second.await.unwrap().unwrap();
+}

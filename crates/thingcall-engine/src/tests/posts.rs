@@ -3,6 +3,7 @@
 mod limits;
 mod log;
 mod order;
+mod questions;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
