@@ -92,6 +92,35 @@ fn every_sdk_publishes_behind_rabbitmq_s_mqtt_plugin() {
     every_sdk_publishes(rabbitmq(), "rabbitmq");
 }
 
+#[test]
+fn message_of_qos_1_waits_for_a_device_that_keeps_its_session() {
+    let site = embedded();
+    let device = site.device("pub-kept");
+    let credential = Credential::of(&device, None);
+    let leaves = |connected: MqttDevice| {
+        drop(connected);
+        eventually("it is seen to be gone", || {
+            let named = json!({ "ProductKey": device.product, "DeviceName": device.name });
+            let status = site.ask("GetDeviceStatus", &named).ok();
+            (status.text_at("Data.Status") == "OFFLINE").then_some(())
+        });
+    };
+    leaves(MqttDevice::connect(site.broker(), &credential));
+    for sdk in SDKS {
+        let answer = publish(site, sdk, &device, &json!({ "Qos": 1 }));
+        assert_eq!(answer.failure().0, "iot.messagebroker.OFFLINE", "{answer:?}");
+    }
+    leaves(MqttDevice::come_again(site.broker(), &credential));
+    for (sdk, text) in SDKS.into_iter().zip(["one", "two", "three"]) {
+        publish(site, sdk, &device, &json!({ "Qos": 1, "MessageContent": base64(text.as_bytes()) })).ok();
+    }
+    let connected = MqttDevice::come_again(site.broker(), &credential);
+    for text in ["one", "two", "three"] {
+        let seen = connected.next();
+        assert_eq!((seen.topic, &*seen.bytes, seen.qos), (topic(&device, "get"), text.as_bytes(), 1));
+    }
+}
+
 /// Has each SDK ask a device in bytes, on both topics that there are.
 fn every_sdk_asks(site: &Site, word: &str) {
     let (device, _connected) = site.linkkit(&format!("rrpc-{word}"));

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept::{Around, Listener};
 use crate::connection::Ended;
 use crate::hub::{BrokerParts, Hub};
+use crate::kept::Kept;
 use crate::lobby::{Lobby, sockets_max};
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
@@ -97,9 +98,10 @@ impl Broker {
         let sockets_max = sockets_max(&config);
         let sessions_max = usize::try_from(config.sessions_max.get()).unwrap_or(usize::MAX);
         let metrics = TransportMetrics::register(registry, TransportName::EMBEDDED)?;
-        let own_metrics =
-            Metrics::register(registry, (sockets_max, sessions_max), config.session_posts_max.get().into())?;
+        let own_metrics = Metrics::register(registry, (sockets_max, sessions_max), &config)?;
+        let kept = (config.kept_messages_per_device_max.into(), config.kept_messages_bytes_max);
         let hub = Arc::new(Hub {
+            kept: Kept::new(kept.0, kept.1, own_metrics.kept_bytes.clone()),
             sessions: Sessions::new(parts.presence.clone(), sessions_max),
             lobby: Lobby::new(sockets_max, own_metrics.sockets.clone()),
             outbox_reads: Semaphore::new(OUTBOX_READS_MAX),
@@ -143,6 +145,7 @@ impl Broker {
             deliver::ended(&self.hub, &connection);
             connection.close(Ended::Kicked);
         }
+        drop(self.hub.kept.end(device));
     }
 
     /// Disconnects every device that may not be connected any more: where more was changed than anybody knows. One that

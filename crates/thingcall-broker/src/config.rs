@@ -37,6 +37,11 @@ pub struct Config {
     pub session_queue_messages_max: NonZeroU16,
     /// Reports of one device that may be on their way to the store; then it is not read until one is written.
     pub session_posts_max: NonZeroU16,
+    /// Messages of an application's own at QoS 1 (Pub) that wait, in memory, for one device that is away and keeps its session; 0
+    /// keeps none.
+    pub kept_messages_per_device_max: u16,
+    /// How many bytes may wait so for all devices together.
+    pub kept_messages_bytes_max: usize,
     /// QoS 1 commands of asynchronous calls sent to one device and not yet acknowledged; further ones wait in the
     /// outbox.
     pub inflight_messages_max: NonZeroU16,
@@ -85,6 +90,8 @@ impl Default for Config {
             message_bytes_max: 256 * 1024,
             session_queue_messages_max: const { NonZeroU16::new(128).unwrap() },
             session_posts_max: const { NonZeroU16::new(64).unwrap() },
+            kept_messages_per_device_max: 100,
+            kept_messages_bytes_max: 64 * 1024 * 1024,
             inflight_messages_max: const { NonZeroU16::new(32).unwrap() },
             handshake_timeout: Duration::from_secs(10),
             send_timeout: Duration::from_secs(5),
@@ -93,6 +100,8 @@ impl Default for Config {
     }
 }
 
+/// More would be no limit.
+const KEPT_BYTES_LIMIT: usize = 16 * 1024 * 1024 * 1024;
 /// What MQTT can say.
 const MESSAGE_BYTES_LIMIT: u32 = 268_435_455;
 
@@ -102,6 +111,7 @@ impl Section for Config {
         let bytes = self.message_bytes_max;
         let right = format!("1024 to {MESSAGE_BYTES_LIMIT}");
         check.must((1024..=MESSAGE_BYTES_LIMIT).contains(&bytes), "message_bytes_max", bytes, right);
+        check.at_most("kept_messages_bytes_max", self.kept_messages_bytes_max, KEPT_BYTES_LIMIT);
         check.more_than_zero("handshake_timeout", self.handshake_timeout);
         check.more_than_zero("send_timeout", self.send_timeout);
         let (least, most) = (Duration::from_secs(1), Duration::from_secs(u64::from(u16::MAX)));

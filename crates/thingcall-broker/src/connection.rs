@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::flush::Flush;
-use crate::packet::Version;
+use crate::packet::{Keeps, Version};
 
 /// How often `seen` is reported for a device that keeps talking.
 const SEEN_EVERY_MS: i64 = 10_000;
@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) version: Version,
     /// The largest packet it takes, in bytes.
     pub(crate) packet_bytes_max: usize,
+    /// Whether something is kept for it when it leaves.
+    pub(crate) keeps: Keeps,
     /// Notified when a command is acknowledged or given up.
     pub(crate) room: Notify,
     /// Cancelled when this is no longer the device's connection.
@@ -137,6 +139,7 @@ pub(crate) struct Begin {
     pub(crate) ext_rrpc: bool,
     pub(crate) version: Version,
     pub(crate) packet_bytes_max: usize,
+    pub(crate) keeps: Keeps,
     pub(crate) window: usize,
 }
 
@@ -150,6 +153,7 @@ impl Connection {
             ext_rrpc: begin.ext_rrpc,
             version: begin.version,
             packet_bytes_max: begin.packet_bytes_max,
+            keeps: begin.keeps,
             room: Notify::new(),
             gone: CancellationToken::new(),
             tx,

@@ -22,7 +22,8 @@ use tokio::time::Instant;
 use crate::connection::{Connection, Outgoing, Waits};
 use crate::flush::{Offer, Take};
 use crate::hub::Hub;
-use crate::packet::Version;
+use crate::kept::Waiting;
+use crate::packet::{Keeps, Version};
 
 /// Entries read from the outbox at once.
 const PAGE_MESSAGES: usize = 64;
@@ -38,6 +39,9 @@ pub(crate) fn deliver(hub: &Arc<Hub>, delivery: &Delivery) -> Result<Sent, Deliv
     let Some(connection) = hub.sessions.of_device(&delivery.device.key) else {
         if kept {
             return Ok(Sent::Kept);
+        }
+        if delivery.letter.is_some() && delivery.qos == Qos::AtLeastOnce {
+            return keep(hub, delivery);
         }
         hub.metrics.published(PublishResult::Returned);
         return Err(DeliverError::Offline);
@@ -79,6 +83,44 @@ pub(crate) fn broadcast(hub: &Hub, told: &Broadcast) -> Result<u64, NotBroadcast
         handed_on += u64::from(push(hub, &connection, message).is_ok());
     }
     Ok(handed_on)
+}
+
+/// Keeps a letter for a device that is away, where its session is kept. One that connects this very moment is offline yet.
+fn keep(hub: &Hub, delivery: &Delivery) -> Result<Sent, DeliverError> {
+    let max = hub.config.message_bytes_max as usize;
+    let message = outgoing(delivery, SyncTopic::default(), max)?;
+    let kept = hub.kept.put(&delivery.device.key, message);
+    kept.inspect_err(|why| {
+        let full = matches!(why, DeliverError::QueueFull(_));
+        hub.metrics.published(if full { PublishResult::Blocked } else { PublishResult::Returned });
+    })?;
+    Ok(Sent::Kept)
+}
+
+/// A device connects: it gets what was kept for it, unless it begins anew.
+pub(crate) fn give_kept(hub: &Hub, connection: &Connection, begins_anew: bool) {
+    let waiting = hub.kept.end(&connection.device);
+    if begins_anew {
+        return;
+    }
+    for Waiting { mut message, since } in waiting {
+        if is_outdated(&mut message, since.elapsed()) {
+            hub.metrics.published(PublishResult::Failed);
+            continue;
+        }
+        if let Err(why) = push(hub, connection, message) {
+            tracing::warn!(device = %connection.device, %why, "a message that was kept for the device is lost");
+        }
+    }
+}
+
+/// Whether a message is of no use any more after so long; if not, for how long it still is.
+fn is_outdated(message: &mut Outgoing, waited: Duration) -> bool {
+    let Some(properties) = &mut message.publish.properties else { return false };
+    let Some(seconds) = properties.message_expiry_interval else { return false };
+    let waited = u32::try_from(waited.as_secs()).unwrap_or(u32::MAX);
+    properties.message_expiry_interval = NonZeroU32::new(seconds.get().saturating_sub(waited));
+    properties.message_expiry_interval.is_none()
 }
 
 /// Answers what a device said by itself, at QoS 0.
@@ -223,7 +265,11 @@ pub(crate) fn dropped(hub: &Hub, connection: &Connection, message: &Outgoing) {
 
 /// A connection is over. If the device is offline by that, its calls end.
 pub(crate) fn ended(hub: &Hub, connection: &Arc<Connection>) {
-    let offline = hub.sessions.leave(connection);
+    let offline = hub.sessions.leave(connection, || match connection.keeps {
+        Keeps::Nothing => {}
+        Keeps::For(time) => hub.kept.begin(&connection.device, Some(time)),
+        Keeps::ForEver => hub.kept.begin(&connection.device, None),
+    });
     forget_waiting(hub, connection);
     if offline {
         hub.own_metrics.sessions.dec();
@@ -261,14 +307,19 @@ fn compose(connection: &Connection, delivery: &Delivery) -> Result<Outgoing, Del
         true => SyncTopic::Ext,
         false => delivery.sync_topic.unwrap_or_default(),
     };
+    outgoing(delivery, sync_topic, connection.packet_bytes_max)
+}
+
+/// The PUBLISH of a delivery, in a packet of so many bytes at most.
+fn outgoing(delivery: &Delivery, sync_topic: SyncTopic, packet_bytes_max: usize) -> Result<Outgoing, DeliverError> {
     if delivery.deadline.is_some_and(|deadline| deadline.left(Instant::now().into_std()).is_zero()) {
         return Err(DeliverError::Refused("its time was over before it was sent".to_owned()));
     }
     let topic = alink::request_topic(delivery, sync_topic);
     let payload = alink::payload(delivery);
     let bytes = topic.len() + payload.len() + HEADER_BYTES;
-    if bytes > connection.packet_bytes_max {
-        return Err(DeliverError::TooLarge { bytes, max: connection.packet_bytes_max });
+    if bytes > packet_bytes_max {
+        return Err(DeliverError::TooLarge { bytes, max: packet_bytes_max });
     }
     let mut publish = publish(topic, payload, quality(delivery.qos));
     publish.properties = delivery.letter.as_ref().and_then(|letter| letter.extras.as_deref()).map(properties);

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::kept::Kept;
 use crate::lobby::Lobby;
 use crate::metrics::{Metrics, NoSession};
 use crate::sessions::Sessions;
@@ -36,6 +37,7 @@ pub(crate) struct Hub {
     pub(crate) config: Config,
     pub(crate) parts: BrokerParts,
     pub(crate) sessions: Sessions,
+    pub(crate) kept: Kept,
     pub(crate) metrics: TransportMetrics,
     pub(crate) own_metrics: Metrics,
     pub(crate) lobby: Arc<Lobby>,

@@ -27,6 +27,7 @@ mod uplink;
 mod deliver;
 
 mod hub;
+mod kept;
 mod lobby;
 mod sessions;
 

@@ -93,6 +93,7 @@ pub(crate) async fn welcome<S: Socket>(
         return None;
     }
     wire.allow(hub.config.message_bytes_max, u32::try_from(connection.packet_bytes_max).unwrap_or(u32::MAX));
+    deliver::give_kept(hub, &connection, connect.begins_anew);
     deliver::start_flush(hub, connection.clone());
     let (hub, version) = (hub.clone(), connect.version);
     Some(Session::new(Begun { hub, connection, orders, wire, version, window, silent_max }))
@@ -126,6 +127,7 @@ async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAd
         ext_rrpc: login.ext_rrpc,
         version: connect.version,
         packet_bytes_max: asked.min(hub.config.message_bytes_max) as usize,
+        keeps: connect.keeps,
         window: hub.config.inflight_messages_max.min(receive_max).get().into(),
     });
     let connection = Arc::new(connection);

@@ -8,6 +8,8 @@ use prometheus::{IntCounter, IntGauge, Registry};
 use strum::IntoStaticStr;
 use thingcall_metrics::Maker;
 
+use crate::Config;
+
 /// Why a connection came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -47,6 +49,8 @@ pub(crate) struct Metrics {
     pub(crate) takeovers: IntCounter,
     /// How often a device was read no further, since as many of its reports were under way as may be.
     pub(crate) pauses: IntCounter,
+    /// Bytes of messages that wait for devices that are away.
+    pub(crate) kept_bytes: IntGauge,
     refusals: EnumMap<NoSession, IntCounter>,
 }
 
@@ -55,13 +59,15 @@ impl Metrics {
     pub(crate) fn register(
         registry: &Registry,
         (sockets_max, sessions_max): (usize, usize),
-        session_posts_max: usize,
+        config: &Config,
     ) -> Result<Self, prometheus::Error> {
         let make = Maker::new(registry);
         make.limit("broker_sockets_limit", "How many sockets may be open", sockets_max)?;
         make.limit("broker_sessions_limit", "How many devices may be connected", sessions_max)?;
         let help = "How many reports of one device may be under way before it is read no further";
-        make.limit("broker_session_posts_limit", help, session_posts_max)?;
+        make.limit("broker_session_posts_limit", help, config.session_posts_max.get().into())?;
+        let help = "How many bytes may wait for devices that are away";
+        make.limit("broker_kept_bytes_limit", help, config.kept_messages_bytes_max)?;
         Ok(Self {
             sockets: make.gauge("broker_sockets", "Sockets that are open, logged in or not")?,
             sessions: make.gauge("broker_sessions", "Devices that are connected")?,
@@ -69,6 +75,7 @@ impl Metrics {
                 .counter("broker_subscriptions_refused_total", "Filters of devices that match no topic of their own")?,
             takeovers: make
                 .counter("broker_takeovers_total", "Connections closed because their device logged in again")?,
+            kept_bytes: make.gauge("broker_kept_bytes", "Bytes that wait for devices that are away")?,
             pauses: make.counter(
                 "broker_session_pauses_total",
                 "How often a device was read no further until one of its reports was written",

@@ -3,6 +3,7 @@
 //! **Invariant:** what depends on the version of a connection stands in this file; the session knows none.
 
 use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -32,8 +33,20 @@ pub(crate) struct Connect {
     pub(crate) receive_max: Option<NonZeroU16>,
     /// The largest packet it takes, if it says.
     pub(crate) packet_bytes_max: Option<NonZeroU32>,
+    /// It wants nothing of a session of before.
+    pub(crate) begins_anew: bool,
+    /// Whether and for how long its session is to be kept when it leaves.
+    pub(crate) keeps: Keeps,
     /// It wants to be authenticated otherwise than by user name and password.
     pub(crate) other_auth: bool,
+}
+
+/// Whether a device's session is kept when it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    Nothing,
+    For(Duration),
+    ForEver,
 }
 
 /// What a logged-in device says.
@@ -89,6 +102,8 @@ impl Connect {
                 will_topic: connect.last_will.map(|will| will.topic),
                 receive_max: None,
                 packet_bytes_max: None,
+                begins_anew: connect.clean_session,
+                keeps: if connect.clean_session { Keeps::Nothing } else { Keeps::ForEver },
                 other_auth: false,
             }),
             MqttPacket::V5(v5::Packet::Connect(connect)) => Some(Self {
@@ -100,6 +115,12 @@ impl Connect {
                 will_topic: connect.last_will.map(|will| will.topic),
                 receive_max: connect.receive_max,
                 packet_bytes_max: connect.max_packet_size,
+                begins_anew: connect.clean_start,
+                keeps: match connect.session_expiry_interval_secs {
+                    0 => Keeps::Nothing,
+                    u32::MAX => Keeps::ForEver,
+                    seconds => Keeps::For(Duration::from_secs(seconds.into())),
+                },
                 other_auth: connect.auth_method.is_some(),
             }),
             MqttPacket::V3(_) | MqttPacket::V5(_) | MqttPacket::Version(_) => None,

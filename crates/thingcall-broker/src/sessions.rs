@@ -85,12 +85,13 @@ impl Sessions {
     }
 
     /// The connection is over. Whether the device is offline by that: `false` if another took over, or this was said
-    /// before.
-    pub(crate) fn leave(&self, connection: &Arc<Connection>) -> bool {
+    /// before. What is to be there `before` that is told is done first.
+    pub(crate) fn leave(&self, connection: &Arc<Connection>, before: impl FnOnce()) -> bool {
         connection.gone.cancel();
         let left = self.devices.remove_if(&connection.device, |device, current| {
             let ours = Arc::ptr_eq(current, connection);
             if ours {
+                before();
                 self.presence.offline(device, UnixMillis::now());
             }
             ours

@@ -7,6 +7,7 @@ mod client;
 
 mod confinement;
 mod deliveries;
+mod kept;
 mod listeners;
 mod logins;
 mod many;

@@ -33,6 +33,7 @@ fn sessions(max: usize) -> (Sessions, Arc<Told>) {
 /// A connection of the device, and its session, which ends when dropped.
 fn connection(name: &str) -> (Arc<Connection>, UnboundedReceiver<Order>) {
     let begin = Begin {
+        keeps: crate::packet::Keeps::Nothing,
         device: key(name),
         peer: ([127, 0, 0, 1], 1).into(),
         ext_rrpc: false,
@@ -55,10 +56,10 @@ fn late_end_of_the_predecessor_does_not_end_the_successor() {
     assert_eq!(enter(&sessions, &old), Ok(false));
     assert_eq!(enter(&sessions, &new), Ok(true));
     assert!(old.gone.is_cancelled() && !new.gone.is_cancelled());
-    assert!(!sessions.leave(&old));
+    assert!(!sessions.leave(&old, || {}));
     assert!(sessions.of_device(&key("a")).is_some_and(|current| Arc::ptr_eq(&current, &new)));
-    assert!(sessions.leave(&new));
-    assert!(!sessions.leave(&new), "once");
+    assert!(sessions.leave(&new, || {}));
+    assert!(!sessions.leave(&new, || {}), "once");
     let expected = ["online", "online", "offline"].map(|word| (word, key("a")));
     assert_eq!(*told.0.lock().unwrap(), expected);
     assert_eq!(sessions.count(), 0);
@@ -71,7 +72,7 @@ fn full_broker_takes_no_other_device_but_a_second_connection_of_one() {
     assert_eq!(enter(&sessions, &a), Ok(false));
     assert_eq!(enter(&sessions, &b), Err(NoRoom::Full));
     assert_eq!(enter(&sessions, &again), Ok(true));
-    assert!(sessions.leave(&again));
+    assert!(sessions.leave(&again, || {}));
     assert_eq!(enter(&sessions, &b), Ok(false));
     assert!(!told.0.lock().unwrap().contains(&("offline", key("b"))));
 }

@@ -1,6 +1,6 @@
 //! A message of an application's own that nobody waits for: handed on, and that is its end.
 //!
-//! **Invariant:** it is in no journal, so nothing keeps it: at QoS 1 its caller is told where nobody takes it. The answer to a
+//! **Invariant:** it is in no journal: at QoS 1 its caller is told where nobody takes it, or keeps it. The answer to a
 //! question is heard from the moment it leaves.
 
 use thingcall_core::{
@@ -26,7 +26,9 @@ impl Link<'_> {
         })?;
         let outcome = match self.deliver(&*transport, &delivery, Instant::now()).await {
             Ok((sent, at)) => {
-                self.steps.note(CallStep::Sent, at);
+                if sent != Sent::Kept {
+                    self.steps.note(CallStep::Sent, at);
+                }
                 if sent == Sent::Acked {
                     self.steps.note(CallStep::Acked, at);
                 }
