@@ -110,6 +110,13 @@ fn rules_that_are_none_are_refused_with_what_is_right() {
     let finished = run(["key", "add", "--id", "misspelt", "--allow", "actions=InvokeThing", "--data", data]);
     let told = "no action here is called InvokeThing";
     assert!(finished.code == Some(0) && finished.stderr.contains(told), "{finished:?}");
+    assert!(finished.stderr.contains("key misspelt has these rules now"), "{finished:?}");
+    let of_it = ["key", "temporary", "misspelt", "--expires-in", "1h", "--data", data];
+    let finished = run([&of_it[..], &["--allow", "actions=Query*"]].concat());
+    let told = "'actions=Query*' allows nothing: misspelt may do none of these actions";
+    assert!(finished.code == Some(0) && finished.stderr.contains(told), "{finished:?}");
+    let finished = run([&of_it[..], &["--allow", "actions=InvokeThing*;devices=a/b"]].concat());
+    assert!(finished.stderr.contains("allows nothing"), "{finished:?}");
 }
 
 #[test]
@@ -139,7 +146,10 @@ fn a_temporary_key_ends_by_itself_and_may_no_more_than_its_key() {
         answer.has_raised().then_some(answer)
     });
     assert_eq!(ended.raised().0, "InvalidSecurityToken.Expired", "{ended:?}");
-    assert!(site.command(&["key", "list"]).contains("ended"));
+    let listed = site.command(&["key", "list"]);
+    assert!(listed.contains("ended") && listed.lines().next().is_some_and(|line| line.contains("ENDS")), "{listed}");
+    let shown = site.command_json(&["key", "show", &short.id]);
+    assert_eq!(shown["state"], "ended", "{shown}");
 
     site.command(&["key", "disable", "lasting"]);
     assert_eq!(ask(site, &key, Sdk::Tea, "GetDeviceStatus", &named).raised().0, "InvalidAccessKeyId.Inactive");

@@ -141,6 +141,12 @@ impl AllowList {
             && self.within.as_ref().is_none_or(|outer| outer.allows(action, target))
     }
 
+    /// Whether some rule allows this about anything at all.
+    pub fn may(&self, action: &str) -> bool {
+        self.rules.iter().any(|rule| any(rule.actions.as_deref(), action))
+            && self.within.as_ref().is_none_or(|outer| outer.may(action))
+    }
+
     /// The rules.
     pub fn rules(&self) -> &[Rule] {
         &self.rules

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Rule, Secret, UnixMillis};
 use thingcall_store::{NewKey, NewTemporaryKey};
 
-use crate::output::{self, Output, moment};
+use crate::output::{self, Output, moment, second};
 use crate::tool::{self, Place, word};
 
 /// How rules are written.
@@ -145,8 +145,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::List { output, place } => {
             let store = place.open_existing().await?;
             let json = |key: &Arc<AccessKey>| members(key).into_iter().collect();
-            output::list(output, &store.keys(), json, &["KEY", "ACCOUNT", "STATE", "MAY"], |key| {
-                vec![key.id.clone(), key.account.clone(), state(key).to_owned(), may(key)]
+            output::list(output, &store.keys(), json, &["KEY", "ACCOUNT", "STATE", "ENDS", "MAY"], |key| {
+                let ends = key.temporary.as_ref().map(|temporary| second(temporary.ends_at)).unwrap_or_default();
+                vec![key.id.clone(), key.account.clone(), state(key).to_owned(), ends, may(key)]
             });
             store.close().await;
             Ok(())
@@ -166,6 +167,7 @@ fn members(key: &AccessKey) -> Vec<(String, Value)> {
         ("accessKeyId", json!(key.id)),
         ("account", json!(key.account)),
         ("enabled", json!(key.enabled)),
+        ("state", json!(state(key))),
         ("result", json!(key.result)),
         ("allow", json!(rules)),
         ("of", json!(key.temporary.as_ref().map(|temporary| &temporary.of))),
@@ -193,10 +195,25 @@ fn may(key: &AccessKey) -> String {
     }
 }
 
-/// Says which patterns name no action that is here: they may be of a newer server, or misspelt.
-fn look_over(rules: &AllowList) {
+/// Says, of rules that are set, which patterns name no action that is here: they may be of a newer server, or misspelt.
+fn look_over(key: &str, rules: &AllowList) {
     for pattern in rules.rules().iter().flat_map(|rule| rule.useless_actions(thingcall_api::action_names)) {
-        output::note(format_args!("thingcall: no action here is called {pattern}"));
+        output::note(format_args!(
+            "thingcall: key {key} has these rules now, but no action here is called {pattern}, so that allows nothing"
+        ));
+    }
+}
+
+/// Says, of a temporary key, which of its rules name no action that the key may do that it was made of.
+fn look_within(key: &str, (of, outer): (&str, &Arc<AllowList>), rules: &AllowList) {
+    let useless = rules.rules().iter().filter(|rule| {
+        let one = AllowList::new(vec![(*rule).clone()]);
+        one.is_ok_and(|one| !thingcall_api::action_names().any(|action| one.within(outer.clone()).may(action)))
+    });
+    for rule in useless {
+        output::note(format_args!(
+            "thingcall: temporary key {key} was made; of its rules '{rule}' allows nothing: {of} may do none of these actions"
+        ));
     }
 }
 
@@ -227,10 +244,15 @@ impl One {
 impl Temporary {
     async fn run(self) -> anyhow::Result<()> {
         let allow = if self.allow.is_empty() { None } else { Some(AllowList::new(self.allow)?) };
-        allow.iter().for_each(look_over);
         let store = self.place.open_existing().await?;
-        let key = store.add_temporary_key(NewTemporaryKey { of: self.id, lasts: self.expires_in, allow }).await?;
+        let outer = store.key(&self.id).and_then(|of| of.allow.clone());
+        let new = NewTemporaryKey { of: self.id.clone(), lasts: self.expires_in, allow: allow.clone() };
+        let key = store.add_temporary_key(new).await?;
         tool::known(&store).await;
+        if let Some(rules) = &allow {
+            look_over(&key.id, rules);
+            outer.iter().for_each(|outer| look_within(&key.id, (&self.id, outer), rules));
+        }
         let shown = [
             ("accessKeyId", json!(key.id)),
             ("accessKeySecret", json!(key.secret.expose())),
@@ -246,10 +268,10 @@ impl Temporary {
 impl Allow {
     async fn run(self) -> anyhow::Result<()> {
         let allow = if self.everything { None } else { Some(AllowList::new(self.rules)?) };
-        allow.iter().for_each(look_over);
         let store = self.place.open_existing().await?;
         store.set_key_allow(&self.id, allow.as_ref()).await?;
         tool::known(&store).await;
+        allow.iter().for_each(|rules| look_over(&self.id, rules));
         let rules = allow.as_ref().map(|rules| rules.rules().iter().map(Rule::to_string).collect::<Vec<_>>());
         output::one(self.output, &[("accessKeyId", json!(self.id)), ("allow", json!(rules))]);
         store.close().await;
@@ -260,7 +282,6 @@ impl Allow {
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
         let allow = if self.allow.is_empty() { None } else { Some(AllowList::new(self.allow)?) };
-        allow.iter().for_each(look_over);
         let store = self.place.open().await?;
         let new = NewKey {
             id: self.id,
@@ -268,10 +289,11 @@ impl Add {
             account: self.account,
             security_token: self.security_token.as_deref().map(Secret::new),
             result: self.result,
-            allow,
+            allow: allow.clone(),
         };
         let key = store.add_key(new).await?;
         tool::known(&store).await;
+        allow.iter().for_each(|rules| look_over(&key.id, rules));
         output::one(self.output, &[("accessKeyId", json!(key.id)), ("accessKeySecret", json!(key.secret.expose()))]);
         store.close().await;
         Ok(())

@@ -99,6 +99,9 @@ fn rules_are_written_as_they_are_read() {
 #[test]
 fn rules_within_others_allow_what_both_do() {
     let inner = rules("products=*").within(Arc::new(rules("actions=Query*\nproducts=a")));
+    assert!(inner.may("GetProduct"), "of a");
+    let narrow = rules("actions=Get*").within(Arc::new(rules("actions=Query*")));
+    assert!(!narrow.may("GetProduct") && !narrow.may("QueryProduct"));
     assert!(inner.allows("QueryProduct", Target::Product("b")) && inner.allows("Invoke", Target::Product("a")));
     assert!(!inner.allows("Invoke", Target::Product("b")) && !inner.allows("QueryGroup", Target::AllGroups));
     assert_eq!(inner.to_string(), "products=*");
