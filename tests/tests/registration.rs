@@ -22,6 +22,28 @@ fn product(site: &Site, key: &str, who: &str) -> String {
     secret
 }
 
+#[test]
+fn a_products_secret_stays_while_its_devices_do_not_come() {
+    let site = embedded();
+    let secret = product(site, "comesInBatches", "registered");
+    let told = |arguments: &[&str]| {
+        let told = site.command_json(&[&["product", "registration", "comesInBatches"], arguments].concat());
+        (told["registration"].as_str().expect("a word").to_owned(), told["productSecret"].as_str().map(str::to_owned))
+    };
+    assert_eq!(told(&["off"]), ("off".to_owned(), Some(secret.clone())));
+    let ask = || Newcomer::asks(site.program.addresses.api, ("comesInBatches", "stranger"), &secret);
+    eventually("devices do not come", || {
+        ask()["message"].as_str().expect("a text").contains("no dynamic registration").then_some(())
+    });
+    assert_eq!(told(&["any"]), ("any".to_owned(), Some(secret.clone())));
+    eventually("firmware with the first secret comes", || (ask()["code"] == 200).then_some(()));
+    let other = told(&["any", "--new-secret"]).1;
+    assert!(other.is_some() && other != Some(secret), "{other:?}");
+    site.import("comesNever", &[]);
+    let never = site.command_json(&["product", "registration", "comesNever", "off"]);
+    assert!(never["registration"] == "off" && never["productSecret"].is_null(), "{never}");
+}
+
 /// Devices that came and of which this became.
 fn became(site: &Site, result: &str) -> f64 {
     site.program.metrics().sum("thingcall_registrations_total", &[&format!("result=\"{result}\"")])

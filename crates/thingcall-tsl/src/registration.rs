@@ -5,7 +5,7 @@ use std::fmt;
 /// Letters and digits in a product's secret.
 const CHARS: usize = 16;
 
-/// How devices of a product come to their secrets by themselves.
+/// How devices of a product come to their secrets by themselves. One that is off keeps the secret: firmware has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
@@ -19,6 +19,8 @@ pub struct Registration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Registrants {
+    /// None.
+    Off,
     /// Those that are registered and have never connected.
     Registered,
     /// Any: who is not registered is, when it comes.

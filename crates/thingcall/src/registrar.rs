@@ -84,6 +84,7 @@ impl Registrations {
     async fn decide(&self, asked: &Enrolment) -> Result<(Enrolled, Became), NotEnrolled> {
         let product = self.store.product(&asked.device.product);
         let registration = product.and_then(|product| product.settings.registration);
+        let registration = registration.filter(|registration| registration.who != Registrants::Off);
         let Some(registration) = registration else { return Err(NotEnrolled::Off(asked.device.product.clone())) };
         if self.limiter.check().is_err() {
             return Err(NotEnrolled::TooOften(self.per_second_max.get()));
@@ -110,12 +111,14 @@ impl Registrations {
         registration: &Registration,
     ) -> Result<(DeviceRecord, Became), NotEnrolled> {
         match (self.store.device(&DeviceRef::Key(key.clone())).await, registration.who) {
-            (Ok(record), Registrants::Registered | Registrants::Any) => return Ok((record, Became::Told)),
-            (Err(DirectoryError::NoDevice(_)), Registrants::Registered) => {
+            (Ok(record), Registrants::Off | Registrants::Registered | Registrants::Any) => {
+                return Ok((record, Became::Told));
+            }
+            (Err(DirectoryError::NoDevice(_)), Registrants::Off | Registrants::Registered) => {
                 return Err(NotEnrolled::Unknown(key.clone()));
             }
             (Err(DirectoryError::NoDevice(_)), Registrants::Any) => {}
-            (Err(error), Registrants::Registered | Registrants::Any) => {
+            (Err(error), Registrants::Off | Registrants::Registered | Registrants::Any) => {
                 return Err(LookUpFailed(error.to_string()).into());
             }
         }

@@ -14,8 +14,8 @@ pub(crate) struct Args {
     /// The product's key
     #[arg(value_name = "PRODUCTKEY")]
     key: ProductKey,
-    /// `off`; `registered`: devices that are registered and have never connected; `any`: others are registered when they
-    /// come. Without it, what it is now
+    /// `off`, which keeps the secret; `registered`: devices that are registered and have never connected; `any`: others are
+    /// registered when they come. Without it, what it is now
     #[arg(value_name = "off|registered|any")]
     who: Option<Who>,
     /// The product's secret, 16 letters and digits [default: the one it has, else a new one]
@@ -37,6 +37,16 @@ enum Who {
     Any,
 }
 
+impl From<Who> for Registrants {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Off => Self::Off,
+            Who::Registered => Self::Registered,
+            Who::Any => Self::Any,
+        }
+    }
+}
+
 fn secret(text: &str) -> Result<ProductSecret, String> {
     ProductSecret::try_from(text).map_err(|error| error.to_string())
 }
@@ -49,15 +59,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let before = product.settings.registration;
     let now = match who {
         None => before,
-        Some(Who::Off) => None,
-        Some(Who::Registered | Who::Any) => {
+        // There is no secret to keep.
+        Some(Who::Off) if before.is_none() && secret.is_none() && !new_secret => None,
+        Some(who) => {
             let kept = before.map(|before| before.secret).filter(|_| !new_secret);
             let secret = match secret.or(kept) {
                 Some(secret) => secret,
                 None => made_up()?,
             };
-            let who = if who == Some(Who::Any) { Registrants::Any } else { Registrants::Registered };
-            Some(Registration { who, secret })
+            Some(Registration { who: who.into(), secret })
         }
     };
     if now != before {
