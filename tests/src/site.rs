@@ -216,6 +216,12 @@ impl Site {
         self.program = Thingcall::start(&self.options);
     }
 
+    /// The same with these settings more.
+    pub fn start_again_with(&mut self, settings: &[(&str, &str)]) {
+        self.options.settings.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        self.start_again();
+    }
+
     /// Runs a command of the program on this site's store and returns what it printed.
     pub fn command(&self, arguments: &[&str]) -> String {
         run_ok(arguments.iter().map(Path::new).chain([Path::new("--data"), &self.options.data]))

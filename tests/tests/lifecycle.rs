@@ -41,6 +41,8 @@ fn product_and_device_live_by_the_sdk_alone() {
     assert_eq!(detail.text_at("Data.IotId"), device.iot_id);
     assert_eq!(detail.text_at("Data.Status"), "ONLINE");
     assert!(!detail.text_at("Data.GmtActive").is_empty(), "{detail:?}");
+    let address = detail.text_at("Data.IpAddress");
+    assert!(address.parse::<std::net::IpAddr>().is_ok(), "{detail:?}");
     let answer = site.invoke(&device, "testFb:testService", r#"{"param1":6}"#).ok();
     assert_eq!(answer.result()["data"], json!({ "param1": 6 }));
     connected.called();
@@ -74,6 +76,32 @@ fn states_of_several_devices_are_asked_at_once_by_both_sdks() {
         assert_eq!(status(&here.name), Value::from("ONLINE"), "{sdk:?}");
         assert_eq!(status(&away.name), Value::from("UNACTIVE"), "{sdk:?}");
     }
+}
+
+#[test]
+fn reports_of_a_device_do_not_move_when_it_came_online() {
+    let site = embedded();
+    let (device, connected) = site.linkkit("came-once");
+    let named = json!({ "ProductKey": device.product, "DeviceName": device.name });
+    let times = || {
+        let [detail, status] = ["QueryDeviceDetail", "GetDeviceStatus"].map(|action| site.ask(action, &named).ok());
+        let many = json!({ "ProductKey": device.product, "DeviceName": [device.name] });
+        let state = site.ask("BatchGetDeviceState", &many).ok();
+        let state = &state.at("DeviceStatusList.DeviceStatus")[0];
+        [detail.at("Data.UtcOnline"), detail.at("Data.GmtOnline"), status.at("Data.Timestamp")]
+            .into_iter()
+            .chain([&state["LastOnlineTime"], &state["Timestamp"]])
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let last_seen =
+        || site.command_json(&["device", "show", &format!("{}/{}", device.product, device.name)])["lastSeenAt"].clone();
+    let came = times();
+    assert!(came.iter().all(|at| !at.is_null() && at != ""), "{came:?}");
+    let seen = eventually("the store knows that it was seen", || Some(last_seen()).filter(|at| !at.is_null()));
+    connected.says(&json!({ "post": { "Brightness": 3, "Temperature": 20.5 } }));
+    eventually("the report was heard", || (last_seen() != seen).then_some(()));
+    assert_eq!(times(), came);
 }
 
 #[test]

@@ -86,6 +86,56 @@ fn without_a_history_the_last_value_is_all_there_is() {
 }
 
 #[test]
+fn last_value_stays_when_a_history_begins() {
+    let mut site = Site::embedded(&[]);
+    let (device, connected) = site.linkkit("past-begins");
+    reports(&connected, 1..3);
+    let of = json!({ "Identifier": ["Brightness"] });
+    let last = |site: &Site| {
+        let answer = ask(site, Sdk::Tea, "QueryDevicePropertiesData", (&device.name, &of)).ok();
+        let infos = answer.at("PropertyDataInfos.PropertyDataInfo")[0]["List"]["PropertyInfo"].clone();
+        infos.as_array().expect("a list").iter().map(|one| one["Value"].clone()).collect::<Vec<_>>()
+    };
+    eventually("the last value is told", || (last(&site) == [json!("2")]).then_some(()));
+    drop(connected);
+    site.program.terminate();
+    site.program.ended();
+    site.start_again_with(&[("STORE__HISTORY_RECORDS_PER_PRODUCT_MAX", "1000")]);
+    assert_eq!(last(&site), [json!("2")], "before anything is reported again");
+}
+
+#[test]
+fn ranges_that_can_only_be_mistakes_are_told() {
+    let site = embedded();
+    let device = site.device("past-ranges");
+    let illegal = "iot.system.IllegalRequest";
+    for sdk in SDKS {
+        let refused = |action: &str, more: Value, code: &str, said: &str| {
+            let answer = ask(site, sdk, action, (&device.name, &more));
+            let (told, text) = answer.failure();
+            assert!(told == code && text.contains(said), "{action} {more}: {answer:?}");
+        };
+        let with = |more: Value| {
+            let mut all = json!({ "Identifier": "Brightness" });
+            all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            all
+        };
+        let backwards = json!({ "StartTime": 1_700_000_000_001_i64, "EndTime": 1_700_000_000_000_i64 });
+        refused("QueryDevicePropertyData", with(backwards), illegal, "later than EndTime");
+        let seconds = json!({ "StartTime": 1_700_000_000, "EndTime": 1_800_000_000 });
+        refused("QueryDevicePropertyData", with(seconds.clone()), illegal, "not seconds");
+        for action in ["QueryDeviceEventData", "QueryDeviceServiceData"] {
+            refused(action, seconds.clone(), illegal, "not seconds");
+        }
+        refused("QueryDeviceEventData", json!({ "Identifier": "Bogus" }), illegal, "no event \"Bogus\"");
+        let gone = "iot.device.QueryDeviceServiceHistoryFailed";
+        refused("QueryDeviceServiceData", json!({ "Identifier": "Nope" }), gone, "no service Nope");
+        let twice = json!({ "Identifier": ["Brightness", "Temperature", "Brightness"] });
+        refused("QueryDevicePropertiesData", twice, illegal, "Identifier.3");
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_of_the_past_is_refused() {
     let site = embedded();
     let device = site.device("past-refused");

@@ -57,6 +57,24 @@ pub(crate) fn numbers(answer: &Answer, names: [&str; 4]) -> [Option<u64>; 4] {
 }
 
 #[test]
+fn product_that_was_made_as_iothub_is_listed_so() {
+    let site = embedded();
+    for (sdk, word) in SDKS {
+        let app = Application { site, sdk };
+        let basic = json!({ "ProductName": format!("{word}_basic"), "NodeType": 0, "AliyunCommodityCode": "iothub" });
+        let basic = app.ok("CreateProduct", &basic);
+        assert_eq!(basic.text_at("Data.AliyunCommodityCode"), "iothub", "{basic:?}");
+        let basic = basic.text_at("ProductKey").to_owned();
+        for (kind, is_there) in [("iothub", true), ("iothub_senior", false)] {
+            let of_kind = json!({ "CurrentPage": 1, "PageSize": 200, "AliyunCommodityCode": kind });
+            let listed = each(&app.ok("QueryProductList", &of_kind), "Data.List.ProductInfo", "ProductKey");
+            assert_eq!(listed.contains(&basic), is_there, "{kind}: {listed:?}");
+        }
+        app.ok("DeleteProduct", &json!({ "ProductKey": basic }));
+    }
+}
+
+#[test]
 fn every_sdk_manages_products() {
     let site = embedded();
     for (sdk, word) in SDKS {
@@ -201,6 +219,11 @@ fn counts_of_each_status(app: Application<'_>, devices: &[DeviceSecrets; 5]) {
             (told == names && words.iter().all(|told| told == word) && count == Some(total)).then_some(())
         });
     }
+    let short = app.ok("QueryDeviceByStatus", &json!({ "ProductKey": product, "Status": 1 }));
+    let pages = numbers(&short, ["Page", "PageSize", "PageCount", "Total"]);
+    assert_eq!(pages, [Some(1), Some(10), Some(1), Some(1)], "{short:?}");
+    let all = app.ok("QueryDeviceByStatus", &json!({ "Status": 8, "PageSize": 50 }));
+    assert!(each(&all, "Data.SimpleDeviceInfo", "DeviceName").contains(&"d3".to_owned()), "{all:?}");
     let statistics = app.ok("QueryDeviceStatistics", &json!({ "ProductKey": product }));
     let right = json!({ "deviceCount": 5, "activeCount": 2, "onlineCount": 1 });
     assert_eq!(statistics.at("Data"), &right, "{statistics:?}");

@@ -202,3 +202,40 @@ fn every_sdk_reads_and_publishes_versions_of_models_and_changes_features() {
         eventually("the running server has it again", || is_back().then_some(()));
     }
 }
+
+#[test]
+fn published_version_stays_as_it_is_and_is_pushed_out_by_no_edit() {
+    let site = embedded();
+    for (sdk, word) in SDKS {
+        let app = Application { site, sdk };
+        let product = app.product(&format!("{word}_published"));
+        let with = |more: Value| {
+            let mut params = json!({ "ProductKey": product });
+            params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            params
+        };
+        let of_it = with(json!({}));
+        let bright = r#"{"properties":[{"identifier":"bright","name":"bright","rwFlag":"READ_WRITE","dataType":"INT",
+            "dataSpecs":{"min":"0","max":"100","step":"1"}}]}"#;
+        app.ok("CreateThingModel", &with(json!({ "ThingModelJson": bright })));
+        app.ok("PublishThingModel", &with(json!({ "ModelVersion": "1.0", "Description": "first" })));
+        for again in [json!({ "ModelVersion": "1.0.1" }), json!({ "ModelVersion": "1.0" }), json!({})] {
+            let said = "nothing has changed since version 1.0";
+            app.refused("PublishThingModel", &with(again), "iot.system.IllegalRequest", said);
+        }
+        let told = app.ok("QueryThingModel", &with(json!({ "ModelVersion": "1.0" })));
+        let told: Value = serde_json::from_str(told.text_at("Data.ThingModelJson")).expect("JSON in a text");
+        assert_eq!(told["_ppk"], json!({ "version": "1.0", "description": "first" }), "{told}");
+        let of_bright = ["rwFlag", "dataType", "productKey"].map(|name| told["properties"][0][name].as_str());
+        assert_eq!(of_bright, [Some("READ_WRITE"), Some("INT"), Some(&*product)], "{told}");
+        let glow = r#"{"services":[{"identifier":"Glow","serviceName":"Glow","callType":"SYNC"}]}"#;
+        let add = json!({ "ThingModelJson": glow });
+        for _ in 0..6 {
+            app.ok("CreateThingModel", &with(add.clone()));
+            app.ok("DeleteThingModel", &with(json!({ "ServiceIdentifier": ["Glow"] })));
+        }
+        let list = app.ok("ListThingModelVersion", &of_it);
+        let numbers = each(&list, "Data.ModelVersions", "ModelVersion");
+        assert!(numbers.len() == 11 && numbers[10] == "1.0", "no edit pushes out what was published: {list:?}");
+    }
+}

@@ -100,7 +100,7 @@ fn unknown_action_is_refused() {
 
     let (code, text, status) = answer.raised();
     assert_eq!((code, status), ("InvalidAction.NotFound", 404));
-    assert!(text.contains("ListRule is an action of Alibaba's API that is not there yet here"), "{text}");
+    assert!(text.contains("ListRule is an action of Alibaba's API which this server does not have"), "{text}");
     assert!(text.contains("\"The actions\"") && text.contains("QueryDeviceDetail"), "{text}");
 }
 

@@ -31,6 +31,7 @@ mod status;
 mod subscribe_relation;
 mod tags;
 mod target;
+mod time;
 mod values;
 
 use std::pin::Pin;

@@ -139,7 +139,8 @@ fn batch_quotas(config: &Config, registry: &Registry) -> Result<EnumMap<Batch, Q
     let accounts: EnumMap<Batch, Accounts> = EnumMap::from_fn(|_| Accounts::new());
     let quotas = EnumMap::from_fn(|batch: Batch| {
         let (max, each) = match batch {
-            Batch::Service | Batch::Properties => (config.batch_calls_per_second_max, Each::Batch),
+            Batch::Service => (config.batch_calls_per_second_max, Each::ThingsService),
+            Batch::Properties => (config.batch_calls_per_second_max, Each::DevicesProperty),
             Batch::Broadcast => (config.broadcasts_per_second_max, Each::Broadcast),
             Batch::BroadcastToAll => (config.broadcasts_to_all_per_minute_max, Each::BroadcastToAll),
         };

@@ -96,7 +96,9 @@ impl From<DirectoryError> for ActionError {
                 CallError::UnknownIotId(id.to_string()).into()
             }
             DirectoryError::NoDevice(device) => CallError::UnknownDevice(device.to_string()).into(),
-            DirectoryError::Exists(_) | DirectoryError::HasDevices { .. } => Self::illegal(error.to_string()),
+            DirectoryError::Exists(_) | DirectoryError::HasDevices { .. } | DirectoryError::Published(_) => {
+                Self::illegal(error.to_string())
+            }
             DirectoryError::NoModel(key) => CallError::NoModel(key.to_string()).into(),
             DirectoryError::NoBatch(_) => {
                 Self::service(ErrorCode::DeviceApplyIsNotFound, Outcome::UnknownTarget, error.to_string())

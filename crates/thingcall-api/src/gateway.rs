@@ -191,7 +191,7 @@ pub(crate) enum GatewayError {
         what: String,
     },
     /// The account's quota is used up.
-    #[error("Request was denied due to user flow control: at most {max} {of} for an account.")]
+    #[error("Request was denied due to user flow control: at most {max} {of}.")]
     Throttled {
         /// The quota.
         max: u32,

@@ -50,8 +50,10 @@ pub(crate) struct OwnQuota {
 pub(crate) enum Each {
     /// Calls, a second.
     Call,
-    /// Actions for several devices, a second.
-    Batch,
+    /// InvokeThingsService, a second.
+    ThingsService,
+    /// SetDevicesProperty, a second.
+    DevicesProperty,
     /// Broadcasts on a topic, a second.
     Broadcast,
     /// Broadcasts to all devices of a product, a minute.
@@ -61,16 +63,19 @@ pub(crate) enum Each {
 impl Each {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Call => "InvokeThingService calls a second",
-            Self::Batch => "InvokeThingsService, or SetDevicesProperty, a second",
-            Self::Broadcast => "PubBroadcast with a TopicFullName a second",
-            Self::BroadcastToAll => "PubBroadcast without a TopicFullName a minute",
+            Self::Call => {
+                "InvokeThingService calls a second for an account, together with its other actions that call one device"
+            }
+            Self::ThingsService => "InvokeThingsService a second for an account at each instance",
+            Self::DevicesProperty => "SetDevicesProperty a second for an account at each instance",
+            Self::Broadcast => "PubBroadcast with a TopicFullName a second for an account at each instance",
+            Self::BroadcastToAll => "PubBroadcast without a TopicFullName a minute for an account at each instance",
         }
     }
 
     const fn rate(self, max: NonZeroU32) -> Rate {
         match self {
-            Self::Call | Self::Batch | Self::Broadcast => Rate::per_second(max),
+            Self::Call | Self::ThingsService | Self::DevicesProperty | Self::Broadcast => Rate::per_second(max),
             Self::BroadcastToAll => Rate::per_minute(max),
         }
     }

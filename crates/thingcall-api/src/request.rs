@@ -86,8 +86,8 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         Ok(_) => judge(&app, &incoming, action, name, &caller).await,
         Err(why) => Err(why.into()),
     };
-    // What a device does wrong is no refusal, and only those name the host.
-    let host = if matches!(asked, Ok(Asked::Device(..))) { String::new() } else { host(&head).to_owned() };
+    // What a device does wrong is no refusal, and only those name the host; that a token is another call's is one.
+    let host = if matches!(asked, Ok(Asked::Device(_, None))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
         Ok(Asked::Device(call, once)) => {
             drop(incoming);

@@ -99,6 +99,9 @@ pub enum ErrorCode {
     /// What a device reported once cannot be said.
     #[strum(serialize = "iot.device.QueryDeviceAttrDataHistoryFailed")]
     QueryDeviceAttrDataHistoryFailed,
+    /// Which calls a device's service had cannot be said.
+    #[strum(serialize = "iot.device.QueryDeviceServiceHistoryFailed")]
+    QueryDeviceServiceHistoryFailed,
     /// No device is named where several may be.
     #[strum(serialize = "iot.device.NoneDeviceNameElement")]
     NoneDeviceNameElement,

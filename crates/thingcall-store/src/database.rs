@@ -300,6 +300,7 @@ impl DeviceRow {
             activated_at: None,
             online: false,
             last_seen_at: None,
+            online_at: None,
             address: None,
             came_from: None,
             sync_topic: None,

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits, FleetOrder, FleetOutcome, Part,
-    UnixMillis,
+    DeviceKey, DeviceRef, FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits,
+    FleetOrder, FleetOutcome, Part, UnixMillis,
 };
+
+use thingcall_tsl::Registry as _;
 
 use crate::database::Tx;
 use crate::failure::{Failure, SaysTrouble, Stop, Written, in_words};
@@ -44,8 +46,11 @@ impl FleetCalls for Store {
     async fn create(&self, order: FleetOrder, limits: FleetLimits) -> Result<FleetCall, FleetError> {
         let id = random::fleet_call_id().map_err(|error| FleetError::Store(error.to_string()))?;
         let id = FleetCallId::read(&id).ok_or_else(|| FleetError::Store(format!("{id} is no id of a fleet call")))?;
-        transact!(self, tx => put(&mut *tx, &id, &order, limits))?;
-        self.fleet_call(&order.account, &id).await
+        match transact!(self, tx => put(&mut *tx, &id, &order, limits)) {
+            Ok(()) => self.fleet_call(&order.account, &id).await,
+            Err(FleetError::NoDevices(why)) => Err(FleetError::NoDevices(why + &self.missing(&order).await)),
+            Err(other) => Err(other),
+        }
     }
 
     async fn fleet_call(&self, account: &str, id: &FleetCallId) -> Result<FleetCall, FleetError> {
@@ -93,6 +98,28 @@ impl FleetCalls for Store {
     }
 }
 
+/// Of so many devices that do not exist it is said which.
+const NAMED_MAX: usize = 5;
+
+impl Store {
+    /// Which of the devices of an order do not exist.
+    async fn missing(&self, order: &FleetOrder) -> String {
+        let mut missing = Vec::new();
+        for name in &order.devices {
+            let device = DeviceKey { product: order.product.clone(), name: name.clone() };
+            match self.find(&DeviceRef::Key(device)).await {
+                Ok(None) if missing.len() < NAMED_MAX => missing.push(name.as_str()),
+                Ok(None) => {
+                    missing.push("...");
+                    break;
+                }
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+        if missing.is_empty() { String::new() } else { format!(": {}", missing.join(", ")) }
+    }
+}
+
 /// Writes a new one down, if it may be.
 async fn put(
     tx: &mut dyn Tx,
@@ -114,7 +141,7 @@ async fn put(
         let text = if wanted == 0 {
             format!("product {product} has no devices")
         } else {
-            format!("{missing} of the {wanted} devices do not exist in product {product}; nothing was called")
+            format!("{missing} of the {wanted} devices do not exist in product {product}, and nothing was called")
         };
         return Err(Stop::Refused(FleetError::NoDevices(text)));
     }

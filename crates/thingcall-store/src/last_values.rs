@@ -54,21 +54,22 @@ impl LastValues for Store {
 }
 
 impl Store {
-    /// What is wanted of a device's past: where none is kept, the last values of its properties.
+    /// What is wanted of a device's past. The last values of its properties are of it in any case: they may be older than what
+    /// is kept, or than its being kept.
     pub(crate) async fn past_of(&self, device: &DeviceKey, wanted: &PastWanted) -> Result<Vec<Past>, JournalError> {
-        if !self.remembers() {
-            if wanted.kind == PastKind::Event {
-                return Ok(Vec::new());
-            }
+        let mut found = Vec::new();
+        if self.remembers() {
+            // Before the database is read: what is written in between is in both.
+            found = self.shared().history.of(device, wanted);
+            let kept = self.shared().reads.past(device, wanted).await;
+            // What stands there first stays.
+            found.splice(0..0, kept.map_err(|problem| JournalError::Store(problem.to_string()))?);
+        }
+        if wanted.kind == PastKind::Property {
             let last = self.of(device).await?.into_iter();
             let last = last.map(|LastValue { property: name, value, at }| Past { kind: wanted.kind, name, value, at });
-            return Ok(wanted.put_in_order(last.filter(|past| wanted.wants(past)).collect()));
+            found.extend(last.filter(|past| wanted.wants(past)));
         }
-        // Before the database is read: what is written in between is in both.
-        let mut found = self.shared().history.of(device, wanted);
-        let kept = self.shared().reads.past(device, wanted).await;
-        // What stands there first stays.
-        found.splice(0..0, kept.map_err(|problem| JournalError::Store(problem.to_string()))?);
         Ok(wanted.put_in_order(found))
     }
 }

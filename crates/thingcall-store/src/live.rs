@@ -11,6 +11,8 @@ pub(crate) struct Seen {
     pub(crate) online: bool,
     pub(crate) activated_at: Option<UnixMillis>,
     pub(crate) last_seen_at: Option<UnixMillis>,
+    /// When it last came online, as far as anybody told.
+    pub(crate) online_at: Option<UnixMillis>,
     pub(crate) address: Option<String>,
     pub(crate) came_from: Option<TransportName>,
     pub(crate) sync_topic: Option<SyncTopic>,
@@ -33,6 +35,7 @@ pub(crate) struct Heard {
     pub(crate) online: Option<bool>,
     pub(crate) first_at: Option<UnixMillis>,
     pub(crate) last_at: Option<UnixMillis>,
+    pub(crate) online_at: Option<UnixMillis>,
     pub(crate) address: Option<String>,
     pub(crate) came_from: Option<TransportName>,
     pub(crate) sync_topic: Option<SyncTopic>,
@@ -51,7 +54,8 @@ impl Live {
     pub(crate) fn seen(&self) -> Seen {
         let (now, seen) = (UnixMillis::now(), self.lock().seen.clone());
         let by_now = |at: Option<UnixMillis>| at.map(|at| at.min(now));
-        Seen { activated_at: by_now(seen.activated_at), last_seen_at: by_now(seen.last_seen_at), ..seen }
+        let (activated_at, last_seen_at) = (by_now(seen.activated_at), by_now(seen.last_seen_at));
+        Seen { activated_at, last_seen_at, online_at: by_now(seen.online_at), ..seen }
     }
 
     /// What is known of the way to it.
@@ -101,12 +105,15 @@ impl Seen {
     /// Signs may come out of order, so an earlier time does not replace a later one; but one that is still to come is of a
     /// clock that was set back since.
     fn take_in(&mut self, heard: &Heard) {
-        let Heard { online, first_at, last_at, address, came_from, sync_topic, is_news: _ } = heard;
+        let Heard { online, first_at, last_at, online_at, address, came_from, sync_topic, is_news: _ } = heard;
         let now = UnixMillis::now();
         let past = |before: &UnixMillis| *before <= now;
         if last_at.is_some() {
             self.last_seen_at = self.last_seen_at.filter(past).max(*last_at);
             self.activated_at = self.activated_at.filter(past).or(*first_at);
+        }
+        if online_at.is_some() {
+            self.online_at = self.online_at.filter(past).max(*online_at);
         }
         self.online = online.unwrap_or(self.online);
         self.came_from = came_from.or(self.came_from);
@@ -124,12 +131,19 @@ impl Heard {
         Self { first_at: at, last_at: at, ..Self::default() }
     }
 
+    /// The same, and it came online by that.
+    pub(crate) fn came(at: UnixMillis) -> Self {
+        let sign = Self::sign(at);
+        Self { online_at: sign.last_at, ..sign }
+    }
+
     /// What was heard later comes on top.
     pub(crate) fn join(&mut self, later: Self) {
-        let Self { online, first_at, last_at, address, came_from, sync_topic, is_news } = later;
+        let Self { online, first_at, last_at, online_at, address, came_from, sync_topic, is_news } = later;
         self.online = online.or(self.online);
         self.first_at = self.first_at.or(first_at);
         self.last_at = self.last_at.max(last_at);
+        self.online_at = self.online_at.max(online_at);
         self.address = address.or_else(|| self.address.take());
         self.came_from = came_from.or(self.came_from);
         self.sync_topic = sync_topic.or(self.sync_topic);

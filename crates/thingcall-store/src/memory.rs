@@ -34,6 +34,7 @@ impl DeviceEntry {
             activated_at: seen.activated_at,
             online: seen.online,
             last_seen_at: seen.last_seen_at,
+            online_at: seen.online_at,
             address: seen.address,
             came_from: seen.came_from,
             sync_topic: seen.sync_topic,

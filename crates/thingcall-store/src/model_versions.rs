@@ -1,7 +1,7 @@
 //! The latest models of products: in the database alone, since calls look at the newest.
 
 use async_trait::async_trait;
-use thingcall_core::ProductKey;
+use thingcall_core::{ProductKey, UnixMillis};
 use thingcall_tsl::{DirectoryError, ModelVersion, ModelVersions, ThingModel};
 
 use crate::Store;
@@ -26,27 +26,28 @@ impl ModelVersions for Store {
         ThingModel::parse_stored(main, &modules).map(Some).map_err(|problems| unread(problems.to_string()))
     }
 
-    async fn name_model(
+    async fn publish_model(
         &self,
         product: &ProductKey,
         number: Option<&str>,
         description: Option<&str>,
     ) -> Result<(), DirectoryError> {
         let mut side = self.shared().write.lock().await;
-        let named = name(&mut side, product, (number, description)).await;
-        self.shared().ended(&mut side, named)
+        let published = publish(&mut side, product, (number, description)).await;
+        self.shared().ended(&mut side, published)
     }
 }
 
-async fn name(
+async fn publish(
     side: &mut WriteSide,
     product: &ProductKey,
     (number, description): (Option<&str>, Option<&str>),
 ) -> Result<(), Stop<DirectoryError>> {
     let mut tx = side.conn.begin().await?;
-    match tx.name_model(product, number, description).await? {
+    match tx.publish_model(product, (number, description), UnixMillis::now()).await? {
         Numbered::Done => Ok(tx.commit().await?),
         Numbered::NoModel => Err(Stop::Refused(DirectoryError::NoModel(product.clone()))),
+        Numbered::Published(number) => Err(Stop::Refused(DirectoryError::Published(number))),
         Numbered::Taken => {
             let what = format!("version {} of the model of product {product}", number.unwrap_or_default());
             Err(Stop::Refused(DirectoryError::Exists(what)))

@@ -24,7 +24,7 @@ impl Credentials for Store {
 impl PresenceSink for Store {
     fn online(&self, device: &DeviceKey, transport: TransportName, address: Option<&str>, at: UnixMillis) {
         let address = address.map(str::to_owned);
-        self.turns(device, at, Heard { online: Some(true), came_from: Some(transport), address, ..Heard::sign(at) });
+        self.turns(device, at, Heard { online: Some(true), came_from: Some(transport), address, ..Heard::came(at) });
     }
 
     fn offline(&self, device: &DeviceKey, at: UnixMillis) {
@@ -39,7 +39,7 @@ impl PresenceSink for Store {
         let Login { transport, sync_topic, address } = *login;
         let address = address.map(str::to_owned);
         // A broker that passes on no client id says nothing of the topic.
-        let heard = Heard { came_from: Some(transport), sync_topic, address, ..Heard::sign(at) };
+        let heard = Heard { came_from: Some(transport), sync_topic, address, ..Heard::came(at) };
         self.shared().devices.hear(device, heard);
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn model_version(row: &impl Columns) -> Result<ModelVersion, sqlx::Er
         number: row.text("number")?.to_owned(),
         description: row.maybe_text("description")?.map(str::to_owned),
         created_at: UnixMillis(row.number("at")?),
+        published_at: row.maybe_number("published_at")?.map(UnixMillis),
     })
 }
 

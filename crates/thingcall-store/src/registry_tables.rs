@@ -30,11 +30,13 @@ pub(crate) enum Tagged {
     NoDevice,
 }
 
-/// What became of a version that is to be named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What became of a version that is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Numbered {
     /// It is.
     Done,
+    /// It was, under this number.
+    Published(String),
     /// There is none.
     NoModel,
     /// Another one has the number.
@@ -131,12 +133,13 @@ pub(crate) trait RegistryWrites: Send {
     /// One more version of a product's model, which is the newest. The product's row is ours.
     async fn put_version(&mut self, product: &ProductKey, texts: &[&str], now: UnixMillis) -> Result<(), Failure>;
 
-    /// Gives the newest version a number, a description, or both.
-    async fn name_model(
+    /// Publishes the newest version, under a number, with a description, or both; the oldest published one goes where there are
+    /// too many.
+    async fn publish_model(
         &mut self,
         product: &ProductKey,
-        number: Option<&str>,
-        description: Option<&str>,
+        names: (Option<&str>, Option<&str>),
+        now: UnixMillis,
     ) -> Result<Numbered, Failure>;
 
     /// Adds tags to a device, or gives them other texts.

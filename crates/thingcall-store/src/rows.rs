@@ -65,6 +65,7 @@ pub(crate) fn device(row: &impl Columns) -> Result<DeviceEntry, sqlx::Error> {
         online: row.flag("online")?,
         activated_at: maybe_time(row, "activated_at")?,
         last_seen_at: maybe_time(row, "last_seen_at")?,
+        online_at: maybe_time(row, "online_at")?,
         address: row.maybe_text("address")?.map(str::to_owned),
         came_from: row.maybe_text("came_from")?.and_then(TransportName::new),
         sync_topic: row.maybe_text("sync_topic")?.and_then(|word| word.parse().ok()),

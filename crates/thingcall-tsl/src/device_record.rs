@@ -21,6 +21,8 @@ pub struct DeviceRecord {
     pub online: bool,
     /// When it was last seen.
     pub last_seen_at: Option<UnixMillis>,
+    /// When it last came online, where anybody told.
+    pub online_at: Option<UnixMillis>,
     /// Where it last connected from.
     pub address: Option<String>,
     /// The transport it last came from.
@@ -38,6 +40,17 @@ impl DeviceRecord {
             record if record.activated_at.is_none() => DeviceStatus::Unactive,
             _ => DeviceStatus::Offline,
         }
+    }
+
+    /// When it last came online; where nobody told, when it was last heard of.
+    pub fn came_at(&self) -> Option<UnixMillis> {
+        self.online_at.or(self.last_seen_at)
+    }
+
+    /// When its status changed last: one that is away was last heard of when it went, as far as anybody told.
+    pub fn changed_at(&self) -> Option<UnixMillis> {
+        let changed = if self.online { self.came_at() } else { self.last_seen_at };
+        changed.or(self.activated_at)
     }
 
     /// Its place among the devices of its product.

@@ -41,6 +41,9 @@ pub enum DirectoryError {
     /// A product without a model.
     #[error("product {0} has no thing model")]
     NoModel(ProductKey),
+    /// A model that is published already.
+    #[error("nothing has changed since version {0} of the thing model was published")]
+    Published(String),
     /// A limit is reached; says which.
     #[error("{0}")]
     Full(String),

@@ -10,6 +10,14 @@ pub struct ProductNotes {
     /// What its devices are connected by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// It was made without saying that it has a thing model.
+    #[serde(skip_serializing_if = "is_false")]
+    pub basic: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl ProductNotes {

@@ -1,13 +1,15 @@
-//! The versions of a product's thing model: the ten latest, the newest of which is in force.
+//! The versions of a product's thing model: the ten latest that were published and the ten latest that were not. The newest of all is
+//! in force.
 //!
-//! **Invariant:** each model that is set is a version; what a version was is never changed, but for its number and description.
+//! **Invariant:** each model that is set is a version; what a version was is never changed, but that one which is not published may be,
+//! and gets its number and description then. No edit takes a published one away.
 
 use async_trait::async_trait;
 use thingcall_core::{ProductKey, UnixMillis};
 
 use crate::{DirectoryError, ThingModel};
 
-/// How many versions are kept. Source: Alibaba's reference.
+/// How many versions are kept, of those that were published and of the others. Source: Alibaba's reference.
 pub const MODEL_VERSIONS_MAX: usize = 10;
 
 /// A version, without its model.
@@ -19,6 +21,8 @@ pub struct ModelVersion {
     pub description: Option<String>,
     /// When it was set.
     pub created_at: UnixMillis,
+    /// When it was published.
+    pub published_at: Option<UnixMillis>,
 }
 
 /// Keeps the latest models.
@@ -36,11 +40,12 @@ pub trait ModelVersions: Send + Sync {
     /// `Store`, also if it cannot be read.
     async fn model_of(&self, product: &ProductKey, number: &str) -> Result<Option<ThingModel>, DirectoryError>;
 
-    /// Gives the newest version a number, a description, or both.
+    /// Publishes the newest version, under a number, with a description, or both; without a number it keeps the one it has.
     ///
     /// # Errors
-    /// `NoModel`, `Exists` if another version has the number, or `Store` when nothing was written.
-    async fn name_model(
+    /// `NoModel`, `Published` if it is published already, `Exists` if another version has the number, or `Store` when nothing was
+    /// written.
+    async fn publish_model(
         &self,
         product: &ProductKey,
         number: Option<&str>,

@@ -12,7 +12,7 @@ use crate::tool::{self, Place};
 /// What to do with versions of thing models.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the versions of a product's model: the ten latest, the one in force first
+    /// List the versions of a product's model: the ten latest published ones and the ten latest others, the one in force first
     List {
         /// The product's key
         #[arg(value_name = "PRODUCTKEY")]
@@ -65,7 +65,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             let store = place.open_existing().await?;
             must_have(&store, &product)?;
             let versions = store.model_versions(&product).await?;
-            let heading = ["VERSION", "SET", "DESCRIPTION"];
+            let heading = ["VERSION", "SET", "PUBLISHED", "DESCRIPTION"];
             output::list(output, &versions, summary, &heading, row);
             store.close().await;
         }
@@ -120,11 +120,13 @@ fn summary(version: &ModelVersion) -> Value {
     json!({
         "version": version.number,
         "createdAt": moment(version.created_at),
+        "publishedAt": version.published_at.map(moment),
         "description": version.description,
     })
 }
 
 fn row(version: &ModelVersion) -> Vec<String> {
     let description = version.description.clone().unwrap_or_default();
-    vec![version.number.clone(), second(version.created_at), description]
+    let published = version.published_at.map(second).unwrap_or_default();
+    vec![version.number.clone(), second(version.created_at), published, description]
 }

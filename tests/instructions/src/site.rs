@@ -198,7 +198,7 @@ impl ModelVersions for Site {
     async fn model_of(&self, _: &ProductKey, _: &str) -> Result<Option<ThingModel>, DirectoryError> {
         nothing()
     }
-    async fn name_model(&self, _: &ProductKey, _: Option<&str>, _: Option<&str>) -> Result<(), DirectoryError> {
+    async fn publish_model(&self, _: &ProductKey, _: Option<&str>, _: Option<&str>) -> Result<(), DirectoryError> {
         nothing()
     }
 }

@@ -36,8 +36,8 @@ pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> 
 pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let record = directory.device(&target::device(params)?).await?;
     let mut data = detailed(directory, &record);
-    data.extend([("Owner", Node::Flag(true)), ("IpAddress", text(record.address.as_deref().unwrap_or_default()))]);
-    data.extend(times("GmtOnline", "UtcOnline", record.last_seen_at));
+    data.extend([("Owner", Node::Flag(true)), ("IpAddress", text(status::ip(&record).unwrap_or_default()))]);
+    data.extend(times("GmtOnline", "UtcOnline", record.came_at()));
     Ok(vec![("Data", Node::Object(data))])
 }
 

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a page costs what it shows, wherever a page that is gone on from by `NextToken` begins.
 
+use std::cmp::Reverse;
+
 use thingcall_core::{DeviceKey, DeviceRef, ErrorCode, Outcome, UnixMillis};
 use thingcall_tsl::{DeviceMark, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, PageStart};
 
@@ -16,7 +18,7 @@ const PAGES: Pages = Pages { size_max: 50, size_default: Some(10), reach_max: 10
 /// The same with a token.
 const PAGES_BY_TOKEN: Pages = Pages { reach_max: 1_000_000, ..PAGES };
 /// The pages of QueryDeviceByStatus; how far they reach, no document says.
-const PAGES_BY_STATUS: Pages = Pages { size_max: 50, size_default: None, reach_max: 1_000_000 };
+const PAGES_BY_STATUS: Pages = Pages { reach_max: 1_000_000, ..PAGES };
 /// How many devices BatchQueryDeviceDetail takes.
 const DEVICES_MAX: usize = 100;
 
@@ -52,19 +54,45 @@ pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Res
     Ok(fields)
 }
 
-/// QueryDeviceByStatus.
+/// QueryDeviceByStatus: of a product, or of all, one product after the other.
 pub(super) async fn by_status(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let product = target::product(params)?;
+    let product = params.get("ProductKey").map(|_| target::product(params)).transpose()?;
     let status = asked_status(params)?;
     let page = PAGES_BY_STATUS.asked(params)?;
     PAGES_BY_STATUS.reach(page, "")?;
-    let wanted = DevicePage { status: Some(status), start: from(page), max: page.size };
-    let records = directory.page(&product, &wanted).await?;
-    let total = directory.device_counts(Some(&product)).await?.of(status);
+    let (records, total) = match product {
+        Some(product) => {
+            let wanted = DevicePage { status: Some(status), start: from(page), max: page.size };
+            let records = directory.page(&product, &wanted).await?;
+            (records, directory.device_counts(Some(&product)).await?.of(status))
+        }
+        None => (of_all(directory, status, page).await?, directory.device_counts(None).await?.of(status)),
+    };
     let infos = records.iter().map(|record| Node::Object(listed("Status", record))).collect();
     let mut fields = vec![("Data", Node::Object(vec![("SimpleDeviceInfo", Node::List(infos))]))];
     fields.extend(page.told(total));
     Ok(fields)
+}
+
+/// A page of the devices of all products; those of one that was created later come first.
+async fn of_all(directory: &dyn Directory, status: DeviceStatus, page: Page) -> Result<Vec<DeviceRecord>, ActionError> {
+    let mut products = directory.products();
+    products.sort_by_cached_key(|product| Reverse((product.created_at, product.key.clone())));
+    let (mut records, mut skip) = (Vec::new(), u64::try_from(page.skipped()).unwrap_or(u64::MAX));
+    for product in products {
+        let count = directory.device_counts(Some(&product.key)).await?.of(status);
+        if skip >= count {
+            skip -= count;
+            continue;
+        }
+        let wanted = DevicePage { status: Some(status), start: PageStart::Skip(skip), max: page.size - records.len() };
+        records.extend(directory.page(&product.key, &wanted).await?);
+        skip = 0;
+        if records.len() >= page.size {
+            break;
+        }
+    }
+    Ok(records)
 }
 
 /// QueryDeviceStatistics: of a product, or of all.

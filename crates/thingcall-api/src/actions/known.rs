@@ -23,7 +23,7 @@ impl Action {
     pub(crate) fn unknown(name: &str) -> GatewayError {
         let shown: String = name.chars().take(64).collect();
         let what = if platform::has(name) {
-            format!("{shown} is an action of Alibaba's API that is not there yet here")
+            format!("{shown} is an action of Alibaba's API which this server does not have")
         } else {
             format!("There is no action {shown:?}, neither in Alibaba's API of this version nor here")
         };

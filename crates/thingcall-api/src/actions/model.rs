@@ -1,11 +1,16 @@
 //! Thing models: ImportThingModelTsl, QueryThingModel, GetThingModelTsl, GetThingModelTslPublished.
 //!
-//! **Invariant:** a model is stored whole or not at all; a module that does not fit leaves the model as it was. What is
-//! read is the text that was imported: `Simple` is ignored, since the whole holds all that the short form does.
+//! **Invariant:** a model is stored whole or not at all; a module that does not fit leaves the model as it was. A TSL that is
+//! read is the text that was imported: `Simple` is ignored, since the whole holds all that the short form does. QueryThingModel
+//! says the same in words of its own.
 
+use std::sync::Arc;
+
+use serde_json::Value;
 use thingcall_core::{CallError, ModuleId, ProductKey};
 use thingcall_tsl::{Directory, Product, ThingModel};
 
+use super::model_json::{self, Beside};
 use super::target;
 use crate::answer::{Fields, Node, text};
 use crate::error::ActionError;
@@ -21,6 +26,12 @@ pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Re
         return Err(GatewayError::Missing("FunctionBlockName").into());
     }
     let product = product(directory, &key)?;
+    if let Some(id) = named_module(tsl).filter(|_| module.is_none()) {
+        return Err(ActionError::illegal(format!(
+            "TslStr is the file of a custom module, whose functionBlockId is {id:?}; right is to give that as the parameter \
+             FunctionBlockId, with FunctionBlockName"
+        )));
+    }
     let model = with_module(&product, module.as_ref(), tsl, "TslStr")?;
     directory.set_model(&key, model).await?;
     Ok(Fields::new())
@@ -29,14 +40,31 @@ pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Re
 /// QueryThingModel.
 pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
-    let data = vec![("ThingModelJson", text(stored(directory, &key, params).await?))];
+    let model = stored(directory, &key, params).await?;
+    let versions = directory.model_versions(&key).await?;
+    let number = params.get("ModelVersion").filter(|number| model.version() != Some(number));
+    let version = versions.iter().find(|version| number.is_none_or(|number| version.number == number));
+    let module = module(params)?;
+    let file = serde_json::from_str(module_of(&model, module.as_ref())?);
+    let file: Value = file.map_err(|why| CallError::Internal(format!("thing model of {key}: {why}")))?;
+    let names = model.module_texts().filter(|_| module.is_none()).map(|(id, file)| (id.to_string(), name_of(file)));
+    let beside = Beside {
+        product: key.as_str(),
+        version: version
+            .filter(|version| version.published_at.is_some())
+            .map(|version| (&*version.number, version.description.as_deref())),
+        modules: names.collect(),
+    };
+    let data = vec![("ThingModelJson", text(model_json::module(&file, &beside).to_string()))];
     Ok(vec![("Data", Node::Object(data)), ("ProductKey", text(key.as_str()))])
 }
 
 /// GetThingModelTsl and GetThingModelTslPublished.
 pub(super) async fn get_tsl(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
-    Ok(vec![("Data", Node::Object(vec![("TslStr", text(stored(directory, &key, params).await?))]))])
+    let model = stored(directory, &key, params).await?;
+    let tsl = module_of(&model, module(params)?.as_ref())?;
+    Ok(vec![("Data", Node::Object(vec![("TslStr", text(tsl))]))])
 }
 
 /// The custom module that a request means; the default one, if it says none.
@@ -46,7 +74,7 @@ pub(super) fn module(params: &Params<'_>) -> Result<Option<ModuleId>, ActionErro
 }
 
 /// A product that is there.
-pub(super) fn product(directory: &dyn Directory, key: &ProductKey) -> Result<std::sync::Arc<Product>, ActionError> {
+pub(super) fn product(directory: &dyn Directory, key: &ProductKey) -> Result<Arc<Product>, ActionError> {
     directory.product(key).ok_or_else(|| CallError::UnknownProduct(key.to_string()).into())
 }
 
@@ -76,6 +104,12 @@ pub(super) fn with_module(
     }
 }
 
+/// The custom module whose file a text is.
+fn named_module(tsl: &str) -> Option<String> {
+    let file: Value = serde_json::from_str(tsl).ok()?;
+    file.get("functionBlockId")?.as_str().map(|id| id.chars().take(64).collect())
+}
+
 /// A default module with nothing in it, for a product whose first module is a custom one.
 pub(super) fn empty(product: &ProductKey) -> String {
     format!(
@@ -83,20 +117,29 @@ pub(super) fn empty(product: &ProductKey) -> String {
     )
 }
 
-/// The text of the module that is asked for.
-async fn stored(directory: &dyn Directory, key: &ProductKey, params: &Params<'_>) -> Result<String, ActionError> {
+/// The model that is asked for.
+async fn stored(
+    directory: &dyn Directory,
+    key: &ProductKey,
+    params: &Params<'_>,
+) -> Result<Arc<ThingModel>, ActionError> {
     let product = product(directory, key)?;
-    let model = product.model.as_deref().ok_or_else(|| CallError::NoModel(key.to_string()))?;
-    let kept;
-    let model = match params.get("ModelVersion").filter(|wanted| model.version() != Some(wanted)) {
-        None => model,
-        Some(number) => {
-            kept = version(directory, key, number).await?;
-            &kept
-        }
-    };
-    let module = module(params)?;
-    model.module_json(module.as_ref()).map(str::to_owned).ok_or_else(|| {
+    let model = product.model.clone().ok_or_else(|| CallError::NoModel(key.to_string()))?;
+    match params.get("ModelVersion").filter(|wanted| model.version() != Some(wanted)) {
+        None => Ok(model),
+        Some(number) => Ok(Arc::new(version(directory, key, number).await?)),
+    }
+}
+
+/// What a module is called in its file.
+fn name_of(file: &str) -> String {
+    let file: Value = serde_json::from_str(file).unwrap_or_default();
+    file.get("functionBlockName").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The text of a module.
+fn module_of<'m>(model: &'m ThingModel, module: Option<&ModuleId>) -> Result<&'m str, ActionError> {
+    model.module_json(module).ok_or_else(|| {
         let ids: Vec<_> = model.module_texts().map(|(id, _)| id.as_str()).collect();
         ActionError::illegal(format!("FunctionBlockId does not exist; the model's modules are [{}]", ids.join(", ")))
     })

@@ -3,7 +3,11 @@
 //! **Invariant:** nothing is judged here but the form: what the words mean, whoever reads the model's file says. A feature that is
 //! in the words of such a file already is taken as it is. `method` is left out: it says nothing that the identifier does not.
 
+mod written;
+
 use serde_json::{Map, Value, json};
+
+pub(super) use written::{Beside, module};
 
 /// Of which kind each is, its identifier, and what it is in a model's file.
 pub(super) fn features(given: &Value) -> Result<Vec<(&'static str, String, Value)>, String> {
@@ -32,7 +36,7 @@ fn property(given: &Value) -> Result<Value, String> {
     };
     let mut written = element(given)?;
     written.insert("accessMode".to_owned(), mode.into());
-    written.insert("required".to_owned(), given.get("required").cloned().unwrap_or(Value::Bool(false)));
+    written.insert("required".to_owned(), required(given));
     copy(given, "description", &mut written, "desc");
     Ok(Value::Object(written))
 }
@@ -45,11 +49,15 @@ fn service(given: &Value) -> Result<Value, String> {
     let call = text(given, "callType").unwrap_or("ASYNC").to_lowercase();
     let (inputs, outputs) = (elements(given, "inputParams")?, elements(given, "outputParams")?);
     let name = text(given, "serviceName").or_else(|| text(given, "name")).unwrap_or(id);
-    let mut written = object(
-        json!({ "identifier": id, "name": name, "callType": call, "required": false, "inputData": inputs, "outputData": outputs }),
-    );
+    let mut written =
+        object(json!({ "identifier": id, "name": name, "callType": call, "inputData": inputs, "outputData": outputs }));
+    written.insert("required".to_owned(), required(given));
     copy(given, "description", &mut written, "desc");
     Ok(Value::Object(written))
+}
+
+fn required(given: &Value) -> Value {
+    given.get("required").cloned().unwrap_or(Value::Bool(false))
 }
 
 fn event(given: &Value) -> Result<Value, String> {
@@ -69,8 +77,8 @@ fn event(given: &Value) -> Result<Value, String> {
     let outputs = ["outputdata", "outputParams"].into_iter().find(|name| given.get(name).is_some());
     let outputs = outputs.map_or(Ok(Vec::new()), |name| elements(given, name))?;
     let name = text(given, "eventName").or_else(|| text(given, "name")).unwrap_or(id);
-    let mut written =
-        object(json!({ "identifier": id, "name": name, "type": level, "required": false, "outputData": outputs }));
+    let mut written = object(json!({ "identifier": id, "name": name, "type": level, "outputData": outputs }));
+    written.insert("required".to_owned(), required(given));
     copy(given, "description", &mut written, "desc");
     Ok(Value::Object(written))
 }

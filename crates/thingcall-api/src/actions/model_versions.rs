@@ -1,6 +1,7 @@
 //! Versions of thing models: ListThingModelVersion, PublishThingModel.
 //!
-//! **Invariant:** a model is in force as soon as it is set; to publish it is to give it a number and a description.
+//! **Invariant:** a model is in force as soon as it is set; to publish it is to give it a number and a description, once, which no
+//! later edit takes from it.
 
 use thingcall_core::CallError;
 use thingcall_tsl::{Directory, DirectoryError, ModelVersion};
@@ -48,9 +49,7 @@ pub(super) async fn publish(directory: &dyn Directory, params: &Params<'_>) -> R
             "Description is longer than {DESCRIPTION_CHARACTERS_MAX} characters"
         )));
     }
-    if number.is_some() || description.is_some() {
-        directory.name_model(&key, number, description).await?;
-    }
+    directory.publish_model(&key, number, description).await?;
     Ok(Fields::new())
 }
 
@@ -58,6 +57,6 @@ fn described(version: &ModelVersion) -> Node {
     Node::Object(vec![
         ("ModelVersion", text(&version.number)),
         ("Description", text(version.description.as_deref().unwrap_or_default())),
-        ("GmtCreate", Node::Number(version.created_at.0)),
+        ("GmtCreate", Node::Number(version.published_at.unwrap_or(version.created_at).0)),
     ])
 }

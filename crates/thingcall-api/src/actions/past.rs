@@ -8,8 +8,8 @@ use std::sync::Arc;
 use thingcall_core::{DeviceKey, ErrorCode, First, Outcome, Past, PastKind, PastWanted, UnixMillis};
 use thingcall_tsl::{Directory, Event, ThingModel};
 
-use super::target;
 use super::values::plain;
+use super::{target, time};
 use crate::answer::{Fields, Node, text};
 use crate::error::ActionError;
 use crate::params::Params;
@@ -25,7 +25,7 @@ const PROPERTIES_MAX: usize = 10;
 /// QueryDevicePropertyData.
 pub(super) async fn property(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let name = params.need("Identifier")?;
-    let span = Span::read(params, PAGE_MAX)?;
+    let span = Span::read(params, PAGE_MAX, Ends::InOrder)?;
     let (device, model) = device(directory, params).await?;
     check_property(model.as_deref(), name)?;
     let found = directory.past(&device, &span.wanted(PastKind::Property, Some(name))).await?;
@@ -44,7 +44,16 @@ pub(super) async fn properties(directory: &dyn Directory, params: &Params<'_>) -
         let text = format!("{} of Identifier.N are given; right is 1 to {PROPERTIES_MAX}", names.len());
         return Err(ActionError::illegal(text));
     }
-    let span = Span::read(params, PAGE_OF_EACH_MAX)?;
+    if let Some((at, name)) =
+        names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|before| before == *name))
+    {
+        let shown: String = name.chars().take(64).collect();
+        return Err(ActionError::illegal(format!(
+            "Identifier.{} is {shown:?}, as an earlier one is; give each once",
+            at + 1
+        )));
+    }
+    let span = Span::read(params, PAGE_OF_EACH_MAX, Ends::AsItGoes)?;
     let (device, model) = device(directory, params).await?;
     let mut all = Vec::with_capacity(names.len());
     for name in names {
@@ -72,7 +81,7 @@ pub(super) async fn properties(directory: &dyn Directory, params: &Params<'_>) -
 
 /// QueryDeviceEventData.
 pub(super) async fn events(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let span = Span::read(params, PAGE_MAX)?;
+    let span = Span::read(params, PAGE_MAX, Ends::AsItGoes)?;
     let level = params.get("EventType");
     if let Some(level) = level.filter(|level| !["info", "alert", "error"].contains(level)) {
         let shown: String = level.chars().take(32).collect();
@@ -97,6 +106,15 @@ pub(super) async fn events(directory: &dyn Directory, params: &Params<'_>) -> Re
             all.put_in_order(found)
         }
     };
+    // One that the model has no more may have happened all the same.
+    if let Some(name) =
+        params.get("Identifier").filter(|name| found.is_empty() && model.is_some() && event(name).is_none())
+    {
+        let shown: String = name.chars().take(64).collect();
+        return Err(ActionError::illegal(format!(
+            "Identifier: the thing model has no event {shown:?}; one of a module is written module:identifier"
+        )));
+    }
     let (page, next) = span.page(found);
     let of_one = |past: &Past| {
         let event = event(&past.name);
@@ -141,6 +159,15 @@ fn check_property(model: Option<&ThingModel>, name: &str) -> Result<(), ActionEr
     Err(ActionError::service(ErrorCode::QueryDeviceAttrDataHistoryFailed, Outcome::UnknownTarget, text))
 }
 
+/// Which of `StartTime` and `EndTime` is the earlier one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// The first.
+    InOrder,
+    /// The first, or where the newest comes first, either: the reference has both.
+    AsItGoes,
+}
+
 /// A time, and how it is gone through.
 struct Span {
     from: UnixMillis,
@@ -150,9 +177,9 @@ struct Span {
 }
 
 impl Span {
-    /// `StartTime` and `EndTime` in either order, since the reference has both; `Asc` and `PageSize`.
-    fn read(params: &Params<'_>, page_max: usize) -> Result<Self, ActionError> {
-        let (one, other) = (time(params, "StartTime")?, time(params, "EndTime")?);
+    /// `StartTime` and `EndTime`, `Asc` and `PageSize`.
+    fn read(params: &Params<'_>, page_max: usize, ends: Ends) -> Result<Self, ActionError> {
+        let (one, other) = (time::read(params, "StartTime")?, time::read(params, "EndTime")?);
         let first = match params.get("Asc") {
             None | Some("0") => First::Newest,
             Some("1") => First::Oldest,
@@ -161,6 +188,9 @@ impl Span {
                 return Err(ActionError::illegal(format!("Asc is {shown:?}; right is 0 or 1")));
             }
         };
+        if ends == Ends::InOrder || first == First::Oldest {
+            time::must_be_in_order(one, other)?;
+        }
         let page_size = params.get("PageSize").map_or(Some(PAGE_DEFAULT), |text| text.parse().ok());
         let page_size = page_size
             .filter(|size| (1..=page_max).contains(size))
@@ -187,10 +217,4 @@ impl Span {
             First::Oldest => at < other,
         }
     }
-}
-
-fn time(params: &Params<'_>, name: &'static str) -> Result<UnixMillis, ActionError> {
-    let wrong =
-        || ActionError::illegal(format!("{name} is not a time in milliseconds since 1970, such as 1579249499000"));
-    params.need(name)?.parse().map(UnixMillis).map_err(|_| wrong())
 }

@@ -20,8 +20,9 @@ use crate::params::Params;
 const NAME_CHARACTERS_MAX: usize = 30;
 /// The pages of QueryProductList. Source: Alibaba's reference, but for how far they reach: that is as many products as may be.
 const PAGES: Pages = Pages { size_max: 200, size_default: None, reach_max: usize::MAX };
-/// What a product with a thing model is called. All are here.
+/// What a product with a thing model is called, and one without.
 const SENIOR: &str = "iothub_senior";
+const BASIC: &str = "iothub";
 
 /// CreateProduct.
 pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
@@ -37,10 +38,11 @@ pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Re
         data_format: choice(params, "DataFormat", [("1", DataFormat::Alink), ("0", DataFormat::Custom)])?,
         ..ProductSettings::default()
     };
-    let notes = ProductNotes { description: description(params)?, network: network(params)? };
+    let basic = commodity(params)?.unwrap_or(BASIC) == BASIC;
+    let notes = ProductNotes { description: description(params)?, network: network(params)?, basic };
     let product = directory.create_product(NewProduct { key: None, name: name.to_owned(), notes, settings }).await?;
     let mut data = described(&product);
-    data.extend([("AliyunCommodityCode", text(SENIOR)), ("Id2", Node::Flag(false))]);
+    data.extend([("AliyunCommodityCode", text(commodity_of(&product))), ("Id2", Node::Flag(false))]);
     Ok(vec![("Data", Node::Object(data)), ("ProductKey", text(product.key.as_str()))])
 }
 
@@ -51,7 +53,7 @@ pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Res
     let devices = directory.count_devices(&key).await?;
     let mut data = described(&product);
     data.extend([
-        ("AliyunCommodityCode", text(SENIOR)),
+        ("AliyunCommodityCode", text(commodity_of(&product))),
         ("DeviceCount", count(devices)),
         ("GmtCreate", Node::Number(product.created_at.0)),
         ("Id2", Node::Flag(false)),
@@ -61,7 +63,7 @@ pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Res
         ("ProductStatus", text("DEVELOPMENT_STATUS")),
         ("ValidateType", Node::Number(validate_type(product.settings.validation))),
     ]);
-    // It has one where its devices may come for their own secrets.
+    // It has one where its devices may, or once could, come for their own secrets.
     data.extend(product.settings.registration.map(|by| ("ProductSecret", text(by.secret.expose()))));
     Ok(vec![("Data", Node::Object(data))])
 }
@@ -69,16 +71,9 @@ pub(super) async fn query(directory: &dyn Directory, params: &Params<'_>) -> Res
 /// QueryProductList: those that were created last come first.
 pub(super) async fn list(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let page = PAGES.asked(params)?;
-    let mut products = match params.get("AliyunCommodityCode") {
-        None | Some(SENIOR) => directory.products(),
-        // Products without a model of their own kind: there are none here.
-        Some("iothub") => Vec::new(),
-        Some(other) => {
-            let shown: String = other.chars().take(64).collect();
-            let right = format!("AliyunCommodityCode is {shown:?}; right is {SENIOR} or iothub");
-            return Err(ActionError::service(ErrorCode::InvalidAliyunCommodityCode, Outcome::InvalidArgs, right));
-        }
-    };
+    let wanted = commodity(params)?;
+    let mut products = directory.products();
+    products.retain(|product| wanted.is_none_or(|wanted| commodity_of(product) == wanted));
     let total = u64::try_from(products.len()).unwrap_or(u64::MAX);
     products.sort_by_cached_key(|product| Reverse((product.created_at, product.key.clone())));
     let shown: Vec<_> = products.into_iter().skip(page.skipped()).take(page.size).collect();
@@ -125,6 +120,24 @@ fn described(product: &Product) -> Fields {
     ];
     fields.push(("Description", text(product.notes.description.as_deref().unwrap_or_default())));
     fields
+}
+
+/// A product that was not said to have a thing model has one as soon as one is set.
+fn commodity_of(product: &Product) -> &'static str {
+    if product.notes.basic && product.model.is_none() { BASIC } else { SENIOR }
+}
+
+fn commodity(params: &Params<'_>) -> Result<Option<&'static str>, ActionError> {
+    match params.get("AliyunCommodityCode") {
+        None => Ok(None),
+        Some(SENIOR) => Ok(Some(SENIOR)),
+        Some(BASIC) => Ok(Some(BASIC)),
+        Some(other) => {
+            let shown: String = other.chars().take(64).collect();
+            let right = format!("AliyunCommodityCode is {shown:?}; right is {SENIOR} or {BASIC}");
+            Err(ActionError::service(ErrorCode::InvalidAliyunCommodityCode, Outcome::InvalidArgs, right))
+        }
+    }
 }
 
 const fn data_format(format: DataFormat) -> i64 {

@@ -3,10 +3,12 @@
 //! **Invariant:** what is told is what the journal and the records of calls hold: which calls those are is a setting
 //! (`[records] keep`), and so is how long.
 
-use thingcall_core::{CallOrder, CallPlace, CallSource, KeptCall, ServiceCalls, ServiceId, UnixMillis};
+use thingcall_core::{
+    CallOrder, CallPlace, CallSource, ErrorCode, KeptCall, Outcome, ServiceCalls, ServiceId, UnixMillis,
+};
 use thingcall_tsl::Product;
 
-use super::target;
+use super::{target, time};
 use crate::answer::{Fields, Node, text};
 use crate::error::ActionError;
 use crate::params::Params;
@@ -37,6 +39,7 @@ pub(super) async fn query(desk: &RecordDesk, params: &Params<'_>) -> Result<Fiel
         None => end,
     };
     let place = ("NextTime", Node::Number(next_time.0));
+    asked.must_be_there(desk, &calls)?;
     Ok(answer(desk, &asked, &calls, [("NextValid", Node::Flag(next.is_some())), place]))
 }
 
@@ -54,6 +57,7 @@ pub(super) async fn original(desk: &RecordDesk, params: &Params<'_>) -> Result<F
     calls.truncate(asked.page);
     let token = calls.last().filter(|_| more).map(token_of).unwrap_or_default();
     let place = ("NextPageToken", text(token));
+    asked.must_be_there(desk, &calls)?;
     Ok(answer(desk, &asked, &calls, [("NextValid", Node::Flag(more)), place]))
 }
 
@@ -65,12 +69,15 @@ struct Asked {
 
 impl Asked {
     async fn read(desk: &RecordDesk, params: &Params<'_>) -> Result<Self, ActionError> {
-        let [start, end] = [millis(params, "StartTime")?, millis(params, "EndTime")?];
+        let [start, end] = [time::read(params, "StartTime")?, time::read(params, "EndTime")?];
         let order = match params.get("Asc") {
             None | Some("0") => CallOrder::NewestFirst,
             Some("1") => CallOrder::OldestFirst,
             Some(other) => return Err(ActionError::illegal(format!("Asc is {:?}; right is 0 or 1", shown(other)))),
         };
+        if order == CallOrder::OldestFirst {
+            time::must_be_in_order(start, end)?;
+        }
         let page = match params.get("PageSize") {
             None => PAGE,
             Some(given) => given.parse().ok().filter(|page| (1..=PAGE_MAX).contains(page)).ok_or_else(|| {
@@ -86,10 +93,20 @@ impl Asked {
     }
 }
 
-fn millis(params: &Params<'_>, name: &'static str) -> Result<UnixMillis, ActionError> {
-    let given = params.need(name)?;
-    let wrong = || ActionError::illegal(format!("{name} is {:?}; right is milliseconds since 1970", shown(given)));
-    given.parse().map(UnixMillis).map_err(|_| wrong())
+impl Asked {
+    /// A service of which there are no calls is one of the model's. One that the model has no more may have been called.
+    fn must_be_there(&self, desk: &RecordDesk, calls: &[KeptCall]) -> Result<(), ActionError> {
+        let Some(service) = self.calls.service.as_ref().filter(|_| calls.is_empty()) else { return Ok(()) };
+        let product = desk.directory.product(&self.calls.device.product);
+        let model = product.as_ref().and_then(|product| product.model.as_ref());
+        if model.is_none_or(|model| model.service(service).is_ok()) {
+            return Ok(());
+        }
+        let text = format!(
+            "Identifier: the thing model has no service {service}; one of a module is written module:identifier"
+        );
+        Err(ActionError::service(ErrorCode::QueryDeviceServiceHistoryFailed, Outcome::UnknownTarget, text))
+    }
 }
 
 fn shown(text: &str) -> String {

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** one rule for a device's status, whoever asks.
 
+use std::net::SocketAddr;
+
 use thingcall_core::{DeviceKey, DeviceRef};
 use thingcall_tsl::{DeviceRecord, DeviceStatus, Directory};
 
@@ -22,6 +24,12 @@ pub(super) fn word(record: &DeviceRecord) -> &'static str {
         DeviceStatus::Unactive => "UNACTIVE",
         DeviceStatus::Offline => "OFFLINE",
     }
+}
+
+/// Where it last connected from, without a port.
+pub(super) fn ip(record: &DeviceRecord) -> Option<String> {
+    let address = record.address.as_deref()?;
+    Some(address.parse::<SocketAddr>().map_or_else(|_| address.to_owned(), |address| address.ip().to_string()))
 }
 
 /// GetDeviceStatus.
@@ -46,7 +54,7 @@ pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> R
 fn devices(params: &Params<'_>) -> Result<Vec<DeviceRef>, ActionError> {
     let ids = params.list("IotId", DEVICES_MAX);
     let devices: Vec<DeviceRef> = if ids.is_empty() {
-        let product = target::product(params)?;
+        let product = target::product_or(params, "; give ProductKey and DeviceName.1, ..., or IotId.1, ...")?;
         let names = params.list("DeviceName", DEVICES_MAX).into_iter();
         let key = |text| Ok(DeviceRef::Key(DeviceKey { product: product.clone(), name: target::device_name(text)? }));
         names.map(key).collect::<Result<_, ActionError>>()?
@@ -72,13 +80,13 @@ fn state(record: &DeviceRecord) -> Fields {
         ("DeviceName", text(device.key.name.as_str())),
         ("Status", text(word(record))),
     ];
-    fields.extend(record.address.as_deref().map(|address| ("AsAddress", text(address))));
-    fields.extend(record.last_seen_at.map(|at| ("LastOnlineTime", text(clock::utc(at)))));
+    fields.extend(ip(record).map(|address| ("AsAddress", text(address))));
+    fields.extend(record.came_at().map(|at| ("LastOnlineTime", text(clock::utc(at)))));
     fields.extend(changed(record));
     fields
 }
 
-/// When it was last heard of; nothing for a device that never was.
+/// When its status changed; nothing for a device that was never heard of.
 fn changed(record: &DeviceRecord) -> Option<(&'static str, Node)> {
-    record.last_seen_at.or(record.activated_at).map(|at| ("Timestamp", Node::Number(at.0)))
+    record.changed_at().map(|at| ("Timestamp", Node::Number(at.0)))
 }

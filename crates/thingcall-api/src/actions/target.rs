@@ -12,7 +12,7 @@ pub(super) fn device(params: &Params<'_>) -> Result<DeviceRef, ActionError> {
     if let Some(text) = params.get("IotId") {
         return iot_id(text);
     }
-    let product = product(params)?;
+    let product = product_or(params, "; give ProductKey and DeviceName, or IotId")?;
     let name = params.get("DeviceName").ok_or_else(|| {
         missing(ErrorCode::NullDeviceName, "DeviceName is missing; give ProductKey and DeviceName, or IotId")
     })?;
@@ -39,9 +39,14 @@ pub(super) fn product_itself(params: &Params<'_>) -> Result<ProductKey, ActionEr
 
 /// The product of `ProductKey`.
 pub(super) fn product(params: &Params<'_>) -> Result<ProductKey, ActionError> {
-    let text = params.get("ProductKey").ok_or_else(|| {
-        missing(ErrorCode::NullProductKey, "ProductKey is missing; a device may be given by IotId instead")
-    })?;
+    product_or(params, "")
+}
+
+/// The same; where it is missing, this is said behind that.
+pub(super) fn product_or(params: &Params<'_>, instead: &str) -> Result<ProductKey, ActionError> {
+    let text = params
+        .get("ProductKey")
+        .ok_or_else(|| missing(ErrorCode::NullProductKey, &format!("ProductKey is missing{instead}")))?;
     ProductKey::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidFormattedProductKey, &why))
 }
 

@@ -128,7 +128,7 @@ impl ModelVersions for MemoryDirectory {
         }))
     }
 
-    async fn name_model(
+    async fn publish_model(
         &self,
         product: &ProductKey,
         number: Option<&str>,
@@ -137,6 +137,10 @@ impl ModelVersions for MemoryDirectory {
         let mut beside = self.beside.lock().unwrap();
         let newest = beside.versions.iter_mut().rev().find(|(key, _, _)| key == product);
         let (_, newest, _) = newest.ok_or_else(|| DirectoryError::NoModel(product.clone()))?;
+        if newest.published_at.is_some() {
+            return Err(DirectoryError::Published(newest.number.clone()));
+        }
+        newest.published_at = Some(newest.created_at);
         newest.number = number.map_or_else(|| newest.number.clone(), str::to_owned);
         newest.description = description.map(str::to_owned).or_else(|| newest.description.clone());
         Ok(())

@@ -68,6 +68,7 @@ impl MemoryDirectory {
             activated_at: None,
             online: false,
             last_seen_at: None,
+            online_at: None,
             address: None,
             came_from: None,
             sync_topic: None,
@@ -116,7 +117,7 @@ impl Directory for MemoryDirectory {
         let product = products.get_mut(key).ok_or_else(|| DirectoryError::NoProduct(key.clone()))?;
         let mut beside = self.beside.lock().unwrap();
         let number = format!("{}", 1_700_000_000_000 + beside.versions.len());
-        let version = ModelVersion { number, description: None, created_at: CREATED };
+        let version = ModelVersion { number, description: None, created_at: CREATED, published_at: None };
         let texts = std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text));
         beside.versions.push((key.clone(), version, texts.map(str::to_owned).collect()));
         *product = Arc::new(Product { model: Some(Arc::new(model)), ..(**product).clone() });

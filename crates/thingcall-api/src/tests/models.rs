@@ -24,9 +24,7 @@ async fn a_model_is_set_module_by_module_and_read_as_it_was_set() {
     assert_eq!(code(&server, "ImportThingModelTsl", &[("TslStr", MAIN)]).await, "");
     assert_eq!(code(&server, "ImportThingModelTsl", &[FB[0], FB[1], ("TslStr", MODULE)]).await, "");
     assert_eq!(code(&server, "ImportThingModelTsl", &[("TslStr", MAIN)]).await, "", "again");
-    for (action, member) in
-        [("QueryThingModel", "ThingModelJson"), ("GetThingModelTsl", "TslStr"), ("GetThingModelTslPublished", "TslStr")]
-    {
+    for (action, member) in [("GetThingModelTsl", "TslStr"), ("GetThingModelTslPublished", "TslStr")] {
         assert_eq!(read(&server, action, member, &[]).await, MAIN, "{action}");
         assert_eq!(read(&server, action, member, &FB[..1]).await, MODULE, "{action}");
         let version = [("ModelVersion", "0.0.0")];
@@ -36,10 +34,41 @@ async fn a_model_is_set_module_by_module_and_read_as_it_was_set() {
 }
 
 #[tokio::test]
+async fn a_model_is_queried_in_the_words_of_the_reference() {
+    let server = Setup::default().start().await;
+    json(&server, "ImportThingModelTsl", &[("TslStr", MAIN)]).await;
+    json(&server, "ImportThingModelTsl", &[FB[0], FB[1], ("TslStr", MODULE)]).await;
+    let model = async |more: &[(&str, &str)]| -> serde_json::Value {
+        serde_json::from_str(&read(&server, "QueryThingModel", "ThingModelJson", more).await).unwrap()
+    };
+    let draft = model(&[]).await;
+    assert_eq!((&draft["productKey"], &draft["_ppk"]), (&"a1BwAGVxxxx".into(), &serde_json::Value::Null));
+    let block = serde_json::json!([{ "productKey": "a1BwAGVxxxx", "functionBlockId": "testFb", "functionBlockName": "Test module" }]);
+    assert_eq!(draft["functionBlocks"], block);
+    assert_eq!(
+        (&draft["properties"][0]["rwFlag"], &draft["events"].as_array().unwrap().len()),
+        (&"READ_WRITE".into(), &1)
+    );
+    json(&server, "PublishThingModel", &[("ModelVersion", "1.0.0"), ("Description", "first")]).await;
+    let version = serde_json::json!({ "version": "1.0.0", "description": "first" });
+    for more in [&[][..], &[("ModelVersion", "1.0.0")], &FB[..1]] {
+        assert_eq!(model(more).await["_ppk"], version, "{more:?}");
+    }
+    let module = model(&FB[..1]).await;
+    assert_eq!((&module["functionBlockId"], &module["functionBlocks"]), (&"testFb".into(), &serde_json::Value::Null));
+    assert_eq!(module["services"][0]["inputParams"][0]["direction"], "PARAM_INPUT");
+    assert_eq!(code(&server, "QueryThingModel", &[("ModelVersion", "0.0.0")]).await, "iot.system.IllegalRequest");
+    // What comes back is taken again.
+    let first = serde_json::json!({ "properties": [draft["properties"][0]] }).to_string();
+    let id = draft["properties"][0]["identifier"].as_str().unwrap();
+    json(&server, "UpdateThingModel", &[("Identifier", id), ("ThingModelJson", &first)]).await;
+}
+
+#[tokio::test]
 async fn a_custom_module_may_come_first() {
     let server = Setup::default().start().await;
     assert_eq!(code(&server, "ImportThingModelTsl", &[FB[0], FB[1], ("TslStr", MODULE)]).await, "");
-    assert_eq!(read(&server, "QueryThingModel", "ThingModelJson", &FB[..1]).await, MODULE);
+    assert_eq!(read(&server, "GetThingModelTsl", "TslStr", &FB[..1]).await, MODULE);
 }
 
 #[tokio::test]
@@ -53,11 +82,14 @@ async fn a_model_that_does_not_fit_leaves_the_old_one() {
         (vec![other, FB[1], ("TslStr", MODULE)], "iot.system.IllegalRequest"),
         (vec![("FunctionBlockId", "a-b"), FB[1], ("TslStr", MODULE)], "iot.system.IllegalRequest"),
         (vec![FB[0], ("TslStr", MODULE)], "MissingFunctionBlockName"),
+        (vec![("TslStr", MODULE)], "iot.system.IllegalRequest"),
         (vec![], "MissingTslStr"),
     ] {
         assert_eq!(code(&server, "ImportThingModelTsl", &params).await, expected, "{params:?}");
     }
     assert_eq!(read(&server, "GetThingModelTsl", "TslStr", &[]).await, MAIN);
+    let unnamed = server.v1("ImportThingModelTsl", &[PRODUCT, ("TslStr", MODULE)]).await;
+    assert!(unnamed.body.contains("right is to give that as the parameter FunctionBlockId"), "{unnamed:?}");
 }
 
 async fn json(server: &Server, action: &str, params: &[(&str, &str)]) -> serde_json::Value {
@@ -73,6 +105,10 @@ async fn versions_are_listed_published_and_read_again() {
     assert_eq!(code(&server, "PublishThingModel", &[]).await, "iot.prod.NotSeniorProduct");
     json(&server, "ImportThingModelTsl", &[("TslStr", MAIN)]).await;
     json(&server, "PublishThingModel", &[("ModelVersion", "1.0.0"), ("Description", "first")]).await;
+    for again in [&[("ModelVersion", "1.0.1")][..], &[]] {
+        let again = server.v1("PublishThingModel", &[&[PRODUCT], again].concat()).await;
+        assert!(again.body.contains("nothing has changed since version 1.0.0"), "{again:?}");
+    }
     json(&server, "ImportThingModelTsl", &[FB[0], FB[1], ("TslStr", MODULE)]).await;
     json(&server, "PublishThingModel", &[]).await;
     let versions = json(&server, "ListThingModelVersion", &[]).await["Data"]["ModelVersions"].clone();
@@ -82,7 +118,7 @@ async fn versions_are_listed_published_and_read_again() {
     ]);
     assert_eq!(versions, right);
     let old = [("ModelVersion", "1.0.0")];
-    assert_eq!(read(&server, "QueryThingModel", "ThingModelJson", &old).await, MAIN);
+    assert_eq!(read(&server, "GetThingModelTsl", "TslStr", &old).await, MAIN);
     assert_eq!(code(&server, "GetThingModelTsl", &[old[0], FB[0]]).await, "iot.system.IllegalRequest");
     let new = [("ModelVersion", "1700000000001"), FB[0]];
     assert_eq!(read(&server, "GetThingModelTslPublished", "TslStr", &new).await, MODULE);

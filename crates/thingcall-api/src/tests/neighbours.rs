@@ -18,9 +18,10 @@ fn change(server: &Server, name: &str, change: impl FnOnce(&mut thingcall_tsl::D
 
 fn set_seen(record: &mut thingcall_tsl::DeviceRecord) {
     record.activated_at = Some(UnixMillis(1_700_000_001_000));
-    record.last_seen_at = Some(UnixMillis(1_700_000_002_003));
+    record.online_at = Some(UnixMillis(1_700_000_002_003));
+    record.last_seen_at = Some(UnixMillis(1_700_000_009_000));
     record.online = true;
-    record.address = Some("10.0.0.1".to_owned());
+    record.address = Some("10.0.0.1:60265".to_owned());
 }
 
 async fn data(server: &Server, action: &str, params: &[(&str, &str)]) -> serde_json::Value {
@@ -39,7 +40,7 @@ async fn a_product_is_created_as_it_is_asked_for() {
     let server = start().await;
     let params = [("ProductName", "pumps"), ("NodeType", "0"), ("DataFormat", "0"), ("ValidateType", "2")];
     let received = server.acs3("CreateProduct", &params).await;
-    expect![[r#"{"RequestId":"[id]","Success":true,"Data":{"ProductKey":"product1","ProductName":"pumps","NodeType":0,"DataFormat":0,"AuthType":"secret","Description":"","AliyunCommodityCode":"iothub_senior","Id2":false},"ProductKey":"product1"}"#]]
+    expect![[r#"{"RequestId":"[id]","Success":true,"Data":{"ProductKey":"product1","ProductName":"pumps","NodeType":0,"DataFormat":0,"AuthType":"secret","Description":"","AliyunCommodityCode":"iothub","Id2":false},"ProductKey":"product1"}"#]]
         .assert_eq(&received.golden());
     for (name, value, code) in [
         ("NodeType", "1", "iot.system.IllegalRequest"),

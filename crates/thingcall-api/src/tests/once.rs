@@ -98,6 +98,7 @@ async fn second_request_gets_the_first_ones_answer_in_whatever_form() {
 
     let other = ask(&server, &[("ClientToken", "t1"), ("Args", r#"{"b":2}"#)]).await;
     assert_eq!((other.status, &*other.code()), (400, "IdempotentParameterMismatch"), "{other:?}");
+    assert_eq!(other.json()["HostId"], "here", "{other:?}");
     ask(&server, &[("ClientToken", "t2")]).await;
     ask(&server, &[]).await;
     ask(&server, &[]).await;

@@ -130,6 +130,26 @@ async fn what_is_wrong_is_said() {
         assert_eq!(code("QueryDevicePropertyData", &[of, wrong]).await, "iot.system.IllegalRequest", "{wrong:?}");
     }
     assert_eq!(code("QueryDevicePropertiesData", &[]).await, "iot.system.IllegalRequest");
+    let twice = [("Identifier.1", "temp"), ("Identifier.2", "temp")];
+    assert_eq!(code("QueryDevicePropertiesData", &twice).await, "iot.system.IllegalRequest");
+    assert_eq!(code("QueryDeviceEventData", &[("Identifier", "temp")]).await, "iot.system.IllegalRequest");
+    let of_time = async |action: &str, start: &str, end: &str, asc: &str| {
+        let params =
+            [LIGHT[0], LIGHT[1], of, ("Identifier.1", "temp"), ("StartTime", start), ("EndTime", end), ("Asc", asc)];
+        let received = server.acs3(action, &params).await;
+        (received.code(), received.json()["ErrorMessage"].as_str().unwrap_or_default().to_owned())
+    };
+    for (action, start, end, asc, said) in [
+        ("QueryDevicePropertyData", "9000", "0", "0", "later than EndTime"),
+        ("QueryDevicePropertyData", "9000", "0", "1", "later than EndTime"),
+        ("QueryDevicePropertiesData", "9000", "0", "1", "later than EndTime"),
+        ("QueryDevicePropertyData", "1700000000", "1800000000", "0", "not seconds"),
+        ("QueryDevicePropertiesData", "0", "1700000000", "0", "not seconds"),
+        ("QueryDevicePropertyData", "-1", "9000", "0", "milliseconds"),
+    ] {
+        let (code, told) = of_time(action, start, end, asc).await;
+        assert!(code == "iot.system.IllegalRequest" && told.contains(said), "{action} {start} {end}: {code} {told}");
+    }
     assert_eq!(code("QueryDeviceEventData", &[("EventType", "warn")]).await, "iot.system.IllegalRequest");
     let timeless = server.acs3("QueryDevicePropertyData", &[LIGHT[0], LIGHT[1], of, ("EndTime", "1")]).await;
     assert_eq!(timeless.code(), "MissingStartTime");

@@ -46,7 +46,7 @@ async fn a_product_is_read_with_all_that_is_known_of_it() {
     refused(&server, "UpdateProduct", &[("ProductName", "pumps")], &cases).await;
     refused(&server, "BatchQueryDeviceDetail", &[("DeviceName.1", "light1")], &cases).await;
     let page = [("Status", "1"), ("CurrentPage", "1"), ("PageSize", "1")];
-    refused(&server, "QueryDeviceByStatus", &page, &cases).await;
+    refused(&server, "QueryDeviceByStatus", &page, &cases[1..]).await;
     refused(&server, "QueryDeviceStatistics", &[], &cases[1..]).await;
 }
 
@@ -64,9 +64,10 @@ async fn products_are_listed_page_by_page_the_newest_first() {
     let names: Vec<_> =
         first["Data"]["List"]["ProductInfo"].as_array().unwrap().iter().map(|it| &it["ProductName"]).collect();
     assert_eq!(names, ["fans", "pumps"]);
-    let none = [page[0], page[1], ("AliyunCommodityCode", "iothub")];
-    let none = ok(&server, "QueryProductList", &none).await;
-    assert_eq!((&none["Data"]["Total"], &none["Data"]["List"]), (&json!(0), &json!({ "ProductInfo": [] })));
+    for (kind, total) in [("iothub", 2), ("iothub_senior", 1)] {
+        let of_kind = [("CurrentPage", "1"), page[1], ("AliyunCommodityCode", kind)];
+        assert_eq!(ok(&server, "QueryProductList", &of_kind).await["Data"]["Total"], total, "{kind}");
+    }
     let pages = "iot.common.InvalidPageParams";
     let cases = [
         ("PageSize", "", "MissingPageSize", ""),
@@ -142,6 +143,45 @@ async fn devices_are_listed_page_by_page_and_by_tokens() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_a_products_kind_is_kept_until_it_has_a_model() {
+    let server = start().await;
+    let make = async |more: &[(&str, &str)]| {
+        let params = [&[("ProductName", "pumps"), ("NodeType", "0")], more].concat();
+        let made = ok(&server, "CreateProduct", &params).await;
+        (made["ProductKey"].as_str().unwrap().to_owned(), made["Data"]["AliyunCommodityCode"].clone())
+    };
+    assert_eq!(make(&[("AliyunCommodityCode", "iothub_senior")]).await.1, "iothub_senior");
+    assert_eq!(make(&[]).await.1, "iothub");
+    let (key, kind) = make(&[("AliyunCommodityCode", "iothub")]).await;
+    let of_it = ("ProductKey", &*key);
+    assert_eq!((&kind, &ok(&server, "QueryProduct", &[of_it]).await["Data"]["AliyunCommodityCode"]), (&kind, &kind));
+    ok(&server, "ImportThingModelTsl", &[of_it, ("TslStr", r#"{"properties":[],"events":[],"services":[]}"#)]).await;
+    assert_eq!(ok(&server, "QueryProduct", &[of_it]).await["Data"]["AliyunCommodityCode"], "iothub_senior");
+    let make = [("ProductName", "pumps"), ("NodeType", "0")];
+    let other = [("AliyunCommodityCode", "basic", "iot.prod.InvalidAliyunCommodityCode", "iothub_senior or iothub")];
+    refused(&server, "CreateProduct", &make, &other).await;
+}
+
+#[tokio::test]
+async fn devices_of_a_status_are_listed_over_all_products() {
+    let server = start().await;
+    ok(&server, "CreateProduct", &[("ProductName", "pumps"), ("NodeType", "0")]).await;
+    for name in ["p1", "p2"] {
+        ok(&server, "RegisterDevice", &[("ProductKey", "product1"), ("DeviceName", name)]).await;
+    }
+    let of = async |page: &str| {
+        let params = [("Status", "0"), ("CurrentPage", page), ("PageSize", "3")];
+        let list = ok(&server, "QueryDeviceByStatus", &params).await;
+        let infos = list["Data"]["SimpleDeviceInfo"].as_array().unwrap().clone();
+        let names = infos.iter().map(|info| info["DeviceName"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        (names, list["Total"].clone(), list["PageCount"].clone())
+    };
+    let (first, second, third) = (of("1").await, of("2").await, of("3").await);
+    assert_eq!(first, (["p2", "p1", "light2"].map(str::to_owned).to_vec(), json!(4), json!(2)));
+    assert_eq!((second.0, third.0), (vec!["light1".to_owned()], Vec::new()));
+}
+
+#[tokio::test]
 async fn devices_are_listed_and_counted_by_status() {
     let server = start().await;
     let key = |name: &str| DeviceKey { product: "a1BwAGVxxxx".try_into().unwrap(), name: name.try_into().unwrap() };
@@ -167,10 +207,11 @@ async fn devices_are_listed_and_counted_by_status() {
         ("Status", "", "MissingStatus", ""),
         ("Status", "2", "iot.system.IllegalRequest", "8 (disabled)"),
         ("PageSize", "51", "iot.common.InvalidPageParams", "right is 1 to 50"),
-        ("CurrentPage", "", "MissingCurrentPage", ""),
         ("CurrentPage", "20001", "iot.common.InvalidPageParams", "how far pages reach"),
     ];
     refused(&server, "QueryDeviceByStatus", &with_status, &cases).await;
+    let short = ok(&server, "QueryDeviceByStatus", &[PRODUCT, ("Status", "1")]).await;
+    assert_eq!((&short["Page"], &short["PageSize"], &short["Total"]), (&json!(1), &json!(10), &json!(1)));
     let groups = [("GroupId", "g", "iot.system.IllegalRequest", "there are no device groups")];
     refused(&server, "QueryDeviceStatistics", &[], &groups).await;
 }

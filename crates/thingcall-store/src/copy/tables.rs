@@ -59,12 +59,20 @@ pub(super) const TABLES: &[Table] = &[
             ("transport", Text),
             ("came_from", Text),
             ("sync_topic", Text),
+            ("online_at", Number),
         ],
     },
     Table {
         name: "model_versions",
         key: 2,
-        columns: &[("product", Text), ("at", Number), ("number", Text), ("description", Text), ("texts", Text)],
+        columns: &[
+            ("product", Text),
+            ("at", Number),
+            ("number", Text),
+            ("description", Text),
+            ("texts", Text),
+            ("published_at", Number),
+        ],
     },
     Table {
         name: "batches",

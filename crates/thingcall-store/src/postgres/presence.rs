@@ -15,14 +15,16 @@ const HEARD: &str = "\
     activated_at = CASE WHEN d.activated_at <= $9 THEN d.activated_at ELSE COALESCE(v.first_at, d.activated_at) END, \
     last_seen_at = CASE WHEN d.last_seen_at <= $9 THEN GREATEST(d.last_seen_at, v.last_at) \
     ELSE COALESCE(v.last_at, d.last_seen_at) END, \
+    online_at = CASE WHEN d.online_at <= $9 THEN GREATEST(d.online_at, v.online_at) \
+    ELSE COALESCE(v.online_at, d.online_at) END, \
     address = COALESCE(v.address, d.address), came_from = COALESCE(v.came_from, d.came_from), \
     sync_topic = COALESCE(v.sync_topic, d.sync_topic) \
-    FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BOOLEAN[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[], $8::TEXT[]) \
-    AS v (product, name, online, first_at, last_at, address, came_from, sync_topic) \
+    FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BOOLEAN[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $10::BIGINT[]) \
+    AS v (product, name, online, first_at, last_at, address, came_from, sync_topic, online_at) \
     WHERE d.product = v.product AND d.name = v.name";
 
 /// What a row takes without its names and its address.
-const HEARD_BYTES: usize = 70;
+const HEARD_BYTES: usize = 80;
 
 /// What was heard of devices.
 pub(super) async fn write(
@@ -58,6 +60,7 @@ async fn write_piece(
         .bind(all.list(|(_, heard)| heard.came_from.map(TransportName::as_str)))
         .bind(all.list(|(_, heard)| heard.sync_topic.map(SyncTopic::as_str)))
         .bind(now.0)
+        .bind(all.list(|(_, heard)| by_now(heard.online_at)))
         .execute(conn)
         .await
         .map(drop)

@@ -98,13 +98,13 @@ impl RegistryWrites for PgTx<'_> {
         within(self.patience, model_versions::put(&mut self.tx, product, texts, now)).await
     }
 
-    async fn name_model(
+    async fn publish_model(
         &mut self,
         product: &ProductKey,
-        number: Option<&str>,
-        description: Option<&str>,
+        names: (Option<&str>, Option<&str>),
+        now: UnixMillis,
     ) -> Result<Numbered, Failure> {
-        within(self.patience, model_versions::name(&mut self.tx, product, (number, description))).await
+        within(self.patience, model_versions::publish(&mut self.tx, product, names, now)).await
     }
 
     async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure> {

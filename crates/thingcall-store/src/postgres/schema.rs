@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0012_history.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0013_once.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0014_fleet.sql")) },
+    Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0015_online_at.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

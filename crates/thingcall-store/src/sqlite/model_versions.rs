@@ -1,7 +1,7 @@
 //! The latest models of products: the SQL.
 
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 use thingcall_core::{ProductKey, UnixMillis};
 use thingcall_tsl::{MODEL_VERSIONS_MAX, ModelVersion};
 
@@ -10,7 +10,7 @@ use crate::registry_tables::Numbered;
 
 /// A product's versions, the newest first.
 pub(super) async fn of(reads: &SqlitePool, product: &ProductKey) -> Result<Vec<ModelVersion>, sqlx::Error> {
-    let select = "SELECT number, description, at FROM model_versions WHERE product = ? ORDER BY at DESC";
+    let select = "SELECT number, description, at, published_at FROM model_versions WHERE product = ? ORDER BY at DESC";
     let found = sqlx::query(select).bind(product.to_string()).fetch_all(reads).await?;
     found.iter().map(registry_rows::model_version).collect()
 }
@@ -45,29 +45,44 @@ pub(super) async fn put(
         .bind(texts)
         .execute(&mut *conn)
         .await?;
-    let prune = "DELETE FROM model_versions WHERE product = ?1 AND at <= (SELECT at FROM model_versions \
-                 WHERE product = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2)";
-    let max = i64::try_from(MODEL_VERSIONS_MAX).unwrap_or(i64::MAX);
-    sqlx::query(prune).bind(product.as_str()).bind(max).execute(conn).await.map(drop)
+    prune(conn, product, "published_at IS NULL").await
 }
 
-/// Gives the newest one a number, a description, or both.
-pub(super) async fn name(
+/// Takes away what are too many of these.
+async fn prune(conn: &mut SqliteConnection, product: &ProductKey, of: &'static str) -> Result<(), sqlx::Error> {
+    let prune = format!(
+        "DELETE FROM model_versions WHERE product = ?1 AND {of} AND at <= (SELECT at FROM model_versions \
+         WHERE product = ?1 AND {of} ORDER BY at DESC LIMIT 1 OFFSET ?2)"
+    );
+    let max = i64::try_from(MODEL_VERSIONS_MAX).unwrap_or(i64::MAX);
+    sqlx::query(AssertSqlSafe(prune)).bind(product.as_str()).bind(max).execute(conn).await.map(drop)
+}
+
+/// Publishes the newest one, under a number, with a description, or both.
+pub(super) async fn publish(
     conn: &mut SqliteConnection,
     product: &ProductKey,
     (number, description): (Option<&str>, Option<&str>),
+    now: UnixMillis,
 ) -> Result<Numbered, sqlx::Error> {
-    let newest = "SELECT at FROM model_versions WHERE product = ? ORDER BY at DESC LIMIT 1";
-    let newest: Option<i64> = sqlx::query_scalar(newest).bind(product.as_str()).fetch_optional(&mut *conn).await?;
-    let Some(at) = newest else { return Ok(Numbered::NoModel) };
+    let newest =
+        "SELECT number, description, at, published_at FROM model_versions WHERE product = ? ORDER BY at DESC LIMIT 1";
+    let newest = sqlx::query(newest).bind(product.as_str()).fetch_optional(&mut *conn).await?;
+    let Some(newest) = newest else { return Ok(Numbered::NoModel) };
+    let newest = registry_rows::model_version(&newest)?;
+    if newest.published_at.is_some() {
+        return Ok(Numbered::Published(newest.number));
+    }
+    let at = newest.created_at.0;
     let taken = "SELECT 1 FROM model_versions WHERE product = ? AND number = ? AND at <> ?";
     let taken = sqlx::query(taken).bind(product.as_str()).bind(number).bind(at).fetch_optional(&mut *conn).await?;
     if taken.is_some() {
         return Ok(Numbered::Taken);
     }
     let update = "UPDATE model_versions SET number = COALESCE(?, number), \
-                  description = COALESCE(?, description) WHERE product = ? AND at = ?";
-    let update = sqlx::query(update).bind(number).bind(description);
-    update.bind(product.as_str()).bind(at).execute(conn).await?;
+                  description = COALESCE(?, description), published_at = ? WHERE product = ? AND at = ?";
+    let update = sqlx::query(update).bind(number).bind(description).bind(now.0);
+    update.bind(product.as_str()).bind(at).execute(&mut *conn).await?;
+    prune(conn, product, "published_at IS NOT NULL").await?;
     Ok(Numbered::Done)
 }

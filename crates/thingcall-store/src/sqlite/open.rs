@@ -51,6 +51,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0016_history.sql"),
     include_str!("../../migrations/0017_once.sql"),
     include_str!("../../migrations/0018_fleet.sql"),
+    include_str!("../../migrations/0019_online_at.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -12,17 +12,21 @@ use crate::rows;
 
 /// A time in the row that is still to come is of a clock that was set back since.
 static HEARD: LazyLock<Many> = LazyLock::new(|| {
-    let before = "WITH v (product, name, now, online, first_at, last_at, address, came_from, sync_topic) AS (VALUES ";
+    let before =
+        "WITH v (product, name, now, online, first_at, last_at, online_at, address, came_from, sync_topic) AS (VALUES ";
     let after = ") UPDATE devices SET online = COALESCE(v.online, devices.online), \
                  activated_at = CASE WHEN devices.activated_at <= v.now THEN devices.activated_at \
                  ELSE COALESCE(v.first_at, devices.activated_at) END, \
                  last_seen_at = CASE WHEN devices.last_seen_at <= v.now \
                  THEN MAX(devices.last_seen_at, COALESCE(v.last_at, devices.last_seen_at)) \
                  ELSE COALESCE(v.last_at, devices.last_seen_at) END, \
+                 online_at = CASE WHEN devices.online_at <= v.now \
+                 THEN MAX(devices.online_at, COALESCE(v.online_at, devices.online_at)) \
+                 ELSE COALESCE(v.online_at, devices.online_at) END, \
                  address = COALESCE(v.address, devices.address), came_from = COALESCE(v.came_from, devices.came_from), \
                  sync_topic = COALESCE(v.sync_topic, devices.sync_topic) \
                  FROM v WHERE devices.product = v.product AND devices.name = v.name";
-    Many::new(before, 9, after)
+    Many::new(before, 10, after)
 });
 
 static DEVICES: LazyLock<Many> =
@@ -54,6 +58,7 @@ fn bind(statement: Statement, key: &DeviceKey, heard: &Heard, now: UnixMillis) -
         .bind(heard.online)
         .bind(by_now(heard.first_at))
         .bind(by_now(heard.last_at))
+        .bind(by_now(heard.online_at))
         .bind(heard.address.clone())
         .bind(heard.came_from.map(TransportName::as_str))
         .bind(heard.sync_topic.map(SyncTopic::as_str))

@@ -98,13 +98,13 @@ impl RegistryWrites for SqliteTx<'_> {
         model_versions::put(self, product, texts, now).await.map_err(failure)
     }
 
-    async fn name_model(
+    async fn publish_model(
         &mut self,
         product: &ProductKey,
-        number: Option<&str>,
-        description: Option<&str>,
+        names: (Option<&str>, Option<&str>),
+        now: UnixMillis,
     ) -> Result<Numbered, Failure> {
-        model_versions::name(self, product, (number, description)).await.map_err(failure)
+        model_versions::publish(self, product, names, now).await.map_err(failure)
     }
 
     async fn put_tags(&mut self, device: &DeviceKey, tags: &BTreeMap<String, String>) -> Result<Tagged, Failure> {

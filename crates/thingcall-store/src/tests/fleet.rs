@@ -52,6 +52,10 @@ async fn what_is_ordered_is_kept_with_the_devices_there_are() {
     assert_eq!((names, devices.total), (vec!["d1", "d3"], 2));
     let missing = store.create(order(&["d1", "nobody"]), LIMITS).await.unwrap_err();
     assert!(missing.to_string().contains("1 of the 2 devices do not exist"), "{missing}");
+    assert!(missing.to_string().ends_with(": nobody"), "{missing}");
+    let many: Vec<_> = (0..9).map(|n| format!("n{n}")).collect();
+    let many = store.create(order(&many.iter().map(String::as_str).collect::<Vec<_>>()), LIMITS).await.unwrap_err();
+    assert!(many.to_string().ends_with(": n0, n1, n2, n3, n4, ..."), "{many}");
     let large = store.create(order(&[]), FleetLimits { devices_max: 2, ..LIMITS }).await.unwrap_err();
     assert!(large.to_string().contains("fleet_devices_max"), "{large}");
     store.create(order(&["d2"]), LIMITS).await.unwrap();

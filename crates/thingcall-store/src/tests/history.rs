@@ -93,6 +93,21 @@ async fn what_is_too_old_or_too_much_of_a_product_is_dropped_the_oldest_first() 
 }
 
 #[tokio::test]
+async fn last_value_from_before_anything_was_kept_is_told_once() {
+    let bench = bench_with(config(100)).await.with_devices(&["d1"]).await;
+    let last = |at| LastValue { property: "p".to_owned(), value: "1".to_owned(), at: UnixMillis(at) };
+    bench.store.keep(&key("d1"), vec![last(7)]);
+    let all = async || bench.store.past(&key("d1"), &wanted(Some("p"), First::Oldest, 9)).await.unwrap();
+    assert_eq!(all().await, [property("p", "1", 7)]);
+    bench.store.remember(&key("d1"), vec![property("p", "1", 7), property("p", "2", 9)]);
+    bench.store.keep(&key("d1"), vec![LastValue { value: "2".to_owned(), ..last(9) }]);
+    for _ in 0..2 {
+        assert_eq!(all().await, [property("p", "1", 7), property("p", "2", 9)]);
+        bench.store.flush().await;
+    }
+}
+
+#[tokio::test]
 async fn without_a_history_the_last_value_is_the_past() {
     let bench = bench().await.with_devices(&["d1"]).await;
     let last = LastValue { property: "p".to_owned(), value: "1".to_owned(), at: UnixMillis(7) };

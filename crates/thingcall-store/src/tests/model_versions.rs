@@ -24,7 +24,7 @@ async fn the_ten_latest_models_are_kept_named_and_read_again() {
     let bench = bench().await.with_devices(&[]).await;
     let store = &bench.store;
     assert_eq!(numbers(store).await, [""; 0]);
-    let none = store.name_model(&p(), Some("1.0"), None).await.unwrap_err();
+    let none = store.publish_model(&p(), Some("1.0"), None).await.unwrap_err();
     assert_eq!(none, DirectoryError::NoModel(p()));
     for service in 0..MODEL_VERSIONS_MAX + 2 {
         store.set_model(&p(), ThingModel::parse(&text(service), &[]).unwrap()).await.unwrap();
@@ -39,14 +39,37 @@ async fn the_ten_latest_models_are_kept_named_and_read_again() {
     assert_eq!(of(store, &kept[MODEL_VERSIONS_MAX - 1]).await, Some(text(2)));
     assert_eq!(of(store, "1.0").await, None);
 
-    store.name_model(&p(), Some("1.0"), Some("first")).await.unwrap();
-    store.name_model(&p(), None, Some("\u{7b2c}\u{4e00}")).await.unwrap();
-    let taken = store.name_model(&p(), Some(&kept[1]), None).await.unwrap_err();
+    let taken = store.publish_model(&p(), Some(&kept[1]), None).await.unwrap_err();
     assert!(matches!(taken, DirectoryError::Exists(_)), "{taken:?}");
+    store.publish_model(&p(), Some("1.0"), Some("\u{7b2c}\u{4e00}")).await.unwrap();
+    for number in [Some("2.0"), None] {
+        let nothing_new = store.publish_model(&p(), number, Some("again")).await.unwrap_err();
+        assert_eq!(nothing_new, DirectoryError::Published("1.0".to_owned()));
+    }
     let bench = bench.reopened().await;
     let newest = bench.store.model_versions(&p()).await.unwrap().remove(0);
     assert_eq!((&*newest.number, newest.description.as_deref()), ("1.0", Some("\u{7b2c}\u{4e00}")));
     assert_eq!(of(&bench.store, "1.0").await, Some(text(MODEL_VERSIONS_MAX + 1)));
+    for service in 100..100 + MODEL_VERSIONS_MAX + 2 {
+        bench.store.set_model(&p(), ThingModel::parse(&text(service), &[]).unwrap()).await.unwrap();
+    }
+    let kept = numbers(&bench.store).await;
+    assert_eq!(
+        (kept.len(), kept.last().map(String::as_str)),
+        (MODEL_VERSIONS_MAX + 1, Some("1.0")),
+        "no edit pushes it out"
+    );
+    for number in 0..MODEL_VERSIONS_MAX {
+        bench.store.set_model(&p(), ThingModel::parse(&text(200 + number), &[]).unwrap()).await.unwrap();
+        bench.store.publish_model(&p(), Some(&format!("2.{number}")), None).await.unwrap();
+    }
+    let kept = bench.store.model_versions(&p()).await.unwrap();
+    let published = kept.iter().filter(|version| version.published_at.is_some());
+    let published: Vec<_> = published.map(|version| version.number.as_str()).collect();
+    assert_eq!(
+        (published.len(), published.first(), published.last()),
+        (MODEL_VERSIONS_MAX, Some(&"2.9"), Some(&"2.0"))
+    );
     bench.store.remove_product(&p()).await.unwrap();
     assert_eq!(numbers(&bench.store).await, [""; 0]);
 }

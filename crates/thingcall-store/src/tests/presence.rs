@@ -144,6 +144,30 @@ async fn a_clock_that_was_set_back_leaves_no_time_to_come() {
 }
 
 #[tokio::test]
+async fn when_a_device_came_is_not_when_it_was_last_heard_of() {
+    let bench = bench().await.with_devices(&["d1", "d2"]).await;
+    let store = &bench.store;
+    store.online(&key("d1"), EMBEDDED, None, UnixMillis(100));
+    store.seen(&key("d1"), EMBEDDED, UnixMillis(200));
+    let login = Login { transport: TransportName::MQTT, sync_topic: None, address: None };
+    store.logged_in(&key("d2"), &login, UnixMillis(100));
+    store.seen(&key("d2"), TransportName::MQTT, UnixMillis(200));
+    let times = |record: DeviceRecord| (record.came_at(), record.changed_at(), record.last_seen_at);
+    let at = |at| Some(UnixMillis(at));
+    for _ in 0..2 {
+        assert_eq!(times(told(store, "d1").await), (at(100), at(100), at(200)));
+        assert_eq!(times(told(store, "d2").await), (at(100), at(200), at(200)), "nobody tells that it went");
+        store.flush().await;
+    }
+    let other = bench.other().await;
+    assert_eq!(times(told(&other, "d1").await), (at(100), at(100), at(200)));
+    store.offline(&key("d1"), UnixMillis(300));
+    assert_eq!(times(told(store, "d1").await), (at(100), at(300), at(300)));
+    store.online(&key("d1"), EMBEDDED, None, UnixMillis(400));
+    assert_eq!(times(told(store, "d1").await), (at(400), at(400), at(400)));
+}
+
+#[tokio::test]
 async fn signs_of_a_device_mean_the_same_whichever_way_they_come() {
     let bench = bench().await.with_devices(&["d1", "d2", "d3"]).await;
     let ahead = UnixMillis(UnixMillis::now().0 + 60_000);

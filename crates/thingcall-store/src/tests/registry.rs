@@ -94,7 +94,8 @@ async fn counts_follow_what_any_process_changes_and_are_not_counted_again_withou
 #[tokio::test]
 async fn what_is_said_of_a_product_is_changed_and_survives_a_restart() {
     let bench = bench().await;
-    let notes = ProductNotes { description: Some("a lamp \u{706f}".to_owned()), network: Some(Network::Cellular) };
+    let notes =
+        ProductNotes { description: Some("a lamp \u{706f}".to_owned()), network: Some(Network::Cellular), basic: true };
     let made = bench.store.create_product(NewProduct { notes: notes.clone(), ..product("p") }).await.unwrap();
     assert_eq!((&made.notes, &*made.name), (&notes, "lamp"));
     let change = ProductChange { name: Some("pump".to_owned()), notes: None };
