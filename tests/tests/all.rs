@@ -20,6 +20,7 @@ mod configurations;
 mod consumers;
 mod deployed;
 mod disabled;
+mod edits_at_once;
 mod embedded;
 mod events;
 mod external;

@@ -14,7 +14,7 @@ use thingcall_core::{
 };
 use thingcall_tsl::{
     DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found, Members, NewDevice, NewProduct, Product,
-    ProductChange, ProductSettings, Registry, ThingModel,
+    ProductChange, ProductEdit, ProductSettings, Registry, ThingModel,
 };
 
 use crate::change::Subject;
@@ -75,6 +75,12 @@ impl Directory for Store {
         let mut side = self.shared().write.lock().await;
         let set = self.replace_settings(&mut side, key, &settings).await;
         self.shared().ended(&mut side, set)
+    }
+
+    async fn edit_product(&self, key: &ProductKey, edit: &mut ProductEdit<'_>) -> Result<(), DirectoryError> {
+        let mut side = self.shared().write.lock().await;
+        let edited = self.edit(&mut side, key, edit).await;
+        self.shared().ended(&mut side, edited)
     }
 
     async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {
@@ -249,23 +255,6 @@ impl Store {
         if !tx.set_settings(key, settings).await? {
             return Err(Stop::Refused(DirectoryError::NoProduct(key.clone())));
         }
-        changes::commit(tx, Subject::Product(key.clone())).await?;
-        changes::follow(self.shared(), side).await
-    }
-
-    async fn replace_model(
-        &self,
-        side: &mut WriteSide,
-        key: &ProductKey,
-        model: &ThingModel,
-    ) -> Result<(), Stop<DirectoryError>> {
-        let texts: Vec<_> =
-            std::iter::once(model.main_text()).chain(model.module_texts().map(|(_, text)| text)).collect();
-        let mut tx = side.conn.begin().await?;
-        if !tx.set_model(key, &texts).await? {
-            return Err(Stop::Refused(DirectoryError::NoProduct(key.clone())));
-        }
-        tx.put_version(key, &texts, UnixMillis::now()).await?;
         changes::commit(tx, Subject::Product(key.clone())).await?;
         changes::follow(self.shared(), side).await
     }

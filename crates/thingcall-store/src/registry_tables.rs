@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use thingcall_core::{DeviceKey, DeviceName, ProductKey, UnixMillis};
-use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion, Product};
 
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
@@ -98,6 +98,9 @@ pub(crate) trait RegistryReads: Send + Sync {
 /// What is written.
 #[async_trait]
 pub(crate) trait RegistryWrites: Send {
+    /// The product with this key, which nobody else changes until the commit.
+    async fn locked_product(&mut self, key: &ProductKey) -> Result<Option<Product>, Failure>;
+
     /// What people are told of a product; `None` stays as it is. `false` if there is none.
     async fn change_product(
         &mut self,

@@ -34,6 +34,18 @@ pub struct ProductChange {
     pub notes: Option<ProductNotes>,
 }
 
+/// What a product is to be.
+#[derive(Debug)]
+pub enum Edited {
+    /// Its model, in place of the one it had.
+    Model(ThingModel),
+    /// How its calls are treated.
+    Settings(ProductSettings),
+}
+
+/// What a product is to be, told from what it is; `None`: it stays so. Called once, while nobody else changes the product.
+pub type ProductEdit<'a> = dyn FnMut(&Product) -> Option<Edited> + Send + 'a;
+
 /// What RegisterDevice makes.
 #[derive(Debug, Clone)]
 pub struct NewDevice {
@@ -63,6 +75,13 @@ pub trait Directory: Registry + Batches + ModelVersions + Tags {
     /// # Errors
     /// `NoProduct`, or `Store` when nothing was written.
     async fn change_settings(&self, key: &ProductKey, settings: ProductSettings) -> Result<(), DirectoryError>;
+
+    /// Changes a product's model or its settings from what they are: nobody's change is lost, whoever else makes one at the
+    /// same time, in this process or another.
+    ///
+    /// # Errors
+    /// `NoProduct`, or `Store` when nothing was written.
+    async fn edit_product(&self, key: &ProductKey, edit: &mut ProductEdit<'_>) -> Result<(), DirectoryError>;
 
     /// Sets a product's model; replaces the one it had.
     ///

@@ -41,7 +41,7 @@ mod versions;
 pub use batches::{Applied, Batch, BatchId, BatchState, Batches};
 pub use data_type::{Bounds, DataType, Field};
 pub use device_record::DeviceRecord;
-pub use directory::{Directory, NewDevice, NewProduct, ProductChange};
+pub use directory::{Directory, Edited, NewDevice, NewProduct, ProductChange, ProductEdit};
 pub use directory_error::DirectoryError;
 pub use in_memory::InMemoryRegistry;
 pub use model::{ThingModel, UnknownService};

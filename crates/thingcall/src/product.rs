@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use thingcall_core::{ProductKey, SyncTopic};
 use thingcall_store::OpenError;
 use thingcall_tsl::{
-    ArgsCheck, DataFormat, Directory, NewProduct, Pacing, Product, ProductNotes, ProductSettings, RawAnswers, Registry,
-    ReplyCheck, ThingModel, Validation,
+    ArgsCheck, DataFormat, Directory, Edited, NewProduct, Pacing, Product, ProductNotes, ProductSettings, RawAnswers,
+    Registry, ReplyCheck, ThingModel, Validation,
 };
 
 use crate::device;
@@ -168,10 +168,11 @@ impl Import {
         let name = self.name.clone().unwrap_or_else(|| files.name());
         let key = match existing {
             Some(product) => {
-                let settings = self.settings(product.settings);
-                if settings != product.settings {
-                    store.change_settings(&product.key, settings).await?;
-                }
+                let mut settings = |product: &Product| {
+                    let settings = self.settings(product.settings);
+                    (settings != product.settings).then_some(Edited::Settings(settings))
+                };
+                store.edit_product(&product.key, &mut settings).await?;
                 product.key.clone()
             }
             None => {

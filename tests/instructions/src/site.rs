@@ -15,8 +15,8 @@ use thingcall_core::{
 use thingcall_engine::Engine;
 use thingcall_tsl::{
     Applied, Batch, BatchId, Batches, DeviceCounts, DevicePage, DeviceRecord, Directory, DirectoryError, Found,
-    ModelVersion, ModelVersions, NewDevice, NewProduct, Product, ProductChange, ProductNotes, ProductSettings,
-    Registry, Tags, ThingModel,
+    ModelVersion, ModelVersions, NewDevice, NewProduct, Product, ProductChange, ProductEdit, ProductNotes,
+    ProductSettings, Registry, Tags, ThingModel,
 };
 
 /// The model of the benchmark.
@@ -120,6 +120,9 @@ impl Directory for Site {
         nothing()
     }
     async fn change_settings(&self, _: &ProductKey, _: ProductSettings) -> Result<(), DirectoryError> {
+        nothing()
+    }
+    async fn edit_product(&self, _: &ProductKey, _: &mut ProductEdit<'_>) -> Result<(), DirectoryError> {
         nothing()
     }
     async fn set_model(&self, _: &ProductKey, _: ThingModel) -> Result<(), DirectoryError> {

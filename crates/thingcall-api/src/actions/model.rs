@@ -1,14 +1,14 @@
 //! Thing models: ImportThingModelTsl, QueryThingModel, GetThingModelTsl, GetThingModelTslPublished.
 //!
-//! **Invariant:** a model is stored whole or not at all; a module that does not fit leaves the model as it was. A TSL that is
-//! read is the text that was imported: `Simple` is ignored, since the whole holds all that the short form does. QueryThingModel
-//! says the same in words of its own.
+//! **Invariant:** a model is stored whole or not at all, with every change that others made at the same time; a module that does not
+//! fit leaves the model as it was. A TSL that is read is the text that was imported: `Simple` is ignored, since the whole holds all
+//! that the short form does. QueryThingModel says the same in words of its own.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use thingcall_core::{CallError, ModuleId, ProductKey};
-use thingcall_tsl::{Directory, Product, ThingModel};
+use thingcall_tsl::{Directory, Edited, Product, ThingModel};
 
 use super::model_json::{self, Beside};
 use super::target;
@@ -25,16 +25,31 @@ pub(super) async fn import(directory: &dyn Directory, params: &Params<'_>) -> Re
     if module.is_some() && params.get("FunctionBlockName").is_none() {
         return Err(GatewayError::Missing("FunctionBlockName").into());
     }
-    let product = product(directory, &key)?;
     if let Some(id) = named_module(tsl).filter(|_| module.is_none()) {
         return Err(ActionError::illegal(format!(
             "TslStr is the file of a custom module, whose functionBlockId is {id:?}; right is to give that as the parameter \
              FunctionBlockId, with FunctionBlockName"
         )));
     }
-    let model = with_module(&product, module.as_ref(), tsl, "TslStr")?;
-    directory.set_model(&key, model).await?;
-    Ok(Fields::new())
+    change(directory, &key, |product| with_module(product, module.as_ref(), tsl, "TslStr")).await
+}
+
+/// Sets a product's model, made from what it is: nobody else changes the product meanwhile.
+pub(super) async fn change(
+    directory: &dyn Directory,
+    key: &ProductKey,
+    edit: impl FnOnce(&Product) -> Result<ThingModel, ActionError> + Send,
+) -> Result<Fields, ActionError> {
+    let (mut edit, mut refused) = (Some(edit), None);
+    let mut once = |product: &Product| match edit.take()?(product) {
+        Ok(model) => Some(Edited::Model(model)),
+        Err(error) => {
+            refused = Some(error);
+            None
+        }
+    };
+    directory.edit_product(key, &mut once).await?;
+    refused.map_or_else(|| Ok(Fields::new()), Err)
 }
 
 /// QueryThingModel.

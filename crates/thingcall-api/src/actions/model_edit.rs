@@ -105,9 +105,13 @@ async fn delete_all(
     key: &ProductKey,
     module: Option<&ModuleId>,
 ) -> Result<Fields, ActionError> {
-    let product = model::product(directory, key)?;
-    let old = product.model.as_ref().ok_or_else(|| CallError::NoModel(key.to_string()))?;
-    let empty = model::empty(key);
+    model::change(directory, key, |product| emptied(product, module)).await
+}
+
+/// A product's model without this module, or without anything.
+fn emptied(product: &Product, module: Option<&ModuleId>) -> Result<ThingModel, ActionError> {
+    let old = product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
+    let empty = model::empty(&product.key);
     let (main, others) = match module {
         None => (empty.as_str(), Vec::new()),
         Some(module) if old.module_json(Some(module)).is_none() => {
@@ -118,9 +122,7 @@ async fn delete_all(
             (old.main_text(), others.collect())
         }
     };
-    let model = ThingModel::parse(main, &others);
-    directory.set_model(key, model.map_err(|problems| ActionError::illegal(problems.to_string()))?).await?;
-    Ok(Fields::new())
+    ThingModel::parse(main, &others).map_err(|problems| ActionError::illegal(problems.to_string()))
 }
 
 /// Changes a module's file, and sets the model with it.
@@ -131,10 +133,7 @@ async fn change(
     params: &Params<'_>,
     edit: impl FnOnce(&mut File) -> Result<(), ActionError> + Send,
 ) -> Result<Fields, ActionError> {
-    let product = model::product(directory, key)?;
-    let model = edited(&product, module, params, edit)?;
-    directory.set_model(key, model).await?;
-    Ok(Fields::new())
+    model::change(directory, key, |product| edited(product, module, params, edit)).await
 }
 
 fn edited(

@@ -9,8 +9,9 @@ use thingcall_core::{
     TransportName, UnixMillis,
 };
 use thingcall_tsl::{
-    DeviceCounts, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, Found, ModelVersion, NewDevice,
-    NewProduct, PageStart, Product, ProductChange, ProductNotes, ProductSettings, Registry, ThingModel,
+    DeviceCounts, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, Edited, Found, ModelVersion,
+    NewDevice, NewProduct, PageStart, Product, ProductChange, ProductEdit, ProductNotes, ProductSettings, Registry,
+    ThingModel,
 };
 
 use super::beside::Beside;
@@ -110,6 +111,15 @@ impl Directory for MemoryDirectory {
 
     async fn change_settings(&self, _: &ProductKey, _: ProductSettings) -> Result<(), DirectoryError> {
         Err(DirectoryError::Store("not here".to_owned()))
+    }
+
+    async fn edit_product(&self, key: &ProductKey, edit: &mut ProductEdit<'_>) -> Result<(), DirectoryError> {
+        let product = self.product(key).ok_or_else(|| DirectoryError::NoProduct(key.clone()))?;
+        match edit(&product) {
+            Some(Edited::Model(model)) => self.set_model(key, model).await,
+            Some(Edited::Settings(_)) => Err(DirectoryError::Store("not here".to_owned())),
+            None => Ok(()),
+        }
     }
 
     async fn set_model(&self, key: &ProductKey, model: ThingModel) -> Result<(), DirectoryError> {

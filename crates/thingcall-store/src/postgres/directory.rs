@@ -50,6 +50,15 @@ pub(super) async fn product(conn: &mut PgConnection, key: &ProductKey) -> Result
     row.as_ref().map(product_of).transpose()
 }
 
+/// The product with this key, whose row is locked first: whoever changed it before has written that by then.
+pub(super) async fn locked_product(conn: &mut PgConnection, key: &ProductKey) -> Result<Option<Product>, sqlx::Error> {
+    let lock = sqlx::query("SELECT 1 FROM products WHERE key = $1 FOR NO KEY UPDATE").bind(key.as_str());
+    match lock.fetch_optional(&mut *conn).await? {
+        Some(_) => product(conn, key).await,
+        None => Ok(None),
+    }
+}
+
 /// The device with this name.
 pub(super) async fn device(conn: &mut PgConnection, key: &DeviceKey) -> Result<Option<DeviceEntry>, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM devices WHERE product = $1 AND name = $2")

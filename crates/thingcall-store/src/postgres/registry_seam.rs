@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use thingcall_core::{DeviceKey, DeviceName, ProductKey, UnixMillis};
-use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion, Product};
 
 use super::database::{Pg, read};
 use super::trouble::within;
 use super::tx::PgTx;
-use super::{batches, model_versions, registry, tags};
+use super::{batches, directory, model_versions, registry, tags};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 use crate::registry_tables::{BatchLimits, Deleted, NewBatch, Numbered, RegistryReads, RegistryWrites, Tagged};
@@ -55,6 +55,10 @@ impl RegistryReads for Pg {
 
 #[async_trait]
 impl RegistryWrites for PgTx<'_> {
+    async fn locked_product(&mut self, key: &ProductKey) -> Result<Option<Product>, Failure> {
+        within(self.patience, directory::locked_product(&mut self.tx, key)).await
+    }
+
     async fn change_product(
         &mut self,
         key: &ProductKey,

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use thingcall_core::{DeviceKey, DeviceName, ProductKey, UnixMillis};
-use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion};
+use thingcall_tsl::{Applied, Batch, BatchId, BatchState, DeviceCounts, DevicePage, ModelVersion, Product};
 
 use super::trouble::failure;
 use super::tx::SqliteTx;
-use super::{Sqlite, batches, model_versions, registry, tags};
+use super::{Sqlite, batches, directory, model_versions, registry, tags};
 use crate::failure::Failure;
 use crate::memory::DeviceEntry;
 use crate::registry_tables::{BatchLimits, Deleted, NewBatch, Numbered, RegistryReads, RegistryWrites, Tagged};
@@ -55,6 +55,11 @@ impl RegistryReads for Sqlite {
 
 #[async_trait]
 impl RegistryWrites for SqliteTx<'_> {
+    async fn locked_product(&mut self, key: &ProductKey) -> Result<Option<Product>, Failure> {
+        // Whoever writes has begun so that nobody else does.
+        directory::product(self, key).await.map_err(failure)
+    }
+
     async fn change_product(
         &mut self,
         key: &ProductKey,

@@ -1,6 +1,6 @@
 //! The latest models of a product.
 
-use thingcall_tsl::{DirectoryError, MODEL_VERSIONS_MAX, ModelVersions, ThingModel};
+use thingcall_tsl::{DirectoryError, Edited, MODEL_VERSIONS_MAX, ModelVersions, Pacing, Product, ThingModel};
 
 use super::*;
 
@@ -72,4 +72,46 @@ async fn the_ten_latest_models_are_kept_named_and_read_again() {
     );
     bench.store.remove_product(&p()).await.unwrap();
     assert_eq!(numbers(&bench.store).await, [""; 0]);
+}
+
+/// One more custom module.
+fn with_module(product: &Product, id: &str) -> Edited {
+    let old = product.model.as_deref();
+    let mut modules: Vec<_> = old.into_iter().flat_map(|old| old.module_texts()).map(|(_, text)| text).collect();
+    let module = text(0).replacen('{', &format!(r#"{{"functionBlockId":"{id}","functionBlockName":"m","#), 1);
+    modules.push(&module);
+    Edited::Model(ThingModel::parse(old.map_or(&*text(0), ThingModel::main_text), &modules).unwrap())
+}
+
+/// What was read before somebody else wrote was written over what that one wrote: of 32 changes 2 were left.
+#[tokio::test]
+async fn changes_made_at_once_by_two_processes_are_all_there() {
+    let bench = bench().await.with_devices(&[]).await;
+    let stores = [bench.store.clone(), bench.other().await];
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..24 {
+        let store = stores[number % 2].clone();
+        all.spawn(async move {
+            let id = format!("m{number}");
+            store.edit_product(&p(), &mut |product| Some(with_module(product, &id))).await.unwrap();
+        });
+    }
+    let pacing = |product: &Product| {
+        let settings = ProductSettings { pacing: Pacing::AfterAck, ..product.settings };
+        Some(Edited::Settings(settings))
+    };
+    stores[1].edit_product(&p(), &mut { pacing }).await.unwrap();
+    while let Some(done) = all.join_next().await {
+        done.unwrap();
+    }
+    let bench = bench.reopened().await;
+    let product = bench.store.product(&p()).unwrap();
+    assert_eq!(product.model.as_ref().unwrap().module_texts().count(), 24);
+    assert_eq!(product.settings.pacing, Pacing::AfterAck);
+    // Who does not want to change it changes nothing, not even its versions.
+    let versions = numbers(&bench.store).await;
+    bench.store.edit_product(&p(), &mut |_| None).await.unwrap();
+    assert_eq!(numbers(&bench.store).await, versions);
+    let nobody = bench.store.edit_product(&"q".try_into().unwrap(), &mut |_| panic!("there is none")).await;
+    assert_eq!(nobody, Err(DirectoryError::NoProduct("q".try_into().unwrap())));
 }

@@ -1,0 +1,69 @@
+//! Changes of one thing model that many make at once: each is there at the end, at one instance and over two.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use thingcall_tests::{HttpCall, Postgres, Sdk, Site};
+
+use crate::registry::Application;
+
+/// All at once, to these instances in turn.
+fn at_once(sites: &[&Site], asked: &[(&str, Value)]) {
+    let signing: Vec<_> = asked.iter().map(|(action, params)| sites[0].begin(Sdk::SignOnly, action, params)).collect();
+    let paths: Vec<_> = signing.into_iter().map(|waiting| waiting.answer().text().to_owned()).collect();
+    let to = |at: usize| sites[at % sites.len()].program.addresses.api;
+    let sent: Vec<_> = paths.iter().enumerate().map(|(at, path)| HttpCall::send(to(at), "POST", path)).collect();
+    for call in sent {
+        let body = call.answer().body;
+        assert!(body.contains(r#""Success":true"#), "{body}");
+    }
+}
+
+/// Of 32 properties 2 were there, and of 8 modules 2.
+fn every_change_is_there(sites: &[&Site], word: &str) {
+    let app = Application { site: sites[0], sdk: Sdk::Tea };
+    let product = app.product(&format!("{word}_edited"));
+    let property = |number: usize| {
+        let feature = json!({ "properties": [{ "identifier": format!("cc{number}"), "name": "c", "rwFlag": "READ_WRITE",
+            "dataType": "INT", "dataSpecs": { "min": "0", "max": "9", "step": "1" } }] });
+        ("CreateThingModel", json!({ "ProductKey": product, "ThingModelJson": feature.to_string() }))
+    };
+    let module = |number: usize| {
+        let id = format!("fbm{number}");
+        let tsl = json!({ "profile": { "version": "1.5", "productKey": product }, "functionBlockId": id, "functionBlockName": id,
+            "properties": [], "services": [], "events": [] });
+        let params =
+            json!({ "ProductKey": product, "FunctionBlockId": id, "FunctionBlockName": id, "TslStr": tsl.to_string() });
+        ("ImportThingModelTsl", params)
+    };
+    let asked: Vec<_> = (0..32).map(property).chain((0..8).map(module)).collect();
+    at_once(sites, &asked);
+    let read = |more: Value| {
+        let mut params = json!({ "ProductKey": product });
+        params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let answer = app.ok("QueryThingModel", &params);
+        serde_json::from_str::<Value>(answer.text_at("Data.ThingModelJson")).expect("JSON in a text")
+    };
+    let properties = read(json!({}))["properties"].as_array().expect("a list").clone();
+    let properties: BTreeSet<_> = properties.iter().map(|it| it["identifier"].to_string()).collect();
+    assert_eq!(properties.len(), 32, "{properties:?}");
+    for number in 0..8 {
+        let id = format!("fbm{number}");
+        assert_eq!(read(json!({ "FunctionBlockId": id }))["functionBlockId"], *id);
+    }
+}
+
+#[test]
+fn changes_of_a_model_made_at_once_are_all_there() {
+    every_change_is_there(&[crate::sites::embedded()], "one");
+}
+
+#[test]
+fn changes_of_a_model_made_at_once_over_two_instances_are_all_there() {
+    let first = Site::sharing(&Postgres::shared().database(), &[]);
+    let second = first.another(&[]);
+    for site in [&first, &second] {
+        site.is_ready();
+    }
+    every_change_is_there(&[&first, &second], "two");
+}
