@@ -1,8 +1,11 @@
 //! The past of a device, asked for by every official Python SDK after a device with the official device SDK reported it.
 
-use serde_json::{Value, json};
-use thingcall_tests::{Answer, LinkkitDevice, PRODUCT, Sdk, Site, eventually};
+use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+use thingcall_tests::{Answer, Credential, DeviceSecrets, LinkkitDevice, MqttDevice, PRODUCT, Sdk, Site, eventually};
+
+use crate::registry::Application;
 use crate::sites::embedded;
 
 const SDKS: [Sdk; 3] = [Sdk::Tea, Sdk::TeaV1, Sdk::Legacy];
@@ -149,5 +152,48 @@ fn what_cannot_be_asked_of_the_past_is_refused() {
         assert_eq!(code("QueryDevicePropertiesData", json!({ "Identifier": many })), illegal);
         assert_eq!(code("QueryDeviceEventData", json!({ "EventType": "warn" })), illegal);
         assert_eq!(code("QueryDeviceEventData", json!({ "DeviceName": "past-nobody" })), "iot.device.NotExistedDevice");
+    }
+}
+
+/// Pages of what shared a millisecond began with the same event for ever.
+#[test]
+fn every_sdk_reads_events_of_one_millisecond_page_by_page() {
+    let site = Site::embedded(&[("STORE__HISTORY_RECORDS_PER_PRODUCT_MAX", "1000")]);
+    let app = Application { site: &site, sdk: Sdk::Tea };
+    let product = app.product("crowded");
+    let event =
+        |id: &str| json!({ "identifier": id, "eventName": id, "eventType": "INFO_EVENT_TYPE", "outputdata": [] });
+    let model = json!({ "events": [event("Overheat"), event("Door"), event("Alarm")] }).to_string();
+    app.ok("CreateThingModel", &json!({ "ProductKey": product, "ThingModelJson": model }));
+    let made = app.ok("RegisterDevice", &json!({ "ProductKey": product, "DeviceName": "crowded-past" }));
+    let [secret, iot_id] = ["Data.DeviceSecret", "Data.IotId"].map(|member| made.text_at(member).to_owned());
+    let device = DeviceSecrets { product, name: "crowded-past".to_owned(), secret, iot_id };
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
+    let told = [("Overheat", 1), ("Door", 1), ("Alarm", 1), ("Overheat", 6), ("Door", 6)];
+    for (name, at) in told {
+        let time = 1_700_000_000_000_i64 + at;
+        let body = json!({ "id": "1", "version": "1.0", "method": format!("thing.event.{name}.post"),
+            "params": { "value": {}, "time": time } });
+        connected.publish(&format!("/sys/{}/{}/thing/event/{name}/post", device.product, device.name), &body);
+    }
+    let all = json!({ "ProductKey": device.product, "PageSize": 50 });
+    eventually("all are there", || {
+        let answer = ask(&site, Sdk::Tea, "QueryDeviceEventData", (&device.name, &all)).ok();
+        (answer.at("Data.List.EventInfo").as_array()?.len() == told.len()).then_some(())
+    });
+    for (sdk, (size, asc)) in SDKS.into_iter().cycle().zip([(1, 1), (1, 0), (2, 1), (2, 0), (3, 1), (4, 0)]) {
+        let (mut page, mut seen) = (all.clone(), Vec::new());
+        (page["PageSize"], page["Asc"]) = (json!(size), json!(asc));
+        for _ in 0..6 {
+            let answer = ask(&site, sdk, "QueryDeviceEventData", (&device.name, &page)).ok();
+            let list = answer.at("Data.List.EventInfo").as_array().expect("a list");
+            seen.extend(list.iter().map(|one| (one["Identifier"].to_string(), one["Time"].to_string())));
+            if answer.at("Data.NextValid") != &json!(true) {
+                break;
+            }
+            page[if asc == 1 { "StartTime" } else { "EndTime" }] = answer.at("Data.NextTime").clone();
+        }
+        let each: BTreeSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), each.len()), (told.len(), told.len()), "PageSize {size}, Asc {asc}: {seen:?}");
     }
 }

@@ -1,9 +1,10 @@
 //! QueryDeviceServiceData and QueryDeviceOriginalServiceData: the calls of a device's services, of records and journal.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use thingcall_tests::{Answer, DeviceSecrets, PRODUCT, Sdk, Site, eventually};
+use thingcall_tests::{Answer, DeviceSecrets, HttpCall, PRODUCT, Sdk, Site, eventually, invocation};
 
 const SERVICE: &str = "testFb:testService";
 const LATER: &str = "testFb:resetLater";
@@ -138,4 +139,38 @@ fn what_cannot_be_asked_is_told_with_what_can() {
         (code.to_owned(), text.to_owned(), status)
     };
     assert!(code.contains("StartTime"), "{code} {text}");
+}
+
+/// A page that a millisecond had more calls than was all that was told of it.
+#[test]
+fn calls_of_one_millisecond_are_told_by_pages_of_any_size() {
+    let site = crate::sites::embedded();
+    let device = site.device("crowded");
+    let paths = |number: u32| {
+        let call = invocation(&device, LATER, &format!(r#"{{"delay":{number}.5}}"#));
+        site.begin(Sdk::SignOnly, "InvokeThingService", &call)
+    };
+    let paths: Vec<_> = (0..80).map(paths).collect();
+    let paths: Vec<_> = paths.into_iter().map(|waiting| waiting.answer().text().to_owned()).collect();
+    let start = now() - 1000;
+    let sent: Vec<_> = paths.iter().map(|path| HttpCall::send(site.program.addresses.api, "POST", path)).collect();
+    for call in sent {
+        let body = call.answer().body;
+        assert!(body.contains(r#""Success":true"#), "{body}");
+    }
+    for (size, asc) in [(50, 1), (7, 0), (2, 1), (1, 0)] {
+        let (mut window, mut told) = ((start, now() + 1000), Vec::new());
+        loop {
+            let page = asked(&device, window, &json!({ "Asc": asc, "PageSize": size }));
+            let answer = site.ask("QueryDeviceServiceData", &page).ok();
+            told.extend(inputs(&infos(&answer)));
+            if answer.at("Data.NextValid") != &json!(true) {
+                break;
+            }
+            let next = answer.at("Data.NextTime").as_u64().expect("a time");
+            *if asc == 1 { &mut window.0 } else { &mut window.1 } = next;
+        }
+        let each: BTreeSet<_> = told.iter().collect();
+        assert_eq!((told.len(), each.len()), (80, 80), "PageSize {size}, Asc {asc}");
+    }
 }

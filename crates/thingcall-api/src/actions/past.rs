@@ -1,7 +1,7 @@
 //! What devices reported in the past: QueryDevicePropertyData, QueryDevicePropertiesData, QueryDeviceEventData.
 //!
-//! **Invariants:** pages are cut by time, and the next one begins with `NextTime`, so none is told twice of one name. Where no
-//! past is kept, there is the last value of each property.
+//! **Invariants:** pages are cut between two milliseconds, and the next one begins with `NextTime`: nothing is told twice, nothing
+//! is left out, and each page gets on. One holds more than its size only where that many came in one millisecond. Where no past is kept, there is the last value of each property.
 
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ const PAGE_DEFAULT: usize = 10;
 /// The largest page of each of several properties, and how many of them there may be. Source: Alibaba's reference.
 const PAGE_OF_EACH_MAX: usize = 100;
 const PROPERTIES_MAX: usize = 10;
+/// How many a page may have where they came in one millisecond.
+const MOMENT_MAX: usize = 1000;
 
 /// QueryDevicePropertyData.
 pub(super) async fn property(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
@@ -28,8 +30,8 @@ pub(super) async fn property(directory: &dyn Directory, params: &Params<'_>) -> 
     let span = Span::read(params, PAGE_MAX, Ends::InOrder)?;
     let (device, model) = device(directory, params).await?;
     check_property(model.as_deref(), name)?;
-    let found = directory.past(&device, &span.wanted(PastKind::Property, Some(name))).await?;
-    let (page, next) = span.page(found);
+    let all = Of { directory, device: &device, kind: PastKind::Property, names: Some(vec![name.to_owned()]) };
+    let (page, next) = all.page(&span).await?;
     let of_one = |past: &Past| {
         let (time, value) = (text(past.at.0.to_string()), text(plain(&past.value)));
         Node::Object(vec![("Time", time), ("Value", value)])
@@ -58,7 +60,8 @@ pub(super) async fn properties(directory: &dyn Directory, params: &Params<'_>) -
     let mut all = Vec::with_capacity(names.len());
     for name in names {
         check_property(model.as_deref(), name)?;
-        all.push((name, directory.past(&device, &span.wanted(PastKind::Property, Some(name))).await?));
+        let wanted = span.wanted(PastKind::Property, Some(name), span.page_size + 1);
+        all.push((name, directory.past(&device, &wanted).await?));
     }
     let cut = all.iter().filter_map(|(_, found)| found.get(span.page_size).map(|past| past.at));
     let next = match span.first {
@@ -89,33 +92,26 @@ pub(super) async fn events(directory: &dyn Directory, params: &Params<'_>) -> Re
     }
     let (device, model) = device(directory, params).await?;
     let event = |name: &str| model.as_deref().and_then(|model| model.event(name));
-    let found = match (params.get("Identifier"), level) {
-        (Some(name), level) => {
-            let fits = level.is_none_or(|level| level_of(event(name)) == level);
-            let wanted = span.wanted(PastKind::Event, Some(name));
-            if fits { directory.past(&device, &wanted).await? } else { Vec::new() }
-        }
-        (None, None) => directory.past(&device, &span.wanted(PastKind::Event, None)).await?,
+    let names = match (params.get("Identifier"), level) {
+        (Some(name), level) if level.is_none_or(|level| level_of(event(name)) == level) => Some(vec![name.to_owned()]),
+        (Some(_), _) => Some(Vec::new()),
+        (None, None) => None,
         (None, Some(level)) => {
-            let all = span.wanted(PastKind::Event, None);
-            let names = model.as_deref().into_iter().flat_map(ThingModel::events);
-            let mut found = Vec::new();
-            for (name, _) in names.filter(|(_, event)| level_of(Some(event)) == level) {
-                found.extend(directory.past(&device, &span.wanted(PastKind::Event, Some(&name))).await?);
-            }
-            all.put_in_order(found)
+            let all = model.as_deref().into_iter().flat_map(ThingModel::events);
+            Some(all.filter(|(_, event)| level_of(Some(event)) == level).map(|(name, _)| name).collect())
         }
     };
+    let all = Of { directory, device: &device, kind: PastKind::Event, names };
+    let (page, next) = all.page(&span).await?;
     // One that the model has no more may have happened all the same.
     if let Some(name) =
-        params.get("Identifier").filter(|name| found.is_empty() && model.is_some() && event(name).is_none())
+        params.get("Identifier").filter(|name| page.is_empty() && model.is_some() && event(name).is_none())
     {
         let shown: String = name.chars().take(64).collect();
         return Err(ActionError::illegal(format!(
             "Identifier: the thing model has no event {shown:?}; one of a module is written module:identifier"
         )));
     }
-    let (page, next) = span.page(found);
     let of_one = |past: &Past| {
         let event = event(&past.name);
         Node::Object(vec![
@@ -168,7 +164,49 @@ enum Ends {
     AsItGoes,
 }
 
+/// What is asked for of a device's past.
+struct Of<'a> {
+    directory: &'a dyn Directory,
+    device: &'a DeviceKey,
+    kind: PastKind,
+    /// `None`: of every name.
+    names: Option<Vec<String>>,
+}
+
+impl Of<'_> {
+    /// The page that begins a span, and when the next one begins.
+    async fn page(&self, span: &Span) -> Result<(Vec<Past>, Option<UnixMillis>), ActionError> {
+        let mut found = self.found(span, span.page_size + 1).await?;
+        let Some(at) = found.get(span.page_size).map(|past| past.at) else { return Ok((found, None)) };
+        found.retain(|past| past.at != at);
+        if !found.is_empty() {
+            return Ok((found, Some(at)));
+        }
+        // More in one millisecond than a page has, and there is no time between them.
+        let page = self.found(&span.moment(at), MOMENT_MAX + 1).await?;
+        if page.len() > MOMENT_MAX {
+            let text = format!("more than {MOMENT_MAX} are of {} alone; ask for one by its Identifier", at.0);
+            return Err(ActionError::illegal(text));
+        }
+        let next = self.found(&span.behind(at), 1).await?.first().map(|past| past.at);
+        Ok((page, next))
+    }
+
+    /// The first so many.
+    async fn found(&self, span: &Span, max: usize) -> Result<Vec<Past>, ActionError> {
+        let all = span.wanted(self.kind, None, max);
+        let Some(names) = &self.names else { return Ok(self.directory.past(self.device, &all).await?) };
+        let mut found = Vec::new();
+        for name in names {
+            let wanted = PastWanted { name: Some(name.clone()), ..all.clone() };
+            found.extend(self.directory.past(self.device, &wanted).await?);
+        }
+        Ok(all.put_in_order(found))
+    }
+}
+
 /// A time, and how it is gone through.
+#[derive(Clone, Copy)]
 struct Span {
     from: UnixMillis,
     until: UnixMillis,
@@ -198,16 +236,22 @@ impl Span {
         Ok(Self { from: one.min(other), until: one.max(other), first, page_size })
     }
 
-    /// One more than a page: it says where the next begins.
-    fn wanted(&self, kind: PastKind, name: Option<&str>) -> PastWanted {
-        let Self { from, until, first, page_size } = *self;
-        PastWanted { kind, name: name.map(str::to_owned), from, until, first, max: page_size + 1 }
+    fn wanted(&self, kind: PastKind, name: Option<&str>, max: usize) -> PastWanted {
+        let Self { from, until, first, .. } = *self;
+        PastWanted { kind, name: name.map(str::to_owned), from, until, first, max }
     }
 
-    fn page(&self, mut found: Vec<Past>) -> (Vec<Past>, Option<UnixMillis>) {
-        let next = found.get(self.page_size).map(|past| past.at);
-        found.truncate(self.page_size);
-        (found, next)
+    /// This millisecond alone.
+    const fn moment(&self, at: UnixMillis) -> Self {
+        Self { from: at, until: at, ..*self }
+    }
+
+    /// What comes behind this millisecond.
+    const fn behind(&self, at: UnixMillis) -> Self {
+        match self.first {
+            First::Newest => Self { until: UnixMillis(at.0.saturating_sub(1)), ..*self },
+            First::Oldest => Self { from: UnixMillis(at.0.saturating_add(1)), ..*self },
+        }
     }
 
     /// Whether a time comes before another, the way this is gone through.

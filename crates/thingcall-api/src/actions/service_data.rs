@@ -4,7 +4,7 @@
 //! (`[records] keep`), and so is how long.
 
 use thingcall_core::{
-    CallOrder, CallPlace, CallSource, ErrorCode, KeptCall, Outcome, ServiceCalls, ServiceId, UnixMillis,
+    CallOrder, CallPlace, CallRecords, CallSource, ErrorCode, KeptCall, Outcome, ServiceCalls, ServiceId, UnixMillis,
 };
 use thingcall_tsl::Product;
 
@@ -17,30 +17,49 @@ use crate::recorded::RecordDesk;
 /// How many calls a page has. Source: Alibaba's reference says 50 at most.
 const PAGE: usize = 10;
 const PAGE_MAX: usize = 50;
+/// How many it may have where they are of one millisecond.
+const MOMENT_MAX: usize = 1000;
 
-/// QueryDeviceServiceData. The next page begins at a time, so a page ends before a millisecond that it cannot hold whole.
+/// QueryDeviceServiceData. The next page begins at a time, so a page ends before a millisecond that it cannot hold whole; one that has
+/// more than a page is a page by itself.
 pub(super) async fn query(desk: &RecordDesk, params: &Params<'_>) -> Result<Fields, ActionError> {
     let asked = Asked::read(desk, params).await?;
-    let mut calls = desk.records.service_calls(&asked.calls, asked.page + 1).await?;
-    let next = calls.get(asked.page).map(|call| call.accepted_at);
-    calls.truncate(asked.page);
-    let ServiceCalls { order, since, until, .. } = asked.calls;
-    let (end, step) = match order {
-        CallOrder::OldestFirst => (until, 1),
-        CallOrder::NewestFirst => (since, -1),
+    let (calls, next) = page(&*desk.records, &asked.calls, asked.page).await?;
+    let end = match asked.calls.order {
+        CallOrder::OldestFirst => asked.calls.until,
+        CallOrder::NewestFirst => asked.calls.since,
     };
-    let next_time = match next {
-        Some(at) if calls.iter().any(|call| call.accepted_at != at) => {
-            calls.retain(|call| call.accepted_at != at);
-            at
-        }
-        // More calls in one millisecond than a page has: there is no time between them.
-        Some(at) => UnixMillis(at.0.saturating_add(step)),
-        None => end,
-    };
-    let place = ("NextTime", Node::Number(next_time.0));
+    let place = ("NextTime", Node::Number(next.unwrap_or(end).0));
     asked.must_be_there(desk, &calls)?;
     Ok(answer(desk, &asked, &calls, [("NextValid", Node::Flag(next.is_some())), place]))
+}
+
+/// The page that begins these calls, and when the next one begins.
+async fn page(
+    records: &dyn CallRecords,
+    asked: &ServiceCalls,
+    size: usize,
+) -> Result<(Vec<KeptCall>, Option<UnixMillis>), ActionError> {
+    let mut calls = records.service_calls(asked, size + 1).await?;
+    let Some(at) = calls.get(size).map(|call| call.accepted_at) else { return Ok((calls, None)) };
+    calls.retain(|call| call.accepted_at != at);
+    if !calls.is_empty() {
+        return Ok((calls, Some(at)));
+    }
+    // More in one millisecond than a page has, and there is no time between them.
+    let moment = ServiceCalls { since: at, until: at, ..asked.clone() };
+    let calls = records.service_calls(&moment, MOMENT_MAX + 1).await?;
+    if calls.len() > MOMENT_MAX {
+        let text =
+            format!("more than {MOMENT_MAX} calls are of {} alone; QueryDeviceOriginalServiceData tells them", at.0);
+        return Err(ActionError::illegal(text));
+    }
+    let behind = match asked.order {
+        CallOrder::OldestFirst => ServiceCalls { since: UnixMillis(at.0.saturating_add(1)), ..asked.clone() },
+        CallOrder::NewestFirst => ServiceCalls { until: UnixMillis(at.0.saturating_sub(1)), ..asked.clone() },
+    };
+    let next = records.service_calls(&behind, 1).await?;
+    Ok((calls, next.first().map(|call| call.accepted_at)))
 }
 
 /// QueryDeviceOriginalServiceData. The next page begins at a place.
@@ -152,16 +171,4 @@ fn place_of(token: &str) -> Option<CallPlace> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_names_its_place_and_nothing_else_is_one() {
-        let place = CallPlace { at: UnixMillis(15), source: CallSource::Records, place: 7 };
-        assert_eq!(place_of("15r7"), Some(place));
-        assert_eq!(place_of("15j7"), Some(CallPlace { source: CallSource::Journal, ..place }));
-        for token in ["", "15", "r7", "15x7", "15r", "j1r2"] {
-            assert_eq!(place_of(token), None, "{token}");
-        }
-    }
-}
+mod tests;

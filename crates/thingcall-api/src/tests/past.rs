@@ -116,6 +116,45 @@ async fn events_are_told_with_what_the_model_says_of_them() {
     assert_eq!(list(&[("Identifier", "note"), ("EventType", "error")]).await, json!([]));
 }
 
+/// What came in one millisecond was told again for ever, where it filled a page.
+#[tokio::test]
+async fn events_of_one_millisecond_are_each_told_once_by_pages_of_any_size() {
+    let server = server().await;
+    let one = |name: &str, at| Past {
+        kind: PastKind::Event,
+        name: name.to_owned(),
+        value: "{}".to_owned(),
+        at: UnixMillis(at),
+    };
+    let all = [("a", 10), ("b", 10), ("c", 10), ("d", 15), ("e", 16), ("f", 16)].map(|(name, at)| one(name, at));
+    *server.directory.past.lock().unwrap() = all.to_vec();
+    for (size, asc, bound) in
+        ["1", "2", "3", "4", "5", "6"].into_iter().flat_map(|size| [(size, "1", "StartTime"), (size, "0", "EndTime")])
+    {
+        let (mut told, mut next) = (Vec::new(), None::<String>);
+        for _ in 0..7 {
+            let mut params = vec![("PageSize", size), ("Asc", asc)];
+            params.extend(
+                ALL.map(|(name, value)| (name, if name == bound { next.as_deref().unwrap_or(value) } else { value })),
+            );
+            let data = ask(&server, "QueryDeviceEventData", &params).await["Data"].clone();
+            let list = data["List"]["EventInfo"].as_array().unwrap();
+            told.extend(list.iter().map(|one| one["Identifier"].as_str().unwrap().to_owned()));
+            if data["NextValid"] == false {
+                break;
+            }
+            next = Some(data["NextTime"].to_string());
+        }
+        if asc == "0" {
+            told.reverse();
+        }
+        assert_eq!(told, ["a", "b", "c", "d", "e", "f"], "PageSize={size} Asc={asc}");
+    }
+    *server.directory.past.lock().unwrap() = (0..1001).map(|number| one(&format!("e{number}"), 10)).collect();
+    let refused = server.acs3("QueryDeviceEventData", &[&LIGHT[..], &ALL].concat()).await;
+    assert_eq!(refused.code(), "iot.system.IllegalRequest");
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_said() {
     let server = server().await;
