@@ -55,6 +55,10 @@ pub struct Config {
     pub idempotency_tokens_max: NonZeroUsize,
     /// How many bytes they may take with their answers, each counted with 400 more.
     pub idempotency_bytes_max: NonZeroU64,
+    /// How many of these tokens an account may have, so that no other is left without.
+    pub idempotency_tokens_per_account_max: NonZeroUsize,
+    /// And how many of these bytes.
+    pub idempotency_bytes_per_account_max: NonZeroU64,
     /// How many QoS 1 commands may wait for one device.
     pub outbox_calls_per_device_max: NonZeroUsize,
     /// How many records of asynchronous calls are kept; the oldest that wait for no device are dropped for new ones.
@@ -113,6 +117,8 @@ impl Default for Config {
             idempotency_keep: Duration::from_secs(3600),
             idempotency_tokens_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             idempotency_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
+            idempotency_tokens_per_account_max: const { NonZeroUsize::new(250_000).unwrap() },
+            idempotency_bytes_per_account_max: const { NonZeroU64::new(268_435_456).unwrap() },
             outbox_calls_per_device_max: const { NonZeroUsize::new(100).unwrap() },
             journal_records_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             results_due_max: const { NonZeroUsize::new(100_000).unwrap() },

@@ -3,8 +3,6 @@
 //! **Invariant:** a claim is this process's as long as that runs, or its lease lasts; whoever finds another's asks the database
 //! whether that one lives.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
 use thingcall_core::{Claimed, OnceClaim, OnceEnd, OnceError, OnceKept, OnceKey, OnceState, OnceTokens, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
@@ -14,25 +12,6 @@ use crate::Store;
 use crate::once_table::{EndRow, OnceRow};
 use crate::once_writer::{QUEUE, Work, kept_until};
 use crate::shared::Shared;
-use crate::sizes::wide;
-
-/// Refuses one more token where there are as many as may be.
-fn must_have_room(shared: &Shared) -> Result<(), OnceError> {
-    let Shared { config, once, .. } = shared;
-    let (tokens_max, bytes_max) = (wide(config.idempotency_tokens_max.get()), config.idempotency_bytes_max.get());
-    if once.tokens.load(Ordering::Relaxed) >= tokens_max {
-        let text = format!(
-            "there are {tokens_max} idempotency tokens, which is all that may be kept (store.idempotency_tokens_max)"
-        );
-        return Err(OnceError::Full(text));
-    }
-    if once.bytes.load(Ordering::Relaxed) >= bytes_max {
-        let text =
-            format!("idempotency tokens take {bytes_max} bytes, which is all they may (store.idempotency_bytes_max)");
-        return Err(OnceError::Full(text));
-    }
-    Ok(())
-}
 
 impl Store {
     /// What a row says, with what the journal has of a call whose maker is gone.
@@ -73,7 +52,10 @@ fn unread(problem: &dyn std::fmt::Display) -> OnceError {
 #[async_trait]
 impl OnceTokens for Store {
     async fn claim(&self, claim: &OnceClaim) -> Result<Claimed, OnceError> {
-        must_have_room(self.shared())?;
+        let Shared { config, once, .. } = self.shared();
+        if let Some(full) = once.full(config, &claim.key.account) {
+            return Err(OnceError::Full(full));
+        }
         match self.work(|done| Work::Claim(claim.clone(), done)).await? {
             None => Ok(Claimed::Ours),
             Some(row) => self.kept(row).await.map(Claimed::Theirs),

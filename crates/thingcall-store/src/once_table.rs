@@ -1,13 +1,13 @@
 //! The table of tokens of calls that are made once: its rows, and the seam to them beside that of the rest in `database`.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use thingcall_core::{Lease, OnceClaim, OnceEnd, OnceKey, UnixMillis};
 
 use crate::columns::Columns;
 use crate::failure::Failure;
-
-/// What a row takes beside its answer, about.
-pub(crate) const ROW_BYTES: u64 = 400;
+use crate::once_counts::{Held, ROW_BYTES};
 
 /// Who claims, and until when it is kept.
 #[derive(Debug, Clone)]
@@ -47,8 +47,8 @@ pub(crate) trait OnceReads: Send + Sync {
     /// The token.
     async fn once(&self, key: &OnceKey) -> Result<Option<OnceRow>, Failure>;
 
-    /// How many there are that are not over, and how many bytes their answers have.
-    async fn once_size(&self, now: UnixMillis) -> Result<(u64, u64), Failure>;
+    /// How many there are of each account that are not over, and their bytes.
+    async fn once_size(&self, now: UnixMillis) -> Result<HashMap<String, Held>, Failure>;
 }
 
 /// What is written of it.
@@ -62,6 +62,12 @@ pub(crate) trait OnceWrites: Send {
 
     /// Forgets some of those that are over, so many at most; how many it was.
     async fn forget_once(&mut self, now: UnixMillis, max: i64) -> Result<u64, Failure>;
+}
+
+/// What an account has: the number of its tokens and their answers' bytes.
+pub(crate) fn held((account, tokens, bytes): (String, i64, i64)) -> (String, Held) {
+    let tokens = tokens.unsigned_abs();
+    (account, Held { tokens, bytes: bytes.unsigned_abs().saturating_add(tokens.saturating_mul(ROW_BYTES)) })
 }
 
 /// Reads a row, with the column `lives` beside it.

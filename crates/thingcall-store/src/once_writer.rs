@@ -3,7 +3,6 @@
 //! **Invariant:** who is told that a token is his, or that it has ended, is told so behind the commit.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use thingcall_core::{OnceClaim, OnceEnd, OnceError, UnixMillis};
@@ -13,7 +12,7 @@ use tracing::debug;
 
 use crate::Config;
 use crate::failure::{Failure, Written};
-use crate::once_table::{Claimant, EndRow, OnceRow, ROW_BYTES};
+use crate::once_table::{Claimant, EndRow, OnceRow};
 use crate::shared::{self, Shared, WriteSide};
 use crate::sizes::wide;
 
@@ -126,13 +125,15 @@ async fn write(
     };
     let ended = if ends.is_empty() { Vec::new() } else { tx.end_once(ends).await? };
     tx.commit().await?;
-    let new = claimed.iter().filter(|row| matches!(row, Ok(None))).count();
-    shared.once.tokens.fetch_add(wide(new), Ordering::Relaxed);
-    let answers = ends.iter().map(|row| match &row.end {
-        OnceEnd::Answer(answer) => wide(answer.len()),
-        OnceEnd::Release => 0,
-    });
-    shared.once.bytes.fetch_add(wide(new) * ROW_BYTES + answers.sum::<u64>(), Ordering::Relaxed);
+    for (claim, _) in claims.iter().zip(&claimed).filter(|(_, row)| matches!(row, Ok(None))) {
+        shared.once.claimed(&claim.key.account);
+    }
+    for row in ends {
+        match &row.end {
+            OnceEnd::Answer(answer) => shared.once.answered(&row.key.account, wide(answer.len())),
+            OnceEnd::Release => {}
+        }
+    }
     Ok((claimed, ended))
 }
 
@@ -152,10 +153,7 @@ async fn look_after(shared: &Shared) {
         }
     }
     match shared.reads.once_size(UnixMillis::now()).await {
-        Ok((tokens, bytes)) => {
-            shared.once.tokens.store(tokens, Ordering::Relaxed);
-            shared.once.bytes.store(bytes + tokens * ROW_BYTES, Ordering::Relaxed);
-        }
+        Ok(accounts) => shared.once.counted(accounts),
         Err(problem) => debug!(%problem, "tokens of calls that are made once cannot be counted"),
     }
 }

@@ -131,7 +131,7 @@ impl Store {
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             dismissed: Dismissals::default(),
-            once: Once { holder: random::holder(), ..Once::default() },
+            once: Once::of(random::holder()),
             changes: broadcast::Sender::new(CHANGES_HELD_MAX),
             told: Told::default(),
             claim: StdMutex::new(None),

@@ -45,14 +45,26 @@ pub(super) const GAUGES: &[(&str, &str, Read, Limit)] = &[
     (
         "idempotency_tokens",
         "Tokens of calls that are made once; at the limit more are refused",
-        |s, _| size(&s.once.tokens),
+        |s, _| s.once.all().tokens,
         |s| wide(s.config.idempotency_tokens_max.get()),
     ),
     (
         "idempotency_bytes",
         "Bytes of tokens of calls that are made once, with their answers; at the limit more are refused",
-        |s, _| size(&s.once.bytes),
+        |s, _| s.once.all().bytes,
         |s| s.config.idempotency_bytes_max.get(),
+    ),
+    (
+        "idempotency_tokens_per_account",
+        "Such tokens of the account that has most; at the limit more of its own are refused",
+        |s, _| s.once.most().tokens,
+        |s| wide(s.config.idempotency_tokens_per_account_max.get()),
+    ),
+    (
+        "idempotency_bytes_per_account",
+        "Bytes of the tokens of that account; at the limit more of its own are refused",
+        |s, _| s.once.most().bytes,
+        |s| s.config.idempotency_bytes_per_account_max.get(),
     ),
     (
         "records",

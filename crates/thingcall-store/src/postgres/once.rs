@@ -11,11 +11,12 @@ use thingcall_core::{OnceClaim, OnceEnd, OnceKey, UnixMillis};
 
 use super::database::Pg;
 use super::leases::held;
-use super::lists::{Lists, count};
+use super::lists::Lists;
 use super::trouble::within;
 use super::tx::PgTx;
 use crate::failure::Failure;
-use crate::once_table::{Claimant, EndRow, OnceReads, OnceRow, OnceWrites, row};
+use crate::once_counts::Held;
+use crate::once_table::{self, Claimant, EndRow, OnceReads, OnceRow, OnceWrites, row};
 
 /// Rows, and whether their holders hold their leases.
 macro_rules! rows {
@@ -35,7 +36,7 @@ impl OnceReads for Pg {
         within(&self.patience.answer, one(&self.reads, key)).await
     }
 
-    async fn once_size(&self, now: UnixMillis) -> Result<(u64, u64), Failure> {
+    async fn once_size(&self, now: UnixMillis) -> Result<HashMap<String, Held>, Failure> {
         within(&self.patience.answer, size(&self.reads, now)).await
     }
 }
@@ -60,11 +61,11 @@ async fn one(reads: &PgPool, key: &OnceKey) -> Result<Option<OnceRow>, sqlx::Err
     one.fetch_optional(reads).await?.as_ref().map(row).transpose()
 }
 
-async fn size(reads: &PgPool, now: UnixMillis) -> Result<(u64, u64), sqlx::Error> {
-    let size =
-        sqlx::query_as("SELECT COUNT(*), COALESCE(SUM(OCTET_LENGTH(answer)), 0)::BIGINT FROM once WHERE ends_at > $1");
-    let (rows, bytes): (i64, i64) = size.bind(now.0).fetch_one(reads).await?;
-    Ok((count(rows), count(bytes)))
+async fn size(reads: &PgPool, now: UnixMillis) -> Result<HashMap<String, Held>, sqlx::Error> {
+    let size = sqlx::query_as(
+        "SELECT account, COUNT(*), COALESCE(SUM(OCTET_LENGTH(answer)), 0)::BIGINT FROM once WHERE ends_at > $1 GROUP BY account",
+    );
+    Ok(size.bind(now.0).fetch_all(reads).await?.into_iter().map(once_table::held).collect())
 }
 
 async fn claim(

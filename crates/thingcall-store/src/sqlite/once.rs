@@ -1,5 +1,7 @@
 //! Tokens of calls that are made once: the SQL.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
@@ -9,7 +11,8 @@ use super::Sqlite;
 use super::trouble::failure;
 use super::tx::SqliteTx;
 use crate::failure::Failure;
-use crate::once_table::{Claimant, EndRow, OnceReads, OnceRow, OnceWrites, row};
+use crate::once_counts::Held;
+use crate::once_table::{Claimant, EndRow, OnceReads, OnceRow, OnceWrites, held, row};
 
 /// Nobody else makes calls here, so who is another one is gone.
 const ONE: &str = "SELECT *, FALSE AS lives FROM once WHERE account = ? AND token = ?";
@@ -20,11 +23,12 @@ impl OnceReads for Sqlite {
         one(&self.reads, key).await.map_err(failure)
     }
 
-    async fn once_size(&self, now: UnixMillis) -> Result<(u64, u64), Failure> {
-        let size =
-            sqlx::query_as("SELECT COUNT(*), COALESCE(SUM(LENGTH(answer)), 0) FROM once WHERE ends_at > ?").bind(now.0);
-        let (count, bytes): (i64, i64) = size.fetch_one(&self.reads).await.map_err(failure)?;
-        Ok((count.unsigned_abs(), bytes.unsigned_abs()))
+    async fn once_size(&self, now: UnixMillis) -> Result<HashMap<String, Held>, Failure> {
+        let size = sqlx::query_as(
+            "SELECT account, COUNT(*), COALESCE(SUM(LENGTH(answer)), 0) FROM once WHERE ends_at > ? GROUP BY account",
+        );
+        let accounts = size.bind(now.0).fetch_all(&self.reads).await.map_err(failure)?;
+        Ok(accounts.into_iter().map(held).collect())
     }
 }
 

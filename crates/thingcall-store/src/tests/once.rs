@@ -138,6 +138,39 @@ async fn tokens_have_a_limit_and_are_over_in_the_end() {
     assert_eq!(try_claim(&bench.store, &claim("a")).await.unwrap(), Claimed::Ours, "what is over is in nobody's way");
 }
 
+/// One account used up what all had.
+#[tokio::test]
+async fn an_account_that_has_its_share_leaves_the_others_theirs() {
+    let config = Config { idempotency_tokens_per_account_max: 2.try_into().unwrap(), ..Config::default() };
+    let bench = bench_with(config).await;
+    bench.serves(&bench.store, 0).await;
+    for token in ["a", "b"] {
+        assert_eq!(try_claim(&bench.store, &claim(token)).await.unwrap(), Claimed::Ours);
+    }
+    let full = try_claim(&bench.store, &claim("c")).await.unwrap_err();
+    let said = "this account has 2 idempotency tokens, which is all that one account may have";
+    assert!(full.to_string().contains(said), "{full}");
+    let others = OnceClaim { key: OnceKey { account: "b".to_owned(), ..key("c") }, ..claim("c") };
+    assert_eq!(try_claim(&bench.store, &others).await.unwrap(), Claimed::Ours);
+    // What the database says is no other, also after a restart, once it was asked.
+    let bench = bench.reopened().await;
+    bench.serves(&bench.store, 0).await;
+    let accounts = bench.store.shared().reads.once_size(UnixMillis::now()).await.unwrap();
+    assert_eq!((accounts["acme"].tokens, accounts["b"].tokens), (2, 1));
+    bench.store.shared().once.counted(accounts);
+    assert!(matches!(try_claim(&bench.store, &claim("c")).await, Err(OnceError::Full(_))));
+    assert!(bench.store.shared().once.most().bytes >= 800);
+
+    let config = Config { idempotency_bytes_per_account_max: 800.try_into().unwrap(), ..Config::default() };
+    let bench = bench_with(config).await;
+    bench.serves(&bench.store, 0).await;
+    for token in ["a", "b"] {
+        assert_eq!(try_claim(&bench.store, &claim(token)).await.unwrap(), Claimed::Ours);
+    }
+    let full = try_claim(&bench.store, &claim("c")).await.unwrap_err();
+    assert!(full.to_string().contains("store.idempotency_bytes_per_account_max"), "{full}");
+}
+
 #[tokio::test]
 async fn who_holds_no_lease_claims_nothing_where_others_do() {
     let bench = bench().await;

@@ -16,6 +16,7 @@ use crate::fleet_tables::FleetReads;
 use crate::groups::Subscribed;
 use crate::memory::DeviceEntry;
 use crate::message_tables::{Dead, Limits, MessageReads, ReaderRow};
+use crate::once_counts::Held;
 use crate::once_table::{OnceReads, OnceRow};
 use crate::registry_tables::RegistryReads;
 
@@ -95,8 +96,8 @@ impl OnceReads for Rows {
     async fn once(&self, _: &OnceKey) -> Result<Option<OnceRow>, Failure> {
         Ok(None)
     }
-    async fn once_size(&self, _: UnixMillis) -> Result<(u64, u64), Failure> {
-        Ok((0, 0))
+    async fn once_size(&self, _: UnixMillis) -> Result<HashMap<String, Held>, Failure> {
+        Ok(HashMap::new())
     }
 }
 
