@@ -1,7 +1,7 @@
 //! Dynamic registration: devices that prove their product's secret and are told their own, by the device SDK and over HTTP.
 
 use serde_json::{Value, json};
-use thingcall_tests::{Newcomer, PRODUCT, Site, eventually};
+use thingcall_tests::{Credential, DeviceSecrets, MqttDevice, Newcomer, PRODUCT, Site, eventually};
 
 use crate::sites::embedded;
 
@@ -105,6 +105,23 @@ fn any_device_registers_itself_and_connects_with_its_token() {
     });
     let answer = site.ask("InvokeThingService", &called).ok();
     assert_eq!(answer.result()["data"], json!({ "param1": 3 }));
+}
+
+/// The login was not written yet when the server was killed, and whoever had the product's secret was told the device's again.
+#[test]
+fn a_kill_right_after_the_first_login_opens_nothing_again() {
+    let mut site = Site::embedded(&[]);
+    let secret = product(&site, "comesOnce", "any");
+    let told = Newcomer::asks(site.program.addresses.api, ("comesOnce", "newcomer"), &secret);
+    let text = |name: &str| told["data"][name].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+    let (product, name, secret_of_it) = (text("productKey"), text("deviceName"), text("deviceSecret"));
+    let device = DeviceSecrets { product, name, secret: secret_of_it, iot_id: String::new() };
+    let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
+    site.program.kill();
+    drop(connected);
+    site.start_again();
+    let again = Newcomer::asks(site.program.addresses.api, ("comesOnce", "newcomer"), &secret);
+    refused(&again, "has logged in before");
 }
 
 #[track_caller]

@@ -160,7 +160,10 @@ async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAd
 /// connection to close; who does it from now on finds this one.
 async fn still_welcome(hub: &Hub, device: &DeviceKey) -> Result<(), Reason> {
     match hub.parts.credentials.credential(device).await? {
-        Some(credential) if credential.enabled => Ok(()),
+        Some(credential) if credential.enabled => {
+            hub.parts.presence.first_is_written(device).await?;
+            Ok(())
+        }
         Some(_) => Err(Reason::Disabled),
         None => Err(alink::Refusal::UnknownDevice(device.clone()).into()),
     }

@@ -126,6 +126,13 @@ pub trait PresenceSink: Send + Sync {
     fn seen(&self, device: &DeviceKey, transport: TransportName, at: UnixMillis);
     /// The device proved itself to an external broker, which asked us. When it leaves that broker, nobody says.
     fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis);
+
+    /// Ready once it is written that the device came, where that must be so before it is let in: it came for the first time, and
+    /// its product tells devices their secrets until then. Of all others it is ready at once.
+    fn first_is_written<'a>(&'a self, device: &'a DeviceKey) -> LookUp<'a, ()> {
+        let _ = device;
+        LookUp::known(None)
+    }
 }
 
 /// What a device's login at an external broker tells.

@@ -101,6 +101,7 @@ impl Doorkeeper {
         let sync_topic = if login.ext_rrpc { SyncTopic::Ext } else { SyncTopic::Rrpc };
         let sync_topic = client_id.map(|_| sync_topic);
         self.presence.logged_in(&device, &Login { transport, sync_topic, address }, UnixMillis::now());
+        self.presence.first_is_written(&device).await?;
         Ok(Who::Device(device))
     }
 

@@ -1,16 +1,22 @@
 //! Devices that come and go: memory knows at once, the database within a second. A process other than the server knows
 //! what the database said when it looked the device up.
+//!
+//! **Invariant:** a device that may come for its secret is not let in the first time before that is written: who comes again after a
+//! crash is told nothing.
 
 use std::sync::atomic::Ordering;
 
 use thingcall_core::{
-    Credentials, DeviceCredential, DeviceKey, DeviceRef, Login, LookUp, MessageKind, PresenceSink, TransportName,
-    UnixMillis,
+    Credentials, DeviceCredential, DeviceKey, DeviceRef, Login, LookUp, LookUpFailed, MessageKind, PresenceSink,
+    TransportName, UnixMillis,
 };
 
 use crate::Store;
 use crate::live::Heard;
 use crate::turns::Turn;
+
+/// What was heard of a device is written long before so many milliseconds are over, unless it cannot be.
+const WRITTEN_WITHIN_MS: i64 = 60_000;
 
 impl Credentials for Store {
     fn credential(&self, device: &DeviceKey) -> LookUp<'_, DeviceCredential> {
@@ -41,6 +47,27 @@ impl PresenceSink for Store {
         // A broker that passes on no client id says nothing of the topic.
         let heard = Heard { came_from: Some(transport), sync_topic, address, ..Heard::came(at) };
         self.shared().devices.hear(device, heard);
+    }
+
+    fn first_is_written<'a>(&'a self, device: &'a DeviceKey) -> LookUp<'a, ()> {
+        let shared = self.shared();
+        let product = shared.memory.product(&device.product);
+        let tells = product.is_some_and(|product| product.settings.registration.is_some());
+        let recent = UnixMillis(UnixMillis::now().0.saturating_sub(WRITTEN_WITHIN_MS));
+        let known = shared.devices.peek(device);
+        let first = known.is_none_or(|known| known.entry.live.seen().activated_at.is_none_or(|at| at >= recent));
+        if !tells || !first {
+            return LookUp::known(None);
+        }
+        LookUp::sought(async move {
+            self.flush().await;
+            let row = self.shared().reads.device(device).await;
+            let row = row.map_err(|problem| LookUpFailed(problem.trouble().to_string()))?;
+            if row.is_none_or(|row| row.live.seen().activated_at.is_some()) {
+                return Ok(None);
+            }
+            Err(LookUpFailed("it cannot be written that the device has logged in".to_owned()))
+        })
     }
 }
 

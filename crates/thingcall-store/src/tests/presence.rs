@@ -181,3 +181,31 @@ async fn signs_of_a_device_mean_the_same_whichever_way_they_come() {
         assert_eq!(record.came_from, Some(from));
     }
 }
+
+/// Whoever came again after a crash was told the device's secret, since it was not written yet that the device had logged in.
+#[tokio::test]
+async fn a_first_login_is_written_before_the_device_is_let_in_where_it_may_come_for_its_secret() {
+    let bench = bench().await.with_devices(&["d1", "d2"]).await;
+    let store = &bench.store;
+    let is_written = async |name: &str| {
+        let row = store.shared().reads.device(&key(name)).await.unwrap().unwrap();
+        row.live.seen().activated_at.is_some()
+    };
+    // A product that tells no secrets lets its devices in at once.
+    let refused = store.first_is_written(&key("d1"));
+    assert!(matches!(refused, thingcall_core::LookUp::Known(_)), "{refused:?}");
+    let secret = thingcall_tsl::ProductSecret::try_from("0123456789abcdef").unwrap();
+    let registration = Some(thingcall_tsl::Registration { who: thingcall_tsl::Registrants::Any, secret });
+    let settings = ProductSettings { registration, ..ProductSettings::default() };
+    store.change_settings(&"p".try_into().unwrap(), settings).await.unwrap();
+    assert!(!is_written("d1").await && !is_written("d2").await);
+    let now = UnixMillis::now();
+    store.online(&key("d1"), TransportName::EMBEDDED, None, now);
+    store.first_is_written(&key("d1")).await.unwrap();
+    assert!(is_written("d1").await && !is_written("d2").await);
+    // Long after its first login, nothing is waited for.
+    store.online(&key("d2"), TransportName::EMBEDDED, None, UnixMillis(now.0 - 3_600_000));
+    found(store, "d2").await.unwrap();
+    let later = store.first_is_written(&key("d2"));
+    assert!(matches!(later, thingcall_core::LookUp::Known(_)), "{later:?}");
+}
