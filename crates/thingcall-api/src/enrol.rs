@@ -29,6 +29,8 @@ pub(crate) const PATH: &str = "/auth/register/device";
 enum Reason {
     #[error(transparent)]
     Unread(#[from] GatewayError),
+    #[error("{0:?} is not taken here; right is POST")]
+    Method(String),
     #[error("{0:?} is no device: productKey and deviceName have to be those of one")]
     Malformed(String),
     #[error(transparent)]
@@ -39,7 +41,7 @@ impl Reason {
     /// The code in the answer, as devices know them of replies.
     const fn code(&self) -> u16 {
         match self {
-            Self::Unread(_) => 400,
+            Self::Unread(_) | Self::Method(_) => 400,
             Self::Malformed(_) => 460,
             Self::Not(why) => match why {
                 NotEnrolled::SignMethod(_) => 460,
@@ -90,7 +92,7 @@ async fn enrol(
 ) -> Result<(DeviceKey, String), Reason> {
     let (head, unread) = request.into_parts();
     if head.method != Method::POST {
-        return Err(GatewayError::Method(head.method.as_str().chars().take(64).collect()).into());
+        return Err(Reason::Method(head.method.as_str().chars().take(64).collect()));
     }
     let form = body::form(&app.config, &head, unread, caller).await?;
     let asked = asked(&Params::read("", &form))?;

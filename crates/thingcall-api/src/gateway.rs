@@ -100,6 +100,9 @@ pub(crate) enum GatewayError {
     /// One name twice.
     #[error("Specified parameter {0} is given twice; give it once, in the query or in the body.")]
     Duplicate(String),
+    /// A parameter with a character that no text here has, and some databases cannot keep.
+    #[error("Specified parameter {0} holds a NUL character (%00); leave it out.")]
+    Nul(String),
     /// A parameter is absent.
     #[error("{0} is mandatory for this action.")]
     Missing(&'static str),
@@ -245,6 +248,7 @@ impl GatewayError {
             | Self::Malformed
             | Self::TooManyParameters { .. }
             | Self::Duplicate(_)
+            | Self::Nul(_)
             | Self::Missing(_)
             | Self::Invalid { .. }
             | Self::Version(_)
@@ -282,6 +286,7 @@ impl GatewayError {
             Self::BodyUnreadable | Self::Malformed => "InvalidFormat",
             Self::TooManyParameters { .. }
             | Self::Duplicate(_)
+            | Self::Nul(_)
             | Self::Invalid { .. }
             | Self::SignatureMethod(_)
             | Self::ContentHash(_) => "InvalidParameter",
@@ -334,6 +339,7 @@ impl GatewayError {
             | Self::BodyType(_)
             | Self::TooManyParameters { .. }
             | Self::Duplicate(_)
+            | Self::Nul(_)
             | Self::Missing(_)
             | Self::Invalid { .. }
             | Self::Version(_)

@@ -34,6 +34,10 @@ impl<'a> Params<'a> {
         if self.cut {
             return Err(GatewayError::TooManyParameters { max: Self::COUNT_MAX });
         }
+        let nul = self.pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0'));
+        if let Some((name, _)) = nul {
+            return Err(GatewayError::Nul(name.replace('\0', "").chars().take(64).collect()));
+        }
         let twice = self.pairs.windows(2).find_map(|pair| match pair {
             [(a, _), (b, _)] if a == b => Some(a),
             _ => None,

@@ -50,14 +50,20 @@ impl Batches for Store {
         Ok((batch, devices))
     }
 
-    async fn batch_page(&self, batch: &Batch, skipped: u64, max: usize) -> Result<Vec<DeviceRecord>, DirectoryError> {
+    async fn batch_page(
+        &self,
+        batch: &Batch,
+        skipped: u64,
+        max: usize,
+    ) -> Result<(Vec<DeviceRecord>, u64), DirectoryError> {
         if batch.created == 0 {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
-        let found = self.shared().reads.batch_page(batch, skipped, max).await;
-        let found = found.map_err(|failure| unreadable(&failure))?;
+        let reads = &self.shared().reads;
+        let left = reads.batch_left(batch).await.map_err(|failure| unreadable(&failure))?;
+        let found = reads.batch_page(batch, skipped, max).await.map_err(|failure| unreadable(&failure))?;
         found.iter().for_each(|entry| self.shared().devices.add_heard(entry));
-        Ok(found.iter().map(DeviceEntry::record).collect())
+        Ok((found.iter().map(DeviceEntry::record).collect(), left))
     }
 }
 

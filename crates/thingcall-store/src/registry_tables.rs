@@ -82,6 +82,9 @@ pub(crate) trait RegistryReads: Send + Sync {
     /// So many at most of those that it registered and that are still there, behind the first ones.
     async fn batch_page(&self, batch: &Batch, skipped: u64, max: usize) -> Result<Vec<DeviceEntry>, Failure>;
 
+    /// How many those are.
+    async fn batch_left(&self, batch: &Batch) -> Result<u64, Failure>;
+
     /// How many batches there are.
     async fn count_batches(&self) -> Result<u64, Failure>;
 

@@ -77,9 +77,15 @@ pub trait Batches: Send + Sync {
     /// `NoBatch`, or `Store`.
     async fn batch(&self, id: BatchId) -> Result<(Batch, Vec<Applied>), DirectoryError>;
 
-    /// So many at most of the devices that a batch registered and that are still there, behind the first `skipped` ones.
+    /// So many at most of the devices that a batch registered and that are still there, behind the first `skipped` ones; and how
+    /// many there are in all.
     ///
     /// # Errors
     /// `Store`.
-    async fn batch_page(&self, batch: &Batch, skipped: u64, max: usize) -> Result<Vec<DeviceRecord>, DirectoryError>;
+    async fn batch_page(
+        &self,
+        batch: &Batch,
+        skipped: u64,
+        max: usize,
+    ) -> Result<(Vec<DeviceRecord>, u64), DirectoryError>;
 }

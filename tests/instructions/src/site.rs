@@ -188,7 +188,7 @@ impl Batches for Site {
     async fn batch(&self, _: BatchId) -> Result<(Batch, Vec<Applied>), DirectoryError> {
         nothing()
     }
-    async fn batch_page(&self, _: &Batch, _: u64, _: usize) -> Result<Vec<DeviceRecord>, DirectoryError> {
+    async fn batch_page(&self, _: &Batch, _: u64, _: usize) -> Result<(Vec<DeviceRecord>, u64), DirectoryError> {
         nothing()
     }
 }

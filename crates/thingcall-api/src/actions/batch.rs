@@ -125,7 +125,7 @@ pub(super) async fn page(directory: &dyn Directory, params: &Params<'_>) -> Resu
     let page = PAGES.asked(params)?;
     let (batch, _) = directory.batch(id).await?;
     let skipped = u64::try_from(page.skipped()).unwrap_or(u64::MAX);
-    let records = directory.batch_page(&batch, skipped, page.size).await?;
+    let (records, left) = directory.batch_page(&batch, skipped, page.size).await?;
     let infos = records.iter().map(|record| {
         let id = record.device.iot_id.as_str();
         Node::Object(vec![
@@ -136,7 +136,7 @@ pub(super) async fn page(directory: &dyn Directory, params: &Params<'_>) -> Resu
         ])
     });
     let mut fields = vec![("ApplyDeviceList", Node::Object(vec![("ApplyDeviceInfo", Node::List(infos.collect()))]))];
-    fields.extend(page.told(batch.created));
+    fields.extend(page.told(left));
     Ok(fields)
 }
 

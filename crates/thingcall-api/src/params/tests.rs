@@ -30,3 +30,13 @@ fn more_parameters_than_are_read_are_refused() {
     let params = Params::read(&many, b"");
     assert_eq!(params.check(), Err(GatewayError::TooManyParameters { max: Params::COUNT_MAX }));
 }
+
+/// PostgreSQL keeps no such text, and the caller was told that the server had failed.
+#[test]
+fn a_nul_is_refused_wherever_it_stands() {
+    for query in ["a=b%00c&d=e", "a%00=b", "a=%00"] {
+        let refused = Params::read(query, b"").check().unwrap_err();
+        assert_eq!(refused.to_string(), "Specified parameter a holds a NUL character (%00); leave it out.", "{query}");
+    }
+    assert_eq!(Params::read("a=%5Cu0000", b"").check(), Ok(()));
+}

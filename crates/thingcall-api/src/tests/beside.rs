@@ -83,12 +83,19 @@ impl Batches for MemoryDirectory {
         self.batch_of(id)
     }
 
-    async fn batch_page(&self, batch: &Batch, skipped: u64, max: usize) -> Result<Vec<DeviceRecord>, DirectoryError> {
+    async fn batch_page(
+        &self,
+        batch: &Batch,
+        skipped: u64,
+        max: usize,
+    ) -> Result<(Vec<DeviceRecord>, u64), DirectoryError> {
         let (_, devices) = self.batch_of(batch.id)?;
         let all = self.devices.lock().unwrap();
         let key = |device: &Applied| DeviceKey { product: batch.product.clone(), name: device.name.clone() };
         let found = devices.iter().filter(|_| batch.created > 0).filter_map(|device| all.get(&key(device)));
-        Ok(found.skip(usize::try_from(skipped).unwrap()).take(max).cloned().collect())
+        let found: Vec<_> = found.cloned().collect();
+        let left = u64::try_from(found.len()).unwrap();
+        Ok((found.into_iter().skip(usize::try_from(skipped).unwrap()).take(max).collect(), left))
     }
 }
 

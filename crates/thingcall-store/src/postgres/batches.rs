@@ -46,6 +46,13 @@ pub(super) async fn page(
     found.fetch_all(conn).await?.iter().map(rows::device).collect()
 }
 
+/// How many devices that it registered are still there.
+pub(super) async fn left(conn: &mut PgConnection, batch: &Batch) -> Result<u64, sqlx::Error> {
+    let select = "SELECT COUNT(*) FROM batch_devices AS b JOIN devices ON devices.product = $1 AND devices.name = b.name \
+                  WHERE b.batch = $2 AND b.problem IS NULL";
+    sqlx::query_scalar(select).bind(batch.product.as_str()).bind(batch.id).fetch_one(conn).await.map(counted)
+}
+
 /// How many batches there are.
 pub(super) async fn count(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     sqlx::query_scalar("SELECT COUNT(*) FROM batches").fetch_one(conn).await.map(counted)

@@ -36,6 +36,10 @@ impl RegistryReads for Pg {
         read!(self, conn => batches::page(conn, batch, skipped, max))
     }
 
+    async fn batch_left(&self, batch: &Batch) -> Result<u64, Failure> {
+        read!(self, conn => batches::left(conn, batch))
+    }
+
     async fn count_batches(&self) -> Result<u64, Failure> {
         read!(self, conn => batches::count(conn))
     }

@@ -56,6 +56,14 @@ pub(super) async fn page(
     found.fetch_all(reads).await?.iter().map(rows::device).collect()
 }
 
+/// How many devices that it registered are still there.
+pub(super) async fn left(reads: &SqlitePool, batch: &Batch) -> Result<u64, sqlx::Error> {
+    let select = "SELECT COUNT(*) FROM batch_devices AS b JOIN devices ON devices.product = ? AND devices.name = b.name \
+                  WHERE b.batch = ? AND b.problem IS NULL";
+    let left = sqlx::query_scalar(select).bind(batch.product.to_string()).bind(batch.id).fetch_one(reads).await;
+    left.map(|left: i64| left.unsigned_abs())
+}
+
 /// How many batches there are.
 pub(super) async fn count(reads: &SqlitePool) -> Result<u64, sqlx::Error> {
     sqlx::query_scalar("SELECT COUNT(*) FROM batches").fetch_one(reads).await.map(unsigned)

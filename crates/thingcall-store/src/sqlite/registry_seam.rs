@@ -36,6 +36,10 @@ impl RegistryReads for Sqlite {
         batches::page(&self.reads, batch, skipped, max).await.map_err(failure)
     }
 
+    async fn batch_left(&self, batch: &Batch) -> Result<u64, Failure> {
+        batches::left(&self.reads, batch).await.map_err(failure)
+    }
+
     async fn count_batches(&self) -> Result<u64, Failure> {
         batches::count(&self.reads).await.map_err(failure)
     }

@@ -26,7 +26,10 @@ async fn seen(store: &Store, id: i64) -> (BatchState, u64, Vec<(String, bool)>) 
 
 async fn page(store: &Store, id: i64, skipped: u64, max: usize) -> Vec<String> {
     let (batch, _) = store.batch(id).await.unwrap();
-    let page = store.batch_page(&batch, skipped, max).await.unwrap();
+    let (page, left) = store.batch_page(&batch, skipped, max).await.unwrap();
+    // Those that were removed do not count.
+    let all = store.batch_page(&batch, 0, 9999).await.unwrap().0;
+    assert_eq!(left, all.len() as u64);
     page.iter().map(|record| record.device.key.name.to_string()).collect()
 }
 

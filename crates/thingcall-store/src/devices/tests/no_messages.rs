@@ -74,6 +74,9 @@ impl RegistryReads for Rows {
     async fn batch_devices(&self, _: BatchId) -> Result<Vec<Applied>, Failure> {
         Ok(Vec::new())
     }
+    async fn batch_left(&self, _: &Batch) -> Result<u64, Failure> {
+        Ok(0)
+    }
     async fn batch_page(&self, _: &Batch, _: u64, _: usize) -> Result<Vec<DeviceEntry>, Failure> {
         Ok(Vec::new())
     }
