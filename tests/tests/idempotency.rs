@@ -111,6 +111,29 @@ fn a_device_that_was_not_called_is_called_by_the_next_with_the_token() {
     called.answer().ok();
 }
 
+/// What was accepted for a device that was away kept its token, and its device was not called under it for an hour.
+#[test]
+fn a_call_that_was_accepted_and_found_no_device_is_made_anew() {
+    let site = embedded();
+    let device = site.device("away");
+    let mut scene = invocation(&device, "SetScene", r#"{"scene":1}"#);
+    scene["ClientToken"] = json!("away");
+    let mut set = json!({ "ProductKey": device.product, "DeviceName": device.name, "Items": r#"{"LightSwitch":1}"# });
+    set["ClientToken"] = json!("away-set");
+    let ask = |action: &str, params: &Value| site.ask(action, params).ok().message_id();
+    let first = [ask("InvokeThingService", &scene), ask("SetDeviceProperty", &set)];
+    let connected = connect(site, &device);
+    eventually("it is known to be connected", || {
+        let named = json!({ "ProductKey": device.product, "DeviceName": device.name });
+        (site.ask("GetDeviceStatus", &named).text_at("Data.Status") == "ONLINE").then_some(())
+    });
+    let again = [ask("InvokeThingService", &scene), ask("SetDeviceProperty", &set)];
+    assert!(connected.next().topic.ends_with("SetScene") && connected.next().topic.ends_with("property/set"));
+    assert!(first[0] != again[0] && first[1] != again[1], "{first:?} {again:?}");
+    assert_eq!([ask("InvokeThingService", &scene), ask("SetDeviceProperty", &set)], again);
+    assert!(!connected.has_message());
+}
+
 fn is_lost(answer: &Answer) {
     let (code, text) = answer.failure();
     assert!(code == "iot.system.SystemException" && text.contains("may have executed"), "{answer:?}");

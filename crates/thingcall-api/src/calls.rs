@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use enum_map::{Enum, EnumMap};
+use futures_util::FutureExt;
 use thingcall_core::{AccessKey, BroadcastOrder, CallError, CallId, Failure, Outcome, Request, ResultShape};
 use thingcall_engine::{Engine, Invoked, Stage};
 
 use crate::error::ActionError;
 use crate::incoming::Incoming;
 use crate::quota::Quota;
+use crate::reached;
 
 /// What the front needs of the engine. A trait so that tests can say what comes back, and when.
 #[async_trait]
@@ -147,7 +149,7 @@ impl CallDesk {
 
     /// Makes one call; dropping the future ends it.
     pub(crate) fn make(&self, request: Request) -> impl Future<Output = Result<Invoked, CallError>> + Send {
-        self.calls.invoke(request)
+        self.calls.invoke(request).inspect(reached::note)
     }
 
     /// Says why a call would be refused as things stand.

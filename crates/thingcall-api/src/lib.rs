@@ -27,6 +27,7 @@ mod calls;
 mod enrol;
 mod events;
 mod once;
+mod reached;
 mod recorded;
 mod subscribing;
 

@@ -30,6 +30,7 @@ use tracing::warn;
 use crate::answer::{Fields, Node, text};
 use crate::error::{ActionError, ServiceFailure};
 use crate::gateway::GatewayError;
+use crate::reached::{self, Reached};
 
 pub(crate) use ask::OnceAsk;
 
@@ -204,8 +205,12 @@ impl Once {
 
     /// Makes the call, has its answer kept, and tells it.
     async fn make(&self, ask: &OnceAsk, place: &Place, call: impl Future<Output = Answered> + Send) {
-        let answered = call.await;
-        let end = kept::end_of(&answered);
+        let (answered, reached) = reached::watched(call).await;
+        let end = match (&answered, reached) {
+            // What was accepted and found no device at QoS 0 is called by who asks again.
+            (Ok(_), Reached::Nobody) => OnceEnd::Release,
+            (Ok(_) | Err(_), Reached::Nobody | Reached::Perhaps) => kept::end_of(&answered),
+        };
         let landed = Landed::With(How::Made, answered);
         // Once a caller has an answer, no other is told: so it is written first, if that can be.
         let first = self.tokens.end(&ask.claim.key, &ask.claim.request_id.to_string(), end.clone()).await;

@@ -29,6 +29,8 @@ pub struct Invoked {
     pub answer: Answer,
     /// The bytes that it answered a letter with.
     pub said: Option<Bytes>,
+    /// Its device was away, and at QoS 0 nothing is kept for it: it is never executed.
+    pub reached_nobody: bool,
 }
 
 /// How a call ended, and when, if that is known.
@@ -138,9 +140,9 @@ impl Engine {
             if self.config.log_successes && outcome == Outcome::Ok {
                 Self::log_success(link.call, &link.came(elapsed));
             }
-            let said = link.said();
+            let (said, reached_nobody) = (link.said(), link.reached_nobody());
             let id = link.finish(outcome, elapsed);
-            result.map(|answer| Invoked { id, mode: begun.admitted.call.mode, answer, said })
+            result.map(|answer| Invoked { id, mode: begun.admitted.call.mode, answer, said, reached_nobody })
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thingcall_core::{
     AccessKey, Answer, Call, CallError, CallId, CallMode, CallStep, CodecError, Command, Deadline, DeliverError,
-    Delivery, DeviceLink, Executed, Outcome, Sent, Transport, TransportKind,
+    Delivery, DeviceLink, Executed, Outcome, Qos, Sent, Transport, TransportKind,
 };
 use thingcall_tsl::{Pacing, ProductSettings, Route};
 use tokio::time::Instant;
@@ -46,6 +46,10 @@ pub(crate) struct Link<'a> {
     used: AtomicBool,
     /// Whether anything may have left towards the device.
     left: AtomicBool,
+    /// Whether a command found no device, and nothing keeps it.
+    found_nobody: AtomicBool,
+    /// Whether one was handed on, or may have been.
+    handed_on: AtomicBool,
     /// Whether it waits for its turn at a device whose calls are paced.
     queued: AtomicBool,
     /// Whether it waits for the journal.
@@ -75,6 +79,8 @@ impl<'a> Link<'a> {
             message_id: AtomicU32::new(begun.admitted.call.id.as_u32()),
             used: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            found_nobody: AtomicBool::new(false),
+            handed_on: AtomicBool::new(false),
             queued: AtomicBool::new(false),
             recording: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
@@ -147,6 +153,11 @@ impl<'a> Link<'a> {
     /// What the device answered a letter with, if it did.
     pub(crate) fn said(&self) -> Option<Bytes> {
         self.said.get().cloned()
+    }
+
+    /// Whether all that was sent found no device, and will find none.
+    pub(crate) fn reached_nobody(&self) -> bool {
+        self.found_nobody.load(Ordering::Relaxed) && !self.handed_on.load(Ordering::Relaxed)
     }
 
     /// Whether the device was asked anything.
@@ -233,6 +244,9 @@ impl<'a> Link<'a> {
         self.left.store(true, Ordering::Relaxed);
         let sent = transport.deliver(delivery).await;
         let left = Instant::now();
+        let nobody = delivery.qos == Qos::AtMostOnce && matches!(sent, Err(DeliverError::Offline));
+        let came_to = if nobody { &self.found_nobody } else { &self.handed_on };
+        came_to.store(true, Ordering::Relaxed);
         self.engine.metrics.stage_took(Stage::Publish, left - began);
         debug!(message = %delivery.id, transport = transport.kind().as_str(), ?sent, "handed on");
         Ok((sent?, left))

@@ -236,6 +236,13 @@ impl One {
         store.set_key_enabled(&self.id, enabled).await?;
         tool::known(&store).await;
         output::one(self.output, &[("accessKeyId", json!(self.id)), ("enabled", json!(enabled))]);
+        let of = store.key(&self.id).and_then(|key| store.key(&key.temporary.as_ref()?.of));
+        if let Some(of) = of.filter(|of| enabled && !of.enabled) {
+            output::note(format_args!(
+                "{} is of {}, which is disabled: neither is taken before that is enabled",
+                self.id, of.id
+            ));
+        }
         store.close().await;
         Ok(())
     }

@@ -36,6 +36,8 @@ pub(super) struct FakeEngine {
     pub(super) requests: Mutex<Vec<Request>>,
     pub(super) broadcasts: Mutex<Vec<BroadcastOrder>>,
     pub(super) refused: Mutex<Vec<Outcome>>,
+    /// No device is there.
+    pub(super) nobody: AtomicBool,
     pub(super) told: Mutex<Vec<(thingcall_core::Failure, bool)>>,
     started: mpsc::UnboundedSender<()>,
     dropped: mpsc::UnboundedSender<()>,
@@ -61,7 +63,8 @@ impl Calls for FakeEngine {
             Some(result) => result.map(|answer| {
                 let mode = if answer == Answer::Accepted { CallMode::Async } else { CallMode::Sync };
                 let said = (mode == CallMode::Sync).then(|| bytes::Bytes::from_static(b"pong"));
-                Invoked { id: CallId::from_u32(100_686), mode, answer, said }
+                let reached_nobody = self.nobody.load(Ordering::Relaxed);
+                Invoked { id: CallId::from_u32(100_686), mode, answer, said, reached_nobody }
             }),
             None => std::future::pending().await,
         }
@@ -193,6 +196,7 @@ impl Setup {
             requests: Mutex::default(),
             broadcasts: Mutex::default(),
             refused: Mutex::default(),
+            nobody: AtomicBool::default(),
             told: Mutex::default(),
             started,
             dropped,

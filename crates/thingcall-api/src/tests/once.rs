@@ -1,6 +1,7 @@
 //! Calls that are made once, at one instance and at two.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -108,6 +109,19 @@ async fn second_request_gets_the_first_ones_answer_in_whatever_form() {
         let line = format!(r#"thingcall_idempotent_requests_total{{result="{result}"}} {count}"#);
         assert!(metrics.contains(&line), "{line}: {metrics}");
     }
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_found_no_device_is_called_by_the_next() {
+    let server = start(&Arc::default(), Box::new(|_| Some(Ok(Answer::Accepted)))).await;
+    let ask = async || ask(&server, &[("ClientToken", "away")]).await.json();
+    server.engine.nobody.store(true, Ordering::Relaxed);
+    assert_eq!((ask().await["Success"].clone(), ask().await["Success"].clone()), (true.into(), true.into()));
+    assert_eq!(calls(&server), 2);
+    server.engine.nobody.store(false, Ordering::Relaxed);
+    ask().await;
+    ask().await;
+    assert_eq!(calls(&server), 3, "the last was handed on");
 }
 
 #[tokio::test]
