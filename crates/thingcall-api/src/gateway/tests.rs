@@ -37,6 +37,7 @@ fn every_status_is_counted_from_the_start() {
         BodyType { 0: text() },
         TooManyParameters { max },
         Duplicate { 0: text() },
+        Nul { 0: text() },
         Missing { 0: "" },
         Invalid { name: "", problem: text() },
         Version { 0: text() },

@@ -1,7 +1,7 @@
 //! Pages of calls, and the tokens that name places.
 
 use async_trait::async_trait;
-use thingcall_core::{CallFilter, CallPlaces, CallRecord, CallTimes, JournalError, KeptCalls};
+use thingcall_core::{CallFilter, CallPlaces, CallRecord, CallTimes, JournalError, KeptCalls, LateAnswer};
 
 use super::*;
 
@@ -43,6 +43,7 @@ fn call(place: i64, at: i64) -> KeptCall {
         args: None,
         reply_code: None,
         data: None,
+        late: None,
     }
 }
 
@@ -55,6 +56,8 @@ impl CallRecords for At {
     fn put(&self, _: CallRecord) {}
 
     fn put_refused(&self, _: CallRecord) {}
+
+    fn put_late(&self, _: LateAnswer) {}
 
     async fn calls(&self, _: &CallFilter, _: (CallOrder, CallPlaces), _: usize) -> Result<Vec<KeptCall>, JournalError> {
         Ok(Vec::new())
