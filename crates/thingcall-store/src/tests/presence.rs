@@ -192,7 +192,8 @@ async fn a_first_login_is_written_before_the_device_is_let_in_where_it_may_come_
         row.live.seen().activated_at.is_some()
     };
     // A product that tells no secrets lets its devices in at once.
-    let refused = store.first_is_written(&key("d1"));
+    let device = key("d1");
+    let refused = store.first_is_written(&device);
     assert!(matches!(refused, thingcall_core::LookUp::Known(_)), "{refused:?}");
     let secret = thingcall_tsl::ProductSecret::try_from("0123456789abcdef").unwrap();
     let registration = Some(thingcall_tsl::Registration { who: thingcall_tsl::Registrants::Any, secret });
@@ -206,6 +207,7 @@ async fn a_first_login_is_written_before_the_device_is_let_in_where_it_may_come_
     // Long after its first login, nothing is waited for.
     store.online(&key("d2"), TransportName::EMBEDDED, None, UnixMillis(now.0 - 3_600_000));
     found(store, "d2").await.unwrap();
-    let later = store.first_is_written(&key("d2"));
+    let device = key("d2");
+    let later = store.first_is_written(&device);
     assert!(matches!(later, thingcall_core::LookUp::Known(_)), "{later:?}");
 }
