@@ -172,6 +172,27 @@ fn devices_of_a_file_are_called_and_what_did_not_leave_is_tried_again() {
     assert!(other.stdout.contains("results of another call"), "{other:?}");
 }
 
+/// It was once called twice, under two tokens.
+#[test]
+fn device_that_a_file_names_in_two_ways_is_called_once() {
+    let fleet = Fleet::start(1, &[]);
+    let away = fleet.site.device("away");
+    let file = fleet.folder.path().join("devices");
+    let text = format!("{}\n{PRODUCT}/away\n{PRODUCT}/sim-0001\n", away.iot_id);
+    std::fs::write(&file, text).expect("the scratch folder can be written");
+    let file = file.to_str().expect("a plain name");
+    let finished = fleet.run(&["--devices", file]);
+    let summary = told(&finished);
+    assert_eq!((&summary["devices"], &summary["failed"]), (&2.into(), &1.into()), "{finished:?}");
+    assert!(finished.stderr.contains("1 of 3 lines name a device that another line names"), "{finished:?}");
+    let ends = ends(&fleet.results());
+    assert_eq!(ends.keys().collect::<Vec<_>>(), [&format!("{PRODUCT}/away"), &format!("{PRODUCT}/sim-0001")]);
+
+    let endless = run(fleet.command(&["--devices", file], Path::new("/dev/full")));
+    assert_eq!(endless.code, Some(2), "{endless:?}");
+    assert!(endless.stdout.contains("no regular file"), "{endless:?}");
+}
+
 #[test]
 fn what_the_quota_refuses_is_called_later() {
     let fleet = Fleet::start_with(&[("API__CALLS_PER_SECOND_MAX", "20")], 60, &[]);

@@ -27,6 +27,7 @@ mod pool;
 mod progress;
 mod results;
 mod source;
+mod together;
 mod verdict;
 
 use calling::{Calling, Ended};

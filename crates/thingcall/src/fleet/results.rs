@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thingcall_core::{DeviceRef, UnixMillis};
 
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, TOO_OLD, Verdict};
 use crate::exit::WrongUse;
 use crate::output::moment;
 
@@ -101,6 +101,11 @@ impl Results {
     pub(super) fn open(path: Option<&Path>, header: Header) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self { state: Mutex::default(), run: None }) };
         let shown = path.display();
+        let not_a_file = || WrongUse(format!("{shown} is no regular file; --results reads it, and adds to it"));
+        // Before it is opened: what is none may never end.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            bail!(not_a_file());
+        }
         let open = OpenOptions::new().read(true).append(true).create(true).open(path);
         let mut file = open.with_context(|| format!("{shown} cannot be opened"))?;
         if file.try_lock().is_err() {
@@ -228,6 +233,8 @@ fn read(file: &File) -> anyhow::Result<Told> {
         let line: Line = serde_json::from_str(&text).with_context(|| format!("line {number}"))?;
         let Line { device, outcome, again, code, tries, token } = line;
         let told = match (outcome, again) {
+            // Nothing was executed, and the next one is signed anew.
+            (Some(Outcome::Failed), _) if code.as_deref() == Some(TOO_OLD) => Known::Again { tries },
             (Some(outcome), _) => Known::Ended { verdict: Verdict::told(outcome, code) },
             (None, Some(_)) => Known::Again { tries },
             (None, None) => Known::Begun { tries, token },

@@ -10,9 +10,10 @@ use thingcall_store::Store;
 use thingcall_tsl::Directory;
 use tokio::sync::mpsc;
 
-use super::Fleet;
+use super::{Fleet, together};
 use crate::client::Client;
 use crate::exit::WrongUse;
+use crate::output;
 use crate::pages::Pages;
 use crate::tool::device_ref;
 
@@ -79,7 +80,7 @@ impl Source {
     pub(super) async fn of(fleet: &Fleet) -> anyhow::Result<Self> {
         match (&fleet.flags.all, &fleet.flags.devices) {
             (Some(product), _) => Self::of_product(fleet, product).await,
-            (None, Some(path)) => Self::of_file(path),
+            (None, Some(path)) => Self::of_file(fleet, path).await,
             (None, None) => bail!(WrongUse("which devices: --all PRODUCTKEY or --devices FILE".to_owned())),
         }
     }
@@ -94,20 +95,28 @@ impl Source {
         self.total
     }
 
-    fn of_file(path: &Path) -> anyhow::Result<Self> {
+    async fn of_file(fleet: &Fleet, path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
-        let mut devices = VecDeque::new();
+        let mut devices = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             let wrong = |why| WrongUse(format!("{shown}, line {}: {why}", number + 1));
-            devices.push_back(device_ref(line).map_err(wrong)?);
+            devices.push(device_ref(line).map_err(wrong)?);
         }
         if devices.is_empty() {
             bail!(WrongUse(format!("{shown} names no device; right is one PRODUCTKEY/DEVICENAME or IotId a line")));
+        }
+        let named = devices.len();
+        let devices = together::each_once(fleet, devices).await?;
+        if devices.len() < named {
+            let twice = named - devices.len();
+            output::note(format!(
+                "{shown}: {twice} of {named} lines name a device that another line names; it is called once"
+            ));
         }
         let total = Some(devices.len() as u64);
         Ok(Self { name: format!("file:{shown}"), total, from: From::File(devices) })

@@ -71,6 +71,8 @@ const OF_THE_MOMENT: [&str; 6] = [
 ];
 /// Of these codes nothing was executed, whatever the words.
 const NEVER_EXECUTED: [&str; 2] = ["iot.messagebroker.RateLimit", "iot.messagebroker.RrpcFailed"];
+/// The code of a request whose signature was made too long ago, or before the server began: signed anew, it may pass.
+pub(super) const TOO_OLD: &str = "InvalidTimeStamp.Expired";
 /// What the words of such a failure hold where nothing was sent.
 const NOT_SENT: [&str; 6] = [
     "not sent",
@@ -140,7 +142,7 @@ impl Verdict {
 fn failed(status: u16, code: &str, words: &str) -> (Executed, bool) {
     // A gateway's error: it never came to a call.
     if (400..500).contains(&status) || status == 503 {
-        return (Executed::No, status == 503 || status == 429 || code.starts_with("Throttling"));
+        return (Executed::No, status == 503 || status == 429 || code.starts_with("Throttling") || code == TOO_OLD);
     }
     if !OF_THE_MOMENT.contains(&code) {
         let executed = if words.contains("may have executed") { Executed::Maybe } else { Executed::No };
@@ -218,6 +220,7 @@ mod tests {
             (400, "Throttling.User", true),
             (403, "SignatureDoesNotMatch", false),
             (503, "ServiceUnavailable", true),
+            (400, "InvalidTimeStamp.Expired", true),
         ] {
             let told = answered(status, &json!({ "Success": false, "Code": code, "Message": "no" }));
             assert_eq!((told.is_transient, told.executed), (again, Executed::No), "{status} {code}");

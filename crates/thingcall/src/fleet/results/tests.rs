@@ -81,3 +81,25 @@ fn two_commands_do_not_write_one_file() {
     let why = Results::open(Some(&folder.path().join("results")), header()).unwrap_err().to_string();
     assert!(why.contains("another command writes"), "{why}");
 }
+
+/// A server that began again refuses what was signed before it did.
+#[test]
+fn what_was_signed_too_long_ago_is_called_when_the_command_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = written(&folder);
+    let too_old = Verdict::told(Outcome::Failed, Some("InvalidTimeStamp.Expired".to_owned()));
+    results.end("pk/failed", &too_old, 2, None).unwrap();
+    drop(results);
+    let again = Results::open(Some(&folder.path().join("results")), header()).unwrap();
+    assert_eq!(again.takes(&device("pk/failed")), Some(("pk/failed".to_owned(), 2, None)));
+}
+
+/// One that never ends was once read until there was no memory left.
+#[test]
+fn what_is_no_regular_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["/dev/full", "/dev/null", "/dev/zero"].map(Path::new).into_iter().chain([folder.path()]) {
+        let why = Results::open(Some(path), header()).unwrap_err();
+        assert!(why.is::<WrongUse>() && why.to_string().contains("is no regular file"), "{path:?}: {why:#}");
+    }
+}
