@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use thingcall_tests::{PRODUCT, Sdk, Simulation, Site, eventually};
+use thingcall_tests::{Key, PRODUCT, Sdk, Simulation, Site, eventually};
 
 fn devices(site: &Site, count: usize, how: &[&str]) -> Simulation {
     let data = site.data().to_str().expect("a plain name").to_owned();
@@ -34,6 +34,12 @@ fn create(site: &Site, params: Value) -> String {
         all[name] = value.clone();
     }
     site.ask_by(Sdk::PopPost, "CreateFleetCall", &all).ok().text_at("Data.FleetCallId").to_owned()
+}
+
+fn keyed(site: &Site, id: &str, rules: &[&str]) -> Key {
+    let rules = rules.iter().flat_map(|rule| ["--allow", rule]);
+    site.command(&["key", "add", "--id", id, "--secret", "secret"].into_iter().chain(rules).collect::<Vec<_>>());
+    Key { id: id.to_owned(), secret: "secret".to_owned(), token: None }
 }
 
 fn of(site: &Site, id: &str) -> Value {
@@ -116,4 +122,78 @@ fn what_is_cancelled_begins_no_further_call_and_what_cannot_be_is_refused() {
     }
     let unknown = format!("{:?}", site.ask_by(Sdk::PopPost, "QueryFleetCall", &json!({ "FleetCallId": "x" })));
     assert!(unknown.contains("26 letters and digits"), "{unknown}");
+}
+
+/// A key for one device once called a whole product, and could not look at what it had ordered.
+#[test]
+fn key_with_rules_calls_its_own_devices_and_sees_its_own_fleet_calls() {
+    let site = Site::embedded(&[]);
+    let devices = devices(&site, 3, &[]);
+    let rule = format!("devices={PRODUCT}/sim-0001");
+    let key = keyed(&site, "limited", &[&rule]);
+    let order = |more: &[(&str, &str)]| {
+        let mut all = json!({ "ProductKey": PRODUCT, "Identifier": "Measure", "Args": r#"{"channel":1}"# });
+        for (name, value) in more {
+            all[*name] = json!(value);
+        }
+        site.begin_as(&key, Sdk::PopPost, "CreateFleetCall", &all).answer()
+    };
+    let detail = json!({ "ProductKey": PRODUCT, "DeviceName": "sim-0001" });
+    let detail = site.ask_by(Sdk::PopPost, "QueryDeviceDetail", &detail).ok();
+    for more in [
+        &[("IotId.1", detail.text_at("Data.IotId"))][..],
+        &[],
+        &[("DeviceName.2", "sim-0001")],
+        &[("DeviceName.1", "sim-0001"), ("DeviceName.2", "sim-0002")],
+    ] {
+        let told = format!("{:?}", order(more));
+        assert!(told.contains("Forbidden.RAM"), "{more:?}: {told}");
+    }
+    let told = format!("{:?}", order(&[("DeviceName.1", "sim-0001"), ("DeviceName.3", "sim-0001")]));
+    assert!(told.contains("number 3 and no number 2") || told.contains("Forbidden.RAM"), "{told}");
+    let once = [("DeviceName.1", "sim-0001"), ("ClientToken", "fleet-1")];
+    let id = order(&once).ok().text_at("Data.FleetCallId").to_owned();
+    assert_eq!(order(&once).ok().text_at("Data.FleetCallId"), id, "one token, one fleet call");
+    let asked_for = json!({ "FleetCallId": id });
+    let ended = eventually("it has ended", || {
+        let told = site.begin_as(&key, Sdk::PopPost, "QueryFleetCall", &asked_for).answer().ok();
+        (told.text_at("Data.Status") == "ENDED").then_some(told)
+    });
+    assert_eq!(ended.text_at("Data.AccessKeyId"), "limited");
+    assert_eq!(asked(&devices).into_iter().collect::<Vec<_>>(), [(format!("{PRODUCT}/sim-0001"), 1)]);
+
+    let others = create(&site, json!({ "DeviceName.1": "sim-0001" }));
+    for action in ["QueryFleetCall", "QueryFleetCallDevices", "CancelFleetCall"] {
+        let told =
+            format!("{:?}", site.begin_as(&key, Sdk::PopPost, action, &json!({ "FleetCallId": others })).answer());
+        assert!(told.contains("Forbidden.RAM"), "{action}: {told}");
+    }
+    let list = site.begin_as(&key, Sdk::PopPost, "QueryFleetCallList", &json!({})).answer().ok();
+    assert_eq!(list.at("Total"), &json!(1), "{list:?}");
+}
+
+#[test]
+fn calls_of_a_key_that_is_disabled_are_made_no_more_and_carry_it() {
+    let site = Site::embedded(&[("RECORDS__KEEP", "all")]);
+    let devices = devices(&site, 30, &[]);
+    let key = keyed(&site, "leaver", &[]);
+    let order =
+        json!({ "ProductKey": PRODUCT, "Identifier": "Measure", "Args": r#"{"channel":1}"#, "CallsPerSecond": 2 });
+    let made = site.begin_as(&key, Sdk::PopPost, "CreateFleetCall", &order).answer().ok();
+    let id = made.text_at("Data.FleetCallId").to_owned();
+    eventually("one was called", || (!asked(&devices).is_empty()).then_some(()));
+    site.command(&["key", "disable", "leaver"]);
+    let told = eventually("it is given up", || {
+        let told = of(&site, &id);
+        (told["Status"] == "CANCELLED").then_some(told)
+    });
+    assert_eq!(told["Reason"], "its access key leaver is disabled", "{told}");
+    assert!(told["Begun"].as_u64() < Some(30), "{told}");
+    let waiting = json!({ "FleetCallId": id, "PageSize": 50 });
+    let each = site.ask_by(Sdk::PopPost, "QueryFleetCallDevices", &waiting).ok();
+    let last = &each.at("Data.FleetCallDevice")[29];
+    assert_eq!(last["Status"], "NOT_CALLED", "{each:?}");
+    eventually("its calls are on record by its key", || {
+        site.command(&["calls", "--key", "leaver"]).contains(&format!("{PRODUCT}/sim-")).then_some(())
+    });
 }

@@ -53,6 +53,7 @@ use crate::recorded::RecordDesk;
 use crate::subscribing::SubscriptionDesk;
 
 use broadcast::Broadcasting;
+pub(crate) use fleet_call::{make as make_fleet_call, read as read_fleet_call};
 use invoke::Invocation;
 pub use known::action_names;
 use many::Many;
@@ -327,7 +328,7 @@ actions! {
         /// Whether a device is connected.
         GetDeviceStatus: Device => status::one,
         /// Whether several devices are connected.
-        BatchGetDeviceState: Devices => status::several,
+        BatchGetDeviceState: DevicesOrIds => status::several,
         /// The properties of a device as it reported them last.
         QueryDevicePropertyStatus: Device => values::status,
         /// What a property was.
@@ -381,12 +382,12 @@ actions! {
         /// Has a service of many devices called.
         CreateFleetCall: Devices => fleet_call::create,
         /// How far that is.
-        QueryFleetCall: AllProducts => fleet_call::query,
+        QueryFleetCall: FleetCall => fleet_call::query,
         /// Lists them.
-        QueryFleetCallList: AllProducts => fleet_call::list,
+        QueryFleetCallList: FleetCalls => fleet_call::list,
         /// What became of each device.
-        QueryFleetCallDevices: AllProducts => fleet_call::devices,
+        QueryFleetCallDevices: FleetCall => fleet_call::devices,
         /// Begins no further call.
-        CancelFleetCall: AllProducts => fleet_call::cancel,
+        CancelFleetCall: FleetCall => fleet_call::cancel,
     }
 }

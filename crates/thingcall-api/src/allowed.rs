@@ -33,7 +33,11 @@ pub(crate) async fn judge(
             (None, None) => judge.must(judge.pair(judge.named_in_topic())),
         },
         Names::NewDevice => judge.must(judge.pair(params.get("DeviceName"))),
-        Names::Devices => judge.devices().await,
+        Names::Devices => judge.devices(),
+        Names::DevicesOrIds => judge.devices_or_ids().await,
+        // Whoever may do none of it is told so at once; the rest says what is found.
+        Names::FleetCall | Names::FleetCalls if rules.may(action.as_str()) => Ok(()),
+        Names::FleetCall | Names::FleetCalls => judge.must(Target::AllProducts),
         Names::Product => judge.must(judge.product()),
         Names::AllProducts => judge.must(Target::AllProducts),
         Names::Group => judge.must(group(params.get("GroupId"))),
@@ -96,14 +100,21 @@ impl Judge<'_> {
         }
     }
 
-    /// By each list, since the action takes one of them.
-    async fn devices(&self) -> Result<(), ActionError> {
-        let (ids, names) =
-            (self.params.list("IotId", Params::COUNT_MAX), self.params.list("DeviceName", Params::COUNT_MAX));
-        if ids.is_empty() && names.is_empty() {
+    /// By the names alone: an action that takes no `IotId.N` may do with a whole product what names none of its devices. Names
+    /// that are refused later are judged as if there were none.
+    fn devices(&self) -> Result<(), ActionError> {
+        let names = self.params.list("DeviceName").unwrap_or_default();
+        if names.is_empty() {
             return self.must(self.pair(None));
         }
-        names.into_iter().try_for_each(|name| self.must(self.pair(Some(name))))?;
+        names.into_iter().try_for_each(|name| self.must(self.pair(Some(name))))
+    }
+
+    async fn devices_or_ids(&self) -> Result<(), ActionError> {
+        let Ok(ids) = self.params.list("IotId") else { return self.must(Target::AllProducts) };
+        if ids.is_empty() {
+            return self.devices();
+        }
         for id in ids {
             self.iot_id(id).await?;
         }
@@ -111,7 +122,7 @@ impl Judge<'_> {
     }
 
     fn groups(&self) -> Result<(), ActionError> {
-        let ids = self.params.list("ConsumerGroupIds", Params::COUNT_MAX);
+        let ids = self.params.list("ConsumerGroupIds").unwrap_or_default();
         if ids.is_empty() {
             return self.must(Target::AllGroups);
         }

@@ -4,6 +4,7 @@
 //! parameters in the body, some put everything there, some nothing.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use form_urlencoded::parse;
 
@@ -56,9 +57,52 @@ impl<'a> Params<'a> {
         self.get(name).ok_or(GatewayError::Missing(name))
     }
 
-    /// The values of `name.1`, `name.2`, ... up to the first that is absent, at most `max` and one.
-    pub(crate) fn list(&self, name: &str, max: usize) -> Vec<&str> {
-        (1..=max.saturating_add(1)).map_while(|i| self.get(&format!("{name}.{i}"))).collect()
+    /// The values of `name.1`, `name.2`, and so on, all of them.
+    ///
+    /// # Errors
+    /// If there is one that would not be read: behind a gap, under another number or none, or blank. Who named it means it, and
+    /// an action that takes a list without it for everything would do more than was asked.
+    pub(crate) fn list(&self, name: &'static str) -> Result<Vec<&str>, GatewayError> {
+        let count = self.count(name, &[""])?;
+        let values = (1..=count).map(|nth| self.get(&format!("{name}.{nth}")));
+        values.collect::<Option<_>>().ok_or_else(|| unread(name, "one of them is blank", ""))
+    }
+
+    /// How many of `name.1`, `name.2`, and so on there are, each with some of these endings.
+    ///
+    /// # Errors
+    /// As those of [`Params::list`].
+    pub(crate) fn count(&self, name: &'static str, endings: &[&str]) -> Result<usize, GatewayError> {
+        let mut numbers = BTreeSet::new();
+        for (given, _) in self.all() {
+            let Some(rest) = given.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with('.')) else {
+                continue;
+            };
+            let number = numbered(rest, endings);
+            let shown: String = given.chars().take(64).collect();
+            numbers.insert(
+                number.ok_or_else(|| unread(name, &format!("{shown:?} is none of them"), endings_of(endings)))?,
+            );
+        }
+        match numbers.last() {
+            Some(last) if *last != numbers.len() => {
+                let gap = (1..).find(|nth| !numbers.contains(nth)).unwrap_or(1);
+                Err(unread(name, &format!("there is a number {last} and no number {gap}"), endings_of(endings)))
+            }
+            Some(_) | None => Ok(numbers.len()),
+        }
+    }
+
+    /// Refuses a list of this name, or a single value, where none is read.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub(crate) fn has_none(&self, name: &'static str, right: &str) -> Result<(), GatewayError> {
+        let is_of = |given: &str| given.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if self.all().any(|(given, _)| is_of(given)) {
+            return Err(GatewayError::Invalid { name, problem: format!("this action does not read it; {right}") });
+        }
+        Ok(())
     }
 
     /// All pairs but one name's, sorted.
@@ -70,6 +114,24 @@ impl<'a> Params<'a> {
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (&**name, &**value))
     }
+}
+
+/// The number behind a list's name, if what stands there is one and one of these endings.
+fn numbered(rest: &str, endings: &[&str]) -> Option<usize> {
+    let rest = rest.strip_prefix('.')?;
+    let (digits, ending) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    let number = digits.parse().ok().filter(|number| *number > 0)?;
+    (!digits.starts_with('0') && endings.contains(&ending)).then_some(number)
+}
+
+fn endings_of<'a>(endings: &[&'a str]) -> &'a str {
+    endings.first().copied().unwrap_or_default()
+}
+
+fn unread(name: &'static str, what: &str, ending: &str) -> GatewayError {
+    let problem =
+        format!("{what}; right are {name}.1{ending}, {name}.2{ending} and so on, none left out and none blank");
+    GatewayError::Invalid { name, problem }
 }
 
 #[cfg(test)]

@@ -12,12 +12,15 @@ use hyper::body::{Body as _, Incoming as Unread};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
-use thingcall_core::{AccessKey, ErrorCode, Outcome};
+use thingcall_core::{AccessKey, ErrorCode, FleetOrder, Outcome};
 use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::actions::{Action, ActionKind, DirectoryAction, FleetAction, Ordered, RecordAction, SubscriptionAction};
+use crate::actions::{
+    Action, ActionKind, DirectoryAction, FleetAction, Ordered, RecordAction, SubscriptionAction, make_fleet_call,
+    read_fleet_call,
+};
 use crate::answer::{About, Fields, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
@@ -62,8 +65,16 @@ enum Asked<'a> {
     Subscription(SubscriptionAction, &'a SubscriptionDesk),
     /// Calls that are kept, with the request's parameters.
     Record(RecordAction),
-    /// Calls of many devices, for this key's account.
-    Fleet(FleetAction, &'a FleetDesk, Arc<AccessKey>),
+    /// Calls of many devices, for this key's account. With a token, they are made once for all who give that.
+    Fleet(FleetAsked<'a>),
+}
+
+/// What is asked of calls of many devices.
+struct FleetAsked<'a> {
+    action: FleetAction,
+    desk: &'a FleetDesk,
+    key: Arc<AccessKey>,
+    once: Option<Box<OnceAsk>>,
 }
 
 /// Answers a request.
@@ -109,8 +120,8 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
             let result = action.run(&app.records, &incoming.params).await;
             result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
         }
-        Ok(Asked::Fleet(action, desk, key)) => {
-            let result = Box::pin(action.run(desk, &incoming.params, &key)).await;
+        Ok(Asked::Fleet(asked)) => {
+            let result = Box::pin(asked.run(&app, &incoming.params)).await;
             result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
         }
         Err(error) => Err(note_refused(&app, &incoming, &caller, error)),
@@ -229,7 +240,14 @@ async fn judge<'a>(
         }
         ActionKind::Fleet(action) => {
             let desk = app.fleets.as_ref().ok_or_else(unknown)?;
-            Ok(Asked::Fleet(action, desk, key))
+            let once = match action {
+                FleetAction::CreateFleetCall => once_of(app, incoming, Action::CreateFleetCall, &key)?,
+                FleetAction::QueryFleetCall
+                | FleetAction::QueryFleetCallList
+                | FleetAction::QueryFleetCallDevices
+                | FleetAction::CancelFleetCall => None,
+            };
+            Ok(Asked::Fleet(FleetAsked { action, desk, key, once }))
         }
     }
 }
@@ -266,6 +284,32 @@ async fn run_once(app: Arc<App>, ask: OnceAsk, call: Ordered) -> Result<Fields, 
         app.desk.note_refused(refused::noted_later(id, why), true);
     }
     answered
+}
+
+impl FleetAsked<'_> {
+    async fn run(self, app: &Arc<App>, params: &Params<'_>) -> Result<Fields, ActionError> {
+        let Self { action, desk, key, once } = self;
+        let result = match once {
+            None => action.run(desk, params, &key).await,
+            Some(once) => make_once(app, *once, read_fleet_call(desk, params, &key)?).await,
+        };
+        result.inspect_err(|error| {
+            if error.outcome() == Outcome::Denied {
+                app.metrics.forbidden();
+            }
+        })
+    }
+}
+
+/// Makes a fleet call once for all requests with the same token.
+async fn make_once(app: &Arc<App>, ask: OnceAsk, order: FleetOrder) -> Result<Fields, ActionError> {
+    let making = app.clone();
+    let make = async move {
+        let Some(desk) = &making.fleets else { return Err(Action::unknown("CreateFleetCall").into()) };
+        make_fleet_call(desk, order).await
+    };
+    let Some(once) = &app.once else { return make.await };
+    once.answer(ask, move || make).await.1
 }
 
 /// Notes a request that its action found to be none.

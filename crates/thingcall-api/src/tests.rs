@@ -9,6 +9,7 @@ mod allowed;
 mod broadcasts;
 mod captures;
 mod connections;
+mod fleets;
 mod gateway;
 mod groups;
 mod instances;

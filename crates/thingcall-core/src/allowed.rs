@@ -147,6 +147,12 @@ impl AllowList {
             && self.within.as_ref().is_none_or(|outer| outer.may(action))
     }
 
+    /// Whether some rule allows this action about some device of this product.
+    pub fn allow_some_of(&self, action: &str, product: &str) -> bool {
+        self.rules.iter().any(|rule| rule.allows_some_of(action, product))
+            && self.within.as_ref().is_none_or(|outer| outer.allow_some_of(action, product))
+    }
+
     /// The rules.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -174,6 +180,12 @@ impl FromStr for AllowList {
 impl Rule {
     fn allows(&self, action: &str, target: Target<'_>) -> bool {
         any(self.actions.as_deref(), action) && self.about.as_ref().is_none_or(|about| about.names(target))
+    }
+
+    fn allows_some_of(&self, action: &str, product: &str) -> bool {
+        let of_device = |about: &About| about.devices.iter().any(|(of, _)| of.matches(product));
+        self.allows(action, Target::Product(product))
+            || (any(self.actions.as_deref(), action) && self.about.as_ref().is_some_and(of_device))
     }
 
     /// The patterns of its actions that none of these names matches.

@@ -46,7 +46,7 @@ impl fmt::Display for FleetCallId {
 pub enum FleetState {
     /// Calls begin, or are under way.
     Running,
-    /// No further calls begin; somebody wanted it so.
+    /// No further calls begin; somebody wanted it so, or its access key may make none.
     Cancelled,
     /// Each device's call has ended.
     Ended,
@@ -83,6 +83,8 @@ impl FleetOutcome {
 pub struct FleetOrder {
     /// Whose it is.
     pub account: String,
+    /// The id of the access key that ordered it, which its calls are made with.
+    pub key: Option<String>,
     /// Whose devices are called.
     pub product: ProductKey,
     /// Those of its devices; all of them if there is none.
@@ -108,6 +110,8 @@ pub struct FleetCall {
     pub order: FleetOrder,
     /// How far it is.
     pub state: FleetState,
+    /// Why no further calls begin, where nobody wanted it so.
+    pub reason: Option<String>,
     /// How many devices it is of.
     pub total: u64,
     /// How many calls began.
@@ -154,6 +158,17 @@ pub struct FleetDevice {
     pub end: Option<FleetEnd>,
 }
 
+/// As much of a fleet call as tells who may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetMark {
+    /// Names it.
+    pub id: FleetCallId,
+    /// Whose devices are called.
+    pub product: ProductKey,
+    /// The id of the access key that ordered it.
+    pub key: Option<String>,
+}
+
 /// Some of many, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<T> {
@@ -195,7 +210,8 @@ pub enum FleetError {
 /// Keeps fleet calls, for all instances.
 #[async_trait]
 pub trait FleetCalls: Send + Sync {
-    /// Keeps a new one, with those of its devices that there are now.
+    /// Keeps a new one, with those of its devices that there are now. Where an account has as many as may be, the one that ended
+    /// first makes room.
     ///
     /// # Errors
     /// If it is of no device or of too many, or the store fails.
@@ -212,6 +228,12 @@ pub trait FleetCalls: Send + Sync {
     /// # Errors
     /// If the store fails.
     async fn fleet_calls(&self, account: &str, skip: u64, max: u64) -> Result<Part<FleetCall>, FleetError>;
+
+    /// All of an account, newest first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    async fn fleet_marks(&self, account: &str) -> Result<Vec<FleetMark>, FleetError>;
 
     /// The devices of one, in their order; those that ended so, if that is said.
     ///
@@ -231,8 +253,14 @@ pub trait FleetCalls: Send + Sync {
     /// If there is none, or the store fails.
     async fn cancel(&self, account: &str, id: &FleetCallId) -> Result<(), FleetError>;
 
+    /// From now on no call of it begins, for this reason.
+    ///
+    /// # Errors
+    /// If the store fails.
+    async fn give_up(&self, id: &FleetCallId, reason: &str) -> Result<(), FleetError>;
+
     /// Those whose calls `by` begins for the next `lease`: those that it had, and those that nobody has any more. Of the latter
-    /// the calls that had begun end as unknown.
+    /// the calls that had begun end as unknown. How many of its devices' calls began and ended is not told here.
     ///
     /// # Errors
     /// If the store fails.

@@ -83,8 +83,8 @@ pub use enrolment::{Enrolled, Enrolment, EnrolsFor, NotEnrolled, Registrar};
 pub use error::{CallError, ErrorCode};
 pub use failure::{FailedAt, Failure};
 pub use fleet::{
-    FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits, FleetOrder, FleetOutcome,
-    FleetState, Part,
+    FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits, FleetMark, FleetOrder,
+    FleetOutcome, FleetState, Part,
 };
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, Decoded, DeviceLink, Handler, Handlers};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};

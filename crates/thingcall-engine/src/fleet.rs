@@ -1,15 +1,16 @@
 //! Makes the calls of fleet calls: each like a caller's own, by [`Engine::invoke`].
 //!
 //! **Invariants:** no call is made before the store has that it begins. So many are under way as a fleet call says, and no more
-//! begin a second. Of what another instance had begun, none is made again.
+//! begin a second. Of what another instance had begun, none is made again. Each is made with the access key that ordered it, as
+//! long as there is that key, it is enabled, and its rules allow it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, Asks, CallError, Deadline, DeviceKey, DeviceRef, Executed, FleetCall, FleetCallId, FleetCalls, FleetDevice,
-    FleetEnd, FleetOutcome, ReplyBody, Request, RequestId, UnixMillis,
+    AccessKey, Answer, Asks, CallError, Deadline, DeviceKey, DeviceRef, Executed, FleetCall, FleetCallId, FleetCalls,
+    FleetDevice, FleetEnd, FleetOutcome, Keys, ReplyBody, Request, RequestId, Target, UnixMillis,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -27,25 +28,36 @@ const ROUND: Duration = Duration::from_millis(100);
 /// How often those that ended long ago are forgotten.
 const FORGET_EACH: Duration = Duration::from_secs(600);
 
+/// What their keys' rules must allow.
+const ORDERED_BY: &str = "CreateFleetCall";
+/// What is told of a device that they do not allow any more.
+const FORBIDDEN: &str = "Forbidden.RAM";
+
+/// What fleet calls are made of.
+pub struct FleetParts {
+    /// Who keeps them.
+    pub fleets: Arc<dyn FleetCalls>,
+    /// The access keys.
+    pub keys: Arc<dyn Keys>,
+    /// Names this instance, and no other.
+    pub by: String,
+}
+
 /// Who makes them here.
 struct Runner {
     engine: Arc<Engine>,
     fleets: Arc<dyn FleetCalls>,
+    keys: Arc<dyn Keys>,
     by: String,
     stop: CancellationToken,
 }
 
 impl Engine {
-    /// Makes the calls of fleet calls until `stop`, as `by`, which no other instance is. Then begins none, waits at most
-    /// `within` for those under way, and lets others go on.
-    pub async fn run_fleet_calls(
-        self: Arc<Self>,
-        fleets: Arc<dyn FleetCalls>,
-        by: String,
-        stop: CancellationToken,
-        within: Duration,
-    ) {
-        let runner = Arc::new(Runner { engine: self, fleets, by, stop });
+    /// Makes the calls of fleet calls until `stop`. Then begins none, waits at most `within` for those under way, and lets
+    /// others go on.
+    pub async fn run_fleet_calls(self: Arc<Self>, parts: FleetParts, stop: CancellationToken, within: Duration) {
+        let FleetParts { fleets, keys, by } = parts;
+        let runner = Arc::new(Runner { engine: self, fleets, keys, by, stop });
         let mut running = JoinSet::new();
         let mut ours = HashSet::new();
         let mut forget_at = Instant::now();
@@ -103,10 +115,18 @@ impl Runner {
         self.engine.fleet.running.inc();
         let call = Arc::new(call);
         let (mut under_way, mut ends) = (JoinSet::new(), Vec::new());
-        let mut next_at = Instant::now();
+        let (mut next_at, mut is_over) = (Instant::now(), false);
         loop {
+            // From here, so that what is written in it is no part of the pace.
+            let round = Instant::now() + ROUND;
             ends = self.keep(&call, ends).await;
-            let begun = self.begin(&call, under_way.len()).await;
+            let (begun, key) = match self.key(&call) {
+                Ok(key) => (self.begin(&call, under_way.len()).await, key),
+                Err(why) => {
+                    is_over = is_over || self.gives_up(&call, &why).await;
+                    (Vec::new(), None)
+                }
+            };
             if begun.is_empty() && under_way.is_empty() && ends.is_empty() {
                 break;
             }
@@ -114,16 +134,40 @@ impl Runner {
                 sleep_until(next_at).await;
                 next_at =
                     next_at.max(Instant::now() - ROUND) + Duration::from_secs(1) / call.order.calls_per_second.max(1);
-                let (engine, call) = (self.engine.clone(), call.clone());
-                under_way.spawn(async move { (device.number, engine.of_fleet(&call, device).await) });
+                let (engine, call, key) = (self.engine.clone(), call.clone(), key.clone());
+                under_way.spawn(async move { (device.number, engine.of_fleet(&call, key, device).await) });
             }
-            let round = Instant::now() + ROUND;
-            while let Some(Some(Ok(ended))) = tokio::select! { ended = under_way.join_next(), if !under_way.is_empty() => Some(ended), () = sleep_until(round) => None }
-            {
+            // Those that have ended go first: a round that is over takes no more room.
+            while let Some(Ok(ended)) = tokio::select! {
+                biased;
+                Some(ended) = under_way.join_next(), if !under_way.is_empty() => Some(ended),
+                () = sleep_until(round) => None,
+            } {
                 ends.push(ended);
             }
         }
         self.engine.fleet.running.dec();
+    }
+
+    /// The key that its calls are made with; none for one that was ordered when that was not kept.
+    fn key(&self, call: &FleetCall) -> Result<Option<Arc<AccessKey>>, String> {
+        let Some(id) = &call.order.key else { return Ok(None) };
+        match self.keys.key(id) {
+            Some(key) if key.stands(UnixMillis::now()) => Ok(Some(key)),
+            Some(key) if key.enabled => Err(format!("its access key {id} has ended")),
+            Some(_) => Err(format!("its access key {id} is disabled")),
+            None => Err(format!("its access key {id} is not there any more")),
+        }
+    }
+
+    /// Begins no more calls of it, ever.
+    async fn gives_up(&self, call: &FleetCall, why: &str) -> bool {
+        let kept = self.fleets.give_up(&call.id, why).await;
+        match &kept {
+            Ok(()) => warn!(id = %call.id, why, "no more calls of a fleet call begin"),
+            Err(error) => warn!(id = %call.id, why, %error, "a fleet call cannot be given up; tries again"),
+        }
+        kept.is_ok()
     }
 
     /// Which devices are called next.
@@ -156,12 +200,16 @@ impl Runner {
 
 impl Engine {
     /// Calls one device of it.
-    async fn of_fleet(&self, call: &FleetCall, device: FleetDevice) -> FleetEnd {
+    async fn of_fleet(&self, call: &FleetCall, key: Option<Arc<AccessKey>>, device: FleetDevice) -> FleetEnd {
         let now = Instant::now();
         let order = &call.order;
+        let target = Target::Device { product: order.product.as_str(), name: device.name.as_str() };
+        if let Some(key) = key.as_ref().filter(|key| !key.allows(ORDERED_BY, target)) {
+            return forbidden(&key.id);
+        }
         let request = Request {
             request_id: RequestId::random(),
-            key: None,
+            key,
             arrived: now.into_std(),
             target: DeviceRef::Key(DeviceKey { product: order.product.clone(), name: device.name }),
             asks: Asks::Service,
@@ -172,6 +220,19 @@ impl Engine {
             fails_by_code: false,
         };
         end_of(self.invoke(request).await)
+    }
+}
+
+/// What is kept of a device that this key's rules do not allow any more.
+fn forbidden(key: &str) -> FleetEnd {
+    let message = format!("it was not called: no rule of access key {key} allows {ORDERED_BY} of it any more");
+    FleetEnd {
+        outcome: FleetOutcome::Failed,
+        code: Some(FORBIDDEN.to_owned()),
+        message: Some(message),
+        message_id: None,
+        result: None,
+        at: UnixMillis::now(),
     }
 }
 

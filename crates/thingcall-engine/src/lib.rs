@@ -59,6 +59,7 @@ mod tests;
 pub use config::Config;
 pub use dropped::LastDropped;
 pub use engine::{Engine, EngineParts};
+pub use fleet::FleetParts;
 pub use invoke::Invoked;
 pub use metrics::Stage;
 pub use reports::Reports;

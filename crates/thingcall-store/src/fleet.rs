@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    DeviceKey, DeviceRef, FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits,
+    DeviceKey, DeviceRef, FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits, FleetMark,
     FleetOrder, FleetOutcome, Part, UnixMillis,
 };
 
@@ -62,6 +62,10 @@ impl FleetCalls for Store {
         self.shared().reads.fleet_calls(account, skip, max).await.map_err(unread)
     }
 
+    async fn fleet_marks(&self, account: &str) -> Result<Vec<FleetMark>, FleetError> {
+        self.shared().reads.fleet_marks(account).await.map_err(unread)
+    }
+
     async fn fleet_devices(
         &self,
         id: &FleetCallId,
@@ -74,7 +78,11 @@ impl FleetCalls for Store {
 
     async fn cancel(&self, account: &str, id: &FleetCallId) -> Result<(), FleetError> {
         self.fleet_call(account, id).await?;
-        transact!(self, tx => tx.cancel_fleet_call(account, id))
+        transact!(self, tx => tx.cancel_fleet_call(id, None))
+    }
+
+    async fn give_up(&self, id: &FleetCallId, reason: &str) -> Result<(), FleetError> {
+        transact!(self, tx => tx.cancel_fleet_call(id, Some(reason)))
     }
 
     async fn take_fleet_calls(&self, by: &str, lease: Duration) -> Result<Vec<FleetCall>, FleetError> {
@@ -128,9 +136,10 @@ async fn put(
     limits: FleetLimits,
 ) -> Result<(), Stop<FleetError>> {
     let FleetLimits { calls_max, devices_max } = limits;
-    if tx.count_fleet_calls(&order.account).await? >= calls_max {
+    if tx.count_fleet_calls(&order.account).await? >= calls_max && !tx.make_room_for_fleet_call(&order.account).await? {
         return Err(Stop::Refused(FleetError::Full(format!(
-            "{calls_max} fleet calls of this account are kept already (fleet_calls_max); those that ended go after fleet_calls_kept_for"
+            "{calls_max} fleet calls of this account run, which is as many as may be (fleet_calls_max); cancel one, or wait until \
+             one has ended"
         ))));
     }
     let devices = tx.insert_fleet_call(id, order, devices_max, UnixMillis::now()).await?;

@@ -1,11 +1,13 @@
 //! Fleet calls in rows, and the SQL that both databases share.
 //!
-//! **Invariant:** what differs between them is given to [`fleet_sql`] as text: how a moment is told, how a list of names and
-//! one of ends are read out of JSON, and how those who write at once are put in line.
+//! **Invariants:** what differs between them is given to [`fleet_sql`] as text: how a moment is told, how a list of names and
+//! one of ends are read out of JSON, how an index is named that the database would not choose, and how those who write at once
+//! are put in line. What is done again and again for a fleet call that runs looks at the devices it is about, however many there
+//! are.
 
 use serde_json::json;
 use sqlx::Error;
-use thingcall_core::{FleetCall, FleetCallId, FleetDevice, FleetEnd, FleetOrder, Qos, UnixMillis};
+use thingcall_core::{FleetCall, FleetCallId, FleetDevice, FleetEnd, FleetMark, FleetOrder, Qos, UnixMillis};
 
 use crate::columns::Columns;
 
@@ -22,6 +24,7 @@ pub(crate) fn fleet_call(row: &impl Columns) -> Result<FleetCall, Error> {
     let small = |name| row.number(name).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
     let order = FleetOrder {
         account: row.text("account")?.to_owned(),
+        key: row.maybe_text("key")?.map(str::to_owned),
         product: row.text("product")?.try_into().map_err(|_| wrong("the product"))?,
         devices: Vec::new(),
         service: row.text("service")?.try_into().map_err(|_| wrong("the service"))?,
@@ -31,9 +34,10 @@ pub(crate) fn fleet_call(row: &impl Columns) -> Result<FleetCall, Error> {
         in_flight: small("in_flight")?,
     };
     Ok(FleetCall {
-        id: FleetCallId::read(row.text("id")?).ok_or_else(|| wrong("the id"))?,
+        id: id(row)?,
         order,
         state: row.text("state")?.parse().map_err(|_| wrong("the state"))?,
+        reason: row.maybe_text("reason")?.map(str::to_owned),
         total: count("total")?,
         begun: count("begun")?,
         succeeded: count("succeeded")?,
@@ -42,6 +46,16 @@ pub(crate) fn fleet_call(row: &impl Columns) -> Result<FleetCall, Error> {
         created_at: UnixMillis(row.number("created_at")?),
         ended_at: row.maybe_number("ended_at")?.map(UnixMillis),
     })
+}
+
+/// As much of it as tells who may see it.
+pub(crate) fn fleet_mark(row: &impl Columns) -> Result<FleetMark, Error> {
+    let product = row.text("product")?.try_into().map_err(|_| wrong("the product"))?;
+    Ok(FleetMark { id: id(row)?, product, key: row.maybe_text("key")?.map(str::to_owned) })
+}
+
+fn id(row: &impl Columns) -> Result<FleetCallId, Error> {
+    FleetCallId::read(row.text("id")?).ok_or_else(|| wrong("the id"))
 }
 
 /// One of its devices.
@@ -92,7 +106,7 @@ macro_rules! calls {
     ($which:literal) => {
         concat!(
             "SELECT c.*, (SELECT COUNT(*) FROM fleet_devices WHERE fleet_call = c.id) AS total, \
-             (SELECT COUNT(*) FROM fleet_devices WHERE fleet_call = c.id AND begun_at IS NOT NULL) AS begun, \
+             (SELECT COUNT(begun_at) FROM fleet_devices WHERE fleet_call = c.id) AS begun, \
              (SELECT COUNT(*) FROM fleet_devices WHERE fleet_call = c.id AND outcome = 'SUCCEEDED') AS succeeded, \
              (SELECT COUNT(*) FROM fleet_devices WHERE fleet_call = c.id AND outcome = 'FAILED') AS failed, \
              (SELECT COUNT(*) FROM fleet_devices WHERE fleet_call = c.id AND outcome = 'UNKNOWN') AS unknown \
@@ -102,17 +116,53 @@ macro_rules! calls {
     };
 }
 
-/// What there is something to do for.
-macro_rules! lives {
-    () => {
-        "(state = 'RUNNING' OR (state = 'CANCELLED' AND EXISTS (SELECT 1 FROM fleet_devices WHERE fleet_call = id AND begun_at \
-         IS NOT NULL AND fleet_devices.ended_at IS NULL)))"
-    };
-}
-
 /// The SQL, for one kind of connection.
 macro_rules! fleet_sql {
-    ($conn:ty, now: $now:literal, names: $names:literal, ends: $ends:literal, lock: $lock:literal) => {
+    ($conn:ty, now: $now:literal, names: $names:literal, end: $end:literal, waiting: $waiting:literal,
+     under_way: $under_way:literal, lock: $lock:literal) => {
+        /// What is done again and again.
+        const SETTLE: &str = concat!(
+            "UPDATE fleet_devices ",
+            $under_way,
+            " SET ended_at = ",
+            $now,
+            ", outcome = 'UNKNOWN', code = 'interrupted', message = $2 WHERE begun_at IS NOT NULL AND ended_at IS NULL \
+             AND fleet_call IN (SELECT id FROM fleet_calls WHERE state <> 'ENDED' AND (runner IS NULL OR (runner <> $1 \
+             AND runner_until < ",
+            $now,
+            ")))"
+        );
+        const TAKE: &str = concat!(
+            "UPDATE fleet_calls SET runner = $1, runner_until = ",
+            $now,
+            " + $2 WHERE (runner IS NULL OR runner = $1 OR runner_until < ",
+            $now,
+            ") AND (state = 'RUNNING' OR (state = 'CANCELLED' AND EXISTS (SELECT 1 FROM fleet_devices ",
+            $under_way,
+            " WHERE fleet_call = id AND begun_at IS NOT NULL AND fleet_devices.ended_at IS NULL)))"
+        );
+        const OURS: &str = "SELECT c.*, (SELECT COUNT(*) FROM fleet_devices WHERE fleet_call = c.id) AS total, \
+                            CAST(0 AS BIGINT) AS begun, CAST(0 AS BIGINT) AS succeeded, CAST(0 AS BIGINT) AS failed, \
+                            CAST(0 AS BIGINT) AS unknown FROM fleet_calls AS c WHERE c.runner = $1 AND \
+                            c.state = 'RUNNING' ORDER BY c.created_at, c.id";
+        const BEGIN: &str = concat!(
+            "UPDATE fleet_devices SET begun_at = ",
+            $now,
+            " WHERE fleet_call = $1 AND number IN (SELECT number FROM fleet_devices ",
+            $waiting,
+            " WHERE fleet_call = $1 AND begun_at IS NULL ORDER BY number LIMIT $3) AND EXISTS (SELECT 1 FROM fleet_calls \
+             WHERE id = $1 AND runner = $2 AND state = 'RUNNING' AND runner_until > ",
+            $now,
+            ") RETURNING *"
+        );
+        const ENDED: &str = concat!(
+            "UPDATE fleet_calls SET state = 'ENDED', ended_at = ",
+            $now,
+            " WHERE id = $1 AND runner = $2 AND state = 'RUNNING' AND NOT EXISTS (SELECT 1 FROM fleet_devices WHERE \
+             fleet_call = $1 AND outcome IS NULL)"
+        );
+        const END: &str = $end;
+
         pub(super) async fn fleet_call(
             conn: &mut $conn,
             account: &str,
@@ -155,6 +205,12 @@ macro_rules! fleet_sql {
             Ok(Part { shown, total: u64::try_from(total).unwrap_or(0) })
         }
 
+        pub(super) async fn fleet_marks(conn: &mut $conn, account: &str) -> Result<Vec<FleetMark>, sqlx::Error> {
+            let all = "SELECT id, product, key FROM fleet_calls WHERE account = $1 ORDER BY created_at DESC, id";
+            let all = sqlx::query(all).bind(account.to_owned()).fetch_all(conn).await?;
+            all.iter().map(rows::fleet_mark).collect()
+        }
+
         async fn count(conn: &mut $conn, account: &str) -> Result<u64, sqlx::Error> {
             let count = "SELECT COUNT(*) FROM fleet_calls WHERE account = $1";
             let count: i64 = sqlx::query_scalar(count).bind(account.to_owned()).fetch_one(conn).await?;
@@ -174,11 +230,12 @@ macro_rules! fleet_sql {
             at: UnixMillis,
         ) -> Result<u64, sqlx::Error> {
             let call = "INSERT INTO fleet_calls (id, account, product, service, args, qos, calls_per_second, in_flight, \
-                        state, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', $9)";
+                        state, created_at, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', $9, $10)";
             let call = sqlx::query(call).bind(id.to_string()).bind(order.account.clone());
             let call = call.bind(order.product.to_string()).bind(order.service.to_string()).bind(order.args.clone());
             let call = call.bind(i64::from(order.qos.level())).bind(i64::from(order.calls_per_second));
-            call.bind(i64::from(order.in_flight)).bind(at.0).execute(&mut *conn).await?;
+            let call = call.bind(i64::from(order.in_flight)).bind(at.0).bind(order.key.clone());
+            call.execute(&mut *conn).await?;
             let max = rows::narrow(devices_max.saturating_add(1));
             let devices = if order.devices.is_empty() {
                 let all = "INSERT INTO fleet_devices (fleet_call, number, name) SELECT CAST($1 AS TEXT), ROW_NUMBER() OVER \
@@ -197,13 +254,23 @@ macro_rules! fleet_sql {
             Ok(devices.rows_affected())
         }
 
-        pub(super) async fn cancel(conn: &mut $conn, account: &str, id: &FleetCallId) -> Result<(), sqlx::Error> {
+        pub(super) async fn cancel(
+            conn: &mut $conn,
+            id: &FleetCallId,
+            reason: Option<&str>,
+        ) -> Result<(), sqlx::Error> {
             let cancel = concat!(
-                "UPDATE fleet_calls SET state = 'CANCELLED', ended_at = ",
+                "UPDATE fleet_calls SET state = 'CANCELLED', reason = $2, ended_at = ",
                 $now,
-                " WHERE id = $1 AND account = $2 AND state = 'RUNNING'"
+                " WHERE id = $1 AND state = 'RUNNING'"
             );
-            sqlx::query(cancel).bind(id.to_string()).bind(account.to_owned()).execute(conn).await.map(drop)
+            sqlx::query(cancel).bind(id.to_string()).bind(reason.map(str::to_owned)).execute(conn).await.map(drop)
+        }
+
+        pub(super) async fn make_room(conn: &mut $conn, account: &str) -> Result<bool, sqlx::Error> {
+            let oldest = "DELETE FROM fleet_calls WHERE id = (SELECT id FROM fleet_calls WHERE account = $1 AND state <> \
+                          'RUNNING' ORDER BY ended_at, id LIMIT 1)";
+            Ok(sqlx::query(oldest).bind(account.to_owned()).execute(conn).await?.rows_affected() > 0)
         }
 
         pub(super) async fn take(
@@ -212,28 +279,10 @@ macro_rules! fleet_sql {
             lease: Duration,
         ) -> Result<Vec<FleetCall>, sqlx::Error> {
             sqlx::query($lock).execute(&mut *conn).await?;
-            let settle = concat!(
-                "UPDATE fleet_devices SET ended_at = ",
-                $now,
-                ", outcome = 'UNKNOWN', code = 'interrupted', message = $2 WHERE begun_at IS NOT NULL AND ended_at IS NULL \
-                 AND fleet_call IN (SELECT id FROM fleet_calls WHERE state <> 'ENDED' AND (runner IS NULL OR (runner <> $1 \
-                 AND runner_until < ",
-                $now,
-                ")))"
-            );
-            sqlx::query(settle).bind(by.to_owned()).bind(rows::INTERRUPTED).execute(&mut *conn).await?;
-            let take = concat!(
-                "UPDATE fleet_calls SET runner = $1, runner_until = ",
-                $now,
-                " + $2 WHERE (runner IS NULL OR runner = $1 OR runner_until < ",
-                $now,
-                ") AND ",
-                lives!()
-            );
+            sqlx::query(SETTLE).bind(by.to_owned()).bind(rows::INTERRUPTED).execute(&mut *conn).await?;
             let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-            sqlx::query(take).bind(by.to_owned()).bind(lease_ms).execute(&mut *conn).await?;
-            let ours = sqlx::query(calls!("c.runner = $1 AND c.state = 'RUNNING' ORDER BY c.created_at, c.id"));
-            let ours = ours.bind(by.to_owned()).fetch_all(conn).await?;
+            sqlx::query(TAKE).bind(by.to_owned()).bind(lease_ms).execute(&mut *conn).await?;
+            let ours = sqlx::query(OURS).bind(by.to_owned()).fetch_all(conn).await?;
             ours.iter().map(rows::fleet_call).collect()
         }
 
@@ -243,25 +292,10 @@ macro_rules! fleet_sql {
             by: &str,
             max: u32,
         ) -> Result<Vec<FleetDevice>, sqlx::Error> {
-            let begin = concat!(
-                "UPDATE fleet_devices SET begun_at = ",
-                $now,
-                " WHERE fleet_call = $1 AND number IN (SELECT number FROM fleet_devices WHERE fleet_call = $1 AND begun_at \
-                 IS NULL ORDER BY number LIMIT $3) AND EXISTS (SELECT 1 FROM fleet_calls WHERE id = $1 AND runner = $2 AND \
-                 state = 'RUNNING' AND runner_until > ",
-                $now,
-                ") RETURNING *"
-            );
-            let begin = sqlx::query(begin).bind(id.to_string()).bind(by.to_owned()).bind(i64::from(max));
+            let begin = sqlx::query(BEGIN).bind(id.to_string()).bind(by.to_owned()).bind(i64::from(max));
             let begun = begin.fetch_all(&mut *conn).await?;
             if begun.is_empty() {
-                let ended = concat!(
-                    "UPDATE fleet_calls SET state = 'ENDED', ended_at = ",
-                    $now,
-                    " WHERE id = $1 AND runner = $2 AND state = 'RUNNING' AND NOT EXISTS (SELECT 1 FROM fleet_devices WHERE \
-                     fleet_call = $1 AND fleet_devices.ended_at IS NULL)"
-                );
-                sqlx::query(ended).bind(id.to_string()).bind(by.to_owned()).execute(conn).await?;
+                sqlx::query(ENDED).bind(id.to_string()).bind(by.to_owned()).execute(conn).await?;
             }
             let mut begun: Vec<_> = begun.iter().map(rows::fleet_device).collect::<Result<_, _>>()?;
             begun.sort_by_key(|device| device.number);
@@ -273,13 +307,7 @@ macro_rules! fleet_sql {
             id: &FleetCallId,
             ends: &[(i64, FleetEnd)],
         ) -> Result<(), sqlx::Error> {
-            let end = concat!(
-                "UPDATE fleet_devices SET ended_at = e.at, outcome = e.outcome, code = e.code, message = e.message, \
-                 message_id = e.message_id, result = e.result FROM ",
-                $ends,
-                " WHERE fleet_devices.fleet_call = $1 AND fleet_devices.number = e.number AND fleet_devices.ended_at IS NULL"
-            );
-            sqlx::query(end).bind(id.to_string()).bind(rows::ends(ends)).execute(conn).await.map(drop)
+            sqlx::query(END).bind(id.to_string()).bind(rows::ends(ends)).execute(conn).await.map(drop)
         }
 
         pub(super) async fn let_go(conn: &mut $conn, by: &str) -> Result<(), sqlx::Error> {
@@ -294,4 +322,4 @@ macro_rules! fleet_sql {
     };
 }
 
-pub(crate) use {calls, fleet_sql, lives};
+pub(crate) use {calls, fleet_sql};

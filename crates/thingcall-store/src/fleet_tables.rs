@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use thingcall_core::{FleetCall, FleetCallId, FleetDevice, FleetEnd, FleetOrder, FleetOutcome, Part, UnixMillis};
+use thingcall_core::{
+    FleetCall, FleetCallId, FleetDevice, FleetEnd, FleetMark, FleetOrder, FleetOutcome, Part, UnixMillis,
+};
 
 use crate::failure::Failure;
 
@@ -15,6 +17,9 @@ pub(crate) trait FleetReads: Send + Sync {
 
     /// Those of an account, newest first.
     async fn fleet_calls(&self, account: &str, skip: u64, max: u64) -> Result<Part<FleetCall>, Failure>;
+
+    /// All of an account, newest first.
+    async fn fleet_marks(&self, account: &str) -> Result<Vec<FleetMark>, Failure>;
 
     /// The devices of one, in their order; those that ended so, if that is said.
     async fn fleet_devices(
@@ -41,8 +46,11 @@ pub(crate) trait FleetWrites: Send {
         at: UnixMillis,
     ) -> Result<u64, Failure>;
 
-    /// No call of it begins any more.
-    async fn cancel_fleet_call(&mut self, account: &str, id: &FleetCallId) -> Result<(), Failure>;
+    /// No call of it begins any more, for this reason if it is not that somebody wanted it so.
+    async fn cancel_fleet_call(&mut self, id: &FleetCallId, reason: Option<&str>) -> Result<(), Failure>;
+
+    /// The one of an account that ended first is forgotten. Whether there was one.
+    async fn make_room_for_fleet_call(&mut self, account: &str) -> Result<bool, Failure>;
 
     /// Those whose calls `by` begins for the next `lease`. Of those that nobody had, the calls that had begun end as unknown.
     async fn take_fleet_calls(&mut self, by: &str, lease: Duration) -> Result<Vec<FleetCall>, Failure>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thingcall_api::Fleets;
 use thingcall_core::FleetLimits;
-use thingcall_engine::Engine;
+use thingcall_engine::{Engine, FleetParts};
 use thingcall_store::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +41,8 @@ impl FleetCalling {
     pub(crate) fn start(engine: &Arc<Engine>, store: &Arc<Store>) -> Self {
         let stop = CancellationToken::new();
         let by = format!("{:016x}", fastrand::u64(..));
-        let task = tokio::spawn(engine.clone().run_fleet_calls(store.clone(), by, stop.clone(), STOP_MAX));
+        let parts = FleetParts { fleets: store.clone(), keys: store.clone(), by };
+        let task = tokio::spawn(engine.clone().run_fleet_calls(parts, stop.clone(), STOP_MAX));
         Self { stop, task }
     }
 

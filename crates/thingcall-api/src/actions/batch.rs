@@ -181,13 +181,15 @@ fn detail(name: &str, nickname: Option<&str>, problem: &str) -> Node {
 
 /// `DeviceNameList.N` wins where both are given. Source: Alibaba's reference.
 fn named<'a>(params: &'a Params<'_>) -> Result<Vec<Named<'a>>, ActionError> {
-    let listed = (1..=NAMES_MAX + 1).map_while(|nth| {
-        let name = params.get(&format!("DeviceNameList.{nth}.DeviceName"))?;
-        Some(Named { name, nickname: params.get(&format!("DeviceNameList.{nth}.DeviceNickname")) })
+    let listed = 1..=params.count("DeviceNameList", &[".DeviceName", ".DeviceNickname"])?;
+    let listed = listed.map(|nth| {
+        let name = params.get(&format!("DeviceNameList.{nth}.DeviceName"));
+        let name = name.ok_or_else(|| ActionError::illegal(format!("DeviceNameList.{nth}.DeviceName is missing")))?;
+        Ok(Named { name, nickname: params.get(&format!("DeviceNameList.{nth}.DeviceNickname")) })
     });
-    let mut named: Vec<_> = listed.collect();
+    let mut named = listed.collect::<Result<Vec<_>, ActionError>>()?;
     if named.is_empty() {
-        let names = params.list("DeviceName", NAMES_MAX).into_iter();
+        let names = params.list("DeviceName")?.into_iter();
         named = names.map(|name| Named { name, nickname: None }).collect();
     }
     match named.len() {

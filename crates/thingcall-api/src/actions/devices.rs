@@ -113,7 +113,7 @@ pub(super) async fn statistics(directory: &dyn Directory, params: &Params<'_>) -
 /// BatchQueryDeviceDetail. A device that does not exist is left out, as Alibaba's reference says.
 pub(super) async fn details(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let product = target::product(params)?;
-    let names = params.list("DeviceName", DEVICES_MAX);
+    let names = params.list("DeviceName")?;
     if names.is_empty() {
         let none = "no device is named; give DeviceName.1, DeviceName.2, ...";
         return Err(ActionError::service(ErrorCode::NoneDeviceNameElement, Outcome::InvalidArgs, none));

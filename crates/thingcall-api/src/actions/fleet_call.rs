@@ -1,10 +1,12 @@
 //! Calls of many devices that the server makes by itself: CreateFleetCall, QueryFleetCall, QueryFleetCallList,
 //! QueryFleetCallDevices, CancelFleetCall. The platform has none of them.
 //!
-//! **Invariant:** an account sees its own alone.
+//! **Invariants:** an account sees its own alone, and a key with rules those of products that they allow, and its own. Nothing
+//! that could name a device is passed over: where none is named, all are called.
 
 use thingcall_core::{
-    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, Qos, ServiceId,
+    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, FleetState, Qos,
+    ServiceId,
 };
 
 use super::page::count;
@@ -27,11 +29,17 @@ const PAGE_SIZE_MAX: u64 = 50;
 
 /// CreateFleetCall.
 pub(super) async fn create(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
+    make(desk, read(desk, params, key)?).await
+}
+
+/// What CreateFleetCall is asked for.
+pub(crate) fn read(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<FleetOrder, ActionError> {
     let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
     let malformed = |why| ActionError::malformed(ErrorCode::InvokeThingServiceFailed, &why);
     let rate_max = u64::from(desk.fleets.calls_per_second_max);
     let order = FleetOrder {
         account: key.account.to_string(),
+        key: Some(key.id.clone()),
         product: target::product(params)?,
         devices: names(params)?,
         service: ServiceId::try_from(identifier).map_err(malformed)?,
@@ -45,20 +53,25 @@ pub(super) async fn create(desk: &FleetDesk, params: &Params<'_>, key: &AccessKe
         in_flight: small(params, "InFlight", u64::from(IN_FLIGHT_MAX), u64::from(IN_FLIGHT))?,
     };
     desk.check(&order)?;
+    Ok(order)
+}
+
+/// Makes it.
+pub(crate) async fn make(desk: &FleetDesk, order: FleetOrder) -> Result<Fields, ActionError> {
     let made = desk.fleets.calls.create(order, desk.fleets.limits).await?;
     Ok(vec![("Data", Node::Object(vec![("FleetCallId", text(made.id.as_str())), ("Total", count(made.total))]))])
 }
 
 /// QueryFleetCall.
 pub(super) async fn query(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
-    let call = desk.fleets.calls.fleet_call(&key.account, &id(params)?).await?;
+    let call = desk.seen("QueryFleetCall", key, &id(params)?).await?;
     Ok(vec![("Data", Node::Object(described(&call)))])
 }
 
 /// QueryFleetCallList: the newest first.
 pub(super) async fn list(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
     let page = Page::read(params)?;
-    let part = desk.fleets.calls.fleet_calls(&key.account, page.skip(), page.size).await?;
+    let part = desk.all_seen("QueryFleetCallList", key, (page.skip(), page.size)).await?;
     let shown = part.shown.iter().map(|call| Node::Object(described(call))).collect();
     Ok(page.answer(part.total, ("FleetCallInfo", shown)))
 }
@@ -71,15 +84,16 @@ pub(super) async fn devices(desk: &FleetDesk, params: &Params<'_>, key: &AccessK
         word.parse::<FleetOutcome>().map_err(wrong)
     });
     let outcome = outcome.transpose()?;
-    desk.fleets.calls.fleet_call(&key.account, &id).await?;
+    let call = desk.seen("QueryFleetCallDevices", key, &id).await?;
     let part = desk.fleets.calls.fleet_devices(&id, outcome, page.skip(), page.size).await?;
-    let shown = part.shown.iter().map(|device| Node::Object(of_device(device))).collect();
+    let shown = part.shown.iter().map(|device| Node::Object(of_device(device, call.state))).collect();
     Ok(page.answer(part.total, ("FleetCallDevice", shown)))
 }
 
 /// CancelFleetCall: those under way end as they do.
 pub(super) async fn cancel(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
-    desk.fleets.calls.cancel(&key.account, &id(params)?).await?;
+    let call = desk.seen("CancelFleetCall", key, &id(params)?).await?;
+    desk.fleets.calls.cancel(&key.account, &call.id).await?;
     Ok(Fields::new())
 }
 
@@ -101,17 +115,20 @@ fn described(call: &FleetCall) -> Fields {
         ("Unknown", count(call.unknown)),
         ("UtcCreate", text(clock::utc(call.created_at))),
     ];
+    fields.extend(order.key.as_ref().map(|id| ("AccessKeyId", text(id))));
+    fields.extend(call.reason.as_ref().map(|why| ("Reason", text(why))));
     fields.extend(call.ended_at.map(|at| ("UtcEnd", text(clock::utc(at)))));
     fields
 }
 
-fn of_device(device: &FleetDevice) -> Fields {
+fn of_device(device: &FleetDevice, state: FleetState) -> Fields {
     let mut fields = vec![("DeviceName", text(device.name.as_str()))];
     fields.extend(device.begun_at.map(|at| ("UtcBegin", text(clock::utc(at)))));
     let status = match (&device.end, device.begun_at) {
         (Some(end), _) => end.outcome.as_str(),
         (None, Some(_)) => "UNDER_WAY",
-        (None, None) => "WAITING",
+        (None, None) if state == FleetState::Running => "WAITING",
+        (None, None) => "NOT_CALLED",
     };
     fields.push(("Status", text(status)));
     let Some(end) = &device.end else { return fields };
@@ -135,19 +152,27 @@ fn id(params: &Params<'_>) -> Result<FleetCallId, ActionError> {
 
 /// `DeviceName.1` and so on.
 fn names(params: &Params<'_>) -> Result<Vec<DeviceName>, ActionError> {
-    let mut names = Vec::new();
-    while let Some(name) = params.get(&format!("DeviceName.{}", names.len() + 1)) {
-        if names.len() == NAMES_MAX {
-            return Err(ActionError::illegal(format!(
-                "more than {NAMES_MAX} device names; without any, all are called"
-            )));
-        }
-        let malformed = |why| ActionError::malformed(ErrorCode::InvalidFormattedDeviceName, &why);
-        names.push(DeviceName::try_from(name).map_err(malformed)?);
+    let given = params.list("DeviceName")?;
+    if let Some((other, _)) = params.all().find(|(name, _)| may_name_devices(name)) {
+        let shown: String = other.chars().take(64).collect();
+        return Err(ActionError::illegal(format!(
+            "{shown:?} is not read; devices are named by DeviceName.1, DeviceName.2, ..., and without any, all are called"
+        )));
     }
+    if given.len() > NAMES_MAX {
+        return Err(ActionError::illegal(format!("more than {NAMES_MAX} device names; without any, all are called")));
+    }
+    let mut names = given.into_iter().map(target::device_name).collect::<Result<Vec<_>, _>>()?;
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// Whether a parameter that is no `DeviceName.N` looks as if it named devices.
+fn may_name_devices(parameter: &str) -> bool {
+    let small = parameter.to_ascii_lowercase();
+    let is_like = small.starts_with("device") || small.starts_with("iotid");
+    is_like && !parameter.starts_with("DeviceName.")
 }
 
 fn number(params: &Params<'_>, name: &'static str, max: u64, default: u64) -> Result<u64, ActionError> {

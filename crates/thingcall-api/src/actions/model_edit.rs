@@ -76,7 +76,9 @@ pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Re
     let module = module(params)?;
     let names =
         [("properties", "PropertyIdentifier"), ("services", "ServiceIdentifier"), ("events", "EventIdentifier")];
-    let names = names.map(|(kind, parameter)| (kind, params.list(parameter, NAMES_MAX)));
+    let [properties, services, events] =
+        names.map(|(kind, parameter)| Ok::<_, GatewayError>((kind, params.list(parameter)?)));
+    let names = [properties?, services?, events?];
     if names.iter().all(|(_, names)| names.is_empty()) {
         return delete_all(directory, &key, module.as_ref()).await;
     }

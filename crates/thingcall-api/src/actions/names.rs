@@ -10,10 +10,16 @@ pub(crate) enum Names {
     DeviceOfTopic,
     /// A device that may not be there yet: `ProductKey` and `DeviceName`.
     NewDevice,
-    /// Several: `IotId.N`, and `ProductKey` with `DeviceName.N`.
+    /// Several: `ProductKey` with `DeviceName.N`; where none is named, all of the product.
     Devices,
+    /// Several: `IotId.N`, else the same.
+    DevicesOrIds,
     /// `ProductKey`.
     Product,
+    /// `FleetCallId`: its action finds it, and judges by its product.
+    FleetCall,
+    /// No parameter: its action shows what of each product's it may.
+    FleetCalls,
     /// No parameter: products in general.
     AllProducts,
     /// `GroupId`.

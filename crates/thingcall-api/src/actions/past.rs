@@ -41,7 +41,7 @@ pub(super) async fn property(directory: &dyn Directory, params: &Params<'_>) -> 
 
 /// QueryDevicePropertiesData: of each property as much as is there of all until the first that has a full page.
 pub(super) async fn properties(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let names = params.list("Identifier", PROPERTIES_MAX);
+    let names = params.list("Identifier")?;
     if !(1..=PROPERTIES_MAX).contains(&names.len()) {
         let text = format!("{} of Identifier.N are given; right is 1 to {PROPERTIES_MAX}", names.len());
         return Err(ActionError::illegal(text));

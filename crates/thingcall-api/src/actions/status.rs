@@ -52,10 +52,10 @@ pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> R
 
 /// The devices of `IotId.N`, else of `ProductKey` and `DeviceName.N`.
 fn devices(params: &Params<'_>) -> Result<Vec<DeviceRef>, ActionError> {
-    let ids = params.list("IotId", DEVICES_MAX);
+    let ids = params.list("IotId")?;
     let devices: Vec<DeviceRef> = if ids.is_empty() {
         let product = target::product_or(params, "; give ProductKey and DeviceName.1, ..., or IotId.1, ...")?;
-        let names = params.list("DeviceName", DEVICES_MAX).into_iter();
+        let names = params.list("DeviceName")?.into_iter();
         let key = |text| Ok(DeviceRef::Key(DeviceKey { product: product.clone(), name: target::device_name(text)? }));
         names.map(key).collect::<Result<_, ActionError>>()?
     } else {

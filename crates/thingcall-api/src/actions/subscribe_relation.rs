@@ -120,7 +120,7 @@ fn topics(params: &Params<'_>) -> Result<Vec<Topic>, ActionError> {
 
 /// The groups of `ConsumerGroupIds.N`.
 fn groups(params: &Params<'_>) -> Result<Vec<GroupId>, ActionError> {
-    let ids = params.list("ConsumerGroupIds", Params::COUNT_MAX);
+    let ids = params.list("ConsumerGroupIds")?;
     if ids.is_empty() {
         return Err(ActionError::illegal(
             "ConsumerGroupIds.1 is missing; a subscription goes to one consumer group or more",

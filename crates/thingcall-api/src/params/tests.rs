@@ -18,10 +18,38 @@ fn a_name_given_twice_is_refused() {
 }
 
 #[test]
-fn lists_count_from_one_and_end_at_a_gap() {
-    let params = Params::read("D.2=b&D.1=a&D.4=d", b"");
-    assert_eq!(params.list("D", 50), ["a", "b"]);
-    assert_eq!(Params::read("D.1=a&D.2=b&D.3=c", b"").list("D", 1).len(), 2, "one more than allowed, to be told");
+fn lists_count_from_one_and_are_read_whole() {
+    let many: String = (1..=12).rev().map(|nth| format!("D.{nth}={nth}&")).collect();
+    let right: Vec<_> = (1..=12).map(|nth| nth.to_string()).collect();
+    assert_eq!(Params::read(&many, b"Device=1&D2.1=a").list("D").unwrap(), right);
+    assert_eq!(Params::read("Device=1", b"DE.1=a").list("D"), Ok(Vec::new()));
+    let fields = Params::read("L.1.Name=a&L.2.Name=b&L.2.Nick=", b"");
+    assert_eq!(fields.count("L", &[".Name", ".Nick"]), Ok(2));
+}
+
+/// They once ended at a gap: what stood behind it was not acted on, and where nothing stood before it, everything was.
+#[test]
+fn what_a_list_would_not_read_is_refused() {
+    for (query, said) in [
+        ("D.1=a&D.3=c", "number 3 and no number 2"),
+        ("D.2=b", "number 2 and no number 1"),
+        ("D.0=a", "\"D.0\" is none of them"),
+        ("D.01=a", "\"D.01\" is none of them"),
+        ("D.1=a&D.x=b", "\"D.x\" is none of them"),
+        ("D.=a", "\"D.\" is none of them"),
+        ("D.1.Name=a", "\"D.1.Name\" is none of them"),
+        ("D.99999999999999999999=a", "is none of them"),
+        ("D=a", "\"D\" is none of them"),
+        ("D=a&D.1=b", "\"D\" is none of them"),
+        ("D.1=", "blank"),
+        ("D.1=a&D.2=&D.3=c", "blank"),
+    ] {
+        let params = Params::read(query, b"");
+        let why = params.list("D").unwrap_err().to_string();
+        assert!(why.contains(said) && why.contains("right are D.1, D.2"), "{query}: {why}");
+    }
+    let fields = Params::read("L.1.Name=a&L.2=b", b"");
+    assert!(fields.count("L", &[".Name"]).is_err());
 }
 
 #[test]

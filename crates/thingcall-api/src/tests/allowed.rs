@@ -62,6 +62,15 @@ async fn each_action_is_judged_by_what_it_acts_on() {
         ("BatchGetDeviceState", [names[..2].to_vec(), vec![("IotId.1", "of-nobody")]].concat(), "000100"),
         ("BatchGetDeviceState", vec![of_product], "001100"),
         ("BatchGetDeviceState", vec![], "000100"),
+        // Who names none means all of the product, whatever IotId.N says. It once was judged by that alone.
+        ("CreateFleetCall", call(vec![of_product, ("IotId.1", IOT_ID)]), "001100"),
+        ("CreateFleetCall", call([names.clone(), vec![("IotId.1", IOT_ID)]].concat()), "011100"),
+        ("CreateFleetCall", call(vec![of_product, ("DeviceName.2", "light1")]), "001100"),
+        ("CreateFleetCall", call(vec![of_product, ("DeviceName", "light1")]), "001100"),
+        ("CreateFleetCall", call(vec![of_product, ("DeviceName.1", "light1"), ("DeviceName.0", "light1")]), "001100"),
+        ("InvokeThingsService", call(vec![of_product, ("IotId.1", IOT_ID)]), "001100"),
+        ("SetDevicesProperty", vec![of_product, ("Items", "{}"), ("IotId.1", IOT_ID)], "001100"),
+        ("BatchGetDeviceState", vec![("IotId.1", IOT_ID), ("IotId.3", IOT_ID)], "000100"),
         // It acts on the names, whatever IotId says.
         ("BatchQueryDeviceDetail", [names.clone(), vec![("IotId", IOT_ID)]].concat(), "011100"),
         // The device is the one that the topic names, where no other is named.

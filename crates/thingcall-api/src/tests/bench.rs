@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
 use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, Answer, BroadcastOrder, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, GroupId, Keys,
-    OnceTokens, Outcome, ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
+    AccessKey, Answer, BroadcastOrder, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, FleetCalls,
+    FleetLimits, GroupId, Keys, OnceTokens, Outcome, ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
 };
 use thingcall_engine::Invoked;
 use thingcall_listen::Serving;
@@ -22,6 +22,7 @@ use super::directory::MemoryDirectory;
 use crate::app::AppParts;
 use crate::calls::Calls;
 use crate::config::Config;
+use crate::fleets::Fleets;
 use crate::server::Front;
 use crate::shared::SharedParts;
 use crate::sign::{self, Signer};
@@ -158,6 +159,7 @@ pub(super) struct Setup {
     pub(super) consumption: Consumption,
     /// Whether anybody keeps groups and subscriptions.
     pub(super) keeps: bool,
+    pub(super) fleets: Option<Arc<dyn FleetCalls>>,
 }
 
 impl Default for Setup {
@@ -171,6 +173,7 @@ impl Default for Setup {
             shared: SharedParts::default(),
             consumption: Consumption::default(),
             keeps: true,
+            fleets: None,
         }
     }
 }
@@ -221,7 +224,12 @@ impl Setup {
             calls,
             directory: directory.clone(),
             subscribing: self.keeps.then_some(subscribing),
-            fleets: None,
+            fleets: self.fleets.map(|calls| Fleets {
+                calls,
+                limits: FleetLimits { calls_max: 100, devices_max: 100 },
+                calls_per_second_max: 1000,
+                args_bytes_max: 1000,
+            }),
             registrar: None,
             records: Arc::new(thingcall_core::NoRecords),
             keys,

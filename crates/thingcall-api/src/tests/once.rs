@@ -16,7 +16,7 @@ use crate::sign;
 
 /// Tokens in memory, as several servers share them.
 #[derive(Default)]
-struct MemoryTokens {
+pub(super) struct MemoryTokens {
     all: Mutex<HashMap<OnceKey, OnceKept>>,
     /// What every claim comes to, where that is an error.
     fails: Mutex<Option<OnceError>>,

@@ -106,3 +106,15 @@ fn rules_within_others_allow_what_both_do() {
     assert!(!inner.allows("Invoke", Target::Product("b")) && !inner.allows("QueryGroup", Target::AllGroups));
     assert_eq!(inner.to_string(), "products=*");
 }
+
+#[test]
+fn rules_say_whether_they_are_of_an_action_and_of_some_devices() {
+    let list = rules("actions=Query*;devices=a*/d1\nactions=Cancel*;products=b");
+    assert!(list.may("QueryFleetCall") && list.may("CancelFleetCall") && !list.may("CreateFleetCall"));
+    assert!(list.allow_some_of("QueryFleetCall", "a1") && list.allow_some_of("CancelFleetCall", "b"));
+    assert!(!list.allow_some_of("QueryFleetCall", "b") && !list.allow_some_of("CancelFleetCall", "a1"));
+    assert!(rules("actions=Query*").allow_some_of("QueryFleetCall", "b"));
+    let inner = rules("devices=a/*").within(Arc::new(rules("actions=Query*;devices=a/d1")));
+    assert!(inner.allow_some_of("QueryFleetCall", "a") && !inner.allow_some_of("CancelFleetCall", "a"));
+    assert!(inner.may("QueryFleetCall") && !inner.may("CancelFleetCall"));
+}

@@ -258,6 +258,8 @@ pub(super) const TABLES: &[Table] = &[
             ("ended_at", Number),
             ("runner", Text),
             ("runner_until", Number),
+            ("key", Text),
+            ("reason", Text),
         ],
     },
     Table {

@@ -4,22 +4,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use thingcall_core::{FleetCall, FleetCallId, FleetDevice, FleetEnd, FleetOrder, FleetOutcome, Part, UnixMillis};
+use thingcall_core::{
+    FleetCall, FleetCallId, FleetDevice, FleetEnd, FleetMark, FleetOrder, FleetOutcome, Part, UnixMillis,
+};
 
 use super::Sqlite;
 use super::trouble::failure;
 use super::tx::SqliteTx;
 use crate::failure::Failure;
-use crate::fleet_rows::{self as rows, calls, fleet_sql, lives};
+use crate::fleet_rows::{self as rows, calls, fleet_sql};
 use crate::fleet_tables::{FleetReads, FleetWrites};
 
 fleet_sql!(
     SqliteConnection,
     now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
     names: "SELECT value FROM json_each($4)",
-    ends: "(SELECT value->>'number' AS number, value->>'at' AS at, value->>'outcome' AS outcome, value->>'code' AS code, \
-           value->>'message' AS message, value->>'message_id' AS message_id, value->>'result' AS result FROM \
-           json_each($2)) AS e",
+    // Of an UPDATE it looks at all devices first, and at the ends for each of them: CROSS JOIN says which comes first.
+    end: "INSERT INTO fleet_devices (fleet_call, number, name, begun_at, ended_at, outcome, code, message, message_id, result) \
+          SELECT d.fleet_call, d.number, d.name, d.begun_at, e.value->>'at', e.value->>'outcome', e.value->>'code', \
+          e.value->>'message', e.value->>'message_id', e.value->>'result' FROM json_each($2) AS e CROSS JOIN fleet_devices \
+          AS d WHERE d.fleet_call = $1 AND d.number = e.value->>'number' AND d.ended_at IS NULL ON CONFLICT (fleet_call, \
+          number) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome, code = excluded.code, message = \
+          excluded.message, message_id = excluded.message_id, result = excluded.result",
+    waiting: "INDEXED BY fleet_devices_to_begin",
+    under_way: "INDEXED BY fleet_devices_under_way",
     lock: "SELECT 1"
 );
 
@@ -41,6 +49,10 @@ impl FleetReads for Sqlite {
 
     async fn fleet_calls(&self, account: &str, skip: u64, max: u64) -> Result<Part<FleetCall>, Failure> {
         read!(self, conn => fleet_calls(conn, account, skip, max))
+    }
+
+    async fn fleet_marks(&self, account: &str) -> Result<Vec<FleetMark>, Failure> {
+        read!(self, conn => fleet_marks(conn, account))
     }
 
     async fn fleet_devices(
@@ -70,8 +82,12 @@ impl FleetWrites for SqliteTx<'_> {
         insert(self, id, order, devices_max, at).await.map_err(failure)
     }
 
-    async fn cancel_fleet_call(&mut self, account: &str, id: &FleetCallId) -> Result<(), Failure> {
-        cancel(self, account, id).await.map_err(failure)
+    async fn cancel_fleet_call(&mut self, id: &FleetCallId, reason: Option<&str>) -> Result<(), Failure> {
+        cancel(self, id, reason).await.map_err(failure)
+    }
+
+    async fn make_room_for_fleet_call(&mut self, account: &str) -> Result<bool, Failure> {
+        make_room(self, account).await.map_err(failure)
     }
 
     async fn take_fleet_calls(&mut self, by: &str, lease: Duration) -> Result<Vec<FleetCall>, Failure> {
@@ -94,3 +110,6 @@ impl FleetWrites for SqliteTx<'_> {
         forget(self, before).await.map_err(failure)
     }
 }
+
+#[cfg(test)]
+mod tests;

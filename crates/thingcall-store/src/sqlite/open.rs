@@ -52,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0017_once.sql"),
     include_str!("../../migrations/0018_fleet.sql"),
     include_str!("../../migrations/0019_online_at.sql"),
+    include_str!("../../migrations/0020_fleet_keys.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

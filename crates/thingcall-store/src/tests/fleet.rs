@@ -14,6 +14,7 @@ const LIMITS: FleetLimits = FleetLimits { calls_max: 3, devices_max: 3 };
 fn order(devices: &[&str]) -> FleetOrder {
     FleetOrder {
         account: "acme".to_owned(),
+        key: Some("key1".to_owned()),
         product: "p".try_into().unwrap(),
         devices: devices.iter().map(|name| (*name).try_into().unwrap()).collect(),
         service: "m:Measure".try_into().unwrap(),
@@ -65,6 +66,44 @@ async fn what_is_ordered_is_kept_with_the_devices_there_are() {
     assert_eq!((list.shown.len(), list.total), (1, 3));
     assert_eq!(store.fleet_calls("other", 0, 10).await.unwrap().total, 0);
     assert_eq!(store.fleet_call("other", &call.id).await, Err(FleetError::NotFound(call.id.clone())));
+}
+
+/// A hundred of them once locked an account out for as long as they were kept.
+#[tokio::test]
+async fn what_ended_first_makes_room_and_what_runs_does_not() {
+    let (bench, first) = three(bench().await).await;
+    let store = &bench.store;
+    let [second, third] =
+        [store.create(order(&["d1"]), LIMITS).await.unwrap(), store.create(order(&["d2"]), LIMITS).await.unwrap()];
+    let full = store.create(order(&["d3"]), LIMITS).await.unwrap_err();
+    assert!(full.to_string().contains("fleet calls of this account run"), "{full}");
+    store.cancel("acme", &third.id).await.unwrap();
+    bench.run("UPDATE fleet_calls SET ended_at = 5 WHERE ended_at IS NOT NULL").await;
+    store.give_up(&second.id, "because").await.unwrap();
+    let fourth = store.create(order(&["d3"]), LIMITS).await.unwrap();
+    let kept: Vec<_> = store.fleet_marks("acme").await.unwrap().into_iter().map(|mark| mark.id).collect();
+    assert_eq!(kept.len(), 3);
+    assert!([&first, &second, &fourth].iter().all(|call| kept.contains(&call.id)), "the one that ended first is gone");
+    assert_eq!(store.fleet_devices(&third.id, None, 0, 10).await.unwrap().total, 0);
+    store.create(order(&["d3"]), LIMITS).await.unwrap();
+    assert!(store.create(order(&["d3"]), LIMITS).await.is_err(), "all of them run");
+}
+
+#[tokio::test]
+async fn what_is_given_up_says_why_and_whose_it_is_is_kept() {
+    let (bench, call) = three(bench().await).await;
+    let store = &bench.store;
+    store.take_fleet_calls("one", LEASE).await.unwrap();
+    assert_eq!(begun(store, &call, "one", 1).await, [1]);
+    store.give_up(&call.id, "its access key key1 is disabled").await.unwrap();
+    assert_eq!(begun(store, &call, "one", 1).await, [0_i64; 0]);
+    let told = store.fleet_call("acme", &call.id).await.unwrap();
+    assert_eq!((told.state, told.reason.as_deref()), (FleetState::Cancelled, Some("its access key key1 is disabled")));
+    store.cancel("acme", &call.id).await.unwrap();
+    assert_eq!(store.fleet_call("acme", &call.id).await.unwrap().reason, told.reason, "it stays as it was");
+    let marks = store.fleet_marks("acme").await.unwrap();
+    assert_eq!((marks[0].product.as_str(), marks[0].key.as_deref()), ("p", Some("key1")));
+    assert!(store.fleet_marks("other").await.unwrap().is_empty());
 }
 
 #[tokio::test]

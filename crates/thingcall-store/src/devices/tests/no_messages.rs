@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    DeviceKey, FleetCall, FleetCallId, FleetDevice, FleetOutcome, Message, OnceKey, Part, ProductKey, ReaderName,
-    UnixMillis, Wanted,
+    DeviceKey, FleetCall, FleetCallId, FleetDevice, FleetMark, FleetOutcome, Message, OnceKey, Part, ProductKey,
+    ReaderName, UnixMillis, Wanted,
 };
 use thingcall_tsl::{Applied, Batch, BatchId, DeviceCounts, DevicePage, ModelVersion};
 
@@ -111,6 +111,9 @@ impl FleetReads for Rows {
     }
     async fn fleet_calls(&self, _: &str, _: u64, _: u64) -> Result<Part<FleetCall>, Failure> {
         Ok(Part { shown: Vec::new(), total: 0 })
+    }
+    async fn fleet_marks(&self, _: &str) -> Result<Vec<FleetMark>, Failure> {
+        Ok(Vec::new())
     }
     async fn fleet_devices(
         &self,
