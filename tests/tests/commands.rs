@@ -222,6 +222,10 @@ fn tables_fit_the_columns_there_are_and_are_whole_in_a_pipe() {
     site.command(&[&add[..], &["lamp-in-the-hall-of-the-mountain"]].concat());
     site.command(&["key", "add", "--id", &"k".repeat(60), "--account", &"a".repeat(60)]);
 
+    let whole = in_columns(&site, None, &["device", "list"]);
+    let at = whole.find("IOTID").expect("a heading");
+    let row = whole.lines().find(|line| line.contains("lamp-in-the-hall")).expect("the device");
+    assert!(row[..at].ends_with("  ") && !row[at..].starts_with(' '), "{whole}");
     for command in [["device", "list"], ["product", "list"], ["key", "list"]] {
         assert!(!in_columns(&site, None, &command).contains("..."));
         let text = in_columns(&site, Some("80"), &command);

@@ -166,6 +166,14 @@ fn devices_of_a_file_are_called_and_what_did_not_leave_is_tried_again() {
     assert!(one["messageId"].is_string() && one["ms"].is_u64(), "{one}");
     assert_eq!(fleet.asked()[&format!("{PRODUCT}/sim-0001")], 1, "it stands there twice");
 
+    // What is named no more does not count.
+    std::fs::write(file, format!("{PRODUCT}/sim-0002\n{PRODUCT}/sim-0003\n"))
+        .expect("the scratch folder can be written");
+    let finished = fleet.run(&["--devices", file]);
+    let summary = told(&finished);
+    assert_eq!((&summary["devices"], &summary["endedBefore"]), (&2.into(), &1.into()), "{finished:?}");
+    assert!(finished.stderr.contains("2 of 2 devices: 2 succeeded"), "{finished:?}");
+
     // Another call has no place in that file.
     let other = fleet.run(&["--all", PRODUCT]);
     assert_eq!(other.code, Some(2), "{other:?}");

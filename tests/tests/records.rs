@@ -137,7 +137,19 @@ fn an_operator_pages_through_calls_and_is_told_what_may_be_asked() {
         next = format!("&before={behind}");
     }
     assert_eq!(found, ids.into_iter().rev().collect::<Vec<_>>());
-    for (query, right) in [("limit=0", "1 to 500"), ("outcome=good", "device_error"), ("what=1", "device, service")] {
+    let request = calls(&site, &[])[0]["requestId"].as_str().expect("a RequestId").to_owned();
+    for id in [&found[2], &request] {
+        let one = page(&format!("id={id}"));
+        let [call] = &one["calls"].as_array().expect("a list")[..] else { panic!("{one}") };
+        assert_eq!((&call["messageId"], &call["requestId"]), (&json!(found[2]), &json!(request)), "{one}");
+        assert!(call["timesUs"]["told"].is_u64(), "{one}");
+    }
+    for (query, right) in [
+        ("limit=0", "1 to 500"),
+        ("outcome=good", "device_error"),
+        ("id=x", "MessageId"),
+        ("what=1", "device, service"),
+    ] {
         let (status, body) = site.program.operator(&format!("/calls?{query}"));
         assert!(status == 400 && body.contains(right), "{status} {body}");
     }
@@ -158,6 +170,38 @@ fn who_follows_sees_calls_as_they_come() {
         assert_eq!(line()["messageId"], id);
     }
     assert_eq!(follows.ends(), Some(0));
+}
+
+#[test]
+fn who_follows_sees_the_newest_then_what_is_new_and_how_it_ends() {
+    let site = site("all");
+    let (device, connected) = site.linkkit("newest");
+    connected.answers(200, &json!({}));
+    // Of both kinds in turns: each has its own order where it is kept.
+    let services = [(SERVICE, ARGS), (LATER, "{}")].into_iter().cycle().take(6);
+    let ids: Vec<_> = services.map(|(service, args)| site.invoke(&device, service, args).ok().message_id()).collect();
+    calls_when(&site, 6, &["--outcome", "ok"]);
+    let follows = Tail::of_calls(site.data(), &["--json", "--limit", "3"]);
+    let ok_alone = Tail::of_calls(site.data(), &["--json", "--limit", "1", "--outcome", "ok"]);
+    let line = |of: &Tail| serde_json::from_str::<Value>(&of.line()).expect("a line is JSON");
+    assert_eq!([&follows; 3].map(|of| line(of)["messageId"].clone()), [3, 4, 5].map(|at| json!(ids[at])));
+    assert_eq!(line(&ok_alone)["messageId"], ids[5]);
+
+    connected.is_silent();
+    let id = site.invoke(&device, LATER, "{}").ok().message_id();
+    let came = line(&follows);
+    assert_eq!((&came["messageId"], &came["outcome"]), (&json!(id), &Value::Null), "{came}");
+    let called = eventually("the device got it", || Some(connected.called()).filter(|called| called["id"] == id));
+    connected.answers_this(&called, &json!({}));
+    for follower in [&follows, &ok_alone] {
+        let ended = line(follower);
+        assert_eq!((&ended["messageId"], &ended["outcome"]), (&json!(id), &json!("ok")), "{ended}");
+    }
+    connected.answers(200, &json!({}));
+    let next = site.invoke(&device, SERVICE, ARGS).ok().message_id();
+    for follower in [&follows, &ok_alone] {
+        assert_eq!(line(follower)["messageId"], next, "each is shown once");
+    }
 }
 
 #[test]

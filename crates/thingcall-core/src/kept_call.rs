@@ -159,6 +159,8 @@ pub struct CallFilter {
     pub since: Option<UnixMillis>,
     /// Their requests came then or before.
     pub until: Option<UnixMillis>,
+    /// At these places of the journal; anywhere if there is none.
+    pub journal_places: Vec<i64>,
 }
 
 /// How far calls were looked at, in the journal and among the records.

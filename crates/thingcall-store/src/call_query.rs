@@ -60,6 +60,22 @@ impl Conditions {
         }
     }
 
+    /// At one of these places of the journal, where any are named.
+    fn places(&mut self, source: CallSource, places: &[i64]) {
+        if places.is_empty() {
+            return;
+        }
+        self.all.push(match source {
+            CallSource::Records => "1 = 0".to_owned(),
+            CallSource::Journal => {
+                let first = self.bound.len() + 1;
+                self.bound.extend(places.iter().map(|place| Bound::Number(*place)));
+                let marks: Vec<_> = (first..=self.bound.len()).map(self.mark).collect();
+                format!("seq IN ({})", marks.join(", "))
+            }
+        });
+    }
+
     fn numbers(&mut self, all: impl IntoIterator<Item = (&'static str, Option<i64>)>) {
         for (compared, value) in all {
             if let Some(value) = value {
@@ -97,6 +113,7 @@ pub(crate) fn page(
         ("call_id =", filter.call_id.map(|id| i64::from(id.as_u32()))),
     ]);
     all.service(source, filter.service.as_ref());
+    all.places(source, &filter.journal_places);
     if filter.only_open {
         let open = match source {
             CallSource::Journal => "state < 3",

@@ -1,6 +1,5 @@
-//! `thingcall calls`: calls that the store keeps, newest last; with `--follow` also those that come.
+//! `thingcall calls`: calls that the store keeps, newest last; with `--follow` also those that come, and how those shown end.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use thingcall_core::{
@@ -8,19 +7,18 @@ use thingcall_core::{
 };
 use thingcall_store::Store;
 use thingcall_tsl::Registry;
-use tokio::time::sleep;
+
+mod follow;
+
+use follow::Following;
 
 use crate::kept;
 use crate::output::{Listing, Output};
-use crate::tail::{is_read, stopped};
+use crate::tail::stopped;
 use crate::tool::{self, Place};
 
-/// How soon calls are seen.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How many are read at once.
 const PAGE: usize = 500;
-/// What others write at this moment may get a place before what is there: so far back it is looked again.
-const OVERLAP_PLACES: i64 = 200;
 
 /// Which calls.
 #[derive(Debug, clap::Args)]
@@ -47,7 +45,7 @@ pub(crate) struct Args {
     /// The newest so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
-    /// Go on with those that come
+    /// Go on with those that come, and show one that had not ended once more when it has
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
@@ -99,13 +97,13 @@ async fn show(store: &Store, args: &Args) -> anyhow::Result<()> {
     // Before the newest are read: what comes in between is shown by the look after it.
     let newest = store.newest_calls().await?;
     let mut calls = newest_calls(store, &filter, args.limit as usize).await?;
-    calls.reverse();
+    in_order(&mut calls);
     if !listing.page(&calls, kept::as_json, kept::as_row) || !args.follow {
         return Ok(());
     }
-    let shown = calls.iter().map(|call| (call.source, call.place)).collect();
+    let following = Following::begin(store, &filter, newest, &calls).await?;
     tokio::select! {
-        followed = follow(store, &filter, (newest, shown), listing) => followed,
+        followed = following.run(listing) => followed,
         () = stopped() => Ok(()),
     }
 }
@@ -130,31 +128,7 @@ async fn newest_calls(store: &Store, filter: &CallFilter, max: usize) -> anyhow:
     Ok(calls)
 }
 
-/// Shows those that come, until nobody reads them.
-async fn follow(
-    store: &Store,
-    filter: &CallFilter,
-    (mut places, mut shown): (CallPlaces, HashSet<(thingcall_core::CallSource, i64)>),
-    mut listing: Listing,
-) -> anyhow::Result<()> {
-    while is_read() {
-        let from = places.back(OVERLAP_PLACES);
-        let newest = store.newest_calls().await?;
-        let max = PAGE + shown.len();
-        let page = store.calls(filter, (CallOrder::OldestFirst, from), max).await?;
-        let is_last = page.len() < max;
-        let new: Vec<_> = page.into_iter().filter(|call| shown.insert((call.source, call.place))).collect();
-        if !new.is_empty() && !listing.page(&new, kept::as_json, kept::as_row) {
-            return Ok(());
-        }
-        places = new.iter().fold(places, CallPlaces::at);
-        if is_last {
-            // What is behind and not looked for need not be looked at again.
-            places = places.max(newest);
-            sleep(LOOK_EVERY).await;
-        }
-        let back = places.back(OVERLAP_PLACES);
-        shown.retain(|(source, place)| *place > back.of(*source));
-    }
-    Ok(())
+/// By the times of their requests, which is about how they are read.
+fn in_order(calls: &mut [KeptCall]) {
+    calls.sort_by_key(|call| (call.accepted_at, call.source, call.place));
 }

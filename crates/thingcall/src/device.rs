@@ -131,6 +131,9 @@ async fn add(new: NewDevice, output: Output, place: &Place) -> anyhow::Result<()
     Ok(())
 }
 
+/// So many devices are shown at once, where there are so many.
+const ROWS_AT_ONCE: usize = 500;
+
 async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> anyhow::Result<()> {
     let store = place.open_existing().await?;
     let products = match product {
@@ -141,14 +144,21 @@ async fn list(product: Option<ProductKey>, output: Output, place: &Place) -> any
     let config = place.configuration()?;
     let without_secret = |record: &DeviceRecord| members(record, None, kept_state(record, &config));
     let row = |record: &DeviceRecord| row(record, kept_state(record, &config));
-    let mut read = listing.page(&[], without_secret, row);
+    // A table has its widths from what is printed first, so that is not less than there is.
+    let (mut read, mut waiting) = (true, Vec::new());
     for product in products {
         let mut pages = Pages::new(&product);
         while read && let Some(page) = pages.next(&store).await? {
-            read = listing.page(&page, without_secret, row);
+            waiting.extend(page);
+            if waiting.len() >= ROWS_AT_ONCE {
+                read = listing.page(&std::mem::take(&mut waiting), without_secret, row);
+            }
         }
     }
     store.close().await;
+    if read {
+        listing.page(&waiting, without_secret, row);
+    }
     Ok(())
 }
 

@@ -1,24 +1,26 @@
 //! `thingcall explain`: what became of a call. Of an asynchronous one the store tells, in the order it happened; of others
 //! the running server does, where they failed or were slow.
 
-use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use serde_json::{Value, json};
 use thingcall_core::{
-    CallFilter, CallId, CallOrder, CallPlaces, CallRecords, CallSource, DeviceRef, Journal, KeptCall, Outcome, Record,
+    CallFilter, CallOrder, CallPlaces, CallRecords, CallSource, DeviceRef, Journal, KeptCall, Outcome, Record,
     RecordState, TransportKind, UnixMillis,
 };
 use thingcall_store::Store;
 
 use crate::kept;
+use crate::named::{Named, named};
 use crate::output::{self, Output, moment};
 use crate::running::{Running, dropped_in_words, ended_in_words};
 use crate::tool::{Place, device_ref};
 
 /// So many calls of one id are told.
 const FOUND_MAX: usize = 20;
+/// What a device sent so long before a call or after it may have to do with it.
+const BESIDE_MS: i64 = 5000;
 
 /// Which call.
 #[derive(Debug, clap::Args)]
@@ -39,35 +41,6 @@ pub(crate) struct Args {
     place: Place,
 }
 
-/// A call, as its caller may name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Named {
-    Message(CallId),
-    Request(String),
-}
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Message(id) => write!(f, "{id}"),
-            Self::Request(id) => f.write_str(id),
-        }
-    }
-}
-
-/// Reads a MessageId or a RequestId.
-fn named(text: &str) -> Result<Named, String> {
-    let of_request = |text: &str| {
-        let groups: Vec<_> = text.split('-').map(str::len).collect();
-        groups == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
-    };
-    match text.parse() {
-        Ok(id) => Ok(Named::Message(id)),
-        Err(_) if of_request(text) => Ok(Named::Request(text.to_ascii_uppercase())),
-        Err(error) => Err(format!("{error} (a MessageId), or 32 hexadecimal digits in five groups (a RequestId)")),
-    }
-}
-
 /// Runs `thingcall explain`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { id, running, output, place } = args;
@@ -82,13 +55,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let remembered = running.calls(&place, &id.to_string()).await;
     let failures = told_beside((&records, &kept), remembered.as_deref().unwrap_or_default());
     for record in &records {
-        let dropped = running.dropped(&place, &record.device.key).await.ok().flatten();
+        let time = (record.accepted_at.0, record.ended_at.map(|at| at.0));
+        let dropped = running.dropped(&place, &record.device.key).await.ok().flatten().filter(|it| is_beside(it, time));
         if output.json {
             output::object(with(as_json(record), dropped));
         } else {
             output::text(&timeline(record));
             draw(&KeptCall::of_journal(0, record.clone()));
-            tell_dropped(dropped.as_ref(), record.accepted_at.0, record.ended_at.map(|at| at.0));
+            tell_dropped(dropped.as_ref(), time);
         }
     }
     let recorded = kept.iter().map(|call| (kept::as_json(call), Some(call)));
@@ -99,6 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Some(DeviceRef::Key(key)) => running.dropped(&place, &key).await.ok().flatten(),
             Some(DeviceRef::IotId(_)) | None => None,
         };
+        let dropped = dropped.filter(|dropped| is_beside(dropped, time_of(&call)));
         if output.json {
             output::object(with(call, dropped));
         } else {
@@ -117,10 +92,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// What is on record of the call beside the journal.
 async fn kept_calls(store: &Store, id: &Named) -> anyhow::Result<Vec<KeptCall>> {
-    let filter = match id {
-        Named::Message(id) => CallFilter { call_id: Some(*id), ..CallFilter::default() },
-        Named::Request(id) => CallFilter { request_id: Some(id.clone()), ..CallFilter::default() },
-    };
+    let mut filter = CallFilter::default();
+    id.clone().looked_for(&mut filter);
     let mut found = store.calls(&filter, (CallOrder::NewestFirst, CallPlaces::END), FOUND_MAX).await?;
     found.retain(|call| call.source == CallSource::Records);
     Ok(found)
@@ -133,9 +106,14 @@ fn tell_call(call: &Value, kept: Option<&KeptCall>, dropped: Option<&Value>) {
         kept::more(kept).iter().for_each(|line| output::text(line));
         draw(kept);
     }
+    tell_dropped(dropped, time_of(call));
+}
+
+/// When a call that the journal does not have began and ended.
+fn time_of(call: &Value) -> (i64, Option<i64>) {
     let ended = millis_at(call);
     let elapsed = call.get("elapsedMs").and_then(Value::as_i64).unwrap_or_default();
-    tell_dropped(dropped, ended.unwrap_or_default() - elapsed, ended);
+    (ended.unwrap_or_default() - elapsed, ended)
 }
 
 /// The time line, which is as wide as it is.
@@ -162,14 +140,20 @@ fn with(mut call: Value, dropped: Option<Value>) -> Value {
     call
 }
 
-fn tell_dropped(dropped: Option<&Value>, began: i64, ended: Option<i64>) {
+fn tell_dropped(dropped: Option<&Value>, time: (i64, Option<i64>)) {
     if let Some(dropped) = dropped {
-        output::text(&beside(dropped, began, ended));
+        output::text(&beside(dropped, time));
     }
 }
 
+/// Whether a message that led to nothing came while a call was under way, or shortly before it or after it: others are not
+/// about that call.
+fn is_beside(dropped: &Value, (began, ended): (i64, Option<i64>)) -> bool {
+    millis_at(dropped).is_some_and(|at| at >= began - BESIDE_MS && ended.is_none_or(|ended| at <= ended + BESIDE_MS))
+}
+
 /// When a message led to nothing, beside a call: a hint only while the call waited.
-fn beside(dropped: &Value, began: i64, ended: Option<i64>) -> String {
+fn beside(dropped: &Value, (began, ended): (i64, Option<i64>)) -> String {
     let words = dropped_in_words(dropped);
     match (millis_at(dropped), ended) {
         (Some(at), _) if at < began => {
@@ -223,17 +207,19 @@ fn unknown(id: &Named, silent: Option<anyhow::Error>) -> String {
     let memory = match silent {
         None => {
             "The running server remembers no failed or slow call of that name: it succeeded, or recent_failures_max \
-                 newer ones\n  came after it, or the server was started since."
+             newer ones\n  came after it, or the server was started since."
                 .to_owned()
         }
         Some(error) => format!(
-            "A synchronous call that succeeded leaves no record unless [records] keep says `all`; a running server remembers the \
-             latest that failed or were slow, and none was asked: {error:#}.\n  --metrics ADDR names its operator's listener."
+            "A running server remembers the latest that failed or were slow, and none was asked: {error:#}.\n  --metrics ADDR names \
+             its operator's listener."
         ),
     };
     format!(
-        "no call {id} in this store, and nothing else is known of it\n  Is this the store of the server that \
-         took the call? --data or --config names it.\n  The oldest records are dropped when the journal is full.\n  {memory}"
+        "no call {id} in this store, and nothing else is known of it\n  A call that succeeded is on record only if it was \
+         asynchronous, or made while the configuration said\n  [records] keep = \"all\"; by itself it is \"failed_and_async\".\n  \
+         Is this the store of the server that took the call? --data or --config names it.\n  The oldest records are dropped \
+         as [records] says, and those of asynchronous calls when the journal is full.\n  {memory}"
     )
 }
 

@@ -114,7 +114,7 @@ impl Fleet {
         let source = Source::of(&self).await?;
         let results = Arc::new(Results::open(self.flags.results.as_deref(), self.header(&source))?);
         let mut tally = Tally::default();
-        self.settle_interrupted(&results, &mut tally)?;
+        self.settle_interrupted(&results, &source, &mut tally)?;
         let began = Instant::now();
         let stop = CancellationToken::new();
         let calling = Arc::new(self.calling(results.clone(), stop.clone()));
@@ -188,21 +188,23 @@ impl Fleet {
         }
     }
 
-    /// What was under way when the command ended before: told as what it is, or called again if that is wanted.
-    fn settle_interrupted(&self, results: &Results, tally: &mut Tally) -> anyhow::Result<()> {
+    /// What was under way when the command ended before: told as what it is, or called again if that is wanted. Devices that
+    /// are not meant any more do not count.
+    fn settle_interrupted(&self, results: &Results, source: &Source, tally: &mut Tally) -> anyhow::Result<()> {
+        let names = source.names();
         for (device, known) in results.known() {
-            match known {
+            let verdict = match known {
                 Known::Begun { tries, .. } if !self.flags.repeat_unknown => {
                     let verdict = Verdict::interrupted();
                     results.end(&device, &verdict, tries, None)?;
-                    tally.add(&device, &verdict);
-                    tally.before += 1;
+                    verdict
                 }
-                Known::Ended { verdict, .. } => {
-                    tally.add(&device, &verdict);
-                    tally.before += 1;
-                }
-                Known::Begun { .. } | Known::Again { .. } => {}
+                Known::Ended { verdict, .. } => verdict,
+                Known::Begun { .. } | Known::Again { .. } => continue,
+            };
+            if names.as_ref().is_none_or(|names| names.contains(&device)) {
+                tally.add(&device, &verdict);
+                tally.before += 1;
             }
         }
         Ok(())

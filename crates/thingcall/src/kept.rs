@@ -63,6 +63,12 @@ fn late(late: &KeptLate) -> Value {
     value
 }
 
+/// When it ended, or it is now.
+pub(crate) fn ended_at(call: &KeptCall) -> UnixMillis {
+    let after = elapsed(call).map(|micros| i64::try_from(micros / 1000).unwrap_or(0));
+    after.map_or_else(UnixMillis::now, |after| UnixMillis(call.accepted_at.0.saturating_add(after)))
+}
+
 /// From its request to its end, in microseconds.
 fn elapsed(call: &KeptCall) -> Option<u64> {
     call.outcome?;

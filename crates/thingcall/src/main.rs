@@ -41,6 +41,7 @@ mod instances;
 mod kept;
 mod key;
 mod model;
+mod named;
 mod pending;
 mod product;
 mod simulate;

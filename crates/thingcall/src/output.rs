@@ -128,6 +128,9 @@ impl Listing {
             return things.iter().all(|thing| try_line(present(json(thing))).is_ok());
         }
         things.iter().for_each(|thing| self.table.row(row(thing)));
+        if self.table.is_empty() {
+            return true;
+        }
         try_line(self.table.render(table_columns())).is_ok()
     }
 }

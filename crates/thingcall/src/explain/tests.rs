@@ -2,7 +2,7 @@
 
 use thingcall_core::{CallId, Device, DeviceKey, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
-use super::{beside, timeline};
+use super::{beside, is_beside, timeline, unknown};
 
 fn record(state: RecordState) -> Record {
     Record {
@@ -72,15 +72,28 @@ fn what_a_broker_took_is_not_said_to_be_at_the_device() {
 }
 
 #[test]
-fn what_led_to_nothing_is_a_hint_only_where_it_came_while_the_call_waited() {
+fn what_led_to_nothing_is_told_only_beside_a_call_and_is_a_hint_while_it_waited() {
     let dropped = serde_json::json!({ "at": "1970-01-01T00:00:10.000Z", "topic": "t" });
     for (began, ended, told) in [
-        (12_000, Some(13_000), "  2000 ms before this call"),
-        (1_000, Some(7_000), "  3000 ms after this call"),
-        (9_000, Some(11_000), "  hint: while this call waited"),
-        (9_000, None, "  hint: while this call waited"),
+        (12_000, Some(13_000), Some("  2000 ms before this call")),
+        (1_000, Some(7_000), Some("  3000 ms after this call")),
+        (9_000, Some(11_000), Some("  hint: while this call waited")),
+        (9_000, None, Some("  hint: while this call waited")),
+        (15_001, Some(16_000), None),
+        (15_001, None, None),
+        (1_000, Some(4_999), None),
     ] {
-        let text = beside(&dropped, began, ended);
-        assert!(text.starts_with(told), "{text}");
+        let time = (began, ended);
+        let text = is_beside(&dropped, time).then(|| beside(&dropped, time));
+        assert!(text.is_some() == told.is_some() && text.unwrap_or_default().starts_with(told.unwrap_or_default()));
+    }
+}
+
+#[test]
+fn who_asks_for_a_call_that_is_not_there_is_told_what_keeps_it() {
+    let id = crate::named::named("7").expect("a MessageId");
+    for silent in [None, Some(anyhow::anyhow!("planted"))] {
+        let text = unknown(&id, silent);
+        assert!(text.contains("call 7") && text.contains(r#"[records] keep = "all""#), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! Which devices are called: those of a file, or a product's, page by page.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -93,6 +93,14 @@ impl Source {
     /// How many there are, as far as that is known.
     pub(super) const fn total(&self) -> Option<u64> {
         self.total
+    }
+
+    /// The names of its devices, where a file says which they are.
+    pub(super) fn names(&self) -> Option<HashSet<String>> {
+        match &self.from {
+            From::File(devices) => Some(devices.iter().map(ToString::to_string).collect()),
+            From::Server { .. } | From::Store { .. } => None,
+        }
     }
 
     async fn of_file(fleet: &Fleet, path: &Path) -> anyhow::Result<Self> {

@@ -19,6 +19,7 @@ use thingcall_store::Store;
 use super::{answer, failure};
 use crate::calls::outcome;
 use crate::kept;
+use crate::named::named;
 use crate::output::moment;
 use crate::tool::device_ref;
 
@@ -81,6 +82,7 @@ impl Listed {
             }
             "service" => filter.service = Some(ServiceId::try_from(value).map_err(|error| error.to_string())?),
             "outcome" => filter.outcome = Some(outcome(value)?),
+            "id" => named(value)?.looked_for(filter),
             "key" => filter.key_id = Some(value.to_owned()),
             "since" => {
                 let age = humantime::parse_duration(value).map_err(|error| error.to_string())?;
@@ -92,7 +94,7 @@ impl Listed {
                 *limit = fits.ok_or_else(|| format!("right is 1 to {PAGE_CALLS_MAX}"))?;
             }
             "before" => *before = place(value).ok_or("right is `next` of the page before")?,
-            _ => return Err("right are device, service, outcome, key, since, limit and before".to_owned()),
+            _ => return Err("right are id, device, service, outcome, key, since, limit and before".to_owned()),
         }
         Ok(())
     }

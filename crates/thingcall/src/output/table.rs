@@ -20,6 +20,11 @@ impl Table {
         Self { rows: vec![heading.iter().map(|&name| name.to_owned()).collect()], widths: Vec::new() }
     }
 
+    /// Whether there is nothing to print.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells.iter().map(|cell| one_line(cell)).collect());
