@@ -69,6 +69,7 @@ mod rabbitmq_results;
 mod raw_devices;
 mod raw_in_order;
 mod records;
+mod records_asked;
 mod registration;
 mod registry;
 mod registry_batches;

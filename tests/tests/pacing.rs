@@ -49,7 +49,7 @@ fn ended(site: &Site, id: &str, outcome: &str) {
 
 #[test]
 fn weak_device_gets_one_call_at_a_time_synchronous_or_not() {
-    let patient = [("ENGINE__REPLY_TIMEOUT", "60s"), ("ENGINE__PACED_TURN_TIMEOUT", "60s")];
+    let patient = [("ENGINE__REPLY_TIMEOUT", "60s"), ("ENGINE__PACED_TURN_TIMEOUT", "60s"), ("RECORDS__KEEP", "all")];
     let (site, device) = site("after_answer", &patient);
     let linkkit = connected(&site, &device);
 
@@ -70,8 +70,15 @@ fn weak_device_gets_one_call_at_a_time_synchronous_or_not() {
     linkkit.answers_this(&two, &json!({ "applied": 1 }));
     let three = is_called(&linkkit, "channel", 3);
     linkkit.answers_this(&three, &json!({ "mean": 3.5 }));
-    assert_eq!(third.answer().ok().result()["data"]["mean"], 3.5);
+    let third = third.answer().ok();
+    assert_eq!(third.result()["data"]["mean"], 3.5);
     ended(&site, &accepted, "ok");
+    eventually("it is on record", || site.command(&["calls", "--json"]).contains(&third.message_id()).then_some(()));
+    for id in [accepted, third.message_id()] {
+        let text = site.command(&["explain", &id]);
+        let steps = ["checked", "had its turn", "sent"].map(|word| text.rfind(&format!("  {word} ")));
+        assert!(steps.iter().all(Option::is_some) && steps.is_sorted(), "{text}");
+    }
 
     let metrics = site.program.metrics();
     assert_eq!(metrics.sum("thingcall_paced_wait_seconds_count", &[r#"result="came""#]), 2.0);

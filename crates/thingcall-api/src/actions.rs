@@ -60,7 +60,7 @@ use many::Many;
 use message::{Asking, Publishing, Question};
 pub(crate) use names::Names;
 use property::Setting;
-pub(crate) use target::{is_of_many, named_in_topic};
+pub(crate) use target::is_of_many;
 
 /// Makes the types of all actions from a table of names and what answers them.
 macro_rules! actions {

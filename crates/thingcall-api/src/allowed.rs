@@ -7,10 +7,11 @@
 use thingcall_core::{AllowList, CallError, DeviceRef, IotId, Target};
 use thingcall_tsl::Registry;
 
-use crate::actions::{Action, Names, is_of_many, named_in_topic};
+use crate::actions::{Action, Names, is_of_many};
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::params::Params;
+use crate::topic::named_in_topic;
 
 /// Refuses what no rule allows.
 pub(crate) async fn judge(

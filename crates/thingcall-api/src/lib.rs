@@ -41,6 +41,7 @@ mod shared_nonces;
 mod fleets;
 mod incoming;
 mod params;
+mod topic;
 
 mod canonical;
 mod encoded;

@@ -6,41 +6,89 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use thingcall_core::{Executed, FailedAt, Failure, Outcome, PeerText, RequestId, UnixMillis};
+use tokio::time::Instant;
 
 use crate::auth;
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
+use crate::params::Params;
+use crate::topic::named_in_topic;
 
 /// As much of what a refused caller wrote is kept.
 const CHARS_MAX: usize = 300;
+/// So many devices of a request are counted.
+const DEVICES_MAX: usize = 100;
 
-/// A refused request, as whoever looks for it later sees it.
-pub(crate) fn noted(incoming: &Incoming<'_>, why: &ActionError) -> Failure {
-    let (code, text) = said(why);
-    let given = |name| incoming.params.get(name).unwrap_or_default();
-    let device = match given("IotId") {
-        "" if given("ProductKey").is_empty() && given("DeviceName").is_empty() => String::new(),
-        "" => format!("{}/{}", PeerText::new(given("ProductKey")), PeerText::new(given("DeviceName"))),
-        id => PeerText::new(id).to_string(),
-    };
-    Failure {
-        key_id: auth::claimed_key(incoming).map(|id| PeerText::new(id).to_string()),
-        device,
-        service: PeerText::new(given("Identifier")).to_string(),
-        elapsed: incoming.received.elapsed(),
-        ..not_let_in(incoming.id, why.outcome(), code, &text)
+/// What a request says it is: what is noted of it where it is refused.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    id: RequestId,
+    received: Instant,
+    key_id: Option<String>,
+    action: String,
+    device: String,
+    service: String,
+}
+
+impl Said {
+    /// What this one says.
+    pub(crate) fn by(incoming: &Incoming<'_>) -> Self {
+        Self {
+            id: incoming.id,
+            received: incoming.received,
+            key_id: auth::claimed_key(incoming).map(|id| PeerText::new(id).to_string()),
+            action: incoming.action().map(|action| PeerText::new(action).to_string()).unwrap_or_default(),
+            device: device(&incoming.params),
+            service: PeerText::new(incoming.params.get("Identifier").unwrap_or_default()).to_string(),
+        }
+    }
+
+    /// With what refused it.
+    fn refused(self, why: &ActionError) -> Failure {
+        let (code, text) = said(why);
+        let Self { id, received, key_id, action, device, service } = self;
+        let (action, elapsed) = (action.into(), received.elapsed());
+        Failure { key_id, action, device, service, elapsed, ..not_let_in(id, why.outcome(), code, &text) }
     }
 }
 
-/// A request of which nothing is left when it fails, and no engine knew of it.
-pub(crate) fn noted_later(id: RequestId, why: &ActionError) -> Failure {
-    let (code, text) = said(why);
+/// The device that a request is about: by its IotId, as PRODUCTKEY/DEVICENAME, or of several the first one. Where there is no
+/// device, its product.
+fn device(params: &Params<'_>) -> String {
+    let given = |name| params.get(name).filter(|text| !text.is_empty());
+    if let Some(id) = given("IotId") {
+        return PeerText::new(id).to_string();
+    }
+    let several = params.list("DeviceName", DEVICES_MAX);
+    let in_topic = || named_in_topic(given("ProductKey")?, given("TopicFullName")?).filter(|name| !name.is_empty());
+    let name = given("DeviceName").or_else(|| several.first().copied()).or_else(in_topic);
+    let more = match several.len() {
+        0 | 1 => String::new(),
+        count if count > DEVICES_MAX => format!(" and {DEVICES_MAX} or more others"),
+        2 => " and 1 other".to_owned(),
+        count => format!(" and {} others", count - 1),
+    };
+    match (given("ProductKey"), name) {
+        (Some(product), Some(name)) => format!("{}/{}{more}", PeerText::new(product), PeerText::new(name)),
+        (Some(product), None) => PeerText::new(product).to_string(),
+        (None, Some(name)) => format!("/{}{more}", PeerText::new(name)),
+        (None, None) => String::new(),
+    }
+}
+
+/// A refused request, as whoever looks for it later sees it.
+pub(crate) fn noted(incoming: &Incoming<'_>, why: &ActionError) -> Failure {
+    Said::by(incoming).refused(why)
+}
+
+/// A request of which nothing but this is left when it fails, and no engine knew of it.
+pub(crate) fn noted_later(said: Said, why: &ActionError) -> Failure {
     let executed = match why {
         ActionError::Gateway(_) => Executed::No,
         ActionError::Service(failure) => failure.executed,
     };
-    Failure { executed, ..not_let_in(id, why.outcome(), code, &text) }
+    Failure { executed, ..said.refused(why) }
 }
 
 fn said(why: &ActionError) -> (Cow<'static, str>, String) {
@@ -66,6 +114,7 @@ fn not_let_in(id: RequestId, outcome: Outcome, code: Cow<'static, str>, text: &s
         request_id: id.to_string(),
         key_id: None,
         call_id: None,
+        action: Cow::Borrowed(""),
         device: String::new(),
         service: String::new(),
         outcome,

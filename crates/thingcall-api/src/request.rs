@@ -101,11 +101,12 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
     let host = if matches!(asked, Ok(Asked::Device(_, None))) { String::new() } else { host(&head).to_owned() };
     let result = match asked {
         Ok(Asked::Device(call, once)) => {
+            let once = once.map(|once| (once, refused::Said::by(&incoming)));
             drop(incoming);
             drop((head, body));
             match once {
                 None => call.run(&app.desk).await,
-                Some(once) => Box::pin(run_once(app.clone(), *once, call)).await,
+                Some((once, said)) => Box::pin(run_once(app.clone(), (*once, said), call)).await,
             }
         }
         Ok(Asked::Directory(action)) => {
@@ -268,9 +269,9 @@ fn once_of(
 }
 
 /// Calls a device once for all requests with the same token.
-async fn run_once(app: Arc<App>, ask: OnceAsk, call: Ordered) -> Result<Fields, ActionError> {
+async fn run_once(app: Arc<App>, (ask, said): (OnceAsk, refused::Said), call: Ordered) -> Result<Fields, ActionError> {
     let Some(once) = app.once.clone() else { return call.run(&app.desk).await };
-    let (id, calling) = (ask.claim.request_id, app.clone());
+    let calling = app.clone();
     let (how, answered) = once.answer(ask, move || async move { call.run(&calling.desk).await }).await;
     match how {
         // The engine counted and noted it.
@@ -281,7 +282,7 @@ async fn run_once(app: Arc<App>, ask: OnceAsk, call: Ordered) -> Result<Fields, 
         How::Joined | How::Kept | How::Lost => {}
     }
     if let (Err(why), true) = (&answered, how != How::Made) {
-        app.desk.note_refused(refused::noted_later(id, why), true);
+        app.desk.note_refused(refused::noted_later(said, why), true);
     }
     answered
 }

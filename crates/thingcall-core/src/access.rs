@@ -86,6 +86,25 @@ impl AccessKey {
     }
 }
 
+/// A key as far as a call came to know it.
+#[derive(Debug, Clone)]
+pub enum RecordedKey {
+    /// The one that signed.
+    Signed(Arc<AccessKey>),
+    /// What a refused request said of it, or what is left of it by now.
+    Said(String),
+}
+
+impl RecordedKey {
+    /// Its `AccessKeyId`.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Signed(key) => &key.id,
+            Self::Said(id) => id,
+        }
+    }
+}
+
 /// Where the front looks up keys. Answers from memory.
 pub trait Keys: Send + Sync {
     /// The key with this id.

@@ -7,15 +7,17 @@ use std::time::Instant;
 use enum_map::Enum;
 use strum::IntoStaticStr;
 
-use crate::{AccessKey, CallId, Deadline, Device, DeviceRef, Letter, RequestId, ServiceId};
+use crate::{CallId, Deadline, Device, DeviceRef, Letter, RecordedKey, RequestId, ServiceId};
 
 /// What a caller asks, not yet checked against anything but its form.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Names the request in logs and in the answer.
     pub request_id: RequestId,
+    /// What the caller asked for it, as fronts name it: a word for records alone, and empty where there is none.
+    pub action: &'static str,
     /// The key that signed it; `None` where nobody had to.
-    pub key: Option<Arc<AccessKey>>,
+    pub key: Option<RecordedKey>,
     /// When it came: what its times are counted from.
     pub arrived: Instant,
     /// The device, as the caller names it.

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use enum_map::{Enum, EnumMap};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{
-    AccessKey, Args, CallId, CallMode, Device, DeviceRef, Executed, FailedAt, MalformedReply, Outcome, ReplyBody,
-    RequestId, ServiceId, TransportKind, UnixMillis,
+    Args, CallId, CallMode, Device, DeviceRef, Executed, FailedAt, Letter, MalformedReply, Outcome, RecordedKey,
+    ReplyBody, RequestId, ServiceId, TransportKind, UnixMillis,
 };
 
 /// Which calls that are not in the journal are kept.
@@ -46,6 +47,8 @@ pub enum CallStep {
     Checked,
     /// A plugin got it.
     HandlerBegan,
+    /// Its device, which gets one call at a time, was free for it.
+    Turn,
     /// Its command was handed to the broker, or to the device's connection.
     Sent,
     /// The broker or the device acknowledged the command.
@@ -113,20 +116,13 @@ pub enum RecordedService {
     Said(String),
 }
 
-/// A key as far as a call came to know it.
-#[derive(Debug, Clone)]
-pub enum RecordedKey {
-    /// The one that signed.
-    Signed(Arc<AccessKey>),
-    /// What a refused request said of it.
-    Said(String),
-}
-
 /// A call that ended, on its way to be written down.
 #[derive(Debug)]
 pub struct CallRecord {
     /// Names the request.
     pub request_id: RequestId,
+    /// What the caller asked for, as fronts name it; empty where that is not known.
+    pub action: Cow<'static, str>,
     /// The caller's `MessageId`, where the call got one.
     pub call_id: Option<CallId>,
     /// The device.
@@ -159,8 +155,12 @@ pub struct CallRecord {
     pub times: CallTimes,
     /// The arguments.
     pub args: Option<Args>,
+    /// The message that it was in place of a service's call.
+    pub letter: Option<Arc<Letter>>,
     /// The answer.
     pub reply: Option<ReplyBody>,
+    /// The bytes that the device answered a letter with.
+    pub said: Option<Bytes>,
 }
 
 /// What a device answered when its call had ended without an answer: at its deadline, or by an operator.

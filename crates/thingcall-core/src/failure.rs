@@ -81,7 +81,9 @@ pub struct Failure {
     pub key_id: Option<String>,
     /// The caller's `MessageId`, where the call got one.
     pub call_id: Option<CallId>,
-    /// The device, as far as it is known: PRODUCTKEY/DEVICENAME, or its IotId.
+    /// What the caller asked for, as fronts name it; empty where that is not known.
+    pub action: Cow<'static, str>,
+    /// The device, as far as it is known: PRODUCTKEY/DEVICENAME, or its IotId; of a refused request also its product alone.
     pub device: String,
     /// The service, as the caller named it.
     pub service: String,

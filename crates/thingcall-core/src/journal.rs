@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AccessKey, CallId, Delivery, Device, DeviceKey, Outcome, Reply, ReplyBody, RequestId, Sent, ServiceId,
+    CallId, CallTimes, Delivery, Device, DeviceKey, Outcome, RecordedKey, Reply, ReplyBody, RequestId, Sent, ServiceId,
     TransportKind, UnixMillis,
 };
 
@@ -19,15 +18,16 @@ use crate::{
 ///
 /// ```
 /// use thingcall_core::{
-///     Completion, Delivery, Ending, Journal, JournalEntry, JournalError, Reply, RequestId, Sent, TransportKind,
+///     CallTimes, Completion, Delivery, Ending, Journal, JournalEntry, JournalError, Reply, RequestId, Sent, TransportKind,
 ///     UnixMillis, UnwrittenReply,
 /// };
 ///
 /// /// Written down before it leaves: from here on it survives a crash.
 /// async fn post(journal: &dyn Journal, delivery: Delivery) -> Result<(), JournalError> {
 ///     let (device, id) = (delivery.device.key.clone(), delivery.id);
-///     let (request_id, accepted_at) = (RequestId::random(), UnixMillis::now());
-///     journal.open(JournalEntry { delivery, answer: None, request_id, key: None, accepted_at }).await?;
+///     let (request_id, accepted_at, times) = (RequestId::random(), UnixMillis::now(), CallTimes::default());
+///     let entry = JournalEntry { delivery, answer: None, request_id, action: "", key: None, accepted_at, times };
+///     journal.open(entry).await?;
 ///     // A transport takes it here.
 ///     journal.note(&device, id, TransportKind::Embedded, Sent::Sent);
 ///     Ok(())
@@ -132,10 +132,14 @@ pub struct JournalEntry {
     pub answer: Option<ReplyBody>,
     /// The request it came from.
     pub request_id: RequestId,
+    /// What the caller asked for it, as fronts name it; empty where there is no such word.
+    pub action: &'static str,
     /// The key that signed it.
-    pub key: Option<Arc<AccessKey>>,
-    /// When it was accepted.
+    pub key: Option<RecordedKey>,
+    /// When its request came.
     pub accepted_at: UnixMillis,
+    /// What happened since, before it is written down.
+    pub times: CallTimes,
 }
 
 /// How an open call ends.
@@ -228,6 +232,8 @@ pub struct Record {
     pub id: CallId,
     /// The request it came from.
     pub request_id: String,
+    /// What the caller asked for it, as fronts name it.
+    pub action: Option<String>,
     /// The key that signed it: its `AccessKeyId`.
     pub key_id: Option<String>,
     /// The device.
@@ -250,8 +256,10 @@ pub struct Record {
     pub message: Option<String>,
     /// The device's data.
     pub data: Option<String>,
-    /// When it was accepted.
+    /// When its request came.
     pub accepted_at: UnixMillis,
+    /// What happened since, before it was written down.
+    pub times: CallTimes,
     /// When it left.
     pub sent_at: Option<UnixMillis>,
     /// When the device acknowledged it.

@@ -29,7 +29,9 @@ pub struct KeptCall {
     pub request_id: String,
     /// The caller's `MessageId`, where the call got one.
     pub call_id: Option<CallId>,
-    /// PRODUCTKEY/DEVICENAME, or an IotId; empty where neither is known.
+    /// What the caller asked for, as fronts name it.
+    pub action: Option<String>,
+    /// PRODUCTKEY/DEVICENAME, an IotId, or a product alone; empty where none is known.
     pub device: String,
     /// The service; empty where it is not known.
     pub service: String,
@@ -89,8 +91,11 @@ pub struct KeptLate {
 impl KeptCall {
     /// A call of the journal.
     pub fn of_journal(place: i64, record: Record) -> Self {
-        let mut times = CallTimes::default();
-        let since = |at: UnixMillis| u64::try_from(at.0.saturating_sub(record.accepted_at.0)).unwrap_or(0) * 1000;
+        let mut times = record.times;
+        // Those are in whole milliseconds: they may seem to be before what is known better.
+        let floor = times.steps().last().map_or(0, |(_, at)| *at);
+        let since =
+            |at: UnixMillis| (u64::try_from(at.0.saturating_sub(record.accepted_at.0)).unwrap_or(0) * 1000).max(floor);
         let by_plugin = record.transport == Some(TransportKind::Plugin);
         let answered = matches!(record.outcome, Some(Outcome::Ok | Outcome::DeviceError | Outcome::InvalidReply));
         let ended = if answered && !by_plugin { CallStep::Answered } else { CallStep::Told };
@@ -113,6 +118,7 @@ impl KeptCall {
             source: CallSource::Journal,
             place,
             call_id: Some(record.id),
+            action: record.action,
             device: record.device.key.to_string(),
             service: record.service.to_string(),
             key_id: record.key_id,
@@ -143,6 +149,8 @@ impl KeptCall {
 pub struct CallFilter {
     /// To this device.
     pub device: Option<DeviceKey>,
+    /// Asked for by this action.
+    pub action: Option<String>,
     /// Of this service: `Identifier`, or `module:Identifier`.
     pub service: Option<ServiceId>,
     /// Ended so.

@@ -64,14 +64,12 @@ pub mod testing;
 mod transport;
 mod transport_name;
 
-pub use access::{AccessKey, Keys, ResultShape, Secret, Temporary};
+pub use access::{AccessKey, Keys, RecordedKey, ResultShape, Secret, Temporary};
 pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
 pub use broadcast::{Broadcast, BroadcastOrder, BroadcastTo};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};
-pub use call_record::{
-    CallRecord, CallStep, CallTimes, KeptCalls, LateAnswer, RecordedDevice, RecordedKey, RecordedService,
-};
+pub use call_record::{CallRecord, CallStep, CallTimes, KeptCalls, LateAnswer, RecordedDevice, RecordedService};
 pub use conditions::{Condition, ConditionState, Conditions, Weight};
 pub use consumers::{Consumer, Consumers, Consumption, NoConsumers, PerMinute};
 pub use delivery::Delivery;

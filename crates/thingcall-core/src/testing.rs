@@ -44,7 +44,8 @@ pub fn entry(device: &Arc<Device>, id: CallId, service: &ServiceId, qos: Qos) ->
         deadline: None,
         sync_topic: None,
     };
-    JournalEntry { delivery, answer: None, request_id: RequestId::random(), key: None, accepted_at: UnixMillis(1) }
+    let (request_id, times) = (RequestId::random(), crate::CallTimes::default());
+    JournalEntry { delivery, answer: None, request_id, action: "", key: None, accepted_at: UnixMillis(1), times }
 }
 
 /// A device's answer with this code, as the embedded broker hands it over.

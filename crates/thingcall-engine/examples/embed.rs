@@ -88,9 +88,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let deadline = Deadline::at((Instant::now() + engine.reply_timeout()).into_std());
         let (target, args) = (DeviceRef::Key(key.clone()), args.to_owned());
         let (request_id, service, qos) = (RequestId::random(), "dim".parse()?, Qos::AtMostOnce);
-        let (key, arrived, asks) = (None, Instant::now().into_std(), Asks::Service);
-        let request =
-            Request { request_id, key, arrived, target, asks, service, args, qos, deadline, fails_by_code: false };
+        let (action, key, arrived, asks) = ("", None, Instant::now().into_std(), Asks::Service);
+        let request = Request {
+            request_id,
+            action,
+            key,
+            arrived,
+            target,
+            asks,
+            service,
+            args,
+            qos,
+            deadline,
+            fails_by_code: false,
+        };
         match engine.invoke(request).await {
             Ok(Invoked { answer: Answer::Replied(body), .. }) => println!("answered: {}", body.data),
             Ok(Invoked { id, .. }) => println!("on its way: {id}"),

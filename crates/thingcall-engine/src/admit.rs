@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    AccessKey, Args, Asks, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, Request,
+    Args, Asks, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, RecordedKey, Request,
 };
 use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, Way, check_object};
 use tokio::time::Instant;
@@ -16,8 +16,10 @@ use crate::metrics::Checked;
 pub(crate) struct Admitted {
     pub(crate) call: Call,
     pub(crate) product: Arc<Product>,
+    /// What the caller asked for it.
+    pub(crate) action: &'static str,
     /// Who signed.
-    pub(crate) key: Option<Arc<AccessKey>>,
+    pub(crate) key: Option<RecordedKey>,
     /// Who translates, where the product's devices speak their own bytes.
     pub(crate) codec: Option<Arc<dyn Codec>>,
     /// What is learnt of the way to the device.
@@ -97,7 +99,7 @@ impl Engine {
             args: Args::checked(mended.as_deref().unwrap_or(&request.args)),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
         };
-        Admitted { call, product, key: request.key, codec, way }
+        Admitted { call, product, action: request.action, key: request.key, codec, way }
     }
 
     fn not_found(&self, target: &DeviceRef) -> CallError {

@@ -33,8 +33,9 @@ impl Engine {
         let failure = Failure {
             at: UnixMillis::now(),
             request_id: request.request_id.to_string(),
-            key_id: request.key.as_ref().map(|key| key.id.clone()),
+            key_id: request.key.as_ref().map(|key| key.id().to_owned()),
             call_id: None,
+            action: request.action.into(),
             device: request.target.to_string(),
             service: request.service.to_string(),
             outcome: error.outcome(),
@@ -79,10 +80,8 @@ impl Engine {
                 let code = came.fails_by_code.then(|| error.code());
                 (Outcome::DeviceError, code, device_did, FailedAt::Answer, error.to_string())
             }
-            Ok(Answer::Replied(_)) => {
-                (Outcome::Ok, None, device_did, FailedAt::Answer, "answered, and late".to_owned())
-            }
-            Ok(Answer::Accepted) => (Outcome::Ok, None, executed, FailedAt::Send, "accepted, and late".to_owned()),
+            Ok(Answer::Replied(_)) => (Outcome::Ok, None, device_did, FailedAt::Answer, self.slow("answered")),
+            Ok(Answer::Accepted) => (Outcome::Ok, None, executed, FailedAt::Send, self.slow("accepted")),
         };
         Failure {
             outcome,
@@ -93,6 +92,11 @@ impl Engine {
             hint: self.hint(call, came, result),
             ..self.bare(call, came)
         }
+    }
+
+    /// Why a call that succeeded is told.
+    fn slow(&self, how: &str) -> String {
+        format!("{how}, and it took longer than slow_call ({:?})", self.config.slow_call)
     }
 
     /// An asynchronous call whose caller was told that it is on its way, and whose device was away.
@@ -118,8 +122,9 @@ impl Engine {
         Failure {
             at: UnixMillis::now(),
             request_id: call.request_id.to_string(),
-            key_id: came.key.as_ref().map(|key| key.id.clone()),
+            key_id: came.key.as_ref().map(|key| key.id().to_owned()),
             call_id: Some(came.id),
+            action: came.action.into(),
             device: call.device.key.to_string(),
             service: call.service.to_string(),
             outcome: Outcome::Cancelled,

@@ -5,12 +5,12 @@
 //! reaches the port can cause (refused requests) pushes out nothing else.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntGauge;
 use thingcall_core::{
-    AccessKey, CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, TransportKind, UnixMillis,
+    CallId, Executed, FailedAt, Failure, Outcome, PeerText, Record, RecordedKey, TransportKind, UnixMillis,
 };
 use thingcall_metrics::{Maker, gauge_of};
 use tracing::{info, warn};
@@ -29,8 +29,10 @@ pub(crate) struct Failures {
 /// A call, as far as it came.
 pub(crate) struct Came {
     pub(crate) id: CallId,
+    /// What the caller asked for.
+    pub(crate) action: &'static str,
     /// Who signed.
-    pub(crate) key: Option<Arc<AccessKey>>,
+    pub(crate) key: Option<RecordedKey>,
     pub(crate) elapsed: Duration,
     pub(crate) transport: Option<TransportKind>,
     /// Whether its command had left.
@@ -108,6 +110,7 @@ pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
         request_id: record.request_id.clone(),
         key_id: record.key_id.clone(),
         call_id: Some(record.id),
+        action: record.action.clone().unwrap_or_default().into(),
         device: record.device.key.to_string(),
         service: record.service.to_string(),
         outcome,
@@ -153,6 +156,7 @@ macro_rules! line {
         $level!(
             request = $line.failure.request_id,
             id = $line.failure.call_id.map(tracing::field::display),
+            action = $line.action,
             device = $line.device,
             service = $line.service,
             outcome = $line.failure.outcome.as_str(),
@@ -172,6 +176,7 @@ macro_rules! line {
 /// What a line shows of a failure. Texts hold what callers and devices wrote, so they are cut.
 struct Line<'a> {
     failure: &'a Failure,
+    action: Option<String>,
     device: Option<String>,
     service: Option<String>,
     hint: Option<String>,
@@ -181,7 +186,8 @@ impl<'a> Line<'a> {
     fn of(failure: &'a Failure) -> Self {
         let named = |name: &str| (!name.is_empty()).then(|| PeerText::new(name).to_string());
         let hint = failure.hint.as_deref().map(|hint| PeerText::at_most(hint, LINE_CHARS_MAX).to_string());
-        Self { failure, device: named(&failure.device), service: named(&failure.service), hint }
+        let (action, device) = (named(&failure.action), named(&failure.device));
+        Self { failure, action, device, service: named(&failure.service), hint }
     }
 }
 

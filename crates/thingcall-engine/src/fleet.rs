@@ -209,7 +209,8 @@ impl Engine {
         }
         let request = Request {
             request_id: RequestId::random(),
-            key,
+            action: ORDERED_BY,
+            key: key.map(RecordedKey::Signed),
             arrived: now.into_std(),
             target: DeviceRef::Key(DeviceKey { product: order.product.clone(), name: device.name }),
             asks: Asks::Service,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thingcall_core::{
     AccessKey, Answer, Call, CallError, CallId, CallMode, CallStep, CodecError, Command, Deadline, DeliverError,
-    Delivery, DeviceLink, Executed, Outcome, Qos, Sent, Transport, TransportKind,
+    Delivery, DeviceLink, Executed, Outcome, Qos, RecordedKey, Sent, Transport, TransportKind,
 };
 use thingcall_tsl::{Pacing, ProductSettings, Route};
 use tokio::time::Instant;
@@ -110,8 +110,13 @@ impl<'a> Link<'a> {
         self.begun.arrived
     }
 
+    /// What its caller asked for.
+    pub(crate) const fn action(&self) -> &'static str {
+        self.begun.admitted.action
+    }
+
     /// Who signed it.
-    pub(crate) const fn key(&self) -> Option<&Arc<AccessKey>> {
+    pub(crate) const fn key(&self) -> Option<&RecordedKey> {
         self.begun.admitted.key.as_ref()
     }
 
@@ -146,8 +151,8 @@ impl<'a> Link<'a> {
     pub(crate) fn came(&self, elapsed: Duration) -> Came {
         let (id, transport, answered) =
             (self.message_id(), self.transport.get().copied(), self.at_device.came().is_some());
-        let (key, fails_by_code) = (self.key().cloned(), self.begun.fails_by_code);
-        Came { id, key, elapsed, transport, sent: self.executed(), answered, fails_by_code }
+        let (action, key, fails_by_code) = (self.action(), self.key().cloned(), self.begun.fails_by_code);
+        Came { id, action, key, elapsed, transport, sent: self.executed(), answered, fails_by_code }
     }
 
     /// What the device answered a letter with, if it did.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, Args, CallError, CallRecord, CallStep, CallTimes, Executed, FailedAt, Failure, KeptCalls, LateAnswer,
+    Answer, Args, Asks, CallError, CallRecord, CallStep, CallTimes, Executed, FailedAt, Failure, KeptCalls, LateAnswer,
     Outcome, RecordedDevice, RecordedKey, RecordedService, ReplyBody, Request, UnixMillis,
 };
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::Engine;
 use crate::link::Link;
 use crate::pending::LateReply;
+use crate::steps::ago;
 
 impl Engine {
     /// A call that was let in and has ended; with what is told of it, where it failed or was slow.
@@ -30,10 +31,11 @@ impl Engine {
         let executed = if link.steps.has(CallStep::Answered) { Executed::Yes } else { link.executed() };
         self.records.put(CallRecord {
             request_id: call.request_id,
+            action: link.action().into(),
             call_id: Some(link.message_id()),
             device: RecordedDevice::Known(call.device.clone()),
             service: RecordedService::Named(call.service.clone()),
-            key: link.key().cloned().map(RecordedKey::Signed),
+            key: link.key().cloned(),
             mode: Some(call.mode),
             outcome,
             code: failure.and_then(|failure| failure.code.clone()),
@@ -45,8 +47,11 @@ impl Engine {
             hint: failure.and_then(|failure| failure.hint.clone()),
             accepted_at: ago(arrived.elapsed()),
             times: link.steps.times(),
-            args: Some(call.args.clone()),
-            reply: reply(result).cloned(),
+            args: call.letter.is_none().then(|| call.args.clone()),
+            letter: call.letter.clone(),
+            // Of a letter there are the bytes alone.
+            reply: reply(result).filter(|_| call.letter.is_none()).cloned(),
+            said: link.said(),
         });
     }
 
@@ -64,16 +69,21 @@ impl Engine {
         if !self.kept.keeps(failure.outcome) {
             return;
         }
+        let letter = match &request.asks {
+            Asks::Letter(letter) => Some(letter.clone()),
+            Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
+        };
         let elapsed = Instant::from_std(request.arrived).elapsed();
         let mut times = CallTimes::default();
         times.set(CallStep::Told, elapsed);
         self.records.put(CallRecord {
             device: RecordedDevice::Asked(request.target.clone()),
             service: RecordedService::Named(request.service.clone()),
-            key: request.key.clone().map(RecordedKey::Signed),
+            key: request.key.clone(),
             accepted_at: ago(elapsed),
             times,
-            args: Some(Args::checked(&request.args)),
+            args: letter.is_none().then(|| Args::checked(&request.args)),
+            letter,
             request_id: request.request_id,
             ..unknown(request.request_id, failure)
         });
@@ -107,6 +117,7 @@ fn unknown(request_id: thingcall_core::RequestId, failure: &Failure) -> CallReco
     times.set(CallStep::Told, failure.elapsed);
     CallRecord {
         request_id,
+        action: failure.action.clone(),
         call_id: None,
         device: RecordedDevice::Said(failure.device.clone()),
         service: RecordedService::Said(failure.service.clone()),
@@ -123,7 +134,9 @@ fn unknown(request_id: thingcall_core::RequestId, failure: &Failure) -> CallReco
         accepted_at: ago(failure.elapsed),
         times,
         args: None,
+        letter: None,
         reply: None,
+        said: None,
     }
 }
 
@@ -133,8 +146,4 @@ const fn reply<'a>(result: Result<&'a Answer, &CallError>) -> Option<&'a ReplyBo
         Ok(Answer::Replied(body)) => Some(body),
         Ok(Answer::Accepted) | Err(_) => None,
     }
-}
-
-fn ago(elapsed: Duration) -> UnixMillis {
-    UnixMillis(UnixMillis::now().0.saturating_sub(i64::try_from(elapsed.as_millis()).unwrap_or(0)))
 }

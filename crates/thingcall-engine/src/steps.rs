@@ -4,9 +4,10 @@
 //! the atomics are for `Sync` alone. Of a step that happens again the last time counts.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 use enum_map::EnumMap;
-use thingcall_core::{CallStep, CallTimes};
+use thingcall_core::{CallStep, CallTimes, UnixMillis};
 use tokio::time::Instant;
 
 /// The steps so far.
@@ -45,4 +46,9 @@ impl Steps {
         }
         times
     }
+}
+
+/// So long before now.
+pub(crate) fn ago(elapsed: Duration) -> UnixMillis {
+    UnixMillis(UnixMillis::now().0.saturating_sub(i64::try_from(elapsed.as_millis()).unwrap_or(0)))
 }

@@ -332,6 +332,7 @@ impl Bench {
     pub(crate) fn request(&self, service: &str, args: &str) -> Request {
         Request {
             request_id: RequestId::random(),
+            action: "Invoke",
             key: None,
             arrived: Instant::now().into_std(),
             target: DeviceRef::Key(device("dev1")),

@@ -103,6 +103,7 @@ pub(crate) fn page(
     all.texts([
         ("product =", device.map(|device| device.product.as_str())),
         ("device =", device.map(|device| device.name.as_str())),
+        ("action =", filter.action.as_deref()),
         ("outcome =", filter.outcome.map(thingcall_core::Outcome::as_str)),
         ("key_id =", filter.key_id.as_deref()),
         ("request_id =", filter.request_id.as_deref()),
@@ -172,7 +173,7 @@ pub(crate) fn by_time(source: CallSource, calls: &ServiceCalls, max: usize, mark
 const fn columns(source: CallSource) -> &'static str {
     match source {
         CallSource::Records => {
-            "SELECT seq, call_id, request_id, product, device, service, key_id, outcome, accepted_at, body FROM call_records"
+            "SELECT seq, call_id, request_id, action, product, device, service, key_id, outcome, accepted_at, body FROM call_records"
         }
         CallSource::Journal => "SELECT calls.*, TRUE AS device_enabled FROM calls",
     }

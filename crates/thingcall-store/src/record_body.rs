@@ -5,10 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use thingcall_core::{
-    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, KeptCall, KeptLate, LateAnswer, PeerText,
-    RecordedDevice, RecordedKey, RecordedService, TransportKind, UnixMillis,
+    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, KeptCall, KeptLate, LateAnswer, Letter, PeerText,
+    RecordedDevice, RecordedService, TransportKind, UnixMillis,
 };
 
 use crate::columns::{self, Columns};
@@ -82,24 +85,28 @@ pub(crate) fn row(record: CallRecord, instance: Option<&str>, config: &RecordsCo
         text: own(&record.text),
         hint: record.hint.as_deref().and_then(own),
         times: record.times.steps().into_iter().map(|(step, at)| (step.as_str().to_owned(), at)).collect(),
-        args: record.args.as_ref().and_then(|args| fits(args.as_str(), config.args_bytes_max)),
+        args: match &record.letter {
+            Some(letter) => Some(letter_text(letter, config.args_bytes_max)),
+            None => record.args.as_ref().and_then(|args| fits(args.as_str(), config.args_bytes_max)),
+        },
         reply_code: reply.map(|reply| reply.code),
-        data: reply.and_then(|reply| fits(&reply.data, config.reply_bytes_max)),
+        data: match &record.said {
+            Some(said) => Some(Value::Object(bytes_in(said, config.reply_bytes_max)).to_string()),
+            None => reply.and_then(|reply| fits(&reply.data, config.reply_bytes_max)),
+        },
         late: None,
     };
     RecordRow {
         call_id: record.call_id.map(|id| i64::from(id.as_u32())),
         request_id: record.request_id.to_string(),
+        action: (!record.action.is_empty()).then(|| record.action.into_owned()),
         product,
         device,
         service: match record.service {
             RecordedService::Named(service) => service.to_string(),
             RecordedService::Said(text) => text,
         },
-        key_id: record.key.map(|key| match key {
-            RecordedKey::Signed(key) => key.id.clone(),
-            RecordedKey::Said(text) => text,
-        }),
+        key_id: record.key.as_ref().map(|key| key.id().to_owned()),
         outcome: record.outcome.as_str(),
         accepted_at: record.accepted_at.0,
         // Of texts and numbers only.
@@ -134,6 +141,27 @@ fn fits(text: &str, max: usize) -> Option<String> {
     (max > 0 && text.len() <= max).then(|| text.to_owned())
 }
 
+/// An application's own message: where it goes, and what is in it.
+fn letter_text(letter: &Letter, bytes_max: usize) -> String {
+    let mut told = Map::new();
+    if let Some(topic) = letter.to.topic() {
+        told.insert("topic".to_owned(), topic.into());
+    }
+    told.append(&mut bytes_in(&letter.payload, bytes_max));
+    Value::Object(told).to_string()
+}
+
+/// Bytes of an application or a device: as text where they are some, else in Base64; of more than are kept their number.
+fn bytes_in(bytes: &[u8], bytes_max: usize) -> Map<String, Value> {
+    let is_text = |text: &&str| !text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character));
+    let (name, value) = match std::str::from_utf8(bytes).ok().filter(is_text) {
+        _ if bytes.len() > bytes_max => ("bytes", bytes.len().into()),
+        Some(text) => ("text", text.into()),
+        None => ("base64", STANDARD.encode(bytes).into()),
+    };
+    Map::from_iter([(name.to_owned(), value)])
+}
+
 fn device_of(device: RecordedDevice) -> (String, String) {
     let known = |key: &thingcall_core::DeviceKey| (key.product.to_string(), key.name.to_string());
     match device {
@@ -141,10 +169,34 @@ fn device_of(device: RecordedDevice) -> (String, String) {
         RecordedDevice::Asked(DeviceRef::Key(key)) => known(&key),
         RecordedDevice::Asked(DeviceRef::IotId(id)) => (String::new(), id.to_string()),
         RecordedDevice::Said(text) => match text.split_once('/') {
-            Some((product, name)) => (product.to_owned(), name.to_owned()),
+            Some((product, name)) if !product.is_empty() => (product.to_owned(), name.to_owned()),
+            Some(_) => (String::new(), text),
             None => (String::new(), text),
         },
     }
+}
+
+/// Times as texts hold them; `None` of none.
+pub(crate) fn times_text(times: &CallTimes) -> Option<String> {
+    let times: BTreeMap<&str, u64> = times.steps().into_iter().map(|(step, at)| (step.as_str(), at)).collect();
+    // Of words and numbers only.
+    (!times.is_empty()).then(|| serde_json::to_string(&times).unwrap_or_default())
+}
+
+/// The same, read. What is no text of times has none.
+pub(crate) fn times_of(text: Option<&str>) -> CallTimes {
+    text.and_then(|text| serde_json::from_str(text).ok()).map(|times| read_times(&times)).unwrap_or_default()
+}
+
+/// Steps that are not known are of another release.
+fn read_times(by_word: &BTreeMap<String, u64>) -> CallTimes {
+    let mut times = CallTimes::default();
+    for (step, at) in by_word {
+        if let Ok(step) = step.parse() {
+            times.set_micros(step, *at);
+        }
+    }
+    times
 }
 
 /// A row that was read.
@@ -152,18 +204,14 @@ pub(crate) fn kept(row: &impl Columns) -> Result<KeptCall, sqlx::Error> {
     // Whoever wrote something else there is told of what stands in columns.
     let body: Body = serde_json::from_str(row.text("body")?).unwrap_or_default();
     let (product, device) = (row.text("product")?, row.text("device")?);
-    let mut times = CallTimes::default();
-    for (step, at) in &body.times {
-        if let Ok(step) = step.parse() {
-            times.set_micros(step, *at);
-        }
-    }
+    let times = read_times(&body.times);
     let id = row.maybe_number("call_id")?.map(|id| CallId::from_u32(u32::try_from(id).unwrap_or(u32::MAX)));
     Ok(KeptCall {
         source: CallSource::Records,
         place: row.number("seq")?,
         request_id: row.text("request_id")?.to_owned(),
         call_id: id,
+        action: row.maybe_text("action")?.map(str::to_owned),
         device: if product.is_empty() { device.to_owned() } else { format!("{product}/{device}") },
         service: row.text("service")?.to_owned(),
         key_id: row.maybe_text("key_id")?.map(str::to_owned),

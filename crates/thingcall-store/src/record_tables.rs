@@ -11,6 +11,7 @@ use crate::message_tables::Limits;
 pub(crate) struct RecordRow {
     pub(crate) call_id: Option<i64>,
     pub(crate) request_id: String,
+    pub(crate) action: Option<String>,
     pub(crate) product: String,
     pub(crate) device: String,
     pub(crate) service: String,
@@ -40,7 +41,8 @@ impl RecordRow {
     /// What it counts.
     pub(crate) fn bytes(&self) -> i64 {
         let Self { request_id, product, device, service, body, .. } = self;
-        let names = request_id.len() + 2 * (product.len() + device.len()) + service.len();
+        let action = self.action.as_ref().map_or(0, String::len);
+        let names = request_id.len() + action + 2 * (product.len() + device.len()) + service.len();
         i64::try_from(RECORD_BYTES + names + body.len()).unwrap_or(i64::MAX)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use enum_map::{Enum, EnumMap};
 use strum::IntoStaticStr;
 use thingcall_core::{CallRecord, LateAnswer, UnixMillis};
@@ -197,7 +198,9 @@ impl Entry {
             Self::Call(record) => {
                 let args = record.args.as_ref().map_or(0, |args| args.as_str().len());
                 let reply = record.reply.as_ref().map_or(0, |reply| reply.data.len());
-                RECORD_BYTES + args + reply + record.text.len()
+                let letter = record.letter.as_ref().map_or(0, |letter| letter.payload.len());
+                let said = record.said.as_ref().map_or(0, Bytes::len);
+                RECORD_BYTES + args + reply + letter + said + record.text.len()
             }
             Self::Late(late) => LATE_BYTES + late.answer.as_ref().map_or(0, |body| body.data.len()),
         }

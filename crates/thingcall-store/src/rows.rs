@@ -125,6 +125,7 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
     Ok(Record {
         id: columns::call_id(row)?,
         request_id: row.text("request_id")?.to_owned(),
+        action: owned("action")?,
         key_id: owned("key_id")?,
         device: Device {
             key: device_key(row.text("product")?, row.text("device")?)?,
@@ -142,6 +143,7 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
         message: owned("message")?,
         data: owned("data")?,
         accepted_at: UnixMillis(row.number("accepted_at")?),
+        times: record_body::times_of(row.maybe_text("times")?),
         sent_at: maybe_time(row, "sent_at")?,
         acked_at: maybe_time(row, "acked_at")?,
         ended_at: maybe_time(row, "ended_at")?,

@@ -234,7 +234,8 @@ fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
         deadline: None,
         sync_topic: None,
     };
-    JournalEntry { delivery, answer: None, request_id: RequestId::random(), key: None, accepted_at: UnixMillis(1) }
+    let (request_id, times) = (RequestId::random(), thingcall_core::CallTimes::default());
+    JournalEntry { delivery, answer: None, request_id, action: "Invoke", key: None, accepted_at: UnixMillis(1), times }
 }
 
 fn reply(device: &str, id: u32, code: i64) -> Reply {

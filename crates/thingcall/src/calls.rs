@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// To this device
     #[arg(long, value_name = "PRODUCTKEY/DEVICENAME|IOTID", value_parser = tool::device_ref)]
     device: Option<DeviceRef>,
+    /// Asked for by this action, such as RRpc
+    #[arg(long, value_name = "NAME")]
+    action: Option<String>,
     /// Of this service: IDENTIFIER, or MODULE:IDENTIFIER
     #[arg(long, value_parser = service)]
     service: Option<ServiceId>,
@@ -87,6 +90,7 @@ async fn show(store: &Store, args: &Args) -> anyhow::Result<()> {
     };
     let filter = CallFilter {
         device,
+        action: args.action.clone(),
         service: args.service.clone(),
         outcome: args.outcome,
         key_id: args.key.clone(),

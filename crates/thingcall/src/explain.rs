@@ -187,8 +187,9 @@ fn failed(failure: &Value) -> String {
     let call = text("messageId").map_or_else(|| "a request".to_owned(), |id| format!("call {id}"));
     let elapsed = failure.get("elapsedMs").and_then(Value::as_u64).unwrap_or_default();
     let code = text("code").map(|code| format!(" ({code})")).unwrap_or_default();
+    let on = text("device").map(|device| format!(" on {device}")).unwrap_or_default();
     let mut lines = vec![
-        format!("{call} for {} on {}, request {}", part("identifier"), part("device"), part("requestId")),
+        format!("{call} for {}{on}, request {}", asked(&text), part("requestId")),
         format!("  {}  ended after {elapsed} ms as {}{code}", part("at"), part("outcome")),
     ];
     lines.extend(text("text").map(|text| format!("  {text}")));
@@ -200,6 +201,15 @@ fn failed(failure: &Value) -> String {
     lines.push(format!("  it came as far as: {}; executed by the device: {}{by}", part("stage"), part("executed")));
     lines.extend(text("hint").map(|hint| format!("  hint: {hint}")));
     lines.join("\n")
+}
+
+/// What was asked for: the service, and the action that asked for it.
+fn asked<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> String {
+    match (text("identifier"), text("action")) {
+        (Some(service), Some(action)) if service != action => format!("{service} ({action})"),
+        (Some(what), _) | (None, Some(what)) => what.to_owned(),
+        (None, None) => "an action that is not known".to_owned(),
+    }
 }
 
 /// What to look for when nothing is known.
@@ -233,7 +243,9 @@ pub(crate) fn timeline(record: &Record) -> String {
             lines.push(format!("  {}  {since:>10}  {what}", moment(at)));
         }
     };
-    event(Some(record.accepted_at), &format!("accepted as request {} with {}", record.request_id, record.params));
+    let by = record.action.as_ref().map(|action| format!(", {action},")).unwrap_or_default();
+    let accepted = format!("accepted as request {}{by} with {}", record.request_id, record.params);
+    event(Some(record.accepted_at), &accepted);
     let way = record.transport.map_or("an unknown way", |transport| transport.as_str());
     let by_plugin = record.transport == Some(TransportKind::Plugin);
     event(record.sent_at.filter(|_| !by_plugin), &format!("sent to the device through {way}"));
@@ -288,6 +300,7 @@ fn as_json(record: &Record) -> Value {
     json!({
         "messageId": record.id.to_string(),
         "requestId": record.request_id,
+        "action": record.action,
         "accessKeyId": record.key_id,
         "productKey": record.device.key.product.as_str(),
         "deviceName": record.device.key.name.as_str(),
@@ -302,6 +315,7 @@ fn as_json(record: &Record) -> Value {
         "message": record.message,
         "data": record.data.as_deref().map(parsed),
         "acceptedAt": moment(record.accepted_at),
+        "timesUs": kept::times(&KeptCall::of_journal(0, record.clone())),
         "sentAt": record.sent_at.map(moment),
         "ackedAt": record.acked_at.map(moment),
         "endedAt": record.ended_at.map(moment),

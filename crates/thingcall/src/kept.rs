@@ -1,7 +1,7 @@
 //! Calls that are kept, as `thingcall calls`, `thingcall explain` and the operator's listener show them.
 
 use serde_json::{Map, Value, json};
-use thingcall_core::{CallStep, KeptCall, KeptLate, Outcome, RecordState, UnixMillis};
+use thingcall_core::{CallSource, CallStep, KeptCall, KeptLate, Outcome, RecordState, UnixMillis};
 
 use crate::output::moment;
 
@@ -12,13 +12,12 @@ const BAR_COLUMNS: u64 = 24;
 pub(crate) fn as_json(call: &KeptCall) -> Value {
     let parsed = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
     let named = |text: &String| (!text.is_empty()).then(|| text.clone());
-    let times: Map<_, _> =
-        call.times.steps().into_iter().map(|(step, at)| (step.as_str().to_owned(), at.into())).collect();
     let mut value = json!({
         "acceptedAt": moment(call.accepted_at),
         "at": elapsed(call).map(|micros| moment(UnixMillis(call.accepted_at.0 + i64::try_from(micros / 1000).unwrap_or(0)))),
         "requestId": call.request_id,
         "messageId": call.call_id.map(|id| id.to_string()),
+        "action": call.action,
         "device": named(&call.device),
         "identifier": named(&call.service),
         "accessKeyId": call.key_id,
@@ -35,7 +34,7 @@ pub(crate) fn as_json(call: &KeptCall) -> Value {
         "hint": call.hint,
         "elapsedMs": elapsed(call).map(|micros| micros / 1000),
         "elapsedUs": elapsed(call),
-        "timesUs": times,
+        "timesUs": times(call),
         "args": call.args.as_ref().map(parsed),
         "replyCode": call.reply_code,
         "data": call.data.as_ref().map(parsed),
@@ -63,6 +62,11 @@ fn late(late: &KeptLate) -> Value {
     value
 }
 
+/// When its steps were, in microseconds since its request came.
+pub(crate) fn times(call: &KeptCall) -> Map<String, Value> {
+    call.times.steps().into_iter().map(|(step, at)| (step.as_str().to_owned(), at.into())).collect()
+}
+
 /// When it ended, or it is now.
 pub(crate) fn ended_at(call: &KeptCall) -> UnixMillis {
     let after = elapsed(call).map(|micros| i64::try_from(micros / 1000).unwrap_or(0));
@@ -76,7 +80,7 @@ fn elapsed(call: &KeptCall) -> Option<u64> {
 }
 
 /// The columns of a table of calls.
-pub(crate) const COLUMNS: [&str; 8] = ["AT", "ID", "DEVICE", "SERVICE", "MODE", "OUTCOME", "MS", "KEY"];
+pub(crate) const COLUMNS: [&str; 9] = ["AT", "ID", "ACTION", "DEVICE", "SERVICE", "MODE", "OUTCOME", "MS", "KEY"];
 
 /// A call as a row of it.
 pub(crate) fn as_row(call: &KeptCall) -> Vec<String> {
@@ -86,17 +90,25 @@ pub(crate) fn as_row(call: &KeptCall) -> Vec<String> {
     vec![
         moment(call.accepted_at),
         id,
+        call.action.clone().unwrap_or_default(),
         call.device.clone(),
         call.service.clone(),
         call.mode.clone().unwrap_or_default(),
         outcome,
-        elapsed(call).map(millis).unwrap_or_default(),
+        elapsed(call).map(|micros| in_millis(call, CallStep::Told, micros)).unwrap_or_default(),
         call.key_id.clone().unwrap_or_default(),
     ]
 }
 
-fn millis(micros: u64) -> String {
-    format!("{}.{:03}", micros / 1000, micros % 1000)
+/// A time in milliseconds. Of an asynchronous call those of its way are known in whole ones.
+fn in_millis(call: &KeptCall, step: CallStep, micros: u64) -> String {
+    match (call.source, step) {
+        (CallSource::Journal, CallStep::Sent | CallStep::Acked | CallStep::Answered | CallStep::Told) => {
+            (micros / 1000).to_string()
+        }
+        (CallSource::Journal, CallStep::Checked | CallStep::HandlerBegan | CallStep::Turn | CallStep::HandlerEnded)
+        | (CallSource::Records, _) => format!("{}.{:03}", micros / 1000, micros % 1000),
+    }
 }
 
 /// What `thingcall explain` tells beside how the call ended.
@@ -105,7 +117,8 @@ pub(crate) fn more(call: &KeptCall) -> Vec<String> {
     let by: Vec<_> = by.into_iter().filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?))).collect();
     let by = (!by.is_empty()).then(|| format!("  {}", by.join("; ")));
     let args = call.args.as_ref().map(|args| format!("  arguments: {args}"));
-    let answer = |data: &String| format!("  answer ({}): {data}", call.reply_code.unwrap_or_default());
+    let code = call.reply_code.map(|code| format!(" ({code})")).unwrap_or_default();
+    let answer = |data: &String| format!("  answer{code}: {data}");
     [by, args, call.data.as_ref().map(answer), call.late.as_ref().map(late_in_words)].into_iter().flatten().collect()
 }
 
@@ -130,16 +143,18 @@ fn late_in_words(late: &KeptLate) -> String {
 pub(crate) fn time_line(call: &KeptCall) -> Vec<String> {
     let steps = call.times.steps();
     let Some((_, whole)) = steps.last().copied().filter(|_| steps.len() > 1) else { return Vec::new() };
-    let mut lines = vec![format!("  {:>12}  {:>12} {:>6}  accepted", "0.000 ms", "", "")];
+    let mut lines = vec![format!("  {:>12}  {:>12} {:>6}  accepted", "0 ms", "", "")];
     let mut before = 0;
     for (step, at) in steps {
-        let took = at - before;
+        // Of steps that are known in whole milliseconds only, one may seem to be before one that is known better.
+        let took = at.saturating_sub(before);
         let share = |of: u64| (took * of).checked_div(whole).unwrap_or(0);
         let (from, wide) = ((before * BAR_COLUMNS).checked_div(whole).unwrap_or(0), share(BAR_COLUMNS).max(1));
         let from = usize::try_from(from.min(BAR_COLUMNS - 1)).unwrap_or(0);
         let bar = "#".repeat(usize::try_from(wide).unwrap_or(0));
-        let (at_text, took_text) = (format!("{} ms", millis(at)), format!("+{} ms", millis(took)));
-        let (percent, word) = (format!("{}%", share(100)), words(step));
+        let (at_text, took_text) = (in_millis(call, step, at), in_millis(call, step, took));
+        let (at_text, took_text) = (format!("{at_text} ms"), format!("+{took_text} ms"));
+        let (percent, word) = (format!("{}%", share(100)), words(call.source, step));
         let line = format!("  {at_text:>12}  {took_text:>12} {percent:>6}  {word:<28} {}{bar}", " ".repeat(from));
         lines.push(line.trim_end().to_owned());
         before = at;
@@ -147,15 +162,20 @@ pub(crate) fn time_line(call: &KeptCall) -> Vec<String> {
     lines
 }
 
-const fn words(step: CallStep) -> &'static str {
+const fn words(source: CallSource, step: CallStep) -> &'static str {
     match step {
         CallStep::Checked => "checked",
         CallStep::HandlerBegan => "given to the plugin",
+        CallStep::Turn => "had its turn",
         CallStep::Sent => "sent",
         CallStep::Acked => "acknowledged",
         CallStep::Answered => "answered by the device",
         CallStep::HandlerEnded => "the plugin was done",
-        CallStep::Told => "told",
+        CallStep::Told => match source {
+            // Its caller was told long before that it is on its way.
+            CallSource::Journal => "ended",
+            CallSource::Records => "told",
+        },
     }
 }
 

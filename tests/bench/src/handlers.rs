@@ -158,6 +158,7 @@ impl Bench {
     fn request(&self) -> Request {
         Request {
             request_id: RequestId::random(),
+            action: "InvokeThingService",
             key: None,
             arrived: Instant::now().into_std(),
             target: DeviceRef::Key(self.device.clone()),

@@ -181,6 +181,7 @@ pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
     Ok(Request {
         asks: thingcall_core::Asks::Service,
         request_id: RequestId::random(),
+        action: "InvokeThingService",
         key: None,
         arrived: Instant::now().into_std(),
         target: DeviceRef::Key(site.found.device.key.clone()),

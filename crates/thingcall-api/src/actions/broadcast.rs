@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use thingcall_core::{AccessKey, BroadcastOrder, BroadcastTo, CallId, Qos, RequestId};
+use thingcall_core::{AccessKey, BroadcastOrder, BroadcastTo, CallId, Qos};
 
 use super::content::{content, published};
 use super::{Ordered, target};
@@ -12,7 +12,7 @@ use crate::answer::{Fields, Node, text};
 use crate::calls::{Batch, CallDesk};
 use crate::error::ActionError;
 use crate::incoming::Incoming;
-use crate::refused;
+use crate::refused::{self, Said};
 
 /// The longest message for many. Source: Alibaba's reference.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -20,7 +20,7 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// A message for many devices.
 pub(crate) struct Broadcasting {
     order: BroadcastOrder,
-    request: RequestId,
+    said: Box<Said>,
     number: fn(CallId) -> Node,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn broadcast(
         let payload = content(&incoming.params, MESSAGE_BYTES_MAX)?;
         let order = BroadcastOrder { product, to, payload, qos: Qos::AtMostOnce };
         let number = |id: CallId| Node::Number(i64::from(id.as_u32()));
-        Ok(Ordered::Broadcasting(Broadcasting { order, request: incoming.id, number }))
+        Ok(Ordered::Broadcasting(Broadcasting { order, said: Box::new(Said::by(incoming)), number }))
     })
 }
 
@@ -48,17 +48,17 @@ pub(super) fn on_topic(incoming: &Incoming<'_>, topic: &str, qos: Qos) -> Result
     let product = target::product_itself(&incoming.params)?;
     let payload = content(&incoming.params, MESSAGE_BYTES_MAX)?;
     let order = BroadcastOrder { product, to: BroadcastTo::Topic(topic.into()), payload, qos };
-    Ok(Broadcasting { order, request: incoming.id, number: |id| text(id.to_string()) })
+    Ok(Broadcasting { order, said: Box::new(Said::by(incoming)), number: |id| text(id.to_string()) })
 }
 
 impl Broadcasting {
     /// Sends it; what it returns stands beside `RequestId` and `Success`.
     pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
-        let Self { order, request, number } = self;
+        let Self { order, said, number } = self;
         let sent = desk.broadcast(order).await.map_err(|why| {
             let why = published(why);
             // No call of a device is on record of it.
-            desk.note_refused(refused::noted_later(request, &why), true);
+            desk.note_refused(refused::noted_later(*said, &why), true);
             why
         })?;
         Ok(vec![("MessageId", number(sent))])

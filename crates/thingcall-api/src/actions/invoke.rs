@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    AccessKey, Answer, Asks, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, ReplyBody, Request, ResultShape,
-    ServiceId,
+    AccessKey, Answer, Asks, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, RecordedKey, ReplyBody, Request,
+    ResultShape, ServiceId,
 };
 
 use super::many::{self, Many};
-use super::{Ordered, target};
+use super::{Action, Ordered, target};
 use crate::answer::{Fields, Node, json, text};
 use crate::calls::{Batch, CallDesk};
 use crate::error::ActionError;
@@ -45,7 +45,8 @@ pub(super) fn invoke_many(
         let to = many::devices(params)?;
         let first = Request {
             request_id: incoming.id,
-            key: Some(key.clone()),
+            action: Action::InvokeThingsService.as_str(),
+            key: Some(RecordedKey::Signed(key.clone())),
             arrived: incoming.received.into_std(),
             target: to.first(),
             asks: Asks::ServiceUnawaited,
@@ -80,7 +81,8 @@ fn read(
     let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
     Ok(Request {
         request_id: incoming.id,
-        key: Some(key.clone()),
+        action: Action::InvokeThingService.as_str(),
+        key: Some(RecordedKey::Signed(key.clone())),
         arrived: incoming.received.into_std(),
         target: target::device(params)?,
         asks: Asks::Service,

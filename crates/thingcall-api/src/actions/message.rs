@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use thingcall_core::{
     AccessKey, Asks, CallError, Deadline, DeviceKey, DeviceName, DeviceRef, ErrorCode, Extras, Letter, LetterTo,
-    Outcome, Qos, Request, ServiceId,
+    Outcome, Qos, RecordedKey, Request, ServiceId,
 };
 
 use super::content::{bytes, content, missing, published};
 use super::invoke::qos;
-use super::{Ordered, broadcast, flag, target};
+use super::{Action, Ordered, broadcast, flag, target};
 use crate::answer::{Fields, Node, text};
 use crate::calls::CallDesk;
 use crate::encoded::base64_of;
 use crate::error::ActionError;
 use crate::incoming::Incoming;
 use crate::params::Params;
+use crate::topic::named_in_topic;
 
 /// The longest message. Source: Alibaba's limits.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
@@ -56,7 +57,7 @@ pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<Access
             extras: extras.map(Box::new),
         };
         let to = device_of(params, topic)?;
-        let request = request((incoming, key), (Asks::Letter(Arc::new(letter)), "Pub"), to, (qos, reply_timeout))?;
+        let request = request((incoming, key), (Asks::Letter(Arc::new(letter)), Action::Pub), to, (qos, reply_timeout))?;
         Ok(Ordered::Publishing(Publishing(request)))
     })
 }
@@ -73,7 +74,7 @@ pub(super) fn ask(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>
         let letter = Letter { to, payload: content, extras };
         let to = target::device(params)?;
         let request =
-            request((incoming, key), (Asks::Letter(Arc::new(letter)), "RRpc"), to, (Qos::AtMostOnce, timeout))?;
+            request((incoming, key), (Asks::Letter(Arc::new(letter)), Action::RRpc), to, (Qos::AtMostOnce, timeout))?;
         Ok(Ordered::Question(Question(request)))
     })
 }
@@ -90,7 +91,7 @@ pub(super) fn ask_unawaited(
         let to = params.get("TopicFullName").map_or(LetterTo::Rrpc, |topic| LetterTo::RrpcOn(Arc::from(topic)));
         let letter = Letter { to, payload, extras: None };
         let to = target::device(params)?;
-        let asks = (Asks::LetterUnawaited(Arc::new(letter)), "AsyncRRpc");
+        let asks = (Asks::LetterUnawaited(Arc::new(letter)), Action::AsyncRRpc);
         let request = request((incoming, key), asks, to, (Qos::AtMostOnce, reply_timeout))?;
         Ok(Ordered::Asking(Asking(request)))
     })
@@ -98,17 +99,18 @@ pub(super) fn ask_unawaited(
 
 fn request(
     (incoming, key): (&Incoming<'_>, &Arc<AccessKey>),
-    (asks, word): (Asks, &str),
+    (asks, action): (Asks, Action),
     target: DeviceRef,
     (qos, within): (Qos, Duration),
 ) -> Result<Request, ActionError> {
     Ok(Request {
         request_id: incoming.id,
-        key: Some(key.clone()),
+        action: action.as_str(),
+        key: Some(RecordedKey::Signed(key.clone())),
         arrived: incoming.received.into_std(),
         target,
         asks,
-        service: ServiceId::try_from(word).map_err(|why| CallError::Internal(why.to_string()))?,
+        service: ServiceId::try_from(action.as_str()).map_err(|why| CallError::Internal(why.to_string()))?,
         args: "{}".to_owned(),
         qos,
         deadline: Deadline::at((incoming.received + within).into_std()),
@@ -123,7 +125,7 @@ fn device_of(params: &Params<'_>, topic: &str) -> Result<DeviceRef, ActionError>
         return target::device(params);
     }
     let product = target::product(params)?;
-    let named = target::named_in_topic(product.as_str(), topic);
+    let named = named_in_topic(product.as_str(), topic);
     let name = named.and_then(|name| DeviceName::try_from(name).ok()).ok_or_else(|| {
         let shown: String = topic.chars().take(128).collect();
         let text = format!(

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::{AccessKey, Asks, Deadline, DeviceRef, ErrorCode, Request, ServiceId};
+use thingcall_core::{AccessKey, Asks, Deadline, DeviceRef, ErrorCode, RecordedKey, Request, ServiceId};
 
 use super::invoke::qos;
 use super::many::{self, Many};
-use super::{Ordered, target};
+use super::{Action, Ordered, target};
 use crate::answer::{Fields, Node, text};
 use crate::calls::{Batch, CallDesk};
 use crate::error::ActionError;
@@ -22,7 +22,7 @@ pub(crate) struct Setting(Request);
 pub(super) fn set(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
     desk.take(incoming, key, |reply_timeout, _| {
         let target = target::device(&incoming.params)?;
-        Ok(Ordered::Properties(Setting(read(incoming, key, (target, reply_timeout))?)))
+        Ok(Ordered::Properties(Setting(read(Action::SetDeviceProperty, (incoming, key), (target, reply_timeout))?)))
     })
 }
 
@@ -30,19 +30,23 @@ pub(super) fn set(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>
 pub(super) fn set_many(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<AccessKey>) -> Result<Ordered, ActionError> {
     desk.take_batch(Batch::Properties, incoming, key, |reply_timeout| {
         let to = many::devices(&incoming.params)?;
-        Ok(Ordered::ManyProperties(Box::new(Many { first: read(incoming, key, (to.first(), reply_timeout))?, to })))
+        Ok(Ordered::ManyProperties(Box::new(Many {
+            first: read(Action::SetDevicesProperty, (incoming, key), (to.first(), reply_timeout))?,
+            to,
+        })))
     })
 }
 
 fn read(
-    incoming: &Incoming<'_>,
-    key: &Arc<AccessKey>,
+    action: Action,
+    (incoming, key): (&Incoming<'_>, &Arc<AccessKey>),
     (target, reply_timeout): (DeviceRef, Duration),
 ) -> Result<Request, ActionError> {
     let params = &incoming.params;
     Ok(Request {
         request_id: incoming.id,
-        key: Some(key.clone()),
+        action: action.as_str(),
+        key: Some(RecordedKey::Signed(key.clone())),
         arrived: incoming.received.into_std(),
         target,
         asks: Asks::Properties,

@@ -19,11 +19,6 @@ pub(super) fn device(params: &Params<'_>) -> Result<DeviceRef, ActionError> {
     Ok(DeviceRef::Key(DeviceKey { product, name: device_name(name)? }))
 }
 
-/// The name of the device that a topic names behind its product key.
-pub(crate) fn named_in_topic<'t>(product: &str, topic: &'t str) -> Option<&'t str> {
-    topic.split('/').skip_while(|level| *level != product).nth(1)
-}
-
 /// Whether a topic is many devices' of a product, which it names next.
 pub(crate) fn is_of_many(topic: &str) -> bool {
     topic.starts_with("/broadcast/")

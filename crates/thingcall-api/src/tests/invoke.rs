@@ -147,6 +147,32 @@ async fn keys_of_an_account_share_its_quota() {
 }
 
 #[tokio::test]
+async fn what_a_refused_request_asked_for_and_of_whom_is_told() {
+    let server = Setup::default().start().await;
+    let wrong = sign::Signer { secret: thingcall_core::Secret::new("another"), ..signer() };
+    let topic = ("TopicFullName", "/a1B/lamp/user/get");
+    let (one, two) = (("DeviceName.1", "lamp"), ("DeviceName.2", "other"));
+    let pk = ("ProductKey", "a1B");
+    for (action, params, device) in [
+        ("RRpc", &[pk, ("DeviceName", "lamp")][..], "a1B/lamp"),
+        ("RRpc", &[("IotId", "i7"), pk], "i7"),
+        ("Pub", &[pk, topic], "a1B/lamp"),
+        ("Pub", &[pk, ("TopicFullName", "/other/lamp/user/get")], "a1B"),
+        ("QueryDevice", &[pk], "a1B"),
+        ("InvokeThingsService", &[pk, one], "a1B/lamp"),
+        ("InvokeThingsService", &[pk, one, two], "a1B/lamp and 1 other"),
+        ("DeleteDevice", &[("DeviceName", "lamp")], "/lamp"),
+        ("QueryProductList", &[], ""),
+        ("NoSuchAction", &[], ""),
+    ] {
+        server.send(super::bench::acs3(action, params, &wrong)).await;
+        let (told, _) = server.engine.told.lock().unwrap().pop().expect("it is told");
+        assert_eq!((&*told.action, &*told.device), (action, device));
+        assert_eq!(told.key_id.as_deref(), Some("testid"));
+    }
+}
+
+#[tokio::test]
 async fn a_call_with_a_wrong_signature_is_told_without_its_arguments() {
     let server = Setup::default().start().await;
     let wrong = sign::Signer { secret: thingcall_core::Secret::new("another"), ..signer() };

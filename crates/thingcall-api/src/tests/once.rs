@@ -100,6 +100,9 @@ async fn second_request_gets_the_first_ones_answer_in_whatever_form() {
     let other = ask(&server, &[("ClientToken", "t1"), ("Args", r#"{"b":2}"#)]).await;
     assert_eq!((other.status, &*other.code()), (400, "IdempotentParameterMismatch"), "{other:?}");
     assert_eq!(other.json()["HostId"], "here", "{other:?}");
+    let (told, _) = server.engine.told.lock().unwrap().pop().expect("it is told");
+    assert_eq!((&*told.action, &*told.device, &*told.service), ("InvokeThingService", "a1BwAGVxxxx/light1", "Measure"));
+    assert_eq!(told.key_id.as_deref(), Some("testid"));
     ask(&server, &[("ClientToken", "t2")]).await;
     ask(&server, &[]).await;
     ask(&server, &[]).await;

@@ -10,11 +10,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prometheus::Registry;
 use thingcall_alink as alink;
-use thingcall_core::testing::MemoryJournal;
+use thingcall_core::testing::{self, MemoryJournal};
 use thingcall_core::{
     Args, Arrival, CallId, CallMode, Credentials, Delivery, Device, DeviceCredential, DeviceKey, HeardOnce, IotId,
     JournalEntry, JournalError, LookUp, LookUpFailed, Outbox, PresenceSink, Qos, RawReply, Receipt, Reply, ReplySink,
-    RequestId, Secret, TransportName, UnixMillis,
+    Secret, TransportName, UnixMillis,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -68,10 +68,8 @@ impl Surroundings {
 
     /// Puts a command into the outbox.
     pub(crate) fn keep(&self, delivery: &Delivery) {
-        let (delivery, request_id) = (delivery.clone(), RequestId::random());
-        self.journal
-            .put(JournalEntry { delivery, answer: None, request_id, key: None, accepted_at: UnixMillis(1) })
-            .unwrap();
+        let kept = testing::entry(&delivery.device, delivery.id, &delivery.service, delivery.qos);
+        self.journal.put(JournalEntry { delivery: delivery.clone(), ..kept }).unwrap();
     }
 
     pub(crate) fn enable(&self, device: &DeviceKey, enabled: bool) {

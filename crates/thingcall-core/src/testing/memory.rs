@@ -79,11 +79,12 @@ impl MemoryJournal {
 
 impl Page {
     fn new(entry: JournalEntry) -> Self {
-        let JournalEntry { delivery, answer, request_id, key, accepted_at } = entry;
+        let JournalEntry { delivery, answer, request_id, action, key, accepted_at, times } = entry;
         let mut record = Record {
             id: delivery.id,
             request_id: request_id.to_string(),
-            key_id: key.map(|key| key.id.clone()),
+            action: (!action.is_empty()).then(|| action.to_owned()),
+            key_id: key.map(|key| key.id().to_owned()),
             device: (*delivery.device).clone(),
             service: delivery.service.clone(),
             params: delivery.params.as_str().to_owned(),
@@ -95,6 +96,7 @@ impl Page {
             message: None,
             data: None,
             accepted_at,
+            times,
             sent_at: None,
             acked_at: None,
             ended_at: None,

@@ -5,7 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
-use thingcall_core::{Answer, CallError, CallMode, Command, Presence, Qos, Sent, Transport};
+use thingcall_core::{Answer, CallError, CallMode, CallStep, Command, Presence, Qos, Sent, Transport};
+use tokio::time::Instant;
 
 use super::Link;
 use crate::lanes::{Ends, Turn};
@@ -17,6 +18,7 @@ impl Link<'_> {
         let turn = self.engine.lanes.turn(self.call, ends).await;
         self.queued.store(false, Ordering::Relaxed);
         let turn = turn.map_err(|why| self.no_turn(why))?;
+        self.steps.note(CallStep::Turn, Instant::now());
         let answered = match self.call.mode {
             CallMode::Sync => self.ask(command, Some(&turn)).await,
             CallMode::Async => self.post(command, Some(&turn)).await,

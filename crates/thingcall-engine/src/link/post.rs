@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use thingcall_core::{
     Answer, CallError, CallMode, Command, DeliverError, Delivery, Ending, Executed, JournalEntry, JournalError,
-    Outcome, Qos, Record, RecordState, ReplyBody, Sent, TransportKind, UnixMillis,
+    Outcome, Qos, Record, RecordState, ReplyBody, Sent, TransportKind,
 };
 use tokio::time::Instant;
 
@@ -12,6 +12,7 @@ use super::Link;
 use super::failures::not_recorded;
 use crate::failures::Came;
 use crate::lanes::Turn;
+use crate::steps::ago;
 
 impl Link<'_> {
     /// An asynchronous command: write it down, deliver. A device that is away is no failure of the call. The turn of a paced
@@ -87,7 +88,8 @@ impl Link<'_> {
         delivery: &mut Delivery,
         answer: Option<&ReplyBody>,
     ) -> Result<(), CallError> {
-        let (request_id, accepted_at) = (self.call.request_id, UnixMillis::now());
+        let (request_id, accepted_at) = (self.call.request_id, ago(self.arrived().elapsed()));
+        let (action, times) = (self.action(), self.steps.times());
         loop {
             if answer.is_none() {
                 self.encode(delivery).await?;
@@ -95,8 +97,8 @@ impl Link<'_> {
                 self.left.store(true, Ordering::Relaxed);
             }
             let key = self.key().cloned();
-            let entry =
-                JournalEntry { delivery: delivery.clone(), answer: answer.cloned(), request_id, key, accepted_at };
+            let (delivered, answer) = (delivery.clone(), answer.cloned());
+            let entry = JournalEntry { delivery: delivered, answer, request_id, action, key, accepted_at, times };
             self.recording.store(true, Ordering::Relaxed);
             let opened = self.engine.journal.open(entry).await;
             self.recording.store(false, Ordering::Relaxed);

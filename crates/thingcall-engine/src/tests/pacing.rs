@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, CallError, CallId, CallMode, Deadline, DeliverError, Delivery, Executed, Outcome, Qos, ReplySink, Request,
-    Sent, Unawaited,
+    Answer, CallError, CallId, CallMode, CallStep, Deadline, DeliverError, Delivery, Executed, Outcome, Qos, ReplySink,
+    Request, Sent, Unawaited,
 };
 use thingcall_tsl::{Pacing, ProductSettings};
 use tokio::task::{JoinHandle, yield_now};
@@ -76,6 +76,8 @@ async fn the_next_call_leaves_after_the_answer_of_the_one_before() {
         assert!(matches!(call.await.unwrap().unwrap().answer, Answer::Replied(_)));
     }
     assert_eq!(bench.metric("thingcall_paced_waiting_calls"), 0.0);
+    let turns: Vec<_> = bench.records.take().iter().map(|record| record.times.get(CallStep::Turn)).collect();
+    assert_eq!(turns, [Some(0), Some(1_000_000)], "the wait is a step of its own");
     bench.assert_empty();
 }
 

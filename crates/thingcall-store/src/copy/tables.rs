@@ -174,6 +174,8 @@ pub(super) const TABLES: &[Table] = &[
             ("taken_over_at", Number),
             ("due", Flag),
             ("key_id", Text),
+            ("action", Text),
+            ("times", Text),
         ],
     },
     Table {
@@ -191,6 +193,7 @@ pub(super) const TABLES: &[Table] = &[
             ("accepted_at", Number),
             ("bytes", Number),
             ("body", Text),
+            ("action", Text),
         ],
     },
     Table {

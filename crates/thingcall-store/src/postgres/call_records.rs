@@ -16,11 +16,13 @@ use crate::record_tables::{LATE, LateRow, RecordReads, RecordRow, RecordSize, Re
 use crate::rows;
 
 const INSERT: &str = "\
-    INSERT INTO call_records (call_id, request_id, product, device, service, key_id, outcome, accepted_at, bytes, body) \
-    SELECT v.call_id, v.request_id, v.product, v.device, v.service, v.key_id, v.outcome, v.accepted_at, v.bytes, v.body \
+    INSERT INTO call_records (call_id, request_id, product, device, service, key_id, outcome, accepted_at, bytes, body, \
+    action) \
+    SELECT v.call_id, v.request_id, v.product, v.device, v.service, v.key_id, v.outcome, v.accepted_at, v.bytes, v.body, \
+    v.action \
     FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::BIGINT[], \
-    $9::BIGINT[], $10::TEXT[]) WITH ORDINALITY AS v (call_id, request_id, product, device, service, key_id, outcome, \
-    accepted_at, bytes, body, place) ORDER BY v.place";
+    $9::BIGINT[], $10::TEXT[], $11::TEXT[]) WITH ORDINALITY AS v (call_id, request_id, product, device, service, key_id, \
+    outcome, accepted_at, bytes, body, action, place) ORDER BY v.place";
 
 #[async_trait]
 impl RecordReads for Pg {
@@ -123,6 +125,7 @@ async fn insert(conn: &mut PgConnection, rows: &[RecordRow]) -> Result<(), sqlx:
             .bind(all.list(|row| row.accepted_at))
             .bind(all.list(RecordRow::bytes))
             .bind(all.list(|row| text(&row.body)))
+            .bind(all.list(|row| row.action.as_deref().map(text)))
             .execute(&mut *conn)
             .await?;
     }

@@ -17,7 +17,7 @@ use thingcall_core::{
 use super::lists::{Lists, count, text};
 use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
 use crate::columns::{self, Columns, rank, waiting};
-use crate::rows;
+use crate::{record_body, rows};
 
 /// A statement and what is bound to it.
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -27,13 +27,15 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 const INSERT: &str = "\
     WITH known AS (SELECT iot_id FROM devices WHERE iot_id = ANY($5) ORDER BY iot_id FOR KEY SHARE) \
     INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, state, accepted_at, \
-    transport, sent_at, outcome, code, message, data, ended_at, key_id) \
+    transport, sent_at, outcome, code, message, data, ended_at, key_id, action, times) \
     SELECT v.call_id, v.request_id, v.product, v.device, v.iot_id, v.module, v.service, v.params, v.raw, v.qos, v.state, \
-    v.accepted_at, v.transport, v.sent_at, v.outcome, v.code, v.message, v.data, v.ended_at, v.key_id \
+    v.accepted_at, v.transport, v.sent_at, v.outcome, v.code, v.message, v.data, v.ended_at, v.key_id, \
+    v.action, v.times \
     FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], \
     $9::BYTEA[], $10::SMALLINT[], $11::SMALLINT[], $12::BIGINT[], $13::TEXT[], $14::BIGINT[], $15::TEXT[], $16::BIGINT[], \
-    $17::TEXT[], $18::TEXT[], $19::BIGINT[], $20::TEXT[]) WITH ORDINALITY AS v (call_id, request_id, product, device, iot_id, module, \
-    service, params, raw, qos, state, accepted_at, transport, sent_at, outcome, code, message, data, ended_at, key_id, place) \
+    $17::TEXT[], $18::TEXT[], $19::BIGINT[], $20::TEXT[], $21::TEXT[], $22::TEXT[]) WITH ORDINALITY AS v (call_id, request_id, product, device, iot_id, module, \
+    service, params, raw, qos, state, accepted_at, transport, sent_at, outcome, code, message, data, ended_at, key_id, \
+    action, times, place) \
     WHERE v.iot_id IN (SELECT iot_id FROM known) AND (v.state < 3 OR NOT EXISTS (SELECT 1 FROM calls AS c WHERE c.call_id = v.call_id AND c.product = v.product \
     AND c.device = v.device AND (c.state < 3 OR c.request_id = v.request_id))) \
     ORDER BY v.place ON CONFLICT DO NOTHING";
@@ -69,8 +71,8 @@ const END: &str = advancing!(
     " RETURNING calls.seq, calls.product, calls.device, calls.call_id, calls.iot_id, calls.module, calls.service, calls.transport"
 );
 
-/// What a new record takes without its texts: 20 columns, the last of which is a key's id.
-const NEW_BYTES: usize = 180;
+/// What a new record takes without its texts: 22 columns, the last of which are a key's id, an action and times.
+const NEW_BYTES: usize = 260;
 /// What progress takes without its texts: 12 columns.
 const PROGRESS_BYTES: usize = 110;
 
@@ -144,7 +146,10 @@ fn bind_new<'q>(statement: Statement<'q>, entries: &[&JournalEntry], now: UnixMi
         .bind(all.list(|entry| entry.accepted_at.0))
         .bind(ended.list(|end| end.as_ref().map(|_| TransportKind::Plugin.as_str())))
         .bind(ended.list(|end| end.as_ref().map(|end| end.at.0)));
-    bind_ends(statement, &ends).bind(all.list(|entry| entry.key.as_ref().map(|key| key.id.clone())))
+    bind_ends(statement, &ends)
+        .bind(all.list(|entry| entry.key.as_ref().map(|key| key.id().to_owned())))
+        .bind(all.list(|entry| (!entry.action.is_empty()).then_some(entry.action)))
+        .bind(all.list(|entry| record_body::times_text(&entry.times)))
 }
 
 fn bind_ends<'q>(statement: Statement<'q>, ends: &[Option<End<'_>>]) -> Statement<'q> {

@@ -19,9 +19,9 @@ use crate::record_tables::{LATE, LateRow, RecordReads, RecordRow, RecordSize, Re
 use crate::rows;
 
 static INSERT: LazyLock<Many> = LazyLock::new(|| {
-    let before = "INSERT INTO call_records (call_id, request_id, product, device, service, key_id, outcome, accepted_at, \
-                  bytes, body) SELECT * FROM (VALUES ";
-    Many::new(before, 10, ") WHERE column2 IS NOT NULL")
+    let before = "INSERT INTO call_records (call_id, request_id, action, product, device, service, key_id, outcome, \
+                  accepted_at, bytes, body) SELECT * FROM (VALUES ";
+    Many::new(before, 11, ") WHERE column2 IS NOT NULL")
 });
 
 #[async_trait]
@@ -139,6 +139,7 @@ fn bind(statement: Statement, row: &RecordRow) -> Statement {
     statement
         .bind(row.call_id)
         .bind(row.request_id.clone())
+        .bind(row.action.clone())
         .bind(row.product.clone())
         .bind(row.device.clone())
         .bind(row.service.clone())

@@ -13,25 +13,25 @@ use thingcall_core::{
 use super::many::{Many, Statement};
 use crate::calls::{self, CallKey, Called, Candidate, End, NotWritten, Progress};
 use crate::columns::{self, rank, waiting};
-use crate::rows;
+use crate::{record_body, rows};
 
 /// Writes new records, except where an open call has their id.
 static INSERT: LazyLock<Many> = LazyLock::new(|| {
     let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
-                  state, accepted_at, key_id) SELECT * FROM (VALUES ";
+                  state, accepted_at, key_id, action, times) SELECT * FROM (VALUES ";
     let after = ") WHERE column1 IS NOT NULL AND EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = column5) \
                  ON CONFLICT DO NOTHING";
-    Many::new(before, 13, after)
+    Many::new(before, 15, after)
 });
 /// Writes records of calls that have ended, by the same rule.
 static INSERT_ENDED: LazyLock<Many> = LazyLock::new(|| {
     let before = "INSERT INTO calls (call_id, request_id, product, device, iot_id, module, service, params, raw, qos, \
-                  state, accepted_at, key_id, transport, sent_at, outcome, code, message, data, ended_at) \
+                  state, accepted_at, key_id, action, times, transport, sent_at, outcome, code, message, data, ended_at) \
                   SELECT v.* FROM (VALUES ";
     let after = ") AS v WHERE column1 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.product = v.column3 \
                  AND calls.device = v.column4 AND calls.call_id = v.column1 AND calls.state < 3) \
                  AND EXISTS (SELECT 1 FROM devices WHERE devices.iot_id = v.column5)";
-    Many::new(before, 20, after)
+    Many::new(before, 22, after)
 });
 /// Adds progress to open records.
 static ADVANCE: LazyLock<Many> = LazyLock::new(|| advancing(""));
@@ -123,7 +123,9 @@ fn bind_new(statement: Statement, entry: &JournalEntry) -> Statement {
         .bind(i64::from(delivery.qos.level()))
         .bind(i64::from(rank(if entry.answer.is_some() { RecordState::Ended } else { RecordState::Queued })))
         .bind(entry.accepted_at.0)
-        .bind(entry.key.as_ref().map(|key| key.id.clone()))
+        .bind(entry.key.as_ref().map(|key| key.id().to_owned()))
+        .bind((!entry.action.is_empty()).then_some(entry.action))
+        .bind(record_body::times_text(&entry.times))
 }
 
 /// The rest of a record that a handler ended.

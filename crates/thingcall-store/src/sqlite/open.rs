@@ -53,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0018_fleet.sql"),
     include_str!("../../migrations/0019_online_at.sql"),
     include_str!("../../migrations/0020_fleet_keys.sql"),
+    include_str!("../../migrations/0021_actions.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -3,10 +3,11 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use bytes::Bytes;
 use thingcall_core::{
     AccessKey, CallFilter, CallOrder, CallPlace, CallPlaces, CallRecord, CallRecords, CallSource, CallStep, CallTimes,
-    Executed, FailedAt, KeptCall, KeptCalls, LateAnswer, MalformedReply, RecordedDevice, RecordedKey, RecordedService,
-    Secret, ServiceCalls,
+    Executed, FailedAt, KeptCall, KeptCalls, LateAnswer, Letter, LetterTo, MalformedReply, RecordedDevice, RecordedKey,
+    RecordedService, Secret, ServiceCalls,
 };
 
 use super::*;
@@ -29,6 +30,7 @@ fn record(number: u32, outcome: Outcome) -> CallRecord {
     };
     CallRecord {
         request_id: RequestId::random(),
+        action: "Ask".into(),
         call_id: Some(CallId::from_u32(number)),
         device: RecordedDevice::Asked(DeviceRef::Key(key_of("d1"))),
         service: RecordedService::Named("m:s".parse().unwrap()),
@@ -45,7 +47,9 @@ fn record(number: u32, outcome: Outcome) -> CallRecord {
         accepted_at: UnixMillis(i64::from(number) * 1000),
         times,
         args: Some(Args::checked(r#"{"a":"b"}"#)),
+        letter: None,
         reply: Some(ReplyBody { code: 200, message: None, data: r#"{"x":10.0}"#.to_owned() }),
+        said: None,
     }
 }
 
@@ -75,6 +79,7 @@ async fn a_record_is_found_with_all_it_holds_after_a_restart_too() {
     let [found] = <[KeptCall; 1]>::try_from(newest(&bench.store, &filter, 9).await).unwrap();
     assert_eq!((found.source, &*found.request_id, found.place), (CallSource::Records, &*request, 1));
     assert_eq!((ids(std::slice::from_ref(&found)), &*found.device, &*found.service), (vec![7], "p/d1", "m:s"));
+    assert_eq!(found.action.as_deref(), Some("Ask"));
     let words = [found.key_id, found.mode, found.code, found.executed, found.stage, found.transport, found.instance];
     let expected = ["k1", "sync", "iot.code", "maybe", "device", "mqtt", "one"];
     assert_eq!(words.map(Option::unwrap_or_default), expected);
@@ -104,6 +109,10 @@ async fn calls_of_journal_and_records_are_found_together_by_what_is_looked_for()
     let default = CallFilter::default;
     assert_eq!(by(CallFilter { device: Some(key("d1")), ..default() }).await, [5, 4, 3, 2]);
     assert_eq!(by(CallFilter { device: Some(key("d2")), ..default() }).await, [0; 0]);
+    assert_eq!(by(CallFilter { action: Some("Ask".to_owned()), ..default() }).await, [4, 2]);
+    assert_eq!(by(CallFilter { action: Some("Invoke".to_owned()), ..default() }).await, [5, 3]);
+    let journal_places = vec![all[0].place, all[2].place, 99];
+    assert_eq!(by(CallFilter { journal_places, ..default() }).await, [5, 3]);
     assert_eq!(by(CallFilter { outcome: Some(Outcome::Timeout), ..default() }).await, [4]);
     assert_eq!(by(CallFilter { key_id: Some("k1".to_owned()), ..default() }).await, [4, 2]);
     assert_eq!(by(CallFilter { service: Some("m:s".parse().unwrap()), ..default() }).await, [4, 2]);
@@ -313,4 +322,74 @@ async fn calls_of_a_devices_services_are_paged_by_their_times() {
         }
         assert_eq!(paged, expected);
     }
+}
+
+#[tokio::test]
+async fn an_applications_own_message_is_on_record_as_it_was_and_so_is_its_answer() {
+    let records = RecordsConfig { args_bytes_max: 8, ..RecordsConfig::default() };
+    let bench = bench_with(Config { records, ..Config::default() }).await;
+    let letter = |to: LetterTo, payload: &'static [u8], said: Option<&'static [u8]>| CallRecord {
+        letter: Some(Arc::new(Letter { to, payload: Bytes::from_static(payload), extras: None })),
+        said: said.map(Bytes::from_static),
+        args: None,
+        reply: None,
+        ..record(1, Outcome::Ok)
+    };
+    bench.store.put(letter(LetterTo::Topic("/p/d1/user/get".into()), "hej å".as_bytes(), None));
+    bench.store.put(letter(LetterTo::Rrpc, b"\x00\x01", Some(b"\xff")));
+    bench.store.put(letter(LetterTo::RrpcOn("/t".into()), b"more than 8", Some(b"yes")));
+    let found = newest(&bench.store, &CallFilter::default(), 9).await;
+    let told: Vec<_> = found.iter().rev().map(|call| (call.args.as_deref(), call.data.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some(r#"{"text":"hej å","topic":"/p/d1/user/get"}"#), None),
+            (Some(r#"{"base64":"AAE="}"#), Some(r#"{"base64":"/w=="}"#)),
+            (Some(r#"{"bytes":11,"topic":"/t"}"#), Some(r#"{"text":"yes"}"#)),
+        ]
+    );
+    assert!(found.iter().all(|call| call.reply_code.is_none()));
+}
+
+#[tokio::test]
+async fn what_a_refused_request_said_of_its_device_is_shown_as_it_was_said() {
+    let bench = bench().await;
+    for said in ["p/d1", "p", "/d1", ""] {
+        bench.store.put(CallRecord { device: RecordedDevice::Said(said.to_owned()), ..record(1, Outcome::Denied) });
+    }
+    let found = newest(&bench.store, &CallFilter::default(), 9).await;
+    assert_eq!(found.iter().rev().map(|call| &*call.device).collect::<Vec<_>>(), ["p/d1", "p", "/d1", ""]);
+}
+
+#[tokio::test]
+async fn of_an_asynchronous_call_there_is_who_asked_and_what_was_before_it_was_written() {
+    let bench = bench().await.with_devices(&["d1"]).await;
+    let device = bench.device("d1").await;
+    let mut times = CallTimes::default();
+    times.set(CallStep::Checked, Duration::from_micros(312));
+    let key = Some(RecordedKey::Said("k9".to_owned()));
+    let answer = Some(ReplyBody { code: 200, message: None, data: "{}".to_owned() });
+    for (number, answer) in [(3, None), (4, answer)] {
+        let entry = entry(&device, number, Qos::AtMostOnce);
+        bench.store.open(JournalEntry { times, key: key.clone(), answer, ..entry }).await.unwrap();
+    }
+    let found = newest(&bench.store, &CallFilter { key_id: Some("k9".to_owned()), ..CallFilter::default() }, 9).await;
+    assert_eq!(ids(&found), [4, 3]);
+    for call in &found {
+        assert_eq!((call.action.as_deref(), call.times.get(CallStep::Checked)), (Some("Invoke"), Some(312)));
+        assert!(
+            call.times.steps().is_sorted_by_key(|(step, _)| *step),
+            "what is known in milliseconds is not before it"
+        );
+    }
+}
+
+#[tokio::test]
+async fn records_of_an_earlier_release_are_read_too() {
+    let bench = bench().await;
+    bench.store.put(record(1, Outcome::Ok));
+    bench.store.flush().await;
+    bench.run("UPDATE call_records SET action = NULL, body = '{}'").await;
+    let found = newest(&bench.store, &CallFilter::default(), 9).await.remove(0);
+    assert_eq!((found.action, found.args, found.times.steps().len()), (None, None, 0));
 }

@@ -1,6 +1,6 @@
 //! How the way of a call is told.
 
-use thingcall_core::{CallId, Device, DeviceKey, Outcome, Record, RecordState, TransportKind, UnixMillis};
+use thingcall_core::{CallId, CallTimes, Device, DeviceKey, Outcome, Record, RecordState, TransportKind, UnixMillis};
 
 use super::{beside, is_beside, timeline, unknown};
 
@@ -8,6 +8,7 @@ fn record(state: RecordState) -> Record {
     Record {
         id: CallId::from_u32(7),
         request_id: "R".to_owned(),
+        action: None,
         key_id: None,
         device: Device {
             key: DeviceKey { product: "pk".try_into().expect("key"), name: "dn".try_into().expect("name") },
@@ -25,6 +26,7 @@ fn record(state: RecordState) -> Record {
         message: None,
         data: None,
         accepted_at: UnixMillis(1000),
+        times: CallTimes::default(),
         sent_at: None,
         acked_at: None,
         ended_at: None,

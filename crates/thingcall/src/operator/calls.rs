@@ -83,6 +83,7 @@ impl Listed {
             "service" => filter.service = Some(ServiceId::try_from(value).map_err(|error| error.to_string())?),
             "outcome" => filter.outcome = Some(outcome(value)?),
             "id" => named(value)?.looked_for(filter),
+            "action" => filter.action = Some(value.to_owned()),
             "key" => filter.key_id = Some(value.to_owned()),
             "since" => {
                 let age = humantime::parse_duration(value).map_err(|error| error.to_string())?;
@@ -94,7 +95,7 @@ impl Listed {
                 *limit = fits.ok_or_else(|| format!("right is 1 to {PAGE_CALLS_MAX}"))?;
             }
             "before" => *before = place(value).ok_or("right is `next` of the page before")?,
-            _ => return Err("right are id, device, service, outcome, key, since, limit and before".to_owned()),
+            _ => return Err("right are id, device, action, service, outcome, key, since, limit and before".to_owned()),
         }
         Ok(())
     }
@@ -138,6 +139,7 @@ fn as_json(failure: &Failure) -> Value {
         "requestId": failure.request_id,
         "accessKeyId": failure.key_id,
         "messageId": failure.call_id.map(|id| id.to_string()),
+        "action": (!failure.action.is_empty()).then_some(&*failure.action),
         "device": failure.device,
         "identifier": failure.service,
         "outcome": failure.outcome.as_str(),

@@ -48,8 +48,8 @@ async fn pending(State((engine, store)): State<Parts>, RawQuery(query): RawQuery
     let open = open.iter().map(|call| {
         let age = u64::try_from(now.0 - call.accepted_at.0).unwrap_or(0);
         let value = json!({
-            "messageId": call.call_id.map(|id| id.to_string()), "requestId": call.request_id, "device": call.device,
-            "identifier": call.service, "mode": "async", "waitsFor": call.state.map(RecordState::as_str),
+            "messageId": call.call_id.map(|id| id.to_string()), "requestId": call.request_id, "action": call.action,
+            "device": call.device, "identifier": call.service, "mode": "async", "waitsFor": call.state.map(RecordState::as_str),
             "transport": call.transport, "accessKeyId": call.key_id, "ageMs": age,
         });
         (age, value)

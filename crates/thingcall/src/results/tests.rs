@@ -251,8 +251,10 @@ async fn open(store: &Store, device: &Arc<Device>, id: u32) {
         delivery,
         answer: None,
         request_id: RequestId::random(),
+        action: "",
         key: None,
         accepted_at: UnixMillis::now(),
+        times: thingcall_core::CallTimes::default(),
     };
     store.open(entry).await.unwrap();
 }
