@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use thingcall_core::{
     AccessKey, Answer, Asks, CallError, Deadline, DeviceKey, DeviceRef, Executed, FleetCall, FleetCallId, FleetCalls,
-    FleetDevice, FleetEnd, FleetOutcome, Keys, ReplyBody, Request, RequestId, Target, UnixMillis,
+    FleetDevice, FleetEnd, FleetOutcome, Keys, RecordedKey, ReplyBody, Request, RequestId, Target, UnixMillis,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thingcall_core::{
-    AccessKey, Answer, Call, CallError, CallId, CallMode, CallStep, CodecError, Command, Deadline, DeliverError,
-    Delivery, DeviceLink, Executed, Outcome, Qos, RecordedKey, Sent, Transport, TransportKind,
+    Answer, Call, CallError, CallId, CallMode, CallStep, CodecError, Command, Deadline, DeliverError, Delivery,
+    DeviceLink, Executed, Outcome, Qos, RecordedKey, Sent, Transport, TransportKind,
 };
 use thingcall_tsl::{Pacing, ProductSettings, Route};
 use tokio::time::Instant;

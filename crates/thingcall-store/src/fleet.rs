@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thingcall_core::{
-    DeviceKey, DeviceRef, FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits, FleetMark,
-    FleetOrder, FleetOutcome, Part, UnixMillis,
+    DeviceKey, DeviceRef, FleetCall, FleetCallId, FleetCalls, FleetDevice, FleetEnd, FleetError, FleetLimits,
+    FleetMark, FleetOrder, FleetOutcome, Part, UnixMillis,
 };
 
 use thingcall_tsl::Registry as _;

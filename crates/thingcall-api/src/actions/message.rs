@@ -57,7 +57,8 @@ pub(super) fn publish(desk: &CallDesk, incoming: &Incoming<'_>, key: &Arc<Access
             extras: extras.map(Box::new),
         };
         let to = device_of(params, topic)?;
-        let request = request((incoming, key), (Asks::Letter(Arc::new(letter)), Action::Pub), to, (qos, reply_timeout))?;
+        let request =
+            request((incoming, key), (Asks::Letter(Arc::new(letter)), Action::Pub), to, (qos, reply_timeout))?;
         Ok(Ordered::Publishing(Publishing(request)))
     })
 }
