@@ -60,7 +60,7 @@ fn device(params: &Params<'_>) -> String {
     if let Some(id) = given("IotId") {
         return PeerText::new(id).to_string();
     }
-    let several = params.list("DeviceName", DEVICES_MAX);
+    let several = params.list("DeviceName").unwrap_or_default();
     let in_topic = || named_in_topic(given("ProductKey")?, given("TopicFullName")?).filter(|name| !name.is_empty());
     let name = given("DeviceName").or_else(|| several.first().copied()).or_else(in_topic);
     let more = match several.len() {

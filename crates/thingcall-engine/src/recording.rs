@@ -2,8 +2,6 @@
 //!
 //! **Invariant:** where a call is not kept, nothing is made of it. One that the journal has is not kept twice.
 
-use std::time::Duration;
-
 use thingcall_core::{
     Answer, Args, Asks, CallError, CallRecord, CallStep, CallTimes, Executed, FailedAt, Failure, KeptCalls, LateAnswer,
     Outcome, RecordedDevice, RecordedKey, RecordedService, ReplyBody, Request, UnixMillis,
@@ -70,7 +68,7 @@ impl Engine {
             return;
         }
         let letter = match &request.asks {
-            Asks::Letter(letter) => Some(letter.clone()),
+            Asks::Letter(letter) | Asks::LetterUnawaited(letter) => Some(letter.clone()),
             Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
         };
         let elapsed = Instant::from_std(request.arrived).elapsed();

@@ -56,7 +56,12 @@ impl FleetCalls for MemoryFleets {
 
     async fn fleet_calls(&self, _: &str, skip: u64, max: u64) -> Result<Part<FleetCall>, FleetError> {
         let all = self.0.lock().unwrap();
-        let shown = all.iter().skip(skip as usize).take(max as usize).cloned().collect();
+        let shown = all
+            .iter()
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+            .take(usize::try_from(max).unwrap_or(usize::MAX))
+            .cloned()
+            .collect();
         Ok(Part { shown, total: all.len() as u64 })
     }
 

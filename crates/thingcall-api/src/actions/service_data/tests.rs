@@ -23,6 +23,7 @@ fn call(place: i64, at: i64) -> KeptCall {
         source: CallSource::Journal,
         place,
         request_id: String::new(),
+        action: None,
         call_id: None,
         device: String::new(),
         service: "s".to_owned(),

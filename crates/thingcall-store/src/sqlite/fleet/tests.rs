@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use super::*;
 
 const SCHEMA: [&str; 2] =
-    [include_str!("../../../migrations/0018_fleet.sql"), include_str!("../../../migrations/0019_fleet_keys.sql")];
+    [include_str!("../../../migrations/0018_fleet.sql"), include_str!("../../../migrations/0020_fleet_keys.sql")];
 
 /// It once looked at all devices of a fleet call for each that ended, and for each that began: of 10,000 devices 100 a second
 /// were called, and who else wrote waited for seconds.
