@@ -57,15 +57,18 @@ impl<'a> Params<'a> {
         self.get(name).ok_or(GatewayError::Missing(name))
     }
 
-    /// The values of `name.1`, `name.2`, and so on, all of them.
+    /// The values of `name.1`, `name.2`, and so on, all of them; none where each is blank.
     ///
     /// # Errors
-    /// If there is one that would not be read: behind a gap, under another number or none, or blank. Who named it means it, and
+    /// If there is one that would not be read: behind a gap, under another number or none, or blank beside others. Who named it means it, and
     /// an action that takes a list without it for everything would do more than was asked.
     pub(crate) fn list(&self, name: &'static str) -> Result<Vec<&str>, GatewayError> {
         let count = self.count(name, &[""])?;
-        let values = (1..=count).map(|nth| self.get(&format!("{name}.{nth}")));
-        values.collect::<Option<_>>().ok_or_else(|| unread(name, "one of them is blank", ""))
+        let values: Vec<_> = (1..=count).map(|nth| self.get(&format!("{name}.{nth}"))).collect();
+        if values.iter().all(Option::is_none) {
+            return Ok(Vec::new());
+        }
+        values.into_iter().collect::<Option<_>>().ok_or_else(|| unread(name, "one of them is blank", ""))
     }
 
     /// How many of `name.1`, `name.2`, and so on there are, each with some of these endings.
@@ -93,14 +96,14 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// Refuses a list of this name, or a single value, where none is read.
+    /// Refuses a list of this name, or a single value, also a blank one, where none may be; with these words.
     ///
     /// # Errors
     /// If there is one.
-    pub(crate) fn has_none(&self, name: &'static str, right: &str) -> Result<(), GatewayError> {
+    pub(crate) fn has_none(&self, name: &'static str, problem: &str) -> Result<(), GatewayError> {
         let is_of = |given: &str| given.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         if self.all().any(|(given, _)| is_of(given)) {
-            return Err(GatewayError::Invalid { name, problem: format!("this action does not read it; {right}") });
+            return Err(GatewayError::Invalid { name, problem: problem.to_owned() });
         }
         Ok(())
     }

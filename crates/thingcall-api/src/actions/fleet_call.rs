@@ -153,6 +153,9 @@ fn id(params: &Params<'_>) -> Result<FleetCallId, ActionError> {
 /// `DeviceName.1` and so on.
 fn names(params: &Params<'_>) -> Result<Vec<DeviceName>, ActionError> {
     let given = params.list("DeviceName")?;
+    if given.is_empty() {
+        params.has_none("DeviceName", "it is blank, and without any DeviceName.1, DeviceName.2, ... all are called")?;
+    }
     if let Some((other, _)) = params.all().find(|(name, _)| may_name_devices(name)) {
         let shown: String = other.chars().take(64).collect();
         return Err(ActionError::illegal(format!(

@@ -38,7 +38,10 @@ impl To {
 /// The devices of `ProductKey` and `DeviceName.N`.
 pub(super) fn devices(params: &Params<'_>) -> Result<To, ActionError> {
     let product = target::product(params)?;
-    params.has_none("IotId", "devices are named by ProductKey and DeviceName.1, DeviceName.2, ...")?;
+    params.has_none(
+        "IotId",
+        "it is not read here; devices are named by ProductKey and DeviceName.1, DeviceName.2, ...",
+    )?;
     let names = params.list("DeviceName")?;
     if names.len() > DEVICES_MAX {
         let text = format!("more than {DEVICES_MAX} devices are named; name fewer at a time");

@@ -80,6 +80,9 @@ pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Re
         names.map(|(kind, parameter)| Ok::<_, GatewayError>((kind, params.list(parameter)?)));
     let names = [properties?, services?, events?];
     if names.iter().all(|(_, names)| names.is_empty()) {
+        for parameter in ["PropertyIdentifier", "ServiceIdentifier", "EventIdentifier"] {
+            params.has_none(parameter, "it is blank, and without any name all of them would go")?;
+        }
         return delete_all(directory, &key, module.as_ref()).await;
     }
     if names.iter().any(|(_, names)| names.len() > NAMES_MAX) {

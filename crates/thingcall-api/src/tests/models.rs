@@ -164,6 +164,11 @@ async fn features_are_created_changed_and_deleted_one_by_one() {
     assert_eq!((&model["properties"], model["services"].as_array().unwrap().len()), (&serde_json::json!([]), 1));
     json(&server, "DeleteThingModel", &FB[..1]).await;
     assert_eq!(code(&server, "GetThingModelTsl", &FB[..1]).await, "iot.system.IllegalRequest");
+    // It once took who names none that it reads for one who means all.
+    for unread in [("ServiceIdentifier.2", "Blink"), ("ServiceIdentifier", "Blink"), ("EventIdentifier.1", "")] {
+        assert_eq!(code(&server, "DeleteThingModel", &[unread]).await, "InvalidParameter", "{unread:?}");
+    }
+    assert_eq!(tsl(&[]).await["services"].as_array().unwrap().len(), 1);
     json(&server, "DeleteThingModel", &[]).await;
     assert_eq!(tsl(&[]).await["services"], serde_json::json!([]));
     let many = format!(r#"{{"services":[{}]}}"#, [r#"{"identifier":"a"}"#; 11].join(","));
