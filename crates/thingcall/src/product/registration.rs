@@ -3,7 +3,7 @@
 use anyhow::Context;
 use serde_json::json;
 use thingcall_core::ProductKey;
-use thingcall_tsl::{Directory, ProductSecret, ProductSettings, Registrants, Registration, Registry};
+use thingcall_tsl::{Directory, Edited, Product, ProductSecret, ProductSettings, Registrants, Registration, Registry};
 
 use crate::output::{self, Output};
 use crate::tool::{self, Place};
@@ -71,7 +71,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     if now != before {
-        store.change_settings(&key, ProductSettings { registration: now, ..product.settings }).await?;
+        let mut edit =
+            |product: &Product| Some(Edited::Settings(ProductSettings { registration: now, ..product.settings }));
+        store.edit_product(&key, &mut edit).await?;
         tool::known(&store).await;
     }
     store.close().await;
