@@ -1,6 +1,7 @@
 //! The past of a device, asked for by every official Python SDK after a device with the official device SDK reported it.
 
 use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use thingcall_tests::{Answer, Credential, DeviceSecrets, LinkkitDevice, MqttDevice, PRODUCT, Sdk, Site, eventually};
@@ -169,9 +170,10 @@ fn every_sdk_reads_events_of_one_millisecond_page_by_page() {
     let [secret, iot_id] = ["Data.DeviceSecret", "Data.IotId"].map(|member| made.text_at(member).to_owned());
     let device = DeviceSecrets { product, name: "crowded-past".to_owned(), secret, iot_id };
     let connected = MqttDevice::connect(site.broker(), &Credential::of(&device, Some(1)));
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() - 10_000;
     let told = [("Overheat", 1), ("Door", 1), ("Alarm", 1), ("Overheat", 6), ("Door", 6)];
     for (name, at) in told {
-        let time = 1_700_000_000_000_i64 + at;
+        let time = u64::try_from(begun + at).expect("a time");
         let body = json!({ "id": "1", "version": "1.0", "method": format!("thing.event.{name}.post"),
             "params": { "value": {}, "time": time } });
         connected.publish(&format!("/sys/{}/{}/thing/event/{name}/post", device.product, device.name), &body);
