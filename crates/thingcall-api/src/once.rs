@@ -39,6 +39,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How soon what could not be written is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How many tokens this instance is about at once.
+const FLIGHTS_MAX: usize = 20_000;
+
 /// What an action answers.
 pub(crate) type Answered = Result<Fields, ActionError>;
 
@@ -113,6 +116,7 @@ enum Turn {
     Lead(Place, watch::Receiver<Option<Landed>>),
     Follow(watch::Receiver<Option<Landed>>),
     Differs,
+    Full,
 }
 
 impl Once {
@@ -145,6 +149,10 @@ impl Once {
         loop {
             match self.turn(&ask) {
                 Turn::Differs => return differs(),
+                Turn::Full => {
+                    let why = format!("{FLIGHTS_MAX} calls with a ClientToken are under way");
+                    return (How::NotClaimed, Err(CallError::Overloaded(why).into()));
+                }
                 Turn::Lead(place, mut landed) => {
                     // A task of its own: others may wait for it when this caller has gone.
                     self.tasks.spawn(self.clone().lead(ask, place, call()));
@@ -173,6 +181,9 @@ impl Once {
         if let Some(flight) = all.get(&ask.claim.key) {
             let same = flight.digest == ask.claim.digest;
             return if same { Turn::Follow(flight.landed.clone()) } else { Turn::Differs };
+        }
+        if all.len() >= FLIGHTS_MAX {
+            return Turn::Full;
         }
         let (landed, seen) = watch::channel(None);
         let key = ask.claim.key.clone();
@@ -227,7 +238,7 @@ impl Once {
         loop {
             match self.tokens.end(&ask.claim.key, &request, end.clone()).await {
                 Ok(_) | Err(OnceError::Closed) => return,
-                Err(OnceError::Full(_) | OnceError::NoLease | OnceError::Unwritable { .. }) => {
+                Err(OnceError::Full(_) | OnceError::NoLease | OnceError::Unwritable { .. } | OnceError::Unread(_)) => {
                     sleep(TRY_AGAIN_AFTER).await;
                 }
             }
@@ -295,11 +306,21 @@ fn lost() -> ActionError {
     failure(ErrorCode::SystemException, Outcome::Internal, Executed::Maybe, why)
 }
 
+/// Somebody may have called the device with this token.
+fn unread(why: &str) -> ActionError {
+    let why = format!(
+        "{why}, so nobody can say now what became of this ClientToken; the device may have executed the call. Ask again with the \
+         same token"
+    );
+    failure(ErrorCode::SystemException, Outcome::Internal, Executed::Maybe, &why)
+}
+
 fn not_claimed(error: OnceError) -> ActionError {
     match error {
         OnceError::Full(what) => CallError::Overloaded(what),
         OnceError::NoLease => CallError::NoLease,
         OnceError::Unwritable { why, .. } => CallError::NotRecorded { why, executed: Executed::No },
+        OnceError::Unread(why) => return unread(&why),
         OnceError::Closed => CallError::Draining,
     }
     .into()

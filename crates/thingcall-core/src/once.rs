@@ -109,6 +109,9 @@ pub enum OnceError {
         /// Whether it may be written all the same.
         in_doubt: bool,
     },
+    /// What is kept of a token cannot be read: somebody may have it, and its device may have been called.
+    #[error("{0}")]
+    Unread(String),
     /// The store closes.
     #[error("the store is closing")]
     Closed,

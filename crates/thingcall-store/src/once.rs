@@ -46,7 +46,7 @@ impl Store {
 
 fn unread(problem: &dyn std::fmt::Display) -> OnceError {
     debug!(%problem, "what is kept of a call that is made once cannot be read");
-    OnceError::Unwritable { why: "the store cannot be read".to_owned(), in_doubt: false }
+    OnceError::Unread("the store cannot be read".to_owned())
 }
 
 #[async_trait]
@@ -54,7 +54,8 @@ impl OnceTokens for Store {
     async fn claim(&self, claim: &OnceClaim) -> Result<Claimed, OnceError> {
         let Shared { config, once, .. } = self.shared();
         if let Some(full) = once.full(config, &claim.key.account) {
-            return Err(OnceError::Full(full));
+            // Who has a token already is answered all the same.
+            return self.look(&claim.key).await?.map(Claimed::Theirs).ok_or(OnceError::Full(full));
         }
         match self.work(|done| Work::Claim(claim.clone(), done)).await? {
             None => Ok(Claimed::Ours),

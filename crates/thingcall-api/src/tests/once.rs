@@ -20,6 +20,9 @@ pub(super) struct MemoryTokens {
     all: Mutex<HashMap<OnceKey, OnceKept>>,
     /// What every claim comes to, where that is an error.
     fails: Mutex<Option<OnceError>>,
+    /// The same of looks, and of ends.
+    looks: Mutex<Option<OnceError>>,
+    ends: Mutex<Option<OnceError>>,
 }
 
 #[async_trait]
@@ -38,10 +41,16 @@ impl OnceTokens for MemoryTokens {
     }
 
     async fn look(&self, key: &OnceKey) -> Result<Option<OnceKept>, OnceError> {
-        Ok(self.all.lock().unwrap().get(key).cloned())
+        match self.looks.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => Ok(self.all.lock().unwrap().get(key).cloned()),
+        }
     }
 
     async fn end(&self, key: &OnceKey, request_id: &str, end: OnceEnd) -> Result<bool, OnceError> {
+        if let Some(error) = self.ends.lock().unwrap().clone() {
+            return Err(error);
+        }
         let mut all = self.all.lock().unwrap();
         let Some(kept) = all.get_mut(key).filter(|kept| kept.request_id == request_id) else { return Ok(false) };
         match end {
@@ -198,15 +207,67 @@ async fn a_token_that_cannot_be_claimed_calls_nobody() {
         (OnceError::Full("full".to_owned()), "iot.messagebroker.RateLimit"),
         (OnceError::NoLease, "iot.system.SystemException"),
         (OnceError::Unwritable { why: "full".to_owned(), in_doubt: true }, "iot.system.SystemException"),
+        (OnceError::Unread("away".to_owned()), "iot.system.SystemException"),
     ] {
         *tokens.fails.lock().unwrap() = Some(error.clone());
         let received = ask(&server, &[("ClientToken", "t")]).await;
         assert_eq!(received.code(), code, "{error}");
+        let says_maybe = received.body.contains("may have executed");
+        assert_eq!(says_maybe, matches!(error, OnceError::Unread(_)), "{received:?}");
     }
     assert_eq!(calls(&server), 0);
-    assert_eq!(server.engine.refused.lock().unwrap().len(), 3);
+    assert_eq!(server.engine.refused.lock().unwrap().len(), 4);
     *tokens.fails.lock().unwrap() = None;
     assert_eq!(ask(&server, &[("ClientToken", "t")]).await.json()["Success"], true);
+}
+
+/// The store went away between the claim and the look for the answer of another instance's call.
+#[tokio::test]
+async fn a_call_of_another_instance_that_cannot_be_asked_about_may_have_been_made() {
+    let tokens: Arc<MemoryTokens> = Arc::default();
+    let mut busy = start(&tokens, Box::new(|_| None)).await;
+    let other = start(&tokens, answers()).await;
+    let mut stream = busy.connect().await;
+    let request = acs3("InvokeThingService", &call(&[("ClientToken", "t")]), &signer());
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+    soon(busy.calls_started.recv()).await;
+    *tokens.looks.lock().unwrap() = Some(OnceError::Unread("the store cannot be read".to_owned()));
+    let told = ask(&other, &[("ClientToken", "t")]).await;
+    assert!(told.body.contains("may have executed") && told.body.contains("same token"), "{told:?}");
+    assert_eq!((told.code().as_str(), calls(&other)), ("iot.system.SystemException", 0));
+}
+
+/// The answer is told though it cannot be kept yet, and is kept once it can be: until then another instance waits.
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_is_told_and_kept_later() {
+    let tokens: Arc<MemoryTokens> = Arc::default();
+    let (server, other) = (start(&tokens, answers()).await, start(&tokens, answers()).await);
+    let away = OnceError::Unwritable { why: "away".to_owned(), in_doubt: true };
+    *tokens.ends.lock().unwrap() = Some(away);
+    let first = ask(&server, &[("ClientToken", "t")]).await;
+    assert_eq!(first.json()["Success"], true);
+    let state = |tokens: &MemoryTokens| tokens.all.lock().unwrap().values().next().unwrap().state.clone();
+    assert_eq!(state(&tokens), OnceState::OnItsWay);
+    *tokens.ends.lock().unwrap() = None;
+    assert_eq!(same(&ask(&other, &[("ClientToken", "t")]).await), same(&first));
+    assert_eq!((calls(&server), calls(&other)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_token_is_of_one_action_and_of_all_keys_of_its_account() {
+    let second = AccessKey { id: "second".to_owned(), ..testid() };
+    let setup =
+        Setup { tokens: Some(Arc::<MemoryTokens>::default()), keys: vec![testid(), second], ..Setup::default() };
+    let server = Setup { script: Box::new(|_| Some(Ok(Answer::Accepted))), ..setup }.start().await;
+    let both = [("Args", "{}"), ("Items", r#"{"on":1}"#), ("ClientToken", "t")];
+    let first = ask(&server, &both).await;
+    assert_eq!(first.json()["Success"], true, "{first:?}");
+    let other = server.acs3("SetDeviceProperty", &call(&both)).await;
+    assert_eq!((other.status, &*other.code()), (400, "IdempotentParameterMismatch"), "{other:?}");
+    let by_second = sign::Signer { key_id: "second".to_owned(), ..signer() };
+    let by_second = server.send(acs3("InvokeThingService", &call(&both), &by_second)).await;
+    assert_eq!(same(&by_second), same(&first));
+    assert_eq!(calls(&server), 1);
 }
 
 #[tokio::test]

@@ -172,6 +172,65 @@ async fn an_account_that_has_its_share_leaves_the_others_theirs() {
 }
 
 #[tokio::test]
+async fn an_account_has_no_more_than_its_share_and_keeps_what_it_has() {
+    let config = Config { idempotency_tokens_per_account_max: 2.try_into().unwrap(), ..Config::default() };
+    let bench = bench_with(config).await;
+    bench.serves(&bench.store, 0).await;
+    let first = claim("a");
+    assert_eq!(try_claim(&bench.store, &first).await.unwrap(), Claimed::Ours);
+    let answer = OnceEnd::Answer(vec![7; 300_000]);
+    assert!(try_end(&bench.store, &first.key, &first.request_id.to_string(), answer).await.unwrap());
+    assert_eq!(try_claim(&bench.store, &claim("b")).await.unwrap(), Claimed::Ours);
+    let full = try_claim(&bench.store, &claim("c")).await.unwrap_err();
+    let said = |text: &str| text.contains("this account") && text.contains("store.idempotency_tokens_per_account_max");
+    assert!(matches!(&full, OnceError::Full(text) if said(text)), "{full}");
+    // What is there is answered, also where there is no room.
+    let kept = theirs(try_claim(&bench.store, &claim("a")).await.unwrap());
+    assert_eq!(kept.state, OnceState::Ended(vec![7; 300_000]));
+    let of_another = OnceClaim { key: OnceKey { account: "b".to_owned(), ..key("c") }, ..claim("c") };
+    assert_eq!(try_claim(&bench.store, &of_another).await.unwrap(), Claimed::Ours, "it is another account's");
+
+    // Counted anew at the next start.
+    let bench = bench.reopened().await;
+    bench.serves(&bench.store, 0).await;
+    let refused = async {
+        while try_claim(&bench.store, &claim("c")).await.is_ok_and(|claimed| claimed == Claimed::Ours) {
+            bench.run("DELETE FROM once WHERE account = 'acme' AND token = 'c'").await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refused).await.expect("it is counted");
+
+    let config = Config { idempotency_bytes_per_account_max: 1000.try_into().unwrap(), ..Config::default() };
+    let bench = bench_with(config).await;
+    bench.serves(&bench.store, 0).await;
+    let large = claim("large");
+    assert_eq!(try_claim(&bench.store, &large).await.unwrap(), Claimed::Ours);
+    let answer = OnceEnd::Answer(vec![7; 1000]);
+    assert!(try_end(&bench.store, &large.key, &large.request_id.to_string(), answer).await.unwrap());
+    let full = try_claim(&bench.store, &claim("b")).await.unwrap_err();
+    assert!(matches!(&full, OnceError::Full(text) if text.contains("idempotency_bytes_per_account_max")), "{full}");
+}
+
+/// A claim lasts longer than the call that it is of, and who ends one that is over ends nobody else's.
+#[tokio::test]
+async fn what_is_over_while_its_call_is_under_way_is_anothers() {
+    let bench = bench().await;
+    bench.serves(&bench.store, 0).await;
+    let (slow, next) = (claim("a"), claim("a"));
+    assert_eq!(try_claim(&bench.store, &slow).await.unwrap(), Claimed::Ours);
+    let ends_at: i64 = bench.ask("SELECT CAST(ends_at AS TEXT) FROM once").await[0].parse().unwrap();
+    assert!(ends_at > UnixMillis::now().0 + 3_600_000 + 500_000, "the call's own time comes on top");
+    bench.run("UPDATE once SET ends_at = 1").await;
+    assert_eq!(try_claim(&bench.store, &next).await.unwrap(), Claimed::Ours);
+    let (slow_id, next_id) = (slow.request_id.to_string(), next.request_id.to_string());
+    assert!(!try_end(&bench.store, &key("a"), &slow_id, OnceEnd::Answer(vec![1])).await.unwrap());
+    assert!(!try_end(&bench.store, &key("a"), &slow_id, OnceEnd::Release).await.unwrap());
+    assert_eq!(state(&bench.store, "a").await, Some(OnceState::OnItsWay));
+    assert!(try_end(&bench.store, &key("a"), &next_id, OnceEnd::Answer(vec![2])).await.unwrap());
+    assert_eq!(state(&bench.store, "a").await, Some(OnceState::Ended(vec![2])));
+}
+
+#[tokio::test]
 async fn who_holds_no_lease_claims_nothing_where_others_do() {
     let bench = bench().await;
     let claimed = try_claim(&bench.store, &claim("a")).await;
