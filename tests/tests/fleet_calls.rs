@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use thingcall_tests::{Key, PRODUCT, Sdk, Simulation, Site, eventually};
+use thingcall_tests::{Key, PRODUCT, Postgres, Sdk, Simulation, Site, eventually};
 
 fn devices(site: &Site, count: usize, how: &[&str]) -> Simulation {
     let data = site.data().to_str().expect("a plain name").to_owned();
@@ -196,4 +196,56 @@ fn calls_of_a_key_that_is_disabled_are_made_no_more_and_carry_it() {
     eventually("its calls are on record by its key", || {
         site.command(&["calls", "--key", "leaver"]).contains(&format!("{PRODUCT}/sim-")).then_some(())
     });
+}
+
+/// Whether this instance makes the calls of one.
+fn makes_calls(site: &Site) -> bool {
+    site.program.metrics().sum("thingcall_fleet_calls", &[]) > 0.0
+}
+
+fn ends(told: &Value) -> u64 {
+    ["Succeeded", "Failed", "Unknown"].iter().filter_map(|name| told[*name].as_u64()).sum()
+}
+
+#[test]
+fn over_instances_each_device_is_called_once_also_where_the_one_that_calls_is_killed() {
+    let first = Site::sharing(&Postgres::shared().database(), &[]);
+    let second = first.another(&[]);
+    for site in [&first, &second] {
+        site.is_ready();
+    }
+    let url = format!("mqtt://{}", first.broker());
+    let devices = devices(&first, 100, &["--url", &url]);
+    let id = create(&first, json!({ "CallsPerSecond": 40, "InFlight": 10 }));
+    eventually("the other tells how far it is", || (of(&second, &id)["Begun"].as_u64() > Some(10)).then_some(()));
+    let (mut runs, other) = if makes_calls(&first) { (first, second) } else { (second, first) };
+    assert!(!makes_calls(&other), "one of them makes its calls");
+    runs.program.kill();
+    let before = of(&other, &id);
+    assert_eq!(before["Status"], "RUNNING", "{before}");
+    let told = ended(&other, &id);
+    assert_eq!((&told["Begun"], ends(&told)), (&json!(100), 100), "each has its end: {told}");
+    let unknown = told["Unknown"].as_u64().unwrap_or(0);
+    assert!(unknown <= 14, "of those under way nobody knows: {told}");
+    let called = asked(&devices);
+    assert_eq!(called.values().max(), Some(&1), "no device was called twice");
+    assert!(called.len() as u64 + unknown >= 100, "all were called: {called:?}");
+
+    // What one began, another ends for good.
+    runs.start_again();
+    runs.is_ready();
+    let id = create(&runs, json!({ "CallsPerSecond": 5, "InFlight": 10 }));
+    eventually("some were called", || (of(&other, &id)["Begun"].as_u64() > Some(2)).then_some(()));
+    let ending = if makes_calls(&runs) { &other } else { &runs };
+    ending.ask_by(Sdk::PopPost, "CancelFleetCall", &json!({ "FleetCallId": id })).ok();
+    let told = eventually("those under way have ended", || {
+        let told = of(&other, &id);
+        (ends(&told) == told["Begun"].as_u64().unwrap_or(0) && !makes_calls(&runs) && !makes_calls(&other))
+            .then_some(told)
+    });
+    assert_eq!(told["Status"], "CANCELLED", "{told}");
+    let twice = asked(&devices).values().sum::<usize>() - called.values().sum::<usize>();
+    assert_eq!(Some(twice as u64), told["Begun"].as_u64(), "the devices got what is told: {told}");
+    let list = runs.ask_by(Sdk::PopPost, "QueryFleetCallList", &json!({})).ok();
+    assert_eq!(list.at("Total"), &json!(2), "{list:?}");
 }

@@ -33,18 +33,28 @@ pub(super) struct Source {
 /// Where they come from.
 enum From {
     File(VecDeque<DeviceRef>),
-    /// What is there of the page that was asked for, and whom to ask for the next.
+    /// The first page, and whom to ask for the next.
     Server {
-        client: Box<Client>,
-        product: ProductKey,
+        server: Server,
         page: Page,
-        number: u32,
     },
     /// Of a server without that action: its store.
     Store {
         store: std::sync::Arc<Store>,
         product: ProductKey,
     },
+}
+
+/// Who gives a product's devices away page by page.
+trait Pager: Send {
+    /// This page: the one behind the one of which the token is, where there is one.
+    fn page(&mut self, number: u32, token: Option<String>) -> impl Future<Output = anyhow::Result<Page>> + Send;
+}
+
+/// A server that is asked for them.
+struct Server {
+    client: Box<Client>,
+    product: ProductKey,
 }
 
 /// An answer of QueryDevice.
@@ -132,8 +142,9 @@ impl Source {
 
     async fn of_product(fleet: &Fleet, product: &ProductKey) -> anyhow::Result<Self> {
         let name = format!("all:{product}");
-        let mut client = Client::connect(&fleet.url, fleet.signer.clone()).await?;
-        let page = page(&mut client, product, 1, None).await?;
+        let client = Client::connect(&fleet.url, fleet.signer.clone()).await?.into();
+        let mut server = Server { client, product: product.clone() };
+        let page = server.page(1, None).await?;
         if page.code.as_deref() == Some(NO_ACTION) {
             let store = fleet.place.open_existing().await.with_context(|| {
                 format!("this server does not list its devices (QueryDevice: {NO_ACTION}); --devices FILE names them")
@@ -143,11 +154,7 @@ impl Source {
         }
         page.is_right()?;
         let total = page.total;
-        Ok(Self {
-            name,
-            total,
-            from: From::Server { client: client.into(), product: product.clone(), page, number: 1 },
-        })
+        Ok(Self { name, total, from: From::Server { server, page } })
     }
 
     /// Gives them away one by one, until nobody takes them.
@@ -164,16 +171,10 @@ impl Source {
                 }
                 Ok(())
             }
-            From::Server { mut client, product, mut page, mut number } => loop {
-                page.is_right()?;
-                let infos = page.data.take().unwrap_or_default().device_info;
-                let names = infos.iter().map(|info| info.device_name.as_str());
-                if infos.is_empty() || !given(&queue, &product, names).await? || page.is_last(number) {
-                    return Ok(());
-                }
-                number += 1;
-                page = self::page(&mut client, &product, number, page.next_token.take()).await?;
-            },
+            From::Server { server, page } => {
+                let product = server.product.clone();
+                feed_pages(server, &product, page, &queue).await
+            }
             From::Store { store, product } => {
                 let mut pages = Pages::new(&product);
                 while let Some(page) = pages.next(&store).await? {
@@ -205,6 +206,26 @@ impl Page {
     }
 }
 
+/// Gives away the devices of all pages from the first one on.
+async fn feed_pages(
+    mut pager: impl Pager,
+    product: &ProductKey,
+    mut page: Page,
+    queue: &mpsc::Sender<DeviceRef>,
+) -> anyhow::Result<()> {
+    let mut number = 1;
+    loop {
+        page.is_right()?;
+        let infos = page.data.take().unwrap_or_default().device_info;
+        let names = infos.iter().map(|info| info.device_name.as_str());
+        if infos.is_empty() || !given(queue, product, names).await? || page.is_last(number) {
+            return Ok(());
+        }
+        number += 1;
+        page = pager.page(number, page.next_token.take()).await?;
+    }
+}
+
 /// Whether anybody takes them.
 async fn given(
     queue: &mpsc::Sender<DeviceRef>,
@@ -220,10 +241,16 @@ async fn given(
     Ok(true)
 }
 
-async fn page(client: &mut Client, product: &ProductKey, number: u32, token: Option<String>) -> anyhow::Result<Page> {
-    let number = number.to_string();
-    let mut params = vec![("ProductKey", product.as_str()), ("PageSize", PAGE_DEVICES), ("CurrentPage", &number)];
-    params.extend(token.as_deref().map(|token| ("NextToken", token)));
-    let answered = client.ask("QueryDevice", &params).await?;
-    serde_json::from_slice(&answered.text).context("the answer to QueryDevice cannot be read")
+impl Pager for Server {
+    async fn page(&mut self, number: u32, token: Option<String>) -> anyhow::Result<Page> {
+        let number = number.to_string();
+        let product = self.product.as_str();
+        let mut params = vec![("ProductKey", product), ("PageSize", PAGE_DEVICES), ("CurrentPage", &*number)];
+        params.extend(token.as_deref().map(|token| ("NextToken", token)));
+        let answered = self.client.ask("QueryDevice", &params).await?;
+        serde_json::from_slice(&answered.text).context("the answer to QueryDevice cannot be read")
+    }
 }
+
+#[cfg(test)]
+mod tests;
