@@ -13,7 +13,7 @@ use super::device::NICKNAME_CHARACTERS_MAX;
 use super::page::Pages;
 use super::target;
 use crate::answer::{Fields, Node, text};
-use crate::error::ActionError;
+use crate::error::{ActionError, wrong};
 use crate::params::Params;
 
 /// How many names BatchCheckDeviceNames takes: as many as a request has room for. Alibaba's reference says 10,000, and an
@@ -75,7 +75,7 @@ pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> 
     let word = params.need("Count")?;
     let many = word.parse::<usize>().ok().filter(|count| (1..=DEVICES_MAX).contains(count));
     let many = many.ok_or_else(|| {
-        let right = format!("Count is {:?}; right is 1 to {DEVICES_MAX}", shown(word));
+        let right = wrong("Count", word, &format!("1 to {DEVICES_MAX}"));
         ActionError::service(ErrorCode::DeviceCountExceeded, Outcome::InvalidArgs, right)
     })?;
     let id = directory.register_some(&product, many).await?;
@@ -162,7 +162,7 @@ impl Faults {
             (false, _) => ErrorCode::InvalidFormattedDeviceName,
             (true, false) => ErrorCode::IllegalRequest,
         };
-        let said = "DeviceName.N: some names or nicknames are none that may be, or named twice; Data lists them. No batch was made";
+        let said = "DeviceName.N or DeviceNameList.N: some names or nicknames are none that may be, or named twice; Data lists them. No batch was made";
         let list = |name, list| Node::Object(vec![(name, Node::List(list))]);
         let data = vec![
             ("InvalidDeviceNameList", list("InvalidDeviceName", self.names)),
@@ -198,7 +198,9 @@ fn named<'a>(params: &'a Params<'_>) -> Result<Vec<Named<'a>>, ActionError> {
             Err(ActionError::service(ErrorCode::NoneDeviceNameElement, Outcome::InvalidArgs, none))
         }
         many if many > NAMES_MAX => {
-            let many = format!("more than {NAMES_MAX} devices are named; name fewer at a time");
+            let many = format!(
+                "DeviceName.N or DeviceNameList.N: more than {NAMES_MAX} devices are named; name fewer at a time"
+            );
             Err(ActionError::service(ErrorCode::DeviceCountExceeded, Outcome::InvalidArgs, many))
         }
         _ => Ok(named),
@@ -210,11 +212,7 @@ fn apply_id(params: &Params<'_>) -> Result<BatchId, ActionError> {
     let word = params.get("ApplyId");
     let word = word.ok_or_else(|| ActionError::service(ErrorCode::NullApplyId, Outcome::InvalidArgs, missing))?;
     word.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
-        let right = format!("ApplyId is {:?}; right is a number as BatchCheckDeviceNames answers it", shown(word));
+        let right = wrong("ApplyId", word, "a number as BatchCheckDeviceNames answers it");
         ActionError::service(ErrorCode::InvalidFormattedApplyId, Outcome::InvalidArgs, right)
     })
-}
-
-fn shown(word: &str) -> String {
-    word.chars().take(64).collect()
 }

@@ -35,7 +35,7 @@ pub(super) fn broadcast(
         None => (Batch::BroadcastToAll, BroadcastTo::Everyone),
     };
     desk.take_batch(batch, incoming, key, |_| {
-        let product = target::product_itself(&incoming.params)?;
+        let product = target::product(&incoming.params)?;
         let payload = content(&incoming.params, MESSAGE_BYTES_MAX)?;
         let order = BroadcastOrder { product, to, payload, qos: Qos::AtMostOnce };
         let number = |id: CallId| Node::Number(i64::from(id.as_u32()));
@@ -45,7 +45,7 @@ pub(super) fn broadcast(
 
 /// Pub on a topic of many, at this quality.
 pub(super) fn on_topic(incoming: &Incoming<'_>, topic: &str, qos: Qos) -> Result<Broadcasting, ActionError> {
-    let product = target::product_itself(&incoming.params)?;
+    let product = target::product(&incoming.params)?;
     let payload = content(&incoming.params, MESSAGE_BYTES_MAX)?;
     let order = BroadcastOrder { product, to: BroadcastTo::Topic(topic.into()), payload, qos };
     Ok(Broadcasting { order, said: Box::new(Said::by(incoming)), number: |id| text(id.to_string()) })

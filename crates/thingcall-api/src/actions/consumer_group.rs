@@ -4,37 +4,36 @@
 //! **Invariant:** a group is named by its id alone; names are for people, and several groups may have the same.
 
 use std::cmp::Reverse;
-use std::ops::RangeInclusive;
 
 use thingcall_core::{Consumer, ConsumerGroup, GroupId};
 
 use super::flag;
+use super::page::{Pages, count};
 use crate::answer::{Fields, Node, text};
 use crate::clock;
 use crate::error::ActionError;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
 
-/// How many groups QueryConsumerGroupList shows at once. Source: Alibaba's reference.
-const PAGE_SIZE_MAX: usize = 1000;
+/// The pages of QueryConsumerGroupList. Source: Alibaba's reference, but for how far they reach.
+const PAGES: Pages = Pages { size_max: 1000, size_default: Some(1000), reach_max: usize::MAX };
 
 /// CreateConsumerGroup.
 pub(super) async fn create(desk: &SubscriptionDesk, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let group = desk.keeps.subscriptions.create_group(params.need("GroupName")?, None).await?;
+    let group = desk.keeps.subscriptions.create_group(name(params, "GroupName")?, None).await?;
     Ok(vec![("GroupId", text(group.id.as_str()))])
 }
 
 /// UpdateConsumerGroup: its name, which is all there is.
 pub(super) async fn update(desk: &SubscriptionDesk, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let (id, name) = (id(params, "GroupId")?, params.need("NewGroupName")?);
+    let (id, name) = (id(params, "GroupId")?, name(params, "NewGroupName")?);
     desk.keeps.subscriptions.rename_group(&id, name).await?;
     Ok(Fields::new())
 }
 
 /// QueryConsumerGroupList. Without `Fuzzy` it is all groups, as Alibaba's reference says, also where a name is given.
 pub(super) async fn list(desk: &SubscriptionDesk, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let page = number(params, "CurrentPage", 1..=usize::from(u16::MAX), 1)?;
-    let size = number(params, "PageSize", 1..=PAGE_SIZE_MAX, PAGE_SIZE_MAX)?;
+    let page = PAGES.asked(params)?;
     let part = if flag(params, "Fuzzy")? {
         let name = params.get("GroupName");
         name.ok_or_else(|| {
@@ -46,12 +45,12 @@ pub(super) async fn list(desk: &SubscriptionDesk, params: &Params<'_>) -> Result
     let mut groups = desk.keeps.subscriptions.groups();
     groups.retain(|group| group.name.contains(part));
     groups.sort_by_key(|group| (Reverse(group.id.is_default()), group.created_at, group.id.clone()));
-    let shown = groups.iter().skip((page - 1) * size).take(size);
+    let shown = groups.iter().skip(page.skipped()).take(page.size);
     let shown = shown.map(|group| Node::Object(described(group))).collect();
     Ok(vec![
-        ("CurrentPage", count(page)),
-        ("PageSize", count(size)),
-        ("PageCount", count(groups.len().div_ceil(size))),
+        ("CurrentPage", count(page.number)),
+        ("PageSize", count(page.size)),
+        ("PageCount", count(groups.len().div_ceil(page.size))),
         ("Total", count(groups.len())),
         ("Data", Node::Object(vec![("ConsumerGroupDTO", Node::List(shown))])),
     ])
@@ -95,6 +94,12 @@ pub(super) async fn delete(desk: &SubscriptionDesk, params: &Params<'_>) -> Resu
     Ok(Fields::new())
 }
 
+fn name<'a>(params: &'a Params<'_>, parameter: &'static str) -> Result<&'a str, ActionError> {
+    let name = params.need(parameter)?;
+    ConsumerGroup::check_name(name).map_err(|why| ActionError::illegal(format!("{parameter}: {why}")))?;
+    Ok(name)
+}
+
 /// The id of a group in this parameter.
 pub(super) fn id(params: &Params<'_>, name: &'static str) -> Result<GroupId, ActionError> {
     read_id(name, params.need(name)?)
@@ -103,12 +108,9 @@ pub(super) fn id(params: &Params<'_>, name: &'static str) -> Result<GroupId, Act
 /// Reads the id of a group.
 pub(super) fn read_id(name: &str, text: &str) -> Result<GroupId, ActionError> {
     GroupId::read(text).ok_or_else(|| {
-        let shown: String = text.chars().take(64).collect();
-        ActionError::illegal(format!(
-            "{name} is {shown:?}, which is no consumer group's id; right is DEFAULT_GROUP, or the {} letters and digits \
-             that CreateConsumerGroup answers",
-            GroupId::CHARS
-        ))
+        let right =
+            format!("DEFAULT_GROUP, or the {} letters and digits that CreateConsumerGroup answers", GroupId::CHARS);
+        ActionError::wrong(name, text, &right)
     })
 }
 
@@ -128,17 +130,4 @@ fn connected(client: &Consumer) -> Fields {
         ("RealTimeConsumeCountPerMinute", count(client.consumed.fresh)),
         ("AccumulatedConsumeCountPerMinute", count(client.consumed.backlog)),
     ]
-}
-
-fn count(count: impl TryInto<i64>) -> Node {
-    Node::Number(count.try_into().unwrap_or(i64::MAX))
-}
-
-fn number(params: &Params<'_>, name: &str, right: RangeInclusive<usize>, default: usize) -> Result<usize, ActionError> {
-    let Some(word) = params.get(name) else { return Ok(default) };
-    let number = word.parse().ok().filter(|number| right.contains(number));
-    number.ok_or_else(|| {
-        let shown: String = word.chars().take(64).collect();
-        ActionError::illegal(format!("{name} is {shown:?}; right is {} to {}", right.start(), right.end()))
-    })
 }

@@ -9,13 +9,21 @@ use crate::params::Params;
 
 /// Why a message was not published, by the codes for that.
 pub(super) fn published(why: CallError) -> ActionError {
-    match ActionError::from(why) {
+    match of_topic("TopicFullName", why) {
         ActionError::Service(mut failure) if failure.code == ErrorCode::RrpcFailed => {
             failure.code = ErrorCode::PublishMessageFailed;
             ActionError::Service(failure)
         }
         other @ (ActionError::Gateway(_) | ActionError::Service(_)) => other,
     }
+}
+
+/// What is wrong with a topic is told with the parameter that it is in.
+pub(super) fn of_topic(parameter: &str, why: CallError) -> ActionError {
+    if let CallError::InvalidTopic(text) = why {
+        return CallError::InvalidTopic(format!("{parameter}: {text}")).into();
+    }
+    why.into()
 }
 
 /// The bytes of `MessageContent`, so many at most.
@@ -32,7 +40,7 @@ pub(super) fn bytes((name, text): (&str, &str), bytes_max: usize) -> Result<Byte
         ActionError::service(ErrorCode::NotBase64, Outcome::InvalidArgs, text)
     })?;
     if decoded.len() > bytes_max {
-        let text = format!("the message has {} bytes; at most {bytes_max} are allowed", decoded.len());
+        let text = format!("{name}: the message has {} bytes; at most {bytes_max} are allowed", decoded.len());
         return Err(ActionError::service(ErrorCode::IllegalRequest, Outcome::TooLarge, text));
     }
     Ok(decoded)

@@ -34,7 +34,7 @@ pub(super) async fn register(directory: &dyn Directory, params: &Params<'_>) -> 
 
 /// QueryDeviceDetail.
 pub(super) async fn detail(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let record = directory.device(&target::device(params)?).await?;
+    let record = target::record(directory, params).await?;
     let mut data = detailed(directory, &record);
     data.extend([("Owner", Node::Flag(true)), ("IpAddress", text(status::ip(&record).unwrap_or_default()))]);
     data.extend(times("GmtOnline", "UtcOnline", record.came_at()));

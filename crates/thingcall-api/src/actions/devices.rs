@@ -4,13 +4,13 @@
 
 use std::cmp::Reverse;
 
-use thingcall_core::{DeviceKey, DeviceRef, ErrorCode, Outcome, UnixMillis};
+use thingcall_core::{DeviceKey, DeviceRef, UnixMillis};
 use thingcall_tsl::{DeviceMark, DevicePage, DeviceRecord, DeviceStatus, Directory, DirectoryError, PageStart};
 
 use super::page::{self, Page, Pages, count};
-use super::{device, status, target};
+use super::{device, many, status, target};
 use crate::answer::{Fields, Node, text};
-use crate::error::ActionError;
+use crate::error::{ActionError, wrong};
 use crate::params::Params;
 
 /// The pages of QueryDevice, as far as they reach without a token. Source: Alibaba's reference, as for the next three.
@@ -115,13 +115,10 @@ pub(super) async fn details(directory: &dyn Directory, params: &Params<'_>) -> R
     let product = target::product(params)?;
     let names = params.list("DeviceName")?;
     if names.is_empty() {
-        let none = "no device is named; give DeviceName.1, DeviceName.2, ...";
-        return Err(ActionError::service(ErrorCode::NoneDeviceNameElement, Outcome::InvalidArgs, none));
+        return Err(many::none_named("give DeviceName.1, DeviceName.2, ..."));
     }
     if names.len() > DEVICES_MAX {
-        return Err(ActionError::illegal(format!(
-            "more than {DEVICES_MAX} devices are named; ask for fewer at a time"
-        )));
+        return Err(many::too_many(DEVICES_MAX));
     }
     if directory.product(&product).is_none() {
         return Err(DirectoryError::NoProduct(product).into());
@@ -160,10 +157,7 @@ fn read_token(token: &str) -> Result<DeviceMark, ActionError> {
     let (at, name) = token.split_once('.').unwrap_or_default();
     let mark = at.parse().ok().zip(name.try_into().ok());
     let mark = mark.map(|(at, name)| DeviceMark { created_at: UnixMillis(at), name });
-    mark.ok_or_else(|| {
-        let shown: String = token.chars().take(64).collect();
-        page::refused(format!("NextToken is {shown:?}; right is the NextToken of an answer, as it is"))
-    })
+    mark.ok_or_else(|| page::refused(wrong("NextToken", token, "the NextToken of an answer, as it is")))
 }
 
 fn asked_status(params: &Params<'_>) -> Result<DeviceStatus, ActionError> {
@@ -173,10 +167,8 @@ fn asked_status(params: &Params<'_>) -> Result<DeviceStatus, ActionError> {
         "3" => Ok(DeviceStatus::Offline),
         "8" => Ok(DeviceStatus::Disabled),
         other => {
-            let shown: String = other.chars().take(64).collect();
-            Err(ActionError::illegal(format!(
-                "Status is {shown:?}; right is 0 (never connected), 1 (online), 3 (offline) or 8 (disabled)"
-            )))
+            let right = "0 (never connected), 1 (online), 3 (offline) or 8 (disabled)";
+            Err(ActionError::wrong("Status", other, right))
         }
     }
 }

@@ -5,11 +5,11 @@
 //! that could name a device is passed over: where none is named, all are called.
 
 use thingcall_core::{
-    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, FleetState, Qos,
-    ServiceId,
+    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, FleetState, ServiceId,
 };
 
-use super::page::count;
+use super::invoke::qos;
+use super::page::{Page, Pages, count};
 use super::target;
 use crate::answer::{Fields, Node, text};
 use crate::clock;
@@ -24,8 +24,8 @@ const IN_FLIGHT_MAX: u32 = 1000;
 const RATE: u32 = 50;
 /// Names in one request.
 const NAMES_MAX: usize = 1000;
-const PAGE_SIZE: u64 = 10;
-const PAGE_SIZE_MAX: u64 = 50;
+/// The pages of both lists.
+const PAGES: Pages = Pages { size_max: 50, size_default: Some(10), reach_max: 1_000_000_000 };
 
 /// CreateFleetCall.
 pub(super) async fn create(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
@@ -35,7 +35,7 @@ pub(super) async fn create(desk: &FleetDesk, params: &Params<'_>, key: &AccessKe
 /// What CreateFleetCall is asked for.
 pub(crate) fn read(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<FleetOrder, ActionError> {
     let (identifier, args) = (params.need("Identifier")?, params.need("Args")?);
-    let malformed = |why| ActionError::malformed(ErrorCode::InvokeThingServiceFailed, &why);
+    let malformed = |why| ActionError::malformed(ErrorCode::InvokeThingServiceFailed, "Identifier", &why);
     let rate_max = u64::from(desk.fleets.calls_per_second_max);
     let order = FleetOrder {
         account: key.account.to_string(),
@@ -44,11 +44,7 @@ pub(crate) fn read(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Re
         devices: names(params)?,
         service: ServiceId::try_from(identifier).map_err(malformed)?,
         args: args.to_owned(),
-        qos: match params.get("Qos") {
-            None | Some("0") => Qos::AtMostOnce,
-            Some("1") => Qos::AtLeastOnce,
-            Some(other) => return Err(ActionError::illegal(format!("Qos is {other:?}; right is 0 or 1"))),
-        },
+        qos: qos(params.get("Qos"))?,
         calls_per_second: small(params, "CallsPerSecond", rate_max, u64::from(RATE).min(rate_max))?,
         in_flight: small(params, "InFlight", u64::from(IN_FLIGHT_MAX), u64::from(IN_FLIGHT))?,
     };
@@ -70,24 +66,25 @@ pub(super) async fn query(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey
 
 /// QueryFleetCallList: the newest first.
 pub(super) async fn list(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
-    let page = Page::read(params)?;
-    let part = desk.all_seen("QueryFleetCallList", key, (page.skip(), page.size)).await?;
+    let page = asked(params)?;
+    let part = desk.all_seen("QueryFleetCallList", key, part(page)).await?;
     let shown = part.shown.iter().map(|call| Node::Object(described(call))).collect();
-    Ok(page.answer(part.total, ("FleetCallInfo", shown)))
+    Ok(listed(page, part.total, ("FleetCallInfo", shown)))
 }
 
 /// QueryFleetCallDevices: in their order.
 pub(super) async fn devices(desk: &FleetDesk, params: &Params<'_>, key: &AccessKey) -> Result<Fields, ActionError> {
-    let (page, id) = (Page::read(params)?, id(params)?);
+    let (page, id) = (asked(params)?, id(params)?);
+    let (skip, size) = part(page);
     let outcome = params.get("Outcome").map(|word| {
-        let wrong = |_| ActionError::illegal(format!("Outcome is {word:?}; right is SUCCEEDED, FAILED or UNKNOWN"));
+        let wrong = |_| ActionError::wrong("Outcome", word, "SUCCEEDED, FAILED or UNKNOWN");
         word.parse::<FleetOutcome>().map_err(wrong)
     });
     let outcome = outcome.transpose()?;
     let call = desk.seen("QueryFleetCallDevices", key, &id).await?;
-    let part = desk.fleets.calls.fleet_devices(&id, outcome, page.skip(), page.size).await?;
+    let part = desk.fleets.calls.fleet_devices(&id, outcome, skip, size).await?;
     let shown = part.shown.iter().map(|device| Node::Object(of_device(device, call.state))).collect();
-    Ok(page.answer(part.total, ("FleetCallDevice", shown)))
+    Ok(listed(page, part.total, ("FleetCallDevice", shown)))
 }
 
 /// CancelFleetCall: those under way end as they do.
@@ -142,11 +139,8 @@ fn of_device(device: &FleetDevice, state: FleetState) -> Fields {
 fn id(params: &Params<'_>) -> Result<FleetCallId, ActionError> {
     let given = params.need("FleetCallId")?;
     FleetCallId::read(given).ok_or_else(|| {
-        let shown: String = given.chars().take(64).collect();
-        ActionError::illegal(format!(
-            "FleetCallId is {shown:?}; right are the {} letters and digits that CreateFleetCall answers",
-            FleetCallId::CHARS
-        ))
+        let right = format!("the {} letters and digits that CreateFleetCall answers", FleetCallId::CHARS);
+        ActionError::wrong("FleetCallId", given, &right)
     })
 }
 
@@ -181,37 +175,31 @@ fn may_name_devices(parameter: &str) -> bool {
 fn number(params: &Params<'_>, name: &'static str, max: u64, default: u64) -> Result<u64, ActionError> {
     let Some(given) = params.get(name) else { return Ok(default) };
     let number = given.parse().ok().filter(|number| (1..=max).contains(number));
-    let shown: String = given.chars().take(64).collect();
-    number.ok_or_else(|| ActionError::illegal(format!("{name} is {shown:?}; right is 1 to {max}")))
+    number.ok_or_else(|| ActionError::wrong(name, given, &format!("1 to {max}")))
 }
 
 fn small(params: &Params<'_>, name: &'static str, max: u64, default: u64) -> Result<u32, ActionError> {
     number(params, name, max, default).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// Which part of a list is asked for.
-struct Page {
-    number: u64,
-    size: u64,
+fn asked(params: &Params<'_>) -> Result<Page, ActionError> {
+    let page = PAGES.asked(params)?;
+    PAGES.reach(page, "")?;
+    Ok(page)
 }
 
-impl Page {
-    fn read(params: &Params<'_>) -> Result<Self, ActionError> {
-        let number = number(params, "CurrentPage", u64::from(u32::MAX), 1)?;
-        Ok(Self { number, size: self::number(params, "PageSize", PAGE_SIZE_MAX, PAGE_SIZE)? })
-    }
+/// How many stand before it, and how many it shows at most.
+fn part(page: Page) -> (u64, u64) {
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    (wide(page.skipped()), wide(page.size))
+}
 
-    const fn skip(&self) -> u64 {
-        (self.number - 1) * self.size
-    }
-
-    fn answer(&self, total: u64, (name, shown): (&'static str, Vec<Node>)) -> Fields {
-        vec![
-            ("CurrentPage", count(self.number)),
-            ("PageSize", count(self.size)),
-            ("PageCount", count(total.div_ceil(self.size))),
-            ("Total", count(total)),
-            ("Data", Node::Object(vec![(name, Node::List(shown))])),
-        ]
-    }
+fn listed(page: Page, total: u64, (name, shown): (&'static str, Vec<Node>)) -> Fields {
+    vec![
+        ("CurrentPage", count(page.number)),
+        ("PageSize", count(page.size)),
+        ("PageCount", page.pages(total)),
+        ("Total", count(total)),
+        ("Data", Node::Object(vec![(name, Node::List(shown))])),
+    ]
 }

@@ -110,7 +110,7 @@ fn service(identifier: &str) -> Result<ServiceId, ActionError> {
             Outcome::UnknownTarget,
             format!("Identifier {:?} is the service's method or topic; write {meant}", why.text),
         ),
-        None => ActionError::malformed(code, &why),
+        None => ActionError::malformed(code, "Identifier", &why),
     })
 }
 
@@ -124,7 +124,7 @@ pub(super) fn qos(text: Option<&str>) -> Result<Qos, ActionError> {
     match text {
         None | Some("0") => Ok(Qos::AtMostOnce),
         Some("1") => Ok(Qos::AtLeastOnce),
-        Some(other) => Err(ActionError::illegal(format!("Qos is {other:?}; right is 0 or 1"))),
+        Some(other) => Err(ActionError::wrong("Qos", other, "0 or 1")),
     }
 }
 

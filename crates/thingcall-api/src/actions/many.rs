@@ -44,8 +44,7 @@ pub(super) fn devices(params: &Params<'_>) -> Result<To, ActionError> {
     )?;
     let names = params.list("DeviceName")?;
     if names.len() > DEVICES_MAX {
-        let text = format!("more than {DEVICES_MAX} devices are named; name fewer at a time");
-        return Err(ActionError::illegal(text));
+        return Err(too_many(DEVICES_MAX));
     }
     let mut all = Vec::with_capacity(names.len());
     for name in names {
@@ -56,10 +55,20 @@ pub(super) fn devices(params: &Params<'_>) -> Result<To, ActionError> {
     }
     let mut all = all.into_iter();
     let Some(first) = all.next() else {
-        let text = "no device is named; give DeviceName.1, DeviceName.2, ...";
-        return Err(ActionError::service(ErrorCode::NoneDeviceNameElement, Outcome::UnknownTarget, text));
+        return Err(none_named("give DeviceName.1, DeviceName.2, ..."));
     };
     Ok(To { product, first, others: all.collect() })
+}
+
+/// What is told where no device is named.
+pub(super) fn none_named(right: &str) -> ActionError {
+    let text = format!("no device is named; {right}");
+    ActionError::service(ErrorCode::NoneDeviceNameElement, Outcome::UnknownTarget, text)
+}
+
+/// What is told where too many are.
+pub(super) fn too_many(max: usize) -> ActionError {
+    ActionError::illegal(format!("DeviceName.N or IotId.N: more than {max} devices are named; name fewer at a time"))
 }
 
 /// The same asked of several devices.

@@ -10,13 +10,13 @@ use thingcall_core::{
     Outcome, Qos, RecordedKey, Request, ServiceId,
 };
 
-use super::content::{bytes, content, missing, published};
+use super::content::{bytes, content, missing, of_topic, published};
 use super::invoke::qos;
 use super::{Action, Ordered, broadcast, flag, target};
 use crate::answer::{Fields, Node, text};
 use crate::calls::CallDesk;
 use crate::encoded::base64_of;
-use crate::error::ActionError;
+use crate::error::{ActionError, wrong};
 use crate::incoming::Incoming;
 use crate::params::Params;
 use crate::topic::named_in_topic;
@@ -159,7 +159,10 @@ impl Question {
     pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
         let answered = match desk.make(self.0).await {
             Ok(answered) => answered,
-            Err(why) => return Ok(vec![("RrpcCode", text(word(&why).ok_or(why)?))]),
+            Err(why) => {
+                let word = word(&why).ok_or_else(|| of_topic("Topic", why))?;
+                return Ok(vec![("RrpcCode", text(word))]);
+            }
         };
         let payload = base64_of(&answered.said.unwrap_or_default());
         let id = Node::Number(i64::from(answered.id.as_u32()));
@@ -205,8 +208,7 @@ fn word(why: &CallError) -> Option<&'static str> {
 fn timeout(text: &str) -> Result<Duration, ActionError> {
     let wanted = text.parse().ok().filter(|ms| TIMEOUT_MS.contains(ms));
     wanted.map(Duration::from_millis).ok_or_else(|| {
-        let shown: String = text.chars().take(32).collect();
-        let text = format!("Timeout is {shown:?}; right is a whole number of milliseconds from 1000 to 8000");
+        let text = wrong("Timeout", text, "a whole number of milliseconds from 1000 to 8000");
         ActionError::service(ErrorCode::InvalidTimeoutValue, Outcome::InvalidArgs, text)
     })
 }
@@ -230,18 +232,16 @@ fn extras(params: &Params<'_>) -> Result<Option<Extras>, ActionError> {
 }
 
 fn seconds(text: &str) -> Result<u32, ActionError> {
-    let right = "MessageExpiryInterval is not a whole number of seconds from 1 on";
-    text.parse().ok().filter(|seconds| *seconds > 0).ok_or_else(|| ActionError::illegal(right))
+    let right = "a whole number of seconds from 1 on";
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| ActionError::wrong("MessageExpiryInterval", text, right))
 }
 
 fn is_utf8(text: Option<&str>) -> Result<bool, ActionError> {
     match text {
         None | Some("0") => Ok(false),
         Some("1") => Ok(true),
-        Some(other) => {
-            let shown: String = other.chars().take(32).collect();
-            Err(ActionError::illegal(format!("PayloadFormatIndicator is {shown:?}; right is 0 or 1")))
-        }
+        Some(other) => Err(ActionError::wrong("PayloadFormatIndicator", other, "0 or 1")),
     }
 }
 

@@ -11,7 +11,7 @@ use thingcall_tsl::{Directory, Product, ThingModel};
 
 use super::{model, model_json, target};
 use crate::answer::Fields;
-use crate::error::ActionError;
+use crate::error::{ActionError, shown};
 use crate::gateway::GatewayError;
 use crate::params::Params;
 
@@ -38,7 +38,7 @@ pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Re
         for (kind, id, feature) in features {
             let all = list(file, kind);
             if all.iter().any(|other| other["identifier"] == id) {
-                let text = format!("{kind} has {id:?} already; UpdateThingModel changes it");
+                let text = format!("ThingModelJson: {kind} has {id:?} already; UpdateThingModel changes it");
                 return Err(ActionError::illegal(text));
             }
             all.push(feature);
@@ -52,6 +52,7 @@ pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Re
 pub(super) async fn update(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
     let module = module(params)?;
+    must_be_there(directory, &key, module.as_ref())?;
     let named = module.is_some() && params.get("FunctionBlockName").is_some();
     if params.get("ThingModelJson").is_none() && named {
         return change(directory, &key, module.as_ref(), params, |_| Ok(())).await;
@@ -63,7 +64,8 @@ pub(super) async fn update(directory: &dyn Directory, params: &Params<'_>) -> Re
     let old = params.get("Identifier").map_or_else(|| id.clone(), str::to_owned);
     change(directory, &key, module.as_ref(), params, |file| {
         let place = list(file, kind).iter_mut().find(|other| other["identifier"] == *old);
-        let place = place.ok_or_else(|| ActionError::illegal(format!("{kind} has no {old:?}")))?;
+        let place =
+            place.ok_or_else(|| ActionError::illegal(format!("Identifier: {kind} has no {:?}", shown(&old))))?;
         *place = feature;
         Ok(())
     })
@@ -74,35 +76,45 @@ pub(super) async fn update(directory: &dyn Directory, params: &Params<'_>) -> Re
 pub(super) async fn delete(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let key = target::product(params)?;
     let module = module(params)?;
+    must_be_there(directory, &key, module.as_ref())?;
     let names =
         [("properties", "PropertyIdentifier"), ("services", "ServiceIdentifier"), ("events", "EventIdentifier")];
     let [properties, services, events] =
-        names.map(|(kind, parameter)| Ok::<_, GatewayError>((kind, params.list(parameter)?)));
+        names.map(|(kind, parameter)| Ok::<_, GatewayError>((kind, parameter, params.list(parameter)?)));
     let names = [properties?, services?, events?];
-    if names.iter().all(|(_, names)| names.is_empty()) {
+    if names.iter().all(|(_, _, names)| names.is_empty()) {
         for parameter in ["PropertyIdentifier", "ServiceIdentifier", "EventIdentifier"] {
             params.has_none(parameter, "it is blank, and without any name all of them would go")?;
         }
         return delete_all(directory, &key, module.as_ref()).await;
     }
-    if names.iter().any(|(_, names)| names.len() > NAMES_MAX) {
-        return Err(ActionError::illegal(format!("more than {NAMES_MAX} features of a kind are named")));
+    if let Some((_, parameter, _)) = names.iter().find(|(_, _, names)| names.len() > NAMES_MAX) {
+        return Err(ActionError::illegal(format!("{parameter}.N: more than {NAMES_MAX} features are named")));
     }
     change(directory, &key, module.as_ref(), params, |file| {
-        for (kind, names) in names {
+        for (kind, parameter, names) in names {
             for name in names {
                 let all = list(file, kind);
                 let before = all.len();
                 all.retain(|feature| feature["identifier"] != name);
                 if all.len() == before {
-                    let shown: String = name.chars().take(64).collect();
-                    return Err(ActionError::illegal(format!("{kind} has no {shown:?}")));
+                    return Err(ActionError::illegal(format!("{parameter}: {kind} has no {:?}", shown(name))));
                 }
             }
         }
         Ok(())
     })
     .await
+}
+
+/// Refuses a custom module that the model does not have: only CreateThingModel makes one.
+fn must_be_there(directory: &dyn Directory, key: &ProductKey, module: Option<&ModuleId>) -> Result<(), ActionError> {
+    let Some(module) = module else { return Ok(()) };
+    let product = model::product(directory, key)?;
+    if product.model.as_ref().is_some_and(|model| model.module_json(Some(module)).is_some()) {
+        return Ok(());
+    }
+    Err(ActionError::illegal(format!("FunctionBlockId is {module}, which the model does not have")))
 }
 
 async fn delete_all(
@@ -119,9 +131,6 @@ fn emptied(product: &Product, module: Option<&ModuleId>) -> Result<ThingModel, A
     let empty = model::empty(&product.key);
     let (main, others) = match module {
         None => (empty.as_str(), Vec::new()),
-        Some(module) if old.module_json(Some(module)).is_none() => {
-            return Err(ActionError::illegal(format!("FunctionBlockId is {module}, which the model does not have")));
-        }
         Some(module) => {
             let others = old.module_texts().filter(|(id, _)| *id != module).map(|(_, text)| text);
             (old.main_text(), others.collect())
@@ -195,7 +204,7 @@ fn features(params: &Params<'_>) -> Result<Vec<(&'static str, String, Value)>, A
     match features.len() {
         0 => Err(ActionError::illegal("ThingModelJson has no feature in properties, services or events")),
         many if many > FEATURES_MAX => {
-            Err(ActionError::illegal(format!("ThingModelJson has {many} features; {FEATURES_MAX} are allowed")))
+            Err(ActionError::illegal(format!("ThingModelJson has {many} features; at most {FEATURES_MAX} are allowed")))
         }
         _ => Ok(features),
     }

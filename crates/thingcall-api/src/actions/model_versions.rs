@@ -39,10 +39,8 @@ pub(super) async fn publish(directory: &dyn Directory, params: &Params<'_>) -> R
         number.len() <= NUMBER_CHARACTERS_MAX && number.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
     };
     if let Some(number) = number.filter(|number| !is_number(number)) {
-        let shown: String = number.chars().take(64).collect();
-        return Err(ActionError::illegal(format!(
-            "ModelVersion is {shown:?}; right is 1 to {NUMBER_CHARACTERS_MAX} letters, digits and periods"
-        )));
+        let right = format!("1 to {NUMBER_CHARACTERS_MAX} letters, digits and periods");
+        return Err(ActionError::wrong("ModelVersion", number, &right));
     }
     if description.is_some_and(|text| text.chars().count() > DESCRIPTION_CHARACTERS_MAX) {
         return Err(ActionError::illegal(format!(

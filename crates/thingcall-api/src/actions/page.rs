@@ -5,7 +5,7 @@
 use thingcall_core::{ErrorCode, Outcome};
 
 use crate::answer::{Fields, Node};
-use crate::error::ActionError;
+use crate::error::{ActionError, wrong};
 use crate::gateway::GatewayError;
 use crate::params::Params;
 
@@ -37,7 +37,7 @@ impl Pages {
             Some(number) => number,
             None => default("CurrentPage", self.size_default.map(|_| 1))?,
         };
-        let size = match self::number(params, "PageSize", self.size_max)? {
+        let size = match size(params, self.size_max)? {
             Some(size) => size,
             None => default("PageSize", self.size_default)?,
         };
@@ -89,12 +89,16 @@ pub(super) fn refused(text: impl Into<String>) -> ActionError {
     ActionError::service(ErrorCode::InvalidPageParams, Outcome::InvalidArgs, text)
 }
 
+/// How much a page shows at most, where a request says it.
+pub(super) fn size(params: &Params<'_>, max: usize) -> Result<Option<usize>, ActionError> {
+    number(params, "PageSize", max)
+}
+
 fn number(params: &Params<'_>, name: &'static str, max: usize) -> Result<Option<usize>, ActionError> {
     let Some(word) = params.get(name) else { return Ok(None) };
     let number = word.parse().ok().filter(|number| (1..=max).contains(number));
     number.map(Some).ok_or_else(|| {
-        let shown: String = word.chars().take(64).collect();
         let right = if max == usize::MAX { "1 or more".to_owned() } else { format!("1 to {max}") };
-        refused(format!("{name} is {shown:?}; right is {right}"))
+        refused(wrong(name, word, &right))
     })
 }

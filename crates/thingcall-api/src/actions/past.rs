@@ -9,9 +9,9 @@ use thingcall_core::{DeviceKey, ErrorCode, First, Outcome, Past, PastKind, PastW
 use thingcall_tsl::{Directory, Event, ThingModel};
 
 use super::values::plain;
-use super::{target, time};
+use super::{page, target, time};
 use crate::answer::{Fields, Node, text};
-use crate::error::ActionError;
+use crate::error::{ActionError, shown};
 use crate::params::Params;
 
 /// The largest page of one property or of events. Source: Alibaba's reference.
@@ -87,8 +87,7 @@ pub(super) async fn events(directory: &dyn Directory, params: &Params<'_>) -> Re
     let span = Span::read(params, PAGE_MAX, Ends::AsItGoes)?;
     let level = params.get("EventType");
     if let Some(level) = level.filter(|level| !["info", "alert", "error"].contains(level)) {
-        let shown: String = level.chars().take(32).collect();
-        return Err(ActionError::illegal(format!("EventType is {shown:?}; right is info, alert or error")));
+        return Err(ActionError::wrong("EventType", level, "info, alert or error"));
     }
     let (device, model) = device(directory, params).await?;
     let event = |name: &str| model.as_deref().and_then(|model| model.event(name));
@@ -141,7 +140,7 @@ async fn device(
     directory: &dyn Directory,
     params: &Params<'_>,
 ) -> Result<(DeviceKey, Option<Arc<ThingModel>>), ActionError> {
-    let device = directory.device(&target::device(params)?).await?.device.key;
+    let device = target::record(directory, params).await?.device.key;
     let model = directory.product(&device.product).and_then(|product| product.model.clone());
     Ok((device, model))
 }
@@ -150,8 +149,9 @@ fn check_property(model: Option<&ThingModel>, name: &str) -> Result<(), ActionEr
     if model.is_none_or(|model| model.property(name).is_some()) {
         return Ok(());
     }
-    let shown: String = name.chars().take(64).collect();
-    let text = format!("the thing model has no property {shown:?}; one of a module is written module:identifier");
+    let name = shown(name);
+    let text =
+        format!("Identifier: the thing model has no property {name:?}; one of a module is written module:identifier");
     Err(ActionError::service(ErrorCode::QueryDeviceAttrDataHistoryFailed, Outcome::UnknownTarget, text))
 }
 
@@ -221,18 +221,12 @@ impl Span {
         let first = match params.get("Asc") {
             None | Some("0") => First::Newest,
             Some("1") => First::Oldest,
-            Some(other) => {
-                let shown: String = other.chars().take(32).collect();
-                return Err(ActionError::illegal(format!("Asc is {shown:?}; right is 0 or 1")));
-            }
+            Some(other) => return Err(ActionError::wrong("Asc", other, "0 or 1")),
         };
         if ends == Ends::InOrder || first == First::Oldest {
             time::must_be_in_order(one, other)?;
         }
-        let page_size = params.get("PageSize").map_or(Some(PAGE_DEFAULT), |text| text.parse().ok());
-        let page_size = page_size
-            .filter(|size| (1..=page_max).contains(size))
-            .ok_or_else(|| ActionError::illegal(format!("PageSize is not a whole number from 1 to {page_max}")))?;
+        let page_size = page::size(params, page_max)?.unwrap_or(PAGE_DEFAULT);
         Ok(Self { from: one.min(other), until: one.max(other), first, page_size })
     }
 

@@ -13,7 +13,7 @@ use thingcall_tsl::{
 use super::page::{Pages, count};
 use super::target;
 use crate::answer::{Fields, Node, text};
-use crate::error::ActionError;
+use crate::error::{ActionError, wrong};
 use crate::params::Params;
 
 /// The longest product name. Source: Alibaba's reference says 4 to 30 characters; shorter ones do no harm here.
@@ -29,9 +29,8 @@ pub(super) async fn create(directory: &dyn Directory, params: &Params<'_>) -> Re
     let name = name(params)?;
     let node_type = params.need("NodeType")?;
     if node_type != "0" {
-        return Err(ActionError::illegal(format!(
-            "NodeType is {node_type:?}; right is 0, a device: gateways with sub-devices are not supported"
-        )));
+        let right = "0, a device: gateways with sub-devices are not supported";
+        return Err(ActionError::wrong("NodeType", node_type, right));
     }
     let settings = ProductSettings {
         validation: choice(params, "ValidateType", [("1", Validation::Model), ("2", Validation::Free)])?,
@@ -133,8 +132,7 @@ fn commodity(params: &Params<'_>) -> Result<Option<&'static str>, ActionError> {
         Some(SENIOR) => Ok(Some(SENIOR)),
         Some(BASIC) => Ok(Some(BASIC)),
         Some(other) => {
-            let shown: String = other.chars().take(64).collect();
-            let right = format!("AliyunCommodityCode is {shown:?}; right is {SENIOR} or {BASIC}");
+            let right = wrong("AliyunCommodityCode", other, &format!("{SENIOR} or {BASIC}"));
             Err(ActionError::service(ErrorCode::InvalidAliyunCommodityCode, Outcome::InvalidArgs, right))
         }
     }
@@ -189,10 +187,7 @@ fn network(params: &Params<'_>) -> Result<Option<Network>, ActionError> {
         Some("CELLULAR" | "6") => Ok(Some(Network::Cellular)),
         Some("ETHERNET" | "7") => Ok(Some(Network::Ethernet)),
         Some("OTHER" | "8") => Ok(Some(Network::Other)),
-        Some(other) => {
-            let shown: String = other.chars().take(64).collect();
-            Err(ActionError::illegal(format!("NetType is {shown:?}; right is WIFI, CELLULAR, ETHERNET or OTHER")))
-        }
+        Some(other) => Err(ActionError::wrong("NetType", other, "WIFI, CELLULAR, ETHERNET or OTHER")),
     }
 }
 
@@ -203,6 +198,6 @@ fn choice<T: Copy>(params: &Params<'_>, name: &str, words: [(&str, T); 2]) -> Re
         None => Ok(default),
         Some(word) if word == first => Ok(default),
         Some(word) if word == second => Ok(other),
-        Some(word) => Err(ActionError::illegal(format!("{name} is {word:?}; right is {first} or {second}"))),
+        Some(word) => Err(ActionError::wrong(name, word, &format!("{first} or {second}"))),
     }
 }

@@ -8,7 +8,7 @@ use thingcall_core::{
 };
 use thingcall_tsl::Product;
 
-use super::{target, time};
+use super::{page, target, time};
 use crate::answer::{Fields, Node, text};
 use crate::error::ActionError;
 use crate::params::Params;
@@ -67,9 +67,8 @@ pub(super) async fn original(desk: &RecordDesk, params: &Params<'_>) -> Result<F
     let mut asked = Asked::read(desk, params).await?;
     if let Some(token) = params.get("NextPageToken") {
         let place = place_of(token);
-        asked.calls.behind = Some(place.ok_or_else(|| {
-            ActionError::illegal("NextPageToken is none; right is that of the page before, or to leave it out")
-        })?);
+        let right = "that of the page before, or to leave it out";
+        asked.calls.behind = Some(place.ok_or_else(|| ActionError::wrong("NextPageToken", token, right))?);
     }
     let mut calls = desk.records.service_calls(&asked.calls, asked.page + 1).await?;
     let more = calls.len() > asked.page;
@@ -92,20 +91,15 @@ impl Asked {
         let order = match params.get("Asc") {
             None | Some("0") => CallOrder::NewestFirst,
             Some("1") => CallOrder::OldestFirst,
-            Some(other) => return Err(ActionError::illegal(format!("Asc is {:?}; right is 0 or 1", shown(other)))),
+            Some(other) => return Err(ActionError::wrong("Asc", other, "0 or 1")),
         };
         if order == CallOrder::OldestFirst {
             time::must_be_in_order(start, end)?;
         }
-        let page = match params.get("PageSize") {
-            None => PAGE,
-            Some(given) => given.parse().ok().filter(|page| (1..=PAGE_MAX).contains(page)).ok_or_else(|| {
-                ActionError::illegal(format!("PageSize is {:?}; right is 1 to {PAGE_MAX}", shown(given)))
-            })?,
-        };
+        let page = page::size(params, PAGE_MAX)?.unwrap_or(PAGE);
         let service = params.get("Identifier").map(ServiceId::try_from).transpose();
         let service = service.map_err(|why| ActionError::illegal(format!("Identifier: {why}")))?;
-        let device = desk.directory.device(&target::device(params)?).await?.device.key;
+        let device = target::record(&*desk.directory, params).await?.device.key;
         // Older programs give the later time first where the newest calls come first.
         let (since, until) = (start.min(end), start.max(end));
         Ok(Self { calls: ServiceCalls { device, service, since, until, order, behind: None }, page })
@@ -126,10 +120,6 @@ impl Asked {
         );
         Err(ActionError::service(ErrorCode::QueryDeviceServiceHistoryFailed, Outcome::UnknownTarget, text))
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 fn answer(desk: &RecordDesk, asked: &Asked, calls: &[KeptCall], place: [(&'static str, Node); 2]) -> Fields {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use thingcall_core::{DeviceKey, DeviceRef};
 use thingcall_tsl::{DeviceRecord, DeviceStatus, Directory};
 
-use super::target;
+use super::{many, target};
 use crate::answer::{Fields, Node, text};
 use crate::clock;
 use crate::error::ActionError;
@@ -34,7 +34,7 @@ pub(super) fn ip(record: &DeviceRecord) -> Option<String> {
 
 /// GetDeviceStatus.
 pub(super) async fn one(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
-    let record = directory.device(&target::device(params)?).await?;
+    let record = target::record(directory, params).await?;
     let mut data = vec![("Status", text(word(&record)))];
     data.extend(changed(&record));
     Ok(vec![("Data", Node::Object(data))])
@@ -45,7 +45,7 @@ pub(super) async fn one(directory: &dyn Directory, params: &Params<'_>) -> Resul
 pub(super) async fn several(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let mut states = Vec::new();
     for device in devices(params)? {
-        states.push(Node::Object(state(&directory.device(&device).await?)));
+        states.push(Node::Object(state(&target::known(directory, &device).await?)));
     }
     Ok(vec![("DeviceStatusList", Node::Object(vec![("DeviceStatus", Node::List(states))]))])
 }
@@ -62,12 +62,8 @@ fn devices(params: &Params<'_>) -> Result<Vec<DeviceRef>, ActionError> {
         ids.into_iter().map(target::iot_id).collect::<Result<_, _>>()?
     };
     match devices.len() {
-        0 => Err(ActionError::illegal(
-            "no device is named; give DeviceName.1, DeviceName.2, ... or IotId.1, IotId.2, ...",
-        )),
-        count if count > DEVICES_MAX => {
-            Err(ActionError::illegal(format!("more than {DEVICES_MAX} devices are named; ask for fewer at a time")))
-        }
+        0 => Err(many::none_named("give DeviceName.1, DeviceName.2, ... or IotId.1, IotId.2, ...")),
+        count if count > DEVICES_MAX => Err(many::too_many(DEVICES_MAX)),
         _ => Ok(devices),
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** what a request does not say is false, as Alibaba's reference has it: an update replaces all flags.
 
-use thingcall_core::{GroupId, Subscription, SubscriptionChange, Topic};
+use thingcall_core::{GroupId, Subscription, SubscriptionChange, SubscriptionError, Topic};
 
 use super::{consumer_group, flag, target};
 use crate::answer::{Fields, Node, text};
@@ -33,7 +33,7 @@ pub(super) async fn create(desk: &SubscriptionDesk, params: &Params<'_>) -> Resu
     let product = target::product(params)?;
     must_be_amqp(params)?;
     let new = Subscription { product, topics: topics(params)?, groups: groups(params)? };
-    desk.keeps.subscriptions.subscribe(new).await?;
+    desk.keeps.subscriptions.subscribe(new).await.map_err(|why| of_groups(why, ActionError::from))?;
     Ok(Fields::new())
 }
 
@@ -44,8 +44,16 @@ pub(super) async fn update(desk: &SubscriptionDesk, params: &Params<'_>) -> Resu
     must_be_amqp(params)?;
     let to = SubscriptionChange::To { topics: topics(params)?, groups: groups(params)? };
     let changed = desk.keeps.subscriptions.change_subscription(&product, to).await;
-    changed.map_err(|why| desk.explained(why))?;
+    changed.map_err(|why| of_groups(why, |why| desk.explained(why)))?;
     Ok(Fields::new())
+}
+
+/// That there are too many is told with the parameter that names them.
+fn of_groups(why: SubscriptionError, others: impl FnOnce(SubscriptionError) -> ActionError) -> ActionError {
+    if let SubscriptionError::Full(text) = why {
+        return SubscriptionError::Full(format!("ConsumerGroupIds: {text}")).into();
+    }
+    others(why)
 }
 
 /// QuerySubscribeRelation.
@@ -96,10 +104,7 @@ fn must_be_amqp(params: &Params<'_>) -> Result<(), ActionError> {
         Some("MNS") => Err(ActionError::illegal(
             "Type is MNS: there are no queues of Message Service here; right is AMQP, whose consumers connect to this server",
         )),
-        Some(other) => {
-            let shown: String = other.chars().take(64).collect();
-            Err(ActionError::illegal(format!("Type is {shown:?}; right is AMQP")))
-        }
+        Some(other) => Err(ActionError::wrong("Type", other, AMQP)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** IotId wins where it is given; the pair is then not even looked at.
 
 use thingcall_core::{DeviceKey, DeviceName, DeviceRef, ErrorCode, IotId, Outcome, ProductKey};
+use thingcall_tsl::{DeviceRecord, Directory, DirectoryError};
 
 use crate::error::ActionError;
 use crate::params::Params;
@@ -19,17 +20,24 @@ pub(super) fn device(params: &Params<'_>) -> Result<DeviceRef, ActionError> {
     Ok(DeviceRef::Key(DeviceKey { product, name: device_name(name)? }))
 }
 
+/// What is known of the device that a request means.
+pub(super) async fn record(directory: &dyn Directory, params: &Params<'_>) -> Result<DeviceRecord, ActionError> {
+    known(directory, &device(params)?).await
+}
+
+/// What is known of a device. Of one whose product does not exist that is what is told.
+pub(super) async fn known(directory: &dyn Directory, device: &DeviceRef) -> Result<DeviceRecord, ActionError> {
+    match (directory.device(device).await, device) {
+        (Err(DirectoryError::NoDevice(_)), DeviceRef::Key(key)) if directory.product(&key.product).is_none() => {
+            Err(DirectoryError::NoProduct(key.product.clone()).into())
+        }
+        (found, _) => Ok(found?),
+    }
+}
+
 /// Whether a topic is many devices' of a product, which it names next.
 pub(crate) fn is_of_many(topic: &str) -> bool {
     topic.starts_with("/broadcast/")
-}
-
-/// The product of `ProductKey`, where nothing else can be given.
-pub(super) fn product_itself(params: &Params<'_>) -> Result<ProductKey, ActionError> {
-    if params.get("ProductKey").is_none() {
-        return Err(missing(ErrorCode::NullProductKey, "ProductKey is missing"));
-    }
-    product(params)
 }
 
 /// The product of `ProductKey`.
@@ -42,17 +50,19 @@ pub(super) fn product_or(params: &Params<'_>, instead: &str) -> Result<ProductKe
     let text = params
         .get("ProductKey")
         .ok_or_else(|| missing(ErrorCode::NullProductKey, &format!("ProductKey is missing{instead}")))?;
-    ProductKey::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidFormattedProductKey, &why))
+    ProductKey::try_from(text)
+        .map_err(|why| ActionError::malformed(ErrorCode::InvalidFormattedProductKey, "ProductKey", &why))
 }
 
 /// A device's name.
 pub(super) fn device_name(text: &str) -> Result<DeviceName, ActionError> {
-    DeviceName::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidFormattedDeviceName, &why))
+    let code = ErrorCode::InvalidFormattedDeviceName;
+    DeviceName::try_from(text).map_err(|why| ActionError::malformed(code, "DeviceName", &why))
 }
 
 /// A device by its IotId.
 pub(super) fn iot_id(text: &str) -> Result<DeviceRef, ActionError> {
-    let id = IotId::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidIotId, &why))?;
+    let id = IotId::try_from(text).map_err(|why| ActionError::malformed(ErrorCode::InvalidIotId, "IotId", &why))?;
     Ok(DeviceRef::IotId(id))
 }
 

@@ -16,7 +16,7 @@ use crate::params::Params;
 /// value nor time.
 pub(super) async fn status(directory: &dyn Directory, params: &Params<'_>) -> Result<Fields, ActionError> {
     let module = module(params)?;
-    let device = directory.device(&target::device(params)?).await?.device;
+    let device = target::record(directory, params).await?.device;
     let last = directory.last_values(&device.key).await?;
     let model = directory.product(&device.key.product).and_then(|product| product.model.clone());
     let all = match &model {

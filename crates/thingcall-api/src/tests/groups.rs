@@ -66,13 +66,11 @@ async fn groups_are_listed_page_by_page_and_by_a_part_of_their_names() {
     assert_eq!((&found["Total"], &found["PageCount"]), (&json!(2), &json!(1)), "{found}");
     let none = server.acs3("QueryConsumerGroupList", &[("Fuzzy", "true"), ("GroupName", "nothing")]).await.json();
     assert_eq!((&none["Total"], &none["Data"]), (&json!(0), &json!({"ConsumerGroupDTO": []})), "{none}");
-    for (params, said) in [
-        (&[("Fuzzy", "true")][..], "GroupName"),
-        (&[("Fuzzy", "yes")], "true or false"),
-        (&[("PageSize", "1001")], "1 to 1000"),
-        (&[("CurrentPage", "0")], "1 to"),
-    ] {
+    for (params, said) in [(&[("Fuzzy", "true")][..], "GroupName"), (&[("Fuzzy", "yes")], "true or false")] {
         refused(&server.acs3("QueryConsumerGroupList", params).await, said);
+    }
+    for page in [("PageSize", "1001"), ("CurrentPage", "0")] {
+        assert_eq!(server.acs3("QueryConsumerGroupList", &[page]).await.code(), "iot.common.InvalidPageParams");
     }
 }
 

@@ -106,7 +106,7 @@ async fn the_states_of_several_devices_are_a_list_in_both_forms() {
     let inside = "<DeviceStatusList><DeviceStatus><IotId>Q7uOhVRdZRRlDnTLv00100</IotId>";
     assert!(xml_of(&received).contains(inside), "{received:?}");
     assert_eq!(xml_of(&received).matches("<DeviceStatus>").count(), 2);
-    assert_eq!(server.acs3("BatchGetDeviceState", &params[..1]).await.code(), "iot.system.IllegalRequest");
+    assert_eq!(server.acs3("BatchGetDeviceState", &params[..1]).await.code(), "iot.device.NoneDeviceNameElement");
     let many: Vec<_> = (1..=51).map(|i| format!("IotId.{i}")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), "x")).collect();
     assert_eq!(server.acs3("BatchGetDeviceState", &many).await.code(), "iot.system.IllegalRequest");

@@ -165,8 +165,12 @@ async fn what_is_wrong_is_said() {
     assert_eq!(code("QueryDevicePropertyData", &[]).await, "MissingIdentifier");
     let gone = code("QueryDevicePropertyData", &[("Identifier", "gone")]).await;
     assert_eq!(gone, "iot.device.QueryDeviceAttrDataHistoryFailed");
-    for wrong in [("PageSize", "51"), ("PageSize", "0"), ("Asc", "2")] {
-        assert_eq!(code("QueryDevicePropertyData", &[of, wrong]).await, "iot.system.IllegalRequest", "{wrong:?}");
+    for (wrong, right) in [
+        (("PageSize", "51"), "iot.common.InvalidPageParams"),
+        (("PageSize", "0"), "iot.common.InvalidPageParams"),
+        (("Asc", "2"), "iot.system.IllegalRequest"),
+    ] {
+        assert_eq!(code("QueryDevicePropertyData", &[of, wrong]).await, right, "{wrong:?}");
     }
     assert_eq!(code("QueryDevicePropertiesData", &[]).await, "iot.system.IllegalRequest");
     let twice = [("Identifier.1", "temp"), ("Identifier.2", "temp")];
