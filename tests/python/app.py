@@ -7,6 +7,8 @@ and no model reads ("unread").
 """
 
 import importlib
+import importlib.util
+import inspect
 import json
 import re
 import sys
@@ -19,6 +21,7 @@ from alibabacloud_tea_openapi.models import Config
 from aliyunsdkcore.auth.composer import rpc_signature_composer
 from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.request import CommonRequest
 
 
 class Watched(dict):
@@ -89,6 +92,33 @@ def tea(request, algorithm=None):
     return {"body": response.body.to_map(), **found}
 
 
+def generated(request):
+    """The SDK's own class for the action, filled in; nothing for an action that it does not have."""
+    name = request["action"] + "Request"
+    path = "aliyunsdkiot.request.v20180120." + name
+    if importlib.util.find_spec(path) is None:
+        return None
+    signed = getattr(importlib.import_module(path), name)()
+    for parameter, value in request["params"].items():
+        plural = "s" if isinstance(value, list) else ""
+        if parameter == "ClientToken":
+            signed.add_query_param(parameter, value)
+            continue
+        getattr(signed, "set_" + parameter + plural)(value)
+    return signed
+
+
+def common(request):
+    """What the SDK has for actions that it does not know."""
+    signed = CommonRequest(version="2018-01-20", action_name=request["action"])
+    signed.set_method("POST")
+    for parameter, value in request["params"].items():
+        for at, part in enumerate(value if isinstance(value, list) else [value], 1):
+            name = "%s.%d" % (parameter, at) if isinstance(value, list) else parameter
+            signed.add_query_param(name, part)
+    return signed
+
+
 def legacy(request, accept):
     host, port = request["endpoint"].split(":")
     if request.get("token"):
@@ -96,18 +126,10 @@ def legacy(request, accept):
         client = AcsClient(region_id="cn-shanghai", credential=credential, port=int(port))
     else:
         client = AcsClient(request["key"], request["secret"], "cn-shanghai", port=int(port))
-    name = request["action"] + "Request"
-    module = importlib.import_module("aliyunsdkiot.request.v20180120." + name)
-    signed = getattr(module, name)()
+    signed = generated(request) or common(request)
     signed.set_endpoint(host)
     signed.set_protocol_type("http")
     signed.set_accept_format(accept)
-    for parameter, value in request["params"].items():
-        plural = "s" if isinstance(value, list) else ""
-        if parameter == "ClientToken":
-            signed.add_query_param(parameter, value)
-            continue
-        getattr(signed, "set_" + parameter + plural)(value)
     if accept == "JSON":
         return {"body": json.loads(client.do_action_with_exception(signed))}
     # The other function always asks for JSON, whatever was set.
@@ -134,12 +156,28 @@ def signed_url(request):
     return {"text": url}
 
 
+def parameters(request):
+    """What the model of a request has, and of which type: for an action without a model an exception."""
+    model = getattr(models, request["action"] + "Request")
+    found = {}
+    for member, parameter in inspect.signature(model.__init__).parameters.items():
+        if member == "self":
+            continue
+        kind = next((word for word in ("List", "int", "bool") if word in str(parameter.annotation)), "str").lower()
+        # A map has an empty list for each list that is not set.
+        for name, value in model(**{member: [] if kind == "list" else kind}).to_map().items():
+            if (value == []) == (kind == "list"):
+                found[name] = kind
+    return {"body": found}
+
+
 SDKS = {
     "tea": tea,
     "tea-v1": lambda request: tea(request, "v2"),
     "legacy": lambda request: legacy(request, "JSON"),
     "legacy-xml": lambda request: legacy(request, "XML"),
     "sign-only": signed_url,
+    "parameters": parameters,
 }
 
 

@@ -30,6 +30,9 @@ pub enum Sdk {
     PopPost,
     /// The composer of `aliyun-python-sdk-core`: signs, sends nothing; the answer is the path and query.
     SignOnly,
+    /// `alibabacloud-iot20180120`, which sends nothing: the answer's body has the parameters of its model of the request, each
+    /// with `list`, `int`, `bool` or `str`.
+    Parameters,
 }
 
 impl Sdk {
@@ -43,13 +46,16 @@ impl Sdk {
             Self::PopGet => "pop-get",
             Self::PopPost => "pop-post",
             Self::SignOnly => "sign-only",
+            Self::Parameters => "parameters",
         }
     }
 
     /// The process that has it.
     const fn language(self) -> Language {
         match self {
-            Self::Tea | Self::TeaV1 | Self::Legacy | Self::LegacyXml | Self::SignOnly => Language::Python,
+            Self::Tea | Self::TeaV1 | Self::Legacy | Self::LegacyXml | Self::SignOnly | Self::Parameters => {
+                Language::Python
+            }
             Self::Ts | Self::PopGet | Self::PopPost => Language::Node,
         }
     }
@@ -272,6 +278,11 @@ impl Answer {
     /// If it is none.
     pub fn text(&self) -> &str {
         self.0.get("text").and_then(Value::as_str).unwrap_or_else(|| panic!("no text: {}", self.0))
+    }
+
+    /// Whether the answer is text.
+    pub fn is_text(&self) -> bool {
+        self.0.get("text").is_some()
     }
 
     /// The elements of an answer that is XML: a text, or an object with a list for each name.

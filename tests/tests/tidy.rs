@@ -194,9 +194,16 @@ fn nothing_new_stands_at_the_top() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// The actions that the README's table names, in its order.
+pub(crate) fn actions_of_the_readme() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    let (_, table) = readme.split_once("### The actions\n").expect("the section");
+    let table = table.split("\n#").next().expect("its text");
+    table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_owned).collect()
+}
+
 #[test]
 fn readme_names_every_action_in_its_table() {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
     let source = root().join("crates/thingcall-api/src/actions.rs");
     let source = std::fs::read_to_string(source).expect("the table of actions");
     let line = |line: &str| {
@@ -207,10 +214,7 @@ fn readme_names_every_action_in_its_table() {
     let actions: BTreeSet<_> = source.lines().filter_map(line).collect();
     assert!(actions.len() > 20, "the actions are found");
 
-    let (_, table) = readme.split_once("### The actions\n").expect("the section");
-    let table = table.split("\n#").next().expect("its text");
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let rows: Vec<_> = rows.map(str::to_owned).collect();
+    let rows = actions_of_the_readme();
 
     assert!(rows.iter().cloned().collect::<BTreeSet<_>>() == actions, "README: {rows:?}; code: {actions:?}");
     assert_eq!(rows.len(), actions.len(), "each once");

@@ -148,7 +148,7 @@ impl Publishing {
 impl Asking {
     /// Asks; what it returns stands beside `RequestId` and `Success`.
     pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
-        let asked = desk.make(self.0).await?;
+        let asked = desk.make(self.0).await.map_err(|why| of_topic("TopicFullName", why))?;
         Ok(vec![("MessageId", Node::Number(i64::from(asked.id.as_u32())))])
     }
 }
