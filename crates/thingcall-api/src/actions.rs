@@ -242,10 +242,7 @@ fn flag(params: &Params<'_>, name: &str) -> Result<bool, ActionError> {
         None => Ok(false),
         Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
         Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
-        Some(word) => {
-            let shown: String = word.chars().take(64).collect();
-            Err(ActionError::illegal(format!("{name} is {shown:?}; right is true or false")))
-        }
+        Some(word) => Err(ActionError::wrong(name, word, "true or false")),
     }
 }
 

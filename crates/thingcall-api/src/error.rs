@@ -58,9 +58,14 @@ impl ActionError {
         Self::service(ErrorCode::IllegalRequest, Outcome::InvalidArgs, text)
     }
 
-    /// A name that is none.
-    pub(crate) fn malformed(code: ErrorCode, why: &InvalidId) -> Self {
-        Self::service(code, Outcome::UnknownTarget, why.to_string())
+    /// A parameter with a value that is not one of those that may be.
+    pub(crate) fn wrong(name: &str, given: &str, right: &str) -> Self {
+        Self::illegal(wrong(name, given, right))
+    }
+
+    /// A name in a parameter that is none.
+    pub(crate) fn malformed(code: ErrorCode, parameter: &str, why: &InvalidId) -> Self {
+        Self::service(code, Outcome::UnknownTarget, format!("{parameter}: {why}"))
     }
 
     /// How it counts.
@@ -70,6 +75,16 @@ impl ActionError {
             Self::Service(failure) => failure.outcome,
         }
     }
+}
+
+/// What is told of such a parameter, under whatever code.
+pub(crate) fn wrong(name: &str, given: &str, right: &str) -> String {
+    format!("{name} is {:?}; right is {right}", shown(given))
+}
+
+/// As much of what a caller gave as a text tells.
+pub(crate) fn shown(given: &str) -> String {
+    given.chars().take(64).collect()
 }
 
 impl From<GatewayError> for ActionError {
