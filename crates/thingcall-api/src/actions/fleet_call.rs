@@ -5,7 +5,8 @@
 //! that could name a device is passed over: where none is named, all are called.
 
 use thingcall_core::{
-    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, FleetState, ServiceId,
+    AccessKey, DeviceName, ErrorCode, FleetCall, FleetCallId, FleetDevice, FleetOrder, FleetOutcome, FleetState,
+    ServiceId,
 };
 
 use super::invoke::qos;

@@ -156,7 +156,7 @@ fn name_of(file: &str) -> String {
 fn module_of<'m>(model: &'m ThingModel, module: Option<&ModuleId>) -> Result<&'m str, ActionError> {
     model.module_json(module).ok_or_else(|| {
         let ids: Vec<_> = model.module_texts().map(|(id, _)| id.as_str()).collect();
-        let module = module.as_ref().map_or("", ModuleId::as_str);
+        let module = module.map_or("", ModuleId::as_str);
         let ids = ids.join(", ");
         ActionError::illegal(format!("FunctionBlockId {module:?} does not exist; the model's modules are [{ids}]"))
     })
