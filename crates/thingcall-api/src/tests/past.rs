@@ -177,8 +177,8 @@ async fn what_is_wrong_is_said() {
     assert_eq!(code("QueryDevicePropertiesData", &twice).await, "iot.system.IllegalRequest");
     assert_eq!(code("QueryDeviceEventData", &[("Identifier", "temp")]).await, "iot.system.IllegalRequest");
     let of_time = async |action: &str, start: &str, end: &str, asc: &str| {
-        let params =
-            [LIGHT[0], LIGHT[1], of, ("Identifier.1", "temp"), ("StartTime", start), ("EndTime", end), ("Asc", asc)];
+        let named = if action == "QueryDevicePropertyData" { of } else { ("Identifier.1", "temp") };
+        let params = [LIGHT[0], LIGHT[1], named, ("StartTime", start), ("EndTime", end), ("Asc", asc)];
         let received = server.acs3(action, &params).await;
         (received.code(), received.json()["ErrorMessage"].as_str().unwrap_or_default().to_owned())
     };

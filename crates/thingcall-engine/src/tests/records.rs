@@ -111,7 +111,7 @@ async fn refused_requests_that_anybody_can_make_are_put_apart() {
 async fn a_letter_is_on_record_as_itself_whether_it_is_let_in_or_not() {
     let bench = bench(|_, _| Ok(Sent::Sent));
     let payload = bytes::Bytes::from_static(b"hello");
-    let letter = Arc::new(Letter { to: LetterTo::Topic("/t".into()), payload, extras: None });
+    let letter = Arc::new(Letter { to: LetterTo::Topic("/t".into()), payload, extras: Some(Box::default()) });
     // The one is not carried, the other is to nobody.
     for (name, outcome) in [("dev1", Outcome::NotDelivered), ("nobody", Outcome::UnknownTarget)] {
         let (asks, target) = (Asks::Letter(letter.clone()), DeviceRef::Key(device(name)));

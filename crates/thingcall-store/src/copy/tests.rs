@@ -44,8 +44,8 @@ async fn bench() -> Bench {
          code, accepted_at, ended_at, due) VALUES (7, 4294967295, 'r', 'p', 'd1', 'i', 's', '{}', x'00ff', 1, 3, \
          'zero' || char(0) || 'byte', '{\"y\":1}', -5, 1, 2, 1), (9, 1, 'r', 'p', 'd1', 'i', 's', '{}', NULL, 0, 0, NULL, NULL, \
          NULL, 1, NULL, 0);
-         INSERT INTO call_records VALUES (3, 7, 'r', 'p', 'd1', 's', 'k', 'ok', 1, 90, '{}'), \
-         (4, NULL, 'r2', '', '', '', NULL, 'denied', 1, 60, '{}');
+         INSERT INTO call_records VALUES (3, 7, 'r', 'p', 'd1', 's', 'k', 'ok', 1, 90, '{}', 'RRpc'), \
+         (4, NULL, 'r2', '', '', '', NULL, 'denied', 1, 60, '{}', NULL);
          INSERT INTO last_values VALUES ('p', 'd1', 'm:x', '10.0', 5), ('p', 'd1', 'x', '{}', 5);
          UPDATE message_log SET last = 9, bytes = 120, since = 4;
          INSERT INTO messages VALUES (8, 5, 'event', 'p', 'd1', 1, '/p/d1/user/x', x'00ff'), (9, 6, 'tag', 'p', 'd1', 1, 't', x'');
