@@ -224,7 +224,11 @@ fn what_cannot_be_published_is_refused() {
         refused(named, bad_topic);
         refused(json!({ "TopicFullName": "/elsewhere/pub-refused/user/get" }), bad_topic);
         refused(json!({ "TopicFullName": topic(&device, "#") }), bad_topic);
-        refused(json!({ "TopicFullName": format!("/sys/{PRODUCT}/pub-refused/thing/event/property/post") }), bad_topic);
+        for topic in
+            ["thing/event/property/post", "thing/service/property/set", "thing/service/testService", "rrpc/request/1"]
+        {
+            refused(json!({ "TopicFullName": format!("/sys/{PRODUCT}/pub-refused/{topic}") }), bad_topic);
+        }
         refused(json!({ "MessageContent": "no base64!" }), "iot.messagebroker.MessageContentIsNotBase64Encode");
         let nobody = format!("/{PRODUCT}/pub-nobody/user/get");
         refused(json!({ "TopicFullName": nobody }), "iot.device.NotExistedDevice");

@@ -1,7 +1,8 @@
 //! Messages of applications' own: their topics, and which of them a device may be told something on.
 //!
 //! **Invariant:** no letter goes on a topic of another device, or on one that this side reads: what comes back from a broker
-//! must not be taken for something that the device said. The one exception are the device's own topics below `user`, whose
+//! must not be taken for something that the device said; and on none of commands, which are held against the thing model and never
+//! come from anybody but a call. The one exception are the device's own topics below `user`, whose
 //! messages whoever hears them must know again.
 
 use std::fmt::Write as _;
@@ -48,6 +49,10 @@ pub fn letter_refusal(device: &DeviceKey, to: &LetterTo) -> Option<String> {
         }
         LetterTo::Rrpc | LetterTo::Broadcast | LetterTo::Topic(_) => match audience(topic) {
             Audience::Device => None,
+            Audience::OfCommands => Some(format!(
+                "{topic:?} is a topic of commands, which are held against the thing model: call the service, set the properties or \
+                 ask by RRPC instead; for a message {right}"
+            )),
             Audience::Cloud => Some(format!("{topic:?} is a topic on which devices speak; {right}")),
         },
     }
@@ -64,6 +69,8 @@ pub fn comes_back(to: &LetterTo) -> bool {
 enum Audience {
     /// The device, if anybody.
     Device,
+    /// The device, what calls have it do.
+    OfCommands,
     /// This side, or both.
     Cloud,
 }
@@ -71,9 +78,8 @@ enum Audience {
 /// Who reads this topic.
 fn audience(topic: &str) -> Audience {
     match take_apart(topic).map(|(_, kind)| kind) {
-        None | Some(Kind::Request(_) | Kind::RawRequest | Kind::Other) if !topic.starts_with("/ext/rrpc/") => {
-            Audience::Device
-        }
+        Some(Kind::Request(_) | Kind::RawRequest) if !topic.starts_with("/ext/rrpc/") => Audience::OfCommands,
+        None | Some(Kind::Other) if !topic.starts_with("/ext/rrpc/") => Audience::Device,
         Some(Kind::Post(post::Kind::Unsupported)) => Audience::Device,
         None
         | Some(
