@@ -15,6 +15,9 @@ mod server;
 
 mod request;
 
+mod inside;
+mod origin;
+
 mod body;
 mod refused;
 mod unread;
@@ -59,6 +62,7 @@ mod tests;
 pub use actions::action_names;
 pub use config::Config;
 pub use fleets::Fleets;
+pub use inside::{Answered, Inside};
 pub use server::{Front, FrontParts};
 pub use shared::{Instances, SharedParts};
 pub use subscribing::Subscribing;

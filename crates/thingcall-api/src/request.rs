@@ -30,6 +30,7 @@ use crate::fleets::FleetDesk;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::once::{How, OnceAsk};
+use crate::origin::Origin;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
 use crate::{allowed, body, enrol, refused, sign, unread};
@@ -47,12 +48,29 @@ impl Serve for App {
         if let Some(registrar) = self.registrar.as_ref().filter(|_| request.uri().path() == enrol::PATH) {
             return Box::pin(enrol::answer(&self, registrar, request, caller)).await.map(Either::Left);
         }
-        handle(self, request, caller).await.map(Either::Left)
+        let received = Instant::now();
+        let (head, body) = request.into_parts();
+        let body = body::read(&self, &head, body, &caller).await;
+        let (body, unread) = body.map_or_else(|why| (Bytes::new(), Some(why)), |body| (body, None));
+        let received = Received { at: received, head, body, unread };
+        handle(self, received, Origin::Network(caller)).await.map(Either::Left)
     }
 
     fn refuse(&self, unread: &thingcall_listen::Unread<'_>) -> HttpAnswer {
         unread::refuse(unread, self)
     }
+}
+
+/// A request whose body was read.
+pub(crate) struct Received {
+    /// When its head was there.
+    pub(crate) at: Instant,
+    /// Its head.
+    pub(crate) head: Parts,
+    /// Its body, as far as it was read.
+    pub(crate) body: Bytes,
+    /// Why its body was not read, if it was not.
+    pub(crate) unread: Option<GatewayError>,
 }
 
 /// What a request asks for, once it may ask.
@@ -78,11 +96,8 @@ struct FleetAsked<'a> {
 }
 
 /// Answers a request.
-async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> HttpAnswer {
-    let received = Instant::now();
-    let (head, body) = request.into_parts();
-    let body = body::read(&app, &head, body, &caller).await;
-    let (body, unread) = body.map_or_else(|why| (Bytes::new(), Some(why)), |body| (body, None));
+pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> HttpAnswer {
+    let Received { at: received, head, body, unread } = request;
     let incoming = Incoming::read(received, &head, &body);
     let name = incoming.action();
     let action = name.and_then(|name| name.parse::<Action>().ok());
@@ -94,7 +109,7 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         id: incoming.id,
     };
     let asked = match unread.map_or(format, Err) {
-        Ok(_) => judge(&app, &incoming, action, name, &caller).await,
+        Ok(_) => judge(&app, &incoming, action, name, &origin).await,
         Err(why) => Err(why.into()),
     };
     // What a device does wrong is no refusal, and only those name the host; that a token is another call's is one.
@@ -111,27 +126,27 @@ async fn handle(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Http
         }
         Ok(Asked::Directory(action)) => {
             let result = action.run(&*app.directory, &incoming.params).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
         }
         Ok(Asked::Subscription(action, desk)) => {
             let result = action.run(desk, &incoming.params).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
         }
         Ok(Asked::Record(action)) => {
             let result = action.run(&app.records, &incoming.params).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
         }
         Ok(Asked::Fleet(asked)) => {
             let result = Box::pin(asked.run(&app, &incoming.params)).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &caller, error))
+            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
         }
-        Err(error) => Err(note_refused(&app, &incoming, &caller, error)),
+        Err(error) => Err(note_refused(&app, &incoming, &origin, error)),
     };
     let response = match result {
         Ok(fields) => about.success(fields),
         Err(error) => {
             log(&about, &error);
-            about.failure(&echoed(&app.config, error, &caller), &host)
+            about.failure(&echoed(&app.config, error, &origin), &host)
         }
     };
     app.metrics.answered(action, response.status(), received.elapsed());
@@ -163,8 +178,9 @@ async fn stream(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Resp
     let answer = match begun {
         Ok(events) => Response::new(Either::Right(events)),
         Err(error) => {
-            let error = note_refused(&app, &incoming, &caller, error);
-            about.failure(&echoed(&app.config, error, &caller), host(&head)).map(Either::Left)
+            let origin = Origin::Network(caller);
+            let error = note_refused(&app, &incoming, &origin, error);
+            about.failure(&echoed(&app.config, error, &origin), host(&head)).map(Either::Left)
         }
     };
     app.metrics.events_answered(answer.status(), received.elapsed());
@@ -214,10 +230,9 @@ async fn judge<'a>(
     incoming: &Incoming<'_>,
     action: Option<Action>,
     name: Option<&str>,
-    caller: &Caller,
+    origin: &Origin,
 ) -> Result<Asked<'a>, ActionError> {
-    let key = app.admit(incoming).await?;
-    caller.vouched();
+    let key = origin.admit(app, incoming).await?;
     check_version(incoming)?;
     let name = name.ok_or(GatewayError::Missing("Action"))?;
     let unknown = || Action::unknown(name);
@@ -314,24 +329,24 @@ async fn make_once(app: &Arc<App>, ask: OnceAsk, order: FleetOrder) -> Result<Fi
 }
 
 /// Notes a request that its action found to be none.
-fn note_if_refused(app: &App, incoming: &Incoming<'_>, caller: &Caller, error: ActionError) -> ActionError {
+fn note_if_refused(app: &App, incoming: &Incoming<'_>, origin: &Origin, error: ActionError) -> ActionError {
     match error {
-        ActionError::Gateway(_) => note_refused(app, incoming, caller, error),
+        ActionError::Gateway(_) => note_refused(app, incoming, origin, error),
         ActionError::Service(_) => error,
     }
 }
 
 /// Notes a request that was refused.
-fn note_refused(app: &App, incoming: &Incoming<'_>, caller: &Caller, error: ActionError) -> ActionError {
-    app.desk.note_refused(refused::noted(incoming, &error), caller.is_vouched());
+fn note_refused(app: &App, incoming: &Incoming<'_>, origin: &Origin, error: ActionError) -> ActionError {
+    app.desk.note_refused(refused::noted(incoming, &error), origin.is_vouched());
     error
 }
 
 /// Cuts what a refusal tells of the request, where it is more than is told, or more than there is room for.
-fn echoed(config: &Config, error: ActionError, caller: &Caller) -> ActionError {
+fn echoed(config: &Config, error: ActionError, origin: &Origin) -> ActionError {
     let ActionError::Gateway(GatewayError::SignatureDoesNotMatch(string)) = &error else { return error };
     let max = config.string_to_sign_bytes_max;
-    let max = if caller.may_be_told(string.len().min(max)) { max } else { max.min(ECHO_BYTES_BUSY) };
+    let max = if origin.may_be_told(string.len().min(max)) { max } else { max.min(ECHO_BYTES_BUSY) };
     let ActionError::Gateway(error) = error else { return error };
     error.cut(max).into()
 }

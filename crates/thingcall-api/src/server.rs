@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::fleets::Fleets;
+use crate::inside::Inside;
 use crate::shared::SharedParts;
 use crate::subscribing::Subscribing;
 
@@ -41,7 +42,7 @@ pub struct FrontParts {
 
 /// The HTTP front.
 pub struct Front {
-    app: App,
+    app: Arc<App>,
     figures: Figures,
 }
 
@@ -64,13 +65,18 @@ impl Front {
         registry: &prometheus::Registry,
     ) -> Result<Self, prometheus::Error> {
         let app = App::new(config, parts, registry)?;
-        Ok(Self { app, figures: Figures::register("api", registry)? })
+        Ok(Self { app: Arc::new(app), figures: Figures::register("api", registry)? })
     }
 
     /// Waits, where instances share nonces, until what is signed now can be told from what was sent before; at most so
     /// long. Readiness says it if that is too short.
     pub async fn begun(&self, within: Duration) {
         self.app.begun(within).await;
+    }
+
+    /// The same actions, for other parts of this program.
+    pub fn inside(&self) -> Inside {
+        Inside::new(self.app.clone())
     }
 
     /// Serves on this listener.

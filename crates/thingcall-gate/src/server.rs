@@ -55,6 +55,6 @@ impl Gate {
             unauthenticated_bytes_max: config.unauthenticated_bytes_max.get(),
         };
         let router = Router::new().fallback(request::handle).with_state(self.keeper);
-        thingcall_listen::serve(listener, limits, self.figures, Plain(TowerToHyperService::new(router)))
+        thingcall_listen::serve(listener, limits, self.figures, Arc::new(Plain(TowerToHyperService::new(router))))
     }
 }

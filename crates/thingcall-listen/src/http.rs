@@ -199,7 +199,7 @@ pub(crate) async fn run<S: Serve>(
     listener: TcpListener,
     limits: Limits,
     figures: Figures,
-    serve: S,
+    serve: Arc<S>,
     draining: CancellationToken,
 ) {
     figures.limits(limits.connections_max, limits.unauthenticated_bytes_max);
@@ -208,7 +208,7 @@ pub(crate) async fn run<S: Serve>(
         limits,
         budget: Budget::new(limits.unauthenticated_bytes_max, figures.unauthenticated.clone()),
         figures: figures.clone(),
-        serve: Arc::new(serve),
+        serve,
         draining,
     });
     let mut door = Door::new(listener, limits.connections_max, figures);

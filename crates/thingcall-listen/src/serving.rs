@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing serves that nobody holds: with its handle a listener and all its connections are gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,7 +14,7 @@ use crate::figures::Figures;
 use crate::http::{self, Limits, Serve};
 
 /// Serves requests that come in here, until it is told to drain or dropped.
-pub fn serve<S: Serve>(listener: TcpListener, limits: Limits, figures: Figures, serve: S) -> Serving {
+pub fn serve<S: Serve>(listener: TcpListener, limits: Limits, figures: Figures, serve: Arc<S>) -> Serving {
     let draining = CancellationToken::new();
     let task = tokio::spawn(http::run(listener, limits, figures, serve, draining.clone()));
     Serving { draining, task }

@@ -73,7 +73,7 @@ impl Observed {
             unauthenticated_bytes_max: config.connections_max.get().saturating_mul(HEAD_BYTES),
         };
         let router = Plain(TowerToHyperService::new(router));
-        thingcall_listen::serve(listener, limits, self.figures.clone(), router)
+        thingcall_listen::serve(listener, limits, self.figures.clone(), Arc::new(router))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,7 +45,7 @@ async fn start(limits: Limits) -> (SocketAddr, Registry, Serving) {
     let figures = Figures::register("test", &registry).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = serve(listener, limits, figures, Plain(service_fn(echo)));
+    let serving = serve(listener, limits, figures, Arc::new(Plain(service_fn(echo))));
     (address, registry, serving)
 }
 
