@@ -34,6 +34,7 @@ class Instance:
             "API__LISTEN": f"127.0.0.1:{self.api}",
             "API__CALLS_PER_SECOND_MAX": "100000",
             "METRICS__LISTEN": f"127.0.0.1:{self.metrics}",
+            "CONSOLE__LISTEN": "127.0.0.1:0",
             "ENGINE__REPLY_TIMEOUT": "4s",
             "SHUTDOWN__DRAIN": "5s",
         }

@@ -171,7 +171,7 @@ class Site:
         topic = ["--sync-topic", "ext"] if with_mosquitto else []
         self.command("product", "import", "--key", PRODUCT, *topic, *models)
         self.command("key", "add", "--id", KEY, "--secret", SECRET)
-        flags = ["--api", "--metrics"] + ([] if with_mosquitto else ["--mqtt"])
+        flags = ["--api", "--metrics", "--console"] + ([] if with_mosquitto else ["--mqtt"])
         free = [word for flag in flags for word in (flag, "127.0.0.1:0")]
         settings = {"API__CALLS_PER_SECOND_MAX": "0"} | self.store | dict(settings)
         self.mosquitto = Mosquitto(self.folder) if with_mosquitto else None

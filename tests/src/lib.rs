@@ -29,6 +29,7 @@ mod rabbitmq;
 mod site;
 mod store;
 mod tail;
+mod visitor;
 mod wait;
 mod webhook;
 
@@ -58,6 +59,7 @@ pub use store::{database_of, in_postgres, tell as tell_store};
 pub use tail::Tail;
 pub use test_ports::{free_port, free_ports};
 pub use test_postgres::{Database, Postgres};
+pub use visitor::Visitor;
 pub use wait::{TIMEOUT, eventually};
 pub use webhook::{SECRET, ToldByWebhook, WebhookReceiver};
 

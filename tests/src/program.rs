@@ -30,6 +30,8 @@ pub struct Addresses {
     pub mqtt: Option<SocketAddr>,
     /// `/metrics` and its like.
     pub metrics: SocketAddr,
+    /// The console, where there is one.
+    pub console: Option<SocketAddr>,
     /// Where consumers speak AMQP 1.0 with TLS, where they may.
     pub amqp10: Option<SocketAddr>,
     /// Where they speak STOMP with TLS.
@@ -254,6 +256,8 @@ pub(crate) fn command_of(program: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    // Each on a port of its own.
+    command.env("THINGCALL__CONSOLE__LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -269,6 +273,7 @@ fn ready(line: &str) -> Option<Addresses> {
         api: of("api")?,
         mqtt: of("mqtt"),
         metrics: of("metrics")?,
+        console: of("console"),
         amqp10: of("amqp10"),
         stomp: of("stomp"),
         amqp10_plain: of("amqp10_plain"),

@@ -95,6 +95,14 @@ impl Site {
         Self::start(Setup { settings, ..Setup::default() })
     }
 
+    /// Where its console listens.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn console(&self) -> SocketAddr {
+        self.program.addresses.console.expect("it has a console")
+    }
+
     /// A server with the embedded broker, whose data are on a disk of this size.
     pub fn on_small_disk(mebibytes: u32) -> (Self, SmallDisk) {
         let folder = tempfile::tempdir().expect("a scratch folder");

@@ -17,6 +17,7 @@ mod callers;
 mod cases;
 mod commands;
 mod configurations;
+mod console;
 mod consumers;
 mod deployed;
 mod disabled;

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("thingcall-webhook", &["thingcall-subscription", "thingcall-transport", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-listen", &["thingcall-metrics"]),
+    ("thingcall-console", &["thingcall-listen", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-gate", &["thingcall-listen", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-plugin", &[]),
     ("thingcall-boundary", &["thingcall-plugin", "thingcall-alink", "thingcall-core", "thingcall-metrics"]),

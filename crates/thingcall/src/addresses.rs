@@ -35,6 +35,9 @@ pub(crate) struct Addresses {
     pub api: SocketAddr,
     /// The operator's listener.
     pub metrics: SocketAddr,
+    /// The console, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<SocketAddr>,
     /// The embedded broker, where it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<SocketAddr>,
@@ -67,6 +70,7 @@ impl Addresses {
             pid: std::process::id(),
             api: config.api.listen,
             metrics: config.metrics.listen,
+            console: config.console.enabled.then_some(config.console.listen),
             mqtt: config.broker.enabled.then_some(config.broker.listen),
             gate: config.gate.listen,
             amqp10: config.subscription.tls.as_ref().and_then(|tls| tls.amqp_listen),
@@ -75,6 +79,22 @@ impl Addresses {
             stomp_plain: config.subscription.plain_stomp_listen,
             brokers: mqtt.map(|(name, mqtt)| (name, mqtt.url.clone())).collect(),
         }
+    }
+
+    /// All of them, by the names of the `ready` line.
+    pub(crate) fn named(&self) -> Vec<(&'static str, SocketAddr)> {
+        let all = [
+            ("api", Some(self.api)),
+            ("mqtt", self.mqtt),
+            ("metrics", Some(self.metrics)),
+            ("console", self.console),
+            ("gate", self.gate),
+            ("amqp10", self.amqp10),
+            ("stomp", self.stomp),
+            ("amqp10_plain", self.amqp10_plain),
+            ("stomp_plain", self.stomp_plain),
+        ];
+        all.into_iter().filter_map(|(name, address)| Some((name, address?))).collect()
     }
 
     /// Those that the server of this folder left, if one runs.
@@ -103,6 +123,7 @@ impl Addresses {
     /// As this machine reaches them: who listens everywhere listens at home too.
     pub(crate) fn reached(mut self) -> Self {
         let all = [&mut self.api, &mut self.metrics].into_iter().chain(&mut self.mqtt).chain(&mut self.gate);
+        let all = all.chain(&mut self.console);
         let all = all.chain(&mut self.amqp10).chain(&mut self.stomp);
         let all = all.chain(&mut self.amqp10_plain).chain(&mut self.stomp_plain);
         for address in all {

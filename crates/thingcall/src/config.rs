@@ -75,6 +75,8 @@ pub(crate) struct Config {
     pub plugins: thingcall_loader::PluginConfigs,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub metrics: Metrics,
+    /// Pages for people.
+    pub console: thingcall_console::Config,
     /// What is logged.
     pub log: Log,
     /// How the program ends.
@@ -132,6 +134,7 @@ impl Config {
             ("shared".to_owned(), &self.shared),
             ("loader".to_owned(), &self.loader),
             ("metrics".to_owned(), &self.metrics),
+            ("console".to_owned(), &self.console),
             ("log".to_owned(), &self.log),
         ];
         all.extend(self.webhooks.iter().map(|(name, target)| (format!("webhooks.{name}"), target as &dyn Section)));
@@ -273,6 +276,7 @@ impl Default for Config {
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),
             metrics: Metrics::default(),
+            console: thingcall_console::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
         }

@@ -116,7 +116,9 @@ fn plugin_beside() -> Option<PathBuf> {
 /// The defaults, on other ports where somebody else has the usual ones.
 fn config() -> Config {
     let mut config = Config::default();
-    for address in [&mut config.api.listen, &mut config.broker.listen, &mut config.metrics.listen] {
+    for address in
+        [&mut config.api.listen, &mut config.broker.listen, &mut config.metrics.listen, &mut config.console.listen]
+    {
         if TcpListener::bind(*address).is_err() {
             *address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         }

@@ -25,6 +25,7 @@ struct Shares {
     mqtt: usize,
     gate: usize,
     operator: usize,
+    console: usize,
 }
 
 impl Shares {
@@ -34,6 +35,7 @@ impl Shares {
             mqtt: if config.broker.enabled { config.broker.sockets_max.get() as usize } else { 0 },
             gate: if config.gate.listen.is_some() { config.gate.connections_max.get() } else { 0 },
             operator: config.metrics.connections_max.get(),
+            console: if config.console.enabled { config.console.connections_max.get() } else { 0 },
         }
     }
 
@@ -46,10 +48,12 @@ impl Shares {
             && enough(self.mqtt, wanted.mqtt, default.mqtt)
             && self.gate == wanted.gate
             && self.operator == wanted.operator
+            && self.console == wanted.console
     }
 
     const fn sum(self) -> usize {
-        self.api.saturating_add(self.mqtt).saturating_add(self.gate).saturating_add(self.operator)
+        let small = self.gate.saturating_add(self.operator).saturating_add(self.console);
+        self.api.saturating_add(self.mqtt).saturating_add(small)
     }
 
     /// No more together than there are files for; nothing is taken where there are enough.
@@ -59,11 +63,11 @@ impl Shares {
             return self;
         }
         let small = |wanted: usize| wanted.min((files / SMALL_PART).max(LEAST));
-        let (gate, operator) = (small(self.gate), small(self.operator));
-        let rest = files.saturating_sub(gate + operator);
+        let (gate, operator, console) = (small(self.gate), small(self.operator), small(self.console));
+        let rest = files.saturating_sub(gate + operator + console);
         let mqtt = self.mqtt.min((rest / 2).max(rest.saturating_sub(self.api))).max(LEAST.min(self.mqtt));
         let api = self.api.min(rest.saturating_sub(mqtt)).max(LEAST.min(self.api));
-        Self { api, mqtt, gate, operator }
+        Self { api, mqtt, gate, operator, console }
     }
 }
 
@@ -77,7 +81,7 @@ pub(crate) fn share(config: &mut Config, files: Option<u64>) {
     if given == wanted {
         return;
     }
-    let Shares { api, mqtt, gate, operator } = given;
+    let Shares { api, mqtt, gate, operator, console } = given;
     if given.suffices(&wanted) {
         info!(
             files,
@@ -85,18 +89,25 @@ pub(crate) fn share(config: &mut Config, files: Option<u64>) {
             mqtt,
             gate,
             operator,
+            console,
             "so many connections there may be; more need more files (ulimit -n, LimitNOFILE)"
         );
     } else {
         warn!(
             files,
-            api, mqtt, gate, operator, "fewer connections than configured, for want of files (ulimit -n, LimitNOFILE)"
+            api,
+            mqtt,
+            gate,
+            operator,
+            console,
+            "fewer connections than configured, for want of files (ulimit -n, LimitNOFILE)"
         );
     }
     let limit = |most: usize| NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
     config.api.connections_max = limit(api);
     config.gate.connections_max = NonZeroUsize::new(gate).unwrap_or(config.gate.connections_max);
     config.metrics.connections_max = limit(operator);
+    config.console.connections_max = NonZeroUsize::new(console).unwrap_or(config.console.connections_max);
     if let Some(mqtt) = u32::try_from(mqtt).ok().and_then(NonZeroU32::new) {
         config.broker.sockets_max = mqtt;
     }

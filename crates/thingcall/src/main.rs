@@ -6,6 +6,7 @@ mod cli;
 mod exit;
 
 mod config;
+mod console;
 mod consumers;
 mod logs;
 mod observe;

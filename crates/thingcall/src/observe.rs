@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
+use thingcall_core::ConditionState;
 use thingcall_listen::{Figures, Limits, Plain, Serving};
 use thingcall_metrics::Maker;
 use tokio::net::TcpListener;
@@ -48,6 +49,17 @@ impl Observed {
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let figures = Figures::register("operator", &registry)?;
         Ok(Self { registry, draining, figures, readiness, refresh: Arc::new(refresh) })
+    }
+
+    /// What readiness is made of.
+    pub(crate) fn conditions(&self) -> Vec<ConditionState> {
+        self.readiness.conditions().states()
+    }
+
+    /// All metrics, brought up to date, as Prometheus reads them.
+    pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
+        (self.refresh)();
+        TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
     /// From now on `/readyz` says that the program ends.
@@ -90,8 +102,7 @@ fn build_info() -> Result<IntGauge, prometheus::Error> {
 }
 
 async fn metrics(State(observed): State<Observed>) -> Response {
-    (observed.refresh)();
-    match TextEncoder::new().encode_to_string(&observed.registry.gather()) {
+    match observed.text() {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

@@ -45,6 +45,7 @@ pub(crate) struct Preflight {
 pub(crate) struct Listeners {
     pub api: TcpListener,
     pub metrics: TcpListener,
+    pub console: Option<TcpListener>,
     pub gate: Option<TcpListener>,
     pub embedded: Option<Sockets>,
     pub consumers: ConsumerSockets,
@@ -164,6 +165,8 @@ impl Around<'_> {
         let config = self.config;
         let api = self.listener("api.listen", "--api ADDR", config.api.listen);
         let metrics = self.listener("metrics.listen", "--metrics ADDR", config.metrics.listen);
+        let console = config.console.enabled.then_some(config.console.listen);
+        let console = console.map(|listen| self.listener("console.listen", "--console ADDR", listen));
         let gate = config.gate.listen.map(|listen| self.listener("gate.listen", "another", listen));
         let broker = config.broker.enabled.then_some(&config.broker);
         let embedded = broker.map(|broker| {
@@ -178,7 +181,14 @@ impl Around<'_> {
             Some((tcp, tls, websocket)) => Some(Sockets { tcp: tcp?, tls: all(tls)?, websocket: all(websocket)? }),
         };
         let consumers = self.bind_for_consumers();
-        Some(Listeners { api: api?, metrics: metrics?, gate: all(gate)?, embedded, consumers: consumers? })
+        Some(Listeners {
+            api: api?,
+            metrics: metrics?,
+            console: all(console)?,
+            gate: all(gate)?,
+            embedded,
+            consumers: consumers?,
+        })
     }
 
     fn bind_for_consumers(&mut self) -> Option<ConsumerSockets> {
@@ -222,7 +232,9 @@ impl Around<'_> {
         }
         let Ok(Some(server)) = Addresses::of_server(&self.config.data) else { return false };
         let consumers = [server.amqp10, server.stomp, server.amqp10_plain, server.stomp_plain];
-        let ports = [Some(server.api), Some(server.metrics), server.mqtt, server.gate].into_iter().chain(consumers);
+        let ports = [Some(server.api), Some(server.metrics), server.console, server.mqtt, server.gate]
+            .into_iter()
+            .chain(consumers);
         let ports = ports.flatten();
         // A server does not leave word of its other two.
         let other = ["broker.tls.listen", "broker.websocket.listen"].contains(&key);

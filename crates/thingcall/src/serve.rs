@@ -28,7 +28,7 @@ const FILES_EVERY: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  thingcall serve\n  thingcall serve --config /etc/thingcall.toml\n  \
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
-    mqtt=... metrics=... gate=... amqp10=... stomp=...` when all listeners answer, of those that are configured, and every plugin is created \
+    mqtt=... metrics=... console=... gate=... amqp10=... stomp=...` when all listeners answer, of those that are configured, and every plugin is created \
     or refused; until then /healthz answers, and /readyz says which is still being created. SIGTERM and Ctrl-C let \
     waiting calls finish; a second one does not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
@@ -53,6 +53,9 @@ pub(crate) struct Listening {
     /// Where /metrics, /healthz and /readyz are [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
+    /// Where people look at pages [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDR")]
+    console: Option<SocketAddr>,
 }
 
 impl Listening {
@@ -62,6 +65,7 @@ impl Listening {
             ("--api", "api.listen", self.api),
             ("--mqtt", "broker.listen", self.mqtt),
             ("--metrics", "metrics.listen", self.metrics),
+            ("--console", "console.listen", self.console),
         ];
         let flag = |(name, key, address): (_, _, Option<SocketAddr>)| {
             address.map(|address| Flag { name, key, value: address.to_string() })
@@ -150,18 +154,8 @@ async fn watch_files(config: Config) {
 
 /// The one line others wait for.
 pub(crate) fn ready(addresses: &Addresses) -> String {
-    let Addresses { api, mqtt, metrics, gate, .. } = addresses;
-    let mqtt = mqtt.map(|mqtt| format!(" mqtt={mqtt}")).unwrap_or_default();
-    let gate = gate.map(|gate| format!(" gate={gate}")).unwrap_or_default();
-    let consumers = [
-        ("amqp10", addresses.amqp10),
-        ("stomp", addresses.stomp),
-        ("amqp10_plain", addresses.amqp10_plain),
-        ("stomp_plain", addresses.stomp_plain),
-    ];
-    let there = |(name, address): (&str, Option<_>)| Some(format!(" {name}={}", address?));
-    let consumers: String = consumers.into_iter().filter_map(there).collect();
-    format!("ready api={api}{mqtt} metrics={metrics}{gate}{consumers}")
+    let all = addresses.named().into_iter().map(|(name, address)| format!(" {name}={address}"));
+    format!("ready{}", all.collect::<String>())
 }
 
 /// Shows the first key, once, on standard output alone: whoever reads it can call, and logs are read by many.

@@ -27,6 +27,7 @@ use tracing::{debug, info, warn};
 use crate::addresses::{Addresses, Leaving};
 use crate::brokers::{self, Brokers};
 use crate::config::Config;
+use crate::console;
 use crate::consumers;
 use crate::fleets::{self, FleetCalling};
 use crate::instance::{self, Membership};
@@ -76,6 +77,7 @@ pub(crate) struct Server {
     observed: Observed,
     front: Serving,
     metrics: Serving,
+    console: Option<Serving>,
     kicker: JoinHandle<()>,
     /// Asks ways to devices whether they are open.
     _asking: AbortOnDropHandle<()>,
@@ -132,7 +134,7 @@ impl Server {
 
     async fn wire(
         config: Config,
-        Listeners { api, metrics, gate, embedded, consumers: sockets }: Listeners,
+        Listeners { api, metrics, console, gate, embedded, consumers: sockets }: Listeners,
         (store, plugins, membership): (Arc<Store>, Arc<Plugins>, Arc<Membership>),
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
@@ -167,17 +169,21 @@ impl Server {
         front.begun(NONCES_TIMEOUT).await;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
-        let addresses = reached(&config, &brokers, endpoint.as_ref(), (&api, &metrics))?;
+        let addresses = reached(&config, &brokers, endpoint.as_ref(), (&api, &metrics, console.as_ref()))?;
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
         membership.serve(&engine, &store, &plugins).await?;
+        let operator = asked(&reloads, (&engine, &store), &membership);
+        let asks = console::asks((&config, &membership, &addresses), &front, &operator, (&observed, &store));
+        let console = console::serve(&config, console, asks, metering)?;
         let fleets = FleetCalling::start(&engine, &store);
         readiness.serves();
         Ok(Self {
             _asking: AbortOnDropHandle::new(tokio::spawn(readiness.follow())),
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
             front: front.serve(api),
-            metrics: observed.serve(metrics, &config.metrics, asked(&reloads, (&engine, &store), &membership)),
+            metrics: observed.serve(metrics, &config.metrics, operator),
+            console,
             store,
             engine,
             left: Leaving::start(&config.data, &addresses),
@@ -206,6 +212,7 @@ impl Server {
         self.membership.drain();
         sleep(ready_pause).await;
         self.front.drain();
+        drop(self.console);
         self.fleets.stop(within).await;
         let left = self.engine.end_calls(within).await;
         if left > 0 {
@@ -297,13 +304,14 @@ fn reached(
     config: &Config,
     brokers: &Brokers,
     endpoint: Option<&Endpoint>,
-    (api, metrics): (&TcpListener, &TcpListener),
+    (api, metrics, console): (&TcpListener, &TcpListener, Option<&TcpListener>),
 ) -> std::io::Result<Addresses> {
     Ok(Addresses {
         api: api.local_addr()?,
         mqtt: brokers.mqtt_address(),
         gate: brokers.gate_address(),
         metrics: metrics.local_addr()?,
+        console: console.map(TcpListener::local_addr).transpose()?,
         ..consumers::with(Addresses::configured(config), endpoint)
     })
 }

@@ -40,6 +40,8 @@ impl Child {
                 command.env_remove(name);
             }
         }
+        // Each on a port of its own; a program without a console only says that it knows no such key.
+        command.env("THINGCALL__CONSOLE__LISTEN", "127.0.0.1:0");
         let mut process = command.spawn().with_context(|| format!("{} cannot be started", program.display()))?;
         let mut stdout = BufReader::new(process.stdout.take().context("its output")?).lines();
         let ready = async {

@@ -29,6 +29,9 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
 /// Where the server is to listen, by key.
 fn listeners(config: &Config) -> Vec<(String, SocketAddr)> {
     let mut all = vec![("api.listen", config.api.listen), ("metrics.listen", config.metrics.listen)];
+    if config.console.enabled {
+        all.push(("console.listen", config.console.listen));
+    }
     all.extend(config.gate.listen.map(|listen| ("gate.listen", listen)));
     if config.broker.enabled {
         all.push(("broker.listen", config.broker.listen));

@@ -85,6 +85,9 @@ pub(super) fn introduce(paint: Paint, server: &Server, key: &AccessKey, folder: 
     output::line(format_args!("  API      http://{}", server.addresses.api));
     output::line(format_args!("  MQTT     mqtt://{mqtt}"));
     output::line(format_args!("  metrics  http://{}/metrics", server.addresses.metrics));
+    if let Some(console) = server.addresses.console {
+        output::line(format_args!("  console  http://{console}/"));
+    }
     output::line(format_args!("  key      {}", key.id));
     output::line(format_args!("  folder   {}", folder.display()));
     output::line(format_args!(

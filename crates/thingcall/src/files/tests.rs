@@ -2,7 +2,7 @@
 
 use super::*;
 
-const WANTED: Shares = Shares { api: 10_000, mqtt: 21_000, gate: 0, operator: 64 };
+const WANTED: Shares = Shares { api: 10_000, mqtt: 21_000, gate: 0, operator: 64, console: 0 };
 
 #[test]
 fn where_there_are_files_nothing_is_taken() {
@@ -13,7 +13,12 @@ fn where_there_are_files_nothing_is_taken() {
 #[test]
 fn all_listeners_full_leave_files_for_the_rest() {
     for files in [512, 1024, 4096, 20_000, 30_000] {
-        for wanted in [WANTED, Shares { gate: 1000, ..WANTED }, Shares { mqtt: 0, ..WANTED }] {
+        for wanted in [
+            WANTED,
+            Shares { console: 128, ..WANTED },
+            Shares { gate: 1000, console: 128, ..WANTED },
+            Shares { mqtt: 0, ..WANTED },
+        ] {
             let given = wanted.within(files);
             assert!(given.sum() + OTHERS <= files, "{files}: {given:?}");
             assert!(given.api >= 100 && given.operator >= 30, "{files}: {given:?}");

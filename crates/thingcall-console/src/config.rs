@@ -1,0 +1,76 @@
+//! What can be configured of the console.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use serde::Deserialize;
+use thingcall_core::{Check, Problem, Section};
+
+/// `[console]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Where it listens. It speaks HTTP without TLS, so beyond this machine only behind a proxy that has TLS.
+    pub listen: SocketAddr,
+    /// A proxy in front of it speaks TLS with browsers: it may listen beyond this machine, and its cookies are for TLS alone.
+    pub behind_tls: bool,
+    /// How long a login lasts.
+    #[serde(with = "humantime_serde")]
+    pub session: Duration,
+    /// So many logins with a wrong secret, of a key or from an address, lock it out for `lock_out`.
+    pub failed_logins_max: NonZeroUsize,
+    /// How long that lasts.
+    #[serde(with = "humantime_serde")]
+    pub lock_out: Duration,
+    /// How many connections are open at once. One more takes the place of the one that has waited longest.
+    pub connections_max: NonZeroUsize,
+    /// The largest body of a request, such as a thing model or a list of devices.
+    pub body_bytes_max: NonZeroUsize,
+    /// What all requests together may hold before their bodies are read.
+    pub unauthenticated_bytes_max: NonZeroUsize,
+    /// How long a request's head may take, and how long a connection may idle between two.
+    #[serde(with = "humantime_serde")]
+    pub header_read_timeout: Duration,
+    /// How long an answer may take to be read.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let some = |count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            enabled: true,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090),
+            behind_tls: false,
+            session: Duration::from_secs(12 * 60 * 60),
+            failed_logins_max: some(5),
+            lock_out: Duration::from_secs(60),
+            connections_max: some(128),
+            body_bytes_max: some(2 * 1024 * 1024),
+            unauthenticated_bytes_max: some(16 * 1024 * 1024),
+            header_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Section for Config {
+    fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        check.more_than_zero("session", self.session);
+        check.more_than_zero("lock_out", self.lock_out);
+        check.more_than_zero("header_read_timeout", self.header_read_timeout);
+        check.more_than_zero("write_timeout", self.write_timeout);
+        let mut all = check.into_problems();
+        if self.enabled && !self.listen.ip().is_loopback() && !self.behind_tls {
+            let right = "an address of this machine alone, such as 127.0.0.1:8090; or behind_tls = true, where a proxy in \
+                         front of it speaks TLS with browsers";
+            all.push(Problem::new("listen", format_args!("{}, which others reach without TLS", self.listen), right));
+        }
+        all
+    }
+}

@@ -1,0 +1,24 @@
+//! What all pages share.
+//!
+//! **Invariant:** nothing here belongs to one visitor; who asks is a `Seat`.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::lockout::Lockout;
+use crate::metrics::Metrics;
+use crate::operations::Operations;
+
+/// What all pages share.
+pub(crate) struct Desk {
+    /// Its settings.
+    pub(crate) config: Config,
+    /// What pages ask, and have done.
+    pub(crate) operations: Arc<dyn Operations>,
+    /// Who failed to log in too often.
+    pub(crate) lockout: Lockout,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// The name of the cookie of a login.
+    pub(crate) cookie: String,
+}

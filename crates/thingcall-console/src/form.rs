@@ -1,0 +1,53 @@
+//! A form of a page of this console.
+//!
+//! **Invariant:** what changes something takes a [`Form`], which nobody has without a login and the token of that login's own pages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::desk::Desk;
+use crate::layout;
+use crate::seat::{Seat, TOKEN};
+
+/// A form that was sent by a page of this login.
+pub(crate) struct Form {
+    /// Who sent it.
+    pub(crate) seat: Seat,
+    fields: BTreeMap<String, String>,
+}
+
+impl Form {
+    /// What a field holds, without spaces around; empty if it is not there.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", |value| value.trim())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form
+where
+    Arc<Desk>: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let seat = Seat::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
+        let request = Request::from_parts(parts, body);
+        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).into_owned().collect();
+        let token = fields.get(TOKEN).map_or("", String::as_str);
+        if seat.session.is_form_token(&seat.key, token) {
+            return Ok(Self { seat, fields });
+        }
+        let text = seat.lang.say(
+            "This form is of another login. Go back, load the page again and send it once more.",
+            "此表单属于另一次登录。请返回并刷新页面后重新提交。",
+        );
+        Err((StatusCode::FORBIDDEN, layout::plain(seat.lang, text)).into_response())
+    }
+}

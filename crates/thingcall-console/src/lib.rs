@@ -1,0 +1,40 @@
+//! The console: pages for people who try a first call, ask why one failed, or look whether all is well.
+//!
+//! Read it in the order of a visit: `server` listens, `routes` says which page answers, `guard` sets what every answer carries and
+//! refuses what another site sends, `seat` finds who is logged in (`session`, `lockout`) and `form` what a page of theirs sent, a file of `pages` asks what it
+//! shows of `Operations`, and `layout` puts it into a page in the words of `lang`.
+//!
+//! **Invariants:** it has no access of its own to anything. What the API can do is done by the API, as the key that is logged in;
+//! the rest is asked of `Operations` after that key's rules were looked at (`role`). No page needs anything from another host,
+//! and no text of a device, a model or a caller comes into a page but through `maud`, which escapes it.
+
+mod config;
+mod metrics;
+mod server;
+
+mod guard;
+mod routes;
+
+mod desk;
+mod form;
+mod lockout;
+mod login;
+mod refused;
+mod seat;
+mod session;
+
+mod pages;
+
+mod assets;
+mod layout;
+mod shown;
+
+mod figures;
+mod lang;
+mod operations;
+mod role;
+
+pub use config::Config;
+pub use operations::{Answer, Condition, Instance, Operations};
+pub use role::ROLES;
+pub use server::{Console, ConsoleParts};

@@ -1,0 +1,68 @@
+//! The seam to the rest of the program: what pages ask, and have done.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use thingcall_core::{AccessKey, UnixMillis};
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status that a caller from outside would have got.
+    pub status: u16,
+    /// The JSON that it would have read.
+    pub body: Value,
+}
+
+/// What this server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name among those that share its store.
+    pub name: String,
+    /// The `IotInstanceId` that calls must carry, if there is one.
+    pub id: Option<String>,
+    /// Its version.
+    pub version: &'static str,
+    /// Where it listens, by the names of the `ready` line.
+    pub listeners: Vec<(&'static str, SocketAddr)>,
+    /// When it started.
+    pub started_at: UnixMillis,
+}
+
+/// Something that holds or does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Its name, such as `store`.
+    pub name: String,
+    /// Why it does not hold and what to do about it; `None` if it holds.
+    pub failure: Option<String>,
+    /// Since when it is so.
+    pub since: UnixMillis,
+}
+
+/// What pages ask, and have done.
+#[async_trait]
+pub trait Operations: Send + Sync + 'static {
+    /// What this server is.
+    fn instance(&self) -> Instance;
+
+    /// The access key with this id, also one that is disabled or has ended.
+    fn key(&self, id: &str) -> Option<Arc<AccessKey>>;
+
+    /// What readiness is made of.
+    fn conditions(&self) -> Vec<Condition>;
+
+    /// The program's metrics, in the text that Prometheus reads.
+    fn metrics(&self) -> String;
+
+    /// Performs an action of the API as this key, with the action's own parameters.
+    async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answer;
+
+    /// Asks what the operator's listener tells at this path and query.
+    async fn ask(&self, path: &str) -> Answer;
+
+    /// Has done what a POST to the operator's listener at this path does.
+    async fn change(&self, path: &str) -> Answer;
+}

@@ -1,0 +1,45 @@
+//! Which page answers which request.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::desk::Desk;
+use crate::pages::{calls, devices, overview, plugins, products};
+use crate::seat::Seat;
+use crate::{assets, guard, layout, login};
+
+/// All pages.
+pub(crate) fn all(desk: Arc<Desk>) -> Router {
+    let body_bytes_max = desk.config.body_bytes_max.get();
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/login", get(login::ask).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/language", post(login::language))
+        .route("/assets/{tag}/{name}", get(assets::serve))
+        .route("/products", get(products::list).post(products::create))
+        .route("/products/{product}", get(products::show))
+        .route("/devices", get(devices::list))
+        .route("/devices/{product}/{name}", get(devices::show))
+        .route("/calls", get(calls::list))
+        .route("/calls/{id}", get(calls::show))
+        .route("/calls/{id}/cancel", post(calls::cancel))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}/{what}", post(plugins::change))
+        .fallback(missing)
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(middleware::from_fn(guard::same_origin))
+        .layer(middleware::from_fn(guard::headers))
+        .with_state(desk)
+}
+
+async fn missing(seat: Seat) -> Response {
+    let text = seat.lang.say("There is no such page.", "没有该页面。");
+    (StatusCode::NOT_FOUND, layout::plain(seat.lang, text)).into_response()
+}

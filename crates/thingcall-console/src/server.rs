@@ -1,0 +1,71 @@
+//! The console, listening.
+//!
+//! **Invariant:** how connections come, are bounded and end is `thingcall-listen`'s; this file says with which limits.
+
+use std::sync::Arc;
+
+use hyper_util::service::TowerToHyperService;
+use thingcall_listen::{Figures, Limits, Plain, Serving};
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::lockout::Lockout;
+use crate::metrics::Metrics;
+use crate::operations::Operations;
+use crate::routes;
+
+/// The largest request line and headers.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// What the console works with.
+pub struct ConsoleParts {
+    /// What pages ask, and have done.
+    pub operations: Arc<dyn Operations>,
+}
+
+/// Pages for people.
+pub struct Console {
+    desk: Desk,
+    figures: Figures,
+}
+
+impl Console {
+    /// A console that does not listen yet.
+    ///
+    /// # Errors
+    /// If its metrics are registered already.
+    pub fn new(
+        config: Config,
+        parts: ConsoleParts,
+        registry: &prometheus::Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let lockout = Lockout::new(config.failed_logins_max.get(), config.lock_out);
+        // Browsers tell hosts apart, and not their ports: two consoles of one machine must not share a cookie.
+        let cookie = if config.behind_tls {
+            "__Host-thingcall".to_owned()
+        } else {
+            format!("thingcall_{}", config.listen.port())
+        };
+        let metrics = Metrics::register(registry)?;
+        let figures = Figures::register("console", registry)?;
+        Ok(Self { desk: Desk { config, operations: parts.operations, lockout, metrics, cookie }, figures })
+    }
+
+    /// Serves on this listener.
+    pub fn serve(mut self, listener: TcpListener) -> Serving {
+        if let (Ok(address), false) = (listener.local_addr(), self.desk.config.behind_tls) {
+            self.desk.cookie = format!("thingcall_{}", address.port());
+        }
+        let config = &self.desk.config;
+        let limits = Limits {
+            connections_max: config.connections_max.get(),
+            head_bytes_max: HEAD_BYTES,
+            head_timeout: config.header_read_timeout,
+            write_timeout: config.write_timeout,
+            unauthenticated_bytes_max: config.unauthenticated_bytes_max.get(),
+        };
+        let pages = Plain(TowerToHyperService::new(routes::all(Arc::new(self.desk))));
+        thingcall_listen::serve(listener, limits, self.figures, Arc::new(pages))
+    }
+}

@@ -1,0 +1,128 @@
+//! What the console asks of the rest of the program.
+//!
+//! **Invariant:** it asks what callers and operators ask, through the same doors: the front's actions as the key that is logged in,
+//! and the router of the operator's listener.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request};
+use prometheus::Registry as Metering;
+use serde_json::{Value, json};
+use thingcall_api::{Front, Inside};
+use thingcall_console::{Answer, Condition, Console, ConsoleParts, Instance, Operations};
+use thingcall_core::{AccessKey, Keys};
+use thingcall_listen::Serving;
+use thingcall_store::Store;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use crate::addresses::Addresses;
+use crate::config::Config;
+use crate::instance::Membership;
+use crate::observe::Observed;
+use crate::operator::{HEADER, HEADER_VALUE};
+
+/// The largest answer that a page reads.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What it asks.
+pub(crate) struct Asks {
+    /// What this server is.
+    instance: Instance,
+    /// The front's actions.
+    front: Inside,
+    /// The operator's listener, without its socket.
+    operator: Router,
+    /// Readiness and metrics.
+    observed: Observed,
+    /// Access keys.
+    store: Arc<Store>,
+}
+
+/// Serves the console here, if there is one.
+///
+/// # Errors
+/// If its metrics are registered already.
+pub(crate) fn serve(
+    config: &Config,
+    listener: Option<TcpListener>,
+    asks: Asks,
+    metering: &Metering,
+) -> Result<Option<Serving>, prometheus::Error> {
+    let Some(listener) = listener else { return Ok(None) };
+    let console = Console::new(config.console.clone(), ConsoleParts { operations: Arc::new(asks) }, metering)?;
+    Ok(Some(console.serve(listener)))
+}
+
+/// What it asks, of whom.
+pub(crate) fn asks(
+    (config, membership, addresses): (&Config, &Membership, &Addresses),
+    front: &Front,
+    operator: &Router,
+    (observed, store): (&Observed, &Arc<Store>),
+) -> Asks {
+    let (me, _) = membership.now();
+    let instance = Instance {
+        name: me.name,
+        id: config.api.instance_id.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        listeners: addresses.named(),
+        started_at: me.since,
+    };
+    let (operator, observed, store) = (operator.clone(), observed.clone(), store.clone());
+    Asks { instance, front: front.inside(), operator, observed, store }
+}
+
+#[async_trait]
+impl Operations for Asks {
+    fn instance(&self) -> Instance {
+        self.instance.clone()
+    }
+
+    fn key(&self, id: &str) -> Option<Arc<AccessKey>> {
+        Keys::key(&*self.store, id)
+    }
+
+    fn conditions(&self) -> Vec<Condition> {
+        let states = self.observed.conditions().into_iter();
+        states.map(|state| Condition { name: state.name, failure: state.failure, since: state.since }).collect()
+    }
+
+    fn metrics(&self) -> String {
+        self.observed.text().unwrap_or_default()
+    }
+
+    async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answer {
+        let answered = self.front.perform(key, action, params).await;
+        Answer { status: answered.status.as_u16(), body: answered.body }
+    }
+
+    async fn ask(&self, path: &str) -> Answer {
+        self.operator(Method::GET, path).await
+    }
+
+    async fn change(&self, path: &str) -> Answer {
+        self.operator(Method::POST, path).await
+    }
+}
+
+impl Asks {
+    async fn operator(&self, method: Method, path: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header(HEADER, HEADER_VALUE).body(Body::empty());
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Answer { status: 400, body: json!({ "error": error.to_string() }) },
+        };
+        let answered: Result<_, Infallible> = self.operator.clone().oneshot(request).await;
+        let Ok(answered) = answered;
+        let status = answered.status().as_u16();
+        match to_bytes(answered.into_body(), ANSWER_BYTES_MAX).await {
+            Ok(body) => Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) },
+            Err(error) => Answer { status: 502, body: json!({ "error": error.to_string() }) },
+        }
+    }
+}
