@@ -2,6 +2,7 @@
 //! itself in XML, its errors, and what the rules of a key let through. Tables, in which an action that is new must stand.
 
 mod bench;
+mod catalogued;
 mod elements;
 mod faults;
 mod judged;

@@ -3,7 +3,8 @@
 //! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
 //! `incoming` read it, `params` and `auth` say what it asks and whether it may, `allowed` whether its key's rules let it, `actions` do it (`invoke` is the one
 //! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`, and `once` sees that one with a token is made once), `answer` writes the result. Two files turn failures into answers: `gateway`
-//! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `events` answers `GET /events`, a stream of messages.
+//! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `catalogue` says what
+//! actions read, for forms. `events` answers `GET /events`, a stream of messages.
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
 //! the connection of the caller for longer than it takes to notice, but what looks after what instances share, which ends with the front.
@@ -41,6 +42,7 @@ mod quota;
 mod shared;
 mod shared_nonces;
 
+mod catalogue;
 mod fleets;
 mod incoming;
 mod params;
@@ -60,6 +62,7 @@ mod node;
 mod tests;
 
 pub use actions::action_names;
+pub use catalogue::catalogue;
 pub use config::Config;
 pub use fleets::Fleets;
 pub use inside::{Answered, Inside};

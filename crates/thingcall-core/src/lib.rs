@@ -58,6 +58,7 @@ mod posts;
 mod reports;
 mod results;
 mod shared;
+mod sheet;
 mod subscriptions;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -116,6 +117,7 @@ pub use reply_sink::{HeardOnce, ReplySink};
 pub use reports::{EventItem, Item, LastValue, LastValues, Misfit, Report, ReportWords};
 pub use results::EndedCall;
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
+pub use sheet::{ActionGroup, ActionSheet, Bilingual, Need, ParamKind, ParamSheet, both};
 pub use slots::Slots;
 pub use subscriptions::{
     ConsumerGroup, GroupId, Subscription, SubscriptionChange, SubscriptionError, SubscriptionLimits, Subscriptions,

@@ -9,7 +9,7 @@ mod free;
 mod models;
 mod subscriptions;
 
-pub(crate) use free::why_free;
+pub(crate) use free::{is_ignored, why_free};
 
 use serde_json::{Value, json};
 

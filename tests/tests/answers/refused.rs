@@ -18,7 +18,7 @@ const OF_FLEETS: &[(&str, &[&str])] = &[
 ];
 
 /// The parameters that an action has, and whether each is a list.
-fn parameters(bench: &Bench, row: &Row) -> Vec<(String, bool)> {
+pub(super) fn parameters(bench: &Bench, row: &Row) -> Vec<(String, bool)> {
     if let Some((_, names)) = OF_FLEETS.iter().find(|(action, _)| *action == row.action) {
         return names.iter().map(|name| ((*name).to_owned(), *name == "DeviceName")).collect();
     }

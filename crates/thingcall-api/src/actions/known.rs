@@ -13,7 +13,7 @@ impl Action {
     ];
 
     /// All there are, in the order of their names.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let mut all: Vec<_> = (0..Self::LENGTH).map(Self::from_usize).collect();
         all.sort_unstable_by_key(|action| action.as_str());
         all.into_iter()
