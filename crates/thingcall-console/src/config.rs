@@ -27,6 +27,8 @@ pub struct Config {
     pub lock_out: Duration,
     /// How many connections are open at once. One more takes the place of the one that has waited longest.
     pub connections_max: NonZeroUsize,
+    /// So many pages follow what happens at once, each on a connection of its own; fewer than `connections_max`.
+    pub live_tails_max: NonZeroUsize,
     /// The largest body of a request, such as a thing model or a list of devices.
     pub body_bytes_max: NonZeroUsize,
     /// What all requests together may hold before their bodies are read.
@@ -50,6 +52,7 @@ impl Default for Config {
             failed_logins_max: some(5),
             lock_out: Duration::from_secs(60),
             connections_max: some(128),
+            live_tails_max: some(64),
             body_bytes_max: some(2 * 1024 * 1024),
             unauthenticated_bytes_max: some(16 * 1024 * 1024),
             header_read_timeout: Duration::from_secs(30),
@@ -66,6 +69,13 @@ impl Section for Config {
         check.more_than_zero("header_read_timeout", self.header_read_timeout);
         check.more_than_zero("write_timeout", self.write_timeout);
         let mut all = check.into_problems();
+        if self.live_tails_max >= self.connections_max {
+            let right = format!(
+                "fewer than connections_max ({}), so that pages can be loaded beside them",
+                self.connections_max
+            );
+            all.push(Problem::new("live_tails_max", self.live_tails_max, right));
+        }
         if self.enabled && !self.listen.ip().is_loopback() && !self.behind_tls {
             let right = "an address of this machine alone, such as 127.0.0.1:8090; or behind_tls = true, where a proxy in \
                          front of it speaks TLS with browsers";

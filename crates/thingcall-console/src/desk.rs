@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
+use crate::tails::Tails;
 
 /// What all pages share.
 pub(crate) struct Desk {
@@ -17,6 +18,8 @@ pub(crate) struct Desk {
     pub(crate) operations: Arc<dyn Operations>,
     /// Who failed to log in too often.
     pub(crate) lockout: Lockout,
+    /// How many pages may follow what happens.
+    pub(crate) tails: Tails,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The name of the cookie of a login.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::desk::Desk;
-use crate::pages::{calls, devices, overview, plugins, products};
+use crate::pages::{calls, device_log, devices, overview, plugins, products};
 use crate::seat::Seat;
 use crate::{assets, guard, layout, login};
 
@@ -27,6 +27,7 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/products/{product}", get(products::show))
         .route("/devices", get(devices::list))
         .route("/devices/{product}/{name}", get(devices::show))
+        .route("/devices/{product}/{name}/log", get(device_log::follow))
         .route("/calls", get(calls::list))
         .route("/calls/{id}", get(calls::show))
         .route("/calls/{id}/cancel", post(calls::cancel))

@@ -77,6 +77,23 @@ impl Seat {
         Err(Refused { code: "Forbidden.RAM".to_owned(), text })
     }
 
+    /// The same seat with the key as it is now, for what goes on for long.
+    ///
+    /// # Errors
+    /// If the login does not count any more.
+    pub(crate) fn again(&self) -> Result<Self, Refused> {
+        let key = self.desk.operations.key(&self.key.id);
+        let cookie = self.session.sealed(&self.key);
+        let lasts = self.desk.config.session;
+        match key.filter(|key| self.session.holds(&cookie, key, UnixMillis::now(), lasts)) {
+            Some(key) => Ok(Self { key, ..self.clone() }),
+            None => {
+                let text = self.lang.say("this login has ended; log in again", "登录已失效，请重新登录");
+                Err(Refused { code: "Login".to_owned(), text: text.to_owned() })
+            }
+        }
+    }
+
     /// The token of this login's forms.
     pub(crate) fn form_token(&self) -> String {
         self.session.form_token(&self.key)

@@ -14,6 +14,7 @@ use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::routes;
+use crate::tails::Tails;
 
 /// The largest request line and headers.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -48,8 +49,9 @@ impl Console {
             format!("thingcall_{}", config.listen.port())
         };
         let metrics = Metrics::register(registry)?;
+        let tails = Tails::new(config.live_tails_max.get(), registry)?;
         let figures = Figures::register("console", registry)?;
-        Ok(Self { desk: Desk { config, operations: parts.operations, lockout, metrics, cookie }, figures })
+        Ok(Self { desk: Desk { config, operations: parts.operations, lockout, tails, metrics, cookie }, figures })
     }
 
     /// Serves on this listener.

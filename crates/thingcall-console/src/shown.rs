@@ -59,12 +59,16 @@ pub(crate) fn moment(text: &str) -> Markup {
 
 /// How a call ended, as a word with a colour of its own and a meaning without it.
 pub(crate) fn outcome(word: &str) -> Markup {
-    let kind = match word {
+    html! { span.outcome.(kind_of(word)) { (word) } }
+}
+
+/// Whether such an end is good, bad, or none yet.
+pub(crate) fn kind_of(word: &str) -> &'static str {
+    match word {
         "ok" | "answered" => "good",
         "" | "accepted" | "sent" | "delivered" | "waiting" => "open",
         _ => "bad",
-    };
-    html! { span.outcome.(kind) { (word) } }
+    }
 }
 
 /// An address with a query.

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::layout;
+use crate::pages::device_log;
 use crate::seat::Seat;
 use crate::shown::{address, asked, facts, json, list as values, next, outcome, part, table, text};
 
@@ -92,6 +93,7 @@ pub(crate) async fn show(seat: Seat, Path((product, name)): Path<(String, String
         ]))
         (properties(&seat, &of).await)
         (calls(&seat, &product, &name).await)
+        (device_log::section(&seat, &product, &name))
         (dropped(&seat, &product, &name).await)
     };
     layout::page(&seat, &name, &body).into_response()
