@@ -18,6 +18,8 @@ mod cases;
 mod commands;
 mod configurations;
 mod console;
+mod console_plugins;
+mod console_products;
 mod consumers;
 mod deployed;
 mod disabled;

@@ -22,6 +22,11 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// Whether it has a field of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
     /// What a field holds, without spaces around; empty if it is not there.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", |value| value.trim())

@@ -16,6 +16,7 @@ mod guard;
 mod routes;
 
 mod desk;
+mod fields;
 mod form;
 mod lockout;
 mod login;

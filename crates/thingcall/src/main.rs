@@ -45,6 +45,7 @@ mod model;
 mod named;
 mod pending;
 mod product;
+mod settings;
 mod simulate;
 mod subscription;
 mod tail;
@@ -59,6 +60,7 @@ mod demo;
 mod instance;
 
 mod plugin;
+mod trial;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -22,6 +22,8 @@ use crate::reloads::Reloads;
 pub(crate) mod calls;
 pub(crate) mod instance;
 pub(crate) mod pending;
+pub(crate) mod products;
+pub(crate) mod trials;
 
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].
 pub(crate) const HEADER: &str = "x-thingcall";

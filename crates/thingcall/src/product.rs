@@ -16,6 +16,7 @@ use crate::device;
 use crate::exit::WrongUse;
 use crate::models::Files;
 use crate::output::{self, Output, day, moment};
+use crate::settings;
 use crate::tool::{self, Place, word};
 
 mod changes;
@@ -275,48 +276,10 @@ fn summary(product: &Product) -> Value {
     json!({
         "productKey": product.key.as_str(),
         "name": product.name,
-        "settings": settings(product.settings),
+        "settings": settings::as_json(product.settings),
         "services": services,
         "createdAt": moment(product.created_at),
     })
-}
-
-/// A product's settings, as the command line names them.
-fn settings(settings: ProductSettings) -> Value {
-    let ProductSettings {
-        validation,
-        args_check,
-        data_format,
-        raw_answers,
-        reply_check,
-        sync_topic,
-        pacing,
-        transport,
-        registration,
-    } = settings;
-    let registration = registration.map(|registration| registration.who);
-    let pacing = if pacing == Pacing::default() { Value::Null } else { json!(pacing) };
-    let raw_answers = if raw_answers == RawAnswers::default() { Value::Null } else { json!(raw_answers) };
-    let mut told = json!({
-        "validation": validation,
-        "argsCheck": args_check,
-        "dataFormat": data_format,
-        "replyCheck": reply_check,
-    });
-    // Only where they are set.
-    let set = [
-        ("rawAnswers", raw_answers),
-        ("syncTopic", json!(sync_topic)),
-        ("pacing", pacing),
-        ("transport", json!(transport)),
-        ("registration", json!(registration)),
-    ];
-    for (name, value) in set {
-        if let (Value::Object(told), false) = (&mut told, value.is_null()) {
-            told.insert(name.to_owned(), value);
-        }
-    }
-    told
 }
 
 /// Arguments that fit, for each service.
@@ -346,7 +309,7 @@ fn show(product: &Product, devices: u64, output: Output) {
         }
         return output::object(shown);
     }
-    let settings = settings(product.settings);
+    let settings = settings::as_json(product.settings);
     let setting = |name| settings.get(name).cloned().unwrap_or_default();
     let members = [
         ("product", json!(product.key.as_str())),

@@ -173,7 +173,7 @@ impl Server {
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key().await?;
         membership.serve(&engine, &store, &plugins).await?;
-        let operator = asked(&reloads, (&engine, &store), &membership);
+        let operator = asked(&config, &reloads, (&engine, &store), &membership);
         let asks = console::asks((&config, &membership, &addresses), &front, &operator, (&observed, &store));
         let console = console::serve(&config, console, asks, metering)?;
         let fleets = FleetCalling::start(&engine, &store);
@@ -323,12 +323,15 @@ fn reports(store: &Arc<Store>) -> Reports {
 
 /// What an operator may ask.
 fn asked(
+    config: &Config,
     reloads: &Arc<Reloads>,
     (engine, store): (&Arc<Engine>, &Arc<Store>),
     membership: &Arc<Membership>,
 ) -> axum::Router {
     let calls = operator::calls::routes(engine.clone(), store.clone());
     let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));
+    let calls = calls.merge(operator::products::routes(store.clone(), config.transports()));
+    let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone()));
     operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
 }
 

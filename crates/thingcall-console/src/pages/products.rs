@@ -1,59 +1,119 @@
-//! Products: the list, a new one, and one with its thing model as a table.
+//! Products: the list, and a new one. What is shown of one is below.
 
-use axum::extract::{Path, RawQuery};
+use axum::extract::RawQuery;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
+use crate::fields::{choice, line, typed};
 use crate::form::Form;
-use crate::lang::Lang;
 use crate::layout;
 use crate::refused::Refused;
 use crate::seat::Seat;
-use crate::shown::{address, asked, facts, list as values, next, number, part, table, text};
+use crate::shown::{address, asked, list as values, next, number, part, table, text};
+
+mod features;
+mod one;
+mod settings;
+mod typed;
+
+pub(crate) use one::{remove, rename, secret, set, show};
 
 /// How many products a page has.
-const PAGE: u64 = 50;
+const PAGE: usize = 50;
+/// How many the API tells at once.
+const ASKED: usize = 200;
+/// How far a search goes: that many times so many.
+const SEARCHED_PAGES_MAX: usize = 50;
+/// The longest name and the longest description, as the API takes them.
+const NAME_CHARACTERS_MAX: usize = 30;
+const DESCRIPTION_CHARACTERS_MAX: usize = 100;
 
 /// The list.
 pub(crate) async fn list(seat: Seat, RawQuery(query): RawQuery) -> Markup {
-    let page = asked(query.as_deref(), "page").parse().unwrap_or(1u64).max(1);
-    listed(&seat, page, None).await
+    let page = asked(query.as_deref(), "page").parse().unwrap_or(1usize).clamp(1, usize::MAX / PAGE);
+    let search = asked(query.as_deref(), "search");
+    listed(&seat, (&search, page), None).await
 }
 
-async fn listed(seat: &Seat, page: u64, problem: Option<&Refused>) -> Markup {
+/// The list, with the form of a product that was not made, and why.
+async fn listed(seat: &Seat, (search, page): (&str, usize), not_made: Option<(&Form, &Refused)>) -> Markup {
     let lang = seat.lang;
     let title = lang.say("Products", "产品");
-    let (current, size) = (page.to_string(), PAGE.to_string());
-    let found = seat.performed("QueryProductList", &[("CurrentPage", &current), ("PageSize", &size)]).await;
-    let found = match found {
+    let found = match found(seat, search, page).await {
         Ok(found) => found,
-        Err(why) => return layout::refused_page(seat, title, &why),
+        Err(why) => {
+            let reasons = not_made.map(|(_, why)| why).into_iter().chain([&why]);
+            return layout::page(seat, title, &html! { @for why in reasons { (layout::refused(lang, why)) } });
+        }
     };
-    let data = found.get("Data").unwrap_or(&Value::Null);
-    let rows: Vec<_> = values(data, &["List", "ProductInfo"]).iter().map(row).collect();
+    let rows: Vec<_> = found.products.iter().map(row).collect();
     let heads = [
         lang.say("Product key", "ProductKey"),
         lang.say("Name", "名称"),
         lang.say("Devices", "设备数"),
         lang.say("Data format", "数据格式"),
     ];
-    let behind =
-        (page * PAGE < number(data, "Total")).then(|| address("/products", &[("page", &(page + 1).to_string())]));
-    let none = lang.say("No product yet. Make the first one below.", "暂无产品，可在下方创建。");
+    let behind = found.more.then(|| address("/products", &[("search", search), ("page", &(page + 1).to_string())]));
+    let none = match search {
+        "" => lang.say("No product yet. Make the first one below.", "暂无产品，可在下方创建。"),
+        _ => lang.say("No product has that in its name or key.", "没有名称或 ProductKey 包含该内容的产品。"),
+    };
+    let caption = match found.total {
+        Some(total) => format!("{} ({total})", lang.say("All products", "全部产品")),
+        None => lang.say("Products that were found", "搜索结果").to_owned(),
+    };
     let body = html! {
-        @if let Some(problem) = problem { (layout::refused(lang, problem)) }
-        (table(lang.say("All products", "全部产品"), &heads, &rows, none))
+        @if let Some((_, why)) = not_made { (layout::refused(lang, why)) }
+        (look(seat, search))
+        (table(&caption, &heads, &rows, none))
         (next(lang, behind))
-        (new_product(seat))
+        (new_product(seat, not_made.map(|(form, _)| form)))
     };
     layout::page(seat, title, &body)
 }
 
+/// A page of products.
+struct Found {
+    products: Vec<Value>,
+    /// How many there are; not counted where one searches.
+    total: Option<u64>,
+    more: bool,
+}
+
+async fn found(seat: &Seat, search: &str, page: usize) -> Result<Found, Refused> {
+    if search.is_empty() {
+        let (products, total) = told(seat, page, PAGE).await?;
+        return Ok(Found { products, total: Some(total), more: (page * PAGE) as u64 <= total.saturating_sub(1) });
+    }
+    let wanted = search.to_lowercase();
+    let fits = |product: &Value| {
+        ["ProductName", "ProductKey"].iter().any(|name| text(product, name).to_lowercase().contains(&wanted))
+    };
+    let mut products = Vec::new();
+    for nth in 1..=SEARCHED_PAGES_MAX {
+        let (some, total) = told(seat, nth, ASKED).await?;
+        products.extend(some.into_iter().filter(fits));
+        if products.len() > page * PAGE || (nth * ASKED) as u64 >= total {
+            break;
+        }
+    }
+    let more = products.len() > page * PAGE;
+    let products = products.into_iter().skip((page - 1) * PAGE).take(PAGE).collect();
+    Ok(Found { products, total: None, more })
+}
+
+async fn told(seat: &Seat, page: usize, size: usize) -> Result<(Vec<Value>, u64), Refused> {
+    let (current, size) = (page.to_string(), size.to_string());
+    let found = seat.performed("QueryProductList", &[("CurrentPage", &current), ("PageSize", &size)]).await?;
+    let data = found.get("Data").unwrap_or(&Value::Null);
+    Ok((values(data, &["List", "ProductInfo"]).to_vec(), number(data, "Total")))
+}
+
 fn row(product: &Value) -> Vec<Markup> {
     let key = text(product, "ProductKey");
-    let format = if number(product, "DataFormat") == 0 { "raw" } else { "alink" };
+    let format = if number(product, "DataFormat") == 0 { "custom" } else { "alink" };
     vec![
         html! { a href=(format!("/products/{}", part(&key))) { code { (key) } } },
         html! { (text(product, "ProductName")) },
@@ -62,108 +122,78 @@ fn row(product: &Value) -> Vec<Markup> {
     ]
 }
 
-fn new_product(seat: &Seat) -> Markup {
+fn look(seat: &Seat, search: &str) -> Markup {
     let lang = seat.lang;
+    html! {
+        form.inline method="get" action="/products" role="search" {
+            label for="search" { (lang.say("Name or key", "名称或 ProductKey")) }
+            input id="search" name="search" type="search" value=(search) maxlength="64";
+            button type="submit" { (lang.say("Search", "搜索")) }
+        }
+    }
+}
+
+fn new_product(seat: &Seat, form: Option<&Form>) -> Markup {
+    let lang = seat.lang;
+    let formats = [
+        ("1", "Alink JSON", "Alink JSON"),
+        ("0", "Bytes of its own, which a plugin translates", "透传/自定义（由插件编解码）"),
+    ];
+    let checks = [
+        ("1", "Arguments must fit the thing model", "按物模型校验参数"),
+        ("2", "Nothing is checked, every call is asynchronous", "免校验（全部异步调用）"),
+    ];
     html! {
         section {
             h2 { (lang.say("New product", "创建产品")) }
-            form.inline method="post" action="/products" {
+            form method="post" action="/products" {
                 (layout::token(seat))
-                label for="name" { (lang.say("Name", "名称")) }
-                input id="name" name="name" type="text" required maxlength="30";
+                div.fields {
+                    (line("name", lang.say("Name", "名称"), typed(form, "name", ""), NAME_CHARACTERS_MAX))
+                    (line("description", lang.say("Description", "描述"), typed(form, "description", ""), DESCRIPTION_CHARACTERS_MAX))
+                    (choice(lang, "format", lang.say("What its devices speak", "数据格式"), &formats, typed(form, "format", "1")))
+                    (choice(lang, "check", lang.say("How calls are checked", "数据校验级别"), &checks, typed(form, "check", "1")))
+                    (choice(lang, "network", lang.say("Connected by", "联网方式"), &NETWORKS, typed(form, "network", "WIFI")))
+                }
+                p.hint { (lang.say(
+                    "Its devices are devices, not gateways, and prove who they are by their secrets. All else is set on its page.",
+                    "节点类型为直连设备（不支持网关子设备），认证方式为设备密钥；其余设置在产品页面中修改。",
+                )) }
                 button type="submit" { (lang.say("Create", "创建")) }
             }
         }
     }
 }
 
+/// What devices are connected by, as CreateProduct names it.
+const NETWORKS: [(&str, &str, &str); 4] = [
+    ("WIFI", "Wi-Fi", "Wi-Fi"),
+    ("CELLULAR", "Cellular", "蜂窝网络"),
+    ("ETHERNET", "Ethernet", "以太网"),
+    ("OTHER", "Something else", "其他"),
+];
+
 /// Makes a product.
 pub(crate) async fn create(form: Form) -> Response {
     let params = [
         ("ProductName", form.field("name")),
         ("NodeType", "0"),
-        ("DataFormat", "1"),
+        ("DataFormat", form.field("format")),
+        ("ValidateType", form.field("check")),
+        ("NetType", form.field("network")),
+        ("Description", form.field("description")),
         ("AliyunCommodityCode", "iothub_senior"),
     ];
+    let params: Vec<_> =
+        params.into_iter().filter(|(name, value)| *name == "ProductName" || !value.is_empty()).collect();
     match form.seat.performed("CreateProduct", &params).await {
         Ok(made) => {
             let key = made.get("Data").map(|data| text(data, "ProductKey")).unwrap_or_default();
             Redirect::to(&format!("/products/{}", part(&key))).into_response()
         }
-        Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, listed(&form.seat, 1, Some(&why)).await).into_response(),
-    }
-}
-
-/// One product.
-pub(crate) async fn show(seat: Seat, Path(key): Path<String>) -> Response {
-    let lang = seat.lang;
-    let product = match seat.performed("QueryProduct", &[("ProductKey", &key)]).await {
-        Ok(found) => found.get("Data").cloned().unwrap_or_default(),
-        Err(why) => return (StatusCode::NOT_FOUND, layout::refused_page(&seat, &key, &why)).into_response(),
-    };
-    let name = text(&product, "ProductName");
-    let body = html! {
-        (facts(&[
-            (lang.say("Product key", "ProductKey"), html! { code { (key) } }),
-            (lang.say("Created", "创建时间"), html! { (text(&product, "GmtCreate")) }),
-            (lang.say("Devices", "设备数"), html! { a href=(address("/devices", &[("product", &key)])) { (text(&product, "DeviceCount")) } }),
-        ]))
-        (model(&seat, &key).await)
-    };
-    layout::page(&seat, if name.is_empty() { &key } else { &name }, &body).into_response()
-}
-
-/// The thing model, a table for each module.
-async fn model(seat: &Seat, key: &str) -> Markup {
-    let lang = seat.lang;
-    let tsl = match seat.performed("QueryThingModel", &[("ProductKey", key)]).await {
-        Ok(found) => found.get("Data").map(|data| text(data, "ThingModelJson")).unwrap_or_default(),
-        Err(why) => return layout::refused(lang, &why),
-    };
-    let tsl: Value = serde_json::from_str(&tsl).unwrap_or_default();
-    html! {
-        section {
-            h2 { (lang.say("Thing model", "物模型")) }
-            (kind(lang, &tsl, "services", ("Services", "服务")))
-            (kind(lang, &tsl, "properties", ("Properties", "属性")))
-            (kind(lang, &tsl, "events", ("Events", "事件")))
-            details { summary { (lang.say("As JSON", "JSON 原文")) } (crate::shown::json(&tsl)) }
+        Err(why) => {
+            let page = listed(&form.seat, ("", 1), Some((&form, &why))).await;
+            (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
         }
     }
-}
-
-fn kind(lang: Lang, tsl: &Value, name: &str, (english, chinese): (&str, &str)) -> Markup {
-    let rows: Vec<_> = values(tsl, &[name]).iter().map(feature).collect();
-    let heads = [
-        lang.say("Identifier", "标识符"),
-        lang.say("Name", "名称"),
-        lang.say("Kind", "类型"),
-        lang.say("Data", "数据"),
-    ];
-    html! { (table(lang.say(english, chinese), &heads, &rows, "")) }
-}
-
-fn feature(feature: &Value) -> Vec<Markup> {
-    let kinds = ["callType", "accessMode", "type"].map(|name| text(feature, name));
-    let kind = kinds.into_iter().find(|kind| !kind.is_empty()).unwrap_or_default();
-    let fields = |name: &str| values(feature, &[name]).iter().map(field).collect::<Vec<_>>().join(", ");
-    let data = match feature.get("dataType") {
-        Some(_) => field(feature),
-        None => format!("({}) → ({})", fields("inputData"), fields("outputData")),
-    };
-    vec![
-        html! { code { (text(feature, "identifier")) } },
-        html! { (text(feature, "name")) },
-        html! { (kind) },
-        html! { code { (data) } },
-    ]
-}
-
-/// A value and its type with its range.
-fn field(field: &Value) -> String {
-    let Some(kind) = field.get("dataType") else { return text(field, "identifier") };
-    let specs = kind.get("specs").unwrap_or(&Value::Null);
-    let (min, max) = (text(specs, "min"), text(specs, "max"));
-    let range = if min.is_empty() && max.is_empty() { String::new() } else { format!(" {min}..{max}") };
-    format!("{}: {}{range}", text(field, "identifier"), text(kind, "type"))
 }

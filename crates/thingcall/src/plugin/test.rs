@@ -11,29 +11,19 @@ use anyhow::{Context, anyhow, bail};
 use prometheus::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thingcall_core::{
-    Answer, Args as Arguments, Call, CallId, CallMode, Conditions, Deadline, Device, DeviceKey, DeviceName, Handlers,
-    ProductKey, Qos, ReplyBody, RequestId, ServiceId,
-};
+use thingcall_core::{CallMode, Conditions, DeviceKey, DeviceName, Handlers, ProductKey, ReplyBody};
 use thingcall_loader::{Config, Inspected, PluginConfig, PluginConfigs, Plugins};
-use tokio::time::{Instant, timeout_at};
 use tracing::Level;
 
 use crate::exit::WrongUse;
 use crate::output::Output;
 use crate::server::Stopped;
 use crate::tool::scratch;
+use crate::trial::{Asked, Came, PRODUCT, Reply, Steps, Trial, raw};
 
 mod codec;
-mod device;
-mod steps;
 
 use super::private_copy;
-use device::{Reply, Scripted, raw};
-use steps::{Steps, milliseconds};
-
-/// Where a plugin that names no product of its own is tried.
-const PRODUCT: &str = "a1TestProduct";
 
 /// What to try.
 #[derive(Debug, clap::Args)]
@@ -167,40 +157,25 @@ fn named_product(inspected: &Inspected) -> Option<ProductKey> {
 async fn call_through(args: &Args, loaded: &Loaded, steps: &Arc<Steps>, words: &[String]) -> anyhow::Result<()> {
     let identifier = words.first().map_or("", String::as_str);
     let arguments = words.get(1).map_or("{}", String::as_str);
-    let call = call(args, loaded, identifier, arguments)?;
-    let handler = loaded.plugins.find(&call).with_context(|| {
+    let trial = Trial::of(Asked {
+        device: device_of(args, loaded),
+        identifier,
+        arguments,
+        mode: if args.asynchronous { CallMode::Async } else { CallMode::Sync },
+        timeout: args.timeout,
+    })?;
+    let handler = loaded.plugins.find(trial.call()).with_context(|| {
         let manifest = &loaded.inspected.manifest;
         format!("{} does not handle {identifier} of {}: it claims {:?}", manifest.name, loaded.product, manifest.claims)
     })?;
-    let until = Instant::now() + args.timeout;
-    let device = Scripted::new(steps.clone(), &call, until, args.replies.clone());
-    let members = json!({ "identifier": identifier, "args": raw(arguments), "mode": call.mode.as_str() });
-    let of = &call.device.key;
-    steps.step("call", &format!("{identifier} {arguments} of {of}, {}", call.mode.as_str()), members);
-    let began = Instant::now();
-    let answer = timeout_at(until, handler.handle(&call, &device)).await;
-    let took_ms = milliseconds(began.elapsed());
-    let answer = answer.map_err(|_| anyhow!("no answer within {}", humantime::format_duration(args.timeout)))?;
-    let data = match answer.context("the call failed")? {
-        Answer::Accepted => {
-            let members = json!({ "accepted": true, "tookMs": took_ms });
-            steps.step("result", &format!("accepted, in {took_ms:.3} ms"), members);
-            None
-        }
-        Answer::Replied(ReplyBody { code, message, data }) => {
-            let members = json!({ "code": code, "message": message, "data": raw(&data), "tookMs": took_ms });
-            let said = message.map(|message| format!(" {message:?}")).unwrap_or_default();
-            steps.step("result", &format!("code {code}{said} {data}, in {took_ms:.3} ms"), members);
-            if code != args.expect_code {
-                bail!("the answer has code {code}, not {}", args.expect_code);
-            }
-            Some(data)
-        }
-    };
-    if let Some(wrong) = device.wrong() {
+    let Came { body, wrong } = trial.run(&*handler, args.replies.clone(), steps).await?;
+    if let Some(ReplyBody { code, .. }) = body.as_ref().filter(|body| body.code != args.expect_code) {
+        bail!("the answer has code {code}, not {}", args.expect_code);
+    }
+    if let Some(wrong) = wrong {
         bail!(wrong);
     }
-    expected(args, data.as_deref())
+    expected(args, body.as_ref().map(|body| body.data.as_str()))
 }
 
 /// Compares with `--expect`, as JSON.
@@ -210,25 +185,6 @@ fn expected(args: &Args, data: Option<&str>) -> anyhow::Result<()> {
     if raw(data) == raw(expected) { Ok(()) } else { bail!("the data should be {expected}") }
 }
 
-fn call(args: &Args, loaded: &Loaded, identifier: &str, arguments: &str) -> anyhow::Result<Call> {
-    let service = ServiceId::try_from(identifier).map_err(|error| WrongUse(error.to_string()))?;
-    if !raw(arguments).is_object() {
-        bail!(WrongUse(format!("the arguments {arguments:?} are not a JSON object")));
-    }
-    Ok(Call {
-        letter: None,
-        id: CallId::from_u32(1),
-        request_id: RequestId::random(),
-        device: device_of(args, loaded)?,
-        service,
-        mode: if args.asynchronous { CallMode::Async } else { CallMode::Sync },
-        qos: Qos::default(),
-        args: Arguments::checked(arguments),
-        deadline: (!args.asynchronous).then(|| Deadline::at((Instant::now() + args.timeout).into_std())),
-    })
-}
-
-fn device_of(args: &Args, loaded: &Loaded) -> anyhow::Result<Arc<Device>> {
-    let key = DeviceKey { product: loaded.product.clone(), name: args.device.clone() };
-    Ok(Arc::new(Device { key, iot_id: "test000000000000".try_into()?, enabled: true, transport: None }))
+fn device_of(args: &Args, loaded: &Loaded) -> DeviceKey {
+    DeviceKey { product: loaded.product.clone(), name: args.device.clone() }
 }

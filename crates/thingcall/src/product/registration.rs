@@ -3,9 +3,10 @@
 use anyhow::Context;
 use serde_json::json;
 use thingcall_core::ProductKey;
-use thingcall_tsl::{Directory, Edited, Product, ProductSecret, ProductSettings, Registrants, Registration, Registry};
+use thingcall_tsl::{Directory, Edited, Product, ProductSecret, ProductSettings, Registrants, Registry};
 
 use crate::output::{self, Output};
+use crate::settings::{Secret, registration as changed};
 use crate::tool::{self, Place};
 
 /// What to do with the registration of a product's devices.
@@ -59,15 +60,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let before = product.settings.registration;
     let now = match who {
         None => before,
-        // There is no secret to keep.
-        Some(Who::Off) if before.is_none() && secret.is_none() && !new_secret => None,
         Some(who) => {
-            let kept = before.map(|before| before.secret).filter(|_| !new_secret);
-            let secret = match secret.or(kept) {
-                Some(secret) => secret,
-                None => made_up()?,
-            };
-            Some(Registration { who: who.into(), secret })
+            let wanted = if new_secret { Secret::New } else { secret.map_or(Secret::Kept, Secret::This) };
+            changed(before, who.into(), wanted)?
         }
     };
     if now != before {
@@ -84,17 +79,4 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     ];
     output::one(output, &members);
     Ok(())
-}
-
-/// As secrets of the platform's products: 16 letters and digits, each as likely as the others.
-fn made_up() -> anyhow::Result<ProductSecret> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789__";
-    let mut secret = String::new();
-    while secret.len() < 16 {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
-        let letters = random.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 64)).copied().map(char::from));
-        secret.extend(letters.filter(char::is_ascii_alphanumeric).take(16 - secret.len()));
-    }
-    Ok(ProductSecret::try_from(secret)?)
 }

@@ -8,14 +8,13 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use thingcall_core::{
-    Args as Arguments, CallId, CallMode, Codec, Decoded, Delivery, DeviceKey, Handlers, Qos, RawReply, ServiceId,
-    TransportKind,
+    Args as Arguments, CallId, CallMode, Codec, Decoded, Delivery, Handlers, Qos, RawReply, ServiceId, TransportKind,
 };
 use tokio::time::{Instant, timeout};
 
-use super::steps::{Steps, milliseconds};
-use super::{Args, Loaded, device_of, raw};
+use super::{Args, Loaded, device_of};
 use crate::exit::WrongUse;
+use crate::trial::{Steps, milliseconds, played, raw};
 
 /// An Alink request, as far as it matters.
 #[derive(Deserialize)]
@@ -47,9 +46,8 @@ pub(super) async fn encode(args: &Args, loaded: &Loaded, steps: &Steps, text: &s
 pub(super) async fn decode(args: &Args, loaded: &Loaded, steps: &Steps, text: &str) -> anyhow::Result<()> {
     let codec = codec(loaded)?;
     let payload = hex::decode(text).map_err(|error| WrongUse(format!("--decode: {error}")))?;
-    let device = DeviceKey { product: loaded.product.clone(), name: args.device.clone() };
     let raw_reply = RawReply {
-        device,
+        device: device_of(args, loaded),
         transport: TransportKind::Embedded,
         topic_id: None,
         service: None,
@@ -99,7 +97,7 @@ fn delivery(args: &Args, loaded: &Loaded, text: &str) -> anyhow::Result<Delivery
     Ok(Delivery {
         letter: None,
         id,
-        device: device_of(args, loaded)?,
+        device: Arc::new(played(device_of(args, loaded))?),
         service: ServiceId::try_from(service)?,
         params: Arguments::checked(params),
         raw: None,

@@ -14,7 +14,7 @@ use super::steps::Steps;
 
 /// One `--reply`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// The device answers this.
     Body(ReplyBody),
     /// It does not answer in time.
@@ -56,7 +56,7 @@ impl FromStr for Reply {
 }
 
 /// The device of one call.
-pub(super) struct Scripted {
+pub(crate) struct Scripted {
     steps: Arc<Steps>,
     device: String,
     mode: CallMode,
@@ -72,13 +72,13 @@ struct State {
 
 impl Scripted {
     /// A device that answers these.
-    pub(super) fn new(steps: Arc<Steps>, call: &Call, until: Instant, replies: Vec<Reply>) -> Self {
+    pub(crate) fn new(steps: Arc<Steps>, call: &Call, until: Instant, replies: Vec<Reply>) -> Self {
         let state = Mutex::new(State { replies: replies.into(), asked: 0, unscripted: 0 });
         Self { steps, device: call.device.key.to_string(), mode: call.mode, until, state }
     }
 
     /// What did not go as `--reply` says, if anything.
-    pub(super) fn wrong(&self) -> Option<String> {
+    pub(crate) fn wrong(&self) -> Option<String> {
         let state = self.state();
         if state.unscripted > 0 {
             return Some(format!("the device was asked {} times more than there are --reply", state.unscripted));
@@ -146,7 +146,7 @@ impl DeviceLink for Scripted {
 }
 
 /// JSON as it is, or a text that is none.
-pub(super) fn raw(text: &str) -> Value {
+pub(crate) fn raw(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 

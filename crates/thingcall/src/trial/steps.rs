@@ -1,6 +1,6 @@
-//! What happens while a plugin is tried, printed as it happens.
+//! What happens while a plugin is tried: printed as it happens, or kept for whoever asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,11 +12,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::output::{self, Output};
 
-/// Prints steps. Shared by the device and whatever logs.
-#[derive(Debug, Clone)]
-pub(super) struct Steps {
-    output: Output,
+/// Takes steps. Shared by the device and whatever logs.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    to: To,
     started: Instant,
+}
+
+/// Where steps go.
+#[derive(Debug)]
+enum To {
+    /// To whoever runs the command.
+    Printed(Output),
+    /// Into a list.
+    Kept(Mutex<Vec<Value>>),
 }
 
 impl Steps {
@@ -24,30 +33,51 @@ impl Steps {
     ///
     /// # Errors
     /// If logging was started before.
-    pub(super) fn start(output: Output, level: Level) -> anyhow::Result<Arc<Self>> {
-        let steps = Arc::new(Self { output, started: Instant::now() });
+    pub(crate) fn start(output: Output, level: Level) -> anyhow::Result<Arc<Self>> {
+        let steps = Arc::new(Self { to: To::Printed(output), started: Instant::now() });
         tracing_subscriber::registry().with(Logged { steps: steps.clone(), level }).try_init()?;
         Ok(steps)
     }
 
+    /// Keeps steps from now on, those of the call alone.
+    pub(crate) fn kept() -> Arc<Self> {
+        Arc::new(Self { to: To::Kept(Mutex::default()), started: Instant::now() })
+    }
+
+    /// The steps that were kept.
+    pub(crate) fn taken(&self) -> Vec<Value> {
+        match &self.to {
+            To::Printed(_) => Vec::new(),
+            To::Kept(steps) => std::mem::take(&mut *steps.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
     /// One step: its name, what it says to people, and its members for programs.
-    pub(super) fn step(&self, name: &str, text: &str, members: Value) {
+    pub(crate) fn step(&self, name: &str, text: &str, members: Value) {
         let at_ms = milliseconds(self.started.elapsed());
-        if !self.output.json {
-            return output::line(format_args!("{at_ms:>9.3} ms  {name:<7}  {text}"));
+        match &self.to {
+            To::Printed(output) if output.json => output::line(as_object(name, at_ms, members)),
+            To::Printed(_) => output::line(format_args!("{at_ms:>9.3} ms  {name:<7}  {text}")),
+            To::Kept(steps) => {
+                let step = as_object(name, at_ms, members);
+                steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+            }
         }
-        let mut object = Map::new();
-        object.insert("step".to_owned(), json!(name));
-        object.insert("atMs".to_owned(), json!(at_ms));
-        if let Value::Object(members) = members {
-            object.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
-        }
-        output::line(Value::Object(object));
     }
 }
 
+fn as_object(name: &str, at_ms: f64, members: Value) -> Value {
+    let mut object = Map::new();
+    object.insert("step".to_owned(), json!(name));
+    object.insert("atMs".to_owned(), json!(at_ms));
+    if let Value::Object(members) = members {
+        object.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    Value::Object(object)
+}
+
 /// Milliseconds, to the microsecond.
-pub(super) fn milliseconds(took: Duration) -> f64 {
+pub(crate) fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
