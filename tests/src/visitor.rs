@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::http::HttpAnswer;
+use crate::live_tail::LiveTail;
 use crate::wait::TIMEOUT;
 
 /// Who looks.
@@ -58,17 +59,31 @@ impl Visitor {
         self.send("POST", path, &fields)
     }
 
+    /// Follows the live rows of this path; `last` is the place of the last one it had. What it was answered, if that is no stream.
+    ///
+    /// # Errors
+    /// The answer that is none.
+    pub fn follow(&self, path: &str, last: Option<&str>) -> Result<LiveTail, HttpAnswer> {
+        let last = last.map(|last| format!("Last-Event-ID: {last}\r\n")).unwrap_or_default();
+        LiveTail::begin(self.address, &format!("{}Accept: text/event-stream\r\n{last}", self.head("GET", path)))
+    }
+
+    fn head(&self, method: &str, path: &str) -> String {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        if !cookies.is_empty() {
+            head.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
+        }
+        head
+    }
+
     /// Sends a request as it is.
     ///
     /// # Panics
     /// If nobody answers.
     pub fn send(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> HttpAnswer {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        if !cookies.is_empty() {
-            head.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
-        }
+        let mut head = self.head(method, path);
         if method == "POST" {
             let kind = "Content-Type: application/x-www-form-urlencoded";
             head.push_str(&format!("{kind}\r\nContent-Length: {}\r\n", body.len()));

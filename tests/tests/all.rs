@@ -18,6 +18,7 @@ mod cases;
 mod commands;
 mod configurations;
 mod console;
+mod console_live;
 mod console_plugins;
 mod console_products;
 mod consumers;

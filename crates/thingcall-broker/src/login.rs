@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rmqtt_codec::MqttPacket;
 use thingcall_alink as alink;
-use thingcall_core::{DeviceKey, LookUpFailed, PeerText};
+use thingcall_core::{DeviceKey, LookUpFailed, PeerText, TransportName};
 use thingcall_transport::ConnectResult;
 use tokio::sync::mpsc;
 
@@ -75,6 +75,9 @@ pub(crate) async fn welcome<S: Socket>(
             hub.refused(counted);
             let username = PeerText::new(connect.username.as_deref().unwrap_or_default());
             tracing::info!(%username, %peer, %reason, "connect refused");
+            if let Some(device) = alink::device_of(connect.username.as_deref().unwrap_or_default()) {
+                hub.parts.presence.refused(&device, TransportName::EMBEDDED, &reason);
+            }
             turn_away(wire, connect.version.refused(told)).await;
             return None;
         }

@@ -59,7 +59,10 @@ pub(crate) fn published(hub: &Hub, connection: &Connection, publish: &Publish, a
             replies.accept_post(*post, TransportName::EMBEDDED, &publish.topic, arrival);
         }
         // What else a device may publish is none of ours.
-        Uplink::Other(_) | Uplink::Dropped(None, _) => hub.metrics.received(ReceivedKind::Other),
+        Uplink::Other(_) | Uplink::Dropped(None, _) => {
+            hub.metrics.received(ReceivedKind::Other);
+            replies.passed_by(device, TransportKind::Embedded, &publish.topic, publish.payload.len());
+        }
         Uplink::Dropped(Some(_), reason) => {
             hub.metrics.received(ReceivedKind::Other);
             dropped(reason);

@@ -17,8 +17,9 @@ function field(cell) {
   if (cell.as === "link" || cell.as === "code") into("code");
   if (["good", "bad", "open"].includes(cell.as)) into("span").className = "outcome " + cell.as;
   if (cell.as === "time") into("time").dateTime = cell.text;
+  if (cell.as === "millis") into("time").dataset.ms = cell.text;
   at.textContent = cell.text;
-  if (cell.as === "time") local(at);
+  if (at.tagName === "TIME") local(at);
   return td;
 }
 

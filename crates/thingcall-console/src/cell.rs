@@ -5,6 +5,8 @@
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
+use thingcall_core::UnixMillis;
+
 use crate::shown;
 
 /// A field of a table.
@@ -15,7 +17,10 @@ pub(crate) enum Cell {
     /// A name or a value of a program.
     Code(String),
     /// A moment, as this server writes it.
+    #[allow(dead_code, reason = "pages that follow calls show it")]
     Moment(String),
+    /// A moment.
+    At(UnixMillis),
     /// How something ended.
     #[allow(dead_code, reason = "pages that follow calls show it")]
     Outcome(String),
@@ -36,6 +41,7 @@ impl Cell {
             Self::Text(text) => html! { (text) },
             Self::Code(text) => html! { code { (text) } },
             Self::Moment(text) => shown::moment(text),
+            Self::At(UnixMillis(millis)) => html! { time data-ms=(millis) { (millis) } },
             Self::Outcome(word) => shown::outcome(word),
             Self::Link { text, path } => html! { a href=(path) { code { (text) } } },
         }
@@ -47,6 +53,7 @@ impl Cell {
             Self::Text(text) => json!({ "text": text }),
             Self::Code(text) => json!({ "as": "code", "text": text }),
             Self::Moment(text) => json!({ "as": "time", "text": text }),
+            Self::At(UnixMillis(millis)) => json!({ "as": "millis", "text": millis.to_string() }),
             Self::Outcome(word) => json!({ "as": shown::kind_of(word), "text": word }),
             Self::Link { text, path } => json!({ "as": "link", "text": text, "path": path }),
         }

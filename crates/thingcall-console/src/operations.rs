@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use thingcall_core::{AccessKey, UnixMillis};
+use thingcall_core::{AccessKey, DeviceKey, DeviceWatch, UnixMillis};
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Asks what the operator's listener tells at this path and query.
     async fn ask(&self, path: &str) -> Answer;
+
+    /// Watches what happens to a device from now on.
+    fn watch(&self, device: DeviceKey) -> Box<dyn DeviceWatch>;
 
     /// Has done what a POST to the operator's listener at this path does.
     async fn change(&self, path: &str) -> Answer;

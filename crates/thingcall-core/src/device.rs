@@ -127,6 +127,9 @@ pub trait PresenceSink: Send + Sync {
     /// The device proved itself to an external broker, which asked us. When it leaves that broker, nobody says.
     fn logged_in(&self, device: &DeviceKey, login: &Login<'_>, at: UnixMillis);
 
+    /// Somebody who said to be this device was not let in. Nobody proved to be it, so nothing is kept of it.
+    fn refused(&self, _: &DeviceKey, _: TransportName, _: &dyn fmt::Display) {}
+
     /// Ready once it is written that the device came, where that must be so before it is let in: it came for the first time, and
     /// its product tells devices their secrets until then. Of all others it is ready at once.
     fn first_is_written<'a>(&'a self, device: &'a DeviceKey) -> LookUp<'a, ()> {

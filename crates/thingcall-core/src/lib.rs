@@ -18,6 +18,7 @@ mod slots;
 mod time;
 
 mod device;
+mod device_events;
 
 mod broadcast;
 mod call;
@@ -77,6 +78,7 @@ pub use delivery::Delivery;
 pub use device::{
     Credentials, Device, DeviceCredential, DeviceKey, DeviceRef, Login, Presence, PresenceSink, SyncTopic,
 };
+pub use device_events::{DeviceEvent, DeviceWatch, Happened, Seen};
 pub use dropped::{DropReason, Dropped};
 pub use enrolment::{Enrolled, Enrolment, EnrolsFor, NotEnrolled, Registrar};
 pub use error::{CallError, ErrorCode};

@@ -1,6 +1,6 @@
 //! The seam between a way to devices and the engine, for what comes back.
 
-use crate::{Arrival, CallId, DeviceKey, Dropped, Post, RawReply, Reply, Takes, TransportName};
+use crate::{Arrival, CallId, DeviceKey, Dropped, Post, RawReply, Reply, Takes, TransportKind, TransportName};
 
 /// A way on which a message is heard once among all instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub trait ReplySink: Send + Sync {
 
     /// A device said something that is for nobody.
     fn dropped(&self, dropped: Dropped<'_>);
+
+    /// A device published something that nobody here reads.
+    fn passed_by(&self, _: &DeviceKey, _: TransportKind, _topic: &str, _bytes: usize) {}
 
     /// The device's connection was seen to end: what it was asked may or may not have been done.
     fn device_gone(&self, device: &DeviceKey, transport: TransportName);

@@ -3,7 +3,7 @@
 //! **Invariants:** one log line a device and minute, however much it sends. What is kept is bounded: of the devices
 //! beyond the limit, the one that was quiet longest is forgotten. Nothing here is on the path of a call that succeeds.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use enum_map::EnumMap;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::metrics::ReplyResult;
+use crate::watches::DeviceWatches;
 
 /// How long a device's line stands for what it sends after.
 const LINE_PAUSE: Duration = Duration::from_secs(60);
@@ -29,6 +30,7 @@ pub(crate) struct DroppedMessages {
     of_nobody: Mutex<Noted>,
     counts: EnumMap<TransportKind, EnumMap<DropReason, IntCounter>>,
     devices: IntGauge,
+    watches: Arc<DeviceWatches>,
 }
 
 /// The last message of a device that led to nothing.
@@ -60,7 +62,11 @@ struct Noted {
 }
 
 impl DroppedMessages {
-    pub(crate) fn register(make: Maker<'_>, devices_max: usize) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(
+        make: Maker<'_>,
+        devices_max: usize,
+        watches: Arc<DeviceWatches>,
+    ) -> Result<Self, prometheus::Error> {
         make.limit("dropped_devices_limit", "How many devices' last dropped message is kept", devices_max)?;
         Ok(Self {
             of_devices: Mutex::new(LruCache::new(devices_max)),
@@ -71,12 +77,14 @@ impl DroppedMessages {
                 ["transport", "reason"],
             )?,
             devices: make.gauge("dropped_devices", "Devices whose last dropped message is kept")?,
+            watches,
         })
     }
 
     /// Counts a message that is dropped in the course of things: nobody needs to look at it.
     pub(crate) fn count(&self, dropped: &Dropped<'_>) {
         self.counts[dropped.transport][dropped.reason].inc();
+        self.watches.dropped(dropped);
     }
 
     /// Counts a message, keeps it as its device's last, and tells it unless its device was told of a moment ago.

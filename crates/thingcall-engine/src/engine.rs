@@ -29,6 +29,7 @@ use crate::translations::Translations;
 use crate::transports::Transports;
 use crate::turns::Turns;
 use crate::unawaited::Unawaited;
+use crate::watches::DeviceWatches;
 use crate::{Config, Stage};
 
 /// How long calls that were cut off may take to tell their callers.
@@ -57,6 +58,7 @@ pub struct Engine {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) watches: Arc<DeviceWatches>,
     pub(crate) records: Arc<dyn CallRecords>,
     /// Which calls are kept there.
     pub(crate) kept: KeptCalls,
@@ -90,7 +92,9 @@ impl Engine {
     pub fn new(config: Config, parts: EngineParts, metering: &Metering) -> Result<Arc<Self>, prometheus::Error> {
         let make = Maker::new(metering);
         let metrics = Arc::new(Metrics::register(make, &config)?);
-        let dropped = Arc::new(DroppedMessages::register(make, config.dropped_devices_max.get())?);
+        let watches = Arc::<DeviceWatches>::default();
+        let dropped = DroppedMessages::register(make, config.dropped_devices_max.get(), watches.clone())?;
+        let dropped = Arc::new(dropped);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
         let lanes = Lanes::register(make, &config)?;
         let fleet = FleetMetrics::register(make)?;
@@ -126,6 +130,7 @@ impl Engine {
             metrics,
             dropped,
             failures,
+            watches,
             kept: records.kept(),
             records,
             running: TaskTracker::new(),
@@ -147,6 +152,11 @@ impl Engine {
     /// What each transport knows of a device's connection now.
     pub fn presence(&self, device: &DeviceKey) -> Vec<(TransportName, Presence)> {
         self.transports.presence(device)
+    }
+
+    /// Who watches what happens to devices.
+    pub const fn watches(&self) -> &Arc<DeviceWatches> {
+        &self.watches
     }
 
     /// How long a synchronous caller waits.

@@ -50,6 +50,7 @@ mod take_over;
 mod translations;
 mod unawaited;
 mod waits;
+mod watches;
 
 #[cfg(test)]
 mod testbench;
@@ -65,3 +66,4 @@ pub use metrics::Stage;
 pub use reports::Reports;
 pub use take_over::TakeOver;
 pub use waits::{RunningCall, WaitsFor};
+pub use watches::DeviceWatches;

@@ -248,6 +248,7 @@ impl<'a> Link<'a> {
         self.engine.metrics.request_bytes(bytes);
         self.left.store(true, Ordering::Relaxed);
         let sent = transport.deliver(delivery).await;
+        self.engine.watches.sent(delivery, transport.name(), &sent);
         let left = Instant::now();
         let nobody = delivery.qos == Qos::AtMostOnce && matches!(sent, Err(DeliverError::Offline));
         let came_to = if nobody { &self.found_nobody } else { &self.handed_on };

@@ -16,6 +16,7 @@ use crate::raw::Heard;
 impl ReplySink for Engine {
     fn accept(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(reply.bytes);
+        self.watches.published(&reply.device, reply.transport.as_str(), (topic, reply.bytes));
         self.matched(reply, topic, arrival);
     }
 
@@ -35,6 +36,7 @@ impl ReplySink for Engine {
 
     fn accept_raw(&self, raw: RawReply, topic: &str, arrival: &dyn Arrival) {
         self.metrics.reply_bytes(raw.payload.len());
+        self.watches.published(&raw.device, raw.transport.as_str(), (topic, raw.payload.len()));
         if self.is_answered_in_bytes(&raw, topic, arrival) {
             return;
         }
@@ -42,11 +44,13 @@ impl ReplySink for Engine {
     }
 
     fn accept_post(&self, post: Post, by: TransportName, topic: &str, arrival: &dyn Arrival) {
+        self.watches.published(&post.device, by.as_str(), (topic, post.bytes));
         self.take_post(post, by, topic, arrival);
     }
 
     fn accept_raw_post(&self, raw: RawReply, heard: HeardOnce, topic: &str, arrival: &dyn Arrival) {
         let HeardOnce { by, answers } = heard;
+        self.watches.published(&raw.device, by.as_str(), (topic, raw.payload.len()));
         if answers && self.is_answered_in_bytes(&raw, topic, arrival) {
             return;
         }
@@ -83,6 +87,10 @@ impl ReplySink for Engine {
             | DropReason::Overloaded => false,
         };
         if usual { self.dropped.count(&dropped) } else { self.dropped.note(&dropped) }
+    }
+
+    fn passed_by(&self, device: &DeviceKey, transport: TransportKind, topic: &str, bytes: usize) {
+        self.watches.published(device, transport.as_str(), (topic, bytes));
     }
 
     fn device_gone(&self, device: &DeviceKey, transport: TransportName) {

@@ -82,6 +82,14 @@ impl Doorkeeper {
 
     /// Lets in who proves to be a user or a device.
     pub(crate) async fn login(&self, attempt: &Attempt<'_>) -> Result<Who<'_>, Denial> {
+        let decided = self.let_in(attempt).await;
+        if let (Err(why), Some(device)) = (&decided, alink::device_of(attempt.username)) {
+            self.presence.refused(&device, attempt.transport, why);
+        }
+        decided
+    }
+
+    async fn let_in(&self, attempt: &Attempt<'_>) -> Result<Who<'_>, Denial> {
         let Attempt { transport, username, password, client_id, address } = *attempt;
         if let Some(user) = self.user(username) {
             let right = user.secret.expose().as_bytes().ct_eq(password.as_bytes()).into();

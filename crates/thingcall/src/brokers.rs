@@ -21,6 +21,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::readiness::Readiness;
+use crate::watched::Watched;
 
 /// What runs.
 pub(crate) struct Brokers {
@@ -128,7 +129,7 @@ impl BrokerNeeds<'_> {
         let parts = thingcall_broker::BrokerParts {
             credentials: self.store.clone(),
             outbox: self.store.clone(),
-            presence: self.store.clone(),
+            presence: self.presence(),
             replies: self.engine.clone(),
             registrar: Some(self.registrar.clone()),
         };
@@ -145,11 +146,16 @@ impl BrokerNeeds<'_> {
         name: TransportName,
         config: P::Config,
     ) -> anyhow::Result<Arc<BrokerTransport<P>>> {
-        let (replies, presence, slots) = (self.engine.clone(), self.store.clone(), self.slots.clone());
+        let (replies, presence, slots) = (self.engine.clone(), self.presence(), self.slots.clone());
         let transport = BrokerTransport::start(name, config, Around { replies, presence, slots }, self.metering)
             .with_context(|| format!("the {what} broker {name}"))?;
         self.attach(transport.clone());
         Ok(transport)
+    }
+
+    /// Who takes note of devices coming and going.
+    fn presence(&self) -> Arc<Watched> {
+        Watched::new(self.store, self.engine.watches())
     }
 
     fn attach(&self, transport: Arc<dyn Transport>) {
@@ -158,7 +164,7 @@ impl BrokerNeeds<'_> {
     }
 
     fn gate(&self, listener: TcpListener) -> anyhow::Result<(SocketAddr, Serving)> {
-        let parts = GateParts { credentials: self.store.clone(), presence: self.store.clone() };
+        let parts = GateParts { credentials: self.store.clone(), presence: self.presence() };
         let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
         Ok((listener.local_addr()?, gate.serve(listener)))
     }

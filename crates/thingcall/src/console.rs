@@ -14,7 +14,8 @@ use prometheus::Registry as Metering;
 use serde_json::{Value, json};
 use thingcall_api::{Front, Inside};
 use thingcall_console::{Answer, Condition, Console, ConsoleParts, Instance, Operations};
-use thingcall_core::{AccessKey, Keys};
+use thingcall_core::{AccessKey, DeviceKey, DeviceWatch, Keys};
+use thingcall_engine::{DeviceWatches, Engine};
 use thingcall_listen::Serving;
 use thingcall_store::Store;
 use tokio::net::TcpListener;
@@ -41,6 +42,8 @@ pub(crate) struct Asks {
     observed: Observed,
     /// Access keys.
     store: Arc<Store>,
+    /// What happens to devices.
+    watches: Arc<DeviceWatches>,
 }
 
 /// Serves the console here, if there is one.
@@ -63,7 +66,7 @@ pub(crate) fn asks(
     (config, membership, addresses): (&Config, &Membership, &Addresses),
     front: &Front,
     operator: &Router,
-    (observed, store): (&Observed, &Arc<Store>),
+    (observed, store, engine): (&Observed, &Arc<Store>, &Arc<Engine>),
 ) -> Asks {
     let (me, _) = membership.now();
     let instance = Instance {
@@ -74,7 +77,7 @@ pub(crate) fn asks(
         started_at: me.since,
     };
     let (operator, observed, store) = (operator.clone(), observed.clone(), store.clone());
-    Asks { instance, front: front.inside(), operator, observed, store }
+    Asks { instance, front: front.inside(), operator, observed, store, watches: engine.watches().clone() }
 }
 
 #[async_trait]
@@ -90,6 +93,10 @@ impl Operations for Asks {
     fn conditions(&self) -> Vec<Condition> {
         let states = self.observed.conditions().into_iter();
         states.map(|state| Condition { name: state.name, failure: state.failure, since: state.since }).collect()
+    }
+
+    fn watch(&self, device: DeviceKey) -> Box<dyn DeviceWatch> {
+        self.watches.watch(device)
     }
 
     fn metrics(&self) -> String {

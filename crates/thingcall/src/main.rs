@@ -28,6 +28,7 @@ mod running;
 mod serve;
 mod server;
 mod sharing;
+mod watched;
 mod ways;
 
 mod check;

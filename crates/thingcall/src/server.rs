@@ -174,7 +174,7 @@ impl Server {
         let first_key = store.first_key().await?;
         membership.serve(&engine, &store, &plugins).await?;
         let operator = asked(&config, &reloads, (&engine, &store), &membership);
-        let asks = console::asks((&config, &membership, &addresses), &front, &operator, (&observed, &store));
+        let asks = console::asks((&config, &membership, &addresses), &front, &operator, (&observed, &store, &engine));
         let console = console::serve(&config, console, asks, metering)?;
         let fleets = FleetCalling::start(&engine, &store);
         readiness.serves();

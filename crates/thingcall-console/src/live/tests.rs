@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use prometheus::Registry;
 use serde_json::Value;
-use thingcall_core::{AccessKey, Secret, UnixMillis};
+use thingcall_core::{AccessKey, DeviceKey, DeviceWatch, Secret, UnixMillis};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,10 @@ impl Operations for OneKey {
 
     fn key(&self, _: &str) -> Option<Arc<AccessKey>> {
         self.0.lock().unwrap().clone()
+    }
+
+    fn watch(&self, _: DeviceKey) -> Box<dyn DeviceWatch> {
+        unreachable!("nobody watches")
     }
 
     fn conditions(&self) -> Vec<Condition> {

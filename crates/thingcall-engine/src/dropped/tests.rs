@@ -9,7 +9,7 @@ fn device(name: &str) -> DeviceKey {
 }
 
 fn messages(devices_max: usize) -> DroppedMessages {
-    DroppedMessages::register(Maker::new(&prometheus::Registry::new()), devices_max).unwrap()
+    DroppedMessages::register(Maker::new(&prometheus::Registry::new()), devices_max, Arc::default()).unwrap()
 }
 
 fn dropped<'a>(device: &'a DeviceKey, reason: DropReason, topic: &'a str) -> Dropped<'a> {
