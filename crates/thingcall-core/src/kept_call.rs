@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     CallId, CallMode, CallRecord, CallStep, CallTimes, DeviceKey, Executed, JournalError, KeptCalls, LateAnswer,
-    Outcome, Record, RecordState, ServiceId, TransportKind, UnixMillis,
+    Outcome, ProductKey, Record, RecordState, ServiceId, TransportKind, UnixMillis,
 };
 
 /// Where a call is kept.
@@ -149,6 +149,8 @@ impl KeptCall {
 pub struct CallFilter {
     /// To this device.
     pub device: Option<DeviceKey>,
+    /// To a device of this product, or to all of them.
+    pub product: Option<ProductKey>,
     /// Asked for by this action.
     pub action: Option<String>,
     /// Of this service: `Identifier`, or `module:Identifier`.

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what somebody looks for is bound, never part of the text.
 
-use thingcall_core::{CallFilter, CallOrder, CallPlace, CallSource, Letter, ServiceCalls, ServiceId};
+use thingcall_core::{CallFilter, CallOrder, CallPlace, CallSource, Letter, ProductKey, ServiceCalls, ServiceId};
 
 /// A value to be bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub(crate) fn page(
     all.add(compared, Bound::Number(place));
     let device = filter.device.as_ref();
     all.texts([
-        ("product =", device.map(|device| device.product.as_str())),
+        ("product =", device.map(|device| &device.product).or(filter.product.as_ref()).map(ProductKey::as_str)),
         ("device =", device.map(|device| device.name.as_str())),
         ("action =", filter.action.as_deref()),
         ("outcome =", filter.outcome.map(thingcall_core::Outcome::as_str)),

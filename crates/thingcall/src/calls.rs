@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use thingcall_core::{
-    CallFilter, CallOrder, CallPlaces, CallRecords, DeviceRef, KeptCall, Outcome, ServiceId, UnixMillis,
+    CallFilter, CallOrder, CallPlaces, CallRecords, DeviceRef, KeptCall, Outcome, ProductKey, ServiceId, UnixMillis,
 };
 use thingcall_store::Store;
 use thingcall_tsl::Registry;
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// To this device
     #[arg(long, value_name = "PRODUCTKEY/DEVICENAME|IOTID", value_parser = tool::device_ref)]
     device: Option<DeviceRef>,
+    /// To devices of this product
+    #[arg(long, value_name = "PRODUCTKEY", conflicts_with = "device")]
+    product: Option<ProductKey>,
     /// Asked for by this action, such as RRpc
     #[arg(long, value_name = "NAME")]
     action: Option<String>,
@@ -90,6 +93,7 @@ async fn show(store: &Store, args: &Args) -> anyhow::Result<()> {
     };
     let filter = CallFilter {
         device,
+        product: args.product.clone(),
         action: args.action.clone(),
         service: args.service.clone(),
         outcome: args.outcome,

@@ -24,6 +24,7 @@ pub(crate) mod instance;
 pub(crate) mod pending;
 pub(crate) mod products;
 pub(crate) mod trials;
+mod wire;
 
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].
 pub(crate) const HEADER: &str = "x-thingcall";

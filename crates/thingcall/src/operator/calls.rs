@@ -10,13 +10,13 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 use thingcall_core::{
-    CallFilter, CallOrder, CallPlaces, CallRecords, DeviceKey, DeviceRef, Failure, Outcome, ServiceId, TransportKind,
-    UnixMillis,
+    CallFilter, CallOrder, CallPlaces, CallRecords, DeviceKey, DeviceRef, Failure, Outcome, ProductKey, ServiceId,
+    TransportKind, UnixMillis,
 };
 use thingcall_engine::{Engine, LastDropped};
 use thingcall_store::Store;
 
-use super::{answer, failure};
+use super::{answer, failure, wire};
 use crate::calls::outcome;
 use crate::kept;
 use crate::named::named;
@@ -48,8 +48,13 @@ async fn list(State(store): State<Arc<Store>>, RawQuery(query): RawQuery) -> Res
         Ok(calls) => {
             let next = calls.iter().fold(asked.before, CallPlaces::at);
             let next = (calls.len() == asked.limit).then(|| format!("{}-{}", next.journal, next.records));
-            let calls: Vec<_> = calls.iter().map(kept::as_json).collect();
-            answer(StatusCode::OK, &without_nulls(json!({ "calls": calls, "next": next })))
+            let mut told: Vec<_> = calls.iter().map(kept::as_json).collect();
+            if asked.names_one() {
+                for (call, told) in calls.iter().zip(&mut told) {
+                    told["wire"] = wire::of(&*store, call).await.unwrap_or_default();
+                }
+            }
+            answer(StatusCode::OK, &without_nulls(json!({ "calls": told, "next": next })))
         }
         Err(error) => failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
@@ -63,6 +68,10 @@ struct Listed {
 }
 
 impl Listed {
+    fn names_one(&self) -> bool {
+        self.filter.call_id.is_some() || self.filter.request_id.is_some()
+    }
+
     fn read(query: &str) -> Result<Self, String> {
         let mut listed = Self { filter: CallFilter::default(), before: CallPlaces::END, limit: 100 };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -85,20 +94,34 @@ impl Listed {
             "id" => named(value)?.looked_for(filter),
             "action" => filter.action = Some(value.to_owned()),
             "key" => filter.key_id = Some(value.to_owned()),
-            "since" => {
-                let age = humantime::parse_duration(value).map_err(|error| error.to_string())?;
-                let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-                filter.since = Some(UnixMillis(UnixMillis::now().0.saturating_sub(age)));
-            }
+            "product" => filter.product = Some(ProductKey::try_from(value).map_err(|error| error.to_string())?),
+            "since" => filter.since = Some(moment_of(value)?),
+            "until" => filter.until = Some(moment_of(value)?),
             "limit" => {
                 let fits = value.parse().ok().filter(|limit| (1..=PAGE_CALLS_MAX).contains(limit));
                 *limit = fits.ok_or_else(|| format!("right is 1 to {PAGE_CALLS_MAX}"))?;
             }
             "before" => *before = place(value).ok_or("right is `next` of the page before")?,
-            _ => return Err("right are id, device, action, service, outcome, key, since, limit and before".to_owned()),
+            _ => {
+                let right =
+                    "right are id, device, product, action, service, outcome, key, since, until, limit and before";
+                return Err(right.to_owned());
+            }
         }
         Ok(())
     }
+}
+
+/// A moment, or how long ago it was.
+fn moment_of(text: &str) -> Result<UnixMillis, String> {
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Ok(UnixMillis(moment.as_millisecond()));
+    }
+    let age = humantime::parse_duration(text).map_err(|_| {
+        format!("{text:?} is neither a duration, such as 1h, nor a moment, such as 2026-11-30T14:02:00Z")
+    })?;
+    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    Ok(UnixMillis(UnixMillis::now().0.saturating_sub(age)))
 }
 
 fn place(text: &str) -> Option<CallPlaces> {
