@@ -8,6 +8,7 @@
 mod amqp;
 mod app;
 mod bench;
+mod browser;
 mod consumer;
 mod device;
 mod disk;
@@ -37,6 +38,7 @@ mod webhook;
 pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
 pub use bench::{Peer, bench, bench_in_background};
+pub use browser::{Browser, Shown};
 pub use consumer::{Consumer, ConsumerKind, body};
 pub use device::{Credential, MqttDevice, Seen};
 pub use disk::SmallDisk;

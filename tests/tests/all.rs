@@ -18,6 +18,8 @@ mod cases;
 mod commands;
 mod configurations;
 mod console;
+mod console_browser;
+mod console_calls;
 mod console_live;
 mod console_plugins;
 mod console_products;

@@ -1,4 +1,4 @@
-//! The stylesheet and the script, at addresses that change with them.
+//! The stylesheet, the script and the icon, at addresses that change with them.
 
 use std::sync::LazyLock;
 
@@ -17,9 +17,10 @@ struct Asset {
     text: &'static str,
 }
 
-const ALL: [Asset; 2] = [
+const ALL: [Asset; 3] = [
     Asset { name: "console.css", kind: "text/css; charset=utf-8", text: include_str!("../assets/console.css") },
     Asset { name: "console.js", kind: "text/javascript; charset=utf-8", text: include_str!("../assets/console.js") },
+    Asset { name: "icon.svg", kind: "image/svg+xml", text: include_str!("../assets/icon.svg") },
 ];
 
 static TAG: LazyLock<String> = LazyLock::new(|| {

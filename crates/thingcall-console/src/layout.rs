@@ -66,6 +66,7 @@ pub(crate) fn document(lang: Lang, title: &str, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · thingcall" }
+                link rel="icon" type="image/svg+xml" href=(assets::address("icon.svg"));
                 link rel="stylesheet" href=(assets::address("console.css"));
                 script src=(assets::address("console.js")) defer {}
             }

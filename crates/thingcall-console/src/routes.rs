@@ -35,6 +35,7 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/calls", get(calls::list))
         .route("/calls/{id}", get(calls::show))
         .route("/calls/{id}/cancel", post(calls::cancel))
+        .route("/calls/{id}/again", post(calls::again))
         .route("/plugins", get(plugins::list))
         .route("/plugins/rescan", post(plugins::rescan))
         .route("/plugins/{name}/try", get(plugins::trial).post(plugins::try_out))

@@ -1,0 +1,114 @@
+//! The console in a real browser: what people see and do, with the keyboard, in the dark, on a phone, in two languages; nothing wrong
+//! on the browser's own list, and nothing serious for those who use a screen reader.
+
+use serde_json::json;
+use thingcall_tests::{Browser, PRODUCT, Site};
+
+const SERVICE: &str = "testFb:testService";
+/// As wide as a phone.
+const PHONE: u32 = 360;
+
+fn site() -> Site {
+    Site::embedded(&[("RECORDS__KEEP", "all"), ("ENGINE__REPLY_TIMEOUT", "1s")])
+}
+
+fn browser(site: &Site, locale: &str) -> Browser {
+    Browser::logged_in(site.console(), locale, (&site.key.id, &site.key.secret))
+}
+
+/// Pages with something on each, and the id of a call that failed.
+fn lived_in() -> (Site, String) {
+    let site = site();
+    let (device, connected) = site.linkkit("seen");
+    connected.answers(200, &json!({ "param1": 7 }));
+    site.invoke(&device, SERVICE, r#"{"param1":1}"#).ok();
+    let away = site.device("away");
+    let failed = site.invoke(&away, SERVICE, r#"{"param1":1}"#).text_at("RequestId").to_owned();
+    (site, failed)
+}
+
+#[test]
+fn every_page_is_sound_in_both_languages_in_the_dark_and_on_a_phone() {
+    let (site, failed) = lived_in();
+    let pages = [
+        "/".to_owned(),
+        "/products".to_owned(),
+        format!("/products/{PRODUCT}"),
+        "/devices".to_owned(),
+        format!("/devices?product={PRODUCT}"),
+        format!("/devices/{PRODUCT}/seen"),
+        "/calls".to_owned(),
+        format!("/calls/{failed}"),
+        "/plugins".to_owned(),
+    ];
+    for locale in ["en-US", "zh-CN"] {
+        let browser = browser(&site, locale);
+        for page in &pages {
+            assert_eq!(browser.go(page), 200, "{locale} {page}");
+            assert_eq!(browser.accessibility(), Vec::<String>::new(), "{locale} {page}");
+            browser.width(PHONE);
+            assert!(browser.overflow() <= 0, "{locale} {page} is {} pixels too wide", browser.overflow());
+            browser.width(1280);
+        }
+        browser.in_the_dark();
+        for page in &pages {
+            browser.go(page);
+            assert_eq!(browser.accessibility(), Vec::<String>::new(), "{locale} {page} in the dark");
+        }
+        assert_eq!(browser.problems(), Vec::<String>::new(), "{locale}");
+    }
+}
+
+#[test]
+fn a_failed_call_is_found_by_clicks_and_its_reason_read() {
+    let (site, failed) = lived_in();
+    let browser = browser(&site, "en-US");
+    browser.go("/");
+    browser.link("Calls");
+    browser.choose("Outcome", "offline");
+    browser.button("Show");
+    browser.wait("away");
+    let shown = browser.shown();
+    assert!(!shown.text.contains(&format!("{PRODUCT}/seen")), "{shown:?}");
+    browser.go(&format!("/calls?id={failed}"));
+    browser.wait("What to check");
+    let shown = browser.shown();
+    assert!(shown.text.contains("is offline; the call was not sent"), "{shown:?}");
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let site = site();
+    let browser = Browser::open(site.console(), "en-US");
+    browser.go("/login");
+    browser.fill("AccessKey ID", &site.key.id);
+    browser.press("Tab");
+    assert_eq!(browser.focused(), "secret");
+    browser.fill("AccessKey Secret", &site.key.secret);
+    browser.press("Enter");
+    browser.wait("All is well.");
+    browser.press("Tab");
+    assert_eq!(browser.focused(), "Skip to the content");
+    browser.press("Tab");
+    browser.press("Tab");
+    browser.press("Tab");
+    browser.press("Enter");
+    browser.wait("Products");
+    assert!(
+        browser.shown().url.starts_with("/products") || browser.shown().url.starts_with("/explorer"),
+        "{:?}",
+        browser.shown()
+    );
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn a_policy_that_lets_nothing_in_is_kept_by_the_browser() {
+    let site = site();
+    let browser = browser(&site, "en-US");
+    assert_eq!(browser.problems(), Vec::<String>::new());
+    // The browser tells what a page of this console would load from elsewhere.
+    let blocked = browser.tries_to_load("https://evil.example/x.js");
+    assert!(blocked.iter().any(|problem| problem.contains("Content Security Policy")), "{blocked:?}");
+}
