@@ -34,6 +34,7 @@ mod tail;
 mod visitor;
 mod wait;
 mod webhook;
+mod wiretap;
 
 pub use amqp::{AmqpDevice, Attempt, ResultConsumer};
 pub use app::{Answer, App, Caller, Key, Sdk, Waiting};
@@ -66,6 +67,7 @@ pub use test_postgres::{Database, Postgres};
 pub use visitor::Visitor;
 pub use wait::{TIMEOUT, eventually};
 pub use webhook::{SECRET, ToldByWebhook, WebhookReceiver};
+pub use wiretap::Wiretap;
 
 /// The file of this name in `fixtures/`.
 pub fn fixture(name: &str) -> std::path::PathBuf {

@@ -84,6 +84,7 @@ mod requests;
 mod sdks;
 mod secrets;
 mod service_data;
+mod signatures;
 mod sockets;
 mod tails;
 mod taken_over;

@@ -50,14 +50,24 @@ pub(crate) struct Admitted<'a> {
 
 /// What a request says of itself, not yet believed.
 #[derive(Debug)]
-struct Claim<'a> {
+pub(crate) struct Claim<'a> {
     scheme: Scheme,
-    key_id: &'a str,
-    signature: &'a str,
-    string_to_sign: String,
-    time: &'a str,
+    pub(crate) key_id: &'a str,
+    pub(crate) signature: &'a str,
+    pub(crate) string_to_sign: String,
+    pub(crate) time: &'a str,
     nonce: &'a str,
-    token: Option<&'a str>,
+    pub(crate) token: Option<&'a str>,
+}
+
+impl<'a> Claim<'a> {
+    /// What this request says, by the signature that it has.
+    pub(crate) fn of(incoming: &'a Incoming<'_>) -> Result<Self, GatewayError> {
+        match incoming.scheme {
+            Scheme::V1 => v1::claim(incoming),
+            Scheme::Acs3 => acs3::claim(incoming),
+        }
+    }
 }
 
 impl Authenticator {
@@ -82,10 +92,7 @@ impl Authenticator {
 
     /// The key that signed this request, as far as this instance knows.
     pub(crate) fn admit<'a>(&self, incoming: &'a Incoming<'_>) -> Result<Admitted<'a>, GatewayError> {
-        let claim = match incoming.scheme {
-            Scheme::V1 => v1::claim(incoming)?,
-            Scheme::Acs3 => acs3::claim(incoming)?,
-        };
+        let claim = Claim::of(incoming)?;
         let now = (self.clock)();
         let key = self.key(claim.key_id, now)?;
         let at = self.check_time(claim.time, now)?;
@@ -185,7 +192,16 @@ fn whole_seconds(time: UnixMillis) -> UnixMillis {
     UnixMillis(time.0 - time.0.rem_euclid(1000))
 }
 
-fn same(ours: &str, theirs: &str) -> bool {
+/// The canonical request of one that is signed with headers; of the older signature there is none.
+pub(crate) fn canonical_request(incoming: &Incoming<'_>) -> Result<Option<Vec<u8>>, GatewayError> {
+    match incoming.scheme {
+        Scheme::V1 => Ok(None),
+        Scheme::Acs3 => acs3::canonical(incoming).map(Some),
+    }
+}
+
+/// Whether these are the same, in a time that does not tell where they differ.
+pub(crate) fn same(ours: &str, theirs: &str) -> bool {
     ours.as_bytes().ct_eq(theirs.as_bytes()).into()
 }
 

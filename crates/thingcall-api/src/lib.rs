@@ -4,7 +4,8 @@
 //! `incoming` read it, `params` and `auth` say what it asks and whether it may, `allowed` whether its key's rules let it, `actions` do it (`invoke` is the one
 //! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`, and `once` sees that one with a token is made once), `answer` writes the result. Two files turn failures into answers: `gateway`
 //! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `catalogue` says what
-//! actions read, for forms. `events` answers `GET /events`, a stream of messages.
+//! actions read, for forms; `signing` shows callers how a request is signed and why a signature is not the right one. `events` answers
+//! `GET /events`, a stream of messages.
 //!
 //! **Invariant:** the only crate that knows Alibaba's parameters, signatures and answers. Nothing it starts outlives
 //! the connection of the caller for longer than it takes to notice, but what looks after what instances share, which ends with the front.
@@ -51,6 +52,7 @@ mod topic;
 mod canonical;
 mod encoded;
 pub mod sign;
+pub mod signing;
 
 mod answer;
 mod error;

@@ -59,21 +59,32 @@ pub fn v1_signature<N: AsRef<str>, V: AsRef<str>>(method: &str, params: &[(N, V)
 /// All parameters of a signed V1 request, encoded, for the query or for a form body. `params` are the action's own.
 pub fn v1_request(method: &str, action: &str, params: &[(&str, &str)], signer: &Signer, at: UnixMillis) -> String {
     let (time, nonce) = (clock::stamp(at), Uuid::new_v4().to_string());
+    let mut all = v1_parameters(action, params, signer, (&time, &nonce));
+    let signature = v1_signature(method, &all, signer.secret.expose());
+    all.push(("Signature", &signature));
+    canonical::query(all)
+}
+
+/// All parameters that a V1 signature signs, with this time and nonce.
+pub(crate) fn v1_parameters<'a>(
+    action: &'a str,
+    params: &[(&'a str, &'a str)],
+    signer: &'a Signer,
+    (time, nonce): (&'a str, &'a str),
+) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![
         ("AccessKeyId", signer.key_id.as_str()),
         ("Action", action),
         ("Format", "JSON"),
         ("SignatureMethod", "HMAC-SHA1"),
-        ("SignatureNonce", &nonce),
+        ("SignatureNonce", nonce),
         ("SignatureVersion", "1.0"),
-        ("Timestamp", &time),
+        ("Timestamp", time),
         ("Version", VERSION),
     ];
     all.extend(signer.security_token.iter().map(|token| ("SecurityToken", token.expose())));
     all.extend_from_slice(params);
-    let signature = v1_signature(method, &all, signer.secret.expose());
-    all.push(("Signature", &signature));
-    canonical::query(all)
+    all
 }
 
 /// A request signed with headers. `host` is what the `Host` header will say, with the port; the body is empty.
@@ -84,12 +95,27 @@ pub fn acs3_request(
     signer: &Signer,
     at: UnixMillis,
 ) -> SignedHeaders {
+    let nonce = Uuid::new_v4().simple().to_string();
+    let mut headers = acs3_headers(host, action, signer, (&clock::stamp(at), &nonce));
+    let query = canonical::query(sorted(params));
+    let authorization = acs3_authorization("POST", &query, &headers, &signer.key_id, signer.secret.expose());
+    headers.push(("authorization", authorization));
+    SignedHeaders { query, headers }
+}
+
+/// The headers that are signed of a request without a body, sorted, with this time and nonce.
+pub(crate) fn acs3_headers(
+    host: &str,
+    action: &str,
+    signer: &Signer,
+    (time, nonce): (&str, &str),
+) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("host", host.to_owned()),
         ("x-acs-action", action.to_owned()),
         ("x-acs-content-sha256", EMPTY_SHA256.to_owned()),
-        ("x-acs-date", clock::stamp(at)),
-        ("x-acs-signature-nonce", Uuid::new_v4().simple().to_string()),
+        ("x-acs-date", time.to_owned()),
+        ("x-acs-signature-nonce", nonce.to_owned()),
         ("x-acs-version", VERSION.to_owned()),
     ];
     if let Some(token) = &signer.security_token {
@@ -97,10 +123,7 @@ pub fn acs3_request(
         headers.push(("x-acs-security-token", token.expose().to_owned()));
         headers.sort_unstable();
     }
-    let query = canonical::query(sorted(params));
-    let authorization = acs3_authorization("POST", &query, &headers, &signer.key_id, signer.secret.expose());
-    headers.push(("authorization", authorization));
-    SignedHeaders { query, headers }
+    headers
 }
 
 /// The `Authorization` header of a request to `/`. `query` is canonical; `headers` are lower-case, sorted, all that is
@@ -139,7 +162,17 @@ pub(crate) fn v1_string(method: &str, query: &str) -> String {
 
 /// Signs a V1 string.
 pub(crate) fn v1_sign(string: &str, secret: &str) -> String {
-    BASE64.encode(hmac::<Hmac<Sha1>>(&[secret.as_bytes(), b"&"].concat(), string.as_bytes()))
+    BASE64.encode(hmac_sha1(&[secret.as_bytes(), b"&"].concat(), string))
+}
+
+/// The HMAC-SHA1 of a text.
+pub(crate) fn hmac_sha1(key: &[u8], text: &str) -> Vec<u8> {
+    hmac::<Hmac<Sha1>>(key, text.as_bytes()).as_ref().to_vec()
+}
+
+/// The HMAC-SHA256 of a text.
+pub(crate) fn hmac_sha256(key: &[u8], text: &str) -> Vec<u8> {
+    hmac::<Hmac<Sha256>>(key, text.as_bytes()).as_ref().to_vec()
 }
 
 /// The ACS3 string to sign of a canonical request.
@@ -163,7 +196,7 @@ pub(crate) fn body_hash(body: &[u8]) -> Cow<'static, str> {
 }
 
 /// In lower case.
-fn hex_of(bytes: &[u8]) -> String {
+pub(crate) fn hex_of(bytes: &[u8]) -> String {
     let mut out = vec![0; bytes.len() * 2];
     // It is as long as it must be, and of ASCII.
     hex::encode_to_slice(bytes, &mut out).ok();
@@ -177,7 +210,8 @@ fn hmac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> impl AsRef<[u8]> + use<M> 
     mac.finalize().into_bytes()
 }
 
-fn sorted<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> Vec<(&str, &str)> {
+/// The pairs in the order in which they are signed.
+pub(crate) fn sorted<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> Vec<(&str, &str)> {
     let mut pairs: Vec<_> = params.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
     pairs.sort_unstable();
     pairs

@@ -141,7 +141,10 @@ impl Args {
 
 impl Place {
     /// The first enabled key of the store.
-    async fn signer(&self) -> anyhow::Result<Signer> {
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) async fn signer(&self) -> anyhow::Result<Signer> {
         let missing =
             || WrongUse("no key to sign with; give --key-id and --key-secret, or --data with a store".to_owned());
         let store = self.open_existing().await?;

@@ -12,7 +12,7 @@ use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
     call, calls, check, demo, device, explain, group, instances, key, model, output, pending, plugin, product, serve,
-    store, strangers, subscription, tail, webhook,
+    signature, store, strangers, subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -49,6 +49,9 @@ enum Command {
     /// Access keys, with which callers sign
     #[command(subcommand)]
     Key(key::Command),
+    /// Signatures of requests: how one is made, and why one does not match
+    #[command(subcommand)]
+    Signature(signature::Command),
     /// Consumer groups: who shares the messages that devices and calls give
     #[command(subcommand)]
     Group(group::Command),
@@ -126,6 +129,7 @@ impl Cli {
             Command::Model(command) => model::run(command).await.map(success),
             Command::Device(command) => device::run(command).await.map(success),
             Command::Key(command) => key::run(command).await.map(success),
+            Command::Signature(command) => signature::run(command).await,
             Command::Group(command) => group::run(command).await.map(success),
             Command::Subscription(command) => subscription::run(command).await.map(success),
             Command::Webhook(command) => webhook::run(command).await.map(success),

@@ -47,6 +47,7 @@ mod named;
 mod pending;
 mod product;
 mod settings;
+mod signature;
 mod simulate;
 mod subscription;
 mod tail;

@@ -55,6 +55,13 @@ pub(super) fn foreseen<'a>(incoming: &'a Incoming<'_>) -> Result<(Option<&'a str
     Ok((Some(authorization.credential), incoming.header(&headers::DATE)))
 }
 
+/// The canonical request, whether or not what it is made of is all there.
+pub(super) fn canonical(incoming: &Incoming<'_>) -> Result<Vec<u8>, GatewayError> {
+    let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
+    let signed: SignedHeaders<'_> = authorization.signed_headers.split(';').collect();
+    canonical_request(incoming, &authorization, &signed, incoming.header(&headers::CONTENT_HASH).unwrap_or_default())
+}
+
 /// The names of the signed headers. SDKs sign six to eight.
 type SignedHeaders<'a> = SmallVec<[&'a str; 8]>;
 
