@@ -46,14 +46,29 @@ impl Visitor {
         self.send("GET", path, &[])
     }
 
+    /// Sends a form of this page and waits for no answer.
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    pub fn hangs_up(&mut self, page: &str, path: &str, fields: &[(&str, &str)]) {
+        let token = self.token(page);
+        let mut fields = fields.to_vec();
+        fields.push(("form_token", &token));
+        drop(self.sent("POST", path, &fields));
+    }
+
+    fn token(&mut self, page: &str) -> String {
+        let shown = self.page(page).body;
+        let token = shown.split_once("name=\"form_token\" value=\"").expect("a form").1;
+        token.split('"').next().expect("its token").to_owned()
+    }
+
     /// Sends a form of this page, with the token that stands there.
     ///
     /// # Panics
     /// If the page has no form.
     pub fn form(&mut self, page: &str, path: &str, fields: &[(&str, &str)]) -> HttpAnswer {
-        let shown = self.page(page).body;
-        let token = shown.split_once("name=\"form_token\" value=\"").expect("a form").1;
-        let token = token.split('"').next().expect("its token").to_owned();
+        let token = self.token(page);
         let mut fields = fields.to_vec();
         fields.push(("form_token", &token));
         self.send("POST", path, &fields)
@@ -82,6 +97,15 @@ impl Visitor {
     /// # Panics
     /// If nobody answers.
     pub fn send(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> HttpAnswer {
+        let mut stream = self.sent(method, path, fields);
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer");
+        let answer = HttpAnswer::read(bytes);
+        self.keep_cookies(&answer.head);
+        answer
+    }
+
+    fn sent(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> TcpStream {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut head = self.head(method, path);
         if method == "POST" {
@@ -93,11 +117,7 @@ impl Visitor {
         stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
         let body = if method == "POST" { body.as_str() } else { "" };
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).expect("the request can be sent");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer");
-        let answer = HttpAnswer::read(bytes);
-        self.keep_cookies(&answer.head);
-        answer
+        stream
     }
 
     /// The value of the cookie of its login.

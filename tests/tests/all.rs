@@ -18,6 +18,7 @@ mod cases;
 mod commands;
 mod configurations;
 mod console;
+mod console_audit;
 mod console_browser;
 mod console_calls;
 mod console_live;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, CallRecords, Keys, OnceTokens, Registrar};
+use thingcall_core::{AccessKey, AuditLog, CallRecords, Keys, OnceTokens, Registrar};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -43,6 +43,7 @@ pub(crate) struct App {
     pub(crate) registrar: Option<Arc<dyn Registrar>>,
     pub(crate) once: Option<Arc<Once>>,
     pub(crate) metrics: Metrics,
+    pub(crate) audit: Arc<dyn AuditLog>,
     auth: Authenticator,
     _watches: Vec<AbortOnDropHandle<()>>,
 }
@@ -57,13 +58,15 @@ pub(crate) struct AppParts {
     pub(crate) records: Arc<dyn CallRecords>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) tokens: Option<Arc<dyn OnceTokens>>,
+    pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) clock: Clock,
     pub(crate) shared: SharedParts,
 }
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, subscribing, registrar, records, fleets, keys, tokens, clock, shared } = parts;
+        let AppParts { calls, directory, subscribing, registrar, records, fleets, keys, tokens, audit, clock, shared } =
+            parts;
         let once = tokens.map(|tokens| Once::new(tokens, registry)).transpose()?.map(Arc::new);
         let records = RecordDesk { records, directory: directory.clone() };
         let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
@@ -102,6 +105,7 @@ impl App {
             once,
             auth,
             metrics,
+            audit,
             config,
             _watches: watches,
         };

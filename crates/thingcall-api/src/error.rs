@@ -3,6 +3,8 @@
 //! **Invariant:** never HTTP 5xx for what a device or a model does wrong: some SDKs send such a request again, and the
 //! device would act twice. What the caller reads never names a broker, a file or a statement.
 
+use std::borrow::Cow;
+
 use thingcall_core::{CallError, ErrorCode, Executed, InvalidId, JournalError, Outcome, SubscriptionError};
 use thingcall_tsl::DirectoryError;
 
@@ -66,6 +68,14 @@ impl ActionError {
     /// A name in a parameter that is none.
     pub(crate) fn malformed(code: ErrorCode, parameter: &str, why: &InvalidId) -> Self {
         Self::service(code, Outcome::UnknownTarget, format!("{parameter}: {why}"))
+    }
+
+    /// The code that the caller reads.
+    pub(crate) fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Gateway(refusal) => refusal.code(),
+            Self::Service(failure) => failure.code.as_str().into(),
+        }
     }
 
     /// How it counts.

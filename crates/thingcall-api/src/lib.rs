@@ -2,7 +2,7 @@
 //!
 //! Read it in the order of a request: `server` listens, `request` answers a request with what is in `app`: `body` and
 //! `incoming` read it, `params` and `auth` say what it asks and whether it may, `allowed` whether its key's rules let it, `actions` do it (`invoke` is the one
-//! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`, and `once` sees that one with a token is made once), `answer` writes the result. Two files turn failures into answers: `gateway`
+//! this is all for, at the desk of `calls`; those of groups and subscriptions have theirs in `subscribing`, and `once` sees that one with a token is made once), `answer` writes the result, `audit` notes what was changed. Two files turn failures into answers: `gateway`
 //! those of the request itself (HTTP 4xx), `error` those of the service (HTTP 200 with `Success=false`). `catalogue` says what
 //! actions read, for forms; `signing` shows callers how a request is signed and why a signature is not the right one. `events` answers
 //! `GET /events`, a stream of messages.
@@ -20,6 +20,7 @@ mod request;
 mod inside;
 mod origin;
 
+mod audit;
 mod body;
 mod refused;
 mod unread;

@@ -33,7 +33,7 @@ use crate::once::{How, OnceAsk};
 use crate::origin::Origin;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
-use crate::{allowed, body, enrol, refused, sign, unread};
+use crate::{allowed, audit, body, enrol, refused, sign, unread};
 
 /// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
 const ECHO_BYTES_BUSY: usize = 4 * 1024;
@@ -126,19 +126,19 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
         }
         Ok(Asked::Directory(action)) => {
             let result = action.run(&*app.directory, &incoming.params).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
+            after(&app, &incoming, &origin, result)
         }
         Ok(Asked::Subscription(action, desk)) => {
             let result = action.run(desk, &incoming.params).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
+            after(&app, &incoming, &origin, result)
         }
         Ok(Asked::Record(action)) => {
             let result = action.run(&app.records, &incoming.params).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
+            after(&app, &incoming, &origin, result)
         }
         Ok(Asked::Fleet(asked)) => {
             let result = Box::pin(asked.run(&app, &incoming.params)).await;
-            result.map_err(|error| note_if_refused(&app, &incoming, &origin, error))
+            after(&app, &incoming, &origin, result)
         }
         Err(error) => Err(note_refused(&app, &incoming, &origin, error)),
     };
@@ -328,17 +328,26 @@ async fn make_once(app: &Arc<App>, ask: OnceAsk, order: FleetOrder) -> Result<Fi
     once.answer(ask, move || make).await.1
 }
 
-/// Notes a request that its action found to be none.
-fn note_if_refused(app: &App, incoming: &Incoming<'_>, origin: &Origin, error: ActionError) -> ActionError {
-    match error {
-        ActionError::Gateway(_) => note_refused(app, incoming, origin, error),
-        ActionError::Service(_) => error,
+/// Notes what became of a request that its action answered.
+fn after(
+    app: &App,
+    incoming: &Incoming<'_>,
+    origin: &Origin,
+    result: Result<Fields, ActionError>,
+) -> Result<Fields, ActionError> {
+    match result {
+        Err(error @ ActionError::Gateway(_)) => Err(note_refused(app, incoming, origin, error)),
+        Ok(_) | Err(ActionError::Service(_)) => {
+            audit::note(app, incoming, origin, result.as_ref().err());
+            result
+        }
     }
 }
 
 /// Notes a request that was refused.
 fn note_refused(app: &App, incoming: &Incoming<'_>, origin: &Origin, error: ActionError) -> ActionError {
     app.desk.note_refused(refused::noted(incoming, &error), origin.is_vouched());
+    audit::note(app, incoming, origin, Some(&error));
     error
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::{CallRecords, Keys, OnceTokens, Registrar, UnixMillis};
+use thingcall_core::{AuditLog, CallRecords, Keys, OnceTokens, Registrar, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{Figures, Limits, Serving};
 use thingcall_tsl::Directory;
@@ -36,6 +36,8 @@ pub struct FrontParts {
     pub keys: Arc<dyn Keys>,
     /// Keeps the tokens of calls that are made once; where nobody does, such requests are refused.
     pub tokens: Option<Arc<dyn OnceTokens>>,
+    /// Who keeps what was changed, and by whom.
+    pub audit: Arc<dyn AuditLog>,
     /// What other instances share with this one.
     pub shared: SharedParts,
 }
@@ -52,10 +54,22 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let FrontParts { engine, directory, subscribing, registrar, records, fleets, keys, tokens, shared } = parts;
+        let FrontParts { engine, directory, subscribing, registrar, records, fleets, keys, tokens, audit, shared } =
+            parts;
         let clock = Arc::new(UnixMillis::now);
-        let parts =
-            AppParts { calls: engine, directory, subscribing, registrar, records, fleets, keys, tokens, clock, shared };
+        let parts = AppParts {
+            calls: engine,
+            directory,
+            subscribing,
+            registrar,
+            records,
+            fleets,
+            keys,
+            tokens,
+            audit,
+            clock,
+            shared,
+        };
         Self::assemble(config, parts, registry)
     }
 

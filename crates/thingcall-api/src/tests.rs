@@ -6,6 +6,7 @@ mod beside;
 mod directory;
 
 mod allowed;
+mod audit;
 mod broadcasts;
 mod captures;
 mod connections;

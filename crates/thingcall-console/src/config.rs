@@ -25,6 +25,8 @@ pub struct Config {
     /// How long that lasts.
     #[serde(with = "humantime_serde")]
     pub lock_out: Duration,
+    /// How many requests that nobody is known to have sent, such as logins with a wrong secret, the audit log has of a minute.
+    pub refused_per_minute_max: u32,
     /// How many connections are open at once. One more takes the place of the one that has waited longest.
     pub connections_max: NonZeroUsize,
     /// So many pages follow what happens at once, each on a connection of its own; fewer than `connections_max`.
@@ -51,6 +53,7 @@ impl Default for Config {
             session: Duration::from_secs(12 * 60 * 60),
             failed_logins_max: some(5),
             lock_out: Duration::from_secs(60),
+            refused_per_minute_max: 60,
             connections_max: some(128),
             live_tails_max: some(64),
             body_bytes_max: some(2 * 1024 * 1024),

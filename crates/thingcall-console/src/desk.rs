@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
+use crate::strangers::Strangers;
 use crate::tails::Tails;
 
 /// What all pages share.
@@ -18,6 +19,8 @@ pub(crate) struct Desk {
     pub(crate) operations: Arc<dyn Operations>,
     /// Who failed to log in too often.
     pub(crate) lockout: Lockout,
+    /// Whom nobody knows, as far as they are noted.
+    pub(crate) strangers: Strangers,
     /// How many pages may follow what happens.
     pub(crate) tails: Tails,
     /// What is counted.

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use crate::desk::Desk;
 use crate::layout;
 use crate::seat::{Seat, TOKEN};
+use crate::trail::Trail;
 
 /// A form that was sent by a page of this login.
 pub(crate) struct Form {
@@ -25,6 +26,13 @@ impl Form {
     /// Whether it has a field of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.contains_key(name)
+    }
+
+    /// Something was done that no other part of the program knows of.
+    pub(crate) fn noted(&self, action: &str) {
+        if let Some(trail) = &self.seat.trail {
+            trail.step(action, String::new(), None);
+        }
     }
 
     /// What a field holds, without spaces around; empty if it is not there.
@@ -41,12 +49,15 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let seat = Seat::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
+        let mut seat = Seat::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
+        let trail = parts.extensions.remove::<Trail>().unwrap_or_default();
+        trail.is_of(&seat.key.id);
         let request = Request::from_parts(parts, body);
         let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).into_owned().collect();
         let token = fields.get(TOKEN).map_or("", String::as_str);
         if seat.session.is_form_token(&seat.key, token) {
+            seat.trail = Some(trail);
             return Ok(Self { seat, fields });
         }
         let text = seat.lang.say(

@@ -8,12 +8,13 @@ use crate::refused::Refused;
 use crate::seat::{Seat, TOKEN};
 
 /// The parts of the console, as its menu shows them: path, and name in both languages.
-const MENU: [(&str, &str, &str); 5] = [
+const MENU: [(&str, &str, &str); 6] = [
     ("/", "Overview", "概览"),
     ("/products", "Products", "产品"),
     ("/devices", "Devices", "设备"),
     ("/calls", "Calls", "调用"),
     ("/plugins", "Plugins", "插件"),
+    ("/audit", "Audit log", "审计日志"),
 ];
 
 /// A page of somebody who is logged in.

@@ -1,7 +1,8 @@
 //! The console: pages for people who try a first call, ask why one failed, or look whether all is well.
 //!
 //! Read it in the order of a visit: `server` listens, `routes` says which page answers, `guard` sets what every answer carries and
-//! refuses what another site sends, `seat` finds who is logged in (`session`, `lockout`) and `form` what a page of theirs sent, a file of `pages` asks what it
+//! refuses what another site sends, `audit` notes what a request changed (`trail`),
+//! `seat` finds who is logged in (`session`, `lockout`) and `form` what a page of theirs sent, a file of `pages` asks what it
 //! shows of `Operations`, and `layout` puts it into a page in the words of `lang`; what comes to a page later is `live`.
 //!
 //! **Invariants:** it has no access of its own to anything. What the API can do is done by the API, as the key that is logged in;
@@ -12,6 +13,7 @@ mod config;
 mod metrics;
 mod server;
 
+mod audit;
 mod guard;
 mod routes;
 
@@ -23,7 +25,9 @@ mod login;
 mod refused;
 mod seat;
 mod session;
+mod strangers;
 mod tails;
+mod trail;
 
 mod pages;
 

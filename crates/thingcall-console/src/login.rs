@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -21,7 +21,9 @@ use crate::form::Form;
 use crate::lang::{self, Lang};
 use crate::layout::document;
 use crate::metrics::Login;
+use crate::refused::Refused;
 use crate::session::Session;
+use crate::trail::Trail;
 
 /// Where a visitor who is logged in goes by default.
 const HOME: &str = "/";
@@ -59,13 +61,18 @@ fn asking(lang: Lang, next: &str, problem: Option<&str>) -> Markup {
 }
 
 /// Lets in who has a key and its secret.
-pub(crate) async fn enter(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn enter(
+    State(desk): State<Arc<Desk>>,
+    Extension(trail): Extension<Trail>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let lang = Lang::of(&headers);
     let (id, secret, next) = (field(&body, "id"), field(&body, "secret"), field(&body, "next"));
     let id = id.trim();
     let names = [id];
     if let Some(wait) = desk.lockout.waits(&names) {
-        desk.metrics.logins[Login::LockedOut].inc();
+        note(&desk, &trail, id, Login::LockedOut);
         let seconds = wait.as_secs() + 1;
         let text = match lang {
             Lang::En => format!("Too many logins failed. Try again in {seconds} s."),
@@ -75,7 +82,7 @@ pub(crate) async fn enter(State(desk): State<Arc<Desk>>, headers: HeaderMap, bod
     }
     let Some(key) = known(&desk, id, secret.trim()) else {
         desk.lockout.failed(&names);
-        desk.metrics.logins[Login::Refused].inc();
+        note(&desk, &trail, id, Login::Refused);
         warn!(key = %PeerText::new(id), "a login to the console was refused: no such key, another secret, or a key that does not count any more");
         let text = lang.say("There is no such key, or its secret is another.", "AccessKey 不存在或密钥不正确。");
         return (StatusCode::FORBIDDEN, asking(lang, &next, Some(text))).into_response();
@@ -85,10 +92,20 @@ pub(crate) async fn enter(State(desk): State<Arc<Desk>>, headers: HeaderMap, bod
             .into_response();
     };
     desk.lockout.succeeded(&names);
-    desk.metrics.logins[Login::Ok].inc();
+    trail.is_of(&key.id);
+    note(&desk, &trail, id, Login::Ok);
     info!(key = key.id, "logged in to the console");
     let cookie = made(&desk, desk.cookie.clone(), session.sealed(&key)).http_only(true).build();
     (AppendHeaders([(SET_COOKIE, cookie.to_string())]), Redirect::to(own_path(&next))).into_response()
+}
+
+/// Counts and notes a login. An id that no key has is not noted: people write secrets into the wrong field.
+fn note(desk: &Desk, trail: &Trail, id: &str, end: Login) {
+    desk.metrics.logins[end].inc();
+    let target = if desk.operations.key(id).is_some() { format!("AccessKeyId={id}") } else { String::new() };
+    let code: &str = end.into();
+    let refused = (end != Login::Ok).then(|| Refused { code: code.to_owned(), text: String::new() });
+    trail.step("LogIn", target, refused.as_ref());
 }
 
 /// The key, if this is its secret and it may be used alone.
@@ -101,6 +118,7 @@ fn known(desk: &Desk, id: &str, secret: &str) -> Option<Arc<AccessKey>> {
 /// Logs out.
 pub(crate) async fn leave(form: Form) -> Response {
     let desk = &form.seat.desk;
+    form.noted("LogOut");
     let gone =
         made(desk, desk.cookie.clone(), String::new()).http_only(true).max_age(cookie::time::Duration::ZERO).build();
     (AppendHeaders([(SET_COOKIE, gone.to_string())]), Redirect::to("/login")).into_response()

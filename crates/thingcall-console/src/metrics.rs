@@ -22,6 +22,8 @@ pub(crate) enum Login {
 pub(crate) struct Metrics {
     /// By their end.
     pub(crate) logins: EnumMap<Login, IntCounter>,
+    /// Requests of nobody known that are not noted.
+    pub(crate) audit_left_out: IntCounter,
 }
 
 impl Metrics {
@@ -29,6 +31,7 @@ impl Metrics {
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let make = Maker::new(registry);
         let logins = make.counters("console_logins_total", "Logins to the console, by their end", ["result"])?;
-        Ok(Self { logins })
+        let help = "Requests to the console that nobody is known to have sent and that the audit log does not have: too many came in a minute";
+        Ok(Self { logins, audit_left_out: make.counter("console_audit_left_out_total", help)? })
     }
 }

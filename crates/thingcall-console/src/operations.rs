@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use thingcall_core::{AccessKey, DeviceKey, DeviceWatch, UnixMillis};
+use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceWatch, UnixMillis};
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,15 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Performs an action of the API as this key, with the action's own parameters.
     async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answer;
+
+    /// Keeps what was changed, or was refused; once this returns it is there, where it can be written.
+    async fn audit(&self, entries: Vec<AuditEntry>);
+
+    /// The newest of these entries.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    async fn audited(&self, filter: &AuditFilter, max: usize) -> Result<Vec<AuditKept>, String>;
 
     /// Asks what the operator's listener tells at this path and query.
     async fn ask(&self, path: &str) -> Answer;

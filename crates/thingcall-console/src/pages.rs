@@ -1,6 +1,7 @@
 //! The pages, a file for each part of the menu. Each asks what it shows, and shows what it was told; they do not know each other.
 
 pub(crate) mod calls;
+pub(crate) mod changes;
 pub(crate) mod device_log;
 pub(crate) mod devices;
 pub(crate) mod overview;

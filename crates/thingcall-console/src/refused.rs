@@ -15,17 +15,31 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// A page that only shows would change something: a fault of ours.
+    pub(crate) fn no_form(action: &str) -> Self {
+        let text = format!("{action} changes something, and this page only shows; right is a form");
+        Self { code: "405".to_owned(), text }
+    }
+
+    /// Why an action of the API was refused, if it was.
+    pub(crate) fn of_action(answer: &Answer) -> Option<Self> {
+        let member = |name: &str| answer.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if answer.status == 200 && answer.body.get("Success").and_then(Value::as_bool) != Some(false) {
+            return None;
+        }
+        let text = Some(member("ErrorMessage")).filter(|text| !text.is_empty()).unwrap_or_else(|| member("Message"));
+        Some(Self { code: member("Code"), text })
+    }
+
     /// What an action of the API answered, unless it was refused.
     ///
     /// # Errors
     /// The code and the text that a caller of the API would have read.
     pub(crate) fn unless_done(answer: Answer) -> Result<Value, Self> {
-        let member = |name: &str| answer.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if answer.status == 200 && answer.body.get("Success").and_then(Value::as_bool) != Some(false) {
-            return Ok(answer.body);
+        match Self::of_action(&answer) {
+            Some(why) => Err(why),
+            None => Ok(answer.body),
         }
-        let text = Some(member("ErrorMessage")).filter(|text| !text.is_empty()).unwrap_or_else(|| member("Message"));
-        Err(Self { code: member("Code"), text })
     }
 
     /// What the operator's listener told, unless it told nothing.

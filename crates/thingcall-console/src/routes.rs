@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::desk::Desk;
-use crate::pages::{calls, device_log, devices, overview, plugins, products};
+use crate::pages::{calls, changes, device_log, devices, overview, plugins, products};
 use crate::seat::Seat;
-use crate::{assets, guard, layout, login};
+use crate::{assets, audit, guard, layout, login};
 
 /// All pages.
 pub(crate) fn all(desk: Arc<Desk>) -> Router {
@@ -40,9 +40,11 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/plugins/rescan", post(plugins::rescan))
         .route("/plugins/{name}/try", get(plugins::trial).post(plugins::try_out))
         .route("/plugins/{name}/{what}", post(plugins::change))
+        .route("/audit", get(changes::list))
         .fallback(missing)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(middleware::from_fn(guard::same_origin))
+        .layer(middleware::from_fn_with_state(desk.clone(), audit::keep))
         .layer(middleware::from_fn(guard::headers))
         .with_state(desk)
 }

@@ -1,14 +1,15 @@
 //! Who is logged in and asks for a page.
 //!
-//! **Invariant:** a page that shows anything takes a [`Seat`], which nobody has without a login.
+//! **Invariants:** a page that shows anything takes a [`Seat`], which nobody has without a login. A seat that is not of a form changes
+//! nothing, and what one of a form changes is noted here, for the audit log.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::response::Redirect;
-use serde_json::Value;
-use thingcall_core::{AccessKey, UnixMillis};
+use serde_json::{Value, json};
+use thingcall_core::{AccessKey, UnixMillis, audit_target, only_reads};
 
 use crate::desk::Desk;
 use crate::lang::Lang;
@@ -16,6 +17,7 @@ use crate::operations::Answer;
 use crate::refused::Refused;
 use crate::role::Role;
 use crate::session::{Session, cookie};
+use crate::trail::Trail;
 
 /// A visitor who is logged in.
 #[derive(Clone)]
@@ -30,13 +32,23 @@ pub(crate) struct Seat {
     pub(crate) lang: Lang,
     /// The path that was asked for, without its query.
     pub(crate) path: String,
+    /// What it changes; only who sent a form changes anything.
+    pub(crate) trail: Option<Trail>,
 }
 
 impl Seat {
     /// Performs an action of the API as the key that is logged in.
     pub(crate) async fn perform(&self, action: &str, params: &[(&str, &str)]) -> Answer {
-        let params: Vec<_> = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.desk.operations.perform(self.key.clone(), action, &params).await
+        if only_reads(action) {
+            return self.desk.operations.perform(self.key.clone(), action, &owned(params)).await;
+        }
+        let Some(trail) = &self.trail else {
+            let Refused { code, text } = Refused::no_form(action);
+            return Answer { status: 405, body: json!({ "Code": code, "ErrorMessage": text }) };
+        };
+        let answer = self.desk.operations.perform(self.key.clone(), action, &owned(params)).await;
+        trail.step(action, audit_target(params.iter().copied()), Refused::of_action(&answer).as_ref());
+        answer
     }
 
     /// The same; what went wrong as a text.
@@ -61,8 +73,28 @@ impl Seat {
     /// # Errors
     /// If this key may not, or it was not done.
     pub(crate) async fn change(&self, path: &str) -> Result<Value, Refused> {
-        self.must_be(Role::Operate)?;
-        Refused::unless_told(self.desk.operations.change(path).await)
+        let what = path.split_once('?').map_or(path, |(path, _)| path);
+        self.noting(what, String::new(), async {
+            self.must_be(Role::Operate)?;
+            Refused::unless_told(self.desk.operations.change(path).await)
+        })
+        .await
+    }
+
+    /// Does what changes something, and notes it.
+    ///
+    /// # Errors
+    /// Those of `work`; and if this is of no form.
+    pub(crate) async fn noting<T>(
+        &self,
+        action: &str,
+        target: String,
+        work: impl Future<Output = Result<T, Refused>>,
+    ) -> Result<T, Refused> {
+        let Some(trail) = &self.trail else { return Err(Refused::no_form(action)) };
+        let done = work.await;
+        trail.step(action, target, done.as_ref().err());
+        done
     }
 
     /// Refuses a key whose rules do not let it.
@@ -119,10 +151,14 @@ where
             session.holds(&cookie, &key, UnixMillis::now(), desk.config.session).then_some((key, session))
         });
         match found {
-            Some((key, session)) => Ok(Self { desk, key, session, lang, path }),
+            Some((key, session)) => Ok(Self { desk, key, session, lang, path, trail: None }),
             None => Err(Redirect::to(&format!("/login?{}", next_page(&path)))),
         }
     }
+}
+
+fn owned(params: &[(&str, &str)]) -> Vec<(String, String)> {
+    params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn next_page(path: &str) -> String {

@@ -14,6 +14,7 @@ use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::routes;
+use crate::strangers::Strangers;
 use crate::tails::Tails;
 
 /// The largest request line and headers.
@@ -48,10 +49,12 @@ impl Console {
         } else {
             format!("thingcall_{}", config.listen.port())
         };
+        let strangers = Strangers::new(config.refused_per_minute_max);
         let metrics = Metrics::register(registry)?;
         let tails = Tails::new(config.live_tails_max.get(), registry)?;
         let figures = Figures::register("console", registry)?;
-        Ok(Self { desk: Desk { config, operations: parts.operations, lockout, tails, metrics, cookie }, figures })
+        let desk = Desk { config, operations: parts.operations, lockout, strangers, tails, metrics, cookie };
+        Ok(Self { desk, figures })
     }
 
     /// Serves on this listener.

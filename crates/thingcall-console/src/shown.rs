@@ -1,7 +1,11 @@
 //! Parts that several pages show: tables, pages of a list, values of an answer.
 
+use std::time::{Duration, UNIX_EPOCH};
+
+use humantime::format_rfc3339_millis;
 use maud::{Markup, html};
 use serde_json::Value;
+use thingcall_core::UnixMillis;
 
 use crate::lang::Lang;
 
@@ -57,6 +61,13 @@ pub(crate) fn moment(text: &str) -> Markup {
     html! { @if !text.is_empty() { time datetime=(text) { (text) } } }
 }
 
+/// A moment of this server's.
+pub(crate) fn at(at: UnixMillis) -> Markup {
+    let text = u64::try_from(at.0).ok().map(|at| UNIX_EPOCH + Duration::from_millis(at));
+    let text = text.map(|at| format_rfc3339_millis(at).to_string()).unwrap_or_default();
+    moment(&text)
+}
+
 /// How a call ended, as a word with a colour of its own and a meaning without it.
 pub(crate) fn outcome(word: &str) -> Markup {
     html! { span.outcome.(kind_of(word)) { (word) } }
@@ -65,7 +76,7 @@ pub(crate) fn outcome(word: &str) -> Markup {
 /// Whether such an end is good, bad, or none yet.
 pub(crate) fn kind_of(word: &str) -> &'static str {
     match word {
-        "ok" | "answered" => "good",
+        "ok" | "answered" | "done" => "good",
         "" | "accepted" | "sent" | "delivered" | "waiting" => "open",
         _ => "bad",
     }

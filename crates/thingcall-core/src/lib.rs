@@ -4,7 +4,7 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`], [`CallRecords`], [`MessageLog`], [`OnceTokens`], [`SharedNonces`], [`SharedQuota`],
+//! [`Leases`], [`CallRecords`], [`AuditLog`], [`MessageLog`], [`OnceTokens`], [`SharedNonces`], [`SharedQuota`],
 //! [`Subscriptions`], [`Consumers`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
@@ -47,6 +47,7 @@ mod problem;
 mod access;
 mod allowed;
 mod arrival;
+mod audit;
 mod consumers;
 mod handler;
 mod journal;
@@ -69,6 +70,10 @@ mod transport_name;
 pub use access::{AccessKey, Keys, RecordedKey, ResultShape, Secret, Temporary};
 pub use allowed::{AllowList, BadRule, Rule, Target};
 pub use arrival::{Arrival, Owed, Receipt, Unawaited};
+pub use audit::{
+    AUDIT_DONE, AUDIT_NAMES, AuditDoor, AuditEntry, AuditFilter, AuditKept, AuditLog, NoAuditLog, audit_target,
+    only_reads,
+};
 pub use broadcast::{Broadcast, BroadcastOrder, BroadcastTo};
 pub use call::{Args, Asks, Call, CallMode, Qos, Request};
 pub use call_record::{CallRecord, CallStep, CallTimes, KeptCalls, LateAnswer, RecordedDevice, RecordedService};

@@ -3,6 +3,7 @@
 //! **Invariant:** until somebody vouches for a request, what it sent beyond [`FREE_BYTES`] counts against the listener's
 //! budget, and its connection gives way to others. All of this is done from the connection's one task.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -22,6 +23,7 @@ pub struct Caller(Arc<Connection>);
 #[derive(Debug)]
 struct Connection {
     place: Place,
+    peer: SocketAddr,
     share: Share,
     /// What came since a request was vouched for or answered.
     unsettled: AtomicUsize,
@@ -51,9 +53,10 @@ impl Drop for Streaming {
 }
 
 impl Caller {
-    pub(crate) fn new(place: Place, budget: Arc<Budget>, draining: CancellationToken) -> Self {
+    pub(crate) fn new((place, peer): (Place, SocketAddr), budget: Arc<Budget>, draining: CancellationToken) -> Self {
         Self(Arc::new(Connection {
             place,
+            peer,
             share: Share::of(budget),
             unsettled: AtomicUsize::new(0),
             over_budget: AtomicBool::new(false),
@@ -63,6 +66,11 @@ impl Caller {
             streams: AtomicBool::new(false),
             draining,
         }))
+    }
+
+    /// Where the connection comes from; a proxy, if one is in between.
+    pub fn peer(&self) -> SocketAddr {
+        self.0.peer
     }
 
     /// The request is one that may be here: nothing of it counts any more, and its connection stays until it is answered.

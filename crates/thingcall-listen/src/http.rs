@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,8 +216,8 @@ pub(crate) async fn run<S: Serve>(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, _, place) = door.next() => {
-                connections.spawn(shared.clone().converse(stream, place));
+            (stream, peer, place) = door.next() => {
+                connections.spawn(shared.clone().converse(stream, (place, peer)));
             }
             () = shared.draining.cancelled() => break,
             Some(_) = connections.join_next() => {}
@@ -242,9 +243,9 @@ fn builder(limits: &Limits) -> http1::Builder {
 impl<S: Serve> Listener<S> {
     /// Serves one connection until the caller closes it, until another needs its place or, draining, until its request
     /// has its answer.
-    async fn converse(self: Arc<Self>, stream: TcpStream, place: Place) {
+    async fn converse(self: Arc<Self>, stream: TcpStream, whose: (Place, SocketAddr)) {
         // Kept until the socket is closed, since the place counts its descriptor.
-        let caller = Caller::new(place, self.budget.clone(), self.draining.clone());
+        let caller = Caller::new(whose, self.budget.clone(), self.draining.clone());
         let socket = Socket::new(stream, caller.clone(), self.limits.write_timeout);
         let service = service_fn(|request| {
             caller.begins();

@@ -48,6 +48,11 @@ pub struct Config {
     /// How long they are kept.
     #[serde(with = "humantime_serde")]
     pub batches_keep: Duration,
+    /// How many changes the audit log has; the oldest go for new ones. Of those that nobody is known to have tried, a tenth.
+    pub audit_entries_max: NonZeroUsize,
+    /// How long it has them.
+    #[serde(with = "humantime_serde")]
+    pub audit_keep: Duration,
     /// How long a token of a call that is made once is kept behind the call's end.
     #[serde(with = "humantime_serde")]
     pub idempotency_keep: Duration,
@@ -114,6 +119,8 @@ impl Default for Config {
             batches_max: const { NonZeroUsize::new(1_000).unwrap() },
             batch_devices_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             batches_keep: Duration::from_secs(30 * 24 * 60 * 60),
+            audit_entries_max: const { NonZeroUsize::new(100_000).unwrap() },
+            audit_keep: Duration::from_secs(365 * 24 * 60 * 60),
             idempotency_keep: Duration::from_secs(3600),
             idempotency_tokens_max: const { NonZeroUsize::new(1_000_000).unwrap() },
             idempotency_bytes_max: const { NonZeroU64::new(1_073_741_824).unwrap() },
@@ -155,6 +162,7 @@ impl Section for Config {
         check.must(name && !own, "file", format_args!("{:?}", self.file), right);
         check.at_most("write_queue_records_max", self.write_queue_records_max.get(), WRITE_QUEUE_RECORDS_LIMIT);
         check.more_than_zero("batches_keep", self.batches_keep);
+        check.more_than_zero("audit_keep", self.audit_keep);
         check.more_than_zero("change_poll", self.change_poll);
         check.more_than_zero("history_keep", self.history_keep);
         let (least, most) = (Duration::from_secs(60), Duration::from_secs(7 * 24 * 3600));

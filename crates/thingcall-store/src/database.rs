@@ -15,6 +15,7 @@ use thingcall_core::{
 };
 use thingcall_tsl::{DeviceRecord, Product};
 
+use crate::audit_table::{AuditReads, AuditWrites};
 use crate::calls::{CallKey, Called, Candidate, NotWritten, Progress};
 use crate::change::{ChangeRow, Subject};
 use crate::failure::Failure;
@@ -34,7 +35,7 @@ pub(crate) type Slots<'a> = Option<&'a [u8]>;
 /// A database that is open, for who only reads: never behind whoever writes.
 #[async_trait]
 pub(crate) trait Database:
-    FleetReads + MessageReads + OnceReads + RecordReads + RegistryReads + fmt::Debug + Send + Sync
+    AuditReads + FleetReads + MessageReads + OnceReads + RecordReads + RegistryReads + fmt::Debug + Send + Sync
 {
     /// Whether other servers write it, too. What this process remembers of its own writes is then not all there is.
     fn is_shared(&self) -> bool;
@@ -158,7 +159,9 @@ pub(crate) trait WriteConnection: fmt::Debug + Send {
 /// A transaction; dropped, it is rolled back. After a method said that something cannot be, or failed, it is good for
 /// nothing else.
 #[async_trait]
-pub(crate) trait Tx: FleetWrites + MessageWrites + OnceWrites + RecordWrites + RegistryWrites + Send {
+pub(crate) trait Tx:
+    AuditWrites + FleetWrites + MessageWrites + OnceWrites + RecordWrites + RegistryWrites + Send
+{
     /// Which of these leases are over: somebody else ends the calls of their slots. The others stay ours until the
     /// transaction ends.
     async fn fence(&mut self, leases: &[Lease]) -> Result<Vec<Lease>, Failure>;

@@ -54,7 +54,8 @@ pub struct NewTemporaryKey {
 }
 
 /// Why a key was not made or changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum KeyError {
     /// The id cannot stand in a request.
     #[error("{0:?} is not an access key id: 1 to 128 of A-Z a-z 0-9 . - _")]
@@ -91,6 +92,13 @@ pub enum KeyError {
     /// The system has no randomness; nothing was written.
     #[error("{0}")]
     NoRandomness(String),
+}
+
+impl KeyError {
+    /// The same in one word, for the audit log.
+    pub fn word(&self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Keys for Store {

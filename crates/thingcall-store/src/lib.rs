@@ -5,7 +5,7 @@
 //! `keys` (changes by people), `changes` and `told` (how every process on the store sees them), `presence`, then `journal` (what callers
 //! of the journal see), `writer` (the task that makes it durable), `calls` (what is written down of them), `replies` (which
 //! call a reply ends), `outbox` (which commands wait for their device) and `held` (whose calls are ours); beside them `kept_calls`, `recording` and `recorder` (records of
-//! all calls), and the log of
+//! all calls), `audit`, `audit_queue` and `audit_keeper` (who changed what), and the log of
 //! messages, of which `README.md` says where to begin. Below all of these is
 //! `database`, the seam to `sqlite` and `postgres`, where the SQL is; `columns` and `rows` say what comes out of it.
 //!
@@ -72,6 +72,9 @@ mod subscriptions;
 mod tags;
 
 mod all_wanted;
+mod audit;
+mod audit_keeper;
+mod audit_queue;
 mod calls;
 mod in_hands;
 mod journal;
@@ -92,6 +95,7 @@ mod replies;
 mod results;
 mod writer;
 
+mod audit_table;
 mod call_query;
 mod columns;
 mod database;

@@ -159,9 +159,10 @@ impl Metrics {
     }
 }
 
-/// What became of records of calls.
+/// What became of records of calls, and of changes.
 #[derive(Debug)]
 struct Recorded {
+    audit_lost: IntCounter,
     written: IntCounter,
     left_out: EnumMap<LeftOut, IntCounter>,
 }
@@ -169,6 +170,10 @@ struct Recorded {
 impl Recorded {
     fn register(make: Maker<'_>) -> Result<Self, prometheus::Error> {
         Ok(Self {
+            audit_lost: make.counter(
+                "store_audit_entries_lost_total",
+                "Changes that are in no audit log, since it could not be written; each is a line of the program's log",
+            )?,
             written: make.counter("store_call_records_written_total", "Records of calls that this server wrote")?,
             left_out: make.counters(
                 "store_call_records_left_out_total",
@@ -179,6 +184,7 @@ impl Recorded {
     }
 
     fn refresh(&self, shared: &Shared) {
+        up_to(&self.audit_lost, shared.audit.lost());
         up_to(&self.written, size(&shared.recording.written));
         for (why, counter) in &self.left_out {
             up_to(counter, shared.recording.left_out(why));

@@ -5,6 +5,7 @@
 //! the store's seam, `listen` (which hears of changes), and below them the SQL: `directory`, `calls`, `records`, `results`, `fence`. `trouble` says what errors
 //! mean. Beside the store: `session` (a connection for one purpose of its own), `leases`, `nonces` and `quota`.
 
+mod audit;
 mod batches;
 mod call_records;
 mod calls;

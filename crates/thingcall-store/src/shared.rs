@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 use tracing::warn;
 
 use crate::Config;
+use crate::audit_queue::Audit;
 use crate::calls::{CallKey, Noted};
 use crate::change::Change;
 use crate::claim::Claim;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) tally: Tally,
     /// Records of calls, to be written.
     pub(crate) recording: Recording,
+    /// Who changed what, to be written.
+    pub(crate) audit: Audit,
     /// The one write lock of the process. Fair, which SQLite's own is not.
     pub(crate) write: Mutex<WriteSide>,
     /// Notes that found the write queue full.

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: for one server, and the command line beside it.
 
+mod audit;
 mod batches;
 mod call_records;
 mod calls;

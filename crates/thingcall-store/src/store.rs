@@ -10,6 +10,8 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::audit_queue::Audit;
+use crate::calls::CallKey;
 use crate::change::Change;
 use crate::claim::{self, Before, Claim, Known};
 use crate::count::DeviceCount;
@@ -36,7 +38,9 @@ use crate::told::Told;
 use crate::turns::Turns;
 use crate::unkept::Unkept;
 use crate::writer::{self, Write};
-use crate::{Config, changes, ended_keys, log_keeper, once_writer, owner, postgres, random, recorder, sqlite};
+use crate::{
+    Config, audit_keeper, changes, ended_keys, log_keeper, once_writer, owner, postgres, random, recorder, sqlite,
+};
 
 /// Changes a slow listener may be behind.
 const CHANGES_HELD_MAX: usize = 1024;
@@ -96,9 +100,7 @@ impl Store {
         };
         let (last_change, memory, calls, (devices, records), newest) =
             read.await.map_err(|failure| OpenError::unread(&place, failure))?;
-        let mut waiting =
-            WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
-        calls.into_iter().for_each(|(device, id)| waiting.insert(device, id));
+        let waiting = waiting(&config, calls);
         info!(path = %place, devices, records, waiting = waiting.len(), "store opened");
         let side = WriteSide {
             conn,
@@ -128,6 +130,7 @@ impl Store {
             history: History::default(),
             left_out: LeftOut::default(),
             tally: Tally::default(),
+            audit: Audit::default(),
             notes_lost: AtomicU64::new(0),
             replies_queued: AtomicUsize::new(0),
             dismissed: Dismissals::default(),
@@ -166,9 +169,16 @@ impl Store {
         let keep = log_keeper::run(shared.clone(), closing.subscribe());
         let record = recorder::run(shared.clone(), closing.subscribe());
         let ended = ended_keys::run(shared.clone(), closing.subscribe());
+        let audit = audit_keeper::run(shared.clone(), closing.subscribe());
         let (once, work) = mpsc::channel(once_writer::QUEUE);
         let made_once = once_writer::run(shared.clone(), work, closing.subscribe());
-        let kept = [tokio::spawn(keep), tokio::spawn(record), tokio::spawn(ended), tokio::spawn(made_once)];
+        let kept = [
+            tokio::spawn(keep),
+            tokio::spawn(record),
+            tokio::spawn(ended),
+            tokio::spawn(made_once),
+            tokio::spawn(audit),
+        ];
         let tasks = StdMutex::new([tokio::spawn(write), tokio::spawn(poll)].into_iter().chain(kept).collect());
         Self { shared, queue, once, closing, tasks, metrics: OnceLock::new() }
     }
@@ -334,6 +344,13 @@ impl Store {
     pub(crate) fn queue(&self) -> &mpsc::Sender<Write> {
         &self.queue
     }
+}
+
+/// The commands that wait for their devices.
+fn waiting(config: &Config, calls: Vec<CallKey>) -> WaitingCommands {
+    let mut waiting = WaitingCommands::new(config.outbox_calls_per_device_max.get(), config.journal_records_max.get());
+    calls.into_iter().for_each(|(device, id)| waiting.insert(device, id));
+    waiting
 }
 
 fn make_folder(path: &Path) -> Result<(), OpenError> {

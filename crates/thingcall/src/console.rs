@@ -14,7 +14,7 @@ use prometheus::Registry as Metering;
 use serde_json::{Value, json};
 use thingcall_api::{Front, Inside};
 use thingcall_console::{Answer, Condition, Console, ConsoleParts, Instance, Operations};
-use thingcall_core::{AccessKey, DeviceKey, DeviceWatch, Keys};
+use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys};
 use thingcall_engine::{DeviceWatches, Engine};
 use thingcall_listen::Serving;
 use thingcall_store::Store;
@@ -106,6 +106,15 @@ impl Operations for Asks {
     async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answer {
         let answered = self.front.perform(key, action, params).await;
         Answer { status: answered.status.as_u16(), body: answered.body }
+    }
+
+    async fn audit(&self, entries: Vec<AuditEntry>) {
+        entries.into_iter().for_each(|entry| self.store.audit(entry));
+        self.store.write_audit().await;
+    }
+
+    async fn audited(&self, filter: &AuditFilter, max: usize) -> Result<Vec<AuditKept>, String> {
+        self.store.audited(filter, max).await.map_err(|why| why.to_string())
     }
 
     async fn ask(&self, path: &str) -> Answer {

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use thingcall_core::{AccessKey, AllowList, Keys, ResultShape, Rule, Secret, UnixMillis};
-use thingcall_store::{NewKey, NewTemporaryKey};
+use thingcall_core::{
+    AUDIT_DONE, AccessKey, AllowList, AuditDoor, AuditEntry, AuditLog, Keys, ResultShape, Rule, Secret, UnixMillis,
+    audit_target,
+};
+use thingcall_store::{KeyError, NewKey, NewTemporaryKey, Store};
 
 use crate::output::{self, Output, moment, second};
 use crate::tool::{self, Place, word};
@@ -195,9 +198,29 @@ fn may(key: &AccessKey) -> String {
     }
 }
 
+/// What rules may be of.
+fn names() -> impl Iterator<Item = &'static str> {
+    thingcall_api::action_names().chain(thingcall_console::ROLES)
+}
+
+/// Notes a change in the audit log.
+async fn noted<T>(store: &Store, action: &str, id: &str, done: Result<T, KeyError>) -> Result<T, KeyError> {
+    store.audit(AuditEntry {
+        at: UnixMillis::now(),
+        door: AuditDoor::Command,
+        key: None,
+        action: action.to_owned(),
+        target: audit_target([("AccessKeyId", id)].into_iter()),
+        outcome: done.as_ref().err().map_or(AUDIT_DONE, KeyError::word).to_owned(),
+        address: None,
+    });
+    store.write_audit().await;
+    done
+}
+
 /// Says, of rules that are set, which patterns name no action that is here: they may be of a newer server, or misspelt.
 fn look_over(key: &str, rules: &AllowList) {
-    for pattern in rules.rules().iter().flat_map(|rule| rule.useless_actions(thingcall_api::action_names)) {
+    for pattern in rules.rules().iter().flat_map(|rule| rule.useless_actions(names)) {
         output::note(format_args!(
             "thingcall: key {key} has these rules now, but no action here is called {pattern}, so that allows nothing"
         ));
@@ -208,7 +231,7 @@ fn look_over(key: &str, rules: &AllowList) {
 fn look_within(key: &str, (of, outer): (&str, &Arc<AllowList>), rules: &AllowList) {
     let useless = rules.rules().iter().filter(|rule| {
         let one = AllowList::new(vec![(*rule).clone()]);
-        one.is_ok_and(|one| !thingcall_api::action_names().any(|action| one.within(outer.clone()).may(action)))
+        one.is_ok_and(|one| !names().any(|action| one.within(outer.clone()).may(action)))
     });
     for rule in useless {
         output::note(format_args!(
@@ -233,7 +256,8 @@ impl One {
 
     async fn set_enabled(self, enabled: bool) -> anyhow::Result<()> {
         let store = self.place.open_existing().await?;
-        store.set_key_enabled(&self.id, enabled).await?;
+        let action = if enabled { "EnableAccessKey" } else { "DisableAccessKey" };
+        noted(&store, action, &self.id, store.set_key_enabled(&self.id, enabled).await).await?;
         tool::known(&store).await;
         output::one(self.output, &[("accessKeyId", json!(self.id)), ("enabled", json!(enabled))]);
         let of = store.key(&self.id).and_then(|key| store.key(&key.temporary.as_ref()?.of));
@@ -254,7 +278,9 @@ impl Temporary {
         let store = self.place.open_existing().await?;
         let outer = store.key(&self.id).and_then(|of| of.allow.clone());
         let new = NewTemporaryKey { of: self.id.clone(), lasts: self.expires_in, allow: allow.clone() };
-        let key = store.add_temporary_key(new).await?;
+        let made = store.add_temporary_key(new).await;
+        let id = made.as_ref().map_or("", |key| &key.id).to_owned();
+        let key = noted(&store, "CreateTemporaryAccessKey", &id, made).await?;
         tool::known(&store).await;
         if let Some(rules) = &allow {
             look_over(&key.id, rules);
@@ -276,7 +302,8 @@ impl Allow {
     async fn run(self) -> anyhow::Result<()> {
         let allow = if self.everything { None } else { Some(AllowList::new(self.rules)?) };
         let store = self.place.open_existing().await?;
-        store.set_key_allow(&self.id, allow.as_ref()).await?;
+        let set = store.set_key_allow(&self.id, allow.as_ref()).await;
+        noted(&store, "SetAccessKeyRules", &self.id, set).await?;
         tool::known(&store).await;
         allow.iter().for_each(|rules| look_over(&self.id, rules));
         let rules = allow.as_ref().map(|rules| rules.rules().iter().map(Rule::to_string).collect::<Vec<_>>());
@@ -298,7 +325,10 @@ impl Add {
             result: self.result,
             allow: allow.clone(),
         };
-        let key = store.add_key(new).await?;
+        let given = new.id.clone().unwrap_or_default();
+        let made = store.add_key(new).await;
+        let id = made.as_ref().map_or(given, |key| key.id.clone());
+        let key = noted(&store, "CreateAccessKey", &id, made).await?;
         tool::known(&store).await;
         allow.iter().for_each(|rules| look_over(&key.id, rules));
         output::one(self.output, &[("accessKeyId", json!(key.id)), ("accessKeySecret", json!(key.secret.expose()))]);

@@ -19,6 +19,7 @@ mod strangers;
 mod addresses;
 mod files;
 mod fleets;
+mod front;
 mod operator;
 mod preflight;
 mod registrar;

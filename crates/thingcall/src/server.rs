@@ -29,7 +29,8 @@ use crate::brokers::{self, Brokers};
 use crate::config::Config;
 use crate::console;
 use crate::consumers;
-use crate::fleets::{self, FleetCalling};
+use crate::fleets::FleetCalling;
+use crate::front;
 use crate::instance::{self, Membership};
 use crate::observe::Observed;
 use crate::operator;
@@ -154,17 +155,9 @@ impl Server {
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let endpoint = consumers::start(&config, &store, &readiness, sockets, metering)?;
         let ways = Ways::start(&config, &brokers, &store, metering).await?;
-        let parts = thingcall_api::FrontParts {
-            engine: engine.clone(),
-            directory: store.clone(),
-            subscribing: Some(consumers::subscribing(&store, endpoint.as_ref())),
-            fleets: Some(fleets::kept(&store, &config)),
-            registrar: Some(registrar),
-            records: store.clone(),
-            keys: store.clone(),
-            tokens: Some(store.clone()),
-            shared: sharing::parts(&config, readiness.conditions(), membership.living())?,
-        };
+        let subscribing = consumers::subscribing(&store, endpoint.as_ref());
+        let shared = sharing::parts(&config, readiness.conditions(), membership.living())?;
+        let parts = front::parts(&config, (&store, &engine), (subscribing, registrar), shared);
         let front = Front::new(config.api.clone(), parts, metering)?;
         front.begun(NONCES_TIMEOUT).await;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;

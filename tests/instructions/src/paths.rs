@@ -150,6 +150,7 @@ async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> an
         registrar: None,
         keys: site.clone(),
         tokens: None,
+        audit: Arc::new(thingcall_core::NoAuditLog),
         shared: thingcall_api::SharedParts::default(),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

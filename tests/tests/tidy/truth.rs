@@ -91,6 +91,18 @@ fn words_of_callers_and_devices_stand_in_their_crates() {
 }
 
 #[test]
+fn pages_change_nothing_but_through_their_seat() {
+    let files = sources(|package| package == "thingcall-console");
+    let asks = |file: &&PathBuf| {
+        let code: String = code(file).split_whitespace().collect();
+        ["perform(", "change("].iter().any(|way| code.contains(&format!("operations.{way}")))
+    };
+    let asking: Vec<_> = files.iter().filter(asks).filter_map(|file| file.file_name()).collect();
+
+    assert_eq!(asking, ["seat.rs"], "what is changed there is noted in the audit log");
+}
+
+#[test]
 fn crates_of_words_do_no_io() {
     let files = sources(|package| ["thingcall-core", "thingcall-tsl", "thingcall-alink"].contains(&package));
     assert!(files.len() > 20, "the files are found");

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
 use thingcall_core::testing::{MemoryLog, MemorySubscriptions};
 use thingcall_core::{
-    AccessKey, Answer, BroadcastOrder, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef, FleetCalls,
-    FleetLimits, GroupId, Keys, OnceTokens, Outcome, ReplyBody, Request, Secret, SubscriptionLimits, UnixMillis,
+    AccessKey, Answer, AuditLog, BroadcastOrder, CallError, CallId, CallMode, Consumers, Consumption, DeviceRef,
+    FleetCalls, FleetLimits, GroupId, Keys, OnceTokens, Outcome, ReplyBody, Request, Secret, SubscriptionLimits,
+    UnixMillis,
 };
 use thingcall_engine::Invoked;
 use thingcall_listen::Serving;
@@ -160,6 +161,8 @@ pub(super) struct Setup {
     /// Whether anybody keeps groups and subscriptions.
     pub(super) keeps: bool,
     pub(super) fleets: Option<Arc<dyn FleetCalls>>,
+    /// Who keeps what was changed.
+    pub(super) audit: Arc<dyn AuditLog>,
 }
 
 impl Default for Setup {
@@ -174,6 +177,7 @@ impl Default for Setup {
             consumption: Consumption::default(),
             keeps: true,
             fleets: None,
+            audit: Arc::new(thingcall_core::NoAuditLog),
         }
     }
 }
@@ -234,6 +238,7 @@ impl Setup {
             records: Arc::new(thingcall_core::NoRecords),
             keys,
             tokens: self.tokens,
+            audit: self.audit,
             clock,
             shared,
         };

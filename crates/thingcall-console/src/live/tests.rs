@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use prometheus::Registry;
 use serde_json::Value;
-use thingcall_core::{AccessKey, DeviceKey, DeviceWatch, Secret, UnixMillis};
+use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceWatch, Secret, UnixMillis};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use crate::operations::{Answer, Condition, Instance, Operations};
 use crate::refused::Refused;
 use crate::seat::Seat;
 use crate::session::Session;
+use crate::strangers::Strangers;
 use crate::tails::Tails;
 
 /// Knows one key, and nothing else.
@@ -52,6 +53,12 @@ impl Operations for OneKey {
 
     async fn perform(&self, _: Arc<AccessKey>, _: &str, _: &[(String, String)]) -> Answer {
         Answer { status: 404, body: Value::Null }
+    }
+
+    async fn audit(&self, _: Vec<AuditEntry>) {}
+
+    async fn audited(&self, _: &AuditFilter, _: usize) -> Result<Vec<AuditKept>, String> {
+        Ok(Vec::new())
     }
 
     async fn ask(&self, _: &str) -> Answer {
@@ -103,12 +110,13 @@ fn bench() -> Bench {
         config: Config::default(),
         operations: operations.clone(),
         lockout: Lockout::new(1, Duration::from_secs(1)),
+        strangers: Strangers::new(1),
         tails: Tails::new(1, &registry).unwrap(),
         metrics: Metrics::register(&registry).unwrap(),
         cookie: "thingcall".to_owned(),
     };
     let session = Session::begin("key", UnixMillis::now()).unwrap();
-    let seat = Seat { desk: Arc::new(desk), key: key(), session, lang: Lang::En, path: "/".to_owned() };
+    let seat = Seat { desk: Arc::new(desk), key: key(), session, lang: Lang::En, path: "/".to_owned(), trail: None };
     let (tell, told) = unbounded_channel();
     let (out, chunks) = channel(1);
     let stopping = CancellationToken::new();

@@ -107,6 +107,7 @@ impl Side for PostgresSide {
             "SELECT setval(pg_get_serial_sequence('calls', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) FROM calls",
             "SELECT setval(pg_get_serial_sequence('call_records', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) \
              FROM call_records",
+            "SELECT setval(pg_get_serial_sequence('audit', 'seq'), GREATEST(max(seq), 1), max(seq) IS NOT NULL) FROM audit",
             "UPDATE call_records_size SET bytes = (SELECT COALESCE(SUM(bytes), 0) FROM call_records)",
         ] {
             sqlx::query(next).execute(&mut *tx).await?;

@@ -197,6 +197,20 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "audit",
+        key: 1,
+        columns: &[
+            ("seq", Number),
+            ("at", Number),
+            ("door", Text),
+            ("key_id", Text),
+            ("action", Text),
+            ("target", Text),
+            ("outcome", Text),
+            ("address", Text),
+        ],
+    },
+    Table {
         name: "messages",
         key: 1,
         columns: &[

@@ -46,6 +46,7 @@ async fn bench() -> Bench {
          NULL, 1, NULL, 0);
          INSERT INTO call_records VALUES (3, 7, 'r', 'p', 'd1', 's', 'k', 'ok', 1, 90, '{}', 'RRpc'), \
          (4, NULL, 'r2', '', '', '', NULL, 'denied', 1, 60, '{}', NULL);
+         INSERT INTO audit VALUES (6, 1, 'console', 'k', 'CreateProduct', 'ProductName=p', 'done', '127.0.0.1');
          INSERT INTO last_values VALUES ('p', 'd1', 'm:x', '10.0', 5), ('p', 'd1', 'x', '{}', 5);
          UPDATE message_log SET last = 9, bytes = 120, since = 4;
          INSERT INTO messages VALUES (8, 5, 'event', 'p', 'd1', 1, '/p/d1/user/x', x'00ff'), (9, 6, 'tag', 'p', 'd1', 1, 't', x'');
@@ -109,6 +110,10 @@ async fn what_goes_there_and_comes_back_is_the_same() {
                 VALUES ('r', 'p', 'd', 's', 'ok', 1, 1, '{}') RETURNING seq";
     assert_eq!(sql(next), "5", "numbers go on");
     sql("DELETE FROM call_records WHERE seq = 5");
+    let next = "INSERT INTO audit (at, door, key_id, action, target, outcome, address) \
+                VALUES (2, 'api', 'k', 'a', '', 'done', '') RETURNING seq";
+    assert_eq!(sql(next), "7", "numbers go on");
+    sql("DELETE FROM audit WHERE seq = 7");
     let back = bench.folder.path().join("back").join("thingcall.db");
     let copied = copy(&Config::default(), &bench.postgres(), &CopyEnd::File(back.clone()), &mut |_| {}).await.unwrap();
     assert_eq!((&copied.tables, copied.texts_changed), (&there.tables, 0));

@@ -17,6 +17,7 @@ use crate::told::Told;
 use crate::trouble::Trouble;
 use crate::waits::{ReadConnections, Wait};
 
+mod no_audit;
 mod no_messages;
 mod no_records;
 

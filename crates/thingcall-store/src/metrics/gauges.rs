@@ -181,6 +181,18 @@ pub(super) const GAUGES: &[(&str, &str, Read, Limit)] = &[
         |s| wide(s.config.records.queue_bytes_max.get()),
     ),
     (
+        "audit_entries",
+        "Changes in the audit log; the oldest are dropped at the limit",
+        |s, _| s.audit.size().entries,
+        |s| wide(s.config.audit_entries_max.get()),
+    ),
+    (
+        "audit_queue_entries",
+        "Changes that wait to be written into the audit log; at the limit more are told in the program's log alone",
+        |s, _| wide(s.audit.queued()),
+        |_| wide(crate::audit_queue::QUEUE_ENTRIES_MAX),
+    ),
+    (
         "consumer_groups",
         "Consumer groups, with the default one",
         |s, _| wide(s.groups.read().groups.len()),

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0015_online_at.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0016_fleet_keys.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0017_actions.sql")) },
+    Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0018_audit.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

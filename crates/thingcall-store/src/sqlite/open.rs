@@ -54,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0019_online_at.sql"),
     include_str!("../../migrations/0020_fleet_keys.sql"),
     include_str!("../../migrations/0021_actions.sql"),
+    include_str!("../../migrations/0022_audit.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -10,6 +10,8 @@ async fn bench_with(config: Config) -> Bench {
     bench_on(On::Sqlite, config).await
 }
 
+#[path = "audit.rs"]
+mod audit;
 #[path = "batches.rs"]
 mod batches;
 #[path = "call_records.rs"]
