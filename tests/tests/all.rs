@@ -22,6 +22,7 @@ mod console_audit;
 mod console_browser;
 mod console_calls;
 mod console_live;
+mod console_models;
 mod console_plugins;
 mod console_products;
 mod consumers;

@@ -109,6 +109,7 @@ fn settings_are_changed_in_a_form_and_what_was_not_changed_there_stays() {
     ];
     assert_eq!(location(&visitor.form(&path, &to, &fields)), path);
     let page = visitor.page(&path).body;
+    assert_eq!(location(&visitor.page(&to)), path, "there is nothing to look at");
     for (name, value) in [
         ("reply_check", "reject"),
         ("pacing", "after_answer"),

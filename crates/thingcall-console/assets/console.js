@@ -87,3 +87,30 @@ function follow(body) {
   });
 }
 if ("EventSource" in window) document.querySelectorAll("tbody[data-live]").forEach(follow);
+
+// A file becomes the text that is edited: chosen, or dropped onto it. A place of a problem is where the text is looked at.
+for (const input of document.querySelectorAll("input[data-into]")) {
+  const text = document.getElementById(input.dataset.into);
+  const take = async (file) => file && (text.value = await file.text());
+  input.closest("[hidden]").hidden = false;
+  input.addEventListener("change", () => take(input.files[0]));
+  text.addEventListener("dragover", (event) => (event.preventDefault(), text.classList.add("over")));
+  text.addEventListener("dragleave", () => text.classList.remove("over"));
+  text.addEventListener("drop", (event) => {
+    text.classList.remove("over");
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    take(event.dataTransfer.files[0]);
+  });
+  for (const link of document.querySelectorAll("a[data-line]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const lines = text.value.split("\n"), line = Number(link.dataset.line) - 1;
+      const before = lines.slice(0, line).reduce((sum, one) => sum + one.length + 1, 0);
+      const column = [...(lines[line] ?? "")].slice(0, Number(link.dataset.column) - 1).join("").length;
+      text.focus();
+      text.setSelectionRange(before + column, before + column + 1);
+      text.scrollTop = (text.scrollHeight * line) / lines.length - text.clientHeight / 2;
+    });
+  }
+}

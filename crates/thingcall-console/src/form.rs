@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -53,7 +54,7 @@ where
         let trail = parts.extensions.remove::<Trail>().unwrap_or_default();
         trail.is_of(&seat.key.id);
         let request = Request::from_parts(parts, body);
-        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        let body = Bytes::from_request(request, state).await.map_err(|error| too_large(&seat, error))?;
         let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).into_owned().collect();
         let token = fields.get(TOKEN).map_or("", String::as_str);
         if seat.session.is_form_token(&seat.key, token) {
@@ -66,4 +67,18 @@ where
         );
         Err((StatusCode::FORBIDDEN, layout::plain(seat.lang, text)).into_response())
     }
+}
+
+/// A form that is larger than it may be, or that did not come whole.
+fn too_large(seat: &Seat, error: BytesRejection) -> Response {
+    let status = error.into_response().status();
+    if status != StatusCode::PAYLOAD_TOO_LARGE {
+        let text = seat.lang.say("The form did not come whole. Send it once more.", "表单未完整接收，请重新提交。");
+        return (status, layout::plain(seat.lang, text)).into_response();
+    }
+    let most = seat.desk.config.body_bytes_max;
+    let english =
+        format!("The form has more bytes than one may have: {most} ([console] body_bytes_max), as it is sent.");
+    let chinese = format!("表单超过允许的大小：{most} 字节（[console] body_bytes_max，按编码后计算）。");
+    (status, layout::plain(seat.lang, seat.lang.say(&english, &chinese))).into_response()
 }

@@ -38,11 +38,12 @@ mod live;
 mod shown;
 
 mod figures;
+mod json_text;
 mod lang;
 mod operations;
 mod role;
 
 pub use config::Config;
-pub use operations::{Answer, Condition, Instance, Operations};
+pub use operations::{Answer, Condition, Draft, Instance, Models, Operations};
 pub use role::ROLES;
 pub use server::{Console, ConsoleParts};

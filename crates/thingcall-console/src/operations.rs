@@ -7,6 +7,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceWatch, UnixMillis};
 
+mod models;
+
+pub use models::{Draft, Models};
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -44,7 +48,7 @@ pub struct Condition {
 
 /// What pages ask, and have done.
 #[async_trait]
-pub trait Operations: Send + Sync + 'static {
+pub trait Operations: Models + Send + Sync + 'static {
     /// What this server is.
     fn instance(&self) -> Instance;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::desk::Desk;
@@ -29,6 +29,13 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/products/{product}/settings", post(products::set))
         .route("/products/{product}/secret", post(products::secret))
         .route("/products/{product}/remove", post(products::remove))
+        .route("/products/{product}/model", get(products::edit))
+        .route("/products/{product}/model/check", post(products::check))
+        .route("/products/{product}/model/save", post(products::save))
+        .route("/products/{product}/model/file", get(products::file))
+        .route("/products/{product}/versions", get(products::versions))
+        .route("/products/{product}/versions/{version}", get(products::version))
+        .route("/products/{product}/versions/{version}/restore", post(products::restore))
         .route("/devices", get(devices::list))
         .route("/devices/{product}/{name}", get(devices::show))
         .route("/devices/{product}/{name}/log", get(device_log::follow))
@@ -38,15 +45,26 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/calls/{id}/again", post(calls::again))
         .route("/plugins", get(plugins::list))
         .route("/plugins/rescan", post(plugins::rescan))
+        .route("/plugins/{name}", get(|| async { Redirect::to("/plugins") }))
         .route("/plugins/{name}/try", get(plugins::trial).post(plugins::try_out))
         .route("/plugins/{name}/{what}", post(plugins::change))
         .route("/audit", get(changes::list))
         .fallback(missing)
+        .method_not_allowed_fallback(nothing_to_look_at)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(middleware::from_fn(guard::same_origin))
         .layer(middleware::from_fn_with_state(desk.clone(), audit::keep))
         .layer(middleware::from_fn(guard::headers))
         .with_state(desk)
+}
+
+/// What only forms are sent to has nothing to look at; who comes there by an address, such as after a change of the language, is led to
+/// the page above.
+async fn nothing_to_look_at(method: Method, uri: Uri) -> Response {
+    match uri.path().rsplit_once('/') {
+        Some((above, _)) if method == Method::GET && !above.is_empty() => Redirect::to(above).into_response(),
+        Some(_) | None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
 }
 
 async fn missing(seat: Seat) -> Response {

@@ -27,6 +27,8 @@ use crate::instance::Membership;
 use crate::observe::Observed;
 use crate::operator::{HEADER, HEADER_VALUE};
 
+mod models;
+
 /// The largest answer that a page reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 

@@ -37,6 +37,7 @@ mod models;
 mod tool;
 
 mod calls;
+mod changes;
 mod device;
 mod explain;
 mod group;

@@ -12,6 +12,7 @@ use thingcall_tsl::{
     Registry, ReplyCheck, ThingModel, Validation,
 };
 
+use crate::changes::{Changes, difference};
 use crate::device;
 use crate::exit::WrongUse;
 use crate::models::Files;
@@ -19,10 +20,7 @@ use crate::output::{self, Output, day, moment};
 use crate::settings;
 use crate::tool::{self, Place, word};
 
-mod changes;
 mod registration;
-
-use changes::Changes;
 
 /// What to do with products.
 #[derive(Debug, clap::Subcommand)]
@@ -203,6 +201,11 @@ impl Import {
         let existing = key.as_ref().and_then(|key| store.as_ref()?.product(key));
         let old = existing.as_ref().and_then(|product| product.model.as_deref());
         let changes = old.map(|old| Changes::between(old, model));
+        if let Some(old) = old.filter(|_| !self.output.json) {
+            for found in difference::between(Some(old), model).iter().filter(|found| found.breaks.is_some()) {
+                output::note(format_args!("whoever relies on it is broken: {found}"));
+            }
+        }
         let name = self.name.clone().unwrap_or_else(|| named.to_owned());
         let (key, name) = existing.map_or((key, name), |product| (Some(product.key.clone()), product.name.clone()));
         self.tell(key.as_ref(), &name, changes.as_ref());

@@ -19,7 +19,7 @@ use crate::desk::Desk;
 use crate::lang::Lang;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
-use crate::operations::{Answer, Condition, Instance, Operations};
+use crate::operations::{Answer, Condition, Draft, Instance, Models, Operations};
 use crate::refused::Refused;
 use crate::seat::Seat;
 use crate::session::Session;
@@ -67,6 +67,21 @@ impl Operations for OneKey {
 
     async fn change(&self, _: &str) -> Answer {
         Answer { status: 404, body: Value::Null }
+    }
+}
+
+#[async_trait]
+impl Models for OneKey {
+    async fn check_model(&self, _: Arc<AccessKey>, _: &str, _: &Draft) -> Answer {
+        unreachable!("nobody asks")
+    }
+
+    async fn compare_model(&self, _: Arc<AccessKey>, _: &str, _: &str) -> Answer {
+        unreachable!("nobody asks")
+    }
+
+    async fn restore_model(&self, _: Arc<AccessKey>, _: &str, _: &str, _: &str) -> Answer {
+        unreachable!("nobody asks")
     }
 }
 

@@ -95,18 +95,23 @@ fn one(seat: &Seat, plugin: &Value, figures: &Figures) -> Markup {
     let (name, error) = (text(plugin, "name"), text(plugin, "error"));
     let words = |name: &str| values(plugin, &[name]).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     let sha256: String = text(plugin, "sha256").chars().take(12).collect();
+    let said =
+        |name: &str, kind: fn(&str) -> Markup| Some(text(plugin, name)).filter(|it| !it.is_empty()).map(|it| kind(&it));
+    let listed = |name: &str| Some(words(name)).filter(|it| !it.is_empty()).map(|it| html! { code { (it) } });
+    let (plain, code): (fn(&str) -> Markup, fn(&str) -> Markup) = (|it| html! { (it) }, |it| html! { code { (it) } });
     let about = [
-        (lang.say("Status", "状态"), html! { (status(seat, plugin)) }),
-        (lang.say("Version", "版本"), html! { (text(plugin, "version")) }),
-        (lang.say("Generation", "代"), html! { (text(plugin, "generation")) }),
-        (lang.say("Handles", "处理"), html! { code { (words("claims")) } }),
-        (lang.say("Translates for", "编解码"), html! { code { (words("codecs")) } }),
-        (lang.say("Order in front of others", "顺序"), html! { (text(plugin, "order")) }),
-        (lang.say("Calls in flight", "进行中的调用"), html! { (number(plugin, "callsInFlight")) }),
-        (lang.say("Circuit", "熔断"), html! { (circuit(seat, plugin)) }),
-        (lang.say("File", "文件"), html! { code { (text(plugin, "file")) } }),
-        ("SHA-256", html! { code { (sha256) } }),
+        (lang.say("Status", "状态"), Some(html! { (status(seat, plugin)) })),
+        (lang.say("Version", "版本"), said("version", plain)),
+        (lang.say("Generation", "代"), said("generation", plain)),
+        (lang.say("Handles", "处理"), listed("claims")),
+        (lang.say("Translates for", "编解码"), listed("codecs")),
+        (lang.say("Order in front of others", "顺序"), said("order", plain)),
+        (lang.say("Calls in flight", "进行中的调用"), said("callsInFlight", plain)),
+        (lang.say("Circuit", "熔断"), Some(html! { (circuit(seat, plugin)) })),
+        (lang.say("File", "文件"), said("file", code)),
+        ("SHA-256", Some(sha256).filter(|it| !it.is_empty()).map(|it| code(&it))),
     ];
+    let about: Vec<_> = about.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let is_active = text(plugin, "status") == "active";
     html! {
         article {
@@ -162,7 +167,7 @@ fn status<'a>(seat: &Seat, plugin: &'a Value) -> std::borrow::Cow<'a, str> {
     match plugin.get("status").and_then(Value::as_str).unwrap_or_default() {
         "active" => lang.say("active: it takes calls", "运行中").into(),
         "starting" => lang.say("starting: its calls fail until it has", "启动中：其调用暂时失败").into(),
-        "refused" => lang.say("refused: its calls fail", "被拒绝：其调用失败").into(),
+        "refused" => lang.say("refused: what it handles fails", "被拒绝：其处理的调用失败").into(),
         "disabled" => lang.say("disabled in its section", "已在配置中停用").into(),
         other => other.to_owned().into(),
     }

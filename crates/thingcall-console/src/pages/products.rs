@@ -13,12 +13,18 @@ use crate::refused::Refused;
 use crate::seat::Seat;
 use crate::shown::{address, asked, list as values, next, number, part, table, text};
 
+mod differences;
+mod draft;
 mod features;
+mod marks;
 mod one;
 mod settings;
 mod typed;
+mod versions;
 
+pub(crate) use draft::{check, edit, save};
 pub(crate) use one::{remove, rename, secret, set, show};
+pub(crate) use versions::{all as versions, file, one as version, restore};
 
 /// How many products a page has.
 const PAGE: usize = 50;

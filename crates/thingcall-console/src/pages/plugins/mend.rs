@@ -3,7 +3,7 @@
 use crate::lang::Lang;
 
 /// A part of a refusal, and what to do about it in both languages. The first that fits counts.
-const MENDS: [(&str, &str, &str); 18] = [
+const MENDS: [(&str, &str, &str); 19] = [
     (
         "in a row",
         "mend it; a new file is tried by itself, the same one by force below",
@@ -13,6 +13,11 @@ const MENDS: [(&str, &str, &str); 18] = [
         "ABI",
         "build it anew, from clean, with the header or crate of this server's release",
         "使用本服务器版本的头文件或 crate 重新完整编译",
+    ),
+    (
+        "ELF file",
+        "it is no library, or a part of one: copy it again beside, and then move it over",
+        "不是完整的动态库：请先复制到旁边，再移动覆盖",
     ),
     (
         "not a thingcall plugin",

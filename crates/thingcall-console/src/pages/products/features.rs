@@ -59,8 +59,8 @@ pub(super) async fn tables(seat: &Seat, key: &str, view: &View) -> Markup {
 fn none(lang: Lang) -> Markup {
     html! {
         p.none { (lang.say(
-            "It has no thing model yet, so no call can be checked. Set one with ImportThingModelTsl or `thingcall product import`.",
-            "尚无物模型，调用无法校验。请通过 ImportThingModelTsl 或 `thingcall product import` 导入。",
+            "It has no thing model yet, so no call can be checked. Write or drop one under “Edit”.",
+            "尚无物模型，调用无法校验。请在“编辑”中填写或拖入文件。",
         )) }
     }
 }
@@ -116,6 +116,8 @@ async fn section(seat: &Seat, (key, id): (&str, &str), main: &Value, (view, room
             }
             p.hint {
                 @for ((_, english, chinese), count) in KINDS.iter().zip(counts) { (lang.say(english, chinese)) ": " (count) " · " }
+                a href=(address(&format!("{path}/model"), &[("module", place)])) { (lang.say("Edit", "编辑")) } " · "
+                a href=(address(&format!("{path}/model/file"), &[("module", place)])) download { (lang.say("Export", "导出")) }
             }
             @if take == 0 && total > 0 {
                 p { a href=(address(&path, &[("module", place)])) { (lang.say("Show this module", "显示该模块")) } }

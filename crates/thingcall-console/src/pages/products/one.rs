@@ -48,6 +48,10 @@ async fn shown(seat: &Seat, key: &str, view: &View, said: &Said<'_>) -> Response
         (about(seat, key, &product))
         section {
             h2 { (lang.say("Thing model", "物模型")) }
+            p {
+                a href=(format!("{path}/model")) { (lang.say("Edit, or drop a file", "编辑或拖入文件")) } " · "
+                a href=(format!("{path}/versions")) { (lang.say("Versions", "历史版本")) }
+            }
             (features::tables(seat, key, view).await)
         }
         @if view.module.is_empty() {

@@ -4,8 +4,8 @@ use thingcall_tsl::ThingModel;
 
 use super::Changes;
 
-const MAIN: &str = include_str!("../../../models/lamp.json");
-const MODULE: &str = include_str!("../../../models/testFb.json");
+const MAIN: &str = include_str!("../../models/lamp.json");
+const MODULE: &str = include_str!("../../models/testFb.json");
 
 fn model(main: &str, modules: &[&str]) -> ThingModel {
     ThingModel::parse(main, modules).expect("right")

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use thingcall_tsl::ThingModel;
 
+pub(crate) mod difference;
+
 /// The features that every exported file has; they change with the properties.
 const BUILT_IN: [&str; 3] = ["set", "get", "post"];
 const FEATURES: [(&str, &str); 3] = [("services", "service"), ("properties", "property"), ("events", "event")];
