@@ -34,6 +34,8 @@ fn every_page_is_sound_in_both_languages_in_the_dark_and_on_a_phone() {
         "/".to_owned(),
         "/products".to_owned(),
         format!("/products/{PRODUCT}"),
+        format!("/products/{PRODUCT}/model?module=testFb"),
+        format!("/products/{PRODUCT}/versions"),
         "/devices".to_owned(),
         format!("/devices?product={PRODUCT}"),
         format!("/devices/{PRODUCT}/seen"),

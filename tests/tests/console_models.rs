@@ -1,7 +1,7 @@
 //! Thing models in the console: checked without being saved, held against what is in force, saved, kept, restored.
 
 use serde_json::{Value, json};
-use thingcall_tests::{HttpAnswer, PRODUCT, Site, Visitor};
+use thingcall_tests::{Browser, HttpAnswer, PRODUCT, Site, Visitor};
 
 use crate::sites::embedded;
 
@@ -185,6 +185,9 @@ fn a_version_is_held_against_what_is_in_force_and_restored() {
     assert_eq!(header(&restored, "location"), path, "{restored:?}");
     assert_eq!(in_force(site, &path).as_deref(), Some(&*lamp(100)));
     assert!(!visitor.page(&path).body.contains("<code>blow</code>"));
+    let noted = visitor.page("/audit").body;
+    let target = format!("ProductKey={key} ModelVersion={}", versions.last().expect("the oldest"));
+    assert!(noted.contains("RestoreThingModel") && noted.contains(&target), "{noted}");
     assert_eq!(visitor.page(&format!("{path}/versions/1")).status, 404);
 }
 
@@ -268,4 +271,37 @@ fn a_large_module_is_shown_page_by_page() {
     assert!(page.contains("Do119<") && !page.contains("Do120<") && page.len() < 100_000, "{} bytes", page.len());
     let third = visitor.page(&format!("{path}?module=-&page=3")).body;
     assert!(third.contains("Do240<") && third.contains("Do249<") && !third.contains("Do239<"), "{third}");
+}
+
+#[test]
+fn in_a_browser_a_file_with_a_mistake_is_mended_and_saved() {
+    const FILE: &str = "Choose a file, or drop one onto the text";
+    let site = embedded();
+    let mut visitor = visitor(site);
+    let path = product(&mut visitor, "By hand");
+    let browser = Browser::logged_in(site.console(), "en-US", (&site.key.id, &site.key.secret));
+    browser.go(&format!("{path}/model"));
+    browser.give_file(FILE, "wrong.json", &lamp(9).replace("\"sync\"", "\"sometimes\""));
+    browser.wait("In the text below is now wrong.json");
+    browser.button("Check, and show what it changes");
+    browser.wait("Nothing was saved. Problems: 1");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.width(360);
+    assert!(browser.overflow() <= 0, "{} pixels too wide", browser.overflow());
+    browser.width(1280);
+    browser.give_file(FILE, "right.json", &lamp(9));
+    browser.wait("In the text below is now right.json");
+    browser.button("Check, and show what it changes");
+    browser.wait("It is right");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.width(360);
+    assert!(browser.overflow() <= 0, "{} pixels too wide", browser.overflow());
+    browser.tick("I have seen what it changes");
+    browser.button("Save: it is in force at once");
+    browser.wait("By hand");
+    assert_eq!(browser.shown().url, path);
+    assert_eq!(in_force(site, &path).as_deref(), Some(&*lamp(9)));
+    // A browser reports the page with the mistake as an answer of status 422.
+    let problems: Vec<_> = browser.problems().into_iter().filter(|problem| !problem.contains("422")).collect();
+    assert_eq!(problems, Vec::<String>::new());
 }

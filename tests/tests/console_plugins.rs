@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thingcall_tests::{HttpAnswer, PRODUCT, Site, Visitor, eventually, install, rust_plugin};
+use thingcall_tests::{Browser, HttpAnswer, PRODUCT, Site, Visitor, eventually, install, rust_plugin};
 
 const TRY: &str = "/plugins/test-fb/try";
 
@@ -130,4 +130,28 @@ fn a_key_that_may_look_sees_plugins_and_may_not_try_them() {
     let seen = looks.form("/plugins", "/plugins/rescan", &[]);
     assert!(seen.status == 422 && seen.body.contains("ConsoleOperate"), "{seen:?}");
     assert!(Path::new(&site.plugin_folder()).is_dir());
+}
+
+#[test]
+fn in_a_browser_a_call_is_tried_by_clicks() {
+    let (site, _) = start();
+    for locale in ["en-US", "zh-CN"] {
+        let browser = Browser::logged_in(site.console(), locale, (&site.key.id, &site.key.secret));
+        for page in ["/plugins", TRY] {
+            assert_eq!(browser.go(page), 200);
+            assert_eq!(browser.accessibility(), Vec::<String>::new(), "{locale} {page}");
+            browser.width(360);
+            assert!(browser.overflow() <= 0, "{locale} {page} is {} pixels too wide", browser.overflow());
+            browser.width(1280);
+        }
+        if locale == "en-US" {
+            browser.fill("Arguments, a JSON object", r#"{"param1":7}"#);
+            browser.fill("What the device answers, command 1", r#"{"param1":20}"#);
+            browser.fill("What the device answers, command 2", r#"{"param1":22}"#);
+            browser.button("Try it");
+            browser.wait("The caller would get code 200");
+            assert_eq!(browser.accessibility(), Vec::<String>::new());
+        }
+        assert_eq!(browser.problems(), Vec::<String>::new(), "{locale}");
+    }
 }

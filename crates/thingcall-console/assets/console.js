@@ -91,8 +91,13 @@ if ("EventSource" in window) document.querySelectorAll("tbody[data-live]").forEa
 // A file becomes the text that is edited: chosen, or dropped onto it. A place of a problem is where the text is looked at.
 for (const input of document.querySelectorAll("input[data-into]")) {
   const text = document.getElementById(input.dataset.into);
-  const take = async (file) => file && (text.value = await file.text());
-  input.closest("[hidden]").hidden = false;
+  const field = input.closest("[hidden]"), status = field.querySelector("[role=status]");
+  const take = async (file) => {
+    if (!file) return;
+    text.value = await file.text();
+    status.textContent = status.dataset.said + file.name;
+  };
+  field.hidden = false;
   input.addEventListener("change", () => take(input.files[0]));
   text.addEventListener("dragover", (event) => (event.preventDefault(), text.classList.add("over")));
   text.addEventListener("dragleave", () => text.classList.remove("over"));

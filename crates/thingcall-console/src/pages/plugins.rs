@@ -95,21 +95,19 @@ fn one(seat: &Seat, plugin: &Value, figures: &Figures) -> Markup {
     let (name, error) = (text(plugin, "name"), text(plugin, "error"));
     let words = |name: &str| values(plugin, &[name]).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     let sha256: String = text(plugin, "sha256").chars().take(12).collect();
-    let said =
-        |name: &str, kind: fn(&str) -> Markup| Some(text(plugin, name)).filter(|it| !it.is_empty()).map(|it| kind(&it));
-    let listed = |name: &str| Some(words(name)).filter(|it| !it.is_empty()).map(|it| html! { code { (it) } });
-    let (plain, code): (fn(&str) -> Markup, fn(&str) -> Markup) = (|it| html! { (it) }, |it| html! { code { (it) } });
+    let said = |it: String| Some(it).filter(|it| !it.is_empty()).map(|it| html! { (it) });
+    let code = |it: String| Some(it).filter(|it| !it.is_empty()).map(|it| html! { code { (it) } });
     let about = [
         (lang.say("Status", "状态"), Some(html! { (status(seat, plugin)) })),
-        (lang.say("Version", "版本"), said("version", plain)),
-        (lang.say("Generation", "代"), said("generation", plain)),
-        (lang.say("Handles", "处理"), listed("claims")),
-        (lang.say("Translates for", "编解码"), listed("codecs")),
-        (lang.say("Order in front of others", "顺序"), said("order", plain)),
-        (lang.say("Calls in flight", "进行中的调用"), said("callsInFlight", plain)),
+        (lang.say("Version", "版本"), said(text(plugin, "version"))),
+        (lang.say("Generation", "代"), said(text(plugin, "generation"))),
+        (lang.say("Handles", "处理"), code(words("claims"))),
+        (lang.say("Translates for", "编解码"), code(words("codecs"))),
+        (lang.say("Order in front of others", "顺序"), said(text(plugin, "order"))),
+        (lang.say("Calls in flight", "进行中的调用"), said(text(plugin, "callsInFlight"))),
         (lang.say("Circuit", "熔断"), Some(html! { (circuit(seat, plugin)) })),
-        (lang.say("File", "文件"), said("file", code)),
-        ("SHA-256", Some(sha256).filter(|it| !it.is_empty()).map(|it| code(&it))),
+        (lang.say("File", "文件"), code(text(plugin, "file"))),
+        ("SHA-256", code(sha256)),
     ];
     let about: Vec<_> = about.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let is_active = text(plugin, "status") == "active";

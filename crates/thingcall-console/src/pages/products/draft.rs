@@ -88,6 +88,7 @@ fn page(seat: &Seat, key: &str, draft: &Draft, said: Said<'_>) -> Response {
             p.field.file hidden {
                 label for="file" { (lang.say("Choose a file, or drop one onto the text", "选择文件，或拖放到文本框")) }
                 input id="file" type="file" accept=".json,application/json" data-into="text";
+                span role="status" data-said=(lang.say("In the text below is now ", "下方文本已替换为 ")) {}
             }
             p.field {
                 label for="text" {

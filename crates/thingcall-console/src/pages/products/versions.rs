@@ -120,8 +120,9 @@ pub(crate) async fn restore(Path((key, version)): Path<(String, String)>, form: 
         let why = Refused { code: seat.lang.say("not confirmed", "未确认").to_owned(), text: text.to_owned() };
         return shown(seat, (&key, &version), Some(&why)).await;
     }
-    let done = seat.desk.operations.restore_model(seat.key.clone(), &key, &version, form.field("base")).await;
-    match Refused::unless_done(done) {
+    let target = format!("ProductKey={key} ModelVersion={version}");
+    let work = seat.desk.operations.restore_model(seat.key.clone(), &key, &version, form.field("base"));
+    match seat.noting("RestoreThingModel", target, async { Refused::unless_done(work.await) }).await {
         Ok(_) => Redirect::to(&format!("/products/{}", part(&key))).into_response(),
         Err(why) => shown(seat, (&key, &version), Some(&why)).await,
     }
