@@ -21,6 +21,7 @@ mod console;
 mod console_audit;
 mod console_browser;
 mod console_calls;
+mod console_devices;
 mod console_live;
 mod console_models;
 mod console_plugins;

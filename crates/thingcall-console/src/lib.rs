@@ -33,6 +33,7 @@ mod pages;
 
 mod assets;
 mod cell;
+mod csv;
 mod layout;
 mod live;
 mod shown;
@@ -44,6 +45,6 @@ mod operations;
 mod role;
 
 pub use config::Config;
-pub use operations::{Answer, Condition, Draft, Instance, Models, Operations};
+pub use operations::{Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations};
 pub use role::ROLES;
 pub use server::{Console, ConsoleParts};

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceWatch, UnixMillis};
+use thingcall_core::{
+    AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceName, DeviceWatch, ProductKey, Secret, UnixMillis,
+};
 
 mod models;
 
@@ -46,6 +48,41 @@ pub struct Condition {
     pub since: UnixMillis,
 }
 
+/// A device that is to be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDevice {
+    /// Its name.
+    pub name: DeviceName,
+    /// What people call it.
+    pub nickname: Option<String>,
+    /// Its secret, where it has one already.
+    pub secret: Option<Secret>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enlisted {
+    /// It is registered.
+    Added,
+    /// It was there already, with the same secret.
+    There,
+    /// It is not registered, for this reason.
+    Refused(String),
+}
+
+/// What a device logs in with.
+#[derive(Debug, Clone)]
+pub struct DeviceLogin {
+    /// Its secret.
+    pub secret: Secret,
+    /// Its MQTT client id.
+    pub client_id: String,
+    /// Its MQTT user name.
+    pub username: String,
+    /// The MQTT password that goes with these.
+    pub password: Secret,
+}
+
 /// What pages ask, and have done.
 #[async_trait]
 pub trait Operations: Models + Send + Sync + 'static {
@@ -78,6 +115,15 @@ pub trait Operations: Models + Send + Sync + 'static {
 
     /// Watches what happens to a device from now on.
     fn watch(&self, device: DeviceKey) -> Box<dyn DeviceWatch>;
+
+    /// Registers devices of a product; what became of each, in their order.
+    async fn register(&self, product: &ProductKey, devices: Vec<NewDevice>) -> Vec<Enlisted>;
+
+    /// What a device logs in with.
+    ///
+    /// # Errors
+    /// Why that cannot be said.
+    async fn login(&self, device: DeviceKey) -> Result<DeviceLogin, String>;
 
     /// Has done what a POST to the operator's listener at this path does.
     async fn change(&self, path: &str) -> Answer;

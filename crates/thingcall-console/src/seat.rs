@@ -9,7 +9,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::response::Redirect;
 use serde_json::{Value, json};
-use thingcall_core::{AccessKey, UnixMillis, audit_target, only_reads};
+use thingcall_core::{AccessKey, Target, UnixMillis, audit_target, only_reads};
 
 use crate::desk::Desk;
 use crate::lang::Lang;
@@ -95,6 +95,27 @@ impl Seat {
         let done = work.await;
         trail.step(action, target, done.as_ref().err());
         done
+    }
+
+    /// Asks what concerns something that this action may be about.
+    ///
+    /// # Errors
+    /// If this key may not do it with that, or nothing is told.
+    pub(crate) async fn ask_about(&self, action: &str, target: Target<'_>, path: &str) -> Result<Value, Refused> {
+        self.must_allow(action, target)?;
+        Refused::unless_told(self.desk.operations.ask(path).await)
+    }
+
+    /// Refuses a key whose rules do not let it do this with that.
+    ///
+    /// # Errors
+    /// With the rule that is missing.
+    pub(crate) fn must_allow(&self, action: &str, target: Target<'_>) -> Result<(), Refused> {
+        if self.key.allows(action, target) {
+            return Ok(());
+        }
+        let text = format!("the rules of this key do not allow {action} about {target}");
+        Err(Refused { code: "Forbidden.RAM".to_owned(), text })
     }
 
     /// Refuses a key whose rules do not let it.

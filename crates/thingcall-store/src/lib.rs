@@ -108,6 +108,7 @@ mod record_tables;
 mod registry_rows;
 mod registry_tables;
 mod rows;
+mod search;
 mod sqlite;
 mod wishes;
 
@@ -124,6 +125,7 @@ pub use open::OpenError;
 pub use owner::as_its_folder;
 pub use postgres::{PostgresError, PostgresLeases, PostgresNonces, PostgresQuota};
 pub use records_config::RecordsConfig;
+pub use search::{DeviceSearch, DevicesFound};
 pub use store::{Stats, Store};
 pub use store_url::StoreUrl;
 

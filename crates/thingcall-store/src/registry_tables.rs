@@ -70,6 +70,16 @@ pub(crate) trait RegistryReads: Send + Sync {
     /// A page of a product's devices, the newest first.
     async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceEntry>, Failure>;
 
+    /// So many at most of a product's devices, by name, of those whose names lie between these two, the first among them, and
+    /// behind `after`.
+    async fn named(
+        &self,
+        product: &ProductKey,
+        range: (&str, &str),
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<DeviceEntry>, Failure>;
+
     /// How many devices these products have. One without any is not in it.
     async fn device_counts(&self, products: &[ProductKey]) -> Result<HashMap<ProductKey, DeviceCounts>, Failure>;
 

@@ -13,8 +13,12 @@ use axum::http::{Method, Request};
 use prometheus::Registry as Metering;
 use serde_json::{Value, json};
 use thingcall_api::{Front, Inside};
-use thingcall_console::{Answer, Condition, Console, ConsoleParts, Instance, Operations};
-use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys};
+use thingcall_console::{
+    Answer, Condition, Console, ConsoleParts, DeviceLogin, Enlisted, Instance, NewDevice, Operations,
+};
+use thingcall_core::{
+    AccessKey, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys, ProductKey,
+};
 use thingcall_engine::{DeviceWatches, Engine};
 use thingcall_listen::Serving;
 use thingcall_store::Store;
@@ -23,6 +27,7 @@ use tower::ServiceExt;
 
 use crate::addresses::Addresses;
 use crate::config::Config;
+use crate::enlist;
 use crate::instance::Membership;
 use crate::observe::Observed;
 use crate::operator::{HEADER, HEADER_VALUE};
@@ -121,6 +126,14 @@ impl Operations for Asks {
 
     async fn ask(&self, path: &str) -> Answer {
         self.operator(Method::GET, path).await
+    }
+
+    async fn register(&self, product: &ProductKey, devices: Vec<NewDevice>) -> Vec<Enlisted> {
+        enlist::enlist(&self.store, product, devices).await
+    }
+
+    async fn login(&self, device: DeviceKey) -> Result<DeviceLogin, String> {
+        enlist::login(&self.store, device).await
     }
 
     async fn change(&self, path: &str) -> Answer {

@@ -20,6 +20,7 @@ use thingcall_loader::{LoadError, Loaded};
 use crate::reloads::Reloads;
 
 pub(crate) mod calls;
+pub(crate) mod devices;
 pub(crate) mod instance;
 pub(crate) mod pending;
 pub(crate) mod products;

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use prometheus::Registry;
 use serde_json::Value;
-use thingcall_core::{AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceWatch, Secret, UnixMillis};
+use thingcall_core::{
+    AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceWatch, ProductKey, Secret, UnixMillis,
+};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,7 @@ use crate::desk::Desk;
 use crate::lang::Lang;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
-use crate::operations::{Answer, Condition, Draft, Instance, Models, Operations};
+use crate::operations::{Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations};
 use crate::refused::Refused;
 use crate::seat::Seat;
 use crate::session::Session;
@@ -63,6 +65,14 @@ impl Operations for OneKey {
 
     async fn ask(&self, _: &str) -> Answer {
         Answer { status: 404, body: Value::Null }
+    }
+
+    async fn register(&self, _: &ProductKey, _: Vec<NewDevice>) -> Vec<Enlisted> {
+        Vec::new()
+    }
+
+    async fn login(&self, _: DeviceKey) -> Result<DeviceLogin, String> {
+        Err("nobody asks".to_owned())
     }
 
     async fn change(&self, _: &str) -> Answer {

@@ -58,11 +58,7 @@ pub(crate) async fn follow(Path((product, name)): Path<(String, String)>, ask: A
 
 fn may_see(seat: &Seat, device: &DeviceKey) -> Result<(), Refused> {
     let target = Target::Device { product: device.product.as_str(), name: device.name.as_str() };
-    if seat.key.allows(ACTION, target) {
-        return Ok(());
-    }
-    let text = format!("the rules of this key do not allow {ACTION} about {target}");
-    Err(Refused { code: "Forbidden.RAM".to_owned(), text })
+    seat.must_allow(ACTION, target)
 }
 
 struct Log {

@@ -1,170 +1,201 @@
-//! Devices: those of a product, and one with what is known of it.
+//! Devices: those of a product, looked for by name and status, and new ones. What is shown of one is below.
 
-use axum::extract::{Path, RawQuery};
+use axum::extract::RawQuery;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::Value;
+use thingcall_core::Target;
 
+use crate::fields::{line, typed};
+use crate::form::Form;
+use crate::lang::Lang;
 use crate::layout;
-use crate::pages::device_log;
+use crate::refused::Refused;
 use crate::seat::Seat;
-use crate::shown::{address, asked, facts, json, list as values, next, outcome, part, table, text};
+use crate::shown::{address, asked, list as values, moment, next, number, part, table, text};
 
-/// How many devices a page has, as the API gives them.
+mod change;
+mod connect;
+mod enlist;
+mod one;
+mod tags;
+
+pub(crate) use change::change;
+pub(crate) use enlist::add_list;
+pub(crate) use one::show;
+
+/// How many devices a page has.
 const PAGE: &str = "50";
+/// The longest name and the longest nickname.
+const NAME_CHARACTERS_MAX: usize = 32;
+const NICKNAME_CHARACTERS_MAX: usize = 64;
+
+/// The statuses that one can look for.
+const STATUSES: [&str; 4] = ["online", "offline", "unactive", "disable"];
+
+/// What is looked for.
+struct Search {
+    product: String,
+    name: String,
+    status: String,
+    after: String,
+}
 
 /// The devices of a product, page by page.
 pub(crate) async fn list(seat: Seat, RawQuery(query): RawQuery) -> Markup {
-    let lang = seat.lang;
-    let title = lang.say("Devices", "设备");
-    let [product, name, token] = ["product", "name", "after"].map(|it| asked(query.as_deref(), it));
-    let search = search(&seat, &product, &name);
-    if product.is_empty() {
-        return layout::page(&seat, title, &search);
-    }
-    let found = if name.is_empty() {
-        let params =
-            [("ProductKey", product.as_str()), ("PageSize", PAGE), ("CurrentPage", "1"), ("NextToken", &token)];
-        let params: Vec<_> = params.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        seat.performed("QueryDevice", &params).await.map(|found| {
-            let next = text(&found, "NextToken");
-            (values(&found, &["Data", "DeviceInfo"]).to_vec(), text(&found, "Total"), next)
-        })
-    } else {
-        let params = [("ProductKey", product.as_str()), ("DeviceName.1", name.as_str())];
-        seat.performed("BatchQueryDeviceDetail", &params).await.map(|found| {
-            let found = values(&found, &["Data", "Data"]).to_vec();
-            (found.clone(), found.len().to_string(), String::new())
-        })
-    };
-    let body = match found {
-        Err(why) => html! { (search) (layout::refused(lang, &why)) },
-        Ok((devices, total, after)) => {
-            let rows: Vec<_> = devices.iter().map(|device| row(&product, device)).collect();
-            let heads = [lang.say("Name", "名称"), lang.say("Status", "状态"), lang.say("Created", "创建时间")];
-            let behind = (!after.is_empty()).then(|| address("/devices", &[("product", &product), ("after", &after)]));
-            let caption = format!("{} ({total})", lang.say("Devices", "设备"));
-            html! { (search) (table(&caption, &heads, &rows, lang.say("No device.", "没有设备。"))) (next(lang, behind)) }
-        }
-    };
-    layout::page(&seat, title, &body)
+    let asked = |name| asked(query.as_deref(), name);
+    let search =
+        Search { product: asked("product"), name: asked("name"), status: asked("status"), after: asked("after") };
+    listed(&seat, &search, None).await
 }
 
-fn search(seat: &Seat, product: &str, name: &str) -> Markup {
+/// The same, with the form of a device that was not made, and why.
+async fn listed(seat: &Seat, search: &Search, not_made: Option<(&Form, &Refused)>) -> Markup {
     let lang = seat.lang;
+    let found = if search.product.is_empty() { Ok(None) } else { found(seat, search).await.map(Some) };
+    let body = html! {
+        @if let Some((_, why)) = not_made { (layout::refused(lang, why)) }
+        (look(lang, search))
+        @match &found {
+            Err(why) => (layout::refused(lang, why)),
+            Ok(None) => p.hint { a href="/products" { (lang.say("Choose a product", "选择产品")) } (lang.say(" to see its devices.", "后查看其设备。")) },
+            Ok(Some(found)) => {
+                (rows(lang, search, found))
+                (new_device(seat, &search.product, not_made.map(|(form, _)| form)))
+                (enlist::form(seat, &search.product, ""))
+            }
+        }
+    };
+    layout::page(seat, lang.say("Devices", "设备"), &body)
+}
+
+async fn found(seat: &Seat, search: &Search) -> Result<Value, Refused> {
+    let pairs = [
+        ("product", search.product.as_str()),
+        ("name", &search.name),
+        ("status", &search.status),
+        ("after", &search.after),
+        ("limit", PAGE),
+    ];
+    seat.ask_about("QueryDevice", Target::Product(&search.product), &address("/devices", &pairs)).await
+}
+
+fn look(lang: Lang, search: &Search) -> Markup {
     html! {
         form.inline method="get" action="/devices" role="search" {
             label for="product" { (lang.say("Product key", "ProductKey")) }
-            input id="product" name="product" type="text" value=(product) required;
-            label for="name" { (lang.say("Device name (all if left out)", "DeviceName（可留空）")) }
-            input id="name" name="name" type="text" value=(name);
-            button type="submit" { (lang.say("Show", "查询")) }
+            input id="product" name="product" type="text" value=(search.product) required autocomplete="off";
+            label for="name" { (lang.say("Name begins with", "名称前缀")) }
+            input id="name" name="name" type="search" value=(search.name) maxlength=(NAME_CHARACTERS_MAX);
+            label for="status" { (lang.say("Status", "状态")) }
+            select id="status" name="status" {
+                option value="" { (lang.say("any", "全部")) }
+                @for word in STATUSES { option value=(word) selected[search.status == word] { (status(lang, word)) } }
+            }
+            button type="submit" { (lang.say("Search", "搜索")) }
         }
     }
 }
 
-fn row(product: &str, device: &Value) -> Vec<Markup> {
-    let name = text(device, "DeviceName");
-    let status =
-        Some(text(device, "DeviceStatus")).filter(|word| !word.is_empty()).unwrap_or_else(|| text(device, "Status"));
+/// A status in words.
+fn status(lang: Lang, word: &str) -> &str {
+    match word {
+        "online" => lang.say("online", "在线"),
+        "offline" => lang.say("offline", "离线"),
+        "unactive" => lang.say("never connected", "未激活"),
+        "disable" => lang.say("disabled", "已禁用"),
+        "unknown" => lang.say("unknown", "未知"),
+        other => other,
+    }
+}
+
+fn rows(lang: Lang, search: &Search, found: &Value) -> Markup {
+    let Search { product, name, status: wanted, .. } = search;
+    let counts = found.get("counts").unwrap_or(&Value::Null);
+    let rows: Vec<_> = values(found, &["devices"]).iter().map(|device| row(lang, product, device)).collect();
+    let heads = [
+        lang.say("Name", "名称"),
+        lang.say("Nickname", "备注名"),
+        lang.say("Status", "状态"),
+        lang.say("Last seen", "最近活动"),
+        lang.say("Way", "通道"),
+        lang.say("Created", "创建时间"),
+    ];
+    let after = text(found, "next");
+    let behind = || address("/devices", &[("product", product), ("name", name), ("status", wanted), ("after", &after)]);
+    let none = match after.is_empty() {
+        true => lang.say("No device was found.", "未找到设备。"),
+        false => lang.say("None was found so far; go on to the next page.", "目前尚未找到，请继续下一页。"),
+    };
+    html! {
+        p.hint {
+            (lang.say("All: ", "全部：")) (number(counts, "all"))
+            @for word in STATUSES { " · " (status(lang, word)) ": " (number(counts, word)) }
+        }
+        (table(lang.say("Devices that were found", "查询结果"), &heads, &rows, none))
+        (next(lang, (!after.is_empty()).then(behind)))
+    }
+}
+
+fn row(lang: Lang, product: &str, device: &Value) -> Vec<Markup> {
+    let name = text(device, "deviceName");
+    let way = Some(text(device, "transport")).filter(|way| !way.is_empty()).unwrap_or_else(|| text(device, "cameFrom"));
     vec![
-        html! { a href=(format!("/devices/{}/{}", part(product), part(&name))) { code { (name) } } },
-        html! { (status.to_lowercase()) },
-        html! { (text(device, "GmtCreate")) },
+        html! { a href=(path_of(product, &name)) { code { (name) } } },
+        html! { (text(device, "nickname")) },
+        html! { (status(lang, &text(device, "status").to_lowercase())) },
+        moment(&text(device, "lastSeenAt")),
+        html! { (way) },
+        moment(&text(device, "createdAt")),
     ]
 }
 
-/// One device.
-pub(crate) async fn show(seat: Seat, Path((product, name)): Path<(String, String)>) -> Response {
-    let lang = seat.lang;
-    let of = [("ProductKey", product.as_str()), ("DeviceName", name.as_str())];
-    let device = match seat.performed("QueryDeviceDetail", &of).await {
-        Ok(found) => found.get("Data").cloned().unwrap_or_default(),
-        Err(why) => return (StatusCode::NOT_FOUND, layout::refused_page(&seat, &name, &why)).into_response(),
-    };
-    let body = html! {
-        (facts(&[
-            (lang.say("Product", "产品"), html! { a href=(format!("/products/{}", part(&product))) { code { (product) } } }),
-            ("IotId", html! { code { (text(&device, "IotId")) } }),
-            (lang.say("Status", "状态"), html! { (text(&device, "Status").to_lowercase()) }),
-            (lang.say("Last online", "最后上线"), html! { (text(&device, "UtcOnline")) }),
-            (lang.say("Activated", "激活时间"), html! { (text(&device, "UtcActive")) }),
-        ]))
-        (properties(&seat, &of).await)
-        (calls(&seat, &product, &name).await)
-        (device_log::section(&seat, &product, &name))
-        (dropped(&seat, &product, &name).await)
-    };
-    layout::page(&seat, &name, &body).into_response()
+/// The path of a device's page.
+fn path_of(product: &str, name: &str) -> String {
+    format!("/devices/{}/{}", part(product), part(name))
 }
 
-/// The last values that it reported.
-async fn properties(seat: &Seat, of: &[(&str, &str)]) -> Markup {
+fn new_device(seat: &Seat, product: &str, form: Option<&Form>) -> Markup {
     let lang = seat.lang;
-    let found = match seat.performed("QueryDevicePropertyStatus", of).await {
-        Ok(found) => found,
-        Err(why) => return layout::refused(lang, &why),
-    };
-    let rows = values(&found, &["Data", "List", "PropertyStatusInfo"]).iter().map(|property| {
-        let unit = text(property, "Unit");
-        vec![
-            html! { code { (text(property, "Identifier")) } },
-            html! { (text(property, "Name")) },
-            html! { (text(property, "Value")) " " (unit) },
-            html! { time data-ms=(text(property, "Time")) { (text(property, "Time")) } },
-        ]
-    });
-    let heads = [
-        lang.say("Property", "属性"),
-        lang.say("Name", "名称"),
-        lang.say("Last value", "最新值"),
-        lang.say("Reported", "上报时间"),
-    ];
-    let none = lang.say("Its model has no properties, or none was reported.", "物模型没有属性或尚未上报。");
-    html! {
-        section { h2 { (lang.say("Properties", "属性")) } (table(lang.say("Last values", "最新值"), &heads, &rows.collect::<Vec<_>>(), none)) }
-    }
-}
-
-/// Its latest calls.
-async fn calls(seat: &Seat, product: &str, name: &str) -> Markup {
-    let lang = seat.lang;
-    let device = format!("{product}/{name}");
-    let found = match seat.ask(&address("/calls", &[("device", &device), ("limit", "20")])).await {
-        Ok(found) => found,
-        Err(why) => return layout::refused(lang, &why),
-    };
-    let rows = values(&found, &["calls"]).iter().map(|call| {
-        let id = Some(text(call, "messageId")).filter(|id| !id.is_empty()).unwrap_or_else(|| text(call, "requestId"));
-        let end = Some(text(call, "outcome")).filter(|word| !word.is_empty()).unwrap_or_else(|| text(call, "state"));
-        vec![
-            crate::shown::moment(&text(call, "acceptedAt")),
-            html! { a href=(format!("/calls/{}", part(&id))) { code { (id) } } },
-            html! { code { (text(call, "identifier")) } },
-            outcome(&end),
-        ]
-    });
-    let heads = [lang.say("At", "时间"), "ID", lang.say("Service", "服务"), lang.say("Outcome", "结果")];
+    let name = lang.say("Name (one is made up if left out)", "名称（留空则自动生成）");
     html! {
         section {
-            h2 { (lang.say("Calls", "调用")) }
-            (table(lang.say("Latest calls", "最近调用"), &heads, &rows.collect::<Vec<_>>(), lang.say("None is kept.", "没有记录。")))
-            p { a href=(address("/calls", &[("device", &device)])) { (lang.say("All calls of this device", "该设备的全部调用")) } }
+            h2 { (lang.say("New device", "添加设备")) }
+            form method="post" action="/devices" {
+                (layout::token(seat))
+                input type="hidden" name="product" value=(product);
+                div.fields {
+                    (line("new_name", name, typed(form, "new_name", ""), NAME_CHARACTERS_MAX))
+                    (line("nickname", lang.say("Nickname", "备注名"), typed(form, "nickname", ""), NICKNAME_CHARACTERS_MAX))
+                }
+                button type="submit" { (lang.say("Register", "注册")) }
+            }
         }
     }
 }
 
-/// What it sent last that led to nothing.
-async fn dropped(seat: &Seat, product: &str, name: &str) -> Markup {
-    let path = format!("/devices/{}/{}/dropped", part(product), part(name));
-    match seat.ask(&path).await {
-        Ok(last) => html! {
-            section {
-                h2 { (seat.lang.say("Last message that led to nothing", "最近一条无效消息")) }
-                (json(&last))
-            }
-        },
-        Err(_) => html! {},
+/// Registers one, and shows its page with its secret, this once.
+pub(crate) async fn add(form: Form) -> Response {
+    let params = [
+        ("ProductKey", form.field("product")),
+        ("DeviceName", form.field("new_name")),
+        ("Nickname", form.field("nickname")),
+    ];
+    let params: Vec<_> = params.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    match form.seat.performed("RegisterDevice", &params).await {
+        Ok(found) => {
+            let name = found.get("Data").map(|data| text(data, "DeviceName")).unwrap_or_default();
+            change::with_secret(&form.seat, form.field("product"), &name).await
+        }
+        Err(why) => {
+            let search = Search {
+                product: form.field("product").to_owned(),
+                name: String::new(),
+                status: String::new(),
+                after: String::new(),
+            };
+            (StatusCode::UNPROCESSABLE_ENTITY, listed(&form.seat, &search, Some((&form, &why))).await).into_response()
+        }
     }
 }

@@ -38,6 +38,21 @@ pub(super) async fn page(
     found.iter().map(rows::device).collect()
 }
 
+/// A product's devices by name, of those between two names and behind a third.
+pub(super) async fn named(
+    conn: &mut PgConnection,
+    product: &ProductKey,
+    (from, to): (&str, &str),
+    after: &str,
+    max: usize,
+) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    let select =
+        "SELECT * FROM devices WHERE product = $1 AND name >= $2 AND name < $3 AND name > $4 ORDER BY name LIMIT $5";
+    let query = sqlx::query(select).bind(product.as_str()).bind(from).bind(to).bind(after);
+    let found = query.bind(i64::try_from(max).unwrap_or(i64::MAX)).fetch_all(conn).await?;
+    found.iter().map(rows::device).collect()
+}
+
 /// How many devices these products have.
 pub(super) async fn device_counts(
     conn: &mut PgConnection,

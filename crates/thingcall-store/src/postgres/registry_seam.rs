@@ -16,6 +16,16 @@ use crate::registry_tables::{BatchLimits, Deleted, NewBatch, Numbered, RegistryR
 
 #[async_trait]
 impl RegistryReads for Pg {
+    async fn named(
+        &self,
+        product: &ProductKey,
+        range: (&str, &str),
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<DeviceEntry>, Failure> {
+        read!(self, conn => registry::named(conn, product, range, after, max))
+    }
+
     async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceEntry>, Failure> {
         read!(self, conn => registry::page(conn, product, page))
     }

@@ -39,6 +39,21 @@ pub(super) async fn page(
     found.iter().map(rows::device).collect()
 }
 
+/// A product's devices by name, of those between two names and behind a third.
+pub(super) async fn named(
+    reads: &SqlitePool,
+    product: &ProductKey,
+    (from, to): (&str, &str),
+    after: &str,
+    max: usize,
+) -> Result<Vec<DeviceEntry>, sqlx::Error> {
+    let select =
+        "SELECT * FROM devices WHERE product = ? AND name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?";
+    let query = sqlx::query(select).bind(product.as_str()).bind(from).bind(to).bind(after);
+    let found = query.bind(i64::try_from(max).unwrap_or(i64::MAX)).fetch_all(reads).await?;
+    found.iter().map(rows::device).collect()
+}
+
 /// How many devices these products have.
 pub(super) async fn device_counts(
     reads: &SqlitePool,

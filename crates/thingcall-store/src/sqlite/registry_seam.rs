@@ -15,6 +15,16 @@ use crate::registry_tables::{BatchLimits, Deleted, NewBatch, Numbered, RegistryR
 
 #[async_trait]
 impl RegistryReads for Sqlite {
+    async fn named(
+        &self,
+        product: &ProductKey,
+        range: (&str, &str),
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<DeviceEntry>, Failure> {
+        registry::named(&self.reads, product, range, after, max).await.map_err(failure)
+    }
+
     async fn page(&self, product: &ProductKey, page: &DevicePage) -> Result<Vec<DeviceEntry>, Failure> {
         registry::page(&self.reads, product, page).await.map_err(failure)
     }

@@ -7,7 +7,7 @@ use thingcall_tsl::{
 };
 
 use super::*;
-use crate::Change;
+use crate::{Change, DeviceSearch};
 
 fn p() -> thingcall_core::ProductKey {
     "p".try_into().unwrap()
@@ -67,6 +67,57 @@ async fn every_device_is_in_the_pages_of_one_status_and_the_counts_say_how_many(
         assert_eq!((found.first().map(String::as_str), told.of(status)), (name, found.len() as u64), "{status:?}");
     }
     assert_eq!(store.device_counts(None).await.unwrap(), told);
+}
+
+#[tokio::test]
+async fn devices_are_found_by_how_their_names_begin() {
+    let names = ["a", "lamp", "lamp-1", "lamp-2", "lamp.3", "lamq", "Lamp-1", "z"];
+    let bench = bench().await.with_devices(&names).await;
+    let store = &bench.store;
+    let found = async |prefix: &str, after: Option<&str>, max: usize| {
+        let after = after.map(|name| name.try_into().unwrap());
+        let wanted = DeviceSearch { prefix, after: after.as_ref(), status: None, max };
+        let found = store.search(&p(), &wanted).await.unwrap();
+        let names: Vec<_> = found.devices.iter().map(|record| record.device.key.name.to_string()).collect();
+        (names, found.next.map(|name| name.to_string()))
+    };
+    let these = |names: &[&str], next: Option<&str>| {
+        (names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), next.map(str::to_owned))
+    };
+    assert_eq!(found("lamp", None, 9).await, these(&["lamp", "lamp-1", "lamp-2", "lamp.3"], None));
+    assert_eq!(found("lamp", None, 2).await, these(&["lamp", "lamp-1"], Some("lamp-1")));
+    assert_eq!(found("lamp", Some("lamp-1"), 2).await, these(&["lamp-2", "lamp.3"], None));
+    assert_eq!(found("lamp-", None, 1).await, these(&["lamp-1"], Some("lamp-1")));
+    assert_eq!(found("", None, 99).await.0.len(), names.len());
+    for nothing in ["lamps", "%", "_amp", "'", "\u{706f}", " ", "lamp-1 "] {
+        assert_eq!(found(nothing, None, 9).await, these(&[], None), "{nothing:?}");
+    }
+    let unknown = "q".try_into().unwrap();
+    let wanted = DeviceSearch { prefix: "", after: None, status: None, max: 1 };
+    assert_eq!(store.search(&unknown, &wanted).await.unwrap_err(), DirectoryError::NoProduct(unknown));
+}
+
+#[tokio::test]
+async fn of_devices_that_are_found_those_of_one_status_are_told_and_all_that_were_looked_at_are_passed() {
+    let names: Vec<_> = (0..1200).map(|at| format!("dev-{at:04}")).collect();
+    let bench = bench().await.with_devices(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let store = &bench.store;
+    for name in ["dev-0003", "dev-1100", "dev-1150"] {
+        store.set_enabled(&key(name), false).await.unwrap();
+    }
+    let mut after = None;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let wanted =
+            DeviceSearch { prefix: "dev-", after: after.as_ref(), status: Some(DeviceStatus::Disabled), max: 2 };
+        let found = store.search(&p(), &wanted).await.unwrap();
+        told.push(found.devices.iter().map(|record| record.device.key.name.to_string()).collect::<Vec<_>>());
+        after = found.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(told, [vec!["dev-0003", "dev-1100"], vec!["dev-1150"]]);
 }
 
 #[tokio::test]

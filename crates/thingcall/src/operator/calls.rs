@@ -151,9 +151,13 @@ async fn presence(State(engine): State<Arc<Engine>>, Path((product, name)): Path
     let (Ok(product), Ok(name)) = (product.parse(), name.parse()) else {
         return failure(StatusCode::BAD_REQUEST, "right is /devices/PRODUCTKEY/DEVICENAME/presence");
     };
-    let all = engine.presence(&DeviceKey { product, name }).into_iter();
-    let words: Map<_, _> = all.map(|(transport, known)| (transport.to_string(), known.as_str().into())).collect();
-    answer(StatusCode::OK, &words)
+    answer(StatusCode::OK, &presence_words(&engine, &DeviceKey { product, name }))
+}
+
+/// The same in words, by the names of the transports.
+pub(super) fn presence_words(engine: &Engine, device: &DeviceKey) -> Map<String, Value> {
+    let all = engine.presence(device).into_iter();
+    all.map(|(transport, known)| (transport.to_string(), known.as_str().into())).collect()
 }
 
 fn as_json(failure: &Failure) -> Value {
@@ -191,7 +195,7 @@ fn dropped_as_json(last: &LastDropped) -> Value {
     }))
 }
 
-fn without_nulls(mut value: Value) -> Value {
+pub(super) fn without_nulls(mut value: Value) -> Value {
     if let Some(members) = value.as_object_mut() {
         members.retain(|_, value| !value.is_null());
     }

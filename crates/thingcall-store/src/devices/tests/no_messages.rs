@@ -62,6 +62,10 @@ impl MessageReads for Rows {
 
 #[async_trait]
 impl RegistryReads for Rows {
+    async fn named(&self, _: &ProductKey, _: (&str, &str), _: &str, _: usize) -> Result<Vec<DeviceEntry>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn page(&self, _: &ProductKey, _: &DevicePage) -> Result<Vec<DeviceEntry>, Failure> {
         Ok(Vec::new())
     }
