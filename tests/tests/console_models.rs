@@ -192,6 +192,30 @@ fn a_version_is_held_against_what_is_in_force_and_restored() {
 }
 
 #[test]
+fn the_version_in_force_is_published_once_with_a_number() {
+    let site = embedded();
+    let mut visitor = visitor(site);
+    let path = product(&mut visitor, "Numbered");
+    let to = format!("{path}/versions");
+    assert!(!visitor.page(&to).body.contains("Publish the one in force"), "there is none");
+    saved(&mut visitor, &path, &lamp(100));
+    let fields = [("number", "not a number"), ("description", "the <first>")];
+    let refused = visitor.form(&to, &to, &fields);
+    assert!(refused.status == 422 && refused.body.contains("ModelVersion"), "{refused:?}");
+    assert!(
+        refused.body.contains("value=\"not a number\"") && refused.body.contains("the &lt;first&gt;"),
+        "{refused:?}"
+    );
+    let fields = [("number", "1.2.0"), ("description", "the <first>")];
+    assert_eq!(header(&visitor.form(&to, &to, &fields), "location"), to);
+    let page = visitor.page(&to).body;
+    assert!(page.contains("/versions/1.2.0") && page.contains("the &lt;first&gt;"), "{page}");
+    assert!(visitor.page(&format!("{to}/1.2.0")).body.contains("It changes nothing"));
+    let again = visitor.form(&to, &to, &[("number", "1.2.1")]);
+    assert_eq!(again.status, 422, "{again:?}");
+}
+
+#[test]
 fn names_of_a_model_are_text_and_nothing_else() {
     let site = embedded();
     let mut visitor = visitor(site);

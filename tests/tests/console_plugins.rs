@@ -118,6 +118,18 @@ fn a_call_that_cannot_be_tried_is_told_why_with_what_was_typed() {
 }
 
 #[test]
+fn a_call_is_tried_by_the_plugin_that_would_take_it_and_by_no_other() {
+    let config = "[plugins.echo]\nclaims = [\"other:*\"]\n";
+    let site = Site::with_plugins(config, &[&rust_plugin("test-fb"), &rust_plugin("echo")]);
+    let mut visitor = Visitor::logged_in(site.console(), &site.key.id, &site.key.secret);
+    let fields = [("service", "other:service"), ("args", "{}"), ("mode", "async")];
+    let other = tried(&mut visitor, &fields);
+    assert!(other.status == 422 && other.body.contains("is not handled by test-fb, but by echo"), "{other:?}");
+    let own = visitor.form("/plugins/echo/try", "/plugins/echo/try", &fields);
+    assert!(own.body.contains("The call would be accepted"), "{own:?}");
+}
+
+#[test]
 fn a_key_that_may_look_sees_plugins_and_may_not_try_them() {
     let (site, _) = start();
     site.command(&["key", "add", "--id", "looks", "--secret", "looks-secret", "--allow", "actions=ConsoleLook"]);

@@ -33,7 +33,7 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/products/{product}/model/check", post(products::check))
         .route("/products/{product}/model/save", post(products::save))
         .route("/products/{product}/model/file", get(products::file))
-        .route("/products/{product}/versions", get(products::versions))
+        .route("/products/{product}/versions", get(products::versions).post(products::publish))
         .route("/products/{product}/versions/{version}", get(products::version))
         .route("/products/{product}/versions/{version}/restore", post(products::restore))
         .route("/devices", get(devices::list))

@@ -24,7 +24,7 @@ mod versions;
 
 pub(crate) use draft::{check, edit, save};
 pub(crate) use one::{remove, rename, secret, set, show};
-pub(crate) use versions::{all as versions, file, one as version, restore};
+pub(crate) use versions::{all as versions, file, one as version, publish, restore};
 
 /// How many products a page has.
 const PAGE: usize = 50;

@@ -1,4 +1,5 @@
-//! The versions of a product's thing model: what each would change, and back to one; and a module's file to keep.
+//! The versions of a product's thing model: what each would change, back to one, and a number for the newest; and a module's file to
+//! keep.
 
 use axum::extract::{Path, RawQuery};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -9,22 +10,35 @@ use serde_json::Value;
 
 use super::differences;
 use super::features::DEFAULT;
-use crate::fields::yes;
+use crate::fields::{line, typed, yes};
 use crate::form::Form;
 use crate::layout;
 use crate::refused::Refused;
 use crate::seat::Seat;
 use crate::shown::{address, asked, list, part, table, text};
 
+/// The longest number and the longest description of a version, as the API takes them.
+const NUMBER_CHARACTERS_MAX: usize = 16;
+const DESCRIPTION_CHARACTERS_MAX: usize = 100;
+
 /// The list.
 pub(crate) async fn all(seat: Seat, Path(key): Path<String>) -> Response {
+    listed(&seat, &key, None).await
+}
+
+/// The list, with the form of what was not published, and why.
+async fn listed(seat: &Seat, key: &str, not_done: Option<(&Form, &Refused)>) -> Response {
     let lang = seat.lang;
     let title = lang.say("Versions of the thing model", "物模型历史版本");
-    let found = match seat.performed("ListThingModelVersion", &[("ProductKey", &key)]).await {
+    let found = match seat.performed("ListThingModelVersion", &[("ProductKey", key)]).await {
         Ok(found) => found,
-        Err(why) => return (StatusCode::NOT_FOUND, layout::refused_page(&seat, title, &why)).into_response(),
+        Err(why) => {
+            let reasons = not_done.map(|(_, why)| why).into_iter().chain([&why]);
+            let body = html! { @for why in reasons { (layout::refused(lang, why)) } };
+            return (StatusCode::NOT_FOUND, layout::page(seat, title, &body)).into_response();
+        }
     };
-    let path = format!("/products/{}", part(&key));
+    let path = format!("/products/{}", part(key));
     let row = |(nth, version): (usize, &Value)| {
         let (number, at) = (text(version, "ModelVersion"), text(version, "GmtCreate"));
         vec![
@@ -43,14 +57,49 @@ pub(crate) async fn all(seat: Seat, Path(key): Path<String>) -> Response {
     ];
     let none = lang.say("It has no thing model yet.", "尚无物模型。");
     let body = html! {
+        @if let Some((_, why)) = not_done { (layout::refused(lang, why)) }
         p { a href=(path) { "← " code { (key) } } }
         p.hint { (lang.say(
             "The ten latest that were published are kept, and the ten latest others.",
             "保留最近十个已发布的版本以及最近十个其他版本。",
         )) }
         (table(title, &heads, &rows, none))
+        @if !rows.is_empty() { (publication(seat, &path, not_done.map(|(form, _)| form))) }
     };
-    layout::page(&seat, title, &body).into_response()
+    let status = if not_done.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    (status, layout::page(seat, title, &body)).into_response()
+}
+
+fn publication(seat: &Seat, path: &str, form: Option<&Form>) -> Markup {
+    let lang = seat.lang;
+    html! {
+        section {
+            h2 { (lang.say("Publish the one in force", "发布当前生效的版本")) }
+            p.hint { (lang.say(
+                "It gets a number and a description, once, and is kept among the published ones.",
+                "为其指定版本号与描述（仅一次），并保留在已发布的版本中。",
+            )) }
+            form method="post" action=(format!("{path}/versions")) {
+                (layout::token(seat))
+                div.fields {
+                    (line("number", lang.say("Number, such as 1.2.0 (its time if left out)", "版本号，如 1.2.0（留空则用时间）"), typed(form, "number", ""), NUMBER_CHARACTERS_MAX))
+                    (line("description", lang.say("Description", "描述"), typed(form, "description", ""), DESCRIPTION_CHARACTERS_MAX))
+                }
+                button type="submit" { (lang.say("Publish", "发布")) }
+            }
+        }
+    }
+}
+
+/// Publishes the one in force.
+pub(crate) async fn publish(Path(key): Path<String>, form: Form) -> Response {
+    let params =
+        [("ProductKey", &*key), ("ModelVersion", form.field("number")), ("Description", form.field("description"))];
+    let params: Vec<_> = params.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    match form.seat.performed("PublishThingModel", &params).await {
+        Ok(_) => Redirect::to(&format!("/products/{}/versions", part(&key))).into_response(),
+        Err(why) => listed(&form.seat, &key, Some((&form, &why))).await,
+    }
 }
 
 /// One: what it would change.
