@@ -36,7 +36,6 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/products/{product}/versions", get(products::versions).post(products::publish))
         .route("/products/{product}/versions/{version}", get(products::version))
         .route("/products/{product}/versions/{version}/restore", post(products::restore))
-        .route("/devices", get(devices::list))
         .route("/devices", get(devices::list).post(devices::add))
         .route("/devices/list", post(devices::add_list))
         .route("/devices/{product}/{name}", get(devices::show))
