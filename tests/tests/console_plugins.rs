@@ -67,6 +67,10 @@ fn a_call_is_tried_without_a_device_and_each_step_is_shown() {
     let (site, mut visitor) = start();
     let form = visitor.page(TRY).body;
     assert!(form.contains("value=\"testFb:testService\""), "the first claim is there already: {form}");
+    let offered = visitor.page(&format!("{TRY}?product={PRODUCT}")).body;
+    for service in ["SetScene", "Measure", "testFb:testService", "testFb:resetLater"] {
+        assert!(offered.contains(&format!("<option value=\"{service}\">")), "{service} is not in {offered}");
+    }
     let fields = [
         ("product", PRODUCT),
         ("service", "testFb:testService"),

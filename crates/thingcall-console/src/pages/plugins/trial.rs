@@ -1,6 +1,6 @@
 //! A call of a plugin, tried without a device: what it would send, what it would answer, and how long it took.
 
-use axum::extract::Path;
+use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ use crate::form::Form;
 use crate::layout;
 use crate::refused::Refused;
 use crate::seat::Seat;
-use crate::shown::{address, json, list, part, table, text};
+use crate::shown::{address, asked, json, list, part, table, text};
 
 /// How many answers of the device the form has room for.
 const REPLIES: [&str; 3] = ["reply1", "reply2", "reply3"];
@@ -23,22 +23,56 @@ enum Said<'a> {
     Came(&'a Value),
 }
 
-/// The form.
-pub(crate) async fn ask(seat: Seat, Path(name): Path<String>) -> Response {
-    page(&seat, &name, None, Said::Nothing).await
+/// The form; with a product in its address, with that product's services to choose from.
+pub(crate) async fn ask(seat: Seat, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let product = asked(query.as_deref(), "product");
+    page(&seat, &name, Typed { form: None, product: &product }, Said::Nothing).await
+}
+
+/// What was typed.
+#[derive(Clone, Copy)]
+struct Typed<'a> {
+    /// In the form that comes back.
+    form: Option<&'a Form>,
+    /// The product; empty: the one of the plugin's first claim, if it names one.
+    product: &'a str,
+}
+
+/// How many modules' services are offered.
+const MODULES_MAX: usize = 16;
+
+/// The services of a product, as its thing model names them; none if it has none, or this key may not read it.
+async fn services(seat: &Seat, product: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut modules = vec![String::new()];
+    while let Some(module) = modules.pop().filter(|_| !product.is_empty()) {
+        let params = [("ProductKey", product), ("FunctionBlockId", &module)];
+        let params: Vec<_> = params.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let Ok(found) = seat.performed("QueryThingModel", &params).await else { continue };
+        let told = found.get("Data").map(|data| text(data, "ThingModelJson")).unwrap_or_default();
+        let told: Value = serde_json::from_str(&told).unwrap_or_default();
+        let before = if module.is_empty() { String::new() } else { format!("{module}:") };
+        names.extend(
+            list(&told, &["services"]).iter().map(|service| format!("{before}{}", text(service, "identifier"))),
+        );
+        let named = list(&told, &["functionBlocks"]).iter().take(MODULES_MAX);
+        modules.extend(named.map(|block| text(block, "functionBlockId")));
+    }
+    names
 }
 
 /// Makes the call.
 pub(crate) async fn run(Path(name): Path<String>, form: Form) -> Response {
     let mut pairs: Vec<_> = ["product", "service", "args", "mode"].map(|field| (field, form.field(field))).to_vec();
     pairs.extend(REPLIES.iter().map(|reply| ("reply", form.field(reply))));
+    let typed = Typed { form: Some(&form), product: form.field("product") };
     match form.seat.change(&address(&format!("/plugins/{}/try", part(&name)), &pairs)).await {
-        Ok(came) => page(&form.seat, &name, Some(&form), Said::Came(&came)).await,
-        Err(why) => page(&form.seat, &name, Some(&form), Said::Refused(&why)).await,
+        Ok(came) => page(&form.seat, &name, typed, Said::Came(&came)).await,
+        Err(why) => page(&form.seat, &name, typed, Said::Refused(&why)).await,
     }
 }
 
-async fn page(seat: &Seat, name: &str, form: Option<&Form>, said: Said<'_>) -> Response {
+async fn page(seat: &Seat, name: &str, typed: Typed<'_>, said: Said<'_>) -> Response {
     let lang = seat.lang;
     let title = format!("{} · {name}", lang.say("Try a call", "试调用"));
     let plugin = match seat.ask(&format!("/plugins/{}", part(name))).await {
@@ -48,6 +82,10 @@ async fn page(seat: &Seat, name: &str, form: Option<&Form>, said: Said<'_>) -> R
             return (status, layout::refused_page(seat, &title, &why)).into_response();
         }
     };
+    let first = list(&plugin, &["claims"]).first().and_then(Value::as_str).unwrap_or_default();
+    let of_claim = first.split_once('/').map_or("", |(product, _)| product);
+    let product = if typed.product.is_empty() { of_claim } else { typed.product };
+    let services = services(seat, product).await;
     let (status, beside) = match said {
         Said::Nothing => (StatusCode::OK, html! {}),
         Said::Refused(why) => (StatusCode::UNPROCESSABLE_ENTITY, layout::refused(lang, why)),
@@ -61,18 +99,35 @@ async fn page(seat: &Seat, name: &str, form: Option<&Form>, said: Said<'_>) -> R
             "插件在本服务器中真实运行，但设备是模拟的，不会向任何设备发送数据。该调用计入插件的统计，插件日志写入服务器日志。",
         )) }
         (beside)
-        (form_of(seat, name, &plugin, form))
+        (services_of(seat, name, product))
+        (form_of(seat, (name, &plugin), typed.form, (product, &services)))
     };
     (status, layout::page(seat, &title, &body)).into_response()
 }
 
-fn form_of(seat: &Seat, name: &str, plugin: &Value, form: Option<&Form>) -> Markup {
+/// Another product, whose services the form offers then.
+fn services_of(seat: &Seat, name: &str, product: &str) -> Markup {
+    let lang = seat.lang;
+    html! {
+        form.inline method="get" action=(format!("/plugins/{}/try", part(name))) {
+            label for="of" { (lang.say("Offer the services of the product", "列出产品的服务")) }
+            input id="of" name="product" type="text" value=(product) maxlength="32" autocomplete="off";
+            button type="submit" { (lang.say("Offer", "列出")) }
+        }
+    }
+}
+
+fn form_of(
+    seat: &Seat,
+    (name, plugin): (&str, &Value),
+    form: Option<&Form>,
+    (product, services): (&str, &[String]),
+) -> Markup {
     let lang = seat.lang;
     let claims: Vec<_> = list(plugin, &["claims"]).iter().filter_map(Value::as_str).collect();
-    // `PRODUCT/module:service`, and without its product.
-    let first = claims.first().copied().unwrap_or_default();
-    let (product, service) = first.split_once('/').unwrap_or(("", first));
-    let service = if service.contains('*') { "" } else { service };
+    // `PRODUCT/module:service`, without its product.
+    let first = claims.first().map_or("", |claim| claim.split_once('/').map_or(*claim, |(_, service)| service));
+    let service = if first.contains('*') { "" } else { first };
     let modes = [
         ("", "as the thing model says, else sync", "按物模型，否则同步"),
         ("sync", "sync: the caller waits", "同步"),
@@ -83,7 +138,11 @@ fn form_of(seat: &Seat, name: &str, plugin: &Value, form: Option<&Form>) -> Mark
             (layout::token(seat))
             div.fields {
                 (line("product", lang.say("Product key (with one that exists, its thing model counts)", "ProductKey（若存在则按其物模型校验）"), typed(form, "product", product), 32))
-                (line("service", lang.say("Service, or MODULE:SERVICE", "服务，或 模块:服务"), typed(form, "service", service), 101))
+                p.field {
+                    label for="service" { (lang.say("Service, or MODULE:SERVICE", "服务，或 模块:服务")) }
+                    input id="service" name="service" type="text" list="services" value=(typed(form, "service", service)) maxlength="101" autocomplete="off";
+                    datalist id="services" { @for service in services { option value=(service) {} } }
+                }
                 (choice(lang, "mode", lang.say("Mode", "调用方式"), &modes, typed(form, "mode", "")))
             }
             p.hint { (lang.say("It handles ", "该插件处理 ")) code { (claims.join(", ")) } }
