@@ -18,6 +18,9 @@ use crate::origin::Origin;
 use crate::request::{Received, handle};
 use crate::sign;
 
+/// Which instance is meant.
+const INSTANCE: &str = "IotInstanceId";
+
 /// The front, for parts of this program. Cheap to clone.
 #[derive(Clone)]
 pub struct Inside(Arc<App>);
@@ -39,7 +42,7 @@ impl Inside {
     /// Performs an action as this key. `params` are the action's own, as an SDK would send them.
     pub async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answered {
         let (head, ()) = Request::new(()).into_parts();
-        let received = Received { at: Instant::now(), head, body: form(action, params), unread: None };
+        let received = Received { at: Instant::now(), head, body: self.form(action, params), unread: None };
         let answer = Box::pin(handle(self.0.clone(), received, Origin::Inside(key))).await;
         let status = answer.status();
         let Ok(body) = answer.into_body().collect().await;
@@ -47,13 +50,15 @@ impl Inside {
         let body = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
         Answered { status, body }
     }
-}
 
-/// A request's body, with the parameters that say which action it is.
-fn form(action: &str, params: &[(String, String)]) -> Bytes {
-    let mut form = Serializer::new(String::new());
-    form.extend_pairs([("Action", action), ("Version", sign::VERSION), ("Format", "JSON")]);
-    Bytes::from(form.extend_pairs(params).finish())
+    /// A request's body, with the parameters that say which action it is, and of which instance: this one.
+    fn form(&self, action: &str, params: &[(String, String)]) -> Bytes {
+        let mut form = Serializer::new(String::new());
+        form.extend_pairs([("Action", action), ("Version", sign::VERSION), ("Format", "JSON")]);
+        let says = params.iter().any(|(name, _)| name == INSTANCE);
+        form.extend_pairs(self.0.config.instance_id.iter().filter(|_| !says).map(|id| (INSTANCE, id)));
+        Bytes::from(form.extend_pairs(params).finish())
+    }
 }
 
 impl std::fmt::Debug for Inside {

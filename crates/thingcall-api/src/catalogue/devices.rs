@@ -53,7 +53,7 @@ pub(super) const ALL: &[ActionSheet] = &[
         "BatchQueryDeviceDetail",
         ActionGroup::Devices,
         both(
-            "The same of up to 100; those that do not exist are left out.",
+            "Everything that is known of up to 100 devices; those that do not exist are left out.",
             "批量查询设备详情，最多 100 个；不存在的设备不返回。",
         ),
         &[PRODUCT_KEY, DEVICE_NAMES],
@@ -103,7 +103,7 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "BatchGetDeviceState",
         ActionGroup::Devices,
-        both("The same of up to 50.", "批量查询设备状态，最多 50 个。"),
+        both("Whether up to 50 devices are connected.", "批量查询设备状态，最多 50 个。"),
         &[
             PRODUCT_KEY_OR_ID,
             ParamSheet { kind: ParamKind::Texts { count_max: 50 }, ..DEVICE_NAMES }
@@ -132,7 +132,7 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "DeleteDeviceProp",
         ActionGroup::Devices,
-        both("Takes a tag away.", "删除设备标签。"),
+        both("Takes a tag away from a device.", "删除设备标签。"),
         &[
             PRODUCT_KEY_OR_ID,
             DEVICE_NAME_OR_ID,
@@ -146,7 +146,12 @@ pub(super) const ALL: &[ActionSheet] = &[
         both("Keeps a device from connecting and being called.", "禁用设备，断开其连接。"),
         &OF_DEVICE,
     ),
-    sheet("EnableThing", ActionGroup::Devices, both("Lets it again.", "启用设备。"), &OF_DEVICE),
+    sheet(
+        "EnableThing",
+        ActionGroup::Devices,
+        both("Lets a device connect and be called again.", "启用设备。"),
+        &OF_DEVICE,
+    ),
     sheet("DeleteDevice", ActionGroup::Devices, both("Forgets a device.", "删除设备。"), &OF_DEVICE),
     sheet(
         "BatchCheckDeviceNames",

@@ -54,17 +54,22 @@ pub(super) const ALL: &[ActionSheet] = &[
             ),
         ],
     ),
-    sheet("QueryFleetCall", ActionGroup::FleetCalls, both("How far that is.", "查询设备群调用的进度。"), &[ID]),
+    sheet(
+        "QueryFleetCall",
+        ActionGroup::FleetCalls,
+        both("How far a call of many devices is.", "查询设备群调用的进度。"),
+        &[ID],
+    ),
     sheet(
         "QueryFleetCallList",
         ActionGroup::FleetCalls,
-        both("Lists them, the newest first.", "查询设备群调用列表，按创建时间倒序。"),
+        both("Lists calls of many devices, the newest first.", "查询设备群调用列表，按创建时间倒序。"),
         &[CURRENT_PAGE, PAGE_SIZE],
     ),
     sheet(
         "QueryFleetCallDevices",
         ActionGroup::FleetCalls,
-        both("What became of each device.", "查询每个设备的调用结果。"),
+        both("What became of each device of such a call.", "查询每个设备的调用结果。"),
         &[
             ID,
             ParamSheet::optional("Outcome", OUTCOMES, both("Those alone that ended so", "只看该结果的设备"), "FAILED"),
@@ -75,7 +80,7 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "CancelFleetCall",
         ActionGroup::FleetCalls,
-        both("Begins no further call; those under way end as they do.", "取消设备群调用，不再发起新的调用。"),
+        both("Begins no further call of many; those under way end as they do.", "取消设备群调用，不再发起新的调用。"),
         &[ID],
     ),
 ];

@@ -78,7 +78,10 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "QueryDeviceOriginalServiceData",
         ActionGroup::History,
-        both("The same, with pages by NextPageToken.", "同上，用 NextPageToken 翻页。"),
+        both(
+            "The calls of a device's services, with pages by NextPageToken.",
+            "查询设备服务的历史调用，用 NextPageToken 翻页。",
+        ),
         &[
             PRODUCT_KEY_OR_ID,
             DEVICE_NAME_OR_ID,

@@ -43,13 +43,16 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "GetThingModelTslPublished",
         ActionGroup::Models,
-        both("The same: a model is in force as soon as it is set.", "同上：物模型设置后立即生效。"),
+        both("Reads the TSL in force, which is the one that was imported.", "查询生效的物模型 TSL；导入后立即生效。"),
         &[PRODUCT_KEY, FUNCTION_BLOCK_ID, MODEL_VERSION],
     ),
     sheet(
         "ListThingModelVersion",
         ActionGroup::Models,
-        both("The latest models, the one in force first.", "查询物模型历史版本，当前版本在最前。"),
+        both(
+            "Lists the latest thing models of a product, the one in force first.",
+            "查询物模型历史版本，当前版本在最前。",
+        ),
         &[PRODUCT_KEY],
     ),
     sheet(

@@ -88,7 +88,7 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "UpdateConsumerGroup",
         ActionGroup::ConsumerGroups,
-        both("Gives it another name.", "修改消费组名称。"),
+        both("Gives a consumer group another name.", "修改消费组名称。"),
         &[
             GROUP_ID,
             ParamSheet::required(
@@ -129,16 +129,21 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "QueryConsumerGroupStatus",
         ActionGroup::ConsumerGroups,
-        both("What waits for it, and who consumes.", "查询消费组的堆积和在线客户端。"),
+        both("What waits for a consumer group, and who consumes.", "查询消费组的堆积和在线客户端。"),
         &[GROUP_ID],
     ),
     sheet(
         "ResetConsumerGroupPosition",
         ActionGroup::ConsumerGroups,
-        both("Drops what waits for it.", "清空消费组的堆积消息。"),
+        both("Drops what waits for a consumer group.", "清空消费组的堆积消息。"),
         &[GROUP_ID],
     ),
-    sheet("DeleteConsumerGroup", ActionGroup::ConsumerGroups, both("Removes it.", "删除消费组。"), &[GROUP_ID]),
+    sheet(
+        "DeleteConsumerGroup",
+        ActionGroup::ConsumerGroups,
+        both("Removes a consumer group.", "删除消费组。"),
+        &[GROUP_ID],
+    ),
     sheet(
         "CreateSubscribeRelation",
         ActionGroup::Subscriptions,
@@ -149,7 +154,7 @@ pub(super) const ALL: &[ActionSheet] = &[
         "UpdateSubscribeRelation",
         ActionGroup::Subscriptions,
         both(
-            "Says anew what of it goes to whom: what is not given is false.",
+            "Says anew what of a product goes to whom: what is not given is false.",
             "修改产品的服务端订阅：未传的标志视为 false。",
         ),
         &UPDATE,
@@ -157,25 +162,25 @@ pub(super) const ALL: &[ActionSheet] = &[
     sheet(
         "QuerySubscribeRelation",
         ActionGroup::Subscriptions,
-        both("Reads that.", "查询产品的服务端订阅。"),
+        both("Reads what of a product goes to which consumer groups.", "查询产品的服务端订阅。"),
         &[PRODUCT_KEY, TYPE],
     ),
     sheet(
         "DeleteSubscribeRelation",
         ActionGroup::Subscriptions,
-        both("Ends it.", "删除产品的服务端订阅。"),
+        both("Ends the subscription of a product.", "删除产品的服务端订阅。"),
         &[PRODUCT_KEY, TYPE],
     ),
     sheet(
         "CreateConsumerGroupSubscribeRelation",
         ActionGroup::Subscriptions,
-        both("One consumer group more.", "为订阅增加一个消费组。"),
+        both("Lets a product's messages go to one more consumer group.", "为订阅增加一个消费组。"),
         &[PRODUCT_KEY, CONSUMER_GROUP_ID],
     ),
     sheet(
         "DeleteConsumerGroupSubscribeRelation",
         ActionGroup::Subscriptions,
-        both("One consumer group less.", "从订阅移除一个消费组。"),
+        both("Lets a product's messages go to a consumer group no more.", "从订阅移除一个消费组。"),
         &[PRODUCT_KEY, CONSUMER_GROUP_ID],
     ),
 ];
