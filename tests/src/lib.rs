@@ -28,6 +28,7 @@ mod process;
 mod program;
 mod proxy;
 mod rabbitmq;
+mod sample;
 mod site;
 mod store;
 mod tail;
@@ -59,6 +60,7 @@ pub use program::{
 };
 pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
+pub use sample::{Runs, code_on, run_sample};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
 pub use store::{database_of, in_postgres, tell as tell_store};
 pub use tail::Tail;

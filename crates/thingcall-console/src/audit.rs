@@ -19,7 +19,7 @@ use crate::desk::Desk;
 use crate::trail::{Done, Step, Trail};
 
 /// Forms that change nothing on the server by themselves. What an action of theirs changes is noted all the same.
-const NO_CHANGE: [&str; 1] = ["/language"];
+const NO_CHANGE: [&str; 2] = ["/language", "/explorer/{action}"];
 /// How much of a path is noted.
 const PATH_CHARS_MAX: usize = 200;
 /// The header of a proxy that says for whom it asks.

@@ -40,6 +40,11 @@ impl Form {
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", |value| value.trim())
     }
+
+    /// All of its fields as they were sent, but for its token.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (&**name, &**value)).filter(|(name, _)| *name != TOKEN)
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Form

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use thingcall_core::{
-    AccessKey, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceName, DeviceWatch, ProductKey, Secret, UnixMillis,
+    AccessKey, ActionSheet, AuditEntry, AuditFilter, AuditKept, DeviceKey, DeviceName, DeviceWatch, ProductKey, Secret,
+    UnixMillis,
 };
 
 mod models;
@@ -97,6 +98,9 @@ pub trait Operations: Models + Send + Sync + 'static {
 
     /// The program's metrics, in the text that Prometheus reads.
     fn metrics(&self) -> String;
+
+    /// All actions of the API, with what they read.
+    fn actions(&self) -> Vec<&'static ActionSheet>;
 
     /// Performs an action of the API as this key, with the action's own parameters.
     async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answer;

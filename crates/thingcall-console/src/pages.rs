@@ -4,6 +4,7 @@ pub(crate) mod calls;
 pub(crate) mod changes;
 pub(crate) mod device_log;
 pub(crate) mod devices;
+pub(crate) mod explorer;
 pub(crate) mod overview;
 pub(crate) mod plugins;
 pub(crate) mod products;

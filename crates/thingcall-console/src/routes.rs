@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::desk::Desk;
-use crate::pages::{calls, changes, device_log, devices, overview, plugins, products};
+use crate::pages::{calls, changes, device_log, devices, explorer, overview, plugins, products};
 use crate::seat::Seat;
 use crate::{assets, audit, guard, layout, login};
 
@@ -45,6 +45,8 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/calls/{id}", get(calls::show))
         .route("/calls/{id}/cancel", post(calls::cancel))
         .route("/calls/{id}/again", post(calls::again))
+        .route("/explorer", get(explorer::list))
+        .route("/explorer/{action}", get(explorer::show).post(explorer::send))
         .route("/plugins", get(plugins::list))
         .route("/plugins/rescan", post(plugins::rescan))
         .route("/plugins/{name}", get(|| async { Redirect::to("/plugins") }))

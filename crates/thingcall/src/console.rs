@@ -17,7 +17,7 @@ use thingcall_console::{
     Answer, Condition, Console, ConsoleParts, DeviceLogin, Enlisted, Instance, NewDevice, Operations,
 };
 use thingcall_core::{
-    AccessKey, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys, ProductKey,
+    AccessKey, ActionSheet, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys, ProductKey,
 };
 use thingcall_engine::{DeviceWatches, Engine};
 use thingcall_listen::Serving;
@@ -108,6 +108,10 @@ impl Operations for Asks {
 
     fn metrics(&self) -> String {
         self.observed.text().unwrap_or_default()
+    }
+
+    fn actions(&self) -> Vec<&'static ActionSheet> {
+        thingcall_api::catalogue().collect()
     }
 
     async fn perform(&self, key: Arc<AccessKey>, action: &str, params: &[(String, String)]) -> Answer {

@@ -53,6 +53,10 @@ impl Operations for OneKey {
         String::new()
     }
 
+    fn actions(&self) -> Vec<&'static thingcall_core::ActionSheet> {
+        Vec::new()
+    }
+
     async fn perform(&self, _: Arc<AccessKey>, _: &str, _: &[(String, String)]) -> Answer {
         Answer { status: 404, body: Value::Null }
     }
