@@ -1,7 +1,7 @@
 //! Devices in the console: looked for, registered one by one and from a list, changed, and shown with what they connect with.
 
 use serde_json::{Value, json};
-use thingcall_tests::{Credential, HttpAnswer, MqttDevice, PRODUCT, Site, Visitor, eventually};
+use thingcall_tests::{Credential, DeviceSample, HttpAnswer, MqttDevice, PRODUCT, Site, Visitor, eventually};
 
 use crate::sites::embedded;
 
@@ -162,6 +162,38 @@ fn a_device_is_registered_and_connects_with_what_is_shown_this_once() {
     assert!(MqttDevice::try_connect(site.broker(), &credential).is_err());
     visitor.form(&page_of(PRODUCT, "console-new"), &format!("{}/enable", page_of(PRODUCT, "console-new")), &[]);
     eventually("it may connect", || MqttDevice::try_connect(site.broker(), &credential).ok());
+}
+
+#[test]
+fn the_python_sample_of_a_devices_page_connects_that_device() {
+    let site = embedded();
+    let device = site.device("console-sample");
+    let mut visitor = visitor(site);
+    let page = unescaped(&visitor.page(&page_of(PRODUCT, "console-sample")).body);
+    let code = page.split_once("<summary>Python: aliyun-iot-linkkit</summary>").expect("the sample").1;
+    let code = code.split_once("<code>").expect("its code").1.split_once("</code>").expect("its end").0;
+    assert!(!code.contains(&device.secret), "{code}");
+    let sample = DeviceSample::in_python(code, &[("DEVICE_SECRET", &device.secret)]);
+    sample.says("connected 0");
+    eventually("its page says so", || {
+        let page = visitor.page(&page_of(PRODUCT, "console-sample"));
+        Some(()).filter(|()| fact(&page, "Status") == "online")
+    });
+}
+
+#[test]
+fn what_is_done_with_devices_is_in_the_audit_log() {
+    let site = embedded();
+    let mut visitor = visitor(site);
+    send_list(&mut visitor, PRODUCT, "console-noted\nconsole-noted2\n");
+    let page = page_of(PRODUCT, "console-noted");
+    visitor.form(&page, &format!("{page}/secret"), &[]);
+    visitor.form(&page, &format!("{page}/disable"), &[]);
+    let log =
+        eventually("it is noted", || Some(visitor.page("/audit").body).filter(|log| log.contains("ShowDeviceSecret")));
+    for told in ["RegisterDevice", "DisableThing", "DeviceName=console-noted2"] {
+        assert!(log.contains(told), "{told} is not in {log}");
+    }
 }
 
 #[test]

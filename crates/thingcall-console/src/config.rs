@@ -29,7 +29,7 @@ pub struct Config {
     pub refused_per_minute_max: u32,
     /// How many connections are open at once. One more takes the place of the one that has waited longest.
     pub connections_max: NonZeroUsize,
-    /// So many pages follow what happens at once, each on a connection of its own; fewer than `connections_max`.
+    /// So many pages follow what happens at once, each on a connection of its own; `connections_max` is some more.
     pub live_tails_max: NonZeroUsize,
     /// The largest body of a request, such as a thing model or a list of devices.
     pub body_bytes_max: NonZeroUsize,
@@ -41,6 +41,20 @@ pub struct Config {
     /// How long an answer may take to be read.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
+}
+
+/// So many connections are left for pages beside those that are live.
+const BESIDE_TAILS: usize = 8;
+
+impl Config {
+    /// How many pages may be live, so that others can be loaded: there may be fewer connections than were asked for.
+    pub(crate) fn tails_max(&self) -> usize {
+        self.live_tails_max.get().min(self.room_for_tails())
+    }
+
+    fn room_for_tails(&self) -> usize {
+        self.connections_max.get().saturating_sub(BESIDE_TAILS).max(1)
+    }
 }
 
 impl Default for Config {
@@ -72,9 +86,10 @@ impl Section for Config {
         check.more_than_zero("header_read_timeout", self.header_read_timeout);
         check.more_than_zero("write_timeout", self.write_timeout);
         let mut all = check.into_problems();
-        if self.live_tails_max >= self.connections_max {
+        if self.live_tails_max.get() > self.room_for_tails() {
             let right = format!(
-                "fewer than connections_max ({}), so that pages can be loaded beside them",
+                "{} at most: connections_max ({}) without {BESIDE_TAILS}, on which pages are loaded beside them",
+                self.room_for_tails(),
                 self.connections_max
             );
             all.push(Problem::new("live_tails_max", self.live_tails_max, right));
@@ -87,3 +102,6 @@ impl Section for Config {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;

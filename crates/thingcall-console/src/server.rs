@@ -51,7 +51,7 @@ impl Console {
         };
         let strangers = Strangers::new(config.refused_per_minute_max);
         let metrics = Metrics::register(registry)?;
-        let tails = Tails::new(config.live_tails_max.get(), registry)?;
+        let tails = Tails::new(config.tails_max(), registry)?;
         let figures = Figures::register("console", registry)?;
         let desk = Desk { config, operations: parts.operations, lockout, strangers, tails, metrics, cookie };
         Ok(Self { desk, figures })
