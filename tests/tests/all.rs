@@ -25,6 +25,7 @@ mod console_devices;
 mod console_explorer;
 mod console_live;
 mod console_models;
+mod console_overview;
 mod console_plugins;
 mod console_products;
 mod console_samples;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::history::History;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
@@ -23,6 +24,8 @@ pub(crate) struct Desk {
     pub(crate) strangers: Strangers,
     /// How many pages may follow what happens.
     pub(crate) tails: Tails,
+    /// How calls went in the last hour.
+    pub(crate) history: History,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The name of the cookie of a login.

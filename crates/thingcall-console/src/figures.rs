@@ -42,6 +42,14 @@ impl Figures {
         sums
     }
 
+    /// The buckets of a histogram, over all its labels.
+    pub(crate) fn buckets(&self, name: &str) -> Buckets {
+        let sums = self.by(&format!("{name}_bucket"), "le");
+        let mut all: Vec<_> = sums.into_iter().filter_map(|(edge, count)| Some((edge.parse().ok()?, count))).collect();
+        all.sort_by(|(a, _): &(f64, f64), (b, _)| a.total_cmp(b));
+        Buckets(all)
+    }
+
     /// The names there are, each once.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let mut before = "";
@@ -49,6 +57,31 @@ impl Figures {
             .iter()
             .map(|figure| figure.name.as_str())
             .filter(move |name| std::mem::replace(&mut before, name) != *name)
+    }
+}
+
+/// How many took at most so long, by the upper edge of each bucket, in seconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Buckets(Vec<(f64, f64)>);
+
+impl Buckets {
+    /// Those that came since other ones were read.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let of = |edge: f64| before.0.iter().find(|(other, _)| *other == edge).map_or(0.0, |(_, count)| *count);
+        Self(self.0.iter().map(|(edge, count)| (*edge, (count - of(*edge)).max(0.0))).collect())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> f64 {
+        self.0.last().map_or(0.0, |(_, count)| *count)
+    }
+
+    /// The edges between which this share of them lies; the upper one is infinite where they took longer than the last bucket.
+    pub(crate) fn quantile(&self, share: f64) -> Option<(f64, f64)> {
+        let wanted = (self.count() * share).max(f64::MIN_POSITIVE);
+        let at = self.0.iter().position(|(_, count)| *count >= wanted)?;
+        let below = at.checked_sub(1).and_then(|below| self.0.get(below)).map_or(0.0, |(edge, _)| *edge);
+        self.0.get(at).map(|(edge, _)| (below, *edge))
     }
 }
 

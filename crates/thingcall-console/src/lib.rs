@@ -43,10 +43,12 @@ mod live;
 mod shown;
 
 mod figures;
+mod history;
 mod json_text;
 mod lang;
 mod operations;
 mod role;
+mod sampler;
 
 pub use config::Config;
 pub use operations::{Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations};

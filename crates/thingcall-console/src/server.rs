@@ -10,12 +10,13 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::history::History;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
-use crate::routes;
 use crate::strangers::Strangers;
 use crate::tails::Tails;
+use crate::{routes, sampler};
 
 /// The largest request line and headers.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -53,7 +54,16 @@ impl Console {
         let metrics = Metrics::register(registry)?;
         let tails = Tails::new(config.tails_max(), registry)?;
         let figures = Figures::register("console", registry)?;
-        let desk = Desk { config, operations: parts.operations, lockout, strangers, tails, metrics, cookie };
+        let desk = Desk {
+            config,
+            operations: parts.operations,
+            lockout,
+            strangers,
+            history: History::default(),
+            tails,
+            metrics,
+            cookie,
+        };
         Ok(Self { desk, figures })
     }
 
@@ -70,7 +80,9 @@ impl Console {
             write_timeout: config.write_timeout,
             unauthenticated_bytes_max: config.unauthenticated_bytes_max.get(),
         };
-        let pages = Plain(TowerToHyperService::new(routes::all(Arc::new(self.desk))));
+        let desk = Arc::new(self.desk);
+        tokio::spawn(sampler::keep(Arc::downgrade(&desk)));
+        let pages = Plain(TowerToHyperService::new(routes::all(desk)));
         thingcall_listen::serve(listener, limits, self.figures, Arc::new(pages))
     }
 }

@@ -94,6 +94,13 @@ impl Silence {
         Some(unanswered)
     }
 
+    /// A silence that was told and lasts.
+    pub fn lasting(&self, now: Instant) -> Option<Unanswered> {
+        let state = self.lock();
+        let row = state.row.as_ref().filter(|_| state.said)?;
+        Some(Unanswered { calls: row.calls, since: now.saturating_duration_since(row.since) })
+    }
+
     /// Nothing that is done under this lock can panic half way.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,14 +1,14 @@
 //! `thingcall instances`: the servers that share a store, and whether they run the same plugins.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
 use hyper::Method;
-use serde_json::{Value, json};
-use thingcall_cluster::{Differing, Unlike, at_odds, differing};
-use thingcall_core::{Instance, PeerText, SlotState};
+use serde_json::Value;
+use thingcall_cluster::{at_odds, differing};
+use thingcall_core::PeerText;
 
+use crate::fellows::{Row, as_json, in_words, rows};
 use crate::output::{self, Output, moment};
 use crate::running::{Running, ask};
 use crate::tool::Place;
@@ -30,18 +30,6 @@ pub(crate) struct Args {
     output: Output,
     #[command(flatten)]
     place: Place,
-}
-
-/// An instance and what it holds.
-#[derive(Debug)]
-struct Row {
-    instance: Instance,
-    /// Of its new calls.
-    slot: Option<u8>,
-    /// Of others, whose calls it brings to their end.
-    taken_over: Vec<u8>,
-    /// Of the lease; none on a store of its own.
-    left: Option<Duration>,
 }
 
 /// Runs `thingcall instances`.
@@ -90,24 +78,6 @@ async fn alone(running: Running, place: &Place) -> anyhow::Result<Row> {
     Ok(Row { instance, slot, taken_over: Vec::new(), left: None })
 }
 
-/// The instances, and slots with work that nobody holds.
-fn rows(slots: Vec<SlotState>) -> (Vec<Row>, Vec<u8>) {
-    let mut rows: BTreeMap<u64, Row> = BTreeMap::new();
-    let mut orphans = Vec::new();
-    for SlotState { slot, holder, taken_over, left, .. } in slots {
-        let Some(instance) = holder else {
-            orphans.push(slot);
-            continue;
-        };
-        let row = rows.entry(instance.run);
-        let row = row.or_insert_with(|| Row { instance, slot: None, taken_over: Vec::new(), left: Some(left) });
-        if taken_over { row.taken_over.push(slot) } else { (row.slot, row.left) = (Some(slot), Some(left)) }
-    }
-    let mut rows: Vec<_> = rows.into_values().collect();
-    rows.sort_by_key(|row| row.slot);
-    (rows, orphans)
-}
-
 const HEADING: &[&str] = &["INSTANCE", "SLOT", "ADDRESS", "OPERATOR", "VERSION", "SINCE", "CALLS", "LEASE"];
 
 fn row(row: &Row) -> Vec<String> {
@@ -124,45 +94,6 @@ fn row(row: &Row) -> Vec<String> {
         instance.calls.to_string(),
         left.map_or_else(|| "-".to_owned(), |left| format!("{:.1} s", left.as_secs_f64())),
     ]
-}
-
-fn as_json(row: &Row, differing: &[Differing]) -> Value {
-    let Row { instance, slot, taken_over, left } = row;
-    let plugins = instance.plugins.iter().map(|plugin| {
-        let unlike = differing.iter().find(|one| one.plugin == plugin.name).map(|one| <&str>::from(one.unlike));
-        json!({
-            "name": plugin.name, "generation": plugin.generation, "sha256": plugin.sha256, "differsIn": unlike,
-        })
-    });
-    json!({
-        "name": instance.name,
-        "slot": slot,
-        "slotsTakenOver": taken_over,
-        "api": instance.api,
-        "operator": instance.operator,
-        "version": instance.version,
-        "since": moment(instance.since),
-        "calls": instance.calls,
-        "leaseSeconds": left.map(|left| left.as_secs_f64()),
-        "embeddedBroker": instance.embedded,
-        "plugins": plugins.collect::<Vec<_>>(),
-    })
-}
-
-fn in_words(one: &Differing) -> String {
-    let Differing { plugin, unlike, has } = one;
-    let each = has.iter().map(|(name, has)| match (has, unlike) {
-        (None, _) => format!("{name} has none"),
-        (Some((_, sha256)), Unlike::Sha256) => format!("{name} has {}", sha256.get(..12).unwrap_or(sha256)),
-        (Some((generation, _)), Unlike::Generation) => format!("{name} loaded it {generation} times"),
-    });
-    let each = each.collect::<Vec<_>>().join(", ");
-    match unlike {
-        Unlike::Sha256 => format!("warning: plugin {plugin} is not the same file on all instances: {each}"),
-        Unlike::Generation => {
-            format!("plugin {plugin} is the same file on all instances, with another history: {each}")
-        }
-    }
 }
 
 #[cfg(test)]

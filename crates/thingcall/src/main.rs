@@ -18,6 +18,7 @@ mod store;
 mod strangers;
 
 mod addresses;
+mod fellows;
 mod files;
 mod fleets;
 mod front;

@@ -25,6 +25,7 @@ pub(crate) mod instance;
 pub(crate) mod pending;
 pub(crate) mod products;
 pub(crate) mod trials;
+pub(crate) mod well;
 mod wire;
 
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].

@@ -325,6 +325,7 @@ fn asked(
     let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::products::routes(store.clone(), config.transports()));
     let calls = calls.merge(operator::devices::routes(engine.clone(), store.clone()));
+    let calls = calls.merge(operator::well::routes(store.clone()));
     let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone()));
     operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
 }

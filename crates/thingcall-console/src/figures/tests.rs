@@ -30,3 +30,14 @@ fn a_label_may_hold_anything() {
     let odd = figures.of("odd").next().unwrap();
     assert_eq!(odd.labels["text"], "a\"b\\c\nd,e=\"f}");
 }
+
+#[test]
+fn a_share_of_calls_lies_between_two_edges_of_a_histogram_over_all_its_labels() {
+    let text = "h_bucket{a=\"x\",le=\"0.005\"} 10\nh_bucket{a=\"x\",le=\"0.01\"} 10\nh_bucket{a=\"x\",le=\"+Inf\"} 10\n\
+                h_bucket{a=\"y\",le=\"0.005\"} 0\nh_bucket{a=\"y\",le=\"0.01\"} 9\nh_bucket{a=\"y\",le=\"+Inf\"} 10\n";
+    let buckets = Figures::read(text).buckets("h");
+    assert_eq!(buckets.quantile(0.5), Some((0.0, 0.005)));
+    assert_eq!(buckets.quantile(0.95), Some((0.005, 0.01)));
+    assert_eq!(buckets.quantile(0.99), Some((0.01, f64::INFINITY)));
+    assert_eq!(buckets.since(&buckets).quantile(0.5), None);
+}

@@ -18,6 +18,7 @@ use super::{Feeder, LIFETIME, News, Row, Source};
 use crate::cell::Cell;
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::history::History;
 use crate::lang::Lang;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -136,6 +137,7 @@ fn bench() -> Bench {
     let registry = Registry::new();
     let operations = Arc::new(OneKey(Mutex::new(Some(key()))));
     let desk = Desk {
+        history: History::default(),
         config: Config::default(),
         operations: operations.clone(),
         lockout: Lockout::new(1, Duration::from_secs(1)),

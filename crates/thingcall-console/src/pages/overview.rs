@@ -1,38 +1,111 @@
-//! Overview: what this server is, whether all is well, and how near its limits are.
+//! Overview: what this server is, whether all is well, how calls went in the last hour, and how near its limits are.
 
 use maud::{Markup, html};
+use serde_json::Value;
+use thingcall_core::UnixMillis;
 
 use crate::figures::Figures;
+use crate::history::Look;
 use crate::lang::Lang;
 use crate::layout;
-use crate::operations::{Condition, Instance};
+use crate::operations::Instance;
 use crate::role::Role;
 use crate::seat::Seat;
-use crate::shown::{facts, table};
+use crate::shown::{facts, list as values, moment, table, text};
 
-/// The prefix of all metrics.
-const PREFIX: &str = "thingcall_";
-/// What ends the name of a limit, beside the gauge of what it limits.
-const LIMIT: &str = "_limit";
+mod attention;
+mod flow;
+mod limits;
 
 /// The page.
 pub(crate) async fn show(seat: Seat) -> Markup {
     let lang = seat.lang;
-    let instance = seat.desk.operations.instance();
+    let operations = &seat.desk.operations;
+    let instance = operations.instance();
     let title = lang.say("Overview", "概览");
     if let Err(why) = seat.must_be(Role::Look) {
         let body = html! { (what_it_is(lang, &instance)) (layout::refused(lang, &why)) };
         return layout::page(&seat, title, &body);
     }
-    let conditions = seat.desk.operations.conditions();
-    let figures = Figures::read(&seat.desk.operations.metrics());
+    let figures = Figures::read(&operations.metrics());
+    let now = Look::of(&figures, UnixMillis::now());
+    let limits = limits::read(&figures);
+    let instances = seat.ask("/instances").await.unwrap_or_default();
     let body = html! {
-        (well(lang, &conditions))
+        (attention::show(&seat, &limits, &instances).await)
+        (flow::show(lang, &seat.desk.history, &now, &figures))
+        (transports(lang, &figures))
         (what_it_is(lang, &instance))
-        (outcomes(lang, &figures))
-        (limits(lang, &figures))
+        (others(lang, &instances))
+        (limits::show(lang, &limits))
     };
     layout::page(&seat, title, &body)
+}
+
+/// The ways to devices: up since when, and how long acknowledgements take.
+fn transports(lang: Lang, figures: &Figures) -> Markup {
+    let up = figures.by("thingcall_transport_up", "transport");
+    let since = figures.by("thingcall_transport_last_connect_timestamp_seconds", "transport");
+    let queues = figures.by("thingcall_transport_send_queue_length", "transport");
+    let acks = figures.by("thingcall_transport_publish_ack_seconds_count", "transport");
+    let took = figures.by("thingcall_transport_publish_ack_seconds_sum", "transport");
+    let of = |all: &std::collections::BTreeMap<String, f64>, name: &str| all.get(name).copied().unwrap_or_default();
+    let rows = up.iter().map(|(name, up)| {
+        let (kind, word) =
+            if *up > 0.0 { ("good", lang.say("up", "正常")) } else { ("bad", lang.say("down", "断开")) };
+        let count = of(&acks, name);
+        let mean = if count > 0.0 { format!("{:.2} ms", of(&took, name) / count * 1000.0) } else { "-".to_owned() };
+        vec![
+            html! { code { (name) } },
+            html! { span.outcome.(kind) { (word) } },
+            html! { time data-ms=(of(&since, name) * 1000.0) { (of(&since, name)) } },
+            html! { (mean) },
+            html! { (of(&queues, name)) },
+        ]
+    });
+    let heads = [
+        lang.say("Transport", "通道"),
+        lang.say("State", "状态"),
+        lang.say("Since", "起始时间"),
+        lang.say("Publish to acknowledgement, mean", "发布到确认的平均耗时"),
+        lang.say("Waiting to be sent", "待发送"),
+    ];
+    html! {
+        section {
+            h2 { (lang.say("Ways to devices", "设备通道")) }
+            (table(lang.say("Transports", "通道"), &heads, &rows.collect::<Vec<_>>(), ""))
+        }
+    }
+}
+
+/// The instances that share the store, where it is shared.
+fn others(lang: Lang, told: &Value) -> Markup {
+    let instances = values(told, &["instances"]);
+    if instances.is_empty() {
+        return html! {};
+    }
+    let rows = instances.iter().map(|one| {
+        vec![
+            html! { code { (text(one, "name")) } },
+            html! { (text(one, "version")) },
+            moment(&text(one, "since")),
+            html! { code { (text(one, "api")) } },
+            html! { (text(one, "calls")) },
+        ]
+    });
+    let heads = [
+        lang.say("Instance", "实例"),
+        lang.say("Version", "版本"),
+        lang.say("Since", "起始时间"),
+        "API",
+        lang.say("Calls in hand", "处理中的调用"),
+    ];
+    html! {
+        section {
+            h2 { (lang.say("Instances of this store", "共享存储的实例")) }
+            (table(lang.say("Instances", "实例"), &heads, &rows.collect::<Vec<_>>(), ""))
+        }
+    }
 }
 
 fn what_it_is(lang: Lang, instance: &Instance) -> Markup {
@@ -49,91 +122,9 @@ fn what_it_is(lang: Lang, instance: &Instance) -> Markup {
                 (lang.say("Instance", "实例"), html! { code { (instance.name) } }),
                 ("IotInstanceId", html! { (id) }),
                 (lang.say("Version", "版本"), html! { (instance.version) }),
+                (lang.say("Started", "启动时间"), html! { time data-ms=(instance.started_at.0) { (instance.started_at.0) } }),
                 (lang.say("Listens at", "监听地址"), listeners),
             ]))
-        }
-    }
-}
-
-/// What needs attention, first of all.
-fn well(lang: Lang, conditions: &[Condition]) -> Markup {
-    let failing: Vec<_> = conditions.iter().filter_map(|it| Some((it, it.failure.as_ref()?))).collect();
-    let all = conditions.iter().map(|it| {
-        let state =
-            if it.failure.is_none() { lang.say("holds", "正常") } else { lang.say("does not hold", "异常") };
-        let kind = if it.failure.is_none() { "good" } else { "bad" };
-        vec![html! { (it.name) }, html! { span.outcome.(kind) { (state) } }, since(it.since.0)]
-    });
-    let heads = [lang.say("Condition", "条件"), lang.say("State", "状态"), lang.say("Since", "起始时间")];
-    html! {
-        section {
-            @if failing.is_empty() {
-                p.well { (lang.say("All is well.", "一切正常。")) }
-            } @else {
-                h2 { (lang.say("Needs attention", "需要处理")) }
-                @for (condition, why) in failing {
-                    div.problem { strong { (condition.name) } p { (why) } }
-                }
-            }
-            details { summary { (lang.say("All conditions", "全部条件")) }
-                (table(lang.say("Conditions", "条件"), &heads, &all.collect::<Vec<_>>(), ""))
-            }
-        }
-    }
-}
-
-fn since(millis: i64) -> Markup {
-    html! { time data-ms=(millis) { (millis) } }
-}
-
-/// Calls since the start, by how they ended.
-fn outcomes(lang: Lang, figures: &Figures) -> Markup {
-    let by_outcome = figures.by("thingcall_calls_total", "outcome");
-    let all: f64 = by_outcome.values().sum();
-    let mut ends: Vec<_> = by_outcome.into_iter().filter(|(_, count)| *count > 0.0).collect();
-    ends.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let rows = ends.iter().map(|(outcome, count)| {
-        let share = if all > 0.0 { count / all } else { 0.0 };
-        vec![
-            crate::shown::outcome(outcome),
-            html! { (count) },
-            html! { meter min="0" max="1" value=(format!("{share:.4}")) aria-label=(outcome) {} " " (format!("{:.1} %", share * 100.0)) },
-        ]
-    });
-    let heads = [lang.say("Outcome", "结果"), lang.say("Calls", "调用次数"), lang.say("Share", "占比")];
-    html! {
-        section {
-            h2 { (lang.say("Calls since the start", "启动以来的调用")) }
-            (table(lang.say("Calls by their end", "按结果统计"), &heads, &rows.collect::<Vec<_>>(),
-                lang.say("None yet. `thingcall call` makes a first one.", "暂无调用。可用 thingcall call 发起第一次调用。")))
-        }
-    }
-}
-
-/// Every limit beside what it limits, the fullest first.
-fn limits(lang: Lang, figures: &Figures) -> Markup {
-    let limits = figures.names().filter_map(|name| {
-        let of = name.strip_suffix(LIMIT)?;
-        let (used, max) = (figures.sum(of)?, figures.sum(name)?);
-        (max > 0.0).then(|| (of.trim_start_matches(PREFIX).to_owned(), used, max))
-    });
-    let mut limits: Vec<_> = limits.collect();
-    limits.sort_by(|(_, a, of_a), (_, b, of_b)| (b / of_b).total_cmp(&(a / of_a)));
-    let rows = limits.iter().map(|(name, used, max)| {
-        let share = used / max;
-        vec![
-            html! { code { (name) } },
-            html! { (used) },
-            html! { (max) },
-            html! { meter min="0" max="1" high="0.8" value=(format!("{share:.4}")) aria-label=(name) {} " " (format!("{:.1} %", share * 100.0)) },
-        ]
-    });
-    let heads =
-        [lang.say("What", "项目"), lang.say("Used", "已用"), lang.say("Limit", "上限"), lang.say("Share", "占比")];
-    html! {
-        section {
-            h2 { (lang.say("Limits", "上限")) }
-            (table(lang.say("Limits, the fullest first", "上限（按占用排序）"), &heads, &rows.collect::<Vec<_>>(), ""))
         }
     }
 }

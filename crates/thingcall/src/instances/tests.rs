@@ -1,6 +1,8 @@
 //! Slots as a list of instances.
 
-use thingcall_core::{LoadedPlugin, UnixMillis};
+use thingcall_core::{Instance, LoadedPlugin, SlotState, UnixMillis};
+
+use serde_json::json;
 
 use super::*;
 
