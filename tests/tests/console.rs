@@ -6,7 +6,8 @@ use thingcall_tests::{HttpAnswer, PRODUCT, Site, Visitor, eventually};
 use crate::sites::embedded;
 
 /// Every page of the menu.
-const PAGES: [&str; 7] = ["/", "/products", "/devices", "/calls", "/explorer", "/plugins", "/audit"];
+const PAGES: [&str; 10] =
+    ["/", "/products", "/devices", "/calls", "/explorer", "/plugins", "/results", "/keys", "/settings", "/audit"];
 
 fn visitor(site: &Site) -> Visitor {
     Visitor::logged_in(site.console(), &site.key.id, &site.key.secret)

@@ -8,13 +8,16 @@ use crate::refused::Refused;
 use crate::seat::{Seat, TOKEN};
 
 /// The parts of the console, as its menu shows them: path, and name in both languages.
-const MENU: [(&str, &str, &str); 7] = [
+const MENU: [(&str, &str, &str); 10] = [
     ("/", "Overview", "概览"),
     ("/products", "Products", "产品"),
     ("/devices", "Devices", "设备"),
     ("/calls", "Calls", "调用"),
     ("/explorer", "API explorer", "接口调试"),
     ("/plugins", "Plugins", "插件"),
+    ("/results", "Results", "结果"),
+    ("/keys", "Keys", "密钥"),
+    ("/settings", "Settings", "设置"),
     ("/audit", "Audit log", "审计日志"),
 ];
 

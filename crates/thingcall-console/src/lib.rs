@@ -44,13 +44,17 @@ mod shown;
 
 mod figures;
 mod history;
+mod in_force;
 mod json_text;
+mod key_change;
 mod lang;
 mod operations;
 mod role;
 mod sampler;
 
 pub use config::Config;
+pub use in_force::{LogChange, LogLevel, Setting};
+pub use key_change::{KeyChange, KeyRefused};
 pub use operations::{Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations};
 pub use role::ROLES;
 pub use server::{Console, ConsoleParts};

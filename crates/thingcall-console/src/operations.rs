@@ -14,6 +14,9 @@ mod models;
 
 pub use models::{Draft, Models};
 
+use crate::in_force::{LogChange, LogLevel, Setting};
+use crate::key_change::{KeyChange, KeyRefused};
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -92,6 +95,30 @@ pub trait Operations: Models + Send + Sync + 'static {
 
     /// The access key with this id, also one that is disabled or has ended.
     fn key(&self, id: &str) -> Option<Arc<AccessKey>>;
+
+    /// Every access key, by id.
+    fn keys(&self) -> Vec<Arc<AccessKey>>;
+
+    /// The names that rules of keys may be of.
+    fn rule_names(&self) -> Vec<&'static str>;
+
+    /// Does this to an access key; the key, where one was made.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    async fn change_key(&self, change: KeyChange) -> Result<Option<AccessKey>, KeyRefused>;
+
+    /// The configuration in force, by key.
+    fn settings(&self) -> Vec<Setting>;
+
+    /// What is logged.
+    fn log_level(&self) -> LogLevel;
+
+    /// Has something else logged.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn change_log(&self, change: LogChange) -> Result<(), String>;
 
     /// What readiness is made of.
     fn conditions(&self) -> Vec<Condition>;

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::desk::Desk;
-use crate::pages::{calls, changes, device_log, devices, explorer, overview, plugins, products};
+use crate::pages::{
+    calls, changes, device_log, devices, explorer, keys, overview, plugins, products, results, settings,
+};
 use crate::seat::Seat;
 use crate::{assets, audit, guard, layout, login};
 
@@ -52,6 +54,19 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/plugins/{name}", get(|| async { Redirect::to("/plugins") }))
         .route("/plugins/{name}/try", get(plugins::trial).post(plugins::try_out))
         .route("/plugins/{name}/{what}", post(plugins::change))
+        .route("/results", get(results::show))
+        .route("/results/groups", post(results::create_group))
+        .route("/results/groups/{id}", get(results::group))
+        .route("/results/groups/{id}/{what}", post(results::change_group))
+        .route("/results/subscribe", post(results::subscribe))
+        .route("/results/unsubscribe", post(results::unsubscribe))
+        .route("/results/webhooks/{name}", get(results::webhook))
+        .route("/results/webhooks/{name}/retry", post(results::retry))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}", get(keys::show))
+        .route("/keys/{id}/{what}", post(keys::change))
+        .route("/settings", get(settings::show))
+        .route("/settings/log", post(settings::set_log))
         .route("/audit", get(changes::list))
         .fallback(missing)
         .method_not_allowed_fallback(nothing_to_look_at)

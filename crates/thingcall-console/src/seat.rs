@@ -9,13 +9,15 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::response::Redirect;
 use serde_json::{Value, json};
-use thingcall_core::{AccessKey, Target, UnixMillis, audit_target, only_reads};
+use thingcall_core::{AccessKey, PeerText, Target, UnixMillis, audit_target, only_reads};
 
 use crate::desk::Desk;
+use crate::in_force::LogChange;
+use crate::key_change::{KeyChange, KeyRefused};
 use crate::lang::Lang;
 use crate::operations::Answer;
 use crate::refused::Refused;
-use crate::role::Role;
+use crate::role::{Role, administered_after};
 use crate::session::{Session, cookie};
 use crate::trail::Trail;
 
@@ -77,6 +79,51 @@ impl Seat {
         self.noting(what, String::new(), async {
             self.must_be(Role::Operate)?;
             Refused::unless_told(self.desk.operations.change(path).await)
+        })
+        .await
+    }
+
+    /// Does this to an access key; the key, where one was made.
+    ///
+    /// # Errors
+    /// If this key may not administer, nobody would be left who does, or it was not done.
+    pub(crate) async fn change_key(&self, change: KeyChange) -> Result<Option<AccessKey>, Refused> {
+        let Some(trail) = &self.trail else { return Err(Refused::no_form(change.action())) };
+        let (action, of) = (change.action(), change.key().to_owned());
+        let done = self.key_changed(change).await;
+        let made = done.as_ref().ok().and_then(|made| Some(made.as_ref()?.id.as_str())).filter(|made| *made != of);
+        let named = [("AccessKeyId.1", of.as_str()), ("AccessKeyId.2", made.unwrap_or_default())];
+        trail.step(action, audit_target(named.into_iter()), done.as_ref().err());
+        done
+    }
+
+    async fn key_changed(&self, change: KeyChange) -> Result<Option<AccessKey>, Refused> {
+        self.must_be(Role::Administer)?;
+        let operations = &self.desk.operations;
+        if !administered_after(&operations.keys(), &change) {
+            let text = self.lang.say(
+                "No key would be left that may do ConsoleAdminister about everything. Give that to another one first.",
+                "操作后将没有密钥拥有 ConsoleAdminister 权限，请先授予其他密钥。",
+            );
+            return Err(Refused { code: "last_administrator".to_owned(), text: text.to_owned() });
+        }
+        let done = operations.change_key(change).await;
+        done.map_err(|KeyRefused { code, text }| Refused { code: code.to_owned(), text })
+    }
+
+    /// Has something else logged.
+    ///
+    /// # Errors
+    /// If this key may not administer, or it was not done.
+    pub(crate) async fn change_log(&self, change: LogChange) -> Result<(), Refused> {
+        let target = match &change {
+            LogChange::To { level, .. } => PeerText::new(level).to_string(),
+            LogChange::Back => "as configured".to_owned(),
+        };
+        self.noting("SetLogLevel", target, async {
+            self.must_be(Role::Administer)?;
+            let done = self.desk.operations.change_log(change).await;
+            done.map_err(|text| Refused { code: "422".to_owned(), text })
         })
         .await
     }

@@ -189,7 +189,10 @@ impl Rule {
     }
 
     /// The patterns of its actions that none of these names matches.
-    pub fn useless_actions<'a, N: Iterator<Item = &'a str>>(&self, names: fn() -> N) -> impl Iterator<Item = &str> {
+    pub fn useless_actions<'a, N: Iterator<Item = &'a str>>(
+        &self,
+        names: impl Fn() -> N,
+    ) -> impl Iterator<Item = &str> {
         let useless = move |pattern: &&Pattern| !names().any(|name| pattern.matches(name));
         self.actions.iter().flatten().filter(useless).map(|pattern| &*pattern.0)
     }

@@ -243,6 +243,9 @@ pub(crate) trait Tx:
     /// Changes an access key; `false` if there is none.
     async fn change_key(&mut self, id: &str, change: KeyChange<'_>) -> Result<bool, Failure>;
 
+    /// Forgets a key and those that were made of it, and says which.
+    async fn delete_key(&mut self, id: &str) -> Result<Vec<String>, Failure>;
+
     /// Forgets keys that ended before this, so many at most, and says which.
     async fn remove_ended_keys(&mut self, before: UnixMillis, max: i64) -> Result<Vec<String>, Failure>;
 

@@ -205,6 +205,27 @@ impl Store {
         self.shared().ended(&mut side, updated)
     }
 
+    /// Forgets a key, and those that were made of it.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKey`], or `Unwritable` when nothing was written.
+    pub async fn remove_key(&self, id: &str) -> Result<(), KeyError> {
+        let mut side = self.shared().write.lock().await;
+        let removed = self.delete_key(&mut side, id).await;
+        self.shared().ended(&mut side, removed)
+    }
+
+    async fn delete_key(&self, side: &mut WriteSide, id: &str) -> Result<(), Stop<KeyError>> {
+        let mut tx = side.conn.begin().await?;
+        let gone = tx.delete_key(id).await?;
+        if !gone.iter().any(|gone| gone == id) {
+            return Err(Stop::Refused(KeyError::NoKey(id.to_owned())));
+        }
+        let subjects: Vec<_> = gone.into_iter().map(Subject::Key).collect();
+        changes::commit_all(tx, &subjects).await?;
+        changes::follow(self.shared(), side).await
+    }
+
     async fn update_key(&self, side: &mut WriteSide, id: &str, change: KeyChange<'_>) -> Result<(), Stop<KeyError>> {
         let mut tx = side.conn.begin().await?;
         if !tx.change_key(id, change).await? {

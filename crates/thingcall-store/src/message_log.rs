@@ -262,6 +262,23 @@ impl Store {
         Ok(u64::try_from(about).unwrap_or(u64::MAX))
     }
 
+    /// When the oldest message happened that nobody was given in this reader's name; `None` where it has read all.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn oldest_unread(&self, reader: &ReaderName) -> Result<Option<UnixMillis>, JournalError> {
+        let Some(row) = self.reader_row(reader).await? else { return Ok(None) };
+        let there = self.places().await?;
+        let start = *there.start().max(&(row.position + 1));
+        for (part, wanted) in row.wishes.at(start..=*there.end()) {
+            let found = self.shared().reads.messages(part, wanted, 1).await.map_err(unreadable)?;
+            if let Some(oldest) = found.first() {
+                return Ok(Some(oldest.at));
+            }
+        }
+        Ok(None)
+    }
+
     /// Notes how far a reader is for whom there was nothing.
     async fn move_on(&self, row: &ReaderRow, to: i64) -> Result<(), JournalError> {
         let mut side = self.shared().write.lock().await;

@@ -21,12 +21,14 @@ mod instance;
 mod listeners;
 mod load;
 mod places;
+mod settings;
 mod shared;
 mod sources;
 mod words;
 
 pub(crate) use instance::{INSTANCE_NAME_CHARS_MAX, Named, is_of_instance_name};
 pub(crate) use load::{Reading, read};
+pub(crate) use settings::{Setting, in_force};
 pub(crate) use shared::{Shared, SharedBy};
 pub(crate) use sources::{Flag, Found, Place, Problems, Sources};
 pub(crate) use words::list as transports_in_words;
@@ -81,6 +83,9 @@ pub(crate) struct Config {
     pub log: Log,
     /// How the program ends.
     pub shutdown: Shutdown,
+    /// All of it as it was read, for people.
+    #[serde(skip)]
+    pub in_force: Vec<Setting>,
 }
 
 impl Config {
@@ -279,6 +284,7 @@ impl Default for Config {
             console: thingcall_console::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
+            in_force: Vec::new(),
         }
     }
 }

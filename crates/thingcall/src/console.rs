@@ -14,7 +14,8 @@ use prometheus::Registry as Metering;
 use serde_json::{Value, json};
 use thingcall_api::{Front, Inside};
 use thingcall_console::{
-    Answer, Condition, Console, ConsoleParts, DeviceLogin, Enlisted, Instance, NewDevice, Operations,
+    Answer, Condition, Console, ConsoleParts, DeviceLogin, Enlisted, Instance, KeyChange, KeyRefused, LogChange,
+    LogLevel, NewDevice, Operations, Setting,
 };
 use thingcall_core::{
     AccessKey, ActionSheet, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys, ProductKey,
@@ -26,9 +27,11 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::addresses::Addresses;
-use crate::config::Config;
+use crate::config::{Config, Setting as InForce};
 use crate::enlist;
 use crate::instance::Membership;
+use crate::key;
+use crate::logs::{Shown, levels};
 use crate::observe::Observed;
 use crate::operator::{HEADER, HEADER_VALUE};
 
@@ -47,6 +50,8 @@ pub(crate) struct Asks {
     operator: Router,
     /// Readiness and metrics.
     observed: Observed,
+    /// The configuration in force.
+    settings: Vec<Setting>,
     /// Access keys.
     store: Arc<Store>,
     /// What happens to devices.
@@ -83,8 +88,11 @@ pub(crate) fn asks(
         listeners: addresses.named(),
         started_at: me.since,
     };
+    let setting =
+        |one: &InForce| Setting { key: one.key.clone(), value: one.value.clone(), place: one.place.to_string() };
+    let settings = config.in_force.iter().map(setting).collect();
     let (operator, observed, store) = (operator.clone(), observed.clone(), store.clone());
-    Asks { instance, front: front.inside(), operator, observed, store, watches: engine.watches().clone() }
+    Asks { instance, front: front.inside(), operator, observed, settings, store, watches: engine.watches().clone() }
 }
 
 #[async_trait]
@@ -95,6 +103,39 @@ impl Operations for Asks {
 
     fn key(&self, id: &str) -> Option<Arc<AccessKey>> {
         Keys::key(&*self.store, id)
+    }
+
+    fn keys(&self) -> Vec<Arc<AccessKey>> {
+        self.store.keys()
+    }
+
+    fn rule_names(&self) -> Vec<&'static str> {
+        key::names().collect()
+    }
+
+    async fn change_key(&self, change: KeyChange) -> Result<Option<AccessKey>, KeyRefused> {
+        let done = key::change(&self.store, change).await;
+        done.map_err(|why| KeyRefused { code: why.word(), text: why.to_string() })
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        self.settings.clone()
+    }
+
+    fn log_level(&self) -> LogLevel {
+        let shown = levels().map(|levels| levels.shown());
+        shown.map_or_else(
+            || LogLevel { now: String::new(), configured: String::new(), until: None },
+            |Shown { now, configured, until }| LogLevel { now, configured, until },
+        )
+    }
+
+    async fn change_log(&self, change: LogChange) -> Result<(), String> {
+        let levels = levels().ok_or("nothing is logged here")?;
+        match change {
+            LogChange::To { level, lasts } => levels.set(&level, lasts),
+            LogChange::Back => levels.back(),
+        }
     }
 
     fn conditions(&self) -> Vec<Condition> {

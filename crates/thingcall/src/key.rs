@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
+use thingcall_console::KeyChange;
 use thingcall_core::{
     AUDIT_DONE, AccessKey, AllowList, AuditDoor, AuditEntry, AuditLog, Keys, ResultShape, Rule, Secret, UnixMillis,
     audit_target,
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Disable(One),
     /// Take again what is signed with a key that was disabled
     Enable(One),
+    /// Forget a key, and the temporary keys that were made of it; there is no way back
+    Remove(One),
 }
 
 /// One key.
@@ -160,6 +163,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Allow(allow) => allow.run().await,
         Command::Disable(one) => one.set_enabled(false).await,
         Command::Enable(one) => one.set_enabled(true).await,
+        Command::Remove(one) => one.remove().await,
     }
 }
 
@@ -198,8 +202,27 @@ fn may(key: &AccessKey) -> String {
     }
 }
 
+/// Does what the console asks for.
+///
+/// # Errors
+/// Why it was not done.
+pub(crate) async fn change(store: &Store, change: KeyChange) -> Result<Option<AccessKey>, KeyError> {
+    match change {
+        KeyChange::Create { id, account, allow } => {
+            store.add_key(NewKey { id, account, allow, ..NewKey::default() }).await.map(Some)
+        }
+        KeyChange::CreateTemporary { of, lasts, allow } => {
+            store.add_temporary_key(NewTemporaryKey { of, lasts, allow }).await.map(Some)
+        }
+        KeyChange::Rules { id, allow } => store.set_key_allow(&id, allow.as_ref()).await.map(|()| None),
+        KeyChange::Enable(id) => store.set_key_enabled(&id, true).await.map(|()| None),
+        KeyChange::Disable(id) => store.set_key_enabled(&id, false).await.map(|()| None),
+        KeyChange::Remove(id) => store.remove_key(&id).await.map(|()| None),
+    }
+}
+
 /// What rules may be of.
-fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     thingcall_api::action_names().chain(thingcall_console::ROLES)
 }
 
@@ -251,6 +274,15 @@ impl One {
             self.output,
             &members.iter().map(|(name, value)| (name.as_str(), value.clone())).collect::<Vec<_>>(),
         );
+        Ok(())
+    }
+
+    async fn remove(self) -> anyhow::Result<()> {
+        let store = self.place.open_existing().await?;
+        noted(&store, "RemoveAccessKey", &self.id, store.remove_key(&self.id).await).await?;
+        tool::known(&store).await;
+        output::one(self.output, &[("accessKeyId", json!(self.id)), ("removed", json!(true))]);
+        store.close().await;
         Ok(())
     }
 

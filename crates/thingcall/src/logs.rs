@@ -10,17 +10,20 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, fmt, reload};
 
 use thingcall_core::Problem;
 
 use by_level::ByLevel;
 pub(crate) use config::{Log, LogFormat};
+use levels::Levels;
+pub(crate) use levels::{Shown, levels};
 use limit::Limit;
 use lines::Lines;
 
 mod by_level;
 mod config;
+mod levels;
 mod limit;
 mod lines;
 
@@ -46,14 +49,16 @@ pub(crate) fn start(config: &Log, registry: &Registry) -> anyhow::Result<()> {
     let base = fmt::layer().with_writer(lines);
     let text = (!json).then(|| base.with_ansi(stderr().is_terminal()).with_target(false));
     let objects = json.then(|| fmt::layer().with_writer(lines).json().flatten_event(true));
+    let (passing, handle) = reload::Layer::new(filter(&config.level)?);
     tracing_subscriber::registry()
-        .with(filter(&config.level)?)
+        .with(passing)
         .with(limit.clone())
         .with(counted)
         .with(text)
         .with(objects)
         .try_init()
         .context("logging was started before")?;
+    Levels::install(handle, configured(&config.level));
     // Ends with the runtime.
     drop(tokio::spawn(limit.tell()));
     Ok(())
@@ -70,6 +75,11 @@ fn filter(level: &str) -> anyhow::Result<EnvFilter> {
         Ok(text) if !text.is_empty() => of_environment(&text),
         Ok(_) | Err(_) => of_configuration(level),
     }
+}
+
+/// The text that says what passes.
+fn configured(level: &str) -> String {
+    std::env::var(VARIABLE).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| level.to_owned())
 }
 
 /// What passes by the configuration.

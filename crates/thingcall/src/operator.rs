@@ -24,6 +24,7 @@ pub(crate) mod devices;
 pub(crate) mod instance;
 pub(crate) mod pending;
 pub(crate) mod products;
+pub(crate) mod results;
 pub(crate) mod trials;
 pub(crate) mod well;
 mod wire;

@@ -13,7 +13,7 @@ use thingcall_core::Problem;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::addresses::Addresses;
-use crate::config::{Config, Found, Place, Problems, Reading, Sources, transports_in_words};
+use crate::config::{Config, Found, Place, Problems, Reading, Sources, in_force, transports_in_words};
 use crate::logs;
 
 /// Connections that wait to be accepted.
@@ -77,7 +77,8 @@ impl Preflight {
 /// Looks at everything.
 pub(crate) async fn preflight(reading: Reading, asks: Asks) -> Preflight {
     let Reading { config, mut problems, sources } = reading;
-    let Some(config) = config else { return Preflight { problems, ..Preflight::default() } };
+    let Some(mut config) = config else { return Preflight { problems, ..Preflight::default() } };
+    config.in_force = in_force(&sources);
     let mut around = Around { config: &config, sources: &sources, asks, problems: Vec::new(), doubts: Vec::new() };
     around.look_at_files().await;
     let listeners = around.bind();

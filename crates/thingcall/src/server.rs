@@ -327,6 +327,7 @@ fn asked(
     let calls = calls.merge(operator::devices::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::well::routes(store.clone()));
     let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone()));
+    let calls = calls.merge(operator::results::routes(store, config));
     operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
 }
 

@@ -98,7 +98,9 @@ fn pages_change_nothing_but_through_their_seat() {
     let files = sources(|package| package == "thingcall-console");
     let asks = |file: &&PathBuf| {
         let code: String = code(file).split_whitespace().collect();
-        ["perform(", "change("].iter().any(|way| code.contains(&format!("operations.{way}")))
+        ["perform(", "change(", "change_key(", "change_log("]
+            .iter()
+            .any(|way| code.contains(&format!("operations.{way}")))
     };
     let asking: Vec<_> = files.iter().filter(asks).filter_map(|file| file.file_name()).collect();
 

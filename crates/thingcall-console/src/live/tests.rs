@@ -19,6 +19,8 @@ use crate::cell::Cell;
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::history::History;
+use crate::in_force::{LogChange, LogLevel, Setting};
+use crate::key_change::{KeyChange, KeyRefused};
 use crate::lang::Lang;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -44,6 +46,30 @@ impl Operations for OneKey {
 
     fn watch(&self, _: DeviceKey) -> Box<dyn DeviceWatch> {
         unreachable!("nobody watches")
+    }
+
+    fn keys(&self) -> Vec<Arc<AccessKey>> {
+        Vec::new()
+    }
+
+    fn rule_names(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    async fn change_key(&self, _: KeyChange) -> Result<Option<AccessKey>, KeyRefused> {
+        unreachable!("nobody changes any")
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        Vec::new()
+    }
+
+    fn log_level(&self) -> LogLevel {
+        unreachable!("nobody asks")
+    }
+
+    async fn change_log(&self, _: LogChange) -> Result<(), String> {
+        Ok(())
     }
 
     fn conditions(&self) -> Vec<Condition> {

@@ -235,6 +235,12 @@ pub(super) async fn change_key(conn: &mut PgConnection, id: &str, change: KeyCha
     Ok(update.bind(id).execute(conn).await?.rows_affected() > 0)
 }
 
+/// Forgets a key and those that were made of it.
+pub(super) async fn delete_key(conn: &mut PgConnection, id: &str) -> Result<Vec<String>, sqlx::Error> {
+    let delete = "DELETE FROM access_keys WHERE id = $1 OR made_of = $1 RETURNING id";
+    sqlx::query_scalar(delete).bind(id).fetch_all(conn).await
+}
+
 /// Forgets keys that ended before this, so many at most, and says which.
 pub(super) async fn remove_ended_keys(
     conn: &mut PgConnection,

@@ -135,6 +135,10 @@ impl Tx for PgTx<'_> {
         within(self.patience, directory::change_key(&mut self.tx, id, change)).await
     }
 
+    async fn delete_key(&mut self, id: &str) -> Result<Vec<String>, Failure> {
+        within(self.patience, directory::delete_key(&mut self.tx, id)).await
+    }
+
     async fn remove_ended_keys(&mut self, before: UnixMillis, max: i64) -> Result<Vec<String>, Failure> {
         within(self.patience, directory::remove_ended_keys(&mut self.tx, before, max)).await
     }

@@ -233,6 +233,12 @@ pub(crate) async fn change_key(
     Ok(update.bind(id).execute(conn).await?.rows_affected() > 0)
 }
 
+/// Forgets a key and those that were made of it.
+pub(crate) async fn delete_key(conn: &mut SqliteConnection, id: &str) -> Result<Vec<String>, sqlx::Error> {
+    let delete = "DELETE FROM access_keys WHERE id = ?1 OR made_of = ?1 RETURNING id";
+    sqlx::query_scalar(delete).bind(id.to_owned()).fetch_all(conn).await
+}
+
 /// Forgets keys that ended before this, so many at most, and says which.
 pub(crate) async fn remove_ended_keys(
     conn: &mut SqliteConnection,

@@ -146,6 +146,10 @@ impl Tx for SqliteTx<'_> {
         directory::change_key(self, id, change).await.map_err(failure)
     }
 
+    async fn delete_key(&mut self, id: &str) -> Result<Vec<String>, Failure> {
+        directory::delete_key(self, id).await.map_err(failure)
+    }
+
     async fn remove_ended_keys(&mut self, before: UnixMillis, max: i64) -> Result<Vec<String>, Failure> {
         directory::remove_ended_keys(self, before, max).await.map_err(failure)
     }

@@ -161,3 +161,22 @@ async fn of_what_no_temporary_key_is_made() {
     bench.store.set_key_enabled(&id, false).await.unwrap();
     assert_eq!(bench.store.add_temporary_key(temporary(&id, 60)).await.unwrap_err(), KeyError::Disabled(id));
 }
+
+#[tokio::test]
+async fn a_key_is_removed_with_those_that_were_made_of_it() {
+    let bench = bench().await;
+    let store = &bench.store;
+    for id in ["one", "other"] {
+        store.add_key(NewKey { id: Some(id.to_owned()), ..NewKey::default() }).await.unwrap();
+    }
+    let lasts = Duration::from_secs(60);
+    let of_one = store.add_temporary_key(NewTemporaryKey { of: "one".to_owned(), lasts, allow: None }).await.unwrap();
+    let other = bench.other().await;
+    assert!(other.key(&of_one.id).is_some());
+    store.remove_key("one").await.unwrap();
+    assert!(store.key("one").is_none() && store.key(&of_one.id).is_none() && store.key("other").is_some());
+    assert_eq!(store.remove_key("one").await.unwrap_err(), KeyError::NoKey("one".to_owned()));
+    while other.key("one").is_some() || other.key(&of_one.id).is_some() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -106,7 +106,7 @@ pub(super) fn read_from(sources: Sources) -> Reading {
     Reading { config, problems, sources }
 }
 
-fn merge(sources: &Sources) -> Result<Value, config::ConfigError> {
+pub(super) fn merge(sources: &Sources) -> Result<Value, config::ConfigError> {
     let mut builder = config::Config::builder();
     if let Some(Text { text, .. }) = &sources.text {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));

@@ -137,7 +137,8 @@ impl Sources {
         matches!(self.place(key), Place::Variable(_))
     }
 
-    fn place(&self, key: &str) -> Place {
+    /// Where the value of a key stands.
+    pub(super) fn place(&self, key: &str) -> Place {
         if let Some(flag) = self.flags.iter().find(|flag| flag.key == key) {
             return Place::Flag(flag.name);
         }

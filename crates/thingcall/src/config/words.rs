@@ -91,7 +91,8 @@ fn shown(root: &Value, key: &str) -> String {
     }
 }
 
-fn is_secret(key: &str) -> bool {
+/// Whether what stands there is not shown.
+pub(super) fn is_secret(key: &str) -> bool {
     key.split('.').map(bare).any(|name| SECRET.contains(&name))
 }
 
