@@ -31,6 +31,7 @@ mod console_plugins;
 mod console_products;
 mod console_results;
 mod console_samples;
+mod console_signatures;
 mod consumers;
 mod deployed;
 mod disabled;

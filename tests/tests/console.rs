@@ -6,8 +6,19 @@ use thingcall_tests::{HttpAnswer, PRODUCT, Site, Visitor, eventually};
 use crate::sites::embedded;
 
 /// Every page of the menu.
-const PAGES: [&str; 10] =
-    ["/", "/products", "/devices", "/calls", "/explorer", "/plugins", "/results", "/keys", "/settings", "/audit"];
+const PAGES: [&str; 11] = [
+    "/",
+    "/products",
+    "/devices",
+    "/calls",
+    "/explorer",
+    "/plugins",
+    "/results",
+    "/keys",
+    "/settings",
+    "/signature",
+    "/audit",
+];
 
 fn visitor(site: &Site) -> Visitor {
     Visitor::logged_in(site.console(), &site.key.id, &site.key.secret)

@@ -42,6 +42,7 @@ fn every_page_is_sound_in_both_languages_in_the_dark_and_on_a_phone() {
         "/calls".to_owned(),
         format!("/calls/{failed}"),
         "/plugins".to_owned(),
+        "/signature".to_owned(),
     ];
     for locale in ["en-US", "zh-CN"] {
         let browser = browser(&site, locale);
@@ -113,4 +114,27 @@ fn a_policy_that_lets_nothing_in_is_kept_by_the_browser() {
     // The browser tells what a page of this console would load from elsewhere.
     let blocked = browser.tries_to_load("https://evil.example/x.js");
     assert!(blocked.iter().any(|problem| problem.contains("Content Security Policy")), "{blocked:?}");
+}
+
+#[test]
+fn a_signature_is_explained_by_pasting_it() {
+    let site = site();
+    let browser = browser(&site, "en-US");
+    browser.go("/signature");
+    browser.fill("The action", "GetDeviceStatus");
+    browser.fill("Its parameters, each as NAME=VALUE on a line", "IotId=a b");
+    browser.choose("Which signature", "v1");
+    browser.button("Show each step");
+    browser.wait("The command that sends it");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    let shown = browser.shown();
+    let (_, command) = shown.text.split_once("curl -sS").unwrap_or_else(|| panic!("no command: {shown:?}"));
+    let command = command.split("\n\n").next().unwrap_or_default().replace("IotId=a%20b", "IotId=a%20c");
+    browser.fill("What you have", &format!("curl -sS{command}"));
+    browser.button("Explain it");
+    browser.wait("The request is refused");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.width(PHONE);
+    assert!(browser.overflow() <= 0, "{} pixels too wide", browser.overflow());
+    assert_eq!(browser.problems(), Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ use crate::refused::Refused;
 use crate::seat::{Seat, TOKEN};
 
 /// The parts of the console, as its menu shows them: path, and name in both languages.
-const MENU: [(&str, &str, &str); 10] = [
+const MENU: [(&str, &str, &str); 11] = [
     ("/", "Overview", "概览"),
     ("/products", "Products", "产品"),
     ("/devices", "Devices", "设备"),
@@ -18,6 +18,7 @@ const MENU: [(&str, &str, &str); 10] = [
     ("/results", "Results", "结果"),
     ("/keys", "Keys", "密钥"),
     ("/settings", "Settings", "设置"),
+    ("/signature", "Signing", "签名"),
     ("/audit", "Audit log", "审计日志"),
 ];
 

@@ -55,6 +55,9 @@ mod sampler;
 pub use config::Config;
 pub use in_force::{LogChange, LogLevel, Setting};
 pub use key_change::{KeyChange, KeyRefused};
-pub use operations::{Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations};
+pub use operations::{
+    Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations, SendBy, SignatureKind,
+    Signatures, ToSign, Whose,
+};
 pub use role::ROLES;
 pub use server::{Console, ConsoleParts};

@@ -11,8 +11,10 @@ use thingcall_core::{
 };
 
 mod models;
+mod signatures;
 
 pub use models::{Draft, Models};
+pub use signatures::{SendBy, SignatureKind, Signatures, ToSign, Whose};
 
 use crate::in_force::{LogChange, LogLevel, Setting};
 use crate::key_change::{KeyChange, KeyRefused};
@@ -89,7 +91,7 @@ pub struct DeviceLogin {
 
 /// What pages ask, and have done.
 #[async_trait]
-pub trait Operations: Models + Send + Sync + 'static {
+pub trait Operations: Models + Signatures + Send + Sync + 'static {
     /// What this server is.
     fn instance(&self) -> Instance;
 

@@ -11,3 +11,4 @@ pub(crate) mod plugins;
 pub(crate) mod products;
 pub(crate) mod results;
 pub(crate) mod settings;
+pub(crate) mod signature;

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 
 use crate::desk::Desk;
 use crate::pages::{
-    calls, changes, device_log, devices, explorer, keys, overview, plugins, products, results, settings,
+    calls, changes, device_log, devices, explorer, keys, overview, plugins, products, results, settings, signature,
 };
 use crate::seat::Seat;
 use crate::{assets, audit, guard, layout, login};
@@ -68,6 +68,8 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/settings", get(settings::show))
         .route("/settings/log", post(settings::set_log))
         .route("/audit", get(changes::list))
+        .route("/signature", get(signature::ask).post(signature::explain))
+        .route("/signature/steps", post(signature::steps))
         .fallback(missing)
         .method_not_allowed_fallback(nothing_to_look_at)
         .layer(DefaultBodyLimit::max(body_bytes_max))

@@ -36,6 +36,9 @@ use crate::observe::Observed;
 use crate::operator::{HEADER, HEADER_VALUE};
 
 mod models;
+mod signatures;
+
+use signatures::SignatureDesk;
 
 /// The largest answer that a page reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -56,6 +59,8 @@ pub(crate) struct Asks {
     store: Arc<Store>,
     /// What happens to devices.
     watches: Arc<DeviceWatches>,
+    /// Requests that somebody signed.
+    signatures: SignatureDesk,
 }
 
 /// Serves the console here, if there is one.
@@ -92,7 +97,9 @@ pub(crate) fn asks(
         |one: &InForce| Setting { key: one.key.clone(), value: one.value.clone(), place: one.place.to_string() };
     let settings = config.in_force.iter().map(setting).collect();
     let (operator, observed, store) = (operator.clone(), observed.clone(), store.clone());
-    Asks { instance, front: front.inside(), operator, observed, settings, store, watches: engine.watches().clone() }
+    let signatures = SignatureDesk::new(store.clone(), config.api.clock_skew, addresses.api);
+    let watches = engine.watches().clone();
+    Asks { instance, front: front.inside(), operator, observed, settings, store, watches, signatures }
 }
 
 #[async_trait]

@@ -1,5 +1,6 @@
 //! How a request is signed, step by step, until it can be sent.
 
+use serde::Serialize;
 use thingcall_core::UnixMillis;
 
 use super::finding::Step;
@@ -50,7 +51,7 @@ pub struct Ask<'a> {
 }
 
 /// A request that is signed, and how it came about. It holds the signature and not the secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Signed {
     /// Each step, from the parameters to the signature.
     pub steps: Vec<Step>,

@@ -24,7 +24,9 @@ use crate::key_change::{KeyChange, KeyRefused};
 use crate::lang::Lang;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
-use crate::operations::{Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations};
+use crate::operations::{
+    Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations, Signatures, ToSign, Whose,
+};
 use crate::refused::Refused;
 use crate::seat::Seat;
 use crate::session::Session;
@@ -122,6 +124,17 @@ impl Models for OneKey {
     }
 
     async fn restore_model(&self, _: Arc<AccessKey>, _: &str, _: &str, _: &str) -> Answer {
+        unreachable!("nobody asks")
+    }
+}
+
+#[async_trait]
+impl Signatures for OneKey {
+    async fn explain(&self, _: String, _: Whose) -> Answer {
+        unreachable!("nobody asks")
+    }
+
+    fn sign(&self, _: &AccessKey, _: &ToSign) -> Answer {
         unreachable!("nobody asks")
     }
 }
