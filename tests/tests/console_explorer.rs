@@ -256,3 +256,16 @@ fn where_the_server_has_an_instance_id_pages_need_not_say_it_and_code_does() {
     assert!(code_on(&page.body, "python-new").contains("\"IotInstanceId\": \"iot-mine\""), "{page:?}");
     assert!(visitor.page("/products").body.contains(PRODUCT));
 }
+
+#[test]
+fn what_a_form_would_send_is_signed_step_by_step() {
+    let site = embedded();
+    let mut visitor = visitor(site);
+    let page = visitor.page("/explorer/QueryDeviceDetail?ProductKey=pk&DeviceName=dn").body;
+    assert!(page.contains("action=\"/signature/steps\"") && page.contains("DeviceName=dev1</textarea>"), "{page}");
+    for (style, text) in [("acs3", "x-acs-signature-nonce"), ("v1", "SignatureNonce")] {
+        let fields = [("action", "QueryDeviceDetail"), ("params", "ProductKey=pk\r\nDeviceName=dn"), ("style", style)];
+        let steps = visitor.form("/explorer/QueryDeviceDetail", "/signature/steps", &fields).body;
+        assert!(steps.contains(text) && steps.contains("curl") && !steps.contains(&site.key.secret), "{steps}");
+    }
+}

@@ -163,7 +163,37 @@ fn whole(seat: &Seat, headers: &HeaderMap, shown: &Shown<'_>) -> Markup {
                 }
             }
         }
+        (signing(seat, sheet, &given))
         (shown_as_code::section(seat, headers, (sheet, &given), shown.chosen))
     };
     layout::page(seat, sheet.name, &body)
+}
+
+/// The way to how this request is signed, step by step. A text of several lines has no place among lines of parameters.
+fn signing(seat: &Seat, sheet: &ActionSheet, given: &[Given]) -> Markup {
+    let lang = seat.lang;
+    let params = flat(given);
+    if params.iter().any(|(_, text)| text.contains(['\r', '\n'])) {
+        return html! {};
+    }
+    let lines: Vec<_> = params.iter().map(|(name, text)| format!("{name}={text}")).collect();
+    html! {
+        section {
+            h2 { (lang.say("Signed, step by step", "逐步签名")) }
+            form method="post" action="/signature/steps" {
+                (layout::token(seat))
+                input type="hidden" name="action" value=(sheet.name);
+                input type="hidden" name="method" value="POST";
+                textarea name="params" hidden { (lines.join("\n")) }
+                p.hint { (lang.say(
+                    "Canonical request, string to sign, signature and the request as curl, for this action with these values.",
+                    "规范化请求、待签名字符串、签名以及 curl 命令。",
+                )) }
+                div.buttons {
+                    button type="submit" name="style" value="acs3" { "ACS3-HMAC-SHA256" }
+                    button type="submit" name="style" value="v1" { "HMAC-SHA1 (RPC V1)" }
+                }
+            }
+        }
+    }
 }
