@@ -1,7 +1,7 @@
 //! Calls in the console: found by what one knows of them, told with their reason and time line, made again.
 
 use serde_json::json;
-use thingcall_tests::{HttpAnswer, PRODUCT, Site, Visitor, eventually};
+use thingcall_tests::{Browser, HttpAnswer, PRODUCT, Site, Visitor, eventually};
 
 const SERVICE: &str = "testFb:testService";
 
@@ -40,7 +40,7 @@ fn a_call_is_found_by_each_thing_that_is_known_of_it_and_not_by_another() {
     ];
     for known in right {
         let page = visitor.page(&format!("/calls?{known}")).body;
-        assert!(page.contains("console-found</a>"), "{known}: {page}");
+        assert!(page.contains("console-found</code>"), "{known}: {page}");
     }
     let others = [
         "since=2099-01-01T00%3A00",
@@ -53,7 +53,7 @@ fn a_call_is_found_by_each_thing_that_is_known_of_it_and_not_by_another() {
     ];
     for other in others {
         let page = visitor.page(&format!("/calls?{other}"));
-        assert!(page.status == 200 && !page.body.contains("console-found</a>"), "{other}: {}", page.body);
+        assert!(page.status == 200 && !page.body.contains("console-found</code>"), "{other}: {}", page.body);
     }
     let wrong = visitor.page("/calls?since=yesterday");
     assert!(wrong.body.contains("such as 1h"), "{}", wrong.body);
@@ -117,4 +117,21 @@ fn what_a_device_says_is_text_on_the_page_of_its_call() {
     let id = site.invoke(&device, SERVICE, r#"{"param1":1}"#).text_at("RequestId").to_owned();
     let page = shows(&mut visitor(&site), &format!("/calls/{id}"), "<rect").body;
     assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert"), "{page}");
+}
+
+#[test]
+fn calls_come_to_a_page_that_is_looked_at() {
+    let site = site();
+    let (device, connected) = site.linkkit("console-live");
+    connected.answers(200, &json!({ "param1": 7 }));
+    let browser = Browser::logged_in(site.console(), "en-US", (&site.key.id, &site.key.secret));
+    browser.go("/calls?service=testFb%3AtestService");
+    browser.wait("Live: rows come as things happen.");
+    site.invoke(&device, SERVICE, r#"{"param1":1}"#).ok();
+    browser.wait(&format!("{PRODUCT}/console-live"));
+    browser.go("/results/tail");
+    browser.wait("Live: rows come as things happen.");
+    connected.says(&json!({ "post": { "LightSwitch": 1 } }));
+    browser.wait("LightSwitch");
+    assert_eq!(browser.problems(), Vec::<String>::new());
 }

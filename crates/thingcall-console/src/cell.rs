@@ -17,15 +17,12 @@ pub(crate) enum Cell {
     /// A name or a value of a program.
     Code(String),
     /// A moment, as this server writes it.
-    #[allow(dead_code, reason = "pages that follow calls show it")]
     Moment(String),
     /// A moment.
     At(UnixMillis),
     /// How something ended.
-    #[allow(dead_code, reason = "pages that follow calls show it")]
     Outcome(String),
     /// A name that leads to a path of this server.
-    #[allow(dead_code, reason = "pages that follow calls show it")]
     Link {
         /// What is shown.
         text: String,

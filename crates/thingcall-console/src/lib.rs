@@ -56,8 +56,8 @@ pub use config::Config;
 pub use in_force::{LogChange, LogLevel, Setting};
 pub use key_change::{KeyChange, KeyRefused};
 pub use operations::{
-    Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations, SendBy, SignatureKind,
-    Signatures, ToSign, Whose,
+    Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, MessageTail, Models, NewDevice, Operations, SendBy,
+    SignatureKind, Signatures, Tailed, Tailing, ToSign, Whose,
 };
 pub use role::ROLES;
 pub use server::{Console, ConsoleParts};

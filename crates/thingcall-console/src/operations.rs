@@ -12,9 +12,11 @@ use thingcall_core::{
 
 mod models;
 mod signatures;
+mod tailing;
 
 pub use models::{Draft, Models};
 pub use signatures::{SendBy, SignatureKind, Signatures, ToSign, Whose};
+pub use tailing::{MessageTail, Tailed, Tailing};
 
 use crate::in_force::{LogChange, LogLevel, Setting};
 use crate::key_change::{KeyChange, KeyRefused};
@@ -91,7 +93,7 @@ pub struct DeviceLogin {
 
 /// What pages ask, and have done.
 #[async_trait]
-pub trait Operations: Models + Signatures + Send + Sync + 'static {
+pub trait Operations: Models + Signatures + Tailing + Send + Sync + 'static {
     /// What this server is.
     fn instance(&self) -> Instance;
 

@@ -19,7 +19,7 @@ use crate::{assets, audit, guard, layout, login};
 /// All pages.
 pub(crate) fn all(desk: Arc<Desk>) -> Router {
     let body_bytes_max = desk.config.body_bytes_max.get();
-    Router::new()
+    results_and_settings()
         .route("/", get(overview::show))
         .route("/login", get(login::ask).post(login::enter))
         .route("/logout", post(login::leave))
@@ -44,6 +44,7 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/devices/{product}/{name}/log", get(device_log::follow))
         .route("/devices/{product}/{name}/{what}", post(devices::change))
         .route("/calls", get(calls::list))
+        .route("/calls/live", get(calls::follow))
         .route("/calls/{id}", get(calls::show))
         .route("/calls/{id}/cancel", post(calls::cancel))
         .route("/calls/{id}/again", post(calls::again))
@@ -54,7 +55,24 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/plugins/{name}", get(|| async { Redirect::to("/plugins") }))
         .route("/plugins/{name}/try", get(plugins::trial).post(plugins::try_out))
         .route("/plugins/{name}/{what}", post(plugins::change))
+        .route("/audit", get(changes::list))
+        .route("/signature", get(signature::ask).post(signature::explain))
+        .route("/signature/steps", post(signature::steps))
+        .fallback(missing)
+        .method_not_allowed_fallback(nothing_to_look_at)
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(middleware::from_fn(guard::same_origin))
+        .layer(middleware::from_fn_with_state(desk.clone(), audit::keep))
+        .layer(middleware::from_fn(guard::headers))
+        .with_state(desk)
+}
+
+/// What goes to applications, keys, and the configuration.
+fn results_and_settings() -> Router<Arc<Desk>> {
+    Router::new()
         .route("/results", get(results::show))
+        .route("/results/tail", get(results::tail))
+        .route("/results/tail/rows", get(results::follow_tail))
         .route("/results/groups", post(results::create_group))
         .route("/results/groups/{id}", get(results::group))
         .route("/results/groups/{id}/{what}", post(results::change_group))
@@ -67,16 +85,6 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/keys/{id}/{what}", post(keys::change))
         .route("/settings", get(settings::show))
         .route("/settings/log", post(settings::set_log))
-        .route("/audit", get(changes::list))
-        .route("/signature", get(signature::ask).post(signature::explain))
-        .route("/signature/steps", post(signature::steps))
-        .fallback(missing)
-        .method_not_allowed_fallback(nothing_to_look_at)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
-        .layer(middleware::from_fn(guard::same_origin))
-        .layer(middleware::from_fn_with_state(desk.clone(), audit::keep))
-        .layer(middleware::from_fn(guard::headers))
-        .with_state(desk)
 }
 
 /// What only forms are sent to has nothing to look at; who comes there by an address, such as after a change of the language, is led to

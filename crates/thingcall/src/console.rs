@@ -37,6 +37,7 @@ use crate::operator::{HEADER, HEADER_VALUE};
 
 mod models;
 mod signatures;
+mod tailing;
 
 use signatures::SignatureDesk;
 

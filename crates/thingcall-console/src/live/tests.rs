@@ -25,7 +25,8 @@ use crate::lang::Lang;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::{
-    Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, Models, NewDevice, Operations, Signatures, ToSign, Whose,
+    Answer, Condition, DeviceLogin, Draft, Enlisted, Instance, MessageTail, Models, NewDevice, Operations, Signatures,
+    Tailing, ToSign, Whose,
 };
 use crate::refused::Refused;
 use crate::seat::Seat;
@@ -135,6 +136,13 @@ impl Signatures for OneKey {
     }
 
     fn sign(&self, _: &AccessKey, _: &ToSign) -> Answer {
+        unreachable!("nobody asks")
+    }
+}
+
+#[async_trait]
+impl Tailing for OneKey {
+    async fn tail(&self, _: Option<ProductKey>) -> Result<Box<dyn MessageTail>, String> {
         unreachable!("nobody asks")
     }
 }

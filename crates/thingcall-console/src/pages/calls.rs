@@ -5,15 +5,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
+use crate::cell::Cell;
 use crate::lang::Lang;
 use crate::layout;
+use crate::live::{self, Row};
 use crate::seat::Seat;
-use crate::shown::{address, asked, list as values, moment, next, outcome, part, table, text};
+use crate::shown::{address, asked, list as values, next, part, table, text};
 
+mod following;
 mod one;
 mod time_line;
 mod why;
 
+pub(crate) use following::follow;
 pub(crate) use one::{again, cancel, show};
 
 /// How many calls a page has.
@@ -107,17 +111,19 @@ pub(crate) async fn list(seat: Seat, RawQuery(query): RawQuery) -> Response {
         Ok(found) => {
             let after = text(&found, "next");
             pairs.retain(|(name, _)| !["limit", "before"].contains(name));
+            let is_now = before.is_empty() && wanted.value("until").is_empty();
+            let live = is_now.then(|| address("/calls/live", &pairs));
             pairs.push(("before", &after));
             let behind = (!after.is_empty()).then(|| address("/calls", &pairs));
-            html! { (listed(lang, values(&found, &["calls"]))) (next(lang, behind)) }
+            html! { (listed(lang, values(&found, &["calls"]), live.as_deref())) (next(lang, behind)) }
         }
     };
     let body = html! { (filter(lang, &wanted)) @if before.is_empty() { (open(&seat).await) } (found) };
     layout::page(&seat, lang.say("Calls", "调用"), &body).into_response()
 }
 
-/// A table of calls.
-pub(super) fn listed(lang: Lang, calls: &[Value]) -> Markup {
+/// A table of calls, to which new ones come where nothing stands before it and it is of no time that is over.
+fn listed(lang: Lang, calls: &[Value], live: Option<&str>) -> Markup {
     let heads = [
         lang.say("At", "时间"),
         "ID",
@@ -132,8 +138,21 @@ pub(super) fn listed(lang: Lang, calls: &[Value]) -> Markup {
         "No such call is kept. By default those are kept that failed or were asynchronous; [records] keep = \"all\" keeps every one.",
         "没有匹配的调用记录。默认只保留失败和异步的调用；配置 [records] keep = \"all\" 可保留全部。",
     );
-    let rows: Vec<_> = calls.iter().map(row).collect();
-    table(lang.say("Calls, the newest first", "调用（最新在前）"), &heads, &rows, none)
+    let caption = lang.say("Calls, the newest first", "调用（最新在前）");
+    let rows: Vec<_> = calls.iter().map(cells).collect();
+    match live {
+        None => {
+            let rows: Vec<Vec<_>> = rows.iter().map(|cells| cells.iter().map(Cell::markup).collect()).collect();
+            table(caption, &heads, &rows, none)
+        }
+        Some(path) => {
+            let rows: Vec<_> = rows.into_iter().map(|cells| Row { place: String::new(), cells }).collect();
+            html! {
+                @if rows.is_empty() { p.none { (none) } }
+                (live::table(lang, path, (caption, &heads), &rows))
+            }
+        }
+    }
 }
 
 fn filter(lang: Lang, wanted: &Wanted) -> Markup {
@@ -219,17 +238,25 @@ fn device(device: &str) -> Markup {
     }
 }
 
-fn row(call: &Value) -> Vec<Markup> {
+/// A row of the table.
+fn cells(call: &Value) -> Vec<Cell> {
     let id = id_of(call);
+    let device = text(call, "device");
+    let device = match device.split_once('/') {
+        Some((product, name)) => {
+            Cell::Link { path: format!("/devices/{}/{}", part(product), part(name)), text: device }
+        }
+        None => Cell::Text(device),
+    };
     let service = Some(text(call, "identifier")).filter(|service| !service.is_empty());
     vec![
-        moment(&text(call, "acceptedAt")),
-        html! { a href=(format!("/calls/{}", part(&id))) { code { (id) } } },
-        device(&text(call, "device")),
-        html! { code { (service.unwrap_or_else(|| text(call, "action"))) } },
-        outcome(&end_of(call)),
-        html! { code { (text(call, "code")) } },
-        html! { (text(call, "elapsedMs")) },
-        html! { (text(call, "accessKeyId")) },
+        Cell::Moment(text(call, "acceptedAt")),
+        Cell::Link { path: format!("/calls/{}", part(&id)), text: id },
+        device,
+        Cell::Code(service.unwrap_or_else(|| text(call, "action"))),
+        Cell::Outcome(end_of(call)),
+        Cell::Code(text(call, "code")),
+        Cell::Text(text(call, "elapsedMs")),
+        Cell::Text(text(call, "accessKeyId")),
     ]
 }

@@ -1,6 +1,7 @@
 //! Results: what goes to applications. Consumer groups with what waits for them, webhooks, and which products go where.
 
 mod group;
+mod tail;
 mod webhook;
 
 use axum::extract::RawQuery;
@@ -18,6 +19,7 @@ use crate::seat::Seat;
 use crate::shown::{address, asked, list as values, moment, next, number, part, table, text};
 
 pub(crate) use group::{change as change_group, show as group};
+pub(crate) use tail::{follow as follow_tail, show as tail};
 pub(crate) use webhook::{retry, show as webhook};
 
 /// How many groups a page has: of each is asked what waits for it.
@@ -41,6 +43,7 @@ async fn all(seat: &Seat, page: u64, after: &str, problem: Option<&Refused>) -> 
     let lang = seat.lang;
     let body = html! {
         @if let Some(problem) = problem { (layout::refused(lang, problem)) }
+        p { a href="/results/tail" { (lang.say("Messages, live", "实时消息")) } }
         section { h2 { (lang.say("Consumer groups", "消费组")) } (groups(seat, page).await) }
         section { h2 { (lang.say("Webhooks", "Webhook")) } (webhooks(seat).await) }
         section { h2 { (lang.say("Which products go where", "产品订阅")) } (subscriptions(seat, after).await) }
