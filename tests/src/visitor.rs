@@ -54,7 +54,14 @@ impl Visitor {
         let token = self.token(page);
         let mut fields = fields.to_vec();
         fields.push(("form_token", &token));
-        drop(self.sent("POST", path, &fields));
+        let (head, body) = self.request("POST", path, &fields);
+        let mut stream = self.connected();
+        stream.write_all(format!("{head}Expect: 100-continue\r\n\r\n").as_bytes()).expect("the head can be sent");
+        // Only what was begun is done: the server asks for the body when it is at it.
+        let mut told = [0; 25];
+        stream.read_exact(&mut told).expect("it wants the body");
+        assert!(told.starts_with(b"HTTP/1.1 100 Continue\r\n"), "{}", String::from_utf8_lossy(&told));
+        stream.write_all(body.as_bytes()).expect("the body can be sent");
     }
 
     fn token(&mut self, page: &str) -> String {
@@ -106,18 +113,29 @@ impl Visitor {
     }
 
     fn sent(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> TcpStream {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let mut head = self.head(method, path);
-        if method == "POST" {
-            let kind = "Content-Type: application/x-www-form-urlencoded";
-            head.push_str(&format!("{kind}\r\nContent-Length: {}\r\n", body.len()));
-            self.manners.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
-        }
-        let mut stream = TcpStream::connect(self.address).expect("the console listens");
-        stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
-        let body = if method == "POST" { body.as_str() } else { "" };
+        let (head, body) = self.request(method, path, fields);
+        let mut stream = self.connected();
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).expect("the request can be sent");
         stream
+    }
+
+    fn connected(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the console listens");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
+        stream
+    }
+
+    /// The head, without its last line break, and the body.
+    fn request(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> (String, String) {
+        let mut head = self.head(method, path);
+        if method != "POST" {
+            return (head, String::new());
+        }
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        head.push_str(&format!("{kind}\r\nContent-Length: {}\r\n", body.len()));
+        self.manners.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+        (head, body)
     }
 
     /// The value of the cookie of its login.

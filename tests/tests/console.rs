@@ -60,7 +60,7 @@ fn a_login_needs_the_secret_and_leads_to_a_page_of_this_server() {
     let cookie = header(&right, "set-cookie").expect("a cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/"), "{cookie}");
     assert!(!cookie.contains(&site.key.secret), "{cookie}");
-    for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "evil"] {
+    for elsewhere in ["//evil.example", "/\t/evil.example", "https://evil.example", "/\\evil.example", "evil"] {
         let (id, secret) = (site.key.id.as_str(), site.key.secret.as_str());
         let answer = visitor.send("POST", "/login", &[("id", id), ("secret", secret), ("next", elsewhere)]);
         assert_eq!(header(&answer, "location"), Some("/"), "{elsewhere}");
@@ -216,4 +216,52 @@ fn names_and_answers_are_text_and_nothing_else() {
         let page = visitor.page(&path);
         assert!(!page.body.contains("<script>alert"), "{path}: {}", page.body);
     }
+}
+
+#[test]
+fn a_login_that_was_ended_counts_no_more_whoever_has_its_cookie() {
+    let site = Site::embedded(&[]);
+    let mut visitor = visitor(&site);
+    let cookie = visitor.session().expect("a session").to_owned();
+    assert_eq!(visitor.form("/products", "/logout", &[]).status, 303);
+    let mut thief = Visitor::new(site.console());
+    thief.take_session(&cookie);
+    assert_eq!(thief.page("/products").status, 303);
+    assert_eq!(self::visitor(&site).page("/products").status, 200);
+}
+
+#[test]
+fn a_key_that_counts_only_with_its_token_does_not_log_in() {
+    let site = Site::embedded(&[]);
+    site.command(&["key", "add", "--id", "sts", "--secret", "sts-secret", "--security-token", "TOKEN"]);
+    let refused = Visitor::new(site.console()).log_in("sts", "sts-secret");
+    assert!(refused.status == 403 && refused.body.contains("security token"), "{refused:?}");
+}
+
+#[test]
+fn ids_that_no_key_has_push_no_key_out_of_its_lock() {
+    let site = Site::embedded(&[("CONSOLE__FAILED_LOGINS_MAX", "2")]);
+    let mut visitor = Visitor::new(site.console());
+    for _ in 0..2 {
+        assert_eq!(visitor.log_in(&site.key.id, "wrong").status, 403);
+    }
+    let secret_in_the_wrong_field = "a-secret-in-the-wrong-field";
+    assert_eq!(visitor.log_in(secret_in_the_wrong_field, "x").status, 403);
+    assert_eq!(visitor.log_in(&site.key.id, &site.key.secret).status, 429);
+    assert!(!site.program.log().contains(secret_in_the_wrong_field));
+}
+
+#[test]
+fn what_a_key_is_refused_again_and_again_pushes_nothing_out_of_the_audit_log() {
+    let site = Site::embedded(&[]);
+    site.command(&["key", "add", "--id", "looks", "--secret", "looks-secret", "--allow", "actions=ConsoleLook"]);
+    let mut looks = Visitor::logged_in(site.console(), "looks", "looks-secret");
+    let entries = |site: &Site| site.program.metrics().sum("thingcall_store_audit_entries", &[]);
+    let before = entries(&site);
+    for _ in 0..100 {
+        assert!(looks.form("/calls", "/products", &[("name", "no")]).body.contains("Forbidden.RAM"));
+    }
+    eventually("some are noted", || Some(()).filter(|()| entries(&site) > before));
+    // A minute may have begun meanwhile.
+    assert!(entries(&site) <= before + 62.0, "{before} and then {}", entries(&site));
 }

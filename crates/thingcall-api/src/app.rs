@@ -10,7 +10,7 @@ use std::time::Duration;
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, AuditLog, CallRecords, Keys, OnceTokens, Registrar};
+use thingcall_core::{AccessKey, AuditLog, CallRecords, Keys, OnceTokens, Refusals, Registrar};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -44,6 +44,8 @@ pub(crate) struct App {
     pub(crate) once: Option<Arc<Once>>,
     pub(crate) metrics: Metrics,
     pub(crate) audit: Arc<dyn AuditLog>,
+    /// How many refusals of each key are noted there.
+    pub(crate) refusals: Refusals,
     auth: Authenticator,
     _watches: Vec<AbortOnDropHandle<()>>,
 }
@@ -106,6 +108,7 @@ impl App {
             auth,
             metrics,
             audit,
+            refusals: Refusals::default(),
             config,
             _watches: watches,
         };

@@ -19,10 +19,14 @@ pub(crate) fn note(app: &App, incoming: &Incoming<'_>, origin: &Origin, refused:
     if !caller.is_vouched() || !is_change(action) {
         return;
     }
+    let (at, key) = (UnixMillis::now(), auth::claimed_key(incoming));
+    if refused.is_some() && key.is_some_and(|key| !app.refusals.one_more(key, at)) {
+        return;
+    }
     app.audit.audit(AuditEntry {
-        at: UnixMillis::now(),
+        at,
         door: AuditDoor::Api,
-        key: auth::claimed_key(incoming).map(str::to_owned),
+        key: key.map(str::to_owned),
         action: action.as_str().to_owned(),
         target: audit_target(incoming.params.all()),
         outcome: refused.map_or_else(|| AUDIT_DONE.to_owned(), |why| why.code().into_owned()),

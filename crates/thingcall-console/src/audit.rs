@@ -74,6 +74,11 @@ fn entries(desk: &Desk, asked: &Asked, done: Done, status: StatusCode) -> Vec<Au
         desk.metrics.audit_left_out.inc();
         return Vec::new();
     }
+    let refused = steps.iter().all(|step| step.outcome != AUDIT_DONE);
+    if refused && key.as_deref().is_some_and(|key| !desk.refusals.one_more(key, at)) {
+        desk.metrics.audit_left_out.inc();
+        return Vec::new();
+    }
     let entry = |Step { action, target, outcome }| AuditEntry {
         at,
         door: AuditDoor::Console,

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
+use thingcall_core::Refusals;
+
 use crate::config::Config;
+use crate::ended::Ended;
 use crate::history::History;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -20,6 +23,12 @@ pub(crate) struct Desk {
     pub(crate) operations: Arc<dyn Operations>,
     /// Who failed to log in too often.
     pub(crate) lockout: Lockout,
+    /// The same of ids that no key has.
+    pub(crate) lockout_of_nobody: Lockout,
+    /// Logins that were ended before their time.
+    pub(crate) ended: Ended,
+    /// How many refusals of each key are noted.
+    pub(crate) refusals: Refusals,
     /// Whom nobody knows, as far as they are noted.
     pub(crate) strangers: Strangers,
     /// How many pages may follow what happens.

@@ -56,7 +56,7 @@ fn is_own(headers: &HeaderMap) -> bool {
 
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    ["application/x-www-form-urlencoded", "multipart/form-data"].iter().any(|form| kind.starts_with(form))
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
 #[cfg(test)]

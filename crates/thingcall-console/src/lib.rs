@@ -19,6 +19,7 @@ mod guard;
 mod routes;
 
 mod desk;
+mod ended;
 mod fields;
 mod form;
 mod lockout;

@@ -104,7 +104,7 @@ where
 impl Ask {
     /// Answers with what this source tells, while the page is there.
     pub(crate) fn follow(self, source: impl Source) -> Response {
-        let place = match self.seat.desk.tails.take() {
+        let place = match self.seat.desk.tails.take(&self.seat.key.id) {
             Ok(place) => place,
             Err(max) => return full(self.seat.lang, max),
         };

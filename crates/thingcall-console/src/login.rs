@@ -13,7 +13,7 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
 use maud::{Markup, html};
 use subtle::ConstantTimeEq;
-use thingcall_core::{AccessKey, PeerText, UnixMillis};
+use thingcall_core::{AccessKey, UnixMillis};
 use tracing::{info, warn};
 
 use crate::desk::Desk;
@@ -70,8 +70,10 @@ pub(crate) async fn enter(
     let lang = Lang::of(&headers);
     let (id, secret, next) = (field(&body, "id"), field(&body, "secret"), field(&body, "next"));
     let id = id.trim();
+    // Keys there are apart from what is no key: however many of those fail, they push out none of these.
+    let lockout = if desk.operations.key(id).is_some() { &desk.lockout } else { &desk.lockout_of_nobody };
     let names = [id];
-    if let Some(wait) = desk.lockout.waits(&names) {
+    if let Some(wait) = lockout.waits(&names) {
         note(&desk, &trail, id, Login::LockedOut);
         let seconds = wait.as_secs() + 1;
         let text = match lang {
@@ -81,17 +83,25 @@ pub(crate) async fn enter(
         return (StatusCode::TOO_MANY_REQUESTS, asking(lang, &next, Some(&text))).into_response();
     }
     let Some(key) = known(&desk, id, secret.trim()) else {
-        desk.lockout.failed(&names);
+        lockout.failed(&names);
         note(&desk, &trail, id, Login::Refused);
-        warn!(key = %PeerText::new(id), "a login to the console was refused: no such key, another secret, or a key that does not count any more");
-        let text = lang.say("There is no such key, or its secret is another.", "AccessKey 不存在或密钥不正确。");
+        // An id that no key has is not told: people write secrets into the wrong field.
+        let known = desk.operations.key(id).map_or_else(String::new, |key| key.id.clone());
+        warn!(
+            key = known,
+            "a login to the console was refused: no such key, another secret, or a key that does not count any more"
+        );
+        let text = lang.say(
+            "There is no such key, its secret is another, or it is one that counts only with a security token.",
+            "AccessKey 不存在、密钥不正确，或该密钥需要 SecurityToken。",
+        );
         return (StatusCode::FORBIDDEN, asking(lang, &next, Some(text))).into_response();
     };
     let Ok(session) = Session::begin(&key.id, UnixMillis::now()) else {
         return (StatusCode::SERVICE_UNAVAILABLE, asking(lang, &next, Some("the system has no random bytes")))
             .into_response();
     };
-    desk.lockout.succeeded(&names);
+    lockout.succeeded(&names);
     trail.is_of(&key.id);
     note(&desk, &trail, id, Login::Ok);
     info!(key = key.id, "logged in to the console");
@@ -110,7 +120,10 @@ fn note(desk: &Desk, trail: &Trail, id: &str, end: Login) {
 
 /// The key, if this is its secret and it may be used alone.
 fn known(desk: &Desk, id: &str, secret: &str) -> Option<Arc<AccessKey>> {
-    let key = desk.operations.key(id).filter(|key| key.stands(UnixMillis::now()))?;
+    // One that counts only with its token with every request is none for a browser.
+    let alone =
+        |key: &Arc<AccessKey>| key.stands(UnixMillis::now()) && key.security_token.is_none() && key.temporary.is_none();
+    let key = desk.operations.key(id).filter(alone)?;
     let same: bool = key.secret.expose().as_bytes().ct_eq(secret.as_bytes()).into();
     same.then_some(key)
 }
@@ -119,6 +132,7 @@ fn known(desk: &Desk, id: &str, secret: &str) -> Option<Arc<AccessKey>> {
 pub(crate) async fn leave(form: Form) -> Response {
     let desk = &form.seat.desk;
     form.noted("LogOut");
+    desk.ended.end(&form.seat.session, UnixMillis::now(), desk.config.session);
     let gone =
         made(desk, desk.cookie.clone(), String::new()).http_only(true).max_age(cookie::time::Duration::ZERO).build();
     (AppendHeaders([(SET_COOKIE, gone.to_string())]), Redirect::to("/login")).into_response()
@@ -136,9 +150,11 @@ fn made(desk: &Desk, name: String, value: String) -> cookie::CookieBuilder<'stat
     Cookie::build((name, value)).path("/").same_site(SameSite::Strict).secure(desk.config.behind_tls)
 }
 
-/// The path, if it is one of this server.
+/// The path, if it is one of this server: browsers drop control characters, and take `\\` for `/`.
 fn own_path(path: &str) -> &str {
-    let own = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    let own = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(|char: char| char == '\\' || char.is_control());
     if own { path } else { HOME }
 }
 

@@ -185,7 +185,10 @@ impl Seat {
         let key = self.desk.operations.key(&self.key.id);
         let cookie = self.session.sealed(&self.key);
         let lasts = self.desk.config.session;
-        match key.filter(|key| self.session.holds(&cookie, key, UnixMillis::now(), lasts)) {
+        let counts = |key: &Arc<AccessKey>| {
+            self.session.holds(&cookie, key, UnixMillis::now(), lasts) && !self.desk.ended.has(&self.session, lasts)
+        };
+        match key.filter(counts) {
             Some(key) => Ok(Self { key, ..self.clone() }),
             None => {
                 let text = self.lang.say("this login has ended; log in again", "登录已失效，请重新登录");
@@ -216,7 +219,9 @@ where
         let found = cookie(&parts.headers, &desk.cookie).and_then(|cookie| {
             let session = Session::claimed(&cookie)?;
             let key = desk.operations.key(&session.key_id)?;
-            session.holds(&cookie, &key, UnixMillis::now(), desk.config.session).then_some((key, session))
+            let counts = session.holds(&cookie, &key, UnixMillis::now(), desk.config.session)
+                && !desk.ended.has(&session, desk.config.session);
+            counts.then_some((key, session))
         });
         match found {
             Some((key, session)) => Ok(Self { desk, key, session, lang, path, trail: None }),

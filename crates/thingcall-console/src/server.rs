@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use hyper_util::service::TowerToHyperService;
+use thingcall_core::Refusals;
 use thingcall_listen::{Figures, Limits, Plain, Serving};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::ended::Ended;
 use crate::history::History;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -50,6 +52,7 @@ impl Console {
         } else {
             format!("thingcall_{}", config.listen.port())
         };
+        let lockout_of_nobody = Lockout::new(config.failed_logins_max.get(), config.lock_out);
         let strangers = Strangers::new(config.refused_per_minute_max);
         let metrics = Metrics::register(registry)?;
         let tails = Tails::new(config.tails_max(), registry)?;
@@ -58,6 +61,9 @@ impl Console {
             config,
             operations: parts.operations,
             lockout,
+            lockout_of_nobody,
+            ended: Ended::default(),
+            refusals: Refusals::default(),
             strangers,
             history: History::default(),
             tails,

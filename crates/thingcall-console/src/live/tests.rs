@@ -18,6 +18,7 @@ use super::{Feeder, LIFETIME, News, Row, Source};
 use crate::cell::Cell;
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::ended::Ended;
 use crate::history::History;
 use crate::in_force::{LogChange, LogLevel, Setting};
 use crate::key_change::{KeyChange, KeyRefused};
@@ -188,6 +189,9 @@ fn bench() -> Bench {
         config: Config::default(),
         operations: operations.clone(),
         lockout: Lockout::new(1, Duration::from_secs(1)),
+        lockout_of_nobody: Lockout::new(1, Duration::from_secs(1)),
+        ended: Ended::default(),
+        refusals: thingcall_core::Refusals::default(),
         strangers: Strangers::new(1),
         tails: Tails::new(1, &registry).unwrap(),
         metrics: Metrics::register(&registry).unwrap(),
@@ -281,8 +285,10 @@ async fn what_a_source_refuses_is_told() {
 #[test]
 fn there_are_never_more_than_may_be() {
     let tails = Tails::new(2, &Registry::new()).unwrap();
-    let (first, _second) = (tails.take().unwrap(), tails.take().unwrap());
-    assert_eq!(tails.take().unwrap_err(), 2);
+    let first = tails.take("a").unwrap();
+    assert_eq!(tails.take("a").unwrap_err(), 1, "a key leaves half of them to others");
+    let _second = tails.take("b").unwrap();
+    assert_eq!(tails.take("c").unwrap_err(), 2);
     drop(first);
-    assert!(tails.take().is_ok());
+    assert!(tails.take("a").is_ok());
 }
