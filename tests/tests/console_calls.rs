@@ -80,7 +80,7 @@ fn a_page_of_a_call_has_its_time_line_what_went_to_the_device_and_what_to_check(
         "outcome bad\">timeout",
         "What to check",
         "same id",
-        "told to the caller",
+        "waited in vain",
         &topic,
         &request,
     ];

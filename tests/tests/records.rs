@@ -148,7 +148,7 @@ fn an_operator_pages_through_calls_and_is_told_what_may_be_asked() {
         ("limit=0", "1 to 500"),
         ("outcome=good", "device_error"),
         ("id=x", "MessageId"),
-        ("what=1", "device, action, service"),
+        ("what=1", "device, product, action, service"),
     ] {
         let (status, body) = site.program.operator(&format!("/calls?{query}"));
         assert!(status == 400 && body.contains(right), "{status} {body}");

@@ -119,3 +119,15 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     });
   }
 }
+
+// Code is copied with one press, where the browser lets a page do that.
+for (const sample of navigator.clipboard ? document.querySelectorAll(".sample[data-copy]") : []) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = sample.dataset.copy;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(sample.querySelector("code[id]").textContent);
+    button.textContent = sample.dataset.copied;
+  });
+  sample.querySelector("pre").before(button);
+}

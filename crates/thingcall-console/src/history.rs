@@ -105,7 +105,12 @@ impl History {
 
     /// The last hour in parts of so many looks each, the oldest first; the last one ends with `now`.
     pub(crate) fn parts(&self, looks_each: usize, now: &Look) -> Vec<Span> {
-        let mut edges: Vec<_> = self.lock().iter().rev().step_by(looks_each.max(1)).cloned().collect();
+        let looks = self.lock();
+        let mut edges: Vec<_> = looks.iter().rev().step_by(looks_each.max(1)).cloned().collect();
+        // What is left of a part before them.
+        let first = looks.front().filter(|first| edges.last().is_some_and(|edge| edge.at != first.at));
+        edges.extend(first.cloned());
+        drop(looks);
         edges.reverse();
         edges.push(now.clone());
         edges.windows(2).filter_map(|pair| Some(pair.last()?.since(pair.first()?))).collect()

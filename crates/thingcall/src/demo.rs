@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use prometheus::Registry as Metering;
 use thingcall_api::sign::Signer;
-use thingcall_core::{AccessKey, DeviceKey, ProductKey};
+use thingcall_core::{AccessKey, DeviceKey, KeptCalls, ProductKey};
 use thingcall_loader::PluginConfig;
 use thingcall_store::Store;
 use thingcall_tsl::{Directory, NewDevice, NewProduct, ProductNotes, ProductSettings, ThingModel};
@@ -116,6 +116,8 @@ fn plugin_beside() -> Option<PathBuf> {
 /// The defaults, on other ports where somebody else has the usual ones.
 fn config() -> Config {
     let mut config = Config::default();
+    // What is shown can be looked at in the console.
+    config.records.keep = KeptCalls::All;
     for address in
         [&mut config.api.listen, &mut config.broker.listen, &mut config.metrics.listen, &mut config.console.listen]
     {

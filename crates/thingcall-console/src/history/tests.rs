@@ -19,6 +19,8 @@ fn an_hour_is_kept_and_no_more() {
     let now = look(10_000, 0, 0);
     assert_eq!(history.whole(&now).from, UnixMillis((1000 - 361) * 10_000));
     assert_eq!(history.parts(6, &now).len(), 61);
+    let first = history.parts(7, &now).first().map(|part| part.from);
+    assert_eq!(first, Some(UnixMillis((1000 - 361) * 10_000)), "no look is left out");
 }
 
 #[test]

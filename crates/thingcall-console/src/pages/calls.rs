@@ -10,7 +10,7 @@ use crate::lang::Lang;
 use crate::layout;
 use crate::live::{self, Row};
 use crate::seat::Seat;
-use crate::shown::{address, asked, list as values, next, part, table, text};
+use crate::shown::{address, asked, list as values, next, number, part, table, text};
 
 mod following;
 mod one;
@@ -207,7 +207,7 @@ async fn open(seat: &Seat) -> Markup {
                 device(&text(call, "device")),
                 html! { code { (text(call, "identifier")) } },
                 html! { (text(call, "waitsFor")) },
-                html! { (text(call, "ageMs")) },
+                html! { span.number { (format!("{:.1}", number(call, "ageMs") as f64 / 1000.0)) } },
             ]
         })
         .collect();
@@ -216,7 +216,7 @@ async fn open(seat: &Seat) -> Markup {
         lang.say("Device", "设备"),
         lang.say("Service", "服务"),
         lang.say("Waits for", "等待"),
-        lang.say("Age in ms", "已等待 (ms)"),
+        lang.say("For s", "已等待 (秒)"),
     ];
     table(lang.say("Calls that wait, the oldest first", "等待中的调用（最早在前）"), &heads, &rows, "")
 }

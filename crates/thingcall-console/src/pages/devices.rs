@@ -59,7 +59,7 @@ async fn listed(seat: &Seat, search: &Search, not_made: Option<(&Form, &Refused)
         (look(lang, search))
         @match &found {
             Err(why) => (layout::refused(lang, why)),
-            Ok(None) => p.hint { a href="/products" { (lang.say("Choose a product", "选择产品")) } (lang.say(" to see its devices.", "后查看其设备。")) },
+            Ok(None) => (products(seat).await),
             Ok(Some(found)) => {
                 (rows(lang, search, found))
                 (new_device(seat, &search.product, not_made.map(|(form, _)| form)))
@@ -68,6 +68,29 @@ async fn listed(seat: &Seat, search: &Search, not_made: Option<(&Form, &Refused)
         }
     };
     layout::page(seat, lang.say("Devices", "设备"), &body)
+}
+
+/// The products whose devices can be looked at.
+async fn products(seat: &Seat) -> Markup {
+    let lang = seat.lang;
+    let found = match seat.performed("QueryProductList", &[("CurrentPage", "1"), ("PageSize", PAGE)]).await {
+        Ok(found) => found,
+        // Whoever may not list them may know one.
+        Err(_) => return html! { p.hint { (lang.say("Name a product.", "请填写 ProductKey。")) } },
+    };
+    let rows = values(&found, &["Data", "List", "ProductInfo"]).iter().map(|product| {
+        let key = text(product, "ProductKey");
+        vec![
+            html! { a href=(address("/devices", &[("product", &key)])) { code { (key) } } },
+            html! { (text(product, "ProductName")) },
+            html! { (text(product, "DeviceCount")) },
+        ]
+    });
+    let heads = [lang.say("Product key", "ProductKey"), lang.say("Name", "名称"), lang.say("Devices", "设备数")];
+    html! {
+        (table(lang.say("Choose a product", "选择产品"), &heads, &rows.collect::<Vec<_>>(), lang.say("There is no product yet.", "还没有产品。")))
+        p { a href="/products" { (lang.say("All products, and a new one", "全部产品及新建产品")) } }
+    }
 }
 
 async fn found(seat: &Seat, search: &Search) -> Result<Value, Refused> {

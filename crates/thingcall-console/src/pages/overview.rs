@@ -32,7 +32,7 @@ pub(crate) async fn show(seat: Seat) -> Markup {
     let limits = limits::read(&figures);
     let instances = seat.ask("/instances").await.unwrap_or_default();
     let body = html! {
-        (attention::show(&seat, &limits, &instances).await)
+        (attention::show(&seat, &limits, &instances, &seat.desk.history.whole(&now)).await)
         (flow::show(lang, &seat.desk.history, &now, &figures))
         (transports(lang, &figures))
         (what_it_is(lang, &instance))

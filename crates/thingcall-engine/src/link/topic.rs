@@ -81,9 +81,11 @@ impl Link<'_> {
         if let (Some(asked), Some(way)) = (self.asked.get(), &self.begun.admitted.way) {
             way.unanswered(asked.unanswered);
         }
-        let Some(kind @ (TransportKind::Mqtt | TransportKind::Amqp)) = self.transport.get().copied() else { return };
+        let Some(kind) = self.transport.get().copied().filter(|kind| *kind != TransportKind::Plugin) else { return };
         let now = Instant::now().into_std();
-        if let Some(silence) = self.begun.admitted.product.silence.unanswered(&device.name, now) {
+        let silence = self.begun.admitted.product.silence.unanswered(&device.name, now);
+        // The embedded broker knows what its devices hear: there a topic is not what to look at.
+        if let Some(silence) = silence.filter(|_| kind != TransportKind::Embedded) {
             self.tell(kind, silence);
         }
     }

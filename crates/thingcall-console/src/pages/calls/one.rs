@@ -114,6 +114,7 @@ fn what_it_was(lang: Lang, call: &Value) -> Markup {
 /// Request and answer, as they were on each side.
 fn each_side(lang: Lang, call: &Value) -> Markup {
     let wire = call.get("wire").filter(|wire| !wire.is_null());
+    let left = call.get("timesUs").is_some_and(|times| times.get("sent").is_some());
     let topics: Vec<_> = wire.map(|wire| values(wire, &["topics"])).unwrap_or_default().iter().collect();
     html! {
         div.sides {
@@ -128,7 +129,7 @@ fn each_side(lang: Lang, call: &Value) -> Markup {
             section {
                 h2 { (lang.say("The device's side", "设备方")) }
                 @if let Some(wire) = wire {
-                    h3 { (lang.say("Request", "请求")) }
+                    h3 { @if left { (lang.say("Request", "请求")) } @else { (lang.say("It did not leave. It would have been:", "未发送；本应发送的请求：")) } }
                     @if topics.len() > 1 { p.hint { (lang.say("On one of these topics, by how the device logged in:", "根据设备登录方式，使用以下 Topic 之一：")) } }
                     ul.plain { @for topic in topics { li { code { (topic.as_str().unwrap_or_default()) } } } }
                     pre tabindex="0" { code { (text(wire, "request")) } }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::lang::Lang;
+use crate::shown::text;
 
 /// A step: its name, and from when to when it was, in microseconds since the request came.
 struct Step<'a> {
@@ -11,6 +12,9 @@ struct Step<'a> {
     from: u64,
     to: u64,
 }
+
+/// The step in which a call waited in vain for its device's answer.
+const WAITED: &str = "waited";
 
 /// Steps as the records have them, in words: what ended then.
 fn words(lang: Lang, step: &str) -> &str {
@@ -22,6 +26,7 @@ fn words(lang: Lang, step: &str) -> &str {
         "acked" => lang.say("acknowledged", "已确认"),
         "answered" => lang.say("answered by the device", "设备已应答"),
         "handlerEnded" => lang.say("the plugin was done", "插件完成"),
+        WAITED => lang.say("waited in vain for the device's answer", "等待设备应答，未收到"),
         "told" => lang.say("told to the caller", "已返回调用方"),
         other => other,
     }
@@ -30,7 +35,7 @@ fn words(lang: Lang, step: &str) -> &str {
 /// Whose time a step is: the device's and the network's, the plugin's, or the server's own.
 fn whose(step: &str) -> &'static str {
     match step {
-        "acked" | "answered" => "device",
+        "acked" | "answered" | WAITED => "device",
         "handlerEnded" => "plugin",
         "turn" => "turn",
         _ => "own",
@@ -42,7 +47,11 @@ fn read(call: &Value) -> Vec<Step<'_>> {
     let mut steps: Vec<_> = times.filter_map(|(name, at)| Some((name.as_str(), at.as_u64()?))).collect();
     steps.sort_by_key(|(_, at)| *at);
     let mut from = 0;
-    let steps = steps.into_iter().map(|(name, to)| Step { name, from: std::mem::replace(&mut from, to), to });
+    // What ended without an answer waited for one until then.
+    let unanswered = text(call, "outcome") == "timeout" && steps.iter().any(|(name, _)| *name == "sent");
+    let named = |name| if unanswered && name == "told" { WAITED } else { name };
+    let steps =
+        steps.into_iter().map(|(name, to)| Step { name: named(name), from: std::mem::replace(&mut from, to), to });
     steps.collect()
 }
 

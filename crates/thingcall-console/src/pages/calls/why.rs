@@ -30,6 +30,11 @@ pub(super) fn meaning(lang: Lang, outcome: &str) -> &'static str {
         "cancelled" => lang.say("The caller hung up, or an operator ended it.", "调用方断开，或被运维人员取消。"),
         "draining" => lang.say("The server was shutting down.", "服务器正在关闭。"),
         "no_lease" => lang.say("This instance had no lease in the store.", "该实例没有存储租约。"),
+        "queued" => {
+            lang.say("It has not left: it waits for its device, or for its turn.", "尚未发送：等待设备或排队中。")
+        }
+        "sent" => lang.say("It left for its device, which has not answered.", "已发送，设备尚未应答。"),
+        "acked" => lang.say("The device or its broker has it; no answer came yet.", "设备或消息代理已收到，尚未应答。"),
         "internal" => lang.say("A fault of the server's own.", "服务器内部错误。"),
         _ => "",
     }
@@ -37,6 +42,13 @@ pub(super) fn meaning(lang: Lang, outcome: &str) -> &'static str {
 
 /// What to check of each outcome, one thing a line, in both languages.
 const CHECKS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "sent",
+        &[(
+            "Its device's page shows whether it is connected, and its last message that led to nothing, such as an answer with another id.",
+            "设备页面显示其是否在线，以及最近一条未被采用的消息（例如 id 不符的应答）。",
+        )],
+    ),
     (
         "device_error",
         &[(

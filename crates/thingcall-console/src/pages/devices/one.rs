@@ -82,7 +82,7 @@ fn doing(seat: &Seat, path: &str, (product, name): (&str, &str), device: &Value)
             ("disable", lang.say("Disable: end its connection, and let it connect no more", "禁用：断开并禁止再次连接"))
         }
     };
-    let explorer = address("/explorer/InvokeThingService", &[("ProductKey", product), ("DeviceName", name)]);
+    let explorer = address("/explorer/InvokeThingService", &[("product", product), ("device", name)]);
     html! {
         div.buttons {
             a.button href=(explorer) { (lang.say("Call a service", "调用服务")) }

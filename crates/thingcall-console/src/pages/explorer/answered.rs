@@ -42,6 +42,12 @@ pub(super) fn section(lang: Lang, answered: &Answered) -> Markup {
                 ("RequestId", call(&text(body, "RequestId"))),
                 ("MessageId", html! { @if let Some(id) = message_id { (call(&id)) } }),
             ]))
+            @if done {
+                p.hint { (lang.say(
+                    "Calls that succeeded have a page only with [records] keep = \"all\"; those that failed and asynchronous ones always.",
+                    "成功的调用仅在 [records] keep = \"all\" 时保留页面；失败和异步的调用始终保留。",
+                )) }
+            }
             (pretty(lang, body))
             @if let Some(result) = result {
                 h3 { "Data.Result" }

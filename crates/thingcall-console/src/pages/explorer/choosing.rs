@@ -78,6 +78,8 @@ impl Chosen {
             "ProductKey" => &self.product,
             "DeviceName" => &self.device,
             "Identifier" if self.uses == Use::Service => &self.service,
+            // A service without inputs.
+            "Args" if self.service().is_some_and(|service| service.inputs.is_empty()) => "{}",
             _ => "",
         }
     }

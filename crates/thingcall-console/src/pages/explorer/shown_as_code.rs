@@ -10,6 +10,7 @@ use thingcall_core::ActionSheet;
 use super::choosing::{Chosen, Use};
 use super::model::{Input, Kind};
 use crate::given::Given;
+use crate::lang::Lang;
 use crate::samples::{self, Ask, DeviceSide, Sample};
 use crate::seat::Seat;
 
@@ -49,7 +50,7 @@ pub(super) fn section(
                 "The key is taken from ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET. No sample gives up before a call may end.",
                 "密钥取自环境变量 ALIBABA_CLOUD_ACCESS_KEY_ID 和 ALIBABA_CLOUD_ACCESS_KEY_SECRET；超时均大于同步调用的最长等待时间。",
             )) }
-            @for sample in all { (one(&sample)) }
+            @for sample in all { (one(lang, &sample)) }
         }
     }
 }
@@ -89,9 +90,9 @@ fn value(kind: &Kind) -> String {
     }
 }
 
-fn one(sample: &Sample) -> Markup {
+fn one(lang: Lang, sample: &Sample) -> Markup {
     html! {
-        details.sample {
+        details.sample data-copy=(lang.say("Copy", "复制")) data-copied=(lang.say("Copied", "已复制")) {
             summary { (sample.name) }
             p.hint { code { (sample.needs) } }
             pre tabindex="0" { code id=(format!("code-{}", sample.id)) { (sample.code) } }

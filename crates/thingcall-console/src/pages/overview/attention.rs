@@ -4,10 +4,15 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::limits::{Limit, NEAR};
+use crate::history::Span;
 use crate::lang::Lang;
 use crate::operations::Condition;
 use crate::seat::Seat;
 use crate::shown::{address, list as values, number, part, table, text};
+
+/// So many calls, and this share of them failed, and it needs attention.
+const CALLS_MIN: f64 = 10.0;
+const FAILED_SHARE: f64 = 0.5;
 
 /// Something to look at.
 struct Finding {
@@ -16,12 +21,13 @@ struct Finding {
 }
 
 /// All there is, first of all; that all is well, if there is nothing.
-pub(super) async fn show(seat: &Seat, limits: &[Limit], instances: &Value) -> Markup {
+pub(super) async fn show(seat: &Seat, limits: &[Limit], instances: &Value, hour: &Span) -> Markup {
     let lang = seat.lang;
     let conditions = seat.desk.operations.conditions();
     let mut found: Vec<_> = conditions.iter().filter_map(failing).collect();
     found.extend(refused_plugins(seat).await);
     found.extend(silent_products(seat).await);
+    found.extend(failing_calls(lang, hour));
     found.extend(limits.iter().filter(|limit| limit.share() >= NEAR).map(|limit| near(lang, limit)));
     let unlike = values(instances, &["problems"]).iter().filter_map(Value::as_str);
     found.extend(unlike.map(|why| Finding { what: lang.say("Instances", "实例").to_owned(), why: html! { (why) } }));
@@ -71,6 +77,22 @@ async fn silent_products(seat: &Seat) -> Vec<Finding> {
         }
     };
     values(&silent, &[]).iter().map(finding).collect()
+}
+
+/// Calls of the last hour, where many failed.
+fn failing_calls(lang: Lang, hour: &Span) -> Option<Finding> {
+    let (all, failed) = (hour.calls(), hour.failed());
+    if all < CALLS_MIN || failed < all * FAILED_SHARE {
+        return None;
+    }
+    let (most, _) = hour.ends.iter().filter(|(word, _)| *word != "ok").max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let which = address("/calls", &[("outcome", most), ("since", "1h")]);
+    let what = lang.say("Many calls fail: ", "大量调用失败：");
+    let why = html! {
+        (failed) " / " (all) " " (lang.say("in the last hour, most of them as ", "（最近一小时），其中最多的是 "))
+        a href=(which) { (most) } ". " (lang.say("Each one's page says why, and what to check.", "每个调用的页面说明原因和检查项。"))
+    };
+    Some(Finding { what: what.to_owned(), why })
 }
 
 fn near(lang: Lang, limit: &Limit) -> Finding {

@@ -6,7 +6,7 @@ use thingcall_core::UnixMillis;
 use crate::figures::{Buckets, Figures};
 use crate::history::{History, Look, Span};
 use crate::lang::Lang;
-use crate::shown::{outcome, table};
+use crate::shown::{address, outcome, table};
 
 /// So many looks are a bar of the chart: a minute.
 const LOOKS_EACH: usize = 6;
@@ -101,7 +101,7 @@ fn ends(lang: Lang, hour: &Span) -> Markup {
     let rows = ends.into_iter().map(|(word, count)| {
         let share = count / all.max(1.0);
         vec![
-            outcome(word),
+            html! { a href=(address("/calls", &[("outcome", word), ("since", "1h")])) { (outcome(word)) } },
             html! { (count) },
             html! { meter min="0" max="1" value=(format!("{share:.4}")) aria-label=(word) {} " " (format!("{:.1} %", share * 100.0)) },
         ]

@@ -26,3 +26,11 @@ fn a_call_without_times_has_none() {
     assert_eq!(draw(Lang::En, &json!({})).into_string(), "");
     assert_eq!(draw(Lang::Zh, &json!({ "timesUs": { "checked": "x" } })).into_string(), "");
 }
+
+#[test]
+fn the_wait_for_an_answer_that_did_not_come_is_the_devices() {
+    let call = json!({ "outcome": "timeout", "timesUs": { "checked": 1, "sent": 2, "told": 8_000_000 } });
+    assert_eq!(read(&call).last().map(|step| whose(step.name)), Some("device"));
+    let refused = json!({ "outcome": "timeout", "timesUs": { "checked": 1, "told": 8_000_000 } });
+    assert_eq!(read(&refused).last().map(|step| whose(step.name)), Some("own"));
+}
