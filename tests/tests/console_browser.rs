@@ -2,7 +2,7 @@
 //! on the browser's own list, and nothing serious for those who use a screen reader.
 
 use serde_json::json;
-use thingcall_tests::{Browser, PRODUCT, Site};
+use thingcall_tests::{Browser, DeviceSecrets, PRODUCT, Site};
 
 const SERVICE: &str = "testFb:testService";
 /// As wide as a phone.
@@ -136,5 +136,39 @@ fn a_signature_is_explained_by_pasting_it() {
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.width(PHONE);
     assert!(browser.overflow() <= 0, "{} pixels too wide", browser.overflow());
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn from_a_first_visit_to_a_first_successful_call_it_is_a_dozen_clicks() {
+    let site = site();
+    let browser = Browser::open(site.console(), "en-US");
+    browser.go("/");
+    browser.fill("AccessKey ID", &site.key.id);
+    browser.fill("AccessKey Secret", &site.key.secret);
+    browser.button("Log in");
+    browser.link("Devices");
+    browser.link(PRODUCT);
+    browser.fill("Name (one is made up if left out)", "first-visit");
+    browser.button("Register");
+    browser.wait("Call a service");
+    let known = json!({ "ProductKey": PRODUCT, "DeviceName": "first-visit" });
+    let known = site.ask("QueryDeviceDetail", &known).ok();
+    let secrets = DeviceSecrets {
+        product: PRODUCT.to_owned(),
+        name: "first-visit".to_owned(),
+        secret: known.text_at("Data.DeviceSecret").to_owned(),
+        iot_id: known.text_at("Data.IotId").to_owned(),
+    };
+    let device = site.connect(&secrets, false);
+    device.answers(200, &json!({ "param1": 7 }));
+    browser.link("Call a service");
+    browser.choose("Service", SERVICE);
+    browser.button("Make the form");
+    browser.fill("param1 Param 1", "5");
+    browser.button("Send");
+    browser.wait("\"Success\": true");
+    assert_eq!(device.called()["params"], json!({ "param1": 5 }));
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
     assert_eq!(browser.problems(), Vec::<String>::new());
 }
