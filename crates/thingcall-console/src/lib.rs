@@ -4,7 +4,7 @@
 //! refuses what another site sends, `audit` notes what a request changed (`trail`),
 //! `seat` finds who is logged in (`session`, `lockout`) and `form` what a page of theirs sent, a file of `pages` asks what it
 //! shows of `Operations`, and `layout` puts it into a page in the words of `lang`; what comes to a page later is `live`. `samples` writes
-//! a request (`given`) as code.
+//! a request (`given`) as code; `sampler` looks at the metrics (`figures`) for the last hour (`history`).
 //!
 //! **Invariants:** it has no access of its own to anything. What the API can do is done by the API, as the key that is logged in;
 //! the rest is asked of `Operations` after that key's rules were looked at (`role`). No page needs anything from another host,

@@ -60,8 +60,8 @@ const CHECKS: &[(&str, &[(&str, &str)])] = &[
         "timeout",
         &[
             (
-                "Does the device answer on the reply topic below, with the same id?",
-                "设备是否在下方的应答 Topic 上用相同的 id 应答？",
+                "Does the device take the request below, and answer it with the same id?",
+                "设备是否收到下方的请求，并用相同的 id 应答？",
             ),
             (
                 "Its page shows what it sent last that led to nothing, with the reason.",
