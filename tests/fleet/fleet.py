@@ -135,7 +135,7 @@ class Run:
         data = ["--data", str(self.data)]
         self.tool("product", "import", *data, "--key", PRODUCT, *MODELS)
         self.tool("key", "add", *data, "--id", "testid", "--secret", "testsecret")
-        here = [word for listener in ("--api", "--mqtt", "--metrics") for word in (listener, "127.0.0.1:0")]
+        here = [word for listener in ("--api", "--mqtt", "--metrics", "--console") for word in (listener, "127.0.0.1:0")]
         # Files are for devices.
         few = {"THINGCALL__API__CALLS_PER_SECOND_MAX": "0", "THINGCALL__API__CONNECTIONS_MAX": "1500"}
         server = self.start("server", "serve", *here, *data, environment=few)

@@ -44,6 +44,7 @@ class Serving(Instance):
             "INSTANCE__NAME": name,
             "API__LISTEN": f"127.0.0.1:{self.api}",
             "METRICS__LISTEN": f"127.0.0.1:{self.metrics}",
+            "CONSOLE__LISTEN": "127.0.0.1:0",
             "SUBSCRIPTION__PLAIN_AMQP_LISTEN": f"127.0.0.1:{self.amqp}",
             "SUBSCRIPTION__PLAIN_STOMP_LISTEN": f"127.0.0.1:{self.stomp}",
         }
