@@ -43,6 +43,13 @@ fn every_page_is_sound_in_both_languages_in_the_dark_and_on_a_phone() {
         format!("/calls/{failed}"),
         "/plugins".to_owned(),
         "/signature".to_owned(),
+        "/explorer".to_owned(),
+        format!("/explorer/InvokeThingService?product={PRODUCT}&device=seen&service=testFb%3AtestService"),
+        "/results".to_owned(),
+        "/results/tail".to_owned(),
+        "/keys".to_owned(),
+        "/settings".to_owned(),
+        "/audit".to_owned(),
     ];
     for locale in ["en-US", "zh-CN"] {
         let browser = browser(&site, locale);
