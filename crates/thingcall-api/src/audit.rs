@@ -21,6 +21,7 @@ pub(crate) fn note(app: &App, incoming: &Incoming<'_>, origin: &Origin, refused:
     }
     let (at, key) = (UnixMillis::now(), auth::claimed_key(incoming));
     if refused.is_some() && key.is_some_and(|key| !app.refusals.one_more(key, at)) {
+        app.metrics.audit_left_out.inc();
         return;
     }
     app.audit.audit(AuditEntry {

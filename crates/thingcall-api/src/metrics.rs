@@ -55,6 +55,8 @@ pub(crate) struct Metrics {
     seconds: EnumMap<Route, Histogram>,
     auth: EnumMap<AuthResult, IntCounter>,
     forbidden: IntCounter,
+    /// Refusals that are not in the audit log, since so many of their keys are.
+    pub(crate) audit_left_out: IntCounter,
 }
 
 impl Metrics {
@@ -78,6 +80,10 @@ impl Metrics {
                 ["route"],
             )?,
             auth: make.counters("auth_total", "Requests judged by their signature", ["result"])?,
+            audit_left_out: make.counter(
+                "api_audit_left_out_total",
+                "Refused changes that the audit log has no entry of, since it has enough of their key in that minute",
+            )?,
             forbidden: make.counter("forbidden_requests_total", "Requests that no rule of their access key allows")?,
         })
     }
