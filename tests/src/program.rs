@@ -56,6 +56,14 @@ impl Thingcall {
     /// # Panics
     /// If it does not become ready.
     pub fn start(options: &Options) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// The same with these variables in its environment.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn start_with(options: &Options, environment: &[(&str, &str)]) -> Self {
         let mut command = command();
         command.args(["serve", "--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
         command.arg("--data").arg(&options.data);
@@ -64,6 +72,7 @@ impl Thingcall {
             command.arg("--config").arg(config);
         }
         command.envs(options.settings.iter().map(|(key, value)| (format!("THINGCALL__{key}"), value)));
+        command.envs(environment.iter().copied());
         let process = Process::start("thingcall serve", &mut command);
         let addresses = process.line("ready", ready);
         Self { process, addresses }

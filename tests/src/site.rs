@@ -224,6 +224,11 @@ impl Site {
         self.program = Thingcall::start(&self.options);
     }
 
+    /// The same with these variables in its environment.
+    pub fn start_again_in(&mut self, environment: &[(&str, &str)]) {
+        self.program = Thingcall::start_with(&self.options, environment);
+    }
+
     /// The same with these settings more.
     pub fn start_again_with(&mut self, settings: &[(&str, &str)]) {
         self.options.settings.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));

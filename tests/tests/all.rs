@@ -90,6 +90,7 @@ mod registry;
 mod registry_batches;
 mod replies;
 mod requests;
+mod running;
 mod sdks;
 mod secrets;
 mod service_data;

@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
-    call, calls, check, demo, device, explain, group, instances, key, model, output, pending, plugin, product, serve,
-    signature, store, strangers, subscription, tail, webhook,
+    call, calls, check, demo, device, explain, group, health, instances, key, model, output, pending, plugin, product,
+    serve, signature, status, store, strangers, subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -69,6 +69,10 @@ enum Command {
     /// The store as a whole: copy it to PostgreSQL, or back to a file
     #[command(subcommand)]
     Store(store::Command),
+    /// Tell whether a running server is well, and if not why and what to do
+    Status(status::Args),
+    /// Ask whether a server lives or is ready: for checks of containers
+    Health(health::Args),
     /// List calls that were made, newest last, and go on with those that come
     Calls(calls::Args),
     /// List calls that have not ended, oldest first
@@ -136,6 +140,8 @@ impl Cli {
             Command::Tail(args) => tail::run(args).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
             Command::Store(command) => store::run(command).await.map(success),
+            Command::Status(args) => status::run(args).await,
+            Command::Health(args) => Ok(health::run(args).await),
             Command::Calls(args) => calls::run(args).await.map(success),
             Command::Pending(args) => pending::run(args).await.map(success),
             Command::Cancel(args) => pending::cancel(args).await,

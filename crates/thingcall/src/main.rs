@@ -22,6 +22,7 @@ mod fellows;
 mod files;
 mod fleets;
 mod front;
+mod notify;
 mod operator;
 mod preflight;
 mod registrar;
@@ -35,7 +36,9 @@ mod watched;
 mod ways;
 
 mod check;
+mod health;
 mod models;
+mod status;
 mod tool;
 
 mod calls;

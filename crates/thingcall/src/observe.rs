@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
+use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
 use thingcall_core::ConditionState;
 use thingcall_listen::{Figures, Limits, Plain, Serving};
@@ -51,6 +52,11 @@ impl Observed {
         Ok(Self { registry, draining, figures, readiness, refresh: Arc::new(refresh) })
     }
 
+    /// Whether the server is ready.
+    pub(crate) const fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     /// What readiness is made of.
     pub(crate) fn conditions(&self) -> Vec<ConditionState> {
         self.readiness.conditions().states()
@@ -60,6 +66,12 @@ impl Observed {
     pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
         (self.refresh)();
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// The same as it was gathered.
+    pub(crate) fn families(&self) -> Vec<MetricFamily> {
+        (self.refresh)();
+        self.registry.gather()
     }
 
     /// From now on `/readyz` says that the program ends.

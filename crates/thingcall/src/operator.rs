@@ -25,6 +25,7 @@ pub(crate) mod instance;
 pub(crate) mod pending;
 pub(crate) mod products;
 pub(crate) mod results;
+pub(crate) mod status;
 pub(crate) mod trials;
 pub(crate) mod well;
 mod wire;

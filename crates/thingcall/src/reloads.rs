@@ -13,6 +13,7 @@ use tokio::signal::unix::Signal;
 use tracing::{error, info};
 
 use crate::config::{self, Reading};
+use crate::notify::Notifier;
 
 /// The plugins and the count of what operators did to them. Shared by the listener and the signal.
 pub(crate) struct Reloads {
@@ -93,8 +94,9 @@ impl Reloads {
     }
 
     /// Loads what is new or changed at each signal, until the future is dropped.
-    pub(crate) async fn at_each(self: Arc<Self>, mut signal: Signal) {
+    pub(crate) async fn at_each(self: Arc<Self>, mut signal: Signal, notifier: Arc<Notifier>) {
         while signal.recv().await.is_some() {
+            let _reloading = notifier.reloading();
             self.all().await;
         }
     }

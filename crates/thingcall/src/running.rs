@@ -103,6 +103,27 @@ pub(crate) async fn ask_at(
     path: &str,
     within: Duration,
 ) -> anyhow::Result<(StatusCode, Value)> {
+    let (status, body) = asked(address, method, path, within).await?;
+    let value = serde_json::from_slice(&body)
+        .with_context(|| format!("{address} answered something else; is it the operator's listener?"))?;
+    Ok((status, value))
+}
+
+/// Asks for something, and reads the text that comes back.
+///
+/// # Errors
+/// If nothing answers there in time.
+pub(crate) async fn ask_text(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    within: Duration,
+) -> anyhow::Result<(StatusCode, String)> {
+    let (status, body) = asked(&address.to_string(), method, path, within).await?;
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+async fn asked(address: &str, method: Method, path: &str, within: Duration) -> anyhow::Result<(StatusCode, Bytes)> {
     let exchange = async {
         let mut sender = connection(address).await?;
         let request = Request::builder().method(method).uri(path).header("host", address);
@@ -114,10 +135,7 @@ pub(crate) async fn ask_at(
         anyhow::Ok((status, body))
     };
     let asked = timeout(within, exchange).await;
-    let (status, body) = asked.with_context(|| format!("no answer of {address} within {} s", within.as_secs()))??;
-    let value = serde_json::from_slice(&body)
-        .with_context(|| format!("{address} answered something else; is it the operator's listener?"))?;
-    Ok((status, value))
+    asked.with_context(|| format!("no answer of {address} within {} s", within.as_secs()))?
 }
 
 /// A message that led to nothing, in words.

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::addresses::Addresses;
 use crate::config::{Config, Flag, Found, Shutdown};
 use crate::exit::WrongUse;
+use crate::notify::Notifier;
 use crate::preflight::{Asks, preflight};
 use crate::server::Server;
 use crate::tool::Place;
@@ -103,7 +104,10 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let server = Box::pin(Server::begin(config, listeners, &metering)).await?;
     server.reloads.read_sections_in(args.place.config);
-    let reloading = tokio::spawn(server.reloads.clone().at_each(hangup));
+    let notifier = Arc::<Notifier>::default();
+    // Until the program ends.
+    let telling = server.tell(&notifier);
+    let reloading = tokio::spawn(server.reloads.clone().at_each(hangup, notifier.clone()));
     if let Some(key) = &server.first_key {
         show(key);
     }
@@ -111,6 +115,7 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     let (was_ready, name) = tokio::select! {
         () = server.settled() => {
             output::line(ready(&server.addresses));
+            notifier.ready();
             (true, signals.next().await)
         }
         name = signals.next() => (false, name),
@@ -118,10 +123,14 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     // A person at a terminal has no load balancer that must see it first, and one that never saw it ready sends no calls.
     let ready_pause = if was_ready && name != "SIGINT" { ready_pause } else { Duration::ZERO };
     info!(signal = name, ready_pause = %humantime::format_duration(ready_pause), drain = %humantime::format_duration(drain), "stopping; a second signal stops at once");
+    notifier.stopping();
     reloading.abort();
     drop(certificates);
     tokio::select! {
-        stopped = server.stop(ready_pause, drain) => Ok(stopped.exit(Ok(()))),
+        stopped = server.stop(ready_pause, drain) => {
+            drop(telling);
+            Ok(stopped.exit(Ok(())))
+        }
         _ = signals.next() => {
             // Waiting calls are given up as asked; what is written down is durable at any moment.
             output::note("stopped at once");

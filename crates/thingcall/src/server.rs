@@ -32,8 +32,10 @@ use crate::consumers;
 use crate::fleets::FleetCalling;
 use crate::front;
 use crate::instance::{self, Membership};
+use crate::notify::Notifier;
 use crate::observe::Observed;
 use crate::operator;
+use crate::operator::status::StatusDesk;
 use crate::output;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
@@ -167,6 +169,13 @@ impl Server {
         let first_key = store.first_key().await?;
         membership.serve(&engine, &store, &plugins).await?;
         let operator = asked(&config, &reloads, (&engine, &store), &membership);
+        let operator = operator.merge(operator::status::routes(StatusDesk {
+            observed: observed.clone(),
+            plugins: plugins.clone(),
+            membership: membership.clone(),
+            store: store.clone(),
+            config: Arc::new(config.clone()),
+        }));
         let asks = console::asks((&config, &membership, &addresses), &front, &operator, (&observed, &store, &engine));
         let console = console::serve(&config, console, asks, metering)?;
         let fleets = FleetCalling::start(&engine, &store);
@@ -191,6 +200,12 @@ impl Server {
             fleets,
             observed,
         })
+    }
+
+    /// Tells the service manager how it is, and that it lives, for as long as what is returned is kept.
+    pub(crate) fn tell(&self, notifier: &Arc<Notifier>) -> AbortOnDropHandle<()> {
+        let (readiness, engine) = (self.observed.readiness().clone(), self.engine.clone());
+        AbortOnDropHandle::new(tokio::spawn(notifier.clone().follow(readiness, engine)))
     }
 
     /// Waits until every plugin that was there at the start is loaded or refused.
