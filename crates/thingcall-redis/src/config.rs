@@ -18,8 +18,6 @@ pub struct Config {
     pub redis_username: Option<String>,
     /// The password.
     pub redis_password: Option<Secret>,
-    /// A file with the password, where that is not given itself.
-    pub redis_password_file: Option<PathBuf>,
     /// Who may vouch for it with `rediss://`; the system's authorities if not given.
     pub redis_ca_file: Option<PathBuf>,
     /// How long an answer is waited for, and a connection.
@@ -43,7 +41,7 @@ impl Config {
         if let Some(name) = &self.redis_username {
             settings = settings.set_username(name);
         }
-        if let Some(password) = self.password()? {
+        if let Some(password) = &self.redis_password {
             settings = settings.set_password(password.expose());
         }
         let wrong = |error: redis::RedisError| Problem::new("redis", error, RIGHT);
@@ -59,17 +57,6 @@ impl Config {
         }
         let root_cert = self.redis_ca_file.as_deref().map(certificate).transpose()?;
         redis::Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }).map_err(wrong)
-    }
-
-    fn password(&self) -> Result<Option<Secret>, Problem> {
-        if self.redis_password.is_some() {
-            return Ok(self.redis_password.clone());
-        }
-        let Some(file) = &self.redis_password_file else { return Ok(None) };
-        let right = "a file with the password that this user can read";
-        let text = std::fs::read_to_string(file);
-        let text = text.map_err(|error| Problem::file("redis_password_file", file, error, right))?;
-        Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
     }
 
     /// Host, port, number of the database, and whether it is spoken to by TLS.
@@ -135,8 +122,7 @@ impl Section for Config {
                 );
             }
         }
-        let named =
-            self.redis_username.is_none() || self.redis_password.is_some() || self.redis_password_file.is_some();
+        let named = self.redis_username.is_none() || self.redis_password.is_some();
         check.must(named, "redis_password", "missing", "a password, since there is a user name");
         check.into_problems()
     }

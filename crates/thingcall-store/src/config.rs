@@ -1,7 +1,7 @@
 //! What can be set about the store.
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use thingcall_core::{Check, Problem, Secret, Section};
 
 use crate::messages_config::MessagesConfig;
 use crate::records_config::RecordsConfig;
-use crate::store_url::{StoreUrl, password_in};
+use crate::store_url::StoreUrl;
 
 /// The store's settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,8 +21,6 @@ pub struct Config {
     pub url: Option<StoreUrl>,
     /// Its password, if the URL does not hold it.
     pub password: Option<Secret>,
-    /// Or a file with it.
-    pub password_file: Option<PathBuf>,
     /// Connections to it for reading; some more are for writing and listening.
     pub read_connections_max: NonZeroU32,
     /// How long it may take to connect to it.
@@ -107,7 +105,6 @@ impl Default for Config {
             file: "thingcall.db".to_owned(),
             url: None,
             password: None,
-            password_file: None,
             read_connections_max: const { NonZeroU32::new(8).unwrap() },
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(5),
@@ -172,21 +169,18 @@ impl Section for Config {
     }
 
     fn problems_of_files(&self) -> Vec<Problem> {
-        let password = self.password_file.as_deref().and_then(|file| password_in(file).err());
-        let files = self.url.as_ref().map(StoreUrl::problems_of_files).unwrap_or_default();
-        password.into_iter().chain(files).collect()
+        self.url.as_ref().map(StoreUrl::problems_of_files).unwrap_or_default()
     }
 }
 
 impl Config {
     fn check_postgres(&self, check: &mut Check) {
         let in_url = self.url.as_ref().is_some_and(StoreUrl::has_password);
-        let passwords = [in_url, self.password.is_some(), self.password_file.is_some()];
-        let key = if self.password.is_some() { "password" } else { "password_file" };
         let there = "set, and there is no url";
-        check.must(self.url.is_some() || passwords == [false; 3], key, there, "left out, since it is for PostgreSQL");
-        let one = passwords.iter().filter(|there| **there).count() < 2;
-        check.must(one, key, "not the only one", "one of password, password_file and a password in url");
+        let fits = self.url.is_some() || self.password.is_none();
+        check.must(fits, "password", there, "left out, since it is for PostgreSQL");
+        let one = !(in_url && self.password.is_some());
+        check.must(one, "password", "not the only one", "one of password, password_file and a password in url");
         let problems = self.url.as_ref().map(StoreUrl::problems).unwrap_or_default();
         problems.into_iter().for_each(|problem| check.add(problem));
         let (most, second) = (CONNECTIONS_LIMIT, Duration::from_secs(1));

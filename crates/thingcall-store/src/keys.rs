@@ -239,8 +239,30 @@ impl Store {
     ///
     /// # Errors
     /// When nothing was written.
-    pub async fn first_key(&self) -> Result<Option<AccessKey>, KeyError> {
-        if self.keys().is_empty() { self.add_key(NewKey::default()).await.map(Some) } else { Ok(None) }
+    pub async fn first_key(&self, wanted: NewKey) -> Result<Option<AccessKey>, KeyError> {
+        if !self.keys().is_empty() {
+            return Ok(None);
+        }
+        match self.add_key(wanted).await {
+            // Another instance that starts at the same time was quicker.
+            Err(KeyError::Exists(_)) => Ok(None),
+            made => made.map(Some),
+        }
+    }
+}
+
+/// Whether such a key could be made.
+///
+/// # Errors
+/// What is wrong with its id or its secret.
+pub fn check_new_key(new: &NewKey) -> Result<(), KeyError> {
+    if let Some(id) = &new.id {
+        checked(id.clone())?;
+    }
+    if new.secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+        Err(KeyError::EmptySecret)
+    } else {
+        Ok(())
     }
 }
 

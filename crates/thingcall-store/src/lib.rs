@@ -118,7 +118,7 @@ pub use config::Config;
 pub use copy::{Copied, CopyEnd, CopyError, CopyProgress, copy};
 pub use dismissed::Dismissed;
 pub use found::Look;
-pub use keys::{KeyError, NewKey, NewTemporaryKey};
+pub use keys::{KeyError, NewKey, NewTemporaryKey, check_new_key};
 pub use look::look;
 pub use messages_config::MessagesConfig;
 pub use open::OpenError;

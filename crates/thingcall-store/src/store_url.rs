@@ -1,7 +1,7 @@
 //! Where a PostgreSQL is: a URL, which may hold a password and never shows it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use thingcall_core::Problem;
@@ -126,16 +126,6 @@ impl fmt::Display for StoreUrl {
 impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// The password in a file, without the line's end.
-pub(crate) fn password_in(file: &Path) -> Result<String, Problem> {
-    let right = "a file with the password on its first line that this user can read";
-    let text = std::fs::read_to_string(file).map_err(|error| Problem::file("password_file", file, error, right))?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(Problem::file("password_file", file, "it is empty", right)),
     }
 }
 

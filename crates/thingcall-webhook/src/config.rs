@@ -21,8 +21,6 @@ pub struct Config {
     pub url: String,
     /// What requests are signed with: `whsec_...`.
     pub secret: Option<Secret>,
-    /// A file with the secret in it, where that is not given itself.
-    pub secret_file: Option<PathBuf>,
     /// Who may vouch for an `https://` target; the system's authorities if not given.
     pub ca_file: Option<PathBuf>,
     /// Of which products' devices; of all if empty.
@@ -92,16 +90,9 @@ impl Config {
     /// # Errors
     /// If it cannot be read, or is none.
     pub(crate) fn keys(&self) -> Result<SigningKeys, Problem> {
-        let Some(file) = &self.secret_file else {
-            let keys = self.secret.as_ref().and_then(SigningKeys::read);
-            let value = if self.secret.is_some() { "wrong (not shown)" } else { "missing" };
-            return keys.ok_or_else(|| Problem::new("secret", value, RIGHT));
-        };
-        let right = format!("a file that this user can read, with {RIGHT}");
-        let text = std::fs::read_to_string(file);
-        let text = text.map_err(|error| Problem::file("secret_file", file, error, &*right))?;
-        SigningKeys::read(&Secret::new(&text))
-            .ok_or_else(|| Problem::file("secret_file", file, "it holds no secret", right))
+        let keys = self.secret.as_ref().and_then(SigningKeys::read);
+        let value = if self.secret.is_some() { "wrong (not shown)" } else { "missing" };
+        keys.ok_or_else(|| Problem::new("secret", value, RIGHT))
     }
 
     /// Where it is, for people. What stands behind the path is often a secret.
@@ -131,11 +122,7 @@ impl Section for Config {
         let plain = address.is_some_and(|url| url.scheme() == "http");
         let right = "no such line, or https:// in url: without TLS nothing is certified";
         check.must(!(plain && self.ca_file.is_some()), "ca_file", "set", right);
-        match (&self.secret, &self.secret_file) {
-            (Some(_), Some(_)) => check.must(false, "secret_file", "not the only one", "one of secret and secret_file"),
-            (None, Some(_)) => {}
-            (_, None) => self.keys().err().into_iter().for_each(|problem| check.add(problem)),
-        }
+        self.keys().err().into_iter().for_each(|problem| check.add(problem));
         check.at_most("in_flight_requests_max", self.in_flight_requests_max.get(), 1000);
         let hour = Duration::from_secs(60 * 60);
         check.between("timeout", self.timeout, Duration::from_millis(1), hour);
@@ -145,9 +132,8 @@ impl Section for Config {
     }
 
     fn problems_of_files(&self) -> Vec<Problem> {
-        let secret = self.secret_file.as_ref().and_then(|_| self.keys().err());
         let authorities = if self.url.starts_with("https") { authorities(self.ca_file()).err() } else { None };
-        secret.into_iter().chain(authorities).collect()
+        authorities.into_iter().collect()
     }
 }
 
@@ -179,24 +165,7 @@ mod tests {
         let right = config("http://h/");
         assert_eq!(keys(&Config { secret: None, ..right.clone() }), ["secret"]);
         assert_eq!(keys(&Config { secret: Some(Secret::new("short")), ..right.clone() }), ["secret"]);
-        assert_eq!(keys(&Config { secret_file: Some("s".into()), ..right.clone() }), ["secret_file"]);
         assert_eq!(keys(&Config { ca_file: Some("c".into()), ..right }), ["ca_file"]);
-    }
-
-    #[test]
-    fn a_secret_is_read_from_its_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("secret");
-        let of = |file: &Path| Config { secret: None, secret_file: Some(file.to_owned()), ..config("http://h/") };
-        assert_eq!(of(&file).problems_of_files().len(), 1);
-        std::fs::write(&file, format!("{SECRET}\n")).expect("a file");
-        assert!(of(&file).problems_of_files().is_empty() && of(&file).problems().is_empty());
-        std::fs::write(&file, "a secret that is none").expect("a file");
-        let said = of(&file).problems_of_files();
-        assert!(
-            said.len() == 1 && said.iter().all(|problem| !problem.to_string().contains("that is none")),
-            "{said:?}"
-        );
     }
 
     #[test]

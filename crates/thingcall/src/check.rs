@@ -35,7 +35,7 @@ pub(crate) struct Args {
 /// Runs `thingcall check`. `strangers` are variables that look like ours.
 pub(crate) async fn run(args: &Args, strangers: &[Found]) -> ExitCode {
     let mut problems: Vec<(String, Value)> = Vec::new();
-    let (wrong, doubts) = configuration(args).await;
+    let (wrong, doubts, mut warnings) = configuration(args).await;
     if wrong.is_empty() && doubts.is_empty() {
         good(args.output, "configuration", args.place.config.as_ref().map(|path| path.display().to_string()));
     } else {
@@ -66,7 +66,8 @@ pub(crate) async fn run(args: &Args, strangers: &[Found]) -> ExitCode {
             }
         }
     }
-    for stranger in strangers {
+    warnings.extend_from_slice(strangers);
+    for stranger in &warnings {
         let mut json = stranger.json();
         json.remove("problem");
         json.extend([("warning".to_owned(), json!(stranger.to_string()))]);
@@ -88,17 +89,18 @@ pub(crate) async fn run(args: &Args, strangers: &[Found]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What is wrong with the configuration and around it, and what would let calls fail but no start. Of a thing model alone
+/// What is wrong with the configuration and around it, what would let calls fail but no start, and what should be otherwise. Of a thing model alone
 /// nobody asks what is around.
-async fn configuration(args: &Args) -> (Vec<Found>, Vec<Found>) {
+async fn configuration(args: &Args) -> (Vec<Found>, Vec<Found>, Vec<Found>) {
     let flags = args.listening.flags();
     let model_alone = !args.models.is_empty() && args.place.is_default() && flags.is_empty();
-    let reading = args.place.read(flags);
+    let mut reading = args.place.read(flags);
+    let warnings = std::mem::take(&mut reading.warnings.0);
     if model_alone {
-        return (reading.problems.0, Vec::new());
+        return (reading.problems.0, Vec::new(), warnings);
     }
     let Preflight { problems, doubts, .. } = Box::pin(preflight(reading, Asks::Person)).await;
-    (problems.0, doubts.0)
+    (problems.0, doubts.0, warnings)
 }
 
 fn good(output: Output, what: &str, which: Option<String>) {

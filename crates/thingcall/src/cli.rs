@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
-    call, calls, check, demo, device, explain, group, health, instances, key, model, output, pending, plugin, product,
-    serve, signature, status, store, strangers, subscription, tail, webhook,
+    call, calls, check, demo, device, explain, generate, group, health, instances, key, model, output, pending, plugin,
+    product, serve, signature, status, store, strangers, subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -83,6 +83,9 @@ enum Command {
     Explain(explain::Args),
     /// The servers that share a store, and whether they run the same plugins
     Instances(instances::Args),
+    /// Write what packages install beside the program
+    #[command(subcommand, hide = true)]
+    Generate(generate::Command),
 }
 
 /// Reads the command line. Help and the version are printed, and end the program.
@@ -147,6 +150,7 @@ impl Cli {
             Command::Cancel(args) => pending::cancel(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Instances(args) => instances::run(args).await.map(success),
+            Command::Generate(command) => generate::run(&command, Self::command()).map(success),
         }
     }
 }

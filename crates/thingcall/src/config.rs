@@ -17,10 +17,12 @@ use thingcall_transport::BrokerSection;
 
 use crate::logs::Log;
 
+mod first_key;
 mod instance;
 mod listeners;
 mod load;
 mod places;
+mod secret_files;
 mod settings;
 mod shared;
 mod sources;
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub messages: thingcall_store::MessagesConfig,
     /// Records of calls.
     pub records: thingcall_store::RecordsConfig,
+    /// The access key of a store that has none.
+    pub first_key: first_key::FirstKey,
     /// What instances that share a store share beside it, and where.
     pub shared: Shared,
     /// Where plugins come from and what every one of them may.
@@ -136,6 +140,7 @@ impl Config {
             ("store".to_owned(), &self.store),
             ("messages".to_owned(), &self.messages),
             ("records".to_owned(), &self.records),
+            ("first_key".to_owned(), &self.first_key),
             ("shared".to_owned(), &self.shared),
             ("loader".to_owned(), &self.loader),
             ("metrics".to_owned(), &self.metrics),
@@ -277,6 +282,7 @@ impl Default for Config {
             store: thingcall_store::Config::default(),
             messages: thingcall_store::MessagesConfig::default(),
             records: thingcall_store::RecordsConfig::default(),
+            first_key: first_key::FirstKey::default(),
             shared: Shared::default(),
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),

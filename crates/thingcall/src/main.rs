@@ -36,6 +36,7 @@ mod watched;
 mod ways;
 
 mod check;
+mod generate;
 mod health;
 mod models;
 mod status;

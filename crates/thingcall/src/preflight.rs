@@ -76,7 +76,7 @@ impl Preflight {
 
 /// Looks at everything.
 pub(crate) async fn preflight(reading: Reading, asks: Asks) -> Preflight {
-    let Reading { config, mut problems, sources } = reading;
+    let Reading { config, mut problems, sources, .. } = reading;
     let Some(mut config) = config else { return Preflight { problems, ..Preflight::default() } };
     config.in_force = in_force(&sources);
     let mut around = Around { config: &config, sources: &sources, asks, problems: Vec::new(), doubts: Vec::new() };

@@ -77,9 +77,10 @@ impl Listening {
 
 /// Runs `thingcall serve` until a signal ends it. `strangers` are variables that look like ours.
 pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitCode> {
-    let reading = args.place.read(args.listening.flags());
-    let wrong = !reading.problems.0.is_empty();
-    let (mut config, listeners, doubts) = match preflight(reading, Asks::Server).await.ready() {
+    let mut reading = args.place.read(args.listening.flags());
+    let wrong = !reading.is_unread_alone();
+    let warnings = std::mem::take(&mut reading.warnings);
+    let (mut config, listeners, doubts) = match Box::pin(preflight(reading, Asks::Server)).await.ready() {
         Ok(ready) => ready,
         // Not what may be otherwise at the next attempt.
         Err(refused) if wrong => return Err(WrongUse(refused.to_string()).into()),
@@ -91,8 +92,8 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     for doubt in &doubts.0 {
         warn!("{doubt}");
     }
-    for stranger in strangers {
-        warn!("{stranger}");
+    for warning in warnings.0.iter().chain(strangers) {
+        warn!("{warning}");
     }
     let certificates = AbortOnDropHandle::new(tokio::spawn(watch_files(config.clone())));
     let mut signals = Signals::new()?;

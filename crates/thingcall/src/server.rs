@@ -166,7 +166,7 @@ impl Server {
         let reloads = Reloads::new(plugins.clone(), metering)?;
         let addresses = reached(&config, &brokers, endpoint.as_ref(), (&api, &metrics, console.as_ref()))?;
         // Last of all: a key that is made before something fails would never be shown.
-        let first_key = store.first_key().await?;
+        let first_key = store.first_key(config.first_key.wanted()).await?;
         membership.serve(&engine, &store, &plugins).await?;
         let operator = asked(&config, &reloads, (&engine, &store), &membership);
         let operator = operator.merge(operator::status::routes(StatusDesk {
@@ -191,7 +191,7 @@ impl Server {
             left: Leaving::start(&config.data, &addresses),
             addresses,
             reloads,
-            first_key,
+            first_key: first_key.filter(|_| !config.first_key.is_given()),
             plugins,
             membership,
             brokers,

@@ -71,9 +71,9 @@ impl Copy {
         };
         let wrong = |problems| WrongUse(format!("what to copy is wrong{problems}"));
         for other in read {
-            other.right().map_err(wrong)?;
+            other.right_for_commands().map_err(wrong)?;
         }
-        let store = reading.right().map_err(wrong)?.store;
+        let store = reading.right_for_commands().map_err(wrong)?.store;
         let [from, to] = [&from, &to].map(|end| CopyEnd::of(end, &store.file));
         let mut last: Option<(&str, Instant)> = None;
         let mut told = |CopyProgress { table, rows, of }: CopyProgress| {

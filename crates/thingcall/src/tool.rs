@@ -38,7 +38,7 @@ impl Place {
     /// # Errors
     /// [`WrongUse`] with all that is wrong with it.
     pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
-        let read = self.read(Vec::new()).right();
+        let read = self.read(Vec::new()).right_for_commands();
         read.map_err(|problems| WrongUse(format!("the configuration is wrong{problems}")).into())
     }
 

@@ -147,7 +147,7 @@ async fn thingcall(args: &Args, tls: Option<TlsConnector>, messages: u64) -> any
 
 /// A key, a product with a subscription, and these messages.
 async fn fill(store: &Store, messages: u64) -> anyhow::Result<AccessKey> {
-    store.first_key().await?;
+    store.first_key(thingcall_store::NewKey::default()).await?;
     let device = devices(store, 1, false).await?.into_iter().next().context("a device")?.key;
     subscribe(store).await?;
     for first in (0..messages).step_by(usize::try_from(BATCH)?) {

@@ -114,7 +114,7 @@ struct Registered {
 
 impl Registered {
     async fn new(args: &Args, posts: Option<Posts>, store: &Arc<Store>) -> anyhow::Result<Self> {
-        store.first_key().await?;
+        store.first_key(thingcall_store::NewKey::default()).await?;
         let key = store.keys().into_iter().find(|key| key.enabled).context("the store has no access key")?;
         let more = if posts.is_some() { POSTERS } else { 0 };
         let mut devices = devices(store, args.devices + more, true).await?;

@@ -7,7 +7,6 @@ fn config(url: &str) -> Config {
         redis: url.to_owned(),
         redis_username: None,
         redis_password: None,
-        redis_password_file: None,
         redis_ca_file: None,
         ask_timeout: Duration::from_secs(1),
     }
@@ -54,16 +53,7 @@ fn what_does_not_go_together_is_told() {
 fn files_that_cannot_be_read_are_told_by_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = |config: &Config| config.problems_of_files().into_iter().map(|problem| problem.key).collect::<Vec<_>>();
-    let missing = Config { redis_password_file: Some(folder.path().join("none")), ..config("redis://h") };
-    assert_eq!(file(&missing), ["redis_password_file"]);
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, "no certificate").unwrap();
     assert_eq!(file(&Config { redis_ca_file: Some(ca), ..config("rediss://h") }), ["redis_ca_file"]);
-    let password = folder.path().join("password");
-    std::fs::write(&password, "hello\n").unwrap();
-    let right = Config { redis_password_file: Some(password), ..config("redis://h") };
-    assert_eq!(file(&right), [""; 0]);
-    assert_eq!(right.password().unwrap().unwrap().expose(), "hello");
-    let both = Config { redis_password: Some(Secret::new("a")), ..right };
-    assert_eq!(both.password().unwrap().unwrap().expose(), "a", "a variable wins over a file");
 }

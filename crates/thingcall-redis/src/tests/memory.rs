@@ -118,11 +118,9 @@ async fn one_that_may_forget_is_not_used() {
 }
 
 #[tokio::test]
-async fn its_password_comes_from_a_file_and_is_in_no_error() {
+async fn its_password_is_in_no_error() {
     let server = Server::start("requirepass hello");
-    let file = server.folder.path().join("password");
-    std::fs::write(&file, "hello\n").unwrap();
-    let right = Config { redis_password_file: Some(file), ..server.config() };
+    let right = Config { redis_password: Some(Secret::new("hello")), ..server.config() };
     assert_eq!(Redis::new(&right).unwrap().note(used("n", soon())).await, Ok(NonceVerdict::New));
     for password in [None, Some(Secret::new("topsecret"))] {
         let wrong = Config { redis_password: password, ..server.config() };

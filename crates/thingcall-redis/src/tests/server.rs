@@ -42,7 +42,6 @@ impl Server {
             redis: format!("redis://127.0.0.1:{}", self.port),
             redis_username: None,
             redis_password: None,
-            redis_password_file: None,
             redis_ca_file: None,
             // A busy machine is slow; a test that waits for it says so.
             ask_timeout: Duration::from_secs(20),

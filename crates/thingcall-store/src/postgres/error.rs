@@ -25,9 +25,6 @@ pub enum PostgresError {
         /// What the library says, if it was asked.
         source: Option<sqlx::Error>,
     },
-    /// The password's file cannot be used.
-    #[error("the store's {0}")]
-    Password(Problem),
     /// Its version is too old.
     #[error("the store {url} is PostgreSQL {found}; right is {VERSION_MIN} or newer")]
     TooOld {
@@ -170,7 +167,6 @@ impl PostgresError {
                 let said = source.as_ref().map(|source| format!(": {source}")).unwrap_or_default();
                 Problem::new("store.url", format_args!("{url} ({why}{said})"), why.right())
             }
-            Self::Password(problem) => problem.clone().within("store"),
             Self::Half { url, of } => Problem {
                 value: format!("{url} (half a copy of {of})"),
                 ..right("a copy that `thingcall store copy` ended")

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::error::{PostgresError, Why};
 use super::schema;
 use crate::Config;
-use crate::store_url::{StoreUrl, password_in};
+use crate::store_url::StoreUrl;
 
 /// How long a transaction may stand still: less than a lease lasts, so that one that died in it holds no take-over up.
 const IDLE_IN_TRANSACTION_MAX: &str = "5000";
@@ -78,8 +78,6 @@ pub(super) fn options(config: &Config, url: &StoreUrl) -> Result<PgConnectOption
     let mut options = PgConnectOptions::from_str(url.expose()).map_err(invalid)?;
     if let Some(password) = &config.password {
         options = options.password(password.expose());
-    } else if let Some(file) = &config.password_file {
-        options = options.password(&password_in(file).map_err(PostgresError::Password)?);
     }
     if options.get_application_name().is_none() {
         options = options.application_name("thingcall");

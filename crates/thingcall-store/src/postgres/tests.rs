@@ -98,20 +98,14 @@ async fn what_stands_against_it_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn password_may_come_from_a_setting_or_a_file() {
+async fn password_may_come_from_a_setting() {
     let database = Postgres::shared().database();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("password");
-    std::fs::write(&file, format!("{}\n", database.password())).unwrap();
-    let without = config(&database.url_without_password());
-    let setting = Config { password: Some(Secret::new(database.password())), ..without.clone() };
-    let in_file = Config { password_file: Some(file.clone()), ..without.clone() };
-    for config in [&setting, &in_file] {
-        assert_eq!(config.problems(), []);
-        open(config, config.url.as_ref().unwrap()).await.unwrap();
-        assert!(!format!("{config:?}").contains(database.password()));
-    }
-    let both = Config { password_file: Some(file), ..setting };
+    let password = Some(Secret::new(database.password()));
+    let setting = Config { password: password.clone(), ..config(&database.url_without_password()) };
+    assert_eq!(setting.problems(), []);
+    open(&setting, setting.url.as_ref().unwrap()).await.unwrap();
+    assert!(!format!("{setting:?}").contains(database.password()));
+    let both = Config { password, ..config(&database.url()) };
     assert_eq!(both.problems()[0].key, "password");
     let alone = Config { password: Some(Secret::new("x")), ..Config::default() };
     assert_eq!(

@@ -72,11 +72,4 @@ fn no_password_is_shown_wherever_it_stands() {
 fn files_that_cannot_be_read_are_told() {
     let problems = StoreUrl::new("postgres://db/t?sslrootcert=/nowhere/ca.pem").problems_of_files();
     assert!(problems.len() == 1 && problems[0].to_string().contains("/nowhere/ca.pem"), "{problems:?}");
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("password");
-    assert!(password_in(&file).unwrap_err().to_string().starts_with("password_file is "));
-    std::fs::write(&file, "\n").unwrap();
-    assert!(password_in(&file).unwrap_err().value.contains("empty"));
-    std::fs::write(&file, "sekrit\n").unwrap();
-    assert_eq!(password_in(&file).unwrap(), "sekrit");
 }

@@ -10,11 +10,11 @@ use crate::{KeyError, NewKey, NewTemporaryKey};
 #[tokio::test]
 async fn the_first_key_is_made_once() {
     let bench = bench().await;
-    let made = bench.store.first_key().await.unwrap().unwrap();
+    let made = bench.store.first_key(NewKey::default()).await.unwrap().unwrap();
     assert!(made.id.starts_with("LTAI") && made.secret.expose().len() == 30 && made.enabled);
-    assert!(bench.store.first_key().await.unwrap().is_none());
+    assert!(bench.store.first_key(NewKey::default()).await.unwrap().is_none());
     let bench = bench.reopened().await;
-    assert!(bench.store.first_key().await.unwrap().is_none());
+    assert!(bench.store.first_key(NewKey::default()).await.unwrap().is_none());
     assert_eq!(bench.store.key(&made.id).unwrap().secret, made.secret);
 }
 
@@ -41,7 +41,7 @@ async fn a_key_is_kept_as_it_was_given() {
 #[tokio::test]
 async fn rules_of_a_key_are_replaced_and_taken_away() {
     let bench = bench().await;
-    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let id = bench.store.first_key(NewKey::default()).await.unwrap().unwrap().id;
     let rules = || bench.store.key(&id).unwrap().allow.clone().map(|rules| rules.to_string());
     bench.store.set_key_allow(&id, Some(&"groups=*".parse().unwrap())).await.unwrap();
     assert_eq!(rules().as_deref(), Some("groups=*"));
@@ -53,7 +53,7 @@ async fn rules_of_a_key_are_replaced_and_taken_away() {
 #[tokio::test]
 async fn rules_that_cannot_be_read_allow_nothing() {
     let bench = bench().await;
-    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let id = bench.store.first_key(NewKey::default()).await.unwrap().unwrap().id;
     bench.run("UPDATE access_keys SET allowed = 'colours=red'").await;
     let bench = bench.reopened().await;
     let key = bench.store.key(&id).unwrap();
@@ -63,7 +63,7 @@ async fn rules_that_cannot_be_read_allow_nothing() {
 #[tokio::test]
 async fn a_disabled_key_stays_known_and_disabled_until_it_is_enabled() {
     let bench = bench().await;
-    let made = bench.store.first_key().await.unwrap().unwrap();
+    let made = bench.store.first_key(NewKey::default()).await.unwrap().unwrap();
     bench.store.set_key_enabled(&made.id, false).await.unwrap();
     assert!(!bench.store.key(&made.id).unwrap().enabled);
     let bench = bench.reopened().await;
@@ -91,7 +91,7 @@ async fn a_key_that_cannot_be_used_is_refused() {
 #[tokio::test]
 async fn a_taken_key_id_is_refused() {
     let bench = bench().await;
-    let made = bench.store.first_key().await.unwrap().unwrap();
+    let made = bench.store.first_key(NewKey::default()).await.unwrap().unwrap();
     let again = NewKey { id: Some(made.id.clone()), ..NewKey::default() };
     assert_eq!(bench.store.add_key(again).await.unwrap_err(), KeyError::Exists(made.id));
 }
@@ -133,7 +133,7 @@ async fn temporary_keys_have_a_limit_and_leave_when_they_have_ended() {
     let config =
         Config { temporary_keys_max: 2.try_into().unwrap(), keys_max: 1.try_into().unwrap(), ..Config::default() };
     let bench = bench_with(config).await;
-    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let id = bench.store.first_key(NewKey::default()).await.unwrap().unwrap().id;
     let first = bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap();
     bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap();
     let full = bench.store.add_temporary_key(temporary(&id, 3600)).await.unwrap_err();
@@ -148,7 +148,7 @@ async fn temporary_keys_have_a_limit_and_leave_when_they_have_ended() {
 #[tokio::test]
 async fn of_what_no_temporary_key_is_made() {
     let bench = bench().await;
-    let id = bench.store.first_key().await.unwrap().unwrap().id;
+    let id = bench.store.first_key(NewKey::default()).await.unwrap().unwrap().id;
     let made = bench.store.add_temporary_key(temporary(&id, 1)).await.unwrap().id;
     for (new, why) in [
         (temporary("x", 60), KeyError::NoKey("x".into())),

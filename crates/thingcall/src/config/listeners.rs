@@ -66,3 +66,6 @@ fn leads_to(url: &str, listener: SocketAddr) -> bool {
 fn is_ours(address: IpAddr) -> bool {
     address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::path::Path;
 use config::{Environment, File, FileFormat, Value, ValueKind};
 use thingcall_core::Problem;
 
+use super::secret_files::SecretFiles;
 use super::sources::{Flag, Found, PREFIX, Place, Problems, Sources, Text};
 use super::{Config, words};
 
@@ -17,8 +18,12 @@ const PROBLEMS_MAX: usize = 50;
 pub(crate) struct Reading {
     /// What could be read, with defaults where something is wrong; `None` if nothing could.
     pub config: Option<Config>,
-    /// All that is wrong with its values, without a look at anything else.
+    /// All that is wrong with its values, without a look at anything else but files that hold secrets.
     pub problems: Problems,
+    /// Those of its keys whose files could not be read; each is among the problems.
+    unread: Vec<String>,
+    /// What works and should be otherwise.
+    pub warnings: Problems,
     /// Where the values stand.
     pub sources: Sources,
 }
@@ -26,7 +31,7 @@ pub(crate) struct Reading {
 impl Reading {
     fn nothing(sources: Sources, problem: Problem, line: Option<usize>) -> Self {
         let place = sources.text.as_ref().map_or(Place::Defaults, |text| Place::File(text.path.clone(), line));
-        Self { config: None, problems: Problems(vec![Found { place, problem }]), sources }
+        Self { problems: Problems(vec![Found { place, problem }]), sources, ..Self::default() }
     }
 
     /// The configuration, if nothing is wrong with it.
@@ -38,6 +43,21 @@ impl Reading {
             Some(config) if self.problems.0.is_empty() => Ok(config),
             _ => Err(self.problems),
         }
+    }
+
+    /// The same for a command: beside the store's, it needs no secret, and may be run by somebody who cannot read them.
+    ///
+    /// # Errors
+    /// All that is wrong otherwise.
+    pub(crate) fn right_for_commands(mut self) -> Result<Config, Problems> {
+        let of_others = |key: &String| self.unread.contains(key) && !key.starts_with("store.");
+        self.problems.0.retain(|found| !of_others(&found.problem.key));
+        self.right()
+    }
+
+    /// Whether all that is wrong is that files could not be read, which may be otherwise at the next attempt.
+    pub(crate) fn is_unread_alone(&self) -> bool {
+        self.problems.0.iter().all(|found| self.unread.contains(&found.problem.key))
     }
 }
 
@@ -76,6 +96,8 @@ pub(super) fn read_from(sources: Sources) -> Reading {
             return Reading::nothing(sources, problem, None);
         }
     };
+    let mut secrets = SecretFiles::default();
+    secrets.resolve(&mut root, &sources);
     let mut problems = Problems::default();
     let mut config = None;
     // One pass finds one problem: take the wrong key out and look again.
@@ -84,7 +106,9 @@ pub(super) fn read_from(sources: Sources) -> Reading {
             Ok(read) => {
                 let already: Vec<_> = problems.0.iter().map(|found| found.problem.key.clone()).collect();
                 let more = read.problems().into_iter().filter(|problem| !already.contains(&problem.key));
-                problems.0.extend(more.map(|problem| sources.find(problem)));
+                problems
+                    .0
+                    .extend(more.filter_map(|problem| secrets.told(problem)).map(|problem| sources.find(problem)));
                 config = Some(read);
                 break;
             }
@@ -92,6 +116,7 @@ pub(super) fn read_from(sources: Sources) -> Reading {
         };
         let problem = words::problem(&error, &root);
         if problem.right == words::LIST && sources.is_variable(&problem.key) && make_list(&mut root, &problem.key) {
+            secrets.resolve(&mut root, &sources);
             continue;
         }
         // What is missing cannot be taken out: its section can.
@@ -102,8 +127,10 @@ pub(super) fn read_from(sources: Sources) -> Reading {
             break;
         }
     }
+    let unread = secrets.keys_of_unread();
+    problems.0.append(&mut secrets.problems.0);
     problems.sort();
-    Reading { config, problems, sources }
+    Reading { config, problems, unread, warnings: secrets.warnings, sources }
 }
 
 pub(super) fn merge(sources: &Sources) -> Result<Value, config::ConfigError> {

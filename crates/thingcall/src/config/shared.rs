@@ -25,8 +25,6 @@ pub(crate) struct Shared {
     pub redis_username: Option<String>,
     /// The password.
     pub redis_password: Option<Secret>,
-    /// A file with it, where it is not given itself.
-    pub redis_password_file: Option<PathBuf>,
     /// Who may vouch for it.
     pub redis_ca_file: Option<PathBuf>,
 }
@@ -56,7 +54,6 @@ impl Default for Shared {
             redis: None,
             redis_username: None,
             redis_password: None,
-            redis_password_file: None,
             redis_ca_file: None,
         }
     }
@@ -72,7 +69,6 @@ impl Shared {
             redis: self.redis.clone()?,
             redis_username: self.redis_username.clone(),
             redis_password: self.redis_password.clone(),
-            redis_password_file: self.redis_password_file.clone(),
             redis_ca_file: self.redis_ca_file.clone(),
             ask_timeout: self.ask_timeout,
         })
@@ -91,7 +87,6 @@ impl Shared {
         let set = [
             ("redis_username", self.redis_username.is_some()),
             ("redis_password", self.redis_password.is_some()),
-            ("redis_password_file", self.redis_password_file.is_some()),
             ("redis_ca_file", self.redis_ca_file.is_some()),
         ];
         set.into_iter().filter(|(_, set)| *set).map(|(key, _)| key)

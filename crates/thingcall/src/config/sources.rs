@@ -137,6 +137,14 @@ impl Sources {
         matches!(self.place(key), Place::Variable(_))
     }
 
+    /// A variable of this name.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        match &self.variables {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        }
+    }
+
     /// Where the value of a key stands.
     pub(super) fn place(&self, key: &str) -> Place {
         if let Some(flag) = self.flags.iter().find(|flag| flag.key == key) {

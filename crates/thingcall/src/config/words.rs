@@ -35,8 +35,12 @@ const RIGHT: &[(&str, &str)] = &[
     ("struct ", "a section with keys"),
 ];
 
-/// What a value holds that is a secret, or has one within.
-const SECRET: &[&str] = &["password", "redis_password", "secret", "users"];
+/// The keys that hold one secret each.
+pub(super) const SECRETS: &[&str] = &["password", "redis_password", "secret"];
+/// What the name of the brother ends with that names a file with the secret.
+pub(super) const FILE_SUFFIX: &str = "_file";
+/// What has secrets within.
+const WITH_SECRETS: &str = "users";
 
 /// The problem that a reader's error tells of.
 pub(super) fn problem(error: &ConfigError, root: &Value) -> Problem {
@@ -52,7 +56,8 @@ pub(super) fn problem(error: &ConfigError, root: &Value) -> Problem {
     if let Some(rest) = said.strip_prefix("unknown field `") {
         let name = rest.split('`').next().unwrap_or_default();
         let path = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-        let allowed = rest.split_once("expected ").map_or("no key at all", |(_, allowed)| allowed).replace('`', "");
+        let allowed =
+            rest.split_once("expected ").map_or("no key at all".to_owned(), |(_, allowed)| with_brothers(allowed));
         return Problem::new(path, "not a known key", allowed);
     }
     if let Some((name, _)) = said.split_once(" is none; a webhook's name") {
@@ -68,6 +73,15 @@ pub(super) fn problem(error: &ConfigError, root: &Value) -> Problem {
             None => Problem::new(key, format!("{value} ({said})"), "as deploy/thingcall.example.toml shows it"),
         },
     }
+}
+
+/// These keys in a row, each that holds a secret with that of its file.
+fn with_brothers(allowed: &str) -> String {
+    let word = |word: &str| {
+        let (name, end) = word.strip_suffix(',').map_or((word, ""), |name| (name, ","));
+        if SECRETS.contains(&name) { format!("{name}, {name}{FILE_SUFFIX}{end}") } else { word.to_owned() }
+    };
+    allowed.replace('`', "").split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// What a person wrote there, as TOML has it.
@@ -93,7 +107,7 @@ fn shown(root: &Value, key: &str) -> String {
 
 /// Whether what stands there is not shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    key.split('.').map(bare).any(|name| SECRET.contains(&name))
+    key.split('.').map(bare).any(|name| name == WITH_SECRETS || SECRETS.contains(&name))
 }
 
 fn at<'v>(root: &'v Value, key: &str) -> Option<&'v Value> {
