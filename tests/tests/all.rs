@@ -53,6 +53,7 @@ mod json;
 mod learned;
 mod letters;
 mod lifecycle;
+mod limits;
 mod many;
 mod mosquitto_messages;
 mod moved_over;

@@ -125,7 +125,6 @@ impl Amqp {
             }
             match links.publisher.publish(message, patience).await? {
                 Confirmed::Routed => {
-                    self.contact.metrics.publish_ack_seconds.observe(began.elapsed().as_secs_f64());
                     return Ok(match delivery.qos {
                         Qos::AtMostOnce => Sent::Sent,
                         Qos::AtLeastOnce => Sent::Acked,

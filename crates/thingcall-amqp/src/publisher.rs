@@ -15,7 +15,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ErrorKind};
-use prometheus::IntGauge;
+use prometheus::{Histogram, IntGauge};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -86,10 +86,20 @@ struct Unconfirmed {
     messages: AtomicUsize,
     messages_max: usize,
     gauge: IntGauge,
+    /// How long confirmations took.
+    took_seconds: Histogram,
+}
+
+/// What is shown of the messages that wait.
+pub(crate) struct Shown {
+    /// How many there are.
+    pub(crate) waiting: IntGauge,
+    /// How long the broker took to confirm one.
+    pub(crate) confirmed_seconds: Histogram,
 }
 
 impl Publisher {
-    pub(crate) fn new(connection: Connection, channels: u16, messages_max: usize, gauge: IntGauge) -> Arc<Self> {
+    pub(crate) fn new(connection: Connection, channels: u16, messages_max: usize, shown: Shown) -> Arc<Self> {
         // The broker may allow fewer than configured.
         let channels = match connection.configuration().channel_max() {
             0 => channels,
@@ -100,7 +110,12 @@ impl Publisher {
             idle: Mutex::default(),
             owed: Owed::new(),
             turns: Arc::new(Semaphore::new(usize::from(channels))),
-            unconfirmed: Unconfirmed { messages: AtomicUsize::new(0), messages_max, gauge },
+            unconfirmed: Unconfirmed {
+                messages: AtomicUsize::new(0),
+                messages_max,
+                gauge: shown.waiting,
+                took_seconds: shown.confirmed_seconds,
+            },
             exchanges: TaskTracker::new(),
             ended: CancellationToken::new(),
             missing: Notify::new(),
@@ -197,6 +212,7 @@ impl Publisher {
         match confirmed {
             Ok(confirmed) => {
                 line.mark.settled();
+                self.unconfirmed.took_seconds.observe(now.elapsed().as_secs_f64());
                 self.keep(line);
                 drop(turn);
                 read(confirmed)

@@ -154,6 +154,7 @@ fn batch_quotas(config: &Config, registry: &Registry) -> Result<EnumMap<Batch, Q
         let own = |max| Quota::own(max, each, accounts[batch].clone());
         NonZeroU32::new(max).map_or(Quota::None, own)
     });
+    show_broadcasts(config, &accounts, registry)?;
     let Some(max) = NonZeroU32::new(config.batch_calls_per_second_max) else { return Ok(quotas) };
     let counted = [Batch::Service, Batch::Properties].map(|batch| accounts[batch].clone());
     let busiest = move || counted.iter().map(Accounts::calls_per_second).fold(0.0, f64::max);
@@ -163,6 +164,33 @@ fn batch_quotas(config: &Config, registry: &Registry) -> Result<EnumMap<Batch, Q
     );
     fullness::register(registry, about, max.get() as usize, busiest)?;
     Ok(quotas)
+}
+
+/// Shows how much of their limits broadcasts use.
+fn show_broadcasts(
+    config: &Config,
+    accounts: &EnumMap<Batch, Accounts>,
+    registry: &Registry,
+) -> Result<(), prometheus::Error> {
+    if config.broadcasts_per_second_max > 0 {
+        let about = (
+            "account_broadcasts_per_second",
+            "PubBroadcast with a topic a second, of the account that had most, since they were last asked for",
+        );
+        let counted = accounts[Batch::Broadcast].clone();
+        let max = config.broadcasts_per_second_max as usize;
+        fullness::register(registry, about, max, move || counted.calls_per_second())?;
+    }
+    if config.broadcasts_to_all_per_minute_max > 0 {
+        let about = (
+            "account_broadcasts_to_all_per_minute",
+            "PubBroadcast to all devices of a product a minute, of the account that had most, since they were last asked for",
+        );
+        let counted = accounts[Batch::BroadcastToAll].clone();
+        let max = config.broadcasts_to_all_per_minute_max as usize;
+        fullness::register(registry, about, max, move || counted.calls_per_second() * 60.0)?;
+    }
+    Ok(())
 }
 
 fn watched(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {

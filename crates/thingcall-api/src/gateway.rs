@@ -9,6 +9,10 @@ use std::time::Duration;
 use hyper::StatusCode;
 use thingcall_core::Outcome;
 
+mod codes;
+
+pub(crate) use codes::GatewayCode;
+
 /// Why a request was not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GatewayError {
@@ -271,40 +275,8 @@ impl GatewayError {
 
     /// The public code.
     pub(crate) fn code(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Missing(name) => return Cow::Owned(format!("Missing{name}")),
-            Self::Method(_) => "UnsupportedHTTPMethod",
-            Self::Path(_) | Self::Action(_) => "InvalidAction.NotFound",
-            Self::UriTooLong { .. } => "RequestUriTooLong",
-            Self::BodyTooLarge { .. } => "RequestBodyTooLarge",
-            Self::BodyTimeout(_) | Self::HeadTimeout(_) => "RequestTimeout",
-            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => "RequestHeaderTooLarge",
-            Self::BytesFull { .. } | Self::NoncesUnknown | Self::StreamsFull { .. } | Self::MessagesUnreadable => {
-                "ServiceUnavailable"
-            }
-            Self::BodyType(_) => "UnsupportedContentType",
-            Self::BodyUnreadable | Self::Malformed => "InvalidFormat",
-            Self::TooManyParameters { .. }
-            | Self::Duplicate(_)
-            | Self::Nul(_)
-            | Self::Invalid { .. }
-            | Self::SignatureMethod(_)
-            | Self::ContentHash(_) => "InvalidParameter",
-            Self::Version(_) => "InvalidVersion",
-            Self::KeyUnknown => "InvalidAccessKeyId.NotFound",
-            Self::KeyInactive => "InvalidAccessKeyId.Inactive",
-            Self::Forbidden { .. } => "Forbidden.RAM",
-            Self::SignatureDoesNotMatch(_) => "SignatureDoesNotMatch",
-            Self::IncompleteSignature(_) => "IncompleteSignature",
-            Self::NonceUsed => "SignatureNonceUsed",
-            Self::Expired { .. } | Self::BeforeStart { .. } | Self::BeforeMemory { .. } => "InvalidTimeStamp.Expired",
-            Self::TimeFormat(_) => "InvalidTimeStamp.Format",
-            Self::TokenMismatch => "InvalidSecurityToken.MismatchWithAccessKey",
-            Self::TokenExpired => "InvalidSecurityToken.Expired",
-            Self::OnceDiffers => "IdempotentParameterMismatch",
-            Self::Throttled { .. } => "Throttling.User",
-            Self::NoncesFull { .. } => "Throttling",
-        })
+        let code = self.counted_as().as_str();
+        if let Self::Missing(name) = self { Cow::Owned(format!("{code}{name}")) } else { Cow::Borrowed(code) }
     }
 
     /// How it counts.

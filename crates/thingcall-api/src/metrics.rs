@@ -8,11 +8,12 @@ use enum_map::{Enum, EnumMap};
 use hyper::StatusCode;
 use prometheus::{Histogram, IntCounter, Registry};
 use strum::IntoStaticStr;
-use thingcall_core::Outcome;
+use thingcall_core::{ErrorCode, Outcome};
 use thingcall_metrics::Maker;
 
 use crate::actions::Action;
-use crate::gateway::GatewayError;
+use crate::error::ActionError;
+use crate::gateway::{GatewayCode, GatewayError};
 
 pub(crate) mod fullness;
 
@@ -35,6 +36,31 @@ enum AuthResult {
     Unknown,
 }
 
+/// What callers read of how their request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+pub(crate) enum Code {
+    /// It was done.
+    #[strum(serialize = "ok")]
+    Ok,
+    /// The action failed.
+    #[strum(transparent)]
+    Failed(ErrorCode),
+    /// It was not let in.
+    #[strum(transparent)]
+    Refused(GatewayCode),
+}
+
+impl Code {
+    /// Of what an action came to.
+    pub(crate) fn of<T>(result: &Result<T, ActionError>) -> Self {
+        match result {
+            Ok(_) => Self::Ok,
+            Err(ActionError::Gateway(why)) => Self::Refused(why.counted_as()),
+            Err(ActionError::Service(why)) => Self::Failed(why.code),
+        }
+    }
+}
+
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
 enum Route {
@@ -53,6 +79,7 @@ enum Route {
 pub(crate) struct Metrics {
     requests: EnumMap<Route, Vec<(StatusCode, IntCounter)>>,
     seconds: EnumMap<Route, Histogram>,
+    answers: EnumMap<Code, IntCounter>,
     auth: EnumMap<AuthResult, IntCounter>,
     forbidden: IntCounter,
     /// Refusals that are not in the audit log, since so many of their keys are.
@@ -79,6 +106,11 @@ impl Metrics {
                 BUCKETS,
                 ["route"],
             )?,
+            answers: make.counters(
+                "answers_total",
+                "Answers to requests, by the code that callers read; ok is none, and Missing that of any missing parameter",
+                ["code"],
+            )?,
             auth: make.counters("auth_total", "Requests judged by their signature", ["result"])?,
             audit_left_out: make.counter(
                 "api_audit_left_out_total",
@@ -89,24 +121,25 @@ impl Metrics {
     }
 
     /// Counts an answered request.
-    pub(crate) fn answered(&self, action: Option<Action>, status: StatusCode, took: Duration) {
+    pub(crate) fn answered(&self, action: Option<Action>, (status, code): (StatusCode, Code), took: Duration) {
         let route = action.map_or(Route::Other, Route::To);
         self.seconds[route].observe(took.as_secs_f64());
-        self.count(route, status);
+        self.count(route, status, code);
     }
 
     /// Counts a request for events that was answered; how long its stream lasts is none of that.
-    pub(crate) fn events_answered(&self, status: StatusCode, took: Duration) {
+    pub(crate) fn events_answered(&self, (status, code): (StatusCode, Code), took: Duration) {
         self.seconds[Route::Events].observe(took.as_secs_f64());
-        self.count(Route::Events, status);
+        self.count(Route::Events, status, code);
     }
 
     /// Counts what could not be read as a request. How long it took is not known.
-    pub(crate) fn unread(&self, status: StatusCode) {
-        self.count(Route::Other, status);
+    pub(crate) fn unread(&self, why: &GatewayError) {
+        self.count(Route::Other, why.status(), Code::Refused(why.counted_as()));
     }
 
-    fn count(&self, route: Route, status: StatusCode) {
+    fn count(&self, route: Route, status: StatusCode, code: Code) {
+        self.answers[code].inc();
         if let Some((_, counter)) = self.requests[route].iter().find(|(code, _)| *code == status) {
             counter.inc();
         }

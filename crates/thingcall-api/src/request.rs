@@ -29,6 +29,7 @@ use crate::events::{self, EventBody};
 use crate::fleets::FleetDesk;
 use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
+use crate::metrics::Code;
 use crate::once::{How, OnceAsk};
 use crate::origin::Origin;
 use crate::params::Params;
@@ -142,6 +143,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
         }
         Err(error) => Err(note_refused(&app, &incoming, &origin, error)),
     };
+    let code = Code::of(&result);
     let response = match result {
         Ok(fields) => about.success(fields),
         Err(error) => {
@@ -149,7 +151,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
             about.failure(&echoed(&app.config, error, &origin), &host)
         }
     };
-    app.metrics.answered(action, response.status(), received.elapsed());
+    app.metrics.answered(action, (response.status(), code), received.elapsed());
     response
 }
 
@@ -175,6 +177,7 @@ async fn stream(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Resp
         Ok(_) => begin_stream(&app, &incoming, &caller).await,
         Err(why) => Err(why.into()),
     };
+    let code = Code::of(&begun);
     let answer = match begun {
         Ok(events) => Response::new(Either::Right(events)),
         Err(error) => {
@@ -183,7 +186,7 @@ async fn stream(app: Arc<App>, request: Request<Unread>, caller: Caller) -> Resp
             about.failure(&echoed(&app.config, error, &origin), host(&head)).map(Either::Left)
         }
     };
-    app.metrics.events_answered(answer.status(), received.elapsed());
+    app.metrics.events_answered((answer.status(), code), received.elapsed());
     if matches!(answer.body(), Either::Right(_)) { as_events(answer) } else { answer }
 }
 

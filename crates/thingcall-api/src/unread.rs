@@ -27,7 +27,7 @@ pub(crate) fn refuse(unread: &Unread<'_>, app: &App) -> HttpAnswer {
     app.desk.note_refused(refused::noted_unread(about.id, &error), false);
     let host = header(head, b"host:");
     let answer = about.refusal(&error, &String::from_utf8_lossy(host.get(..host.len().min(256)).unwrap_or_default()));
-    app.metrics.unread(answer.status());
+    app.metrics.unread(&error);
     answer
 }
 

@@ -14,6 +14,7 @@ use thingcall_core::{Answer, Call, CallError, Command, DeviceLink, Executed, Han
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::{Tally, answer};
+use crate::at_device::AtDevice;
 use crate::call::CallActor;
 use crate::fault::Fault;
 use crate::instance::{Instance, NotAdmitted};
@@ -60,6 +61,14 @@ async fn blocked(instance: &Instance, call: &Call, device: &dyn DeviceLink) -> R
 struct Running<'a> {
     number: i32,
     run: Run<'a>,
+    waits_for: WaitsFor,
+}
+
+/// What an operation waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WaitsFor {
+    Device,
+    Timer,
 }
 
 enum Run<'a> {
@@ -81,11 +90,11 @@ impl Future for Run<'_> {
 }
 
 impl Future for Running<'_> {
-    type Output = (i32, OperationEnd);
+    type Output = (i32, WaitsFor, OperationEnd);
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<(i32, OperationEnd)> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = Pin::new(&mut self.run).poll(context);
-        ended.map(|end| (self.number, end))
+        ended.map(|end| (self.number, self.waits_for, end))
     }
 }
 
@@ -98,6 +107,7 @@ struct Driver<'a> {
     /// Those beside it. Made when there is one.
     others: Option<FuturesUnordered<Running<'a>>>,
     tally: Tally,
+    at_device: AtDevice,
     started: bool,
     answered: bool,
     /// The plugin's code has run for the last time.
@@ -127,6 +137,7 @@ impl<'a> Driver<'a> {
             running: None,
             others: None,
             tally: Tally::default(),
+            at_device: AtDevice::default(),
             started: false,
             answered: false,
             finished: false,
@@ -166,7 +177,7 @@ impl<'a> Driver<'a> {
         let instance = self.actor.instance();
         let (answer, result) = answer(instance.plugin(), self.call.mode, &mut self.tally, completion);
         let now = Instant::now();
-        instance.series.ended(result, now - self.actor.entered());
+        instance.series.ended(result, now - self.actor.entered(), self.at_device.total(now));
         answer
     }
 
@@ -175,26 +186,31 @@ impl<'a> Driver<'a> {
         let any = !exchange.orders.is_empty();
         for order in exchange.orders.drain(..) {
             let Order { number, what } = order;
-            let run = match what {
+            let (waits_for, run) = match what {
                 Ordered::Forward(params, limit) => {
                     self.tally.forwards = self.tally.forwards.saturating_add(1);
+                    self.at_device.asked();
                     let command = Command { service: self.call.service.clone(), params };
                     let asked = self.device.call(command);
                     let (call, entered) = (self.call, self.actor.entered());
-                    match limit {
+                    let run = match limit {
                         None => Run::Forward(asked),
                         Some(limit) => Run::Other(Box::pin(async move {
                             let end = timeout(limit, asked).await;
                             OperationEnd::Answered(end.unwrap_or_else(|_| Err(timed_out(call, entered))))
                         })),
-                    }
+                    };
+                    (WaitsFor::Device, run)
                 }
-                Ordered::Timer(wait) => Run::Other(Box::pin(async move {
-                    sleep(wait).await;
-                    OperationEnd::Fired
-                })),
+                Ordered::Timer(wait) => {
+                    let run = Run::Other(Box::pin(async move {
+                        sleep(wait).await;
+                        OperationEnd::Fired
+                    }));
+                    (WaitsFor::Timer, run)
+                }
             };
-            let running = Running { number, run };
+            let running = Running { number, run, waits_for };
             match &self.running {
                 None => self.running = Some(running),
                 Some(_) => self.others.get_or_insert_default().push(running),
@@ -207,15 +223,17 @@ impl<'a> Driver<'a> {
     fn give_up(&mut self, exchange: &mut Exchange) -> bool {
         let mut moved = false;
         for number in std::mem::take(&mut exchange.given_up) {
-            if self.running.take_if(|running| running.number == number).is_none() {
-                let Some(others) = &mut self.others else { continue };
-                let count = others.len();
-                *others = std::mem::take(others).into_iter().filter(|running| running.number != number).collect();
-                if others.len() == count {
-                    continue;
+            let waited_for = match self.running.take_if(|running| running.number == number) {
+                Some(running) => running.waits_for,
+                None => {
+                    let Some(others) = &mut self.others else { continue };
+                    let given_up = others.iter().find(|running| running.number == number);
+                    let Some(waited_for) = given_up.map(|running| running.waits_for) else { continue };
+                    *others = std::mem::take(others).into_iter().filter(|running| running.number != number).collect();
+                    waited_for
                 }
-            }
-            self.ended(exchange, number, OperationEnd::Cancelled);
+            };
+            self.ended(exchange, (number, waited_for), OperationEnd::Cancelled);
             moved = true;
         }
         moved
@@ -223,19 +241,22 @@ impl<'a> Driver<'a> {
 
     fn poll_running(&mut self, context: &mut Context<'_>, exchange: &mut Exchange) {
         if let Some(running) = &mut self.running
-            && let Poll::Ready((number, end)) = Pin::new(running).poll(context)
+            && let Poll::Ready((number, waited_for, end)) = Pin::new(running).poll(context)
         {
             self.running = None;
-            self.ended(exchange, number, end);
+            self.ended(exchange, (number, waited_for), end);
         }
         while let Some(others) = &mut self.others
-            && let Poll::Ready(Some((number, end))) = Pin::new(others).poll_next(context)
+            && let Poll::Ready(Some((number, waited_for, end))) = Pin::new(others).poll_next(context)
         {
-            self.ended(exchange, number, end);
+            self.ended(exchange, (number, waited_for), end);
         }
     }
 
-    fn ended(&mut self, exchange: &mut Exchange, number: i32, end: OperationEnd) {
+    fn ended(&mut self, exchange: &mut Exchange, (number, waited_for): (i32, WaitsFor), end: OperationEnd) {
+        if waited_for == WaitsFor::Device {
+            self.at_device.ended();
+        }
         if let OperationEnd::Answered(end) = &end {
             self.tally.note(end);
         }
@@ -257,7 +278,8 @@ impl Drop for Driver<'_> {
             let (why, result) =
                 if late { (Fault::Timeout, CallEnd::Timeout) } else { (Fault::Cancelled, CallEnd::Cancelled) };
             self.actor.abandon(why);
-            self.actor.instance().series.ended(result, self.actor.entered().elapsed());
+            let now = Instant::now();
+            self.actor.instance().series.ended(result, now - self.actor.entered(), self.at_device.total(now));
         }
         if !self.finished {
             self.actor.run_out();

@@ -8,6 +8,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use thingcall_metrics::gauge_of;
 use thingcall_plugin::abi::{self, CallResult, CodecRequest, DoneFn, E_UNSUPPORTED, Out, Token};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -54,6 +55,7 @@ impl Instance {
             Execution::Inline => None,
             Execution::Pool => Some(Pool::start(&series.plugin, terms.threads)?),
         };
+        series.in_flight_limit.set(gauge_of(terms.calls_in_flight_max));
         let (this, permits) = (AtomicPtr::new(std::ptr::null_mut()), AtomicUsize::new(0));
         Ok(Arc::new(Self { series, own, terms, pool, watched, table, this, permits, returned: Notify::new() }))
     }

@@ -25,6 +25,7 @@ mod codec;
 
 // What passes: what a plugin gets and what it gives.
 mod answer;
+mod at_device;
 mod operation;
 mod request;
 

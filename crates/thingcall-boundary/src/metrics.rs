@@ -15,6 +15,10 @@ use crate::slots::lock;
 /// Bounds of a plugin's calls, in seconds, their devices' time included; one is the limit of a synchronous call.
 const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
 
+/// Bounds of a plugin's own time: most plugins compute, some ask elsewhere.
+const OWN_SECONDS: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0];
+
 /// How a plugin's call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -40,7 +44,9 @@ pub(crate) enum CallEnd {
 pub struct Metrics {
     calls: Family<IntCounterVec, 2>,
     call_duration: Family<HistogramVec, 1>,
+    own_seconds: Family<HistogramVec, 1>,
     in_flight: Family<IntGaugeVec, 1>,
+    in_flight_limit: Family<IntGaugeVec, 1>,
     stalls: Family<IntCounterVec, 1>,
     circuit_open: Family<IntGaugeVec, 1>,
     stale: Family<IntCounterVec, 1>,
@@ -54,8 +60,11 @@ pub(crate) struct Series {
     /// The plugin's name.
     pub(crate) plugin: Arc<str>,
     calls: EnumMap<CallEnd, IntCounter>,
-    pub(crate) call_duration: Histogram,
+    call_duration: Histogram,
+    own_seconds: Histogram,
     pub(crate) in_flight: IntGauge,
+    /// Of its newest generation.
+    pub(crate) in_flight_limit: IntGauge,
     pub(crate) stalls: IntCounter,
     pub(crate) circuit_open: IntGauge,
     pub(crate) stale: IntCounter,
@@ -80,7 +89,14 @@ impl Metrics {
                 CALL_SECONDS,
                 ["plugin"],
             )?,
+            own_seconds: make.histogram_family(
+                "plugin_own_seconds",
+                "A plugin's own share of a call: its time without that in which it waited for its device; its timers are its own",
+                OWN_SECONDS,
+                ["plugin"],
+            )?,
             in_flight: make.gauge_family("plugin_in_flight", "Calls of a plugin that have not ended", ["plugin"])?,
+            in_flight_limit: make.gauge_family("plugin_in_flight_limit", "How many there may be", ["plugin"])?,
             stalls: make.counter_family(
                 "plugin_stalls_total",
                 "Times a plugin's code held its thread too long",
@@ -107,7 +123,9 @@ impl Metrics {
             plugin: plugin.into(),
             calls: self.calls.series([plugin]),
             call_duration: self.call_duration.series([plugin]),
+            own_seconds: self.own_seconds.series([plugin]),
             in_flight: self.in_flight.series([plugin]),
+            in_flight_limit: self.in_flight_limit.series([plugin]),
             stalls: self.stalls.series([plugin]),
             circuit_open: self.circuit_open.series([plugin]),
             stale: self.stale.series([plugin]),
@@ -128,9 +146,10 @@ impl Series {
         self.calls[result].inc();
     }
 
-    /// Counts the end of a call.
-    pub(crate) fn ended(&self, result: CallEnd, took: Duration) {
+    /// Counts the end of a call that took so long, of it so much at its device.
+    pub(crate) fn ended(&self, result: CallEnd, took: Duration, at_device: Duration) {
         self.refused(result);
         self.call_duration.observe(took.as_secs_f64());
+        self.own_seconds.observe(took.saturating_sub(at_device).as_secs_f64());
     }
 }

@@ -62,7 +62,7 @@ impl Console {
             operations: parts.operations,
             lockout,
             lockout_of_nobody,
-            ended: Ended::default(),
+            ended: Ended::register(registry)?,
             refusals: Refusals::default(),
             strangers,
             history: History::default(),

@@ -1,5 +1,6 @@
 //! Why a call failed: for the caller a public code and a text, for the operator an outcome.
 
+use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr};
 
 use crate::{Executed, LookUpFailed, Outcome};
@@ -7,7 +8,7 @@ use crate::{Executed, LookUpFailed, Outcome};
 /// A public error code of a service failure (HTTP 200, `Success=false`). Never renamed, never reused.
 ///
 /// Source: `PROTOCOL.md` 2.5; none is invented here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, IntoStaticStr, EnumString)]
 pub enum ErrorCode {
     /// An internal fault, or shutting down.
     #[strum(serialize = "iot.system.SystemException")]

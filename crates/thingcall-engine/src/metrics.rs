@@ -108,7 +108,7 @@ pub(crate) struct Metrics {
     /// Of synchronous calls.
     call_seconds: EnumMap<Way, Histogram>,
     stages: EnumMap<Stage, Histogram>,
-    device_seconds: EnumMap<Way, Histogram>,
+    devices: Devices,
     /// Of synchronous calls.
     pending: EnumMap<PendingState, IntGauge>,
     pub(crate) oldest: IntGauge,
@@ -121,6 +121,31 @@ pub(crate) struct Metrics {
     repairs: EnumMap<Repair, IntCounter>,
     payload_bytes: EnumMap<Direction, Histogram>,
     brought: EnumMap<Brought, IntCounter>,
+}
+
+/// How devices answer synchronous commands.
+#[derive(Debug)]
+struct Devices {
+    seconds: EnumMap<TransportKind, Histogram>,
+    timeouts: EnumMap<TransportKind, IntCounter>,
+}
+
+impl Devices {
+    fn register(make: Maker<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            seconds: make.histograms(
+                "device_response_seconds",
+                "From sent to the reply, of synchronous commands that were answered; device_response_timeouts_total counts the others",
+                CALL_SECONDS,
+                ["transport"],
+            )?,
+            timeouts: make.counters(
+                "device_response_timeouts_total",
+                "Calls whose device did not answer in time a command that was sent",
+                ["transport"],
+            )?,
+        })
+    }
 }
 
 impl Metrics {
@@ -148,12 +173,7 @@ impl Metrics {
                 STAGE_SECONDS,
                 ["stage"],
             )?,
-            device_seconds: make.histograms(
-                "device_response_seconds",
-                "From sent to the reply",
-                CALL_SECONDS,
-                ["transport"],
-            )?,
+            devices: Devices::register(make)?,
             pending: pending.series([sync]),
             oldest: make.gauge("pending_oldest_timestamp_seconds", "Start of the oldest pending call; 0 if none")?,
             recent: make.gauge("recent_calls", "Ended calls that are remembered")?,
@@ -204,7 +224,12 @@ impl Metrics {
 
     /// The device answered this long after the message left.
     pub(crate) fn device_took(&self, transport: TransportKind, took: Duration) {
-        self.device_seconds[Way::By(transport)].observe(took.as_secs_f64());
+        self.devices.seconds[transport].observe(took.as_secs_f64());
+    }
+
+    /// The device did not answer in time.
+    pub(crate) fn device_silent(&self, transport: TransportKind) {
+        self.devices.timeouts[transport].inc();
     }
 
     /// A reply came.

@@ -87,7 +87,9 @@ impl Mqtt {
 
     /// What a new connection has not acknowledged.
     pub(crate) fn unacked(&self) -> Unacked {
-        Unacked::new(self.oldest.clone(), self.contact.unacknowledged.length.clone())
+        let (length, took) =
+            (self.contact.unacknowledged.length.clone(), self.contact.metrics.publish_ack_seconds.clone());
+        Unacked::new(self.oldest.clone(), length, took)
     }
 
     /// A connection is there, and nothing was said on it.
@@ -231,11 +233,9 @@ impl Mqtt {
         deadline: Option<Deadline>,
         acknowledgement: Acknowledgement,
     ) -> Result<Sent, DeliverError> {
-        let began = Instant::now();
-        let patience = deadline.map(|deadline| deadline.left(began.into_std()));
+        let patience = deadline.map(|deadline| deadline.left(Instant::now().into_std()));
         let waited = timeout(patience.unwrap_or(self.config.publish_ack_timeout), acknowledgement.wait()).await;
         waited.unwrap_or(Err(DeliverError::Lost))?;
-        self.contact.metrics.publish_ack_seconds.observe(began.elapsed().as_secs_f64());
         Ok(Sent::Acked)
     }
 

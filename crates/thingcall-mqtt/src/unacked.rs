@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::IntGauge;
+use prometheus::{Histogram, IntGauge};
 use tokio::time::{Duration, Instant};
 
 /// When the oldest of the present connection was sent.
@@ -37,12 +37,14 @@ pub(crate) struct Unacked {
     oldest: Arc<Oldest>,
     /// How many there are, as metrics have it.
     length: IntGauge,
+    /// How long acknowledgements took.
+    took_seconds: Histogram,
     waiting: VecDeque<(u16, Instant)>,
 }
 
 impl Unacked {
-    pub(crate) fn new(oldest: Arc<Oldest>, length: IntGauge) -> Self {
-        Self { oldest, length, waiting: VecDeque::new() }
+    pub(crate) fn new(oldest: Arc<Oldest>, length: IntGauge, took_seconds: Histogram) -> Self {
+        Self { oldest, length, took_seconds, waiting: VecDeque::new() }
     }
 
     /// A message was written; those of QoS 0 have no packet id.
@@ -60,7 +62,9 @@ impl Unacked {
     /// The broker acknowledged it.
     pub(crate) fn acked(&mut self, packet: u16) {
         let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == packet) else { return };
-        self.waiting.remove(at);
+        if let Some((_, sent)) = self.waiting.remove(at) {
+            self.took_seconds.observe(sent.elapsed().as_secs_f64());
+        }
         self.length.dec();
         if at == 0 {
             self.show();

@@ -12,6 +12,9 @@ const PUBLISHED_HELP: &str = "Messages to devices, each counted once: sent (left
     to), blocked (a full queue, or the broker takes none), failed (the way broke, or too large)";
 const EARLY_ACKS_HELP: &str = "Replies to asynchronous calls that were acknowledged to the broker (the embedded one: to \
     the device) before the store had them, since it did not write for 2 s or too many waited: a crash now would lose them";
+const PUBLISH_ACK_HELP: &str = "From a message's leaving to its acknowledgement, by whoever took it: MQTT's PUBACK, AMQP's \
+    confirmation, for the embedded broker the PUBACK of the device; also where the device's answer came first, and of probes. At \
+    QoS 0 MQTT acknowledges nothing, so such messages are not in it";
 const CONNECTS_HELP: &str = "Attempts to connect to the broker; for the embedded one, of devices to us";
 
 /// How an attempt to connect ended.
@@ -125,11 +128,7 @@ impl TransportMetrics {
         Ok(Self {
             up: make.gauge("transport_up", up)?,
             last_connect: make.gauge("transport_last_connect_timestamp_seconds", "When it last connected")?,
-            publish_ack_seconds: make.histogram(
-                "transport_publish_ack_seconds",
-                "From a publish to its acknowledgement",
-                ACK_SECONDS,
-            )?,
+            publish_ack_seconds: make.histogram("transport_publish_ack_seconds", PUBLISH_ACK_HELP, ACK_SECONDS)?,
             send_queue_length: make.gauge("transport_send_queue_length", "Messages that wait to be sent")?,
             send_queue_limit: make.gauge("transport_send_queue_limit", "How many messages may wait to be sent")?,
             posts_up: make.gauge("transport_posts_up", "1 while what devices say by themselves is heard")?,

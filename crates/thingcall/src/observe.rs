@@ -19,6 +19,7 @@ use thingcall_metrics::Maker;
 use tokio::net::TcpListener;
 
 use crate::config::Metrics;
+use crate::process;
 use crate::readiness::Readiness;
 
 /// The largest request line and headers.
@@ -46,8 +47,7 @@ impl Observed {
     pub(crate) fn new(registry: Registry, readiness: Readiness, refresh: Refresh) -> Result<Self, prometheus::Error> {
         let draining = Maker::new(&registry).gauge("draining", "1 from the signal to stop until the end")?;
         registry.register(Box::new(build_info()?))?;
-        #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        process::register(&registry)?;
         let figures = Figures::register("operator", &registry)?;
         Ok(Self { registry, draining, figures, readiness, refresh: Arc::new(refresh) })
     }

@@ -32,6 +32,7 @@ use crate::consumers;
 use crate::fleets::FleetCalling;
 use crate::front;
 use crate::instance::{self, Membership};
+use crate::limits;
 use crate::notify::Notifier;
 use crate::observe::Observed;
 use crate::operator;
@@ -143,6 +144,7 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let parts = engine_parts(&store, &plugins, &membership);
         let engine = Engine::new(config.engine.clone(), parts, metering)?;
+        limits::register(&config, metering)?;
 
         let registrar = Registrations::begin(&store, &config.registration, metering)?;
         let parts = brokers::BrokerNeeds {
@@ -168,7 +170,7 @@ impl Server {
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key(config.first_key.wanted()).await?;
         membership.serve(&engine, &store, &plugins).await?;
-        let operator = asked(&config, &reloads, (&engine, &store), &membership);
+        let operator = asked(&config, &reloads, (&engine, &store, &membership), metering)?;
         let operator = operator.merge(operator::status::routes(StatusDesk {
             observed: observed.clone(),
             plugins: plugins.clone(),
@@ -333,17 +335,17 @@ fn reports(store: &Arc<Store>) -> Reports {
 fn asked(
     config: &Config,
     reloads: &Arc<Reloads>,
-    (engine, store): (&Arc<Engine>, &Arc<Store>),
-    membership: &Arc<Membership>,
-) -> axum::Router {
+    (engine, store, membership): (&Arc<Engine>, &Arc<Store>, &Arc<Membership>),
+    metering: &Metering,
+) -> Result<axum::Router, prometheus::Error> {
     let calls = operator::calls::routes(engine.clone(), store.clone());
     let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::products::routes(store.clone(), config.transports()));
     let calls = calls.merge(operator::devices::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::well::routes(store.clone()));
-    let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone()));
+    let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone(), metering)?);
     let calls = calls.merge(operator::results::routes(store, config));
-    operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone()))
+    Ok(operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone())))
 }
 
 fn observe(

@@ -20,7 +20,7 @@ use crate::bindings::Bindings;
 use crate::config::{Config, Presence};
 use crate::events::{EVENT_EXCHANGE, EVENT_KEYS};
 use crate::keys::posts_queue;
-use crate::publisher::Publisher;
+use crate::publisher::{Publisher, Shown};
 use crate::queues::Queues;
 use crate::socket::Socket;
 
@@ -80,9 +80,11 @@ pub(super) async fn open(amqp: &Arc<Amqp>) -> Result<Connections, Ended> {
         false => None,
     };
     let writer_events = writer.events_listener().boxed();
-    let gauge = amqp.contact.metrics.send_queue_length.clone();
+    let metrics = &amqp.contact.metrics;
+    let shown =
+        Shown { waiting: metrics.send_queue_length.clone(), confirmed_seconds: metrics.publish_ack_seconds.clone() };
     let publisher =
-        Publisher::new(writer, config.publish_channels_max.get(), config.send_queue_messages_max.get(), gauge);
+        Publisher::new(writer, config.publish_channels_max.get(), config.send_queue_messages_max.get(), shown);
     let ender = publisher.ender();
     let links = Arc::new(Links { publisher, bindings, queue: own, in_queues: queues.in_queues() });
     let (amqp, sockets) = (amqp.clone(), [reader_socket, writer_socket]);

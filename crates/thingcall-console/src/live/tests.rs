@@ -190,7 +190,7 @@ fn bench() -> Bench {
         operations: operations.clone(),
         lockout: Lockout::new(1, Duration::from_secs(1)),
         lockout_of_nobody: Lockout::new(1, Duration::from_secs(1)),
-        ended: Ended::default(),
+        ended: Ended::register(&registry).unwrap(),
         refusals: thingcall_core::Refusals::default(),
         strangers: Strangers::new(1),
         tails: Tails::new(1, &registry).unwrap(),

@@ -1,7 +1,5 @@
 //! A synchronous command: opened in the map, delivered, waited for.
 
-use std::time::Duration;
-
 use thingcall_core::{Answer, CallError, CallStep, Command, Delivery, ReplyBody, Sent};
 use tokio::time::Instant;
 
@@ -13,8 +11,8 @@ use crate::pending::{End, Opening, PendingCall};
 
 /// How far a synchronous command came.
 enum HandedOn {
-    /// Its call has ended already.
-    Ended(End),
+    /// Its call has ended already; when it was handed on.
+    Ended(End, Instant),
     /// It left, then.
     Left(Instant),
 }
@@ -34,16 +32,15 @@ impl Link<'_> {
         async move {
             let (handed_on, asked, mut pending, _gauge) = handing_on.await?;
             let end = match handed_on {
-                HandedOn::Ended(end) => {
-                    self.ended(&end, Instant::now());
+                HandedOn::Ended(end, at) => {
+                    self.ended(&end, at, Instant::now());
                     end
                 }
                 HandedOn::Left(at) => {
                     let end = pending.wait().await;
                     let came = Instant::now();
-                    self.device_took(came - at);
                     asked.came(came);
-                    self.ended(&end, came);
+                    self.ended(&end, at, came);
                     end
                 }
             };
@@ -51,15 +48,13 @@ impl Link<'_> {
         }
     }
 
-    fn ended(&self, end: &End, at: Instant) {
+    /// The command that was sent then has ended now.
+    fn ended(&self, end: &End, sent: Instant, now: Instant) {
         if matches!(end, End::Replied(_) | End::Said(_)) {
-            self.steps.note(CallStep::Answered, at);
-        }
-    }
-
-    fn device_took(&self, took: Duration) {
-        if let Some(transport) = self.transport.get() {
-            self.engine.metrics.device_took(*transport, took);
+            self.steps.note(CallStep::Answered, now);
+            if let Some(transport) = self.transport.get() {
+                self.engine.metrics.device_took(*transport, now - sent);
+            }
         }
     }
 
@@ -97,7 +92,7 @@ impl Link<'_> {
         }
         let handed_on = tokio::select! {
             biased;
-            end = pending.wait() => HandedOn::Ended(end),
+            end = pending.wait() => HandedOn::Ended(end, now),
             sent = self.deliver(&*transport, &delivery, now) => {
                 let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
                 gauge.sent(sent);

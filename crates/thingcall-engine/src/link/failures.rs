@@ -29,6 +29,9 @@ impl Link<'_> {
         if !self.left.load(Ordering::Relaxed) {
             return CallError::Expired { waited_ms };
         }
+        if let Some(transport) = self.transport.get() {
+            self.engine.metrics.device_silent(*transport);
+        }
         let device = &self.call.device.key;
         let said = self.engine.dropped.last_since(device, self.begun.started);
         if said.is_none() && self.call.letter.is_none() {

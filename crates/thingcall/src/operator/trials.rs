@@ -11,10 +11,12 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::post;
+use prometheus::{IntGauge, Registry};
 use serde_json::{Value, json};
 use thingcall_core::{CallMode, DeviceKey, DeviceName, Handlers, ProductKey, ServiceId};
+use thingcall_metrics::Maker;
 use thingcall_store::Store;
-use thingcall_tsl::{CallType, Registry, Validation};
+use thingcall_tsl::{CallType, Registry as _, Validation};
 use tokio::sync::Semaphore;
 
 use super::{answer, failure, no_browser};
@@ -34,13 +36,30 @@ struct Trials {
     reloads: Arc<Reloads>,
     store: Arc<Store>,
     room: Arc<Semaphore>,
+    under_way: IntGauge,
+}
+
+/// A trial that is under way.
+struct UnderWay<'a>(&'a IntGauge);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// `/plugins/{name}/try`.
-pub(crate) fn routes(reloads: Arc<Reloads>, store: Arc<Store>) -> Router {
-    let state = Trials { reloads, store, room: Arc::new(Semaphore::new(TRIALS_MAX)) };
+pub(crate) fn routes(
+    reloads: Arc<Reloads>,
+    store: Arc<Store>,
+    metering: &Registry,
+) -> Result<Router, prometheus::Error> {
+    let make = Maker::new(metering);
+    make.limit("plugin_trials_limit", "How many of these there may be", TRIALS_MAX)?;
+    let under_way = make.gauge("plugin_trials", "Calls of plugins that are tried (thingcall plugin try) now")?;
+    let state = Trials { reloads, store, room: Arc::new(Semaphore::new(TRIALS_MAX)), under_way };
     let trying = post(try_out).layer(middleware::from_fn(no_browser));
-    Router::new().route("/plugins/{name}/try", trying).with_state(state)
+    Ok(Router::new().route("/plugins/{name}/try", trying).with_state(state))
 }
 
 async fn try_out(State(trials): State<Trials>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
@@ -48,6 +67,8 @@ async fn try_out(State(trials): State<Trials>, Path(name): Path<String>, RawQuer
         let why = format!("{TRIALS_MAX} calls are tried already; right is to wait until one of them ends");
         return failure(StatusCode::TOO_MANY_REQUESTS, &why);
     };
+    trials.under_way.inc();
+    let _under_way = UnderWay(&trials.under_way);
     match trials.run(&name, query.as_deref().unwrap_or_default()).await {
         Ok(told) => answer(StatusCode::OK, &told),
         Err(why) => failure(StatusCode::UNPROCESSABLE_ENTITY, &why),
