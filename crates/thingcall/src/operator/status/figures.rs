@@ -93,7 +93,7 @@ impl Figures {
 
 fn value(metric: &Metric) -> f64 {
     // A metric is one of these; the others are 0.
-    metric.get_gauge().get_value() + metric.get_counter().get_value()
+    metric.get_gauge().value() + metric.get_counter().value()
 }
 
 impl Limit {
