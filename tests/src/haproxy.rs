@@ -13,7 +13,7 @@ use crate::program::Addresses;
 use crate::wait::eventually;
 
 /// Its configuration as it is deployed.
-pub const HAPROXY: &str = include_str!("../../deploy/compose/haproxy.cfg");
+pub const HAPROXY: &str = include_str!("../../deploy/compose/instances/haproxy.cfg");
 
 /// A running HAProxy.
 #[derive(Debug)]

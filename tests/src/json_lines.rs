@@ -24,6 +24,13 @@ impl Script {
         Self::of(name, python, argument)
     }
 
+    /// Starts `packages/{file}` with what `tests/run` installed for it.
+    pub(crate) fn start_package(name: &str, file: &str, argument: &Value) -> Self {
+        let mut python = Command::new(beside_tests("packages-venv/bin/python"));
+        python.arg("-u").arg(folder("packages").join(file));
+        Self::of(name, python, argument)
+    }
+
     /// Starts `node/{file}` with the packages that `tests/run` installed.
     pub(crate) fn start_node(name: &str, file: &str, argument: &Value) -> Self {
         let mut node = Command::new("node");

@@ -1,8 +1,10 @@
 //! Mosquitto as the external broker.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use test_ports::free_port;
@@ -61,6 +63,36 @@ impl Mosquitto {
         broker
     }
 
+    /// Starts one as the compose file in this folder of a copy of `deploy/compose` does, whose secrets are made; these devices, each a
+    /// line `USER:PASSWORD`, get their users as its head says.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn composed(folder: &Path, devices: &str) -> Self {
+        let mut broker = Self::new(true);
+        let data = broker.folder.path().to_owned();
+        let here = |text: &str| {
+            let text = text.replace("/mosquitto/data", &data.display().to_string());
+            text.replace("/run/secrets", &folder.join("secrets").display().to_string())
+                .replace(" /acl", &format!(" {}", folder.join("../../mosquitto/acl").display()))
+        };
+        let file = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the folder");
+        let users = here(&file("users.sh"));
+        for (argument, input) in [("", ""), ("devices", devices)] {
+            let mut made = Command::new("sh");
+            let mut made =
+                made.args(["-c", &users, "users.sh", argument]).stdin(Stdio::piped()).spawn().expect("a shell");
+            let mut stdin = made.stdin.take().expect("it is piped");
+            stdin.write_all(input.as_bytes()).expect("the shell reads");
+            drop(stdin);
+            assert!(made.wait().is_ok_and(|status| status.success()), "users.sh {argument}");
+        }
+        let text = here(&file("mosquitto.conf"))
+            .replace("listener 1883 0.0.0.0", &format!("listener {} 127.0.0.1", broker.port));
+        broker.run(&format!("user root\n{text}"));
+        broker
+    }
+
     /// With what one of its users connects.
     pub fn password(user: &str) -> String {
         format!("{user}'s")
@@ -91,6 +123,11 @@ impl Mosquitto {
             text.push_str("allow_anonymous true\n");
         }
         writeln!(text, "listener {} 127.0.0.1", self.port).expect("a String takes all");
+        self.run(&text);
+    }
+
+    /// Runs it with this configuration.
+    fn run(&mut self, text: &str) {
         let file = self.folder.path().join("mosquitto.conf");
         std::fs::write(&file, text).expect("the configuration can be written");
         let mut process = Process::start("mosquitto", Command::new(program()).arg("-c").arg(file));
@@ -136,5 +173,5 @@ impl Mosquitto {
 
 /// Debian puts it where a user's path may not look.
 fn program() -> &'static str {
-    if std::path::Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" }
+    if Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" }
 }

@@ -34,6 +34,8 @@ mod console_samples;
 mod console_signatures;
 mod consumers;
 mod deployed;
+mod deployed_chart;
+mod deployed_proxies;
 mod disabled;
 mod edits_at_once;
 mod embedded;
