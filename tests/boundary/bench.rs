@@ -83,6 +83,7 @@ pub(crate) fn call(number: u32, mode: CallMode, args: &str) -> Call {
         mode,
         qos: Qos::AtMostOnce,
         args: Args::checked(args),
+        trace: None,
         deadline: Some(deadline()),
     }
 }

@@ -143,5 +143,6 @@ pub(crate) fn delivery(params: &str) -> Delivery {
         qos: Qos::AtMostOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     }
 }

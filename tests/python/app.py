@@ -61,9 +61,12 @@ class WatchingClient(Client):
 
     # Parameters that the SDK's models do not have.
     more = {}
+    # Headers that are none of the SDK's.
+    headers = {}
 
     def call_api(self, params, request, runtime):
         request.query = {**(request.query or {}), **self.more}
+        request.headers = {**(request.headers or {}), **self.headers}
         came = super().call_api(params, request, runtime)
         came["body"] = self.body = watched(came.get("body") or {})
         return came
@@ -81,6 +84,7 @@ def tea(request, algorithm=None):
     action = request["action"]
     client = WatchingClient(config)
     client.more = {name: value for name, value in request["params"].items() if name == "ClientToken"}
+    client.headers = {name: value for name, value in request["params"].items() if name in ("traceparent", "tracestate")}
     # It writes RRpc as r_rpc, and AsyncRRpc as async_rrpc.
     plain = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
     call = getattr(client, plain, None) or getattr(client, plain.replace("_r_rpc", "_rrpc"))

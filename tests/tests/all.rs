@@ -106,4 +106,5 @@ mod taken_over;
 mod tidy;
 mod told;
 mod topics;
+mod traces;
 mod webhooks;

@@ -8,6 +8,9 @@ const SAMPLE: &str = include_str!("../../deploy/thingcall.example.toml");
 
 /// Limits, as the sample has them, with their gauges.
 const GAUGES: &[(&str, &str)] = &[
+    ("traces.spans_per_second_max", "trace_spans_per_second_limit"),
+    ("traces.queue_spans_max", "trace_queue_spans_limit"),
+    ("traces.batch_spans_max", "trace_batch_spans_limit"),
     ("api.calls_per_second_max", "account_calls_per_second_limit"),
     ("api.batch_calls_per_second_max", "account_batch_calls_per_second_limit"),
     ("api.broadcasts_per_second_max", "account_broadcasts_per_second_limit"),

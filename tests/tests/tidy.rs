@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "thingcall-consumers",
         &["thingcall-subscription", "thingcall-listen", "thingcall-transport", "thingcall-core", "thingcall-metrics"],
     ),
+    ("thingcall-traces", &["thingcall-transport", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-webhook", &["thingcall-subscription", "thingcall-transport", "thingcall-core", "thingcall-metrics"]),
     ("thingcall-listen", &["thingcall-metrics"]),
     ("thingcall-console", &["thingcall-listen", "thingcall-core", "thingcall-metrics"]),

@@ -67,6 +67,9 @@ pub(crate) fn command(
             (&config.mqtt_exchange, request_topic(delivery, sync_topic))
         }
     };
+    if let Some(hop) = &delivery.trace {
+        hop.published_on(&key_of(&topic));
+    }
     let properties = match way {
         Way::Amqp => properties(delivery, headers(delivery, way, instance))
             .with_correlation_id(delivery.id.to_string().into())
@@ -176,6 +179,10 @@ fn properties(delivery: &Delivery, headers: FieldTable) -> BasicProperties {
 fn headers(delivery: &Delivery, way: Way, instance: &str) -> FieldTable {
     let mut headers = FieldTable::default();
     headers.insert(COMMAND.into(), text(instance));
+    // To devices of MQTT 5 the plugin hands them on as user properties.
+    for (name, value) in delivery.trace.iter().flat_map(|hop| hop.context.pairs()) {
+        headers.insert(name.into(), text(&value));
+    }
     match way {
         Way::Amqp => {
             let device = &delivery.device.key;

@@ -235,5 +235,6 @@ pub(crate) fn delivery(id: u32, name: &str, qos: Qos) -> Delivery {
         qos,
         deadline: Some(Deadline::at((Instant::now() + PATIENCE).into_std())),
         sync_topic: None,
+        trace: None,
     }
 }

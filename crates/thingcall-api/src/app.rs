@@ -10,7 +10,7 @@ use std::time::Duration;
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
 use prometheus::Registry;
-use thingcall_core::{AccessKey, AuditLog, CallRecords, Keys, OnceTokens, Refusals, Registrar};
+use thingcall_core::{AccessKey, AuditLog, CallRecords, Keys, OnceTokens, Refusals, Registrar, Tracer};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -44,6 +44,7 @@ pub(crate) struct App {
     pub(crate) once: Option<Arc<Once>>,
     pub(crate) metrics: Metrics,
     pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     /// How many refusals of each key are noted there.
     pub(crate) refusals: Refusals,
     auth: Authenticator,
@@ -61,14 +62,28 @@ pub(crate) struct AppParts {
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) tokens: Option<Arc<dyn OnceTokens>>,
     pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     pub(crate) clock: Clock,
     pub(crate) shared: SharedParts,
 }
 
 impl App {
     pub(crate) fn new(config: Config, parts: AppParts, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let AppParts { calls, directory, subscribing, registrar, records, fleets, keys, tokens, audit, clock, shared } =
-            parts;
+        let tracer = parts.tracer.clone();
+        let AppParts {
+            calls,
+            directory,
+            subscribing,
+            registrar,
+            records,
+            fleets,
+            keys,
+            tokens,
+            audit,
+            clock,
+            shared,
+            ..
+        } = parts;
         let once = tokens.map(|tokens| Once::new(tokens, registry)).transpose()?.map(Arc::new);
         let records = RecordDesk { records, directory: directory.clone() };
         let events = subscribing.as_ref().map(|keeps| EventDesk::new(keeps, keys.clone(), &config, registry));
@@ -108,6 +123,7 @@ impl App {
             auth,
             metrics,
             audit,
+            tracer,
             refusals: Refusals::default(),
             config,
             _watches: watches,

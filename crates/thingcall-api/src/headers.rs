@@ -18,5 +18,9 @@ pub(crate) static CONTENT_HASH: HeaderName = HeaderName::from_static("x-acs-cont
 pub(crate) static TOKEN: HeaderName = HeaderName::from_static("x-acs-security-token");
 /// The token of a call that is made once.
 pub(crate) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Whose trace the request belongs to.
+pub(crate) static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracing systems say to themselves beside it.
+pub(crate) static TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 /// A way to sign that is not known here.
 pub(crate) static BEARER: HeaderName = HeaderName::from_static("x-acs-bearer-token");

@@ -2,9 +2,11 @@
 //!
 //! **Invariant:** what it says of itself; whether that is true is for `auth` to say.
 
+use std::sync::Arc;
+
 use hyper::header::{AUTHORIZATION, HeaderName};
 use hyper::http::request::Parts;
-use thingcall_core::RequestId;
+use thingcall_core::{RequestId, Traced};
 use tokio::time::Instant;
 
 use crate::answer::Format;
@@ -27,6 +29,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) params: Params<'a>,
     /// How it is signed.
     pub(crate) scheme: Scheme,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<Arc<Traced>>,
 }
 
 /// How a request is signed, and so where it says what.
@@ -41,7 +45,8 @@ pub(crate) enum Scheme {
 impl<'a> Incoming<'a> {
     pub(crate) fn read(received: Instant, head: &'a Parts, body: &'a [u8]) -> Self {
         let params = Params::read(head.uri.query().unwrap_or_default(), body);
-        let mut incoming = Self { received, id: RequestId::random(), head, body, params, scheme: Scheme::V1 };
+        let (id, scheme, trace) = (RequestId::random(), Scheme::V1, None);
+        let mut incoming = Self { received, id, head, body, params, scheme, trace };
         incoming.scheme = Scheme::of(&incoming);
         incoming
     }

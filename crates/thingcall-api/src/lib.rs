@@ -36,6 +36,7 @@ mod once;
 mod reached;
 mod recorded;
 mod subscribing;
+mod traced;
 
 mod auth;
 mod clock;

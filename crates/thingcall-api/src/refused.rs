@@ -126,5 +126,6 @@ fn not_let_in(id: RequestId, outcome: Outcome, code: Cow<'static, str>, text: &s
         elapsed: Duration::ZERO,
         transport: None,
         plugin: None,
+        trace_id: None,
     }
 }

@@ -34,7 +34,8 @@ use crate::once::{How, OnceAsk};
 use crate::origin::Origin;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
-use crate::{allowed, audit, body, enrol, refused, sign, unread};
+use crate::traced::Served;
+use crate::{allowed, audit, body, enrol, refused, sign, traced, unread};
 
 /// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
 const ECHO_BYTES_BUSY: usize = 4 * 1024;
@@ -99,7 +100,8 @@ struct FleetAsked<'a> {
 /// Answers a request.
 pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> HttpAnswer {
     let Received { at: received, head, body, unread } = request;
-    let incoming = Incoming::read(received, &head, &body);
+    let mut incoming = Incoming::read(received, &head, &body);
+    let served = app.tracer.as_ref().map(|tracer| Served::begin(tracer, &mut incoming));
     let name = incoming.action();
     let action = name.and_then(|name| name.parse::<Action>().ok());
     let format = incoming.format();
@@ -143,7 +145,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
         }
         Err(error) => Err(note_refused(&app, &incoming, &origin, error)),
     };
-    let code = Code::of(&result);
+    let (code, failed) = (Code::of(&result), result.as_ref().err().map(ActionError::code));
     let response = match result {
         Ok(fields) => about.success(fields),
         Err(error) => {
@@ -151,6 +153,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
             about.failure(&echoed(&app.config, error, &origin), &host)
         }
     };
+    traced::answered(served, response.status(), failed);
     app.metrics.answered(action, (response.status(), code), received.elapsed());
     response
 }
@@ -235,7 +238,9 @@ async fn judge<'a>(
     name: Option<&str>,
     origin: &Origin,
 ) -> Result<Asked<'a>, ActionError> {
-    let key = origin.admit(app, incoming).await?;
+    let admitted = origin.admit(app, incoming).await;
+    traced::authenticated(incoming.trace.as_ref(), incoming.received, admitted.as_ref().err().map(GatewayError::code));
+    let key = admitted?;
     check_version(incoming)?;
     let name = name.ok_or(GatewayError::Missing("Action"))?;
     let unknown = || Action::unknown(name);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingcall_core::{AuditLog, CallRecords, Keys, OnceTokens, Registrar, UnixMillis};
+use thingcall_core::{AuditLog, CallRecords, Keys, OnceTokens, Registrar, Tracer, UnixMillis};
 use thingcall_engine::Engine;
 use thingcall_listen::{Figures, Limits, Serving};
 use thingcall_tsl::Directory;
@@ -38,6 +38,8 @@ pub struct FrontParts {
     pub tokens: Option<Arc<dyn OnceTokens>>,
     /// Who keeps what was changed, and by whom.
     pub audit: Arc<dyn AuditLog>,
+    /// Takes what is recorded of traces; where nobody does, requests belong to none.
+    pub tracer: Option<Arc<dyn Tracer>>,
     /// What other instances share with this one.
     pub shared: SharedParts,
 }
@@ -54,8 +56,19 @@ impl Front {
     /// # Errors
     /// If its metrics are registered already.
     pub fn new(config: Config, parts: FrontParts, registry: &prometheus::Registry) -> Result<Self, prometheus::Error> {
-        let FrontParts { engine, directory, subscribing, registrar, records, fleets, keys, tokens, audit, shared } =
-            parts;
+        let FrontParts {
+            engine,
+            directory,
+            subscribing,
+            registrar,
+            records,
+            fleets,
+            keys,
+            tokens,
+            audit,
+            tracer,
+            shared,
+        } = parts;
         let clock = Arc::new(UnixMillis::now);
         let parts = AppParts {
             calls: engine,
@@ -67,6 +80,7 @@ impl Front {
             keys,
             tokens,
             audit,
+            tracer,
             clock,
             shared,
         };

@@ -14,7 +14,7 @@ use rmqtt_codec::v5::PublishProperties;
 use thingcall_alink as alink;
 use thingcall_core::{
     Broadcast, CallMode, DeliverError, Delivery, DeviceKey, Extras, Letter, NotBroadcast, NotCarried, PostAnswer, Qos,
-    Sent, SyncTopic, TransportName, UnixMillis,
+    Sent, SyncTopic, TRACE_PARENT, TraceContext, TransportName, UnixMillis,
 };
 use thingcall_transport::PublishResult;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ const PAGE_MESSAGES: usize = 64;
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The most that a PUBLISH adds to topic and payload: fixed header, topic length, packet id, properties.
 const HEADER_BYTES: usize = 32;
+/// The most that a user property adds to its name and its value.
+const PAIR_BYTES: usize = 5;
 
 /// Sends a call on its way.
 pub(crate) fn deliver(hub: &Arc<Hub>, delivery: &Delivery) -> Result<Sent, DeliverError> {
@@ -317,18 +319,32 @@ fn outgoing(delivery: &Delivery, sync_topic: SyncTopic, packet_bytes_max: usize)
     }
     let topic = alink::request_topic(delivery, sync_topic);
     let payload = alink::payload(delivery);
-    let bytes = topic.len() + payload.len() + HEADER_BYTES;
+    let traced = delivery.trace.as_ref().map_or(0, |hop| hop.context.pairs_bytes(PAIR_BYTES));
+    let bytes = topic.len() + payload.len() + HEADER_BYTES + traced;
     if bytes > packet_bytes_max {
         return Err(DeliverError::TooLarge { bytes, max: packet_bytes_max });
     }
+    if let Some(hop) = &delivery.trace {
+        hop.published_on(&topic);
+    }
     let mut publish = publish(topic, payload, quality(delivery.qos));
     publish.properties = delivery.letter.as_ref().and_then(|letter| letter.extras.as_deref()).map(properties);
+    if let Some(hop) = &delivery.trace {
+        trace(publish.properties.get_or_insert_default(), &hop.context);
+    }
     Ok(Outgoing {
         publish,
         command: (delivery.mode == CallMode::Async && delivery.letter.is_none()).then_some(delivery.id),
         correlation: delivery.raw.as_ref().map(|_| delivery.id),
         deadline: delivery.deadline,
     })
+}
+
+/// Tells the place in a trace, unless the application tells one of its own. Only MQTT 5 carries it.
+fn trace(properties: &mut PublishProperties, context: &TraceContext) {
+    if properties.user_properties.iter().all(|(name, _)| &**name != TRACE_PARENT) {
+        properties.user_properties.extend(context.pairs().map(|(name, value)| (name.into(), value.into())));
+    }
 }
 
 /// What MQTT 5 carries beside a letter.

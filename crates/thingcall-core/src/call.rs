@@ -7,7 +7,7 @@ use std::time::Instant;
 use enum_map::Enum;
 use strum::IntoStaticStr;
 
-use crate::{CallId, Deadline, Device, DeviceRef, Letter, RecordedKey, RequestId, ServiceId};
+use crate::{CallId, Deadline, Device, DeviceRef, Letter, RecordedKey, RequestId, ServiceId, Traced};
 
 /// What a caller asks, not yet checked against anything but its form.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Request {
     pub deadline: Deadline,
     /// Whether the caller gets a device's code other than 200 as an error, and not as an answer.
     pub fails_by_code: bool,
+    /// The trace that it belongs to.
+    pub trace: Option<Arc<Traced>>,
 }
 
 /// What a caller asks of a device.
@@ -86,6 +88,8 @@ pub struct Call {
     pub letter: Option<Arc<Letter>>,
     /// When it must have ended; `None` for an asynchronous call.
     pub deadline: Option<Deadline>,
+    /// The trace that it belongs to.
+    pub trace: Option<Arc<Traced>>,
 }
 
 /// Whether the caller waits for the device's answer.

@@ -12,7 +12,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{
     Args, CallId, CallMode, Device, DeviceRef, Executed, FailedAt, Letter, MalformedReply, Outcome, RecordedKey,
-    ReplyBody, RequestId, ServiceId, TransportKind, UnixMillis,
+    ReplyBody, RequestId, ServiceId, TraceId, TransportKind, UnixMillis,
 };
 
 /// Which calls that are not in the journal are kept.
@@ -161,6 +161,8 @@ pub struct CallRecord {
     pub reply: Option<ReplyBody>,
     /// The bytes that the device answered a letter with.
     pub said: Option<Bytes>,
+    /// The trace that it is recorded in.
+    pub trace_id: Option<TraceId>,
 }
 
 /// What a device answered when its call had ended without an answer: at its deadline, or by an operator.

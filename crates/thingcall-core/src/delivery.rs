@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Args, CallId, CallMode, Deadline, Device, Letter, Qos, ServiceId, SyncTopic};
+use crate::{Args, CallId, CallMode, Deadline, Device, Hop, Letter, Qos, ServiceId, SyncTopic};
 
 /// One command for one device. The transport puts it into the device's words.
 #[derive(Debug, Clone)]
@@ -30,4 +30,6 @@ pub struct Delivery {
     /// The topic of synchronous calls: the product's setting, else what the device's last login said. For a transport that
     /// does not know the device's own.
     pub sync_topic: Option<SyncTopic>,
+    /// The place in a trace that its device is told.
+    pub trace: Option<Arc<Hop>>,
 }

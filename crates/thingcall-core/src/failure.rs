@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::{CallError, CallId, Executed, Outcome, TransportKind, UnixMillis};
+use crate::{CallError, CallId, Executed, Outcome, TraceId, TransportKind, UnixMillis};
 
 /// How far a call came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,4 +106,6 @@ pub struct Failure {
     pub transport: Option<TransportKind>,
     /// Who handled it, if not the built-in path.
     pub plugin: Option<String>,
+    /// The trace that it is recorded in.
+    pub trace_id: Option<TraceId>,
 }

@@ -71,6 +71,8 @@ pub struct KeptCall {
     pub data: Option<String>,
     /// What the device answered after the end.
     pub late: Option<KeptLate>,
+    /// The trace that it is recorded in, as tracing systems write its id.
+    pub trace_id: Option<String>,
 }
 
 /// An answer that came too late.
@@ -139,6 +141,7 @@ impl KeptCall {
             reply_code: record.code,
             data: record.data,
             late: None,
+            trace_id: None,
             request_id: record.request_id,
         }
     }

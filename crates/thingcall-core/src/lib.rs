@@ -4,7 +4,7 @@
 //! once checked ([`Call`]), what goes to a device ([`Delivery`]) and what comes back ([`Reply`]), how a call can end
 //! ([`Outcome`], [`CallError`]), and the traits behind which the parts live: [`Handler`], [`Handlers`], [`Codec`],
 //! [`DeviceLink`], [`Transport`], [`ReplySink`], [`Journal`], [`Outbox`], [`Credentials`], [`PresenceSink`], [`Keys`],
-//! [`Leases`], [`CallRecords`], [`AuditLog`], [`MessageLog`], [`OnceTokens`], [`SharedNonces`], [`SharedQuota`],
+//! [`Leases`], [`CallRecords`], [`AuditLog`], [`MessageLog`], [`OnceTokens`], [`Tracer`], [`SharedNonces`], [`SharedQuota`],
 //! [`Subscriptions`], [`Consumers`].
 //!
 //! Beside them, what all parts say alike: what is wrong with a configuration ([`Problem`]), what readiness is made of
@@ -65,6 +65,8 @@ mod sheet;
 mod subscriptions;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod trace;
+mod traced;
 mod transport;
 mod transport_name;
 
@@ -133,5 +135,7 @@ pub use subscriptions::{
     Topic,
 };
 pub use time::{Deadline, UnixMillis};
+pub use trace::{SpanId, TRACE_PARENT, TRACE_STATE, TRACE_STATE_BYTES_MAX, TraceContext, TraceId};
+pub use traced::{Begins, Fact, Hop, Part as TracedPart, Span, SpanKind, TRACE_SPANS_MAX, Traced, Tracer};
 pub use transport::{DeliverError, NotBroadcast, NotCarried, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

@@ -43,6 +43,7 @@ pub fn entry(device: &Arc<Device>, id: CallId, service: &ServiceId, qos: Qos) ->
         qos,
         deadline: None,
         sync_topic: None,
+        trace: None,
     };
     let (request_id, times) = (RequestId::random(), crate::CallTimes::default());
     JournalEntry { delivery, answer: None, request_id, action: "", key: None, accepted_at: UnixMillis(1), times }

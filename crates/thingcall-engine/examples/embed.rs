@@ -80,6 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         slots,
         reports: Reports::default(),
         records: Arc::new(NoRecords),
+        tracer: None,
     };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new())?;
     let loopback = Arc::new(Loopback(OnceLock::from(Arc::downgrade(&engine))));
@@ -101,6 +102,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             qos,
             deadline,
             fails_by_code: false,
+            trace: None,
         };
         match engine.invoke(request).await {
             Ok(Invoked { answer: Answer::Replied(body), .. }) => println!("answered: {}", body.data),

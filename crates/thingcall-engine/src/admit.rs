@@ -98,6 +98,7 @@ impl Engine {
             qos: request.qos,
             args: Args::checked(mended.as_deref().unwrap_or(&request.args)),
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
+            trace: request.trace,
         };
         Admitted { call, product, action: request.action, key: request.key, codec, way }
     }

@@ -169,6 +169,7 @@ impl Engine {
             qos: round.qos,
             deadline: None,
             sync_topic: None,
+            trace: None,
         };
         for _ in 0..NO_ROOM_MAX {
             match transport.deliver(&delivery).await {

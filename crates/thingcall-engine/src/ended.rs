@@ -12,6 +12,7 @@ use tracing::info;
 use crate::Engine;
 use crate::failures::{Came, millis};
 use crate::link::Link;
+use crate::traced;
 
 impl Engine {
     /// Failed and slow calls with this RequestId or MessageId, newest first, as far as they are remembered.
@@ -30,6 +31,9 @@ impl Engine {
     #[cold]
     pub(crate) fn not_admitted(&self, request: &Request, error: &CallError, elapsed: Duration) {
         self.metrics.call_ended(None, None, error.outcome());
+        if let Some(trace) = &request.trace {
+            traced::not_admitted(trace, request, error);
+        }
         let failure = Failure {
             at: UnixMillis::now(),
             request_id: request.request_id.to_string(),
@@ -47,6 +51,7 @@ impl Engine {
             elapsed,
             transport: None,
             plugin: None,
+            trace_id: request.trace.as_ref().and_then(|trace| trace.recorded_id()),
         };
         self.record_not_admitted(request, &failure);
         self.failures.ended(failure);
@@ -55,6 +60,7 @@ impl Engine {
     /// A call that ended then: it is recorded, where such are kept, and told where it failed or took long.
     pub(crate) fn note_end(&self, link: &Link<'_>, outcome: Outcome, at: Instant, result: &Result<Answer, CallError>) {
         link.steps.note(CallStep::Told, at);
+        link.trace_ended(outcome, at);
         let elapsed = at - link.started();
         let is_told = outcome != Outcome::Ok || elapsed >= self.config.slow_call;
         let failure = is_told.then(|| self.failure(link.call, &link.came(elapsed), result));
@@ -110,6 +116,7 @@ impl Engine {
     pub(crate) fn note_cancelled(&self, link: &Link<'_>) {
         let now = Instant::now();
         link.steps.note(CallStep::Told, now);
+        link.trace_ended(Outcome::Cancelled, now);
         let (call, came) = (link.call, link.came(now - link.started()));
         let stage = if came.sent == Executed::No { FailedAt::Send } else { FailedAt::Device };
         let text = "the caller hung up before the call ended".to_owned();
@@ -136,6 +143,7 @@ impl Engine {
             elapsed: came.elapsed,
             transport: came.transport,
             plugin: self.router.find(call).and_then(|handler| handler.plugin()),
+            trace_id: call.trace.as_ref().and_then(|trace| trace.recorded_id()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prometheus::Registry as Metering;
 use thingcall_core::{
-    CallError, CallRecords, DeviceKey, Handlers, Journal, KeptCalls, Outcome, Presence, Slots, Transport,
+    CallError, CallRecords, DeviceKey, Handlers, Journal, KeptCalls, Outcome, Presence, Slots, Tracer, Transport,
     TransportName, UnixMillis,
 };
 use thingcall_metrics::{Maker, gauge_of};
@@ -60,6 +60,8 @@ pub struct Engine {
     pub(crate) failures: Arc<Failures>,
     pub(crate) watches: Arc<DeviceWatches>,
     pub(crate) records: Arc<dyn CallRecords>,
+    /// Who takes what is recorded of traces, where anybody does.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     /// Which calls are kept there.
     pub(crate) kept: KeptCalls,
     /// Itself, for what outlives the function that began it.
@@ -82,6 +84,8 @@ pub struct EngineParts {
     pub reports: Reports,
     /// Keeps records of calls that have ended.
     pub records: Arc<dyn CallRecords>,
+    /// Takes what is recorded of traces; where nobody does, there are none.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Engine {
@@ -100,7 +104,7 @@ impl Engine {
         let fleet = FleetMetrics::register(make)?;
         let broadcasts = Broadcasts::register(make, &config)?;
         let unawaited = Unawaited::register(make, &config)?;
-        let EngineParts { registry, journal, handlers, slots, reports, records } = parts;
+        let EngineParts { registry, journal, handlers, slots, reports, records, tracer } = parts;
         let posts = Posts::register(make, config.posts_max(), reports)?;
         let around = Surroundings {
             journal: journal.clone(),
@@ -132,6 +136,7 @@ impl Engine {
             failures,
             watches,
             kept: records.kept(),
+            tracer,
             records,
             running: TaskTracker::new(),
             config,

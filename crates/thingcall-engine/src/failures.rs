@@ -123,6 +123,7 @@ pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
         elapsed: Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)),
         transport: record.transport,
         plugin: None,
+        trace_id: None,
     }
 }
 
@@ -168,6 +169,7 @@ macro_rules! line {
             plugin = $line.failure.plugin.as_deref(),
             why = %PeerText::at_most(&$line.failure.text, LINE_CHARS_MAX),
             hint = $line.hint,
+            trace_id = $line.failure.trace_id.map(tracing::field::display),
             $message
         )
     };

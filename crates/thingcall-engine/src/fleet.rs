@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    AccessKey, Answer, Asks, CallError, Deadline, DeviceKey, DeviceRef, Executed, FleetCall, FleetCallId, FleetCalls,
-    FleetDevice, FleetEnd, FleetOutcome, Keys, RecordedKey, ReplyBody, Request, RequestId, Target, UnixMillis,
+    AccessKey, Answer, Asks, Begins, CallError, Deadline, DeviceKey, DeviceRef, Executed, FleetCall, FleetCallId,
+    FleetCalls, FleetDevice, FleetEnd, FleetOutcome, Keys, RecordedKey, ReplyBody, Request, RequestId, Target,
+    UnixMillis,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -219,6 +220,7 @@ impl Engine {
             qos: order.qos,
             deadline: Deadline::at((now + self.reply_timeout()).into_std()),
             fails_by_code: false,
+            trace: self.tracer.as_ref().map(|tracer| tracer.clone().begin(Begins::Call, now.into_std())),
         };
         end_of(self.invoke(request).await)
     }

@@ -16,6 +16,7 @@ use crate::admit::{Admitted, Arrived, Begun};
 use crate::link::{Link, Settled};
 use crate::metrics::Checked;
 use crate::router::Router;
+use crate::traced;
 use crate::{Engine, Stage};
 
 /// A call that succeeded.
@@ -157,7 +158,8 @@ impl Engine {
             return self.check_answer(answered, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
         };
         link.steps.note(CallStep::HandlerBegan, begun.validated);
-        let within = InHandler { link, began: begun.validated, ended: None };
+        let plugin = link.trace_handler(&*handler);
+        let within = InHandler { link, plugin, began: begun.validated, ended: None };
         let mut held = self.hands.enter(call, &handler, begun.validated);
         let answered = tokio::select! {
             biased;
@@ -189,6 +191,9 @@ impl Engine {
         let fits = self.check_body(body, &admitted.call, &admitted.product);
         let checked = Instant::now();
         self.metrics.stage_took(Stage::Decode, checked - came);
+        if let Some(trace) = &admitted.call.trace {
+            traced::decoded(trace, (came, checked), fits.as_ref().err());
+        }
         (fits.and(answered), Some(checked))
     }
 
@@ -231,6 +236,8 @@ impl Drop for LookingUp<'_> {
 /// A call that a handler other than the built-in one has in hand. Dropped, also at the deadline, it tells how long.
 struct InHandler<'a> {
     link: &'a Link<'a>,
+    /// Its name, where a trace is recorded.
+    plugin: Option<String>,
     began: Instant,
     ended: Option<Instant>,
 }
@@ -248,6 +255,9 @@ impl Drop for InHandler<'_> {
         let took = (ended - self.began).saturating_sub(self.link.at_device.total(ended));
         self.link.engine.metrics.stage_took(Stage::Plugin, took);
         self.link.steps.note(CallStep::HandlerEnded, ended);
+        if let Some(plugin) = self.plugin.take() {
+            self.link.trace_handled(plugin, (self.began, ended));
+        }
     }
 }
 

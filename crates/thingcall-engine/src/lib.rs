@@ -47,6 +47,7 @@ mod recording;
 mod replies;
 mod running;
 mod take_over;
+mod traced;
 mod translations;
 mod unawaited;
 mod waits;

@@ -31,6 +31,7 @@ mod own_answer;
 mod paced;
 mod post;
 mod topic;
+mod traced;
 mod turn;
 
 pub(crate) use own_answer::Settled;
@@ -226,6 +227,7 @@ impl<'a> Link<'a> {
             qos: self.call.qos,
             deadline: self.call.deadline,
             sync_topic: None,
+            trace: self.call.trace.as_ref().map(|trace| trace.hop()),
         }
     }
 
@@ -247,6 +249,7 @@ impl<'a> Link<'a> {
         let bytes = raw.map_or(delivery.params.as_str().len(), Bytes::len);
         self.engine.metrics.request_bytes(bytes);
         self.left.store(true, Ordering::Relaxed);
+        let publishing = self.trace_publishing(transport, delivery, began);
         let sent = transport.deliver(delivery).await;
         self.engine.watches.sent(delivery, transport.name(), &sent);
         let left = Instant::now();
@@ -254,6 +257,7 @@ impl<'a> Link<'a> {
         let came_to = if nobody { &self.found_nobody } else { &self.handed_on };
         came_to.store(true, Ordering::Relaxed);
         self.engine.metrics.stage_took(Stage::Publish, left - began);
+        traced::published(publishing, left, &sent);
         debug!(message = %delivery.id, transport = transport.kind().as_str(), ?sent, "handed on");
         Ok((sent?, left))
     }

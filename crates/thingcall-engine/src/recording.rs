@@ -50,6 +50,7 @@ impl Engine {
             // Of a letter there are the bytes alone.
             reply: reply(result).filter(|_| call.letter.is_none()).cloned(),
             said: link.said(),
+            trace_id: call.trace.as_ref().and_then(|trace| trace.recorded_id()),
         });
     }
 
@@ -135,6 +136,7 @@ fn unknown(request_id: thingcall_core::RequestId, failure: &Failure) -> CallReco
         letter: None,
         reply: None,
         said: None,
+        trace_id: failure.trace_id,
     }
 }
 

@@ -294,5 +294,6 @@ fn again(call: &OpenCall, device: Arc<Device>) -> Delivery {
         qos: Qos::AtLeastOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     }
 }

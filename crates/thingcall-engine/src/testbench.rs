@@ -268,6 +268,7 @@ fn bench_by(
         slots: slots.clone(),
         reports,
         records: records.clone(),
+        tracer: None,
     };
     let engine = Engine::new(config, parts, &metering).unwrap();
     let answering = Arc::new(Replier { engine: Mutex::new(Arc::downgrade(&engine)) });
@@ -345,6 +346,7 @@ impl Bench {
             qos: Qos::AtMostOnce,
             deadline: Deadline::at((Instant::now() + self.engine.reply_timeout()).into_std()),
             fails_by_code: false,
+            trace: None,
         }
     }
 

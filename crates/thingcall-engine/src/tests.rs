@@ -14,3 +14,4 @@ mod running;
 mod synchronous;
 mod take_over;
 mod topics;
+mod traced;

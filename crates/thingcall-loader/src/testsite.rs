@@ -147,6 +147,7 @@ pub(crate) fn call(product: &str, service: &str) -> Call {
         qos: Qos::AtMostOnce,
         args: Args::checked(r#"{"path":"-"}"#),
         deadline: Some(deadline()),
+        trace: None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc_v4::{ManualAck, NetworkOptions, TlsConfiguration};
 use thingcall_alink::REPLY_FILTERS;
-use thingcall_core::{DeliverError, Letter, MessageId, Qos};
+use thingcall_core::{DeliverError, Letter, MessageId, Qos, TraceContext};
 use thingcall_transport::{BrokerAddress, ConnectResult, Ended};
 
 use crate::config::{Config, Version};
@@ -28,6 +28,8 @@ const INCOMING_BYTES_MIN: usize = 16 * 1024 * 1024;
 const PUBLISH_HEADER_BYTES: usize = 16;
 /// And what a message's name takes, with the word for what it is and that for its form.
 const MESSAGE_ID_BYTES: usize = 64;
+/// And what a user property of MQTT 5 adds to its name and its value.
+const PAIR_BYTES: usize = 5;
 
 /// Where and how to connect.
 #[derive(Clone, Copy)]
@@ -117,14 +119,22 @@ pub(crate) struct Outgoing {
     pub(crate) message_id: Option<MessageId>,
     /// Where it is a message of an application's own: what goes with it.
     pub(crate) letter: Option<Arc<Letter>>,
+    /// The place in a trace that its reader is told; MQTT 3.1.1 has no place for it either.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Outgoing {
+    /// One with nothing beside it.
+    pub(crate) const fn new(topic: String, payload: Bytes, qos: Qos) -> Self {
+        Self { topic, payload, qos, expires_after: None, message_id: None, letter: None, trace: None }
+    }
+
     /// The size of its packet, rounded up.
     pub(crate) fn packet_bytes(&self) -> usize {
         let named = if self.message_id.is_some() { MESSAGE_ID_BYTES } else { 0 };
         let extras = self.letter.as_ref().map_or(0, |letter| letters::extra_bytes(letter));
-        self.topic.len() + self.payload.len() + PUBLISH_HEADER_BYTES + named + extras
+        let traced = self.trace.as_ref().map_or(0, |trace| trace.pairs_bytes(PAIR_BYTES));
+        self.topic.len() + self.payload.len() + PUBLISH_HEADER_BYTES + named + extras + traced
     }
 }
 

@@ -94,8 +94,7 @@ impl Messages {
         let (DeviceKey { product, name }, kind) = (&message.device, message.kind.as_str());
         let topic = format!("{}/{kind}/{product}/{name}", self.topic);
         let message_id = Some(message.id);
-        let outgoing =
-            Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after: None, message_id, letter: None };
+        let outgoing = Outgoing { message_id, ..Outgoing::new(topic, payload, Qos::AtLeastOnce) };
         let present = self.contact.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Open { client, packet_bytes_max } = present.map_err(NotDelivered::Down)?;
         let (bytes, max) = (outgoing.packet_bytes(), packet_bytes_max);

@@ -130,7 +130,10 @@ impl Mqtt {
         let topic = request_topic(delivery, sync_topic);
         let expires_after = delivery.deadline.map(|deadline| deadline.left(Instant::now().into_std()));
         let letter = delivery.letter.clone();
-        let message = Outgoing { topic, payload, qos: delivery.qos, expires_after, message_id: None, letter };
+        let hop = delivery.trace.as_ref();
+        hop.inspect(|hop| hop.published_on(&topic));
+        let trace = hop.filter(|_| self.config.version == Version::V5).map(|hop| hop.context.clone());
+        let message = Outgoing { expires_after, letter, trace, ..Outgoing::new(topic, payload, delivery.qos) };
         let client = self.client_for(&message)?;
         if self.comes_back_as_report(delivery) {
             self.sent.expect(&message.topic, &message.payload);
@@ -161,8 +164,7 @@ impl Mqtt {
     /// Queues the answer to a report, at QoS 0, where the queue has room for commands beside it.
     pub(crate) fn answer(&self, answer: &PostAnswer) -> Result<(), DeliverError> {
         let (topic, payload) = (answer_topic(answer), answer_payload(answer, UnixMillis::now()));
-        let message =
-            Outgoing { topic, payload, qos: Qos::AtMostOnce, expires_after: None, message_id: None, letter: None };
+        let message = Outgoing::new(topic, payload, Qos::AtMostOnce);
         let client = self.client_for(&message)?;
         let (queued, max) = (&self.contact.metrics.send_queue_length, self.config.send_queue_messages_max.get());
         if usize::try_from(queued.get()).is_ok_and(|queued| queued >= max / 2) {
@@ -214,7 +216,7 @@ impl Mqtt {
             return Err(DeliverError::TooLarge { bytes, max }.into());
         }
         let (topic, payload) = (told.topic.to_string(), told.payload.clone());
-        let message = Outgoing { topic, payload, qos: told.qos, expires_after: None, message_id: None, letter: None };
+        let message = Outgoing::new(topic, payload, told.qos);
         let client = self.client_for(&message)?;
         self.contact.metrics.send_queue_length.inc();
         let queued = client.publish(message).map_err(|error| {
@@ -244,7 +246,7 @@ impl Mqtt {
         let expires_after = Some(self.config.probe_timeout);
         let topic = self.config.probe_topic.clone();
         self.contact.metrics.send_queue_length.inc();
-        let probe = Outgoing { topic, payload, qos: Qos::AtLeastOnce, expires_after, message_id: None, letter: None };
+        let probe = Outgoing { expires_after, ..Outgoing::new(topic, payload, Qos::AtLeastOnce) };
         let sent = client.publish(probe);
         if sent.is_err() {
             // It counts as sent all the same: a full queue carries no messages.

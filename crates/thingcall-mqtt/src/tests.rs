@@ -163,6 +163,7 @@ fn delivery(id: u32, qos: Qos) -> Delivery {
         qos,
         deadline: Some(Deadline::at((Instant::now() + PATIENCE).into_std())),
         sync_topic: None,
+        trace: None,
     }
 }
 

@@ -51,6 +51,8 @@ struct Body {
     reply_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     /// Stands last.
     #[serde(skip_serializing_if = "Option::is_none")]
     late: Option<Late>,
@@ -94,6 +96,7 @@ pub(crate) fn row(record: CallRecord, instance: Option<&str>, config: &RecordsCo
             Some(said) => Some(Value::Object(bytes_in(said, config.reply_bytes_max)).to_string()),
             None => reply.and_then(|reply| fits(&reply.data, config.reply_bytes_max)),
         },
+        trace_id: record.trace_id.map(|id| id.to_string()),
         late: None,
     };
     RecordRow {
@@ -238,5 +241,6 @@ pub(crate) fn kept(row: &impl Columns) -> Result<KeptCall, sqlx::Error> {
             message: late.message,
             data: late.data,
         }),
+        trace_id: body.trace_id,
     })
 }

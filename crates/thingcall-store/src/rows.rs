@@ -223,6 +223,7 @@ pub(crate) fn delivery(row: &impl Columns, device: &Arc<Device>) -> Result<Deliv
         qos: Qos::AtLeastOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     })
 }
 

@@ -233,6 +233,7 @@ fn entry(device: &Arc<Device>, id: u32, qos: Qos) -> JournalEntry {
         qos,
         deadline: None,
         sync_topic: None,
+        trace: None,
     };
     let (request_id, times) = (RequestId::random(), thingcall_core::CallTimes::default());
     JournalEntry { delivery, answer: None, request_id, action: "Invoke", key: None, accepted_at: UnixMillis(1), times }

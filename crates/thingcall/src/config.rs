@@ -81,6 +81,8 @@ pub(crate) struct Config {
     pub plugins: thingcall_loader::PluginConfigs,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub metrics: Metrics,
+    /// Traces, and where their spans go.
+    pub traces: thingcall_traces::Config,
     /// Pages for people.
     pub console: thingcall_console::Config,
     /// What is logged.
@@ -144,6 +146,7 @@ impl Config {
             ("shared".to_owned(), &self.shared),
             ("loader".to_owned(), &self.loader),
             ("metrics".to_owned(), &self.metrics),
+            ("traces".to_owned(), &self.traces),
             ("console".to_owned(), &self.console),
             ("log".to_owned(), &self.log),
         ];
@@ -287,6 +290,7 @@ impl Default for Config {
             loader: thingcall_loader::Config::default(),
             plugins: thingcall_loader::PluginConfigs::new(),
             metrics: Metrics::default(),
+            traces: thingcall_traces::Config::default(),
             console: thingcall_console::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),

@@ -200,6 +200,7 @@ fn failed(failure: &Value) -> String {
     let by = if by.is_empty() { String::new() } else { format!("; by {}", by.join(", ")) };
     lines.push(format!("  it came as far as: {}; executed by the device: {}{by}", part("stage"), part("executed")));
     lines.extend(text("hint").map(|hint| format!("  hint: {hint}")));
+    lines.extend(text("traceId").map(|id| format!("  trace: {id}")));
     lines.join("\n")
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thingcall_api::{FrontParts, SharedParts, Subscribing};
-use thingcall_core::Registrar;
+use thingcall_core::{Registrar, Tracer};
 use thingcall_engine::Engine;
 use thingcall_store::Store;
 
@@ -15,7 +15,7 @@ pub(crate) fn parts(
     config: &Config,
     (store, engine): (&Arc<Store>, &Arc<Engine>),
     (subscribing, registrar): (Subscribing, Arc<dyn Registrar>),
-    shared: SharedParts,
+    (shared, tracer): (SharedParts, Option<Arc<dyn Tracer>>),
 ) -> FrontParts {
     FrontParts {
         engine: engine.clone(),
@@ -27,6 +27,7 @@ pub(crate) fn parts(
         keys: store.clone(),
         tokens: Some(store.clone()),
         audit: store.clone(),
+        tracer,
         shared,
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn as_json(call: &KeptCall) -> Value {
         "replyCode": call.reply_code,
         "data": call.data.as_ref().map(parsed),
         "lateAnswer": call.late.as_ref().map(late),
+        "traceId": call.trace_id,
     });
     if let Value::Object(members) = &mut value {
         members.retain(|_, value| !value.is_null());

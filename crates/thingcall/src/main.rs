@@ -13,6 +13,7 @@ mod logs;
 mod observe;
 mod output;
 mod pages;
+mod path;
 mod process;
 mod readiness;
 mod store;
@@ -90,7 +91,8 @@ const BLOCKED_MAX: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let done = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
     let done = done.and_then(|runtime| {
-        let done = runtime.block_on(async { cli::read(&std::env::args_os().collect::<Vec<_>>())?.run().await });
+        let done =
+            runtime.block_on(async { Box::pin(cli::read(&std::env::args_os().collect::<Vec<_>>())?.run()).await });
         runtime.shutdown_timeout(BLOCKED_MAX);
         done
     });

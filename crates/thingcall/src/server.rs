@@ -12,12 +12,12 @@ use thingcall_api::Front;
 use thingcall_broker::Broker;
 use thingcall_consumers::Endpoint;
 use thingcall_core::{AccessKey, UnixMillis};
-use thingcall_engine::{Engine, EngineParts, Reports};
+use thingcall_engine::Engine;
 use thingcall_listen::{NotEnded, Serving};
 use thingcall_loader::Plugins;
 use thingcall_store::{Before, Dismissed, Store};
 use thingcall_subscription::words::PlatformWords;
-
+use thingcall_traces::Tracing;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -38,6 +38,7 @@ use crate::observe::Observed;
 use crate::operator;
 use crate::operator::status::StatusDesk;
 use crate::output;
+use crate::path;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
 use crate::registrar::Registrations;
@@ -54,6 +55,9 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long plugins may take to let go: their calls have ended by then, and the loader gives `destroy` 5 s.
 const PLUGINS_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// How long a stop waits for spans to be sent.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a start waits for the nonces that instances share; a set that is new begins in the next second.
 const NONCES_TIMEOUT: Duration = Duration::from_secs(3);
@@ -76,6 +80,7 @@ pub(crate) struct Server {
     membership: Arc<Membership>,
     brokers: Brokers,
     ways: Ways,
+    traces: Tracing,
     endpoint: Option<Endpoint>,
     fleets: FleetCalling,
     observed: Observed,
@@ -142,10 +147,8 @@ impl Server {
         (store, plugins, membership): (Arc<Store>, Arc<Plugins>, Arc<Membership>),
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
-        let parts = engine_parts(&store, &plugins, &membership);
-        let engine = Engine::new(config.engine.clone(), parts, metering)?;
+        let (engine, traces) = path::start(&config, (&store, &plugins), membership.slots(), metering)?;
         limits::register(&config, metering)?;
-
         let registrar = Registrations::begin(&store, &config.registration, metering)?;
         let parts = brokers::BrokerNeeds {
             config: &config,
@@ -161,7 +164,7 @@ impl Server {
         let ways = Ways::start(&config, &brokers, &store, metering).await?;
         let subscribing = consumers::subscribing(&store, endpoint.as_ref());
         let shared = sharing::parts(&config, readiness.conditions(), membership.living())?;
-        let parts = front::parts(&config, (&store, &engine), (subscribing, registrar), shared);
+        let parts = front::parts(&config, (&store, &engine), (subscribing, registrar), (shared, traces.tracer()));
         let front = Front::new(config.api.clone(), parts, metering)?;
         front.begun(NONCES_TIMEOUT).await;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;
@@ -198,6 +201,7 @@ impl Server {
             membership,
             brokers,
             ways,
+            traces,
             endpoint,
             fleets,
             observed,
@@ -242,6 +246,7 @@ impl Server {
         // Nothing comes any more; what came is written, and what waits at a broker is heard by whoever has the slot next.
         self.engine.finish(CLOSE_TIMEOUT).await;
         let destroyed = let_go(&self.plugins).await;
+        self.traces.stop(TRACES_TIMEOUT).await;
         // What is written of this instance's calls is in the store before others may have its slots.
         self.store.flush().await;
         self.membership.leave().await;
@@ -297,18 +302,6 @@ async fn let_go(plugins: &Plugins) -> bool {
     destroyed
 }
 
-/// What calls are made with.
-fn engine_parts(store: &Arc<Store>, plugins: &Arc<Plugins>, membership: &Membership) -> EngineParts {
-    EngineParts {
-        registry: store.clone(),
-        journal: store.clone(),
-        handlers: plugins.clone(),
-        slots: membership.slots().clone(),
-        reports: reports(store),
-        records: store.clone(),
-    }
-}
-
 /// Where it listens: the API, and what operators ask.
 fn reached(
     config: &Config,
@@ -324,11 +317,6 @@ fn reached(
         console: console.map(TcpListener::local_addr).transpose()?,
         ..consumers::with(Addresses::configured(config), endpoint)
     })
-}
-
-/// What devices report goes into the log of messages, and its last values are kept.
-fn reports(store: &Arc<Store>) -> Reports {
-    Reports { log: store.clone(), words: Arc::new(PlatformWords), last: store.clone() }
 }
 
 /// What an operator may ask.

@@ -74,6 +74,7 @@ impl Trial {
             qos: Qos::default(),
             args: Arguments::checked(arguments),
             deadline: (mode == CallMode::Sync).then(|| Deadline::at(until.into_std())),
+            trace: None,
         };
         Ok(Self { call, until, timeout })
     }

@@ -209,6 +209,7 @@ impl Asker {
                     qos: self.qos,
                     deadline: None,
                     sync_topic: None,
+                    trace: None,
                 };
                 broker.deliver(&delivery).await?;
             }

@@ -129,6 +129,7 @@ impl Bench {
             slots,
             reports: thingcall_engine::Reports::default(),
             records: Arc::new(thingcall_core::NoRecords),
+            tracer: None,
         };
         let engine = Engine::new(thingcall_engine::Config::default(), parts, &Metering::new())?;
         let sink: Weak<Engine> = Arc::downgrade(&engine);
@@ -167,6 +168,7 @@ impl Bench {
             args: r#"{"param1":7}"#.to_owned(),
             qos: Qos::AtMostOnce,
             deadline: Deadline::at((Instant::now() + Duration::from_secs(8)).into_std()),
+            trace: None,
             fails_by_code: false,
         }
     }

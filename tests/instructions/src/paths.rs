@@ -55,6 +55,7 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
         slots: Slots::alone(0),
         reports: thingcall_engine::Reports::default(),
         records: Arc::new(thingcall_core::NoRecords),
+        tracer: None,
     };
     let engine = Engine::new(thingcall_engine::Config::default(), parts, &metering)?;
     wire.engine.get_or_init(|| Arc::downgrade(&engine));
@@ -151,6 +152,7 @@ async fn front(site: &Arc<Site>, engine: Arc<Engine>, metering: &Metering) -> an
         keys: site.clone(),
         tokens: None,
         audit: Arc::new(thingcall_core::NoAuditLog),
+        tracer: None,
         shared: thingcall_api::SharedParts::default(),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -190,6 +192,7 @@ pub(crate) fn request(site: &Site, service: &str) -> anyhow::Result<Request> {
         args: ARGS.to_owned(),
         qos: Qos::AtMostOnce,
         deadline: Deadline::at((Instant::now() + Duration::from_secs(3600)).into_std()),
+        trace: None,
         fails_by_code: false,
     })
 }
@@ -206,5 +209,6 @@ fn delivery(site: &Site) -> anyhow::Result<Delivery> {
         qos: Qos::AtMostOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     })
 }

@@ -37,6 +37,7 @@ pub(crate) fn bytes_each<A: GlobalAlloc>(region: &Region<'_, A>, calls: usize) -
         slots: Slots::alone(0),
         reports: thingcall_engine::Reports::default(),
         records: Arc::new(thingcall_core::NoRecords),
+        tracer: None,
     };
     let config = Config { pending_calls_max: NonZeroUsize::MIN.saturating_add(calls), ..Config::default() };
     let engine = Engine::new(config, parts, &Metering::new())?;

@@ -20,6 +20,7 @@ pub(crate) fn delivery(service: &str, mode: CallMode) -> Delivery {
         qos: Qos::AtMostOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn invoke_many(
             qos: qos(params.get("Qos"))?,
             deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
             fails_by_code: false,
+            trace: incoming.trace.clone(),
         };
         Ok(Ordered::Many(Box::new(Many { first, to })))
     })
@@ -92,6 +93,7 @@ fn read(
         // From the request's arrival: what the front took is part of what the caller waits.
         deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
         fails_by_code: shape == ResultShape::Data,
+        trace: incoming.trace.clone(),
     })
 }
 

@@ -82,7 +82,8 @@ impl Many {
     pub(super) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
         let Self { first, to } = self;
         let others = to.others.iter().map(|name| Request { target: to.device(name), ..first.clone() });
-        let requests: Vec<Request> = std::iter::once(first.clone()).chain(others).collect();
+        let mut requests: Vec<Request> = std::iter::once(first.clone()).chain(others).collect();
+        requests.iter_mut().for_each(|request| request.trace = request.trace.as_ref().map(|trace| trace.branch()));
         let looks: Vec<_> = requests.iter().map(|request| desk.look_over(request)).collect();
         let looks = stream::iter(looks).buffered(AT_ONCE);
         let refused = looks.filter_map(|look| std::future::ready(look.err())).collect::<Vec<_>>().await;

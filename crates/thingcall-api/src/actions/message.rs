@@ -116,6 +116,7 @@ fn request(
         qos,
         deadline: Deadline::at((incoming.received + within).into_std()),
         fails_by_code: false,
+        trace: incoming.trace.clone(),
     })
 }
 

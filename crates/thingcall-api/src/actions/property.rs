@@ -55,6 +55,7 @@ fn read(
         qos: qos(params.get("Qos"))?,
         deadline: Deadline::at((incoming.received + reply_timeout).into_std()),
         fails_by_code: false,
+        trace: incoming.trace.clone(),
     })
 }
 

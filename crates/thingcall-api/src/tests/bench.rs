@@ -239,6 +239,7 @@ impl Setup {
             keys,
             tokens: self.tokens,
             audit: self.audit,
+            tracer: None,
             clock,
             shared,
         };

@@ -34,6 +34,7 @@ fn delivery() -> Delivery {
         qos: Qos::AtMostOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn call(mode: CallMode, args: &str) -> Call {
         qos: Qos::AtMostOnce,
         args: Args::checked(args),
         deadline: None,
+        trace: None,
     }
 }
 

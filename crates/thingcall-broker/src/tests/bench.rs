@@ -340,5 +340,6 @@ pub(crate) fn delivery(device: &DeviceKey, id: u32, mode: CallMode, qos: Qos) ->
         qos,
         deadline: None,
         sync_topic: None,
+        trace: None,
     }
 }

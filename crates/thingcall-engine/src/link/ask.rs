@@ -4,6 +4,7 @@ use thingcall_core::{Answer, CallError, CallStep, Command, Delivery, ReplyBody, 
 use tokio::time::Instant;
 
 use super::Link;
+use super::traced::{DeviceSpan, answered};
 use crate::at_device::Asked;
 use crate::lanes::{Ends, Turn};
 use crate::metrics::PendingGauge;
@@ -18,7 +19,7 @@ enum HandedOn {
 }
 
 /// A command that was handed on, and what ends with the wait for its answer.
-type OnItsWay<'a> = (HandedOn, Asked<'a>, PendingCall<'a>, PendingGauge<'a>);
+type OnItsWay<'a> = (HandedOn, Asked<'a>, PendingCall<'a>, PendingGauge<'a>, Option<Box<DeviceSpan<'a>>>);
 
 impl Link<'_> {
     /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
@@ -30,16 +31,19 @@ impl Link<'_> {
     ) -> impl Future<Output = Result<Answer, CallError>> + Send + 's {
         let handing_on = Box::pin(self.hand_on(command, turn));
         async move {
-            let (handed_on, asked, mut pending, _gauge) = handing_on.await?;
+            let (handed_on, asked, mut pending, _gauge, span) = handing_on.await?;
             let end = match handed_on {
                 HandedOn::Ended(end, at) => {
-                    self.ended(&end, at, Instant::now());
+                    let came = Instant::now();
+                    answered(span, &end, came);
+                    self.ended(&end, at, came);
                     end
                 }
                 HandedOn::Left(at) => {
                     let end = pending.wait().await;
                     let came = Instant::now();
                     asked.came(came);
+                    answered(span, &end, came);
                     self.ended(&end, at, came);
                     end
                 }
@@ -106,7 +110,9 @@ impl Link<'_> {
                 HandedOn::Left(at)
             }
         };
-        Ok((handed_on, asked, pending, gauge))
+        let (HandedOn::Ended(_, left) | HandedOn::Left(left)) = &handed_on;
+        let span = self.trace_at_device(&delivery, *left);
+        Ok((handed_on, asked, pending, gauge, span))
     }
 
     fn read(&self, end: End) -> Result<Answer, CallError> {

@@ -15,10 +15,12 @@ impl Link<'_> {
     /// Waits for the device, then does what an unpaced command does.
     pub(super) async fn in_turn(&self, command: Command, ends: Ends) -> Result<Answer, CallError> {
         self.queued.store(true, Ordering::Relaxed);
+        let waits = self.trace_waits();
         let turn = self.engine.lanes.turn(self.call, ends).await;
         self.queued.store(false, Ordering::Relaxed);
         let turn = turn.map_err(|why| self.no_turn(why))?;
         self.steps.note(CallStep::Turn, Instant::now());
+        drop(waits);
         let answered = match self.call.mode {
             CallMode::Sync => self.ask(command, Some(&turn)).await,
             CallMode::Async => self.post(command, Some(&turn)).await,

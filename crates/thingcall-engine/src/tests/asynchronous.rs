@@ -71,6 +71,7 @@ async fn without_a_journal_an_asynchronous_call_is_refused_before_it_leaves() {
         slots: Slots::alone(0),
         reports: Reports::default(),
         records: Arc::new(NoRecords),
+        tracer: None,
     };
     let engine = Engine::new(Config::default(), parts, &prometheus::Registry::new()).unwrap();
     let error = engine.invoke(bench.request("SetScene", "{}")).await.unwrap_err();

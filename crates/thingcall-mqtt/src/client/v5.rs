@@ -7,7 +7,7 @@ use rumqttc_v5::{
     Outgoing as Wrote, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
     SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
-use thingcall_core::{DeliverError, Letter, Qos};
+use thingcall_core::{DeliverError, Letter, Qos, TRACE_PARENT, TraceContext};
 use thingcall_transport::{ConnectResult, Ended};
 
 use super::{
@@ -42,8 +42,8 @@ pub(super) fn subscribe(client: &AsyncClient, filters: &[&str], no_local: bool) 
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<Acknowledgement>, NotQueued> {
-    let Outgoing { topic, payload, qos, expires_after, message_id, letter } = message;
-    let properties = match letter {
+    let Outgoing { topic, payload, qos, expires_after, message_id, letter, trace } = message;
+    let mut properties = match letter {
         Some(letter) => of_letter(&letter, expires_after),
         None => PublishProperties {
             message_expiry_interval: expires_after.map(seconds),
@@ -52,6 +52,10 @@ pub(super) fn publish(client: &AsyncClient, message: Outgoing) -> Result<Option<
             ..PublishProperties::default()
         },
     };
+    // An application may tell a place of its own.
+    let told = properties.user_properties.iter().any(|(name, _)| name == TRACE_PARENT);
+    let pairs = trace.iter().filter(|_| !told).flat_map(TraceContext::pairs);
+    properties.user_properties.extend(pairs.map(|(name, value)| (name.to_owned(), value)));
     match qos {
         Qos::AtMostOnce => {
             client.try_publish(topic, payload, PublishOptions::at_most_once().properties(properties)).map(|()| None)

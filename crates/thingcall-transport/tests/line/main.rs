@@ -113,6 +113,7 @@ fn call(id: u32) -> Delivery {
         qos: Qos::AtMostOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     }
 }
 

@@ -103,7 +103,8 @@ pub(super) fn read_from(sources: Sources) -> Reading {
     // One pass finds one problem: take the wrong key out and look again.
     while problems.0.len() < PROBLEMS_MAX {
         let error = match root.clone().try_deserialize::<Config>() {
-            Ok(read) => {
+            Ok(mut read) => {
+                read.traces.with_variables(|name| sources.variable(name));
                 let already: Vec<_> = problems.0.iter().map(|found| found.problem.key.clone()).collect();
                 let more = read.problems().into_iter().filter(|problem| !already.contains(&problem.key));
                 problems

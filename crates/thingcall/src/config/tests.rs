@@ -83,6 +83,7 @@ fn everything() -> String {
         .replace("= \"mqtt://127.0.0.1:1883", "= \"mqtts://127.0.0.1:8884")
         .replace("= \"amqp://", "= \"amqps://")
         .replace("= \"redis://", "= \"rediss://")
+        .replace("= \"http://127.0.0.1:4318", "= \"https://127.0.0.1:4318")
         .replace("nonces = \"store\"", "nonces = \"redis\"")
 }
 
@@ -154,6 +155,7 @@ fn the_sample_shows_every_key() {
         "loader",
         "plugins.test-fb",
         "metrics",
+        "traces",
         "log",
         "shutdown",
     ] {

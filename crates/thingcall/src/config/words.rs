@@ -40,7 +40,7 @@ pub(super) const SECRETS: &[&str] = &["password", "redis_password", "secret"];
 /// What the name of the brother ends with that names a file with the secret.
 pub(super) const FILE_SUFFIX: &str = "_file";
 /// What has secrets within.
-const WITH_SECRETS: &str = "users";
+const WITH_SECRETS: &[&str] = &["headers", "users"];
 
 /// The problem that a reader's error tells of.
 pub(super) fn problem(error: &ConfigError, root: &Value) -> Problem {
@@ -107,7 +107,7 @@ fn shown(root: &Value, key: &str) -> String {
 
 /// Whether what stands there is not shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    key.split('.').map(bare).any(|name| name == WITH_SECRETS || SECRETS.contains(&name))
+    key.split('.').map(bare).any(|name| WITH_SECRETS.contains(&name) || SECRETS.contains(&name))
 }
 
 fn at<'v>(root: &'v Value, key: &str) -> Option<&'v Value> {

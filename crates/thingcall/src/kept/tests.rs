@@ -33,6 +33,7 @@ fn call(steps: &[(CallStep, u64)]) -> KeptCall {
         reply_code: None,
         data: None,
         late: None,
+        trace_id: None,
     }
 }
 

@@ -177,6 +177,7 @@ fn as_json(failure: &Failure) -> Value {
         "text": failure.text,
         "hint": failure.hint,
         "elapsedMs": u64::try_from(failure.elapsed.as_millis()).unwrap_or(u64::MAX),
+        "traceId": failure.trace_id.map(|id| id.to_string()),
         "transport": failure.transport.map(TransportKind::as_str),
         "plugin": failure.plugin,
     }))

@@ -46,5 +46,6 @@ fn delivery(call: &KeptCall, device: Arc<Device>, service: ServiceId, mode: Call
         qos: Qos::AtMostOnce,
         deadline,
         sync_topic,
+        trace: None,
     })
 }

@@ -246,6 +246,7 @@ async fn open(store: &Store, device: &Arc<Device>, id: u32) {
         qos: Qos::AtMostOnce,
         deadline: None,
         sync_topic: None,
+        trace: None,
     };
     let entry = JournalEntry {
         delivery,

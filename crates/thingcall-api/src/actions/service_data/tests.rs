@@ -45,6 +45,7 @@ fn call(place: i64, at: i64) -> KeptCall {
         reply_code: None,
         data: None,
         late: None,
+        trace_id: None,
     }
 }
 

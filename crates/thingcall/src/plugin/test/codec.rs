@@ -105,5 +105,6 @@ fn delivery(args: &Args, loaded: &Loaded, text: &str) -> anyhow::Result<Delivery
         qos: Qos::default(),
         deadline: None,
         sync_topic: None,
+        trace: None,
     })
 }
