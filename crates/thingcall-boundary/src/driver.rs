@@ -269,14 +269,22 @@ fn timed_out(call: &Call, entered: Instant) -> CallError {
     CallError::Timeout { device: call.device.key.to_string(), waited_ms, hint: None }
 }
 
+impl Driver<'_> {
+    /// How a call is counted whose time is over: the plugin's fault, or that of a device that it had asked.
+    fn late(&self) -> CallEnd {
+        let mut runs = self.running.iter().chain(self.others.iter().flatten());
+        if runs.any(|running| running.waits_for == WaitsFor::Device) { CallEnd::DeviceTimeout } else { CallEnd::Timeout }
+    }
+}
+
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
+        let silent = self.late();
         self.running = None;
         self.others = None;
         if !self.answered {
             let late = Instant::now().into_std() >= self.actor.request().deadline().instant();
-            let (why, result) =
-                if late { (Fault::Timeout, CallEnd::Timeout) } else { (Fault::Cancelled, CallEnd::Cancelled) };
+            let (why, result) = if late { (Fault::Timeout, silent) } else { (Fault::Cancelled, CallEnd::Cancelled) };
             self.actor.abandon(why);
             let now = Instant::now();
             self.actor.instance().series.ended(result, now - self.actor.entered(), self.at_device.total(now));

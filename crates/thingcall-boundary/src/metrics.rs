@@ -29,8 +29,10 @@ pub(crate) enum CallEnd {
     Declined,
     /// Answered with a bad status, or against the rules.
     Error,
-    /// Not answered in time.
+    /// Not answered in time, with nothing of a device to wait for.
     Timeout,
+    /// Not answered in time, while a device that it had asked did not answer.
+    DeviceTimeout,
     /// Its caller hung up.
     Cancelled,
     /// The plugin's code panicked.

@@ -139,3 +139,19 @@ async fn a_plugin_that_is_gone_says_so() {
     let answer = handler.handle(&call, &device).now_or_never();
     assert!(matches!(answer, Some(Err(CallError::Plugin { executed: Executed::No, .. }))), "{answer:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_met_while_the_device_was_asked_is_not_the_plugins_fault() {
+    for (asked, silent, own) in [(true, 1.0, 0.0), (false, 0.0, 1.0)] {
+        let begin = move |script: &Arc<Script>, token, _: &_| {
+            if asked {
+                script.forward(token, "{}", 0, 1, |_, _| ());
+            }
+            BEGUN
+        };
+        let bench = bench(script(begin), inline());
+        let device = FakeDevice::silent();
+        assert!(tokio::time::timeout(Duration::from_secs(8), bench.call(&device)).await.is_err());
+        assert_eq!((bench.ended("device_timeout"), bench.ended("timeout")), (silent, own));
+    }
+}
