@@ -161,9 +161,9 @@ class Mosquitto:
 
 class Site:
     """A store with product and key, and the server on it, with its own broker or a Mosquitto. `store`: the URL of a
-    PostgreSQL in place of a file."""
+    PostgreSQL in place of a file. `metrics_port`: one that stays over a restart."""
 
-    def __init__(self, program, settings=(), with_mosquitto=False, data=None, store=None, **process):
+    def __init__(self, program, settings=(), with_mosquitto=False, data=None, store=None, metrics_port=0, **process):
         self.program, self.store = program, {"STORE__URL": store} if store else {}
         self.folder = tempfile.mkdtemp(prefix="thingcall-memory-")
         self.data = data or os.path.join(self.folder, "data")
@@ -172,7 +172,8 @@ class Site:
         self.command("product", "import", "--key", PRODUCT, *topic, *models)
         self.command("key", "add", "--id", KEY, "--secret", SECRET)
         flags = ["--api", "--metrics", "--console"] + ([] if with_mosquitto else ["--mqtt"])
-        free = [word for flag in flags for word in (flag, "127.0.0.1:0")]
+        ports = {"--metrics": metrics_port}
+        free = [word for flag in flags for word in (flag, f"127.0.0.1:{ports.get(flag, 0)}")]
         settings = {"API__CALLS_PER_SECOND_MAX": "0"} | self.store | dict(settings)
         self.mosquitto = Mosquitto(self.folder) if with_mosquitto else None
         if self.mosquitto:
@@ -205,6 +206,8 @@ class Site:
         for name in names:
             connection.request("POST", signed_path("RegisterDevice", ProductKey=PRODUCT, DeviceName=name))
             answer = json.loads(connection.getresponse().read())
+            if not answer.get("Success"):
+                raise SystemExit(f"{name} is not registered: {answer}")
             secrets.append((name, answer["Data"]["DeviceSecret"]))
         connection.close()
         return secrets

@@ -6,6 +6,7 @@ mod sites;
 
 mod acl;
 mod addresses;
+mod alerts;
 mod allowed;
 mod answers;
 mod arguments;
