@@ -273,7 +273,11 @@ impl Driver<'_> {
     /// How a call is counted whose time is over: the plugin's fault, or that of a device that it had asked.
     fn late(&self) -> CallEnd {
         let mut runs = self.running.iter().chain(self.others.iter().flatten());
-        if runs.any(|running| running.waits_for == WaitsFor::Device) { CallEnd::DeviceTimeout } else { CallEnd::Timeout }
+        if runs.any(|running| running.waits_for == WaitsFor::Device) {
+            CallEnd::DeviceTimeout
+        } else {
+            CallEnd::Timeout
+        }
     }
 }
 
