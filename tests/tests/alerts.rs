@@ -31,14 +31,16 @@ fn expect(text: &mut String, time: &str, alert: Option<&str>) {
         || " []".to_owned(),
         |alert| format!("\n          - labels: '{{alertname=\"{alert}\"}}'\n            value: 1"),
     );
-    writeln!(text, "      - expr: '{expr}'\n        eval_time: {time}\n        exp_samples:{samples}").unwrap();
+    writeln!(text, "      - expr: '{expr}'\n        eval_time: {time}\n        exp_samples:{samples}")
+        .expect("a String takes all");
 }
 
 fn begin(text: &mut String, name: &str, faults: &[(&str, &str)]) {
-    writeln!(text, "  - name: '{name}'\n    interval: 1m\n    input_series:").unwrap();
+    writeln!(text, "  - name: '{name}'\n    interval: 1m\n    input_series:").expect("a String takes all");
     let other = |(series, _): &&(&str, &str)| !faults.iter().any(|(fault, _)| labelled(fault) == labelled(series));
     for (series, values) in WELL.iter().filter(other).chain(faults) {
-        writeln!(text, "      - series: '{}'\n        values: '{values}'", labelled(series)).unwrap();
+        writeln!(text, "      - series: '{}'\n        values: '{values}'", labelled(series))
+            .expect("a String takes all");
     }
     text.push_str("    promql_expr_test:\n");
 }
@@ -66,7 +68,7 @@ fn each_alert_fires_for_its_own_fault_and_no_other_does() {
     let folder = folder();
     let mut text = String::from("evaluation_interval: 15s\nrule_files:\n");
     for file in ["rules.yml", "alerts.yml"] {
-        writeln!(text, "  - {}", folder.join(file).display()).unwrap();
+        writeln!(text, "  - {}", folder.join(file).display()).expect("a String takes all");
     }
     text.push_str("tests:\n");
     begin(&mut text, "all is well", NO_FAULT);
@@ -76,9 +78,9 @@ fn each_alert_fires_for_its_own_fault_and_no_other_does() {
     for case in CASES {
         told(case, &mut text);
     }
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().expect("a String takes all");
     let file = scratch.path().join("test.yml");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, text).expect("a String takes all");
     promtool(&["test", "rules", &file.display().to_string()]);
 }
 
@@ -107,7 +109,11 @@ fn the_configuration_for_prometheus_is_taken_by_it() {
 
 #[test]
 fn dashboards_are_as_their_short_form_says() {
-    let output = Command::new("python3").arg(folder().join("../grafana/make.py")).arg("--check").output().unwrap();
+    let output = Command::new("python3")
+        .arg(folder().join("../grafana/make.py"))
+        .arg("--check")
+        .output()
+        .expect("a String takes all");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
