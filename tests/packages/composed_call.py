@@ -51,6 +51,9 @@ def connect(product, device, secret):
 
     def on_message(one, _, message):
         asked = json.loads(message.payload)
+        # A broker of MQTT 3.1.1 brings it its own answers on /ext/rrpc.
+        if "params" not in asked:
+            return
         answer = {"id": asked["id"], "code": 200, "data": asked["params"]}
         topic = message.topic.replace("/rrpc/request/", "/rrpc/response/")
         one.publish(topic, json.dumps(answer))
