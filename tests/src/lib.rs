@@ -71,7 +71,7 @@ pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitUser, THINGCALL};
 pub use sample::{Runs, code_on, run_sample};
 pub use site::{CONSUMER, DeviceSecrets, PRODUCT, Site, invocation};
-pub use store::{database_of, in_postgres, tell as tell_store};
+pub use store::{database_of, goes_with, in_postgres, tell as tell_store};
 pub use tail::Tail;
 pub use test_ports::{free_port, free_ports};
 pub use test_postgres::{Database, Postgres};

@@ -29,7 +29,7 @@ pub fn in_postgres() -> bool {
 ///
 /// # Panics
 /// Never: nobody panics with the list.
-pub(crate) fn goes_with(data: &Path, database: &Database) {
+pub fn goes_with(data: &Path, database: &Database) {
     DATABASES.lock().expect("nobody panicked").insert(data.to_owned(), database.clone());
 }
 

@@ -10,6 +10,7 @@ mod alerts;
 mod allowed;
 mod answers;
 mod arguments;
+mod backups;
 mod balanced;
 mod benchmark;
 mod broadcasts;

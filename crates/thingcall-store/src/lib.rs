@@ -14,6 +14,7 @@
 //! memory follows the database in the database's order. A record's state only grows. Above `database`
 //! nothing names SQL or a database, and nothing rests on this process being the only one that writes.
 
+mod backup;
 mod claim;
 mod config;
 mod copy;
@@ -112,6 +113,7 @@ mod search;
 mod sqlite;
 mod wishes;
 
+pub use backup::{BackupError, Existing, KeptFile, Manifest, Restored, backup, restore};
 pub use change::Change;
 pub use claim::{Before, Known, is_served};
 pub use config::Config;

@@ -61,6 +61,8 @@ pub use nonces::PostgresNonces;
 pub(crate) use open::{connect_alone, open};
 pub use quota::PostgresQuota;
 pub(crate) use schema::half_of;
+#[cfg(test)]
+pub(crate) use schema::{TABLE as SCHEMA_TABLE, migrations};
 
 /// What is opened, as the store takes it.
 pub(crate) fn split(pool: PgPool, config: &Config) -> (Arc<dyn Database>, Box<dyn WriteConnection>) {

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: for one server, and the command line beside it.
 
 mod audit;
+mod backup;
 mod batches;
 mod call_records;
 mod calls;
@@ -49,8 +50,11 @@ use crate::waits::{ReadConnections, Wait};
 use connection::SqliteWrite;
 use trouble::failure;
 
+pub(crate) use backup::{Examined, examine, snapshot};
 pub(crate) use look::look;
-pub(crate) use open::{connect_alone, half_of};
+#[cfg(test)]
+pub(crate) use open::migrations;
+pub(crate) use open::{connect_alone, half_of, known};
 
 /// The connections that read.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::duplicate_mod, reason = "the same facts are held against both databases")]
 
+mod backup;
 mod failing_disk;
 mod full;
 mod log;
@@ -10,6 +11,7 @@ mod on_file;
 mod on_postgres;
 mod on_sqlite;
 mod opening;
+mod upgrades;
 
 use std::sync::Arc;
 

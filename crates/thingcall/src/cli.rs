@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
-    call, calls, check, demo, device, explain, generate, group, health, instances, key, model, output, pending, plugin,
-    product, serve, signature, status, store, strangers, subscription, tail, webhook,
+    backup, call, calls, check, demo, device, explain, generate, group, health, instances, key, model, output, pending,
+    plugin, product, serve, signature, status, store, strangers, subscription, tail, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -66,6 +66,10 @@ enum Command {
     /// Plugins: handlers of calls that are loaded at run time
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Make a backup of the data folder, also while a server runs
+    Backup(backup::Args),
+    /// Put a backup into a data folder, once nothing is wrong with it
+    Restore(backup::Restore),
     /// The store as a whole: copy it to PostgreSQL, or back to a file
     #[command(subcommand)]
     Store(store::Command),
@@ -142,6 +146,8 @@ impl Cli {
             Command::Webhook(command) => webhook::run(command).await.map(success),
             Command::Tail(args) => tail::run(args).await.map(success),
             Command::Plugin(command) => plugin::run(command).await,
+            Command::Backup(args) => backup::run(args).await.map(success),
+            Command::Restore(args) => backup::restore(args).await.map(success),
             Command::Store(command) => store::run(command).await.map(success),
             Command::Status(args) => status::run(args).await,
             Command::Health(args) => Ok(health::run(args).await),

@@ -45,6 +45,7 @@ mod models;
 mod status;
 mod tool;
 
+mod backup;
 mod calls;
 mod changes;
 mod device;

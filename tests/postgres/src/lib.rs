@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use test_ports::free_port;
 use tokio::time::Instant;
 
+mod dump;
 mod tls;
 
 pub use tls::Certificates;

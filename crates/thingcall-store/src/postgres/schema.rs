@@ -41,7 +41,7 @@ const MIGRATIONS: &[Migration] = &[
 const LOCK: i64 = 0x0074_6869_6e67;
 /// How soon one that waits for it asks again.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS thingcall_schema (version INTEGER NOT NULL PRIMARY KEY, usable_from INTEGER \
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS thingcall_schema (version INTEGER NOT NULL PRIMARY KEY, usable_from INTEGER \
                      NOT NULL, program TEXT NOT NULL, made_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp())";
 
 /// A step.
@@ -159,6 +159,16 @@ pub(super) async fn can_be_made(conn: &mut PgConnection, url: &StoreUrl) -> Resu
         return Ok(());
     };
     Err(PostgresError::Failed { url: url.clone(), why, source: None })
+}
+
+/// How each schema is made from the one before: since which version a program works with it, and the statements.
+#[cfg(test)]
+pub(crate) fn migrations() -> Vec<(i32, Vec<&'static str>)> {
+    let statements = |sql| match sql {
+        Together(text) => vec![text],
+        Apart(text) => text.split_inclusive(";\n").collect(),
+    };
+    MIGRATIONS.iter().map(|step| (step.usable_from, statements(step.sql))).collect()
 }
 
 /// The highest version that is known.

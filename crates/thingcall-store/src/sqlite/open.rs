@@ -140,6 +140,12 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// How each schema is made from the one before.
+#[cfg(test)]
+pub(crate) fn migrations() -> &'static [&'static str] {
+    MIGRATIONS
+}
+
 /// The highest schema version that is known.
 pub(crate) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)

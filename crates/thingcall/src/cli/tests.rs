@@ -33,6 +33,8 @@ fn what_others_script_parses() {
         "key disable i",
         "key enable i",
         "explain 17",
+        "backup b --data d --json",
+        "restore b --data d --replace --json",
         "plugin new meter",
         "plugin new meter --lang c --path d",
         "plugin build meter",
