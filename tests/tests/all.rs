@@ -107,6 +107,7 @@ mod tails;
 mod taken_over;
 mod tidy;
 mod told;
+mod top;
 mod topics;
 mod traces;
 mod webhooks;

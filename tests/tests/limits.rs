@@ -126,6 +126,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("loader.operations_per_call_max", "plugin_operations_per_call_limit"),
     ("plugins.test-fb.calls_in_flight_max", r#"plugin_in_flight_limit{plugin="test-fb"}"#),
     ("metrics.connections_max", r#"listener_connections_limit{listener="operator"}"#),
+    ("metrics.top_bytes_max", "top_bytes_limit"),
     ("console.failed_logins_max", "console_failed_logins_limit"),
     ("console.refused_per_minute_max", "console_refused_per_minute_limit"),
     ("console.connections_max", r#"listener_connections_limit{listener="console"}"#),

@@ -48,7 +48,8 @@ impl Engine {
     pub async fn broadcast(&self, order: BroadcastOrder) -> Result<CallId, CallError> {
         let told = self.tell_many(&order).await;
         let outcome = told.as_ref().map_or_else(CallError::outcome, |_| Outcome::Ok);
-        self.metrics.call_ended(Some(CallMode::Async), None, outcome);
+        let product = self.metrics.product(&order.product);
+        self.metrics.call_ended(product, Some(CallMode::Async), None, outcome);
         told
     }
 

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{CallId, Check, Problem, Section, TransportName};
+use thingcall_core::{CallId, Check, Problem, ProductKey, Section, TransportName};
 
 /// No limit of what memory holds may be above this one: some of it is asked for at the start.
 const HELD_MAX: usize = 100_000_000;
@@ -73,6 +73,33 @@ pub struct Config {
     /// The transport for devices that were never heard of and have none set, nor their products: `embedded`, `mqtt`,
     /// `amqp`, or the name of a further broker. Without it, the first that may have the device.
     pub default_transport: Option<TransportName>,
+    /// What is shown of calls; the program's, which has it with the rest of what is shown.
+    #[serde(skip)]
+    pub shown: Shown,
+}
+
+/// What metrics and lists of devices tell apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The products that have series of their own; all others are one. Without any, none is a label.
+    pub products: Vec<ProductKey>,
+    /// What the lists of devices that fail or are slow most often may take.
+    pub top_bytes_max: NonZeroUsize,
+}
+
+impl Shown {
+    /// How many products may have series of their own.
+    pub const PRODUCTS_MAX: usize = 20;
+    /// What all others are called.
+    pub const OTHER: &str = "_other";
+    /// What the lists take at least.
+    pub const TOP_BYTES_MIN: usize = 64 * 1024;
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self { products: Vec::new(), top_bytes_max: const { NonZeroUsize::new(1024 * 1024).unwrap() } }
+    }
 }
 
 impl Default for Config {
@@ -103,6 +130,7 @@ impl Default for Config {
             log_successes: false,
             instance_slot: None,
             default_transport: None,
+            shown: Shown::default(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use thingcall_core::{
-    Answer, Call, CallError, CallStep, Executed, FailedAt, Failure, Outcome, ReplyBody, Request, TransportKind,
-    UnixMillis,
+    Answer, Call, CallError, CallStep, DeviceRef, Executed, FailedAt, Failure, Outcome, ReplyBody, Request,
+    TransportKind, UnixMillis,
 };
 use tokio::time::Instant;
 use tracing::info;
@@ -12,6 +12,7 @@ use tracing::info;
 use crate::Engine;
 use crate::failures::{Came, millis};
 use crate::link::Link;
+use crate::metrics::ProductLabel;
 use crate::traced;
 
 impl Engine {
@@ -30,7 +31,11 @@ impl Engine {
     /// A request that did not become a call.
     #[cold]
     pub(crate) fn not_admitted(&self, request: &Request, error: &CallError, elapsed: Duration) {
-        self.metrics.call_ended(None, None, error.outcome());
+        let product = match &request.target {
+            DeviceRef::Key(key) => self.metrics.product(&key.product),
+            DeviceRef::IotId(_) => ProductLabel::OTHER,
+        };
+        self.metrics.call_ended(product, None, None, error.outcome());
         if let Some(trace) = &request.trace {
             traced::not_admitted(trace, request, error);
         }
@@ -66,6 +71,7 @@ impl Engine {
         let failure = is_told.then(|| self.failure(link.call, &link.came(elapsed), result));
         self.record(link, outcome, result.as_ref(), failure.as_ref());
         if let Some(failure) = failure {
+            self.top.ended(&link.call.device.key, outcome, self.took(elapsed));
             self.failures.ended(failure);
         }
     }
@@ -108,6 +114,7 @@ impl Engine {
     /// An asynchronous call whose caller was told that it is on its way, and whose device was away.
     #[cold]
     pub(crate) fn note_not_kept(&self, call: &Call, came: &Came, why: &str) {
+        self.top.ended(&call.device.key, Outcome::Offline, self.took(came.elapsed));
         self.failures.ended(Failure { outcome: Outcome::Offline, text: why.to_owned(), ..self.bare(call, came) });
     }
 

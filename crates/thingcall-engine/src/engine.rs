@@ -8,7 +8,7 @@ use thingcall_core::{
     CallError, CallRecords, DeviceKey, Handlers, Journal, KeptCalls, Outcome, Presence, Slots, Tracer, Transport,
     TransportName, UnixMillis,
 };
-use thingcall_metrics::{Maker, gauge_of};
+use thingcall_metrics::{Exemplars, Maker, gauge_of};
 use thingcall_tsl::Registry;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -21,10 +21,11 @@ use crate::hands::Hands;
 use crate::ids::IdSource;
 use crate::lanes::Lanes;
 use crate::late::{LateReplies, Surroundings};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ProductLabel};
 use crate::pending::PendingCalls;
 use crate::reports::{Posts, Reports};
 use crate::router::Router;
+use crate::top::{Top, TopBy, TopOf};
 use crate::translations::Translations;
 use crate::transports::Transports;
 use crate::turns::Turns;
@@ -58,6 +59,7 @@ pub struct Engine {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) top: Arc<Top>,
     pub(crate) watches: Arc<DeviceWatches>,
     pub(crate) records: Arc<dyn CallRecords>,
     /// Who takes what is recorded of traces, where anybody does.
@@ -100,6 +102,7 @@ impl Engine {
         let dropped = DroppedMessages::register(make, config.dropped_devices_max.get(), watches.clone())?;
         let dropped = Arc::new(dropped);
         let failures = Arc::new(Failures::register(make, config.recent_failures_max.get())?);
+        let top = Arc::new(Top::register(make, config.shown.top_bytes_max.get())?);
         let lanes = Lanes::register(make, &config)?;
         let fleet = FleetMetrics::register(make)?;
         let broadcasts = Broadcasts::register(make, &config)?;
@@ -112,6 +115,7 @@ impl Engine {
             metrics: metrics.clone(),
             dropped: dropped.clone(),
             failures: failures.clone(),
+            top: top.clone(),
         };
         Ok(Arc::new_cyclic(|engine| Self {
             me: engine.clone(),
@@ -134,6 +138,7 @@ impl Engine {
             metrics,
             dropped,
             failures,
+            top,
             watches,
             kept: records.kept(),
             tracer,
@@ -164,6 +169,24 @@ impl Engine {
         &self.watches
     }
 
+    /// For how long a call that failed or was slow counts among those of [`Self::top`].
+    pub const TOP_WINDOW: Duration = Top::WINDOW;
+
+    /// The devices and products that fail, are silent or slow most often, at most so many of each.
+    pub fn top(&self, by: TopBy, max: usize) -> TopOf {
+        self.top.most(by, max)
+    }
+
+    /// How long a call took, and from how long on one is slow.
+    pub(crate) const fn took(&self, took: Duration) -> (Duration, Duration) {
+        (took, self.config.slow_call)
+    }
+
+    /// The histograms that keep traces of some calls.
+    pub fn exemplars(&self) -> Exemplars {
+        self.metrics.exemplars.clone()
+    }
+
     /// How long a synchronous caller waits.
     pub fn reply_timeout(&self) -> Duration {
         self.config.reply_timeout
@@ -171,7 +194,7 @@ impl Engine {
 
     /// Counts a call that a front refused before it came here.
     pub fn count_refused(&self, outcome: Outcome) {
-        self.metrics.call_ended(None, None, outcome);
+        self.metrics.call_ended(ProductLabel::OTHER, None, None, outcome);
     }
 
     /// Counts a front's own share of a call.
@@ -194,6 +217,7 @@ impl Engine {
         self.metrics.recent.set(gauge_of(self.pending.remembered()));
         self.metrics.late.set(gauge_of(self.late.len()));
         self.metrics.raw.set(gauge_of(self.raw.under_way()));
+        self.top.refresh();
         self.posts.refresh_metrics();
         self.lanes.sweep();
         self.unawaited.sweep();

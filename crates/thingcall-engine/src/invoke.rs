@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::admit::{Admitted, Arrived, Begun};
 use crate::link::{Link, Settled};
-use crate::metrics::Checked;
+use crate::metrics::{Checked, ProductLabel};
 use crate::router::Router;
 use crate::traced;
 use crate::{Engine, Stage};
@@ -228,7 +228,7 @@ struct LookingUp<'a> {
 impl Drop for LookingUp<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.engine.metrics.call_ended(None, None, Outcome::Cancelled);
+            self.engine.metrics.call_ended(ProductLabel::OTHER, None, None, Outcome::Cancelled);
         }
     }
 }

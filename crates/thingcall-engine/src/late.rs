@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Arrival, CallMode, Completion, DropReason, Ending, Journal, MalformedReply, Outcome, Receipt, RecordState, Reply,
-    ReplyBody, ServiceId, UnwrittenReply,
+    Arrival, Completion, DropReason, Ending, Journal, MalformedReply, Outcome, Receipt, RecordState, Reply, ReplyBody,
+    ServiceId, UnwrittenReply,
 };
 use thingcall_tsl::{Registry, ReplyCheck, Violation};
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ use tracing::{error, warn};
 use crate::dropped::{DroppedMessages, of_reply};
 use crate::failures::{Failures, of_record};
 use crate::metrics::{Checked, Metrics, ReplyResult};
+use crate::top::Top;
 
 /// Who is asked about replies, and where what they did is told.
 pub(crate) struct Surroundings {
@@ -28,6 +29,7 @@ pub(crate) struct Surroundings {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) top: Arc<Top>,
 }
 
 /// The replies on their way.
@@ -154,7 +156,11 @@ impl Surroundings {
         let drop = |reason| self.dropped.note(&of_reply(reply, topic, reason));
         let result = match did {
             Completion::Matched { outcome, service, transport } => {
-                self.metrics.call_ended(Some(CallMode::Async), Some(*transport), *outcome);
+                self.metrics.posted_ended(&reply.device, Some(*transport), *outcome);
+                if *outcome != Outcome::Ok {
+                    // How long a device may take that nobody waits for is its own affair.
+                    self.top.ended(&reply.device, *outcome, (Duration::ZERO, Duration::MAX));
+                }
                 if let (Ok(body), true) = (&reply.body, *outcome == Outcome::Ok) {
                     let _counted = self.violation(reply, body, service);
                 }
@@ -175,6 +181,6 @@ impl Surroundings {
                 ReplyResult::Overloaded
             }
         };
-        self.metrics.reply(reply.transport, result);
+        self.metrics.reply(self.metrics.product(&reply.device.product), reply.transport, result);
     }
 }

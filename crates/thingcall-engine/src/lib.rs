@@ -47,6 +47,7 @@ mod recording;
 mod replies;
 mod running;
 mod take_over;
+mod top;
 mod traced;
 mod translations;
 mod unawaited;
@@ -58,7 +59,7 @@ mod testbench;
 #[cfg(test)]
 mod tests;
 
-pub use config::Config;
+pub use config::{Config, Shown};
 pub use dropped::LastDropped;
 pub use engine::{Engine, EngineParts};
 pub use fleet::FleetParts;
@@ -66,5 +67,6 @@ pub use invoke::Invoked;
 pub use metrics::Stage;
 pub use reports::Reports;
 pub use take_over::TakeOver;
+pub use top::{Often, TopBy, TopNote, TopOf};
 pub use waits::{RunningCall, WaitsFor};
 pub use watches::DeviceWatches;

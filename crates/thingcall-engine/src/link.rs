@@ -13,6 +13,7 @@ use thingcall_core::{
     Answer, Call, CallError, CallId, CallMode, CallStep, CodecError, Command, Deadline, DeliverError, Delivery,
     DeviceLink, Executed, Outcome, Qos, RecordedKey, Sent, Transport, TransportKind,
 };
+use thingcall_metrics::TraceId;
 use thingcall_tsl::{Pacing, ProductSettings, Route};
 use tokio::time::Instant;
 use tracing::debug;
@@ -135,13 +136,20 @@ impl<'a> Link<'a> {
     pub(crate) fn finish(mut self, outcome: Outcome, elapsed: Duration) -> CallId {
         self.finished = true;
         let (mode, transport) = (self.call.mode, self.transport.get().copied());
-        if mode == CallMode::Sync {
-            self.engine.metrics.call_took(transport, elapsed);
-        }
+        let metrics = &self.engine.metrics;
         if mode == CallMode::Sync || outcome != Outcome::Ok {
-            self.engine.metrics.call_ended(Some(mode), transport, outcome);
+            let product = metrics.product(&self.call.device.key.product);
+            if mode == CallMode::Sync {
+                metrics.call_took(product, transport, (elapsed, self.trace()));
+            }
+            metrics.call_ended(product, Some(mode), transport, outcome);
         }
         self.message_id()
+    }
+
+    /// The trace that the call belongs to, where it is recorded.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.call.trace.as_ref().and_then(|trace| trace.recorded_id()).map(|id| id.bytes())
     }
 
     pub(crate) fn message_id(&self) -> CallId {
@@ -293,7 +301,8 @@ impl Drop for Link<'_> {
     fn drop(&mut self) {
         if !self.finished {
             let (mode, transport) = (Some(self.call.mode), self.transport.get().copied());
-            self.engine.metrics.call_ended(mode, transport, Outcome::Cancelled);
+            let product = self.engine.metrics.product(&self.call.device.key.product);
+            self.engine.metrics.call_ended(product, mode, transport, Outcome::Cancelled);
             self.engine.note_cancelled(self);
         }
     }

@@ -5,11 +5,18 @@ use std::time::Duration;
 use enum_map::{Enum, EnumMap};
 use prometheus::{Histogram, IntCounter, IntGauge};
 use strum::IntoStaticStr;
-use thingcall_core::{CallMode, Outcome, Repair, Sent, TransportKind};
-use thingcall_metrics::Maker;
+use thingcall_core::{CallMode, DeviceKey, Outcome, ProductKey, Repair, Sent, TransportKind};
+use thingcall_metrics::{Exemplars, Maker, TraceId, Traced};
 use thingcall_tsl::ViolationKind;
 
 use crate::Config;
+
+mod calls;
+mod products;
+
+use calls::Calls;
+pub(crate) use products::ProductLabel;
+use products::Products;
 
 const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0];
 const STAGE_SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
@@ -102,11 +109,9 @@ enum Direction {
 /// The engine's series: the path of a call indexes and increments.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    calls: EnumMap<CallMode, EnumMap<Way, EnumMap<Outcome, IntCounter>>>,
-    /// Of calls that were refused before their service was found: neither their mode nor a way is known.
-    unknown_calls: EnumMap<Outcome, IntCounter>,
-    /// Of synchronous calls.
-    call_seconds: EnumMap<Way, Histogram>,
+    products: Products,
+    calls: Calls,
+    pub(crate) exemplars: Exemplars,
     stages: EnumMap<Stage, Histogram>,
     devices: Devices,
     /// Of synchronous calls.
@@ -115,7 +120,6 @@ pub(crate) struct Metrics {
     pub(crate) recent: IntGauge,
     pub(crate) late: IntGauge,
     pub(crate) raw: IntGauge,
-    replies: EnumMap<TransportKind, EnumMap<ReplyResult, IntCounter>>,
     lateness: Histogram,
     violations: EnumMap<Checked, EnumMap<ViolationKind, IntCounter>>,
     repairs: EnumMap<Repair, IntCounter>,
@@ -126,7 +130,7 @@ pub(crate) struct Metrics {
 /// How devices answer synchronous commands.
 #[derive(Debug)]
 struct Devices {
-    seconds: EnumMap<TransportKind, Histogram>,
+    seconds: EnumMap<TransportKind, Traced>,
     timeouts: EnumMap<TransportKind, IntCounter>,
 }
 
@@ -154,32 +158,28 @@ impl Metrics {
         make.limit("recent_calls_limit", "How many ended calls are remembered", config.recent_calls_max.get())?;
         make.limit("late_replies_limit", "How many replies may wait for the journal", config.late_replies_max.get())?;
         make.limit("raw_replies_limit", "How many messages may be translated at once", config.raw_replies_max.get())?;
-        let calls = make.counter_family("calls_total", "Calls, when they end", ["mode", "transport", "outcome"])?;
-        let call_seconds = make.histogram_family(
-            "call_duration_seconds",
-            "From accepted to answered",
-            CALL_SECONDS,
-            ["mode", "transport"],
-        )?;
         let pending = make.gauge_family("pending_calls", "Calls that wait for their device", ["mode", "state"])?;
-        let sync = CallMode::Sync.as_str();
+        let products = Products::new(&config.shown.products);
+        let (calls, devices) = (Calls::register(make, &products)?, Devices::register(make)?);
+        let exemplars = Exemplars::default();
+        exemplars.of("call_duration_seconds", calls.seconds.iter().flat_map(EnumMap::values));
+        exemplars.of("device_response_seconds", devices.seconds.values());
         Ok(Self {
-            calls: calls.series([]),
-            unknown_calls: calls.series(["unknown", Way::None.into()]),
-            call_seconds: call_seconds.series([sync]),
+            products,
+            calls,
+            exemplars,
             stages: make.histograms(
                 "call_stage_duration_seconds",
                 "The server's own share",
                 STAGE_SECONDS,
                 ["stage"],
             )?,
-            devices: Devices::register(make)?,
-            pending: pending.series([sync]),
+            devices,
+            pending: pending.series([CallMode::Sync.as_str()]),
             oldest: make.gauge("pending_oldest_timestamp_seconds", "Start of the oldest pending call; 0 if none")?,
             recent: make.gauge("recent_calls", "Ended calls that are remembered")?,
             late: make.gauge("late_replies", "Replies to asynchronous calls that wait for the journal")?,
             raw: make.gauge("raw_replies", "Messages in devices' own bytes that are being translated")?,
-            replies: make.counters("replies_total", "Replies of devices", ["transport", "result"])?,
             lateness: make.histogram(
                 "reply_lateness_seconds",
                 "How long after its call ended a late reply came",
@@ -204,17 +204,39 @@ impl Metrics {
         })
     }
 
+    /// Which series are this product's.
+    pub(crate) fn product(&self, product: &ProductKey) -> ProductLabel {
+        self.products.label(product)
+    }
+
     /// A call ended.
-    pub(crate) fn call_ended(&self, mode: Option<CallMode>, transport: Option<TransportKind>, outcome: Outcome) {
+    pub(crate) fn call_ended(
+        &self,
+        product: ProductLabel,
+        mode: Option<CallMode>,
+        transport: Option<TransportKind>,
+        outcome: Outcome,
+    ) {
+        let ends = &self.calls.ends[product];
         match mode {
-            Some(mode) => self.calls[mode][transport.into()][outcome].inc(),
-            None => self.unknown_calls[outcome].inc(),
+            Some(mode) => ends.of[mode][transport.into()][outcome].inc(),
+            None => ends.unknown[outcome].inc(),
         }
     }
 
+    /// An asynchronous call ended, to this device.
+    pub(crate) fn posted_ended(&self, device: &DeviceKey, transport: Option<TransportKind>, outcome: Outcome) {
+        self.call_ended(self.product(&device.product), Some(CallMode::Async), transport, outcome);
+    }
+
     /// A synchronous call was answered after this long.
-    pub(crate) fn call_took(&self, transport: Option<TransportKind>, took: Duration) {
-        self.call_seconds[transport.into()].observe(took.as_secs_f64());
+    pub(crate) fn call_took(
+        &self,
+        product: ProductLabel,
+        transport: Option<TransportKind>,
+        (took, trace): (Duration, Option<TraceId>),
+    ) {
+        self.calls.seconds[product][transport.into()].observe(took.as_secs_f64(), trace);
     }
 
     /// A stage of a call took this long.
@@ -223,8 +245,8 @@ impl Metrics {
     }
 
     /// The device answered this long after the message left.
-    pub(crate) fn device_took(&self, transport: TransportKind, took: Duration) {
-        self.devices.seconds[transport].observe(took.as_secs_f64());
+    pub(crate) fn device_took(&self, transport: TransportKind, took: Duration, trace: Option<TraceId>) {
+        self.devices.seconds[transport].observe(took.as_secs_f64(), trace);
     }
 
     /// The device did not answer in time.
@@ -233,8 +255,8 @@ impl Metrics {
     }
 
     /// A reply came.
-    pub(crate) fn reply(&self, transport: TransportKind, result: ReplyResult) {
-        self.replies[transport][result].inc();
+    pub(crate) fn reply(&self, product: ProductLabel, transport: TransportKind, result: ReplyResult) {
+        self.calls.replies[product][transport][result].inc();
     }
 
     /// A late reply came this long after its call ended.

@@ -72,9 +72,9 @@ impl Engine {
 
     fn drop_raw(&self, raw: &RawReply, topic: &str, reason: DropReason) {
         let RawReply { device, transport, payload, .. } = raw;
-        let (device, transport, bytes) = (Some(device), *transport, payload.len());
-        self.dropped(Dropped { device, transport, reason, topic, bytes, problem: None });
-        self.metrics.reply(transport, result_of(reason));
+        let (of, transport, bytes) = (Some(device), *transport, payload.len());
+        self.dropped(Dropped { device: of, transport, reason, topic, bytes, problem: None });
+        self.metrics.reply(self.metrics.product(&device.product), transport, result_of(reason));
     }
 }
 

@@ -107,13 +107,13 @@ impl Engine {
     fn is_answered_in_bytes(&self, raw: &RawReply, topic: &str, arrival: &dyn Arrival) -> bool {
         let Some(id) = raw.topic_id else { return false };
         if self.pending.said(&raw.device, id, raw.payload.clone()) {
-            self.metrics.reply(raw.transport, ReplyResult::Matched);
+            self.metrics.reply(self.metrics.product(&raw.device.product), raw.transport, ReplyResult::Matched);
             return true;
         }
         if !self.unawaited.answered(&raw.device, id) {
             return false;
         }
-        self.metrics.reply(raw.transport, ReplyResult::Matched);
+        self.metrics.reply(self.metrics.product(&raw.device.product), raw.transport, ReplyResult::Matched);
         let said = Said::Custom { topic: topic.to_owned(), payload: raw.payload.clone() };
         let post = Post { device: raw.device.clone(), echo: None, said, bytes: raw.payload.len() };
         // Which of its kind it was does not matter: nothing is answered.
@@ -128,10 +128,10 @@ impl Engine {
 
     /// Hands a reply to the call it answers, and counts it.
     pub(crate) fn matched(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) {
-        let transport = reply.transport;
+        let (product, transport) = (self.metrics.product(&reply.device.product), reply.transport);
         let reply = if reply.repairs.is_empty() { reply } else { self.mended(reply) };
         if let Some(result) = self.match_reply(reply, topic, arrival) {
-            self.metrics.reply(transport, result);
+            self.metrics.reply(product, transport, result);
         }
     }
 

@@ -53,7 +53,7 @@ impl Engine {
         };
         let (device, id, outcome) = (record.device.key.clone(), record.id, Outcome::Cancelled);
         self.journal.end(Ending::Failed { device, id, outcome, why: why.to_owned() });
-        self.metrics.call_ended(Some(CallMode::Async), record.transport, outcome);
+        self.metrics.posted_ended(&record.device.key, record.transport, outcome);
         let ended = Record { message: Some(why.to_owned()), ended_at: Some(UnixMillis::now()), ..record.clone() };
         self.failures.ended(thingcall_core::Failure { executed, ..of_record(&ended, outcome) });
     }

@@ -260,7 +260,7 @@ impl Engine {
         let (device, id) = (record.device.key.clone(), record.id);
         self.journal.end(Ending::Failed { device, id, outcome, why: why.clone() });
         self.metrics.brought(Brought::Ended);
-        self.metrics.call_ended(Some(CallMode::Async), record.transport, outcome);
+        self.metrics.posted_ended(&record.device.key, record.transport, outcome);
         let ended = Record { message: Some(why), ended_at: Some(UnixMillis::now()), ..record.clone() };
         self.failures.ended(of_record(&ended, outcome));
     }

@@ -7,10 +7,14 @@
 //! **Invariants:** every series is there from its registration on, at zero. Finding one by its labels is an index into an
 //! array: no lock, no hash, nothing that can fail.
 
+mod exemplars;
 mod maker;
+mod openmetrics;
 mod series;
 
+pub use exemplars::{Exemplars, TraceId, Traced};
 pub use maker::{Maker, gauge_of};
+pub use openmetrics::{OPENMETRICS_TYPE, openmetrics};
 pub use series::{Family, Label, Series};
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use prometheus::{
 use crate::{Family, Series};
 
 /// What the names of all metrics begin with.
-const PREFIX: &str = "thingcall_";
+pub(crate) const PREFIX: &str = "thingcall_";
 
 type Made<T> = Result<T, prometheus::Error>;
 

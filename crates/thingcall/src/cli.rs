@@ -12,7 +12,7 @@ use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
     backup, call, calls, check, demo, device, explain, generate, group, health, instances, key, model, output, pending,
-    plugin, product, serve, signature, status, store, strangers, subscription, tail, webhook,
+    plugin, product, serve, signature, status, store, strangers, subscription, tail, top, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -83,6 +83,8 @@ enum Command {
     Pending(pending::Args),
     /// End a call that has not ended: its caller is told so
     Cancel(pending::Cancel),
+    /// Show the devices that fail, are silent or slow most often now
+    Top(top::Args),
     /// Tell what became of a call: by its RequestId or MessageId
     Explain(explain::Args),
     /// The servers that share a store, and whether they run the same plugins
@@ -153,6 +155,7 @@ impl Cli {
             Command::Health(args) => Ok(health::run(args).await),
             Command::Calls(args) => calls::run(args).await.map(success),
             Command::Pending(args) => pending::run(args).await.map(success),
+            Command::Top(args) => top::run(args).await.map(success),
             Command::Cancel(args) => pending::cancel(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Instances(args) => instances::run(args).await.map(success),

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thingcall_core::{Check, Problem, Section, TransportName};
+use thingcall_core::{Check, Problem, ProductKey, Section, TransportName};
+use thingcall_engine::Shown;
 use thingcall_loader::Sections;
 use thingcall_transport::BrokerSection;
 
@@ -121,6 +122,11 @@ impl Config {
     /// Whether used nonces are remembered by this process alone, and not longer than it runs.
     pub(crate) fn remembers_alone(&self) -> bool {
         self.store.url.is_none() || self.shared.nonces == SharedBy::Local
+    }
+
+    /// What the engine is made with.
+    pub(crate) fn engine(&self) -> thingcall_engine::Config {
+        thingcall_engine::Config { shown: self.metrics.shown(), ..self.engine.clone() }
     }
 
     /// What the store is opened with.
@@ -313,6 +319,10 @@ pub(crate) struct Metrics {
     pub write_timeout: Duration,
     /// How many connections are open at once. One more takes the place of the one that has waited longest.
     pub connections_max: NonZeroUsize,
+    /// The products that have series of their own in three families; all others are `_other`. Without any, there is no such label.
+    pub products: Vec<ProductKey>,
+    /// What the lists of devices that fail or are slow most often (`thingcall top`) may take.
+    pub top_bytes_max: NonZeroUsize,
 }
 
 impl Default for Metrics {
@@ -322,7 +332,16 @@ impl Default for Metrics {
             header_read_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(10),
             connections_max: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+            products: Vec::new(),
+            top_bytes_max: Shown::default().top_bytes_max,
         }
+    }
+}
+
+impl Metrics {
+    /// What the engine shows of calls.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown { products: self.products.clone(), top_bytes_max: self.top_bytes_max }
     }
 }
 
@@ -331,6 +350,15 @@ impl Section for Metrics {
         let mut check = Check::default();
         check.more_than_zero("header_read_timeout", self.header_read_timeout);
         check.more_than_zero("write_timeout", self.write_timeout);
+        let (products, max) = (self.products.len(), Shown::PRODUCTS_MAX);
+        check.must(products <= max, "products", format_args!("{products} products"), format!("{max} at most"));
+        check.must(
+            self.products.iter().all(|product| product.as_str() != Shown::OTHER),
+            "products",
+            Shown::OTHER,
+            "another name: all products that are not listed are called so",
+        );
+        check.at_least("top_bytes_max", self.top_bytes_max.get(), Shown::TOP_BYTES_MIN);
         check.into_problems()
     }
 }

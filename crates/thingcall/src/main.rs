@@ -64,6 +64,7 @@ mod signature;
 mod simulate;
 mod subscription;
 mod tail;
+mod top;
 mod webhook;
 
 mod call;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
@@ -15,7 +15,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
 use thingcall_core::ConditionState;
 use thingcall_listen::{Figures, Limits, Plain, Serving};
-use thingcall_metrics::Maker;
+use thingcall_metrics::{Exemplars, Maker, OPENMETRICS_TYPE, openmetrics};
 use tokio::net::TcpListener;
 
 use crate::config::Metrics;
@@ -32,6 +32,7 @@ pub(crate) type Refresh = Box<dyn Fn() + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Observed {
     registry: Registry,
+    exemplars: Exemplars,
     draining: IntGauge,
     figures: Figures,
     readiness: Readiness,
@@ -39,17 +40,21 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// Shows `registry`, which gets the program's own metrics, and what `readiness` tells; `refresh` runs
+    /// Shows `registry`, with the examples of its histograms, which gets the program's own metrics, and what `readiness` tells; `refresh` runs
     /// before each scrape.
     ///
     /// # Errors
     /// If one of the metrics is registered already.
-    pub(crate) fn new(registry: Registry, readiness: Readiness, refresh: Refresh) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(
+        (registry, exemplars): (Registry, Exemplars),
+        readiness: Readiness,
+        refresh: Refresh,
+    ) -> Result<Self, prometheus::Error> {
         let draining = Maker::new(&registry).gauge("draining", "1 from the signal to stop until the end")?;
         registry.register(Box::new(build_info()?))?;
         process::register(&registry)?;
         let figures = Figures::register("operator", &registry)?;
-        Ok(Self { registry, draining, figures, readiness, refresh: Arc::new(refresh) })
+        Ok(Self { registry, exemplars, draining, figures, readiness, refresh: Arc::new(refresh) })
     }
 
     /// Whether the server is ready.
@@ -72,6 +77,11 @@ impl Observed {
     pub(crate) fn families(&self) -> Vec<MetricFamily> {
         (self.refresh)();
         self.registry.gather()
+    }
+
+    /// The same as OpenMetrics, with examples.
+    fn openmetrics(&self) -> Result<String, prometheus::Error> {
+        Ok(openmetrics(&self.text()?, &self.exemplars))
     }
 
     /// From now on `/readyz` says that the program ends.
@@ -113,14 +123,66 @@ fn build_info() -> Result<IntGauge, prometheus::Error> {
     Ok(gauge)
 }
 
-async fn metrics(State(observed): State<Observed>) -> Response {
-    match observed.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (kind, text) = if asks_for_openmetrics(&accept.collect::<Vec<_>>().join(",")) {
+        (OPENMETRICS_TYPE, observed.openmetrics())
+    } else {
+        (prometheus::TEXT_FORMAT, observed.text())
+    };
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
+}
+
+/// Whether an `Accept` prefers OpenMetrics, of a version that is written here, to the older text.
+fn asks_for_openmetrics(accept: &str) -> bool {
+    let (mut new, mut old) = (0.0_f32, 0.0_f32);
+    for wanted in accept.split(',') {
+        let mut parts = wanted.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let (mut quality, mut written) = (1.0_f32, true);
+        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+            match name.trim() {
+                "q" => quality = value.trim().parse().unwrap_or(0.0),
+                "version" => written = matches!(value.trim().trim_matches('"'), "1.0.0" | "0.0.1" | "0.0.4"),
+                _ => {}
+            }
+        }
+        match kind {
+            "application/openmetrics-text" if written => new = quality.max(new),
+            "text/plain" | "text/*" | "*/*" => old = quality.max(old),
+            _ => {}
+        }
+    }
+    new > 0.0 && new >= old
 }
 
 async fn ready(State(observed): State<Observed>) -> (StatusCode, String) {
     let (ready, text) = observed.readiness.told();
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who gets which format.
+
+    use super::*;
+
+    #[test]
+    fn prometheus_gets_openmetrics_and_a_person_the_older_text() {
+        let of_2 = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
+            text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        let of_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+            application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+            text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        for accept in [of_2, of_3, "application/openmetrics-text", "application/openmetrics-text; version=\"1.0.0\""] {
+            assert!(asks_for_openmetrics(accept), "{accept}");
+        }
+        let later = "application/openmetrics-text;version=2.0.0,text/plain;q=0.5";
+        for accept in ["", "*/*", "text/plain", "text/plain,application/openmetrics-text;q=0.5", later] {
+            assert!(!asks_for_openmetrics(accept), "{accept}");
+        }
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) mod pending;
 pub(crate) mod products;
 pub(crate) mod results;
 pub(crate) mod status;
+pub(crate) mod top;
 pub(crate) mod trials;
 pub(crate) mod well;
 mod wire;

@@ -32,7 +32,7 @@ pub(crate) fn start(
         records: store.clone(),
         tracer: traces.tracer(),
     };
-    Ok((Engine::new(config.engine.clone(), parts, metering)?, traces))
+    Ok((Engine::new(config.engine(), parts, metering)?, traces))
 }
 
 /// What devices report goes into the log of messages, and its last values are kept.

@@ -117,7 +117,7 @@ async fn asked(address: &str, method: Method, path: &str) -> anyhow::Result<(Sta
 }
 
 /// The operator's listeners to be asked: of every instance, or of those that may have this call.
-async fn addresses(running: Running, place: &Place, id: Option<CallId>) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn addresses(running: Running, place: &Place, id: Option<CallId>) -> anyhow::Result<Vec<String>> {
     if let Some(address) = running.metrics {
         return Ok(vec![address.to_string()]);
     }

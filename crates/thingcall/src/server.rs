@@ -52,7 +52,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONSUMERS_TIMEOUT: Duration = Duration::from_secs(8);
 /// How soon a device that could not be looked up is looked up again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 /// How long plugins may take to let go: their calls have ended by then, and the loader gives `destroy` 5 s.
 const PLUGINS_TIMEOUT: Duration = Duration::from_secs(7);
 
@@ -326,14 +325,15 @@ fn asked(
     (engine, store, membership): (&Arc<Engine>, &Arc<Store>, &Arc<Membership>),
     metering: &Metering,
 ) -> Result<axum::Router, prometheus::Error> {
-    let calls = operator::calls::routes(engine.clone(), store.clone());
+    let calls = operator::top::routes(engine.clone(), membership.clone());
+    let calls = calls.merge(operator::calls::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::products::routes(store.clone(), config.transports()));
     let calls = calls.merge(operator::devices::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::well::routes(store.clone()));
     let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone(), metering)?);
-    let calls = calls.merge(operator::results::routes(store, config));
-    Ok(operator::routes(reloads.clone()).merge(calls).merge(operator::instance::routes(membership.clone())))
+    let calls = calls.merge(operator::results::routes(store, config)).merge(operator::routes(reloads.clone()));
+    Ok(calls.merge(operator::instance::routes(membership.clone())))
 }
 
 fn observe(
@@ -342,13 +342,14 @@ fn observe(
     metering: &Metering,
 ) -> Result<Observed, prometheus::Error> {
     let (engine, store, plugins, membership) = (engine.clone(), store.clone(), plugins.clone(), membership.clone());
+    let exemplars = engine.exemplars();
     let refresh = move || {
         engine.refresh_metrics();
         store.refresh_metrics();
         plugins.refresh_metrics();
         membership.refresh_metrics();
     };
-    Observed::new(metering.clone(), readiness, Box::new(refresh))
+    Observed::new((metering.clone(), exemplars), readiness, Box::new(refresh))
 }
 
 /// Closes the connections of devices that may not be connected any more, whoever changed that.

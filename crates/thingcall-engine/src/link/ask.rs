@@ -57,7 +57,7 @@ impl Link<'_> {
         if matches!(end, End::Replied(_) | End::Said(_)) {
             self.steps.note(CallStep::Answered, now);
             if let Some(transport) = self.transport.get() {
-                self.engine.metrics.device_took(*transport, now - sent);
+                self.engine.metrics.device_took(*transport, now - sent, self.trace());
             }
         }
     }

@@ -4,7 +4,7 @@
 //! question is heard from the moment it leaves.
 
 use thingcall_core::{
-    Answer, CallError, CallMode, CallStep, Command, DeliverError, Letter, NotCarried, Outcome, Qos, Sent, Transport,
+    Answer, CallError, CallStep, Command, DeliverError, Letter, NotCarried, Outcome, Qos, Sent, Transport,
 };
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ impl Link<'_> {
             Err(error) => return Err(self.not_delivered(error)),
         };
         // An asynchronous call that is on its way counts when it ends: this is its end.
-        self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
+        self.engine.metrics.posted_ended(&self.call.device.key, Some(transport.kind()), outcome);
         Ok(Answer::Accepted)
     }
 

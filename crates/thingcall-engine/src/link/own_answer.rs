@@ -48,7 +48,7 @@ impl Link<'_> {
         self.write_down(&mut delivery, Some(&body)).await?;
         // Another one than the call's where that one names a command that failed.
         self.recorded_as(delivery.id);
-        self.engine.metrics.call_ended(Some(CallMode::Async), Some(TransportKind::Plugin), body.outcome());
+        self.engine.metrics.posted_ended(&self.call.device.key, Some(TransportKind::Plugin), body.outcome());
         Ok(Answer::Accepted)
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use thingcall_core::{
-    Answer, CallError, CallMode, Command, DeliverError, Delivery, Ending, Executed, JournalEntry, JournalError,
-    Outcome, Qos, Record, RecordState, ReplyBody, Sent, TransportKind,
+    Answer, CallError, Command, DeliverError, Delivery, Ending, Executed, JournalEntry, JournalError, Outcome, Qos,
+    Record, RecordState, ReplyBody, Sent, TransportKind,
 };
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ impl Link<'_> {
                 let came = self.came(self.begun.started.elapsed());
                 let sent = if self.is_on_its_way() { came.sent } else { Executed::No };
                 self.engine.note_not_kept(self.call, &Came { sent, ..came }, why);
-                self.engine.metrics.call_ended(Some(CallMode::Async), Some(transport.kind()), outcome);
+                self.engine.metrics.posted_ended(&self.call.device.key, Some(transport.kind()), outcome);
             }
             Err(error) => {
                 let error = self.not_delivered(error);

@@ -3,7 +3,7 @@
 //! **Invariant:** of such a device at most one asynchronous call is open in the journal, so an answer has one meaning.
 //! Whoever has the turn is the only one that looks and writes; it ends once the command is written down.
 
-use thingcall_core::{CallError, CallMode, Ending, Outcome, Qos, Record, RecordState, TransportKind, UnixMillis};
+use thingcall_core::{CallError, Ending, Outcome, Qos, Record, RecordState, TransportKind, UnixMillis};
 
 use super::Link;
 use super::failures::not_recorded;
@@ -55,7 +55,8 @@ impl Link<'_> {
         let why = format!("no answer within {timeout:?} (raw_answer_timeout); a newer command took its turn");
         let (device, id, outcome) = (record.device.key.clone(), record.id, Outcome::Timeout);
         self.engine.journal.end(Ending::Failed { device, id, outcome, why: why.clone() });
-        self.engine.metrics.call_ended(Some(CallMode::Async), record.transport, Outcome::Timeout);
+        self.engine.metrics.posted_ended(&record.device.key, record.transport, Outcome::Timeout);
+        self.engine.top.ended(&record.device.key, Outcome::Timeout, self.engine.took(timeout));
         let ended = Record { message: Some(why), ended_at: Some(UnixMillis::now()), ..record.clone() };
         self.engine.failures.ended(of_record(&ended, Outcome::Timeout));
     }
