@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use thingcall_tests::{Metrics, Site, eventually};
+use thingcall_tests::{Metrics, Site, eventually, invocation};
 use tokio::time::Instant;
 
 #[test]
@@ -77,6 +77,39 @@ fn every_accepted_call_is_counted_once() {
     assert_eq!(metrics.sum("thingcall_call_duration_seconds_count", &labels), 5.0);
     assert_eq!(metrics.sum("thingcall_replies_total", &[labels[1], r#"result="matched""#]), 5.0);
     assert_eq!(metrics.sum("thingcall_pending_calls", &[]), 0.0);
+}
+
+#[test]
+fn acknowledgements_of_synchronous_calls_are_timed_where_there_are_any() {
+    let site = Site::external(&[("MQTT__PROBE", "false")]);
+    let (device, _connected) = site.linkkit("acknowledged");
+    let timed =
+        || site.program.metrics().sum("thingcall_transport_publish_ack_seconds_count", &[r#"transport="mqtt""#]);
+    let ask = |qos: u8| {
+        let mut params = invocation(&device, "testFb:testService", r#"{"param1":1}"#);
+        params["Qos"] = qos.into();
+        site.ask("InvokeThingService", &params).ok();
+    };
+    ask(0);
+    assert_eq!(timed(), 0.0, "nothing is acknowledged at QoS 0");
+    (0..3).for_each(|_| ask(1));
+    eventually("each is timed, also where the device's answer came first", || (timed() == 3.0).then_some(()));
+}
+
+#[test]
+fn answers_are_counted_by_the_code_that_callers_read() {
+    let site = Site::embedded(&[]);
+    let (device, _connected) = site.linkkit("coded");
+    site.invoke(&device, "testFb:testService", r#"{"param1":1}"#).ok();
+    let refused = site.invoke(&site.device("away"), "testFb:testService", r#"{"param1":1}"#);
+    let (code, _) = refused.failure();
+
+    let metrics = site.program.metrics();
+    for code in ["ok", code] {
+        assert_eq!(metrics.sum("thingcall_answers_total", &[&*format!("code={code:?}")]), 1.0, "{code}");
+    }
+    let all = ["thingcall_answers_total", "thingcall_http_requests_total"].map(|name| metrics.sum(name, &[]));
+    assert!((all[0] - all[1]).abs() < f64::EPSILON, "{all:?}");
 }
 
 #[test]

@@ -40,5 +40,5 @@ pub use probe::{Probe, Verdict};
 pub use protocol::{Ended, NotSent, Protocol, Session};
 pub use section::{BrokerSection, Keys};
 pub use transport::{BrokerStartError, BrokerTransport};
-pub use validity::{Validity, doubt_of_certificate, not_valid};
+pub use validity::{Validity, certificate_ends, doubt_of_certificate, not_valid};
 pub use watch::{Probed, Said, Watch};

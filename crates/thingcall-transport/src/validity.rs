@@ -49,6 +49,11 @@ impl Validity {
     }
 }
 
+/// When the certificate in this file ends, in seconds of Unix time; `None` if it cannot be read.
+pub fn certificate_ends(file: &Path) -> Option<i64> {
+    Some(Validity::of(&certificates("", file).ok()?)?.until)
+}
+
 /// What is doubtful about the time of the certificate in this file; nothing is said of one that cannot be read.
 pub fn doubt_of_certificate(key: &str, file: &Path) -> Option<Problem> {
     let validity = Validity::of(&certificates(key, file).ok()?)?;

@@ -20,6 +20,7 @@ mod store;
 mod strangers;
 
 mod addresses;
+mod certificates;
 mod fellows;
 mod files;
 mod fleets;

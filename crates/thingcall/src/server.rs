@@ -32,7 +32,6 @@ use crate::consumers;
 use crate::fleets::FleetCalling;
 use crate::front;
 use crate::instance::{self, Membership};
-use crate::limits;
 use crate::notify::Notifier;
 use crate::observe::Observed;
 use crate::operator;
@@ -45,6 +44,7 @@ use crate::registrar::Registrations;
 use crate::reloads::Reloads;
 use crate::sharing;
 use crate::ways::Ways;
+use crate::{certificates, limits};
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -325,6 +325,7 @@ fn asked(
     (engine, store, membership): (&Arc<Engine>, &Arc<Store>, &Arc<Membership>),
     metering: &Metering,
 ) -> Result<axum::Router, prometheus::Error> {
+    certificates::register(config, metering)?;
     let calls = operator::top::routes(engine.clone(), membership.clone());
     let calls = calls.merge(operator::calls::routes(engine.clone(), store.clone()));
     let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));

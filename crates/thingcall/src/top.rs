@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::output::{self, Output, Table};
 use crate::pending::addresses;
 use crate::running::{Running, ask_at};
+use crate::serve::Signals;
 use crate::tool::Place;
 
 mod screen;
@@ -110,12 +111,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         output::list(output, &told.rows, Clone::clone, &heading(shown.what), |each| row(each, shown.what));
         return Ok(());
     }
+    // Whoever ends it gets the terminal back as it was.
+    let mut signals = Signals::new()?;
     let mut screen = Screen::open()?;
     let mut ticks = interval(every.max(Duration::from_millis(200)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            _ = signals.next() => return Ok(()),
             key = screen.key() => match key {
                 Key::End => return Ok(()),
                 Key::Letter('f') => "failures".clone_into(&mut shown.by),
@@ -193,12 +197,16 @@ fn row(each: &Value, what: What) -> Vec<String> {
     ]
 }
 
+fn instances(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
+}
+
 /// The whole screen, of so many lines.
 fn page(shown: &Shown, told: &Told, rows: usize) -> String {
     let now = output::second(UnixMillis::now());
     let mut lines = vec![
         format!("thingcall top: {} by {}, the last ten minutes, {now}", shown.what.member(), shown.by),
-        format!("{} instances   f failures  t time-outs  s slow  p devices/products  q end", told.instances),
+        format!("{}   f failures  t time-outs  s slow  p devices/products  q end", instances(told.instances)),
     ];
     lines.extend(told.silent.iter().map(|why| format!("left out: {why}")));
     lines.push(String::new());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use thingcall_core::{Answer, CallError, CallMode, Executed};
 use thingcall_plugin::abi::{CODE_ACCEPTED, E_TIMEOUT, OK, Token};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::testbench::{BEGUN, FakeDevice, Script, bench, inline, pooled, replied, script};
 
@@ -113,6 +113,32 @@ async fn an_asynchronous_command_is_done_when_it_is_durable() {
         let device = FakeDevice::new(|_| std::future::ready(Ok(Answer::Accepted)));
         assert_eq!(bench.call_as(CallMode::Async, &device).await, Ok(Answer::Accepted));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_its_device_is_not_the_plugins_own() {
+    let bench = bench(
+        script(|script, token, _| {
+            script.forward(token, "{}", 0, 1, move |script, told| {
+                script.timer(token, 250, 2, move |script, _| {
+                    script.complete(token, OK, 200, "");
+                });
+                assert_eq!(told.status, OK);
+            });
+            BEGUN
+        }),
+        inline(),
+    );
+    let device = FakeDevice::new(|_| async {
+        sleep(Duration::from_secs(2)).await;
+        Ok(replied(200, "{}"))
+    });
+    assert!(bench.call(&device).await.is_ok());
+
+    let sum = |name: &str| bench.metric(&format!(r#"thingcall_plugin_{name}_sum{{plugin="bench"}}"#));
+    let (whole, own) = (sum("call_duration_seconds"), sum("own_seconds"));
+    assert!((2.25..2.5).contains(&whole), "{whole}");
+    assert!((0.25..0.5).contains(&own), "its timer is its own: {own}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const OPEN: &str = "\x1b[?1049h\x1b[?25l";
 const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
 /// To the first line; and the rest of a line, and of the screen, away.
 const HOME: &str = "\x1b[H";
-const LINE_END: &str = "\x1b[K\r\n";
+const LINE_END: &str = "\x1b[K\n";
 const REST: &str = "\x1b[J";
 
 /// The terminal.

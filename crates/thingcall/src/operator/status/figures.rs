@@ -12,13 +12,14 @@ use crate::observe::Observed;
 /// From this part of a limit on it is told.
 const NEAR: f64 = 0.8;
 /// What fills up and then gives up its oldest is full by right.
-const RINGS: [&str; 6] = [
+const RINGS: [&str; 7] = [
     "recent_calls",
     "recent_failures",
     "dropped_devices",
     "transport_foreign_replies_kept",
     "transport_foreign_replies_kept_bytes",
     "transport_presence_devices",
+    "top_bytes",
 ];
 const PREFIX: &str = "thingcall_";
 const SUFFIX: &str = "_limit";
