@@ -94,6 +94,7 @@ mod records_asked;
 mod registration;
 mod registry;
 mod registry_batches;
+mod reloads;
 mod replies;
 mod requests;
 mod running;

@@ -107,16 +107,23 @@ fn status_of_a_server_that_is_well_says_so() {
 
 #[test]
 fn status_says_what_is_wrong_and_health_whether_the_server_must_be_started_anew() {
-    let mut site = Site::external(&[]);
+    let mut site = Site::external(&[("ENGINE__REPLY_TIMEOUT", "1s")]);
     site.is_ready();
     let away = site.device("away");
-    for _ in 0..12 {
+    for _ in 0..30 {
         site.invoke(&away, "Nothing", "{}").failure();
+    }
+    // Callers that are wrong are no fault of the server's.
+    let (code, told) = status(&site);
+    assert_eq!((code, findings(&told)), (Some(0), vec![("look", "calls")]), "{told}");
+    let silent = (0..20).map(|_| site.begin_invoke(&away, "testFb:testService", r#"{"param1":1}"#)).collect::<Vec<_>>();
+    for call in silent {
+        call.answer().failure();
     }
     let (code, told) = status(&site);
     assert_eq!((code, findings(&told)), (Some(1), vec![("bad", "calls")]), "{told}");
     let worst = &told["lastMinute"]["worst"];
-    assert_eq!((worst["outcome"].as_str(), worst["calls"].as_f64()), (Some("unknown_target"), Some(12.0)), "{told}");
+    assert_eq!((worst["outcome"].as_str(), worst["calls"].as_f64()), (Some("unknown_target"), Some(30.0)), "{told}");
 
     site.mosquitto.as_mut().expect("a broker").end();
     let told = eventually("it hears that its broker is gone", || {

@@ -18,6 +18,7 @@ use thingcall_transport::{
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use crate::bindings::{Bindings, Wanted};
 use crate::config::Config;
@@ -34,7 +35,7 @@ pub struct Amqp {
     pub(crate) contact: Contact<Arc<Links>>,
     pub(crate) instance: String,
     pub(crate) address: BrokerAddress,
-    pub(crate) tls: Option<RustlsConnector>,
+    tls: Mutex<Option<RustlsConnector>>,
     pub(crate) wanted: Wanted,
     /// Told when other slots are held than before.
     pub(crate) slots_changed: Notify,
@@ -69,11 +70,25 @@ struct Told {
 impl Amqp {
     pub(crate) fn with(config: Config, contact: Contact<Arc<Links>>) -> Result<Self, Problems> {
         let address = config.address().map_err(Problems::from)?;
-        let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
+        let tls = Mutex::new(address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?);
         let instance = config.instance.clone().unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
         let (wanted, slots_changed, told) = (Wanted::default(), Notify::new(), Mutex::default());
         let answering = Semaphore::new(usize::from(config.publish_channels_max.get().div_ceil(4)));
         Ok(Self { config, contact, instance, address, tls, wanted, slots_changed, told, answering })
+    }
+
+    /// What the files of certificates hold now, or held when they could be read last.
+    pub(crate) fn tls(&self) -> Option<RustlsConnector> {
+        let mut held = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_some() && !self.config.tls.is_empty() {
+            match tls::load(&self.config.tls) {
+                Ok(found) => *held = Some(found),
+                Err(problems) => warn!(
+                    broker = self.address.host, problems = %Problems(problems), "connects with the certificates of before"
+                ),
+            }
+        }
+        held.clone()
     }
 
     /// New connections: nothing was said on them.

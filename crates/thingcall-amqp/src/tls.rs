@@ -4,7 +4,7 @@ use lapin::tcp::{RustlsConnector, RustlsConnectorConfig};
 use thingcall_core::Problem;
 use thingcall_transport::{BrokerTls, certificates, no_authorities, of_certificate, private_key};
 
-/// Reads the files once, at start, so that a wrong one is told then and not at the first connection. A given `ca_file`
+/// Reads the files: at start, so that a wrong one is told then, and before each connection, since they end. A given `ca_file`
 /// takes the place of the system's authorities.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use enum_map::EnumMap;
 use hyper::http::request::Parts;
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use thingcall_core::{AccessKey, AuditLog, CallRecords, Keys, OnceTokens, Refusals, Registrar, Tracer};
 use thingcall_tsl::Directory;
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ use crate::gateway::GatewayError;
 use crate::incoming::Incoming;
 use crate::metrics::{Metrics, fullness};
 use crate::once::Once;
-use crate::quota::{Accounts, Each, Quota, SharedAccounts};
+use crate::quota::{Accounts, Each, QuotaLimits, Retuned, SharedAccounts};
 use crate::recorded::RecordDesk;
 use crate::shared::{SharedMetrics, SharedParts};
 use crate::shared_nonces::SharedSet;
@@ -96,20 +96,20 @@ impl App {
         let mut watches: Vec<_> = set.iter().map(|set| watched(set.clone().watch(clock.clone()))).collect();
         let auth = Authenticator::new(keys, &config, clock, set);
 
+        let nonces = auth.fullest();
+        let about = ("key_nonces", "Nonces remembered of the access key that has most");
+        fullness::register(registry, about, config.nonces_max.get(), move || fullest(&nonces))?;
         let accounts = Accounts::new();
-        show(&config, &auth, &accounts, registry)?;
-        let quota = match (NonZeroU32::new(config.calls_per_second_max), shared.quota) {
-            (None, _) => Quota::None,
-            (Some(max), None) => Quota::own(max, Each::Call, accounts),
-            (Some(max), Some(quota)) => {
-                let instances = shared.instances.unwrap_or_else(|| Arc::new(|| NonZeroU32::MIN));
-                let all = SharedAccounts::new(max, quota, (instances, shared.ask_timeout), accounts, &shared_metrics);
-                watches.push(watched(all.clone().settle()));
-                Quota::Shared(all)
-            }
-        };
-        let batches = batch_quotas(&config, registry)?;
-        let desk = CallDesk::new(calls, quota, batches, config.result);
+        let all = shared.quota.map(|quota| {
+            let instances = shared.instances.unwrap_or_else(|| Arc::new(|| NonZeroU32::MIN));
+            let max = NonZeroU32::new(config.calls_per_second_max).unwrap_or(NonZeroU32::MIN);
+            let (reach, counted) = ((instances, shared.ask_timeout), accounts.clone());
+            let all = SharedAccounts::new(max, quota, reach, counted, &shared_metrics);
+            watches.push(watched(all.clone().settle()));
+            all
+        });
+        let quotas = Arc::new(quotas(&config, accounts, all, registry)?);
+        let desk = CallDesk::new(calls, quotas, config.result);
         let metrics = Metrics::register(registry)?;
         let front = Self {
             desk,
@@ -157,29 +157,37 @@ impl App {
     }
 }
 
-/// What actions for many devices are taken from, each instance by itself.
-fn batch_quotas(config: &Config, registry: &Registry) -> Result<EnumMap<Batch, Quota>, prometheus::Error> {
-    let accounts: EnumMap<Batch, Accounts> = EnumMap::from_fn(|_| Accounts::new());
-    let quotas = EnumMap::from_fn(|batch: Batch| {
-        let (max, each) = match batch {
-            Batch::Service => (config.batch_calls_per_second_max, Each::ThingsService),
-            Batch::Properties => (config.batch_calls_per_second_max, Each::DevicesProperty),
-            Batch::Broadcast => (config.broadcasts_per_second_max, Each::Broadcast),
-            Batch::BroadcastToAll => (config.broadcasts_to_all_per_minute_max, Each::BroadcastToAll),
+/// What calls are taken from, and actions for many devices, these at each instance by itself.
+fn quotas(
+    config: &Config,
+    accounts: Accounts,
+    shared: Option<Arc<SharedAccounts>>,
+    registry: &Registry,
+) -> Result<QuotaLimits, prometheus::Error> {
+    let counted: EnumMap<Batch, Accounts> = EnumMap::from_fn(|_| Accounts::new());
+    let batches = EnumMap::from_fn(|batch: Batch| {
+        let each = match batch {
+            Batch::Service => Each::ThingsService,
+            Batch::Properties => Each::DevicesProperty,
+            Batch::Broadcast => Each::Broadcast,
+            Batch::BroadcastToAll => Each::BroadcastToAll,
         };
-        let own = |max| Quota::own(max, each, accounts[batch].clone());
-        NonZeroU32::new(max).map_or(Quota::None, own)
+        Retuned::new(batch.max(config), each, counted[batch].clone(), None)
     });
-    show_broadcasts(config, &accounts, registry)?;
-    let Some(max) = NonZeroU32::new(config.batch_calls_per_second_max) else { return Ok(quotas) };
-    let counted = [Batch::Service, Batch::Properties].map(|batch| accounts[batch].clone());
+    let (broadcasts_limit, to_all_limit) = show_broadcasts(config, &counted, registry)?;
+    let counted = [Batch::Service, Batch::Properties].map(|batch| counted[batch].clone());
     let busiest = move || counted.iter().map(Accounts::calls_per_second).fold(0.0, f64::max);
     let about = (
         "account_batch_calls_per_second",
         "Actions for many devices a second, of the account and the action that had most, since they were last asked for",
     );
-    fullness::register(registry, about, max.get() as usize, busiest)?;
-    Ok(quotas)
+    let batches_limit = fullness::register(registry, about, config.batch_calls_per_second_max as usize, busiest)?;
+    let (busiest, limit) = (accounts.clone(), config.calls_per_second_max as usize);
+    let about =
+        ("account_calls_per_second", "Calls a second of the account that made most, since they were last asked for");
+    let calls_limit = fullness::register(registry, about, limit, move || busiest.calls_per_second())?;
+    let calls = Retuned::new(config.calls_per_second_max, Each::Call, accounts, shared);
+    Ok(QuotaLimits { calls, batches, calls_limit, batches_limit, broadcasts_limit, to_all_limit })
 }
 
 /// Shows how much of their limits broadcasts use.
@@ -187,48 +195,28 @@ fn show_broadcasts(
     config: &Config,
     accounts: &EnumMap<Batch, Accounts>,
     registry: &Registry,
-) -> Result<(), prometheus::Error> {
-    if config.broadcasts_per_second_max > 0 {
-        let about = (
-            "account_broadcasts_per_second",
-            "PubBroadcast with a topic a second, of the account that had most, since they were last asked for",
-        );
-        let counted = accounts[Batch::Broadcast].clone();
-        let max = config.broadcasts_per_second_max as usize;
-        fullness::register(registry, about, max, move || counted.calls_per_second())?;
-    }
-    if config.broadcasts_to_all_per_minute_max > 0 {
-        let about = (
-            "account_broadcasts_to_all_per_minute",
-            "PubBroadcast to all devices of a product a minute, of the account that had most, since they were last asked for",
-        );
-        let counted = accounts[Batch::BroadcastToAll].clone();
-        let max = config.broadcasts_to_all_per_minute_max as usize;
-        fullness::register(registry, about, max, move || counted.calls_per_second() * 60.0)?;
-    }
-    Ok(())
+) -> Result<(IntGauge, IntGauge), prometheus::Error> {
+    let about = (
+        "account_broadcasts_per_second",
+        "PubBroadcast with a topic a second, of the account that had most, since they were last asked for",
+    );
+    let (counted, max) = (accounts[Batch::Broadcast].clone(), config.broadcasts_per_second_max as usize);
+    let of_topics = fullness::register(registry, about, max, move || counted.calls_per_second())?;
+    let about = (
+        "account_broadcasts_to_all_per_minute",
+        "PubBroadcast to all devices of a product a minute, of the account that had most, since they were last asked for",
+    );
+    let (counted, max) = (accounts[Batch::BroadcastToAll].clone(), config.broadcasts_to_all_per_minute_max as usize);
+    let to_all = fullness::register(registry, about, max, move || counted.calls_per_second() * 60.0)?;
+    Ok((of_topics, to_all))
 }
 
 fn watched(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(task))
 }
 
-/// Shows how much of its limits is used up.
+/// How many the key has that has most.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn show(
-    config: &Config,
-    auth: &Authenticator,
-    accounts: &Accounts,
-    registry: &Registry,
-) -> Result<(), prometheus::Error> {
-    let fullest = auth.fullest();
-    let about = ("key_nonces", "Nonces remembered of the access key that has most");
-    fullness::register(registry, about, config.nonces_max.get(), move || fullest() as f64)?;
-    if config.calls_per_second_max == 0 {
-        return Ok(());
-    }
-    let (accounts, limit) = (accounts.clone(), config.calls_per_second_max as usize);
-    let about =
-        ("account_calls_per_second", "Calls a second of the account that made most, since they were last asked for");
-    fullness::register(registry, about, limit, move || accounts.calls_per_second())
+fn fullest(read: &impl Fn() -> usize) -> f64 {
+    read() as f64
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use enum_map::{Enum, EnumMap};
 use futures_util::FutureExt;
 use thingcall_core::{AccessKey, BroadcastOrder, CallError, CallId, Failure, Outcome, Request, ResultShape};
 use thingcall_engine::{Engine, Invoked, Stage};
 
 use crate::error::ActionError;
 use crate::incoming::Incoming;
-use crate::quota::Quota;
+pub(crate) use crate::quota::Batch;
+use crate::quota::{Quota, QuotaLimits};
 use crate::reached;
 
 /// What the front needs of the engine. A trait so that tests can say what comes back, and when.
@@ -76,36 +76,22 @@ impl Calls for Engine {
     }
 }
 
-/// Actions that call many devices at once. Each has a quota of its own, since one of them is up to a hundred calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub(crate) enum Batch {
-    /// InvokeThingsService.
-    Service,
-    /// SetDevicesProperty.
-    Properties,
-    /// PubBroadcast on a topic.
-    Broadcast,
-    /// PubBroadcast to all devices of a product.
-    BroadcastToAll,
-}
-
 /// Where calls are taken and made.
 pub(crate) struct CallDesk {
     calls: Arc<dyn Calls>,
-    quota: Quota,
-    batches: EnumMap<Batch, Quota>,
+    quotas: Arc<QuotaLimits>,
     /// What `Result` holds, unless the key says otherwise.
     result: ResultShape,
 }
 
 impl CallDesk {
-    pub(crate) fn new(
-        calls: Arc<dyn Calls>,
-        quota: Quota,
-        batches: EnumMap<Batch, Quota>,
-        result: ResultShape,
-    ) -> Self {
-        Self { calls, quota, batches, result }
+    pub(crate) fn new(calls: Arc<dyn Calls>, quotas: Arc<QuotaLimits>, result: ResultShape) -> Self {
+        Self { calls, quotas, result }
+    }
+
+    /// What calls are taken from.
+    pub(crate) const fn quotas(&self) -> &Arc<QuotaLimits> {
+        &self.quotas
     }
 
     /// Takes one call from the quota of the key's account and has it read, given how long a synchronous caller waits and
@@ -116,7 +102,7 @@ impl CallDesk {
         key: &AccessKey,
         read: impl FnOnce(Duration, ResultShape) -> Result<T, ActionError>,
     ) -> Result<T, ActionError> {
-        self.take_from(&self.quota, incoming, key, read)
+        self.take_from(&self.quotas.calls.now(), incoming, key, read)
     }
 
     /// Takes one action for many devices from its own quota of the key's account.
@@ -127,7 +113,7 @@ impl CallDesk {
         key: &AccessKey,
         read: impl FnOnce(Duration) -> Result<T, ActionError>,
     ) -> Result<T, ActionError> {
-        self.take_from(&self.batches[batch], incoming, key, |reply_timeout, _| read(reply_timeout))
+        self.take_from(&self.quotas.batches[batch].now(), incoming, key, |reply_timeout, _| read(reply_timeout))
     }
 
     fn take_from<T>(

@@ -70,6 +70,7 @@ pub use catalogue::catalogue;
 pub use config::Config;
 pub use fleets::Fleets;
 pub use inside::{Answered, Inside};
+pub use quota::Quotas;
 pub use server::{Front, FrontParts};
 pub use shared::{Instances, SharedParts};
 pub use subscribing::Subscribing;

@@ -6,6 +6,7 @@
 //! kept is bounded by it. A call never waits for its quota.
 
 mod ahead;
+mod limits;
 mod shared;
 
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ use crate::gateway::GatewayError;
 /// How long calls are counted at least before it is said how many a second they are.
 const COUNTED_FOR_MIN: Duration = Duration::from_secs(1);
 
+pub use limits::Quotas;
+pub(crate) use limits::{Batch, QuotaLimits, Retuned};
 pub(crate) use shared::SharedAccounts;
 
 /// The quota of all accounts: so many calls a second, all of them at once if they come so.

@@ -15,6 +15,7 @@ use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::fleets::Fleets;
 use crate::inside::Inside;
+use crate::quota::Quotas;
 use crate::shared::SharedParts;
 use crate::subscribing::Subscribing;
 
@@ -105,6 +106,11 @@ impl Front {
     /// The same actions, for other parts of this program.
     pub fn inside(&self) -> Inside {
         Inside::new(self.app.clone())
+    }
+
+    /// What accounts may do in a second, which can become another.
+    pub fn quotas(&self) -> Quotas {
+        Quotas(self.app.desk.quotas().clone())
     }
 
     /// Serves on this listener.

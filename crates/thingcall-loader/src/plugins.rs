@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, warn};
 
 use crate::book::Book;
-use crate::config::{Config, PluginConfigs};
+use crate::config::{Config, PluginConfig, PluginConfigs};
 use crate::decide::{Decider, How, Same, Settings};
 use crate::ended::Endings;
 use crate::error::{LoadError, StartError};
@@ -154,6 +154,11 @@ impl Plugins {
         let file = self.roster.book().file_of(name).ok_or_else(|| LoadError::UnknownPlugin(name.to_owned()))?;
         let (how, loader) = (How { same: Same::Reload, force, settings }, self.loader.clone());
         self.owned(async move { loader.load(&file, how, None).await }).await?
+    }
+
+    /// From now on this is the section of a plugin that is not there, or was refused.
+    pub fn set_section(&self, name: &str, section: Option<Box<PluginConfig>>) {
+        self.roster.set_section(name, section);
     }
 
     /// Looks at all files again: loads what is new or changed, tries what was refused, retires what is gone.

@@ -32,12 +32,12 @@ const MESSAGE_ID_BYTES: usize = 64;
 const PAIR_BYTES: usize = 5;
 
 /// Where and how to connect.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Target<'a> {
     pub(crate) config: &'a Config,
     pub(crate) address: &'a BrokerAddress,
     pub(crate) client_id: &'a str,
-    pub(crate) tls: Option<&'a TlsConfiguration>,
+    pub(crate) tls: Option<TlsConfiguration>,
     /// Whether the broker is to keep a session, and in it what was not acknowledged.
     pub(crate) keeps_session: bool,
     /// The largest packet that is sent.

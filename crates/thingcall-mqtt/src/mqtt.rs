@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** nothing here waits but for the broker's acknowledgement of one message.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub struct Mqtt {
     pub(crate) contact: Contact<Open>,
     pub(crate) client_id: String,
     address: BrokerAddress,
-    tls: Option<TlsConfiguration>,
+    tls: Mutex<Option<TlsConfiguration>>,
     /// Our own raw messages that this broker brings back.
     echoes: Echoes,
     /// Our own messages on topics of devices' own.
@@ -60,7 +60,7 @@ pub struct Open {
 impl Mqtt {
     pub(crate) fn with(config: Config, contact: Contact<Open>) -> Result<Self, Problems> {
         let address = config.address().map_err(Problems::from)?;
-        let tls = address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?;
+        let tls = Mutex::new(address.tls.then(|| tls::load(&config.tls)).transpose().map_err(Problems)?);
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("thingcall-{:016x}", fastrand::u64(..)));
         let (echoes, sent, oldest) = (Echoes::default(), letters::Sent::default(), Arc::new(Oldest::new()));
         let (heard, behind) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -73,11 +73,25 @@ impl Mqtt {
             config: &self.config,
             address: &self.address,
             client_id: &self.client_id,
-            tls: self.tls.as_ref(),
+            tls: self.tls(),
             keeps_session: self.config.keeps_session(),
             // Room for a message of the configured size and the topic and header around it.
             outgoing_bytes_max: self.config.message_bytes_max.saturating_add(1024),
         }
+    }
+
+    /// What the files of certificates hold now, or held when they could be read last.
+    fn tls(&self) -> Option<TlsConfiguration> {
+        let mut held = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_some() && !self.config.tls.is_empty() {
+            match tls::load(&self.config.tls) {
+                Ok(found) => *held = Some(found),
+                Err(problems) => warn!(
+                    broker = self.address.host, problems = %Problems(problems), "connects with the certificates of before"
+                ),
+            }
+        }
+        held.clone()
     }
 
     /// Whom the broker's access rules must let do what we need.

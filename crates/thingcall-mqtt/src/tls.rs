@@ -8,7 +8,7 @@ use rumqttc_v4::tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
 use thingcall_core::Problem;
 use thingcall_transport::{BrokerTls, certificates, no_authorities, of_certificate, private_key};
 
-/// Reads the files once, at start, so that a wrong one is told then and not at the first connection.
+/// Reads the files: at start, so that a wrong one is told then, and before each connection, since they end.
 ///
 /// # Errors
 /// All that is wrong with them.

@@ -28,7 +28,7 @@ struct Certificates {
 pub(crate) fn register(config: &Config, registry: &Registry) -> Result<(), prometheus::Error> {
     let help = "When the first certificate of a file ends, in seconds since 1970, by the key that names the file; 0 if it cannot be read";
     let gauges = IntGaugeVec::new(Opts::new("thingcall_certificate_expiry_timestamp_seconds", help), &["key"])?;
-    let named = config.in_force.iter().filter(|setting| setting.key.ends_with(KEY_END));
+    let named = config.in_force.values().map(|(_, setting)| setting).filter(|setting| setting.key.ends_with(KEY_END));
     let files = named.filter_map(|setting| Some((setting.key.as_str(), setting.value.as_deref()?)));
     let files = files.map(|(key, file)| (PathBuf::from(file), gauges.with_label_values(&[key]))).collect::<Vec<_>>();
     if files.is_empty() {

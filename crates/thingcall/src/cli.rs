@@ -12,7 +12,7 @@ use crate::config::Found;
 use crate::exit::WrongUse;
 use crate::{
     backup, call, calls, check, demo, device, explain, generate, group, health, instances, key, model, output, pending,
-    plugin, product, serve, signature, status, store, strangers, subscription, tail, top, webhook,
+    plugin, product, reload, serve, signature, status, store, strangers, subscription, tail, top, webhook,
 };
 
 /// Call a service of a device: an InvokeThingService server of your own
@@ -75,6 +75,8 @@ enum Command {
     Store(store::Command),
     /// Tell whether a running server is well, and if not why and what to do
     Status(status::Args),
+    /// Have a running server read its configuration anew
+    Reload(reload::Args),
     /// Ask whether a server lives or is ready: for checks of containers
     Health(health::Args),
     /// List calls that were made, newest last, and go on with those that come
@@ -152,6 +154,7 @@ impl Cli {
             Command::Restore(args) => backup::restore(args).await.map(success),
             Command::Store(command) => store::run(command).await.map(success),
             Command::Status(args) => status::run(args).await,
+            Command::Reload(args) => reload::run(args).await,
             Command::Health(args) => Ok(health::run(args).await),
             Command::Calls(args) => calls::run(args).await.map(success),
             Command::Pending(args) => pending::run(args).await.map(success),

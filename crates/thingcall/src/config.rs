@@ -31,7 +31,7 @@ mod words;
 
 pub(crate) use instance::{INSTANCE_NAME_CHARS_MAX, Named, is_of_instance_name};
 pub(crate) use load::{Reading, read};
-pub(crate) use settings::{Setting, in_force};
+pub(crate) use settings::{Changed, Setting, Values, differing, in_force};
 pub(crate) use shared::{Shared, SharedBy};
 pub(crate) use sources::{Flag, Found, Place, Problems, Sources};
 pub(crate) use words::list as transports_in_words;
@@ -92,7 +92,7 @@ pub(crate) struct Config {
     pub shutdown: Shutdown,
     /// All of it as it was read, for people.
     #[serde(skip)]
-    pub in_force: Vec<Setting>,
+    pub in_force: Values,
 }
 
 impl Config {
@@ -300,7 +300,7 @@ impl Default for Config {
             console: thingcall_console::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
-            in_force: Vec::new(),
+            in_force: Values::new(),
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::key;
 use crate::logs::{Shown, levels};
 use crate::observe::Observed;
 use crate::operator::{HEADER, HEADER_VALUE};
+use crate::reconfigure::Reconfiguring;
 
 mod models;
 mod signatures;
@@ -55,7 +56,7 @@ pub(crate) struct Asks {
     /// Readiness and metrics.
     observed: Observed,
     /// The configuration in force.
-    settings: Vec<Setting>,
+    reconfiguring: Arc<Reconfiguring>,
     /// Access keys.
     store: Arc<Store>,
     /// What happens to devices.
@@ -82,7 +83,7 @@ pub(crate) fn serve(
 /// What it asks, of whom.
 pub(crate) fn asks(
     (config, membership, addresses): (&Config, &Membership, &Addresses),
-    front: &Front,
+    (front, reconfiguring): (&Front, &Arc<Reconfiguring>),
     operator: &Router,
     (observed, store, engine): (&Observed, &Arc<Store>, &Arc<Engine>),
 ) -> Asks {
@@ -94,13 +95,11 @@ pub(crate) fn asks(
         listeners: addresses.named(),
         started_at: me.since,
     };
-    let setting =
-        |one: &InForce| Setting { key: one.key.clone(), value: one.value.clone(), place: one.place.to_string() };
-    let settings = config.in_force.iter().map(setting).collect();
+    let reconfiguring = reconfiguring.clone();
     let (operator, observed, store) = (operator.clone(), observed.clone(), store.clone());
     let signatures = SignatureDesk::new(store.clone(), config.api.clock_skew, addresses.api);
     let watches = engine.watches().clone();
-    Asks { instance, front: front.inside(), operator, observed, settings, store, watches, signatures }
+    Asks { instance, front: front.inside(), operator, observed, reconfiguring, store, watches, signatures }
 }
 
 #[async_trait]
@@ -127,7 +126,15 @@ impl Operations for Asks {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        self.settings.clone()
+        let setting = |(one, waits): (InForce, bool)| {
+            let place = if waits {
+                format!("{}; another in the file, needs a restart", one.place)
+            } else {
+                one.place.to_string()
+            };
+            Setting { key: one.key, value: one.value, place }
+        };
+        self.reconfiguring.settings().into_iter().map(setting).collect()
     }
 
     fn log_level(&self) -> LogLevel {

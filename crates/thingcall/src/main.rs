@@ -29,6 +29,7 @@ mod limits;
 mod notify;
 mod operator;
 mod preflight;
+mod reconfigure;
 mod registrar;
 mod reloads;
 mod results;
@@ -43,6 +44,7 @@ mod check;
 mod generate;
 mod health;
 mod models;
+mod reload;
 mod status;
 mod tool;
 

@@ -13,22 +13,32 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use prometheus::Registry as Metering;
 use serde::Serialize;
 use serde_json::{Value, json};
-use thingcall_loader::{LoadError, Loaded};
+use thingcall_engine::Engine;
+use thingcall_loader::{LoadError, Loaded, Plugins};
+use thingcall_store::Store;
 
+use crate::certificates;
+use crate::config::Config;
+use crate::instance::Membership;
+use crate::limits;
+use crate::observe::Observed;
+use crate::reconfigure::Reconfiguring;
 use crate::reloads::Reloads;
 
-pub(crate) mod calls;
-pub(crate) mod devices;
-pub(crate) mod instance;
-pub(crate) mod pending;
-pub(crate) mod products;
-pub(crate) mod results;
-pub(crate) mod status;
-pub(crate) mod top;
-pub(crate) mod trials;
-pub(crate) mod well;
+mod calls;
+mod configuration;
+mod devices;
+mod instance;
+mod pending;
+mod products;
+mod results;
+mod status;
+mod top;
+mod trials;
+mod well;
 mod wire;
 
 /// The header of requests that change something; its value must be [`HEADER_VALUE`].
@@ -39,8 +49,44 @@ pub(crate) const HEADER_VALUE: &str = "1";
 /// The query of a reload that is done also if the plugin ended the server again and again.
 pub(crate) const FORCE: &str = "force=true";
 
+/// Who makes and keeps calls, and who is loaded on whose behalf.
+type Around<'a> = ((&'a Arc<Engine>, &'a Arc<Store>), (&'a Arc<Membership>, &'a Arc<Plugins>));
+
+/// All that an operator may ask.
+pub(crate) fn all(
+    config: &Config,
+    reconfiguring: &Arc<Reconfiguring>,
+    ((engine, store), (membership, plugins)): Around<'_>,
+    (observed, metering): (&Observed, &Metering),
+) -> Result<Router, prometheus::Error> {
+    let status = status::StatusDesk {
+        observed: observed.clone(),
+        plugins: plugins.clone(),
+        membership: membership.clone(),
+        store: store.clone(),
+        config: Arc::new(config.clone()),
+        reconfiguring: reconfiguring.clone(),
+    };
+    limits::register(config, metering)?;
+    certificates::register(config, metering)?;
+    let reloads = reconfiguring.reloads();
+    let all = routes(reloads.clone())
+        .merge(top::routes(engine.clone(), membership.clone()))
+        .merge(calls::routes(engine.clone(), store.clone()))
+        .merge(pending::routes(engine.clone(), store.clone()))
+        .merge(products::routes(store.clone(), config.transports()))
+        .merge(devices::routes(engine.clone(), store.clone()))
+        .merge(well::routes(store.clone()))
+        .merge(trials::routes(reloads.clone(), store.clone(), metering)?)
+        .merge(results::routes(store, config))
+        .merge(instance::routes(membership.clone()))
+        .merge(configuration::routes(reconfiguring.clone()))
+        .merge(status::routes(status));
+    Ok(all)
+}
+
 /// `/plugins` and what is below.
-pub(crate) fn routes(reloads: Arc<Reloads>) -> Router {
+fn routes(reloads: Arc<Reloads>) -> Router {
     let changing = Router::new()
         .route("/plugins/rescan", post(rescan))
         .route("/plugins/{name}/reload", post(reload))

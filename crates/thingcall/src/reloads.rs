@@ -9,11 +9,9 @@ use prometheus::{IntCounter, IntGauge, Registry as Metering};
 use thingcall_core::UnixMillis;
 use thingcall_loader::{LoadError, Loaded, Plugins, Settings};
 use thingcall_metrics::Maker;
-use tokio::signal::unix::Signal;
 use tracing::{error, info};
 
 use crate::config::{self, Reading};
-use crate::notify::Notifier;
 
 /// The plugins and the count of what operators did to them. Shared by the listener and the signal.
 pub(crate) struct Reloads {
@@ -23,6 +21,15 @@ pub(crate) struct Reloads {
     ok: IntCounter,
     failed: IntCounter,
     last_success: IntGauge,
+    config: Counted,
+}
+
+/// What is counted of configurations that are read anew.
+pub(crate) struct Counted {
+    pub(crate) ok: IntCounter,
+    pub(crate) failed: IntCounter,
+    pub(crate) last_success: IntGauge,
+    pub(crate) needs_restart: IntGauge,
 }
 
 impl Reloads {
@@ -44,6 +51,15 @@ impl Reloads {
             ok: reloads.series(["plugins", "ok"]),
             failed: reloads.series(["plugins", "failed"]),
             last_success: last_success.series(["plugins"]),
+            config: Counted {
+                ok: reloads.series(["config", "ok"]),
+                failed: reloads.series(["config", "failed"]),
+                last_success: last_success.series(["config"]),
+                needs_restart: make.gauge(
+                    "config_keys_need_restart",
+                    "Keys whose value in the file is another than the one in force, and that only a restart changes",
+                )?,
+            },
         }))
     }
 
@@ -51,6 +67,11 @@ impl Reloads {
     /// environment.
     pub(crate) fn read_sections_in(&self, file: Option<PathBuf>) {
         let _first = self.sections.set(file);
+    }
+
+    /// What is counted of configurations.
+    pub(crate) const fn config(&self) -> &Counted {
+        &self.config
     }
 
     /// What is loaded.
@@ -93,14 +114,6 @@ impl Reloads {
         all
     }
 
-    /// Loads what is new or changed at each signal, until the future is dropped.
-    pub(crate) async fn at_each(self: Arc<Self>, mut signal: Signal, notifier: Arc<Notifier>) {
-        while signal.recv().await.is_some() {
-            let _reloading = notifier.reloading();
-            self.all().await;
-        }
-    }
-
     /// The plugin's section as it stands now. What is wrong elsewhere is not its matter.
     async fn settings(&self, name: &str) -> Result<Settings, LoadError> {
         let Some(file) = self.sections.get().cloned() else { return Ok(Settings::AsBefore) };
@@ -128,6 +141,6 @@ impl Reloads {
 }
 
 /// Whether a file should have been loaded and was not.
-fn is_failure(loaded: &Result<Loaded, LoadError>) -> bool {
+pub(crate) fn is_failure(loaded: &Result<Loaded, LoadError>) -> bool {
     loaded.as_ref().is_err_and(|error| !matches!(error, LoadError::Disabled(_)))
 }

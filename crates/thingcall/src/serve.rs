@@ -18,6 +18,7 @@ use crate::config::{Config, Flag, Found, Shutdown};
 use crate::exit::WrongUse;
 use crate::notify::Notifier;
 use crate::preflight::{Asks, preflight};
+use crate::reconfigure::Origin;
 use crate::server::Server;
 use crate::tool::Place;
 use crate::{files, logs, output};
@@ -31,7 +32,7 @@ const FILES_EVERY: Duration = Duration::from_secs(60 * 60);
     THINGCALL__API__LISTEN=0.0.0.0:8080 thingcall serve --data /var/lib/thingcall\n\nPrints one line `ready api=... \
     mqtt=... metrics=... console=... gate=... amqp10=... stomp=...` when all listeners answer, of those that are configured, and every plugin is created \
     or refused; until then /healthz answers, and /readyz says which is still being created. SIGTERM and Ctrl-C let \
-    waiting calls finish; a second one does not. SIGHUP loads new and changed plugins. Every key: deploy/thingcall.example.toml.")]
+    waiting calls finish; a second one does not. SIGHUP has it read its configuration anew, as `thingcall reload` does. Every key: deploy/thingcall.example.toml.")]
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
@@ -77,7 +78,8 @@ impl Listening {
 
 /// Runs `thingcall serve` until a signal ends it. `strangers` are variables that look like ours.
 pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitCode> {
-    let mut reading = args.place.read(args.listening.flags());
+    let flags = args.listening.flags();
+    let mut reading = args.place.read(flags.clone());
     let wrong = !reading.is_unread_alone();
     let warnings = std::mem::take(&mut reading.warnings);
     let (mut config, listeners, doubts) = match Box::pin(preflight(reading, Asks::Server)).await.ready() {
@@ -104,11 +106,12 @@ pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitC
     // Taken before the start: sent meanwhile, it would end the program.
     let hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let server = Box::pin(Server::begin(config, listeners, &metering)).await?;
-    server.reloads.read_sections_in(args.place.config);
+    server.reloads.read_sections_in(args.place.config.clone());
     let notifier = Arc::<Notifier>::default();
+    server.reconfiguring.read_in(Origin { place: args.place, flags, notifier: notifier.clone() });
     // Until the program ends.
     let telling = server.tell(&notifier);
-    let reloading = tokio::spawn(server.reloads.clone().at_each(hangup, notifier.clone()));
+    let reloading = tokio::spawn(server.reconfiguring.clone().at_each(hangup));
     if let Some(key) = &server.first_key {
         show(key);
     }

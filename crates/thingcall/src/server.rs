@@ -35,16 +35,15 @@ use crate::instance::{self, Membership};
 use crate::notify::Notifier;
 use crate::observe::Observed;
 use crate::operator;
-use crate::operator::status::StatusDesk;
 use crate::output;
 use crate::path;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
+use crate::reconfigure::Reconfiguring;
 use crate::registrar::Registrations;
 use crate::reloads::Reloads;
 use crate::sharing;
 use crate::ways::Ways;
-use crate::{certificates, limits};
 
 /// What is left of a stop for connections to close, after the calls have had their time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,6 +72,8 @@ pub(crate) struct Server {
     left: Leaving,
     /// The plugins, as operators reload them.
     pub reloads: Arc<Reloads>,
+    /// The configuration, as they have it read anew.
+    pub reconfiguring: Arc<Reconfiguring>,
     /// The access key made at this start, if there was none.
     pub first_key: Option<AccessKey>,
     plugins: Arc<Plugins>,
@@ -147,7 +148,6 @@ impl Server {
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
         let (engine, traces) = path::start(&config, (&store, &plugins), membership.slots(), metering)?;
-        limits::register(&config, metering)?;
         let registrar = Registrations::begin(&store, &config.registration, metering)?;
         let parts = brokers::BrokerNeeds {
             config: &config,
@@ -172,15 +172,15 @@ impl Server {
         // Last of all: a key that is made before something fails would never be shown.
         let first_key = store.first_key(config.first_key.wanted()).await?;
         membership.serve(&engine, &store, &plugins).await?;
-        let operator = asked(&config, &reloads, (&engine, &store, &membership), metering)?;
-        let operator = operator.merge(operator::status::routes(StatusDesk {
-            observed: observed.clone(),
-            plugins: plugins.clone(),
-            membership: membership.clone(),
-            store: store.clone(),
-            config: Arc::new(config.clone()),
-        }));
-        let asks = console::asks((&config, &membership, &addresses), &front, &operator, (&observed, &store, &engine));
+        let reconfiguring = Reconfiguring::new(&config, &reloads, front.quotas(), &store);
+        let around = ((&engine, &store), (&membership, &plugins));
+        let operator = operator::all(&config, &reconfiguring, around, (&observed, metering))?;
+        let asks = console::asks(
+            (&config, &membership, &addresses),
+            (&front, &reconfiguring),
+            &operator,
+            (&observed, &store, &engine),
+        );
         let console = console::serve(&config, console, asks, metering)?;
         let fleets = FleetCalling::start(&engine, &store);
         readiness.serves();
@@ -195,6 +195,7 @@ impl Server {
             left: Leaving::start(&config.data, &addresses),
             addresses,
             reloads,
+            reconfiguring,
             first_key: first_key.filter(|_| !config.first_key.is_given()),
             plugins,
             membership,
@@ -316,25 +317,6 @@ fn reached(
         console: console.map(TcpListener::local_addr).transpose()?,
         ..consumers::with(Addresses::configured(config), endpoint)
     })
-}
-
-/// What an operator may ask.
-fn asked(
-    config: &Config,
-    reloads: &Arc<Reloads>,
-    (engine, store, membership): (&Arc<Engine>, &Arc<Store>, &Arc<Membership>),
-    metering: &Metering,
-) -> Result<axum::Router, prometheus::Error> {
-    certificates::register(config, metering)?;
-    let calls = operator::top::routes(engine.clone(), membership.clone());
-    let calls = calls.merge(operator::calls::routes(engine.clone(), store.clone()));
-    let calls = calls.merge(operator::pending::routes(engine.clone(), store.clone()));
-    let calls = calls.merge(operator::products::routes(store.clone(), config.transports()));
-    let calls = calls.merge(operator::devices::routes(engine.clone(), store.clone()));
-    let calls = calls.merge(operator::well::routes(store.clone()));
-    let calls = calls.merge(operator::trials::routes(reloads.clone(), store.clone(), metering)?);
-    let calls = calls.merge(operator::results::routes(store, config)).merge(operator::routes(reloads.clone()));
-    Ok(calls.merge(operator::instance::routes(membership.clone())))
 }
 
 fn observe(

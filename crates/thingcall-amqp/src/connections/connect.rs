@@ -100,8 +100,8 @@ async fn connect(amqp: &Amqp, what: &str) -> Result<(Connection, Socket), Ended>
     let stream = AsyncTcpStream::connect(&runtime, addresses).await.map_err(Ended::refused)?;
     let AsyncTcpStream::Plain(plain) = &stream else { return Err(Ended::refused("no plain connection")) };
     let socket = Socket::of(plain.get_ref()).map_err(Ended::refused)?;
-    let stream = match &amqp.tls {
-        Some(tls) => stream.into_rustls(tls, &address.host).await.map_err(|e| Ended::new(ConnectResult::Tls, e))?,
+    let stream = match amqp.tls() {
+        Some(tls) => stream.into_rustls(&tls, &address.host).await.map_err(|e| Ended::new(ConnectResult::Tls, e))?,
         None => stream,
     };
     let uri = AMQPUri {

@@ -2,8 +2,8 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, Registry};
-use thingcall_metrics::Maker;
+use prometheus::{Gauge, IntGauge, Registry};
+use thingcall_metrics::{Maker, gauge_of};
 
 /// A gauge whose value is read when it is asked for.
 struct Fullness<F> {
@@ -11,15 +11,17 @@ struct Fullness<F> {
     read: F,
 }
 
-/// Registers a gauge, and its limit beside it.
+/// Registers a gauge, and its limit beside it, which may become another.
 pub(crate) fn register(
     registry: &Registry,
     (name, help): (&str, &str),
     limit: usize,
     read: impl Fn() -> f64 + Send + Sync + 'static,
-) -> Result<(), prometheus::Error> {
-    Maker::new(registry).limit(&format!("{name}_limit"), &format!("{help}: as many as there may be"), limit)?;
-    registry.register(Box::new(Fullness { gauge: Gauge::new(format!("thingcall_{name}"), help)?, read }))
+) -> Result<IntGauge, prometheus::Error> {
+    let of = Maker::new(registry).gauge(&format!("{name}_limit"), &format!("{help}: as many as there may be"))?;
+    of.set(gauge_of(limit));
+    registry.register(Box::new(Fullness { gauge: Gauge::new(format!("thingcall_{name}"), help)?, read }))?;
+    Ok(of)
 }
 
 impl<F: Fn() -> f64 + Send + Sync> Collector for Fullness<F> {

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ const WANTS_MAX: usize = 1000;
 /// What this instance knows of the accounts that call here.
 pub(crate) struct SharedAccounts {
     quota: Arc<dyn SharedQuota>,
-    max: NonZeroU32,
+    max: AtomicU32,
     instances: Instances,
     known: Mutex<Known>,
     /// Told when an account needs something and nobody is at it.
@@ -66,7 +67,7 @@ impl SharedAccounts {
         let reach = Reach::new(condition, consequence, ask_timeout.min(ANSWER_MAX), metrics.took[Asked::Quota].clone());
         Arc::new(Self {
             quota,
-            max,
+            max: AtomicU32::new(max.get()),
             instances,
             known: Mutex::default(),
             needed: Notify::new(),
@@ -77,8 +78,13 @@ impl SharedAccounts {
         })
     }
 
-    pub(super) const fn calls_per_second_max(&self) -> NonZeroU32 {
-        self.max
+    pub(super) fn calls_per_second_max(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.max.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// From now on an account may make so many.
+    pub(super) fn set_max(&self, max: NonZeroU32) {
+        self.max.store(max.get(), Ordering::Relaxed);
     }
 
     /// Takes one call of an account, or says how long to wait for one.
@@ -135,7 +141,7 @@ impl SharedAccounts {
     /// One question for all accounts that need something.
     async fn ask(&self, wants: &[Want]) {
         let asked_at = Instant::now();
-        let answer = self.reach.ask(self.quota.reserve(wants, self.max)).await;
+        let answer = self.reach.ask(self.quota.reserve(wants, self.calls_per_second_max())).await;
         let now = Instant::now();
         let mut known = self.lock();
         match answer {
@@ -173,7 +179,7 @@ impl SharedAccounts {
     }
 
     fn rates(&self) -> Rates {
-        let max = f64::from(self.max.get());
+        let max = f64::from(self.calls_per_second_max().get());
         Rates { max, share: max / f64::from((self.instances)().get()) }
     }
 

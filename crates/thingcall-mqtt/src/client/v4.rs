@@ -23,7 +23,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     options.set_max_packet_size(target.incoming_bytes_max(), target.outgoing_bytes_max);
     options.set_max_request_batch(WRITE_BATCH_MESSAGES);
     options.set_socket_connector(socket::connect);
-    if let Some(tls) = target.tls {
+    if let Some(tls) = &target.tls {
         options.set_transport(Transport::Tls(tls.clone()));
     }
     if let Some((username, password)) = target.credentials() {

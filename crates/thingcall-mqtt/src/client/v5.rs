@@ -25,7 +25,7 @@ pub(super) fn build(target: Target<'_>) -> (Client, Loop) {
     options.set_connect_timeout(config.connect_timeout);
     options.set_network_options(target.network());
     options.set_socket_connector(socket::connect);
-    if let Some(tls) = target.tls {
+    if let Some(tls) = &target.tls {
         options.set_transport(Transport::Tls(tls.clone()));
     }
     if let Some((username, password)) = target.credentials() {

@@ -3,9 +3,10 @@
 //! **Invariants:** no secret is in it: neither by its name, nor in an address, nor anything that plugins keep. Defaults are those of
 //! the sample, which a test holds against the code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::{File, FileFormat, Value, ValueKind};
+use thingcall_core::Secret;
 
 use super::load::merge;
 use super::sources::{Place, Sources};
@@ -25,22 +26,44 @@ pub(crate) struct Setting {
     pub(crate) place: Place,
 }
 
-/// All keys that have a value, by name.
-pub(crate) fn in_force(sources: &Sources) -> Vec<Setting> {
+/// All keys that have a value, by name: what they hold, which is never shown, and what is shown of it.
+pub(crate) type Values = BTreeMap<String, (Secret, Setting)>;
+
+/// All of them.
+pub(crate) fn in_force(sources: &Sources) -> Values {
     let mut all = BTreeMap::new();
     let sample = config::Config::builder().add_source(File::from_str(SAMPLE, FileFormat::Toml)).build();
     if let Ok(sample) = sample {
         flatten("", &sample.cache, &mut |key, value| {
-            all.insert(key.clone(), Setting { value: shown(&key, value), key, place: Place::Defaults });
+            let setting = Setting { value: shown(&key, value), key: key.clone(), place: Place::Defaults };
+            all.insert(key, (Secret::new(&value.to_string()), setting));
         });
     }
     if let Ok(root) = merge(sources) {
         flatten("", &root, &mut |key, value| {
             let place = sources.place(&key);
-            all.insert(key.clone(), Setting { value: shown(&key, value), key, place });
+            let setting = Setting { value: shown(&key, value), key: key.clone(), place };
+            all.insert(key, (Secret::new(&value.to_string()), setting));
         });
     }
-    all.into_values().collect()
+    all
+}
+
+/// A key whose value is another, or is there on one side alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) key: String,
+    pub(crate) before: Option<Setting>,
+    pub(crate) after: Option<Setting>,
+}
+
+/// What differs, by key.
+pub(crate) fn differing(before: &Values, after: &Values) -> Vec<Changed> {
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let held = |values: &Values, key: &String| values.get(key).map(|(held, _)| held.expose().to_owned());
+    let shown = |values: &Values, key: &String| values.get(key).map(|(_, setting)| setting.clone());
+    let differ = keys.into_iter().filter(|key| held(before, key) != held(after, key));
+    differ.map(|key| Changed { key: key.clone(), before: shown(before, key), after: shown(after, key) }).collect()
 }
 
 fn flatten(path: &str, value: &Value, tell: &mut dyn FnMut(String, &Value)) {
@@ -113,9 +136,28 @@ mod tests {
     use super::super::sources::Flag;
     use super::*;
 
-    fn find(all: &[Setting], key: &str) -> (Option<String>, String) {
-        let one = all.iter().find(|one| one.key == key).unwrap_or_else(|| panic!("{key} is not there"));
+    fn find(all: &Values, key: &str) -> (Option<String>, String) {
+        let (_, one) = all.get(key).unwrap_or_else(|| panic!("{key} is not there"));
         (one.value.clone(), one.place.to_string())
+    }
+
+    #[test]
+    fn what_differs_is_told_by_key_and_a_secret_is_compared_and_not_shown() {
+        let values = |file: &str| in_force(&read_for_test(file, &[], Vec::new()).sources);
+        let before = values("[log]\nlevel = \"info\"\n\n[store]\npassword = \"hidden1\"\nurl = \"postgres://x/y\"\n");
+        let after = values("\n\n[log]\nlevel = \"debug\"\n\n[store]\npassword = \"hidden2\"\n");
+        assert_eq!(differing(&before, &before), []);
+        let told = differing(&before, &after);
+        assert!(!format!("{told:?}").contains("hidden"), "{told:?}");
+        let of = |one: &Changed| [&one.before, &one.after].map(|one| one.as_ref().map(|one| one.value.clone()));
+        let keys: Vec<_> = told.iter().map(|one| (one.key.as_str(), of(one))).collect();
+        let text = |text: &str| Some(Some(text.to_owned()));
+        let all = [
+            ("log.level", [text("info"), text("debug")]),
+            ("store.password", [Some(None), Some(None)]),
+            ("store.url", [text("postgres://x/y"), None]),
+        ];
+        assert_eq!(keys, all);
     }
 
     #[test]

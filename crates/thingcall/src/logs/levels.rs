@@ -23,7 +23,7 @@ const LASTS_MAX: Duration = Duration::from_secs(30 * 86_400);
 #[derive(Debug)]
 pub(crate) struct Levels {
     handle: reload::Handle<EnvFilter, Registry>,
-    configured: String,
+    configured: Mutex<String>,
     now: Mutex<Now>,
 }
 
@@ -52,13 +52,13 @@ impl Levels {
     /// The program's is this one, with what is configured.
     pub(super) fn install(handle: reload::Handle<EnvFilter, Registry>, configured: String) {
         let now = Mutex::new(Now { level: configured.clone(), until: None, changes: 0 });
-        let _first = LEVELS_NOW.set(Arc::new(Self { handle, configured, now }));
+        let _first = LEVELS_NOW.set(Arc::new(Self { handle, configured: Mutex::new(configured), now }));
     }
 
     /// What passes.
     pub(crate) fn shown(&self) -> Shown {
         let Now { level, until, .. } = self.now().clone();
-        Shown { now: level, configured: self.configured.clone(), until }
+        Shown { now: level, configured: self.configured(), until }
     }
 
     /// This passes from now on: for so long, or until the program ends.
@@ -99,10 +99,24 @@ impl Levels {
     /// If logging has ended.
     pub(crate) fn back(&self) -> Result<(), String> {
         // What is configured may be a variable's text, which libraries are not quieted in.
-        let filter = super::filter(&self.configured).map_err(|why| why.to_string())?;
-        self.pass(filter, &self.configured.clone(), None)?;
-        warn!(level = self.configured, "the log level is as configured again");
+        let configured = self.configured();
+        let filter = super::filter(&configured).map_err(|why| why.to_string())?;
+        self.pass(filter, &configured, None)?;
+        warn!(level = configured, "the log level is as configured again");
         Ok(())
+    }
+
+    /// Another level is configured, and passes from now on; `RUST_LOG` wins.
+    ///
+    /// # Errors
+    /// If logging has ended.
+    pub(crate) fn configure(&self, level: &str) -> Result<(), String> {
+        *self.configured.lock().unwrap_or_else(PoisonError::into_inner) = super::configured(level);
+        self.back()
+    }
+
+    fn configured(&self) -> String {
+        self.configured.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn pass(&self, filter: EnvFilter, level: &str, until: Option<UnixMillis>) -> Result<u64, String> {
@@ -128,7 +142,7 @@ mod tests {
     fn levels() -> (reload::Layer<EnvFilter, Registry>, Arc<Levels>) {
         let (layer, handle) = reload::Layer::new(of_configuration("info").unwrap());
         let now = Mutex::new(Now { level: "info".to_owned(), until: None, changes: 0 });
-        (layer, Arc::new(Levels { handle, configured: "info".to_owned(), now }))
+        (layer, Arc::new(Levels { handle, configured: Mutex::new("info".to_owned()), now }))
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,6 +161,9 @@ mod tests {
         assert_eq!(levels.shown().now, "warn");
         levels.back().unwrap();
         assert_eq!(levels.shown().now, "info");
+        levels.set("trace", minute).unwrap();
+        levels.configure("warn").unwrap();
+        assert_eq!((levels.shown().now.as_str(), levels.shown().until), ("warn", None));
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ use crate::fellows;
 use crate::instance::Membership;
 use crate::observe::Observed;
 use crate::output::moment;
+use crate::reconfigure::Reconfiguring;
 
 mod facts;
 mod figures;
@@ -44,6 +45,7 @@ pub(crate) struct StatusDesk {
     pub membership: Arc<Membership>,
     pub store: Arc<Store>,
     pub config: Arc<Config>,
+    pub reconfiguring: Arc<Reconfiguring>,
 }
 
 struct Desk {
@@ -79,7 +81,8 @@ async fn status(State(desk): State<Arc<Desk>>) -> Response {
 
 impl Desk {
     async fn facts(&self) -> Facts {
-        let StatusDesk { observed, plugins, config, .. } = &self.asked;
+        let StatusDesk { observed, plugins, config, reconfiguring, .. } = &self.asked;
+        let (restart, reload) = reconfiguring.now();
         let config = config.clone();
         let files = tokio::task::spawn_blocking(move || {
             let of = |(name, section): (String, &dyn thingcall_core::Section)| {
@@ -106,6 +109,8 @@ impl Desk {
             transports: figures.by("thingcall_transport_up", "transport"),
             minute,
             worst,
+            restart,
+            reload,
         }
     }
 
@@ -148,6 +153,8 @@ impl Desk {
             "oldestPendingSeconds": facts.oldest_seconds(UnixMillis::now()),
             "lastMinute": facts.minute.json(facts.worst.as_ref()),
             "limits": facts.limits.iter().map(figures::Limit::json).collect::<Vec<_>>(),
+            "needRestart": facts.restart.iter().map(super::configuration::changed).collect::<Vec<_>>(),
+            "lastReload": facts.reload.as_ref().map(|last| json!({ "at": moment(last.at), "done": last.failed.is_none(), "why": last.failed })),
             "plugins": { "active": plugins.list().iter().filter(|plugin| active(plugin)).count(), "refused": facts.refused.len() },
         })
     }

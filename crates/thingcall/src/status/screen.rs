@@ -33,6 +33,7 @@ pub(super) fn of(told: &Value, paint: Paint) -> Vec<String> {
         ("store", store(told)),
         ("plugins", plugins(told)),
         ("instances", instances(told)),
+        ("reload", reload(told)),
     ];
     let rows = rows.into_iter().filter(|(_, said)| !said.is_empty());
     lines.extend(rows.map(|(name, said)| wrapped(&format!("{name:INDENT$}{said}"), INDENT)));
@@ -103,6 +104,12 @@ fn instances(told: &Value) -> String {
     let all = told.get("instances").and_then(|all| all.get("instances")).and_then(Value::as_array);
     let names = all.map(|all| all.iter().map(|one| text(one, "name")).collect::<Vec<_>>());
     names.unwrap_or_default().join(", ")
+}
+
+fn reload(told: &Value) -> String {
+    let Some(last) = told.get("lastReload").filter(|last| last.is_object()) else { return String::new() };
+    let done = last.get("done") == Some(&Value::Bool(true));
+    format!("{} at {}", if done { "done" } else { "nothing was changed" }, text(last, "at"))
 }
 
 fn text(of: &Value, name: &str) -> String {

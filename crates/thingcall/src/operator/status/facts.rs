@@ -8,7 +8,9 @@ use thingcall_loader::PluginState;
 
 use super::figures::Limit;
 use super::minute::{LastMinute, Worst};
+use crate::config::Changed;
 use crate::output::moment;
+use crate::reconfigure::Last;
 
 /// All of it.
 pub(super) struct Facts {
@@ -27,6 +29,10 @@ pub(super) struct Facts {
     pub(super) minute: LastMinute,
     /// Of the last minute's calls.
     pub(super) worst: Option<Worst>,
+    /// Keys that are other in the file than in force.
+    pub(super) restart: Vec<Changed>,
+    /// How the configuration was read anew the last time.
+    pub(super) reload: Option<Last>,
 }
 
 impl Facts {

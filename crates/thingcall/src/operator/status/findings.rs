@@ -7,7 +7,7 @@ use thingcall_core::ConditionState;
 
 use super::facts::Facts;
 use super::figures::Limit;
-use crate::config::Config;
+use crate::config::{Changed, Config};
 use crate::output::second;
 
 /// How bad it is.
@@ -52,6 +52,7 @@ pub(super) fn of(facts: &Facts, config: &Config) -> (Vec<Finding>, bool) {
         let make = if ended { bad } else { look };
         make(format!("certificate {}", problem.key), problem.value.clone(), &todo)
     }));
+    all.extend(configuration(facts));
     all.extend(calls(facts));
     all.sort_by_key(|finding| finding.grade == Grade::Look);
     let well = all.iter().all(|finding| finding.grade == Grade::Look);
@@ -96,6 +97,21 @@ fn limit(limit: &Limit) -> Finding {
     look(format!("limit {name}{of}"), why, &todo)
 }
 
+fn configuration(facts: &Facts) -> Vec<Finding> {
+    let failed = facts.reload.as_ref().and_then(|last| Some((last.failed.clone()?, second(last.at))));
+    let failed = failed.map(|(why, at)| {
+        let todo =
+            "mend the file (`thingcall check` says the same of it), then `thingcall reload`; a restart would fail";
+        look("configuration".to_owned(), format!("it was read anew at {at}, and nothing was changed: {why}"), todo)
+    });
+    let names: Vec<_> = facts.restart.iter().map(Changed::named).collect();
+    let restart = (!names.is_empty()).then(|| {
+        let todo = "restart the server when its calls may wait; until then what it was started with is in force";
+        look("needs a restart".to_owned(), names.join(", "), todo)
+    });
+    failed.into_iter().chain(restart).collect()
+}
+
 /// What a person does about calls that end so.
 fn remedy(outcome: &str) -> &'static str {
     match outcome {
@@ -126,7 +142,8 @@ fn calls(facts: &Facts) -> Option<Finding> {
         facts.minute.seconds, worst.outcome
     );
     let todo = format!("thingcall calls --since 1m --outcome {}: {}", worst.outcome, remedy(&worst.outcome));
-    let make = if all >= CALLS_MIN && failed >= FAILED_SHARE * all { bad } else { look };
+    let (right, not_done) = facts.minute.of_right_callers();
+    let make = if right >= CALLS_MIN && not_done >= FAILED_SHARE * right { bad } else { look };
     Some(make("calls".to_owned(), why, &todo))
 }
 

@@ -16,6 +16,8 @@ pub(super) const LASTS_MS: i64 = 60_000;
 
 /// Ends of calls that are no failure of anything here.
 const FINE: [&str; 1] = ["ok"];
+/// Ends that are their callers' own fault.
+const OF_CALLERS: [&str; 5] = ["invalid_args", "too_large", "unknown_target", "denied", "throttled"];
 
 type Counts = BTreeMap<String, f64>;
 
@@ -88,6 +90,13 @@ impl LastMinute {
         let all: f64 = self.calls.values().sum();
         let fine: f64 = FINE.iter().filter_map(|outcome| self.calls.get(*outcome)).sum();
         (all, all - fine)
+    }
+
+    /// How many failed of those whose callers were right, and how many these were.
+    pub(super) fn of_right_callers(&self) -> (f64, f64) {
+        let (all, failed) = self.counts();
+        let wrong: f64 = OF_CALLERS.iter().filter_map(|outcome| self.calls.get(*outcome)).sum();
+        (all - wrong, failed - wrong)
     }
 
     pub(super) fn json(&self, worst: Option<&Worst>) -> Value {

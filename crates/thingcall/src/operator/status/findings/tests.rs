@@ -4,6 +4,7 @@ use thingcall_core::{Problem, UnixMillis, Weight};
 
 use super::super::minute::{LastMinute, Worst};
 use super::*;
+use crate::reconfigure::Last;
 
 fn well() -> Facts {
     let holds = |name: &str| ConditionState {
@@ -24,6 +25,8 @@ fn well() -> Facts {
         transports: [("embedded".to_owned(), 1.0)].into(),
         minute: LastMinute { seconds: 60, calls: [("ok".to_owned(), 90.0)].into() },
         worst: None,
+        restart: Vec::new(),
+        reload: None,
     }
 }
 
@@ -61,6 +64,17 @@ fn what_is_near_its_end_is_looked_at_and_what_has_ended_is_bad() {
     assert_eq!(found(&facts), (both, true));
     facts.files.push(Problem { value: "\"c\" (it ended at 2026-01-01T00:00:00Z)".to_owned(), ..soon });
     assert_eq!(found(&facts).0[0], (Grade::Bad, "certificate broker.tls.cert_file".to_owned()));
+}
+
+#[test]
+fn what_needs_a_restart_and_what_was_wrong_in_the_file_is_to_be_looked_at() {
+    let mut facts = well();
+    facts.restart.push(Changed { key: "api.listen".to_owned(), before: None, after: None });
+    facts.reload = Some(Last { at: UnixMillis(0), failed: Some("t.toml:1: wrong".to_owned()) });
+    let both = [(Grade::Look, "configuration".to_owned()), (Grade::Look, "needs a restart".to_owned())];
+    assert_eq!(found(&facts), (both.to_vec(), true));
+    let (all, _) = of(&facts, &Config::default());
+    assert!(all[0].why.ends_with("nothing was changed: t.toml:1: wrong") && all[1].why == "[api] listen", "{all:?}");
 }
 
 #[test]
