@@ -49,6 +49,7 @@ mod full_disk;
 mod generated;
 mod groups;
 mod hanging;
+mod https;
 mod idempotency;
 mod instances;
 mod instances_faults;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, ResultShape, Section};
+use thingcall_listen::Tls;
 
 /// The `http` crate takes no longer path and query.
 const URI_BYTES_LIMIT: usize = 65_534;
@@ -16,8 +17,10 @@ const EVENT_BYTES_LIMIT: usize = 1024 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where it listens. Not to be opened to a network without TLS in front: a signature does not hide arguments.
+    /// Where it listens. Not to be opened to a network without TLS: a signature does not hide arguments.
     pub listen: SocketAddr,
+    /// TLS of its own; without it, it speaks HTTP.
+    pub tls: Option<Tls>,
     /// What `Data.Result` holds: `envelope`, the whole Alink reply, or `data`, its data alone. A key may differ.
     pub result: ResultShape,
     /// The id every request must give as `IotInstanceId`; without one, what a request gives is ignored.
@@ -75,6 +78,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            tls: None,
             result: ResultShape::Envelope,
             instance_id: None,
             calls_per_second_max: 500,

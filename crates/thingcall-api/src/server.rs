@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thingcall_core::{AuditLog, CallRecords, Keys, OnceTokens, Registrar, Tracer, UnixMillis};
 use thingcall_engine::Engine;
-use thingcall_listen::{Figures, Limits, Serving};
+use thingcall_listen::{Figures, Limits, Serving, Shown};
 use thingcall_tsl::Directory;
 use tokio::net::TcpListener;
 
@@ -115,6 +115,11 @@ impl Front {
 
     /// Serves on this listener.
     pub fn serve(self, listener: TcpListener) -> Serving {
+        self.serve_tls(listener, None)
+    }
+
+    /// The same with TLS, where a certificate is shown.
+    pub fn serve_tls(self, listener: TcpListener, tls: Option<Arc<Shown>>) -> Serving {
         let config = &self.app.config;
         let limits = Limits {
             connections_max: config.connections_max.get(),
@@ -123,6 +128,6 @@ impl Front {
             write_timeout: config.write_timeout,
             unauthenticated_bytes_max: config.unauthenticated_bytes_max,
         };
-        thingcall_listen::serve(listener, limits, self.figures, self.app)
+        thingcall_listen::serve_tls(listener, limits, self.figures, self.app, tls)
     }
 }

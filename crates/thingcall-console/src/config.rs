@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Section};
+use thingcall_listen::Tls;
 
 /// `[console]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -13,8 +14,10 @@ use thingcall_core::{Check, Problem, Section};
 pub struct Config {
     /// Whether there is one.
     pub enabled: bool,
-    /// Where it listens. It speaks HTTP without TLS, so beyond this machine only behind a proxy that has TLS.
+    /// Where it listens. Beyond this machine only with TLS, its own or that of a proxy in front of it.
     pub listen: SocketAddr,
+    /// TLS of its own; without it, it speaks HTTP.
+    pub tls: Option<Tls>,
     /// A proxy in front of it speaks TLS with browsers: it may listen beyond this machine, and its cookies are for TLS alone.
     pub behind_tls: bool,
     /// How long a login lasts.
@@ -47,6 +50,11 @@ pub struct Config {
 const BESIDE_TAILS: usize = 8;
 
 impl Config {
+    /// Whether browsers speak TLS, with it or with a proxy in front of it: its cookies are for TLS alone then.
+    pub(crate) const fn is_tls(&self) -> bool {
+        self.behind_tls || self.tls.is_some()
+    }
+
     /// How many pages may be live, so that others can be loaded: there may be fewer connections than were asked for.
     pub(crate) fn tails_max(&self) -> usize {
         self.live_tails_max.get().min(self.room_for_tails())
@@ -63,6 +71,7 @@ impl Default for Config {
         Self {
             enabled: true,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090),
+            tls: None,
             behind_tls: false,
             session: Duration::from_secs(12 * 60 * 60),
             failed_logins_max: some(5),
@@ -94,8 +103,8 @@ impl Section for Config {
             );
             all.push(Problem::new("live_tails_max", self.live_tails_max, right));
         }
-        if self.enabled && !self.listen.ip().is_loopback() && !self.behind_tls {
-            let right = "an address of this machine alone, such as 127.0.0.1:8090; or behind_tls = true, where a proxy in \
+        if self.enabled && !self.listen.ip().is_loopback() && !self.is_tls() {
+            let right = "an address of this machine alone, such as 127.0.0.1:8090; or [console.tls]; or behind_tls = true, where a proxy in \
                          front of it speaks TLS with browsers";
             all.push(Problem::new("listen", format_args!("{}, which others reach without TLS", self.listen), right));
         }

@@ -147,7 +147,7 @@ pub(crate) async fn language(form: Form) -> Response {
 }
 
 fn made(desk: &Desk, name: String, value: String) -> cookie::CookieBuilder<'static> {
-    Cookie::build((name, value)).path("/").same_site(SameSite::Strict).secure(desk.config.behind_tls)
+    Cookie::build((name, value)).path("/").same_site(SameSite::Strict).secure(desk.config.is_tls())
 }
 
 /// The path, if it is one of this server: browsers drop control characters, and take `\\` for `/`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hyper_util::service::TowerToHyperService;
 use thingcall_core::Refusals;
-use thingcall_listen::{Figures, Limits, Plain, Serving};
+use thingcall_listen::{Figures, Limits, Plain, Serving, Shown};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -47,11 +47,8 @@ impl Console {
     ) -> Result<Self, prometheus::Error> {
         let lockout = Lockout::new(config.failed_logins_max.get(), config.lock_out);
         // Browsers tell hosts apart, and not their ports: two consoles of one machine must not share a cookie.
-        let cookie = if config.behind_tls {
-            "__Host-thingcall".to_owned()
-        } else {
-            format!("thingcall_{}", config.listen.port())
-        };
+        let cookie =
+            if config.is_tls() { "__Host-thingcall".to_owned() } else { format!("thingcall_{}", config.listen.port()) };
         let lockout_of_nobody = Lockout::new(config.failed_logins_max.get(), config.lock_out);
         let strangers = Strangers::new(config.refused_per_minute_max);
         let metrics = Metrics::register(registry)?;
@@ -74,8 +71,13 @@ impl Console {
     }
 
     /// Serves on this listener.
-    pub fn serve(mut self, listener: TcpListener) -> Serving {
-        if let (Ok(address), false) = (listener.local_addr(), self.desk.config.behind_tls) {
+    pub fn serve(self, listener: TcpListener) -> Serving {
+        self.serve_tls(listener, None)
+    }
+
+    /// The same with TLS, where a certificate is shown.
+    pub fn serve_tls(mut self, listener: TcpListener, tls: Option<Arc<Shown>>) -> Serving {
+        if let (Ok(address), false) = (listener.local_addr(), self.desk.config.is_tls()) {
             self.desk.cookie = format!("thingcall_{}", address.port());
         }
         let config = &self.desk.config;
@@ -89,6 +91,6 @@ impl Console {
         let desk = Arc::new(self.desk);
         tokio::spawn(sampler::keep(Arc::downgrade(&desk)));
         let pages = Plain(TowerToHyperService::new(routes::all(desk)));
-        thingcall_listen::serve(listener, limits, self.figures, Arc::new(pages))
+        thingcall_listen::serve_tls(listener, limits, self.figures, Arc::new(pages), tls)
     }
 }

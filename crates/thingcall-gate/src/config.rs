@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use thingcall_core::{Check, Problem, Secret, Section, TransportName};
+use thingcall_listen::Tls;
 
 /// The `[gate]` section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where brokers ask. Off without it. Plain HTTP that carries passwords: keep it on this machine, or on a network
-    /// of the brokers' own.
+    /// Where brokers ask. Off without it. Without TLS it carries passwords as they are: keep it on this machine, or on a
+    /// network of the brokers' own.
     pub listen: Option<SocketAddr>,
+    /// TLS of its own; without it, it speaks HTTP.
+    pub tls: Option<Tls>,
     /// What every question must show: in the header `authorization: Bearer {secret}`, or, for brokers that cannot send
     /// a header, as the first part of the path, `/{secret}/rabbitmq/user`. Needed beyond the loopback addresses.
     pub secret: Option<Secret>,
@@ -110,6 +113,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: None,
+            tls: None,
             secret: None,
             users: Vec::new(),
             free_client_ids: true,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use thingcall_core::{Credentials, PresenceSink};
-use thingcall_listen::{Figures, Limits, Plain, Serving};
+use thingcall_listen::{Figures, Limits, Plain, Serving, Shown};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -46,6 +46,11 @@ impl Gate {
 
     /// Serves on this listener.
     pub fn serve(self, listener: TcpListener) -> Serving {
+        self.serve_tls(listener, None)
+    }
+
+    /// The same with TLS, where a certificate is shown.
+    pub fn serve_tls(self, listener: TcpListener, tls: Option<Arc<Shown>>) -> Serving {
         let config = &self.keeper.config;
         let limits = Limits {
             connections_max: config.connections_max.get(),
@@ -55,6 +60,7 @@ impl Gate {
             unauthenticated_bytes_max: config.unauthenticated_bytes_max.get(),
         };
         let router = Router::new().fallback(request::handle).with_state(self.keeper);
-        thingcall_listen::serve(listener, limits, self.figures, Arc::new(Plain(TowerToHyperService::new(router))))
+        let router = Arc::new(Plain(TowerToHyperService::new(router)));
+        thingcall_listen::serve_tls(listener, limits, self.figures, router, tls)
     }
 }

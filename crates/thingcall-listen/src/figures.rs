@@ -20,6 +20,10 @@ pub(crate) enum Cut {
     SlowToRead,
     /// It sent more than there was room for before anybody vouched for it.
     NoBytesLeft,
+    /// There was no TLS handshake, or none in time.
+    NoHandshake,
+    /// It spoke HTTP where TLS is spoken.
+    WithoutTls,
     /// What it sent was no request.
     Unreadable,
 }

@@ -28,6 +28,10 @@ use crate::caller::Caller;
 use crate::door::{Door, Place};
 use crate::figures::{Cut, Figures};
 use crate::socket::{Ended, Socket};
+use crate::tls::{Greeted, Shown, Stream, greet};
+
+/// The longest time for a TLS handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +195,7 @@ struct Listener<S> {
     budget: Arc<Budget>,
     figures: Figures,
     serve: Arc<S>,
+    tls: Option<Arc<Shown>>,
     draining: CancellationToken,
 }
 
@@ -200,7 +205,7 @@ pub(crate) async fn run<S: Serve>(
     listener: TcpListener,
     limits: Limits,
     figures: Figures,
-    serve: Arc<S>,
+    (serve, tls): (Arc<S>, Option<Arc<Shown>>),
     draining: CancellationToken,
 ) {
     figures.limits(limits.connections_max, limits.unauthenticated_bytes_max);
@@ -210,6 +215,7 @@ pub(crate) async fn run<S: Serve>(
         budget: Budget::new(limits.unauthenticated_bytes_max, figures.unauthenticated.clone()),
         figures: figures.clone(),
         serve,
+        tls,
         draining,
     });
     let mut door = Door::new(listener, limits.connections_max, figures);
@@ -246,6 +252,7 @@ impl<S: Serve> Listener<S> {
     async fn converse(self: Arc<Self>, stream: TcpStream, whose: (Place, SocketAddr)) {
         // Kept until the socket is closed, since the place counts its descriptor.
         let caller = Caller::new(whose, self.budget.clone(), self.draining.clone());
+        let Some(stream) = self.greeted(stream, &caller).await else { return };
         let socket = Socket::new(stream, caller.clone(), self.limits.write_timeout);
         let service = service_fn(|request| {
             caller.begins();
@@ -273,6 +280,31 @@ impl<S: Serve> Listener<S> {
         }
         let http1::Parts { io, read_buf, .. } = connection.into_parts();
         self.end(io.into_inner(), &caller, ended.err(), &read_buf).await;
+    }
+
+    /// The connection's bytes, with TLS where that is spoken here; `None` where it ends.
+    async fn greeted(&self, stream: TcpStream, caller: &Caller) -> Option<Stream> {
+        let Some(shown) = self.tls.as_deref() else { return Some(Stream::Plain(stream)) };
+        let within = self.limits.head_timeout.min(HANDSHAKE_MAX);
+        let greeted = tokio::select! {
+            greeted = Box::pin(greet(stream, shown, within)) => greeted,
+            () = caller.place().must_leave() => return None,
+            () = self.draining.cancelled() => return None,
+        };
+        match greeted {
+            Greeted::Right(stream) => Some(stream),
+            Greeted::Failed(error) => {
+                debug!(listener = self.figures.name, %error, "no TLS handshake");
+                self.figures.cut(Cut::NoHandshake);
+                None
+            }
+            Greeted::Plain(stream) => {
+                self.figures.cut(Cut::WithoutTls);
+                let socket = Socket::new(stream, caller.clone(), self.limits.write_timeout);
+                self.say(socket.for_an_answer(), without_tls()).await;
+                None
+            }
+        }
     }
 
     /// Tells the caller why its connection ends, where there is something to tell.
@@ -323,6 +355,15 @@ impl<S: Serve> Listener<S> {
             connection.into_parts().io.into_inner().linger().await;
         }
     }
+}
+
+/// What is said to one who speaks HTTP where TLS is spoken.
+fn without_tls() -> Response<Full<Bytes>> {
+    let text = "this listener speaks https: the same address with https:// in place of http://\n";
+    let mut answer = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
 }
 
 /// How many lines a head has behind its first one, as far as they are whole.

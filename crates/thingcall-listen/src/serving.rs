@@ -12,11 +12,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::figures::Figures;
 use crate::http::{self, Limits, Serve};
+use crate::tls::Shown;
 
 /// Serves requests that come in here, until it is told to drain or dropped.
 pub fn serve<S: Serve>(listener: TcpListener, limits: Limits, figures: Figures, serve: Arc<S>) -> Serving {
+    serve_tls(listener, limits, figures, serve, None)
+}
+
+/// The same with TLS, where a certificate is shown.
+pub fn serve_tls<S: Serve>(
+    listener: TcpListener,
+    limits: Limits,
+    figures: Figures,
+    serve: Arc<S>,
+    tls: Option<Arc<Shown>>,
+) -> Serving {
     let draining = CancellationToken::new();
-    let task = tokio::spawn(http::run(listener, limits, figures, serve, draining.clone()));
+    let task = tokio::spawn(http::run(listener, limits, figures, (serve, tls), draining.clone()));
     Serving { draining, task }
 }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::caller::Caller;
+use crate::tls::Stream;
 
 /// More than the library's own answers have: a status line and three headers.
 const OWN_ANSWER_BYTES_MAX: usize = 256;
@@ -27,7 +27,7 @@ const IN_ITS_PLACE: &[u8] = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     caller: Caller,
     write_timeout: Duration,
     /// Runs while the peer does not read.
@@ -50,7 +50,7 @@ pub(crate) enum Ended {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, caller: Caller, write_timeout: Duration) -> Self {
+    pub(crate) fn new(stream: Stream, caller: Caller, write_timeout: Duration) -> Self {
         Self { stream, caller, write_timeout, stalled: None, withheld: None, first: &[], ended: None }
     }
 
@@ -132,12 +132,22 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let this = &mut *self;
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        // What TLS holds back waits for the peer, too.
+        if flushed.is_pending() { this.stalls(cx).map(Err) } else { flushed }
     }
 
-    // Whoever has the socket then closes it, or lingers.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    // Whoever has the socket then closes it, or lingers; with TLS the end is said before.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        match &mut this.stream {
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(stream) => match Pin::new(stream).poll_shutdown(cx) {
+                Poll::Ready(ended) => Poll::Ready(ended),
+                Poll::Pending => this.stalls(cx).map(Err),
+            },
+        }
     }
 }
 

@@ -29,6 +29,11 @@ impl Validity {
         Some(Self { from: validity.not_before.timestamp(), until: validity.not_after.timestamp() })
     }
 
+    /// When it ends, in seconds of Unix time.
+    pub const fn until(&self) -> i64 {
+        self.until
+    }
+
     /// Why it is not valid at this moment; `None` if it is.
     pub fn fault(&self, now: UnixMillis) -> Option<String> {
         let now = now.0.div_euclid(1000);

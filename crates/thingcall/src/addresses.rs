@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::own_tls;
 
 /// How long it waits after the file could not be written.
 const LEAVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -56,6 +57,9 @@ pub(crate) struct Addresses {
     /// Where they speak STOMP in plain text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stomp_plain: Option<SocketAddr>,
+    /// The certificates that listeners show with TLS, by their sections.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, PathBuf>,
     /// The URLs of external MQTT brokers, by the names of their transports.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub brokers: BTreeMap<TransportName, String>,
@@ -77,8 +81,15 @@ impl Addresses {
             stomp: config.subscription.tls.as_ref().and_then(|tls| tls.stomp_listen),
             amqp10_plain: config.subscription.plain_amqp_listen,
             stomp_plain: config.subscription.plain_stomp_listen,
+            certificates: own_tls::files(config),
             brokers: mqtt.map(|(name, mqtt)| (name, mqtt.url.clone())).collect(),
         }
+    }
+
+    /// Where the API is.
+    pub(crate) fn api_url(&self) -> String {
+        let scheme = if self.certificates.contains_key("api") { "https" } else { "http" };
+        format!("{scheme}://{}", self.api)
     }
 
     /// All of them, by the names of the `ready` line.

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use crate::config::Config;
+use crate::own_tls::Certificates;
 use crate::readiness::Readiness;
 use crate::watched::Watched;
 
@@ -38,6 +39,7 @@ pub(crate) struct BrokerNeeds<'a> {
     pub store: &'a Arc<Store>,
     pub engine: &'a Arc<Engine>,
     pub registrar: &'a Arc<dyn Registrar>,
+    pub certificates: &'a Certificates,
     pub slots: &'a Slots,
     pub metering: &'a Metering,
     pub readiness: &'a Readiness,
@@ -166,6 +168,6 @@ impl BrokerNeeds<'_> {
     fn gate(&self, listener: TcpListener) -> anyhow::Result<(SocketAddr, Serving)> {
         let parts = GateParts { credentials: self.store.clone(), presence: self.presence() };
         let gate = Gate::new(self.config.gate.clone(), parts, self.metering)?;
-        Ok((listener.local_addr()?, gate.serve(listener)))
+        Ok((listener.local_addr()?, gate.serve_tls(listener, self.certificates.of("gate"))))
     }
 }

@@ -13,6 +13,7 @@ use crate::exit::WrongUse;
 use crate::fleet::{self, Fleet};
 use crate::output::{self, Output};
 use crate::tool::{Place, device_ref};
+use crate::trust::Trust;
 
 /// What to call, where and as whom.
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     instance_id: Option<String>,
     #[command(flatten)]
+    trust: Trust,
+    #[command(flatten)]
     output: Output,
     #[command(flatten)]
     place: Place,
@@ -60,7 +63,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Box::pin(args.fleet().await?.run()).await;
     }
     let called = args.called()?;
-    let mut client = Client::connect(&args.server()?, args.signer().await?).await?;
+    let (url, trust) = args.server()?;
+    let mut client = Client::connect(&url, &trust, args.signer().await?).await?;
     let answered = client.ask("InvokeThingService", &params(&args, &called)).await?;
     let body = answered.body()?;
     if args.output.json {
@@ -99,13 +103,15 @@ impl Args {
             }
         };
         let qos = self.qos.map(|qos| ("Qos", qos.to_string()));
+        let (url, trust) = self.server()?;
         let instance = self.instance_id.clone().map(|id| ("IotInstanceId", id));
         Ok(Fleet {
             flags: self.fleet.clone(),
             identifier,
             args,
             params: qos.into_iter().chain(instance).collect(),
-            url: self.server()?,
+            url,
+            trust,
             signer: self.signer().await?,
             place: self.place.clone(),
             output: self.output,
@@ -113,9 +119,9 @@ impl Args {
     }
 
     /// Where it listens.
-    fn server(&self) -> anyhow::Result<String> {
+    fn server(&self) -> anyhow::Result<(String, Trust)> {
         if let Some(url) = &self.url {
-            return Ok(url.clone());
+            return Ok((url.clone(), self.trust.clone()));
         }
         let addresses = match self.place.server("--url URL") {
             // A key is of whatever server its owner has in mind, most often the one at the usual port.
@@ -124,7 +130,8 @@ impl Args {
             }
             found => found?,
         };
-        Ok(format!("http://{}", addresses.api))
+        let trust = self.trust.of_server(addresses.certificates.get("api"));
+        Ok((addresses.api_url(), trust))
     }
 
     async fn signer(&self) -> anyhow::Result<Signer> {

@@ -13,10 +13,12 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use thingcall_api::sign::{self, Signer};
 use thingcall_core::UnixMillis;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::exit::WrongUse;
+use crate::trust::Trust;
 
 /// Longer than the 8 s a synchronous call may take, and than the network's share of it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -97,12 +99,25 @@ fn server_url(url: &str) -> anyhow::Result<Uri> {
 ///
 /// # Errors
 /// If nobody listens there.
-pub(crate) async fn connection(address: &str) -> anyhow::Result<SendRequest<Empty<Bytes>>> {
+pub(crate) async fn connection(address: &str, tls: Option<&Trust>) -> anyhow::Result<SendRequest<Empty<Bytes>>> {
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
         .await
         .map_err(|_| anyhow::anyhow!("{address} did not take the connection within 5 s"))?
         .with_context(|| format!("cannot connect to {address}; is `thingcall serve` running there?"))?;
     stream.set_nodelay(true)?;
+    match tls {
+        None => began(stream).await,
+        Some(trust) => {
+            let greeted = timeout(CONNECT_TIMEOUT, Box::pin(trust.greet(stream, address))).await;
+            began(greeted.map_err(|_| anyhow::anyhow!("no TLS with {address} within 5 s"))??).await
+        }
+    }
+}
+
+async fn began<S>(stream: S) -> anyhow::Result<SendRequest<Empty<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends with the connection, which ends with `sender`; its error is also the request's.
     tokio::spawn(connection);
@@ -140,15 +155,17 @@ impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// If nobody listens there, or the URL is of another kind than `http://HOST:PORT`.
-    pub(crate) async fn connect(url: &str, signer: Signer) -> anyhow::Result<Self> {
+    /// If nobody listens there, or the URL is of another kind than `http://HOST:PORT` and `https://HOST:PORT`.
+    pub(crate) async fn connect(url: &str, trust: &Trust, signer: Signer) -> anyhow::Result<Self> {
         let uri = server_url(url)?;
-        if uri.scheme_str() != Some("http") {
-            bail!("{url:?}: only http:// is spoken here; for a server behind TLS ask the listener behind it");
-        }
+        let (tls, port) = match uri.scheme_str() {
+            Some("http") => (None, 80),
+            Some("https") => (Some(trust), 443),
+            Some(_) | None => bail!("{url:?}: right is http://HOST:PORT or https://HOST:PORT"),
+        };
         let host = uri.authority().map_or_else(String::new, |authority| authority.as_str().to_owned());
-        let address = if uri.port_u16().is_some() { host.clone() } else { format!("{host}:80") };
-        Ok(Self { sender: connection(&address).await?, host, signer })
+        let address = if uri.port_u16().is_some() { host.clone() } else { format!("{host}:{port}") };
+        Ok(Self { sender: connection(&address, tls).await?, host, signer })
     }
 
     /// Sends one signed request and waits for its answer.

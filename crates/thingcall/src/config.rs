@@ -311,6 +311,8 @@ impl Default for Config {
 pub(crate) struct Metrics {
     /// Where it listens. Apart from the API, so that scraping works while draining and needs no key.
     pub listen: SocketAddr,
+    /// TLS of its own; without it, it speaks HTTP.
+    pub tls: Option<thingcall_listen::Tls>,
     /// How long a request's head may take, and how long a connection may idle between two.
     #[serde(with = "humantime_serde")]
     pub header_read_timeout: Duration,
@@ -329,6 +331,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             listen: local(9464),
+            tls: None,
             header_read_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(10),
             connections_max: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),

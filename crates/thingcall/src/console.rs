@@ -21,7 +21,7 @@ use thingcall_core::{
     AccessKey, ActionSheet, AuditEntry, AuditFilter, AuditKept, AuditLog, DeviceKey, DeviceWatch, Keys, ProductKey,
 };
 use thingcall_engine::{DeviceWatches, Engine};
-use thingcall_listen::Serving;
+use thingcall_listen::{Serving, Shown as Certificate};
 use thingcall_store::Store;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -71,13 +71,13 @@ pub(crate) struct Asks {
 /// If its metrics are registered already.
 pub(crate) fn serve(
     config: &Config,
-    listener: Option<TcpListener>,
+    (listener, tls): (Option<TcpListener>, Option<Arc<Certificate>>),
     asks: Asks,
     metering: &Metering,
 ) -> Result<Option<Serving>, prometheus::Error> {
     let Some(listener) = listener else { return Ok(None) };
     let console = Console::new(config.console.clone(), ConsoleParts { operations: Arc::new(asks) }, metering)?;
-    Ok(Some(console.serve(listener)))
+    Ok(Some(console.serve_tls(listener, tls)))
 }
 
 /// What it asks, of whom.

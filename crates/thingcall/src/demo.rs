@@ -30,6 +30,7 @@ use crate::serve::Signals;
 use crate::server::Server;
 use crate::simulate::{Address, Asked, Device, DeviceAnswer, Listener, Said, simulated};
 use crate::tool::scratch;
+use crate::trust::Trust;
 
 mod next;
 mod steps;
@@ -85,7 +86,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let devices = connect(&server.store, mqtt, &show).await?;
 
     let url = format!("http://{}", server.addresses.api);
-    let mut client = Client::connect(&url, signer(&key)).await?;
+    let mut client = Client::connect(&url, &Trust::default(), signer(&key)).await?;
     let failed = steps::run(&show, &mut client, &server.store).await?;
     if !args.once {
         next::print(paint, &server, &key, folder.path());

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::output::{self, Output};
 use crate::serve::Signals;
 use crate::tool::Place;
+use crate::trust::Trust;
 
 mod calling;
 mod pace;
@@ -79,6 +80,7 @@ pub(crate) struct Fleet {
     /// Further parameters of each call.
     pub params: Vec<(&'static str, String)>,
     pub url: String,
+    pub trust: Trust,
     pub signer: Signer,
     pub place: Place,
     pub output: Output,
@@ -177,7 +179,7 @@ impl Fleet {
         let mut params = vec![("Identifier", self.identifier.clone()), ("Args", self.args.clone())];
         params.extend(self.params.iter().cloned());
         Calling {
-            pool: Pool::new(self.url.clone(), self.signer.clone(), self.flags.in_flight as usize),
+            pool: Pool::new(self.url.clone(), self.trust.clone(), self.signer.clone(), self.flags.in_flight as usize),
             pace: Pace::new(self.flags.rate),
             under_way: Semaphore::new(self.flags.in_flight as usize),
             params,

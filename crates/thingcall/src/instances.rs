@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
         None => {
             store.close().await;
-            (vec![alone(running, &place).await?], Vec::new())
+            (vec![alone(&running, &place).await?], Vec::new())
         }
     };
     let instances: Vec<_> = rows.iter().map(|row| &row.instance).collect();
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// The server of a store that one has alone.
-async fn alone(running: Running, place: &Place) -> anyhow::Result<Row> {
+async fn alone(running: &Running, place: &Place) -> anyhow::Result<Row> {
     let (_, mut told) = ask(running.address(place)?, Method::GET, "/instance", ANSWER_TIMEOUT).await?;
     let slot = told.get("slot").and_then(Value::as_u64).and_then(|slot| u8::try_from(slot).ok());
     let instance = told.get_mut("instance").map(Value::take).unwrap_or_default();

@@ -28,6 +28,7 @@ mod front;
 mod limits;
 mod notify;
 mod operator;
+mod own_tls;
 mod preflight;
 mod reconfigure;
 mod registrar;
@@ -47,6 +48,7 @@ mod models;
 mod reload;
 mod status;
 mod tool;
+mod trust;
 
 mod backup;
 mod calls;

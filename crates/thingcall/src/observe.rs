@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
 use thingcall_core::ConditionState;
-use thingcall_listen::{Figures, Limits, Plain, Serving};
+use thingcall_listen::{Figures, Limits, Plain, Serving, Shown};
 use thingcall_metrics::{Exemplars, Maker, OPENMETRICS_TYPE, openmetrics};
 use tokio::net::TcpListener;
 
@@ -91,7 +91,12 @@ impl Observed {
     }
 
     /// Answers on this listener, these other questions too.
-    pub(crate) fn serve(&self, listener: TcpListener, config: &Metrics, other: Router) -> Serving {
+    pub(crate) fn serve(
+        &self,
+        listener: TcpListener,
+        (config, tls): (&Metrics, Option<Arc<Shown>>),
+        other: Router,
+    ) -> Serving {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -107,7 +112,7 @@ impl Observed {
             unauthenticated_bytes_max: config.connections_max.get().saturating_mul(HEAD_BYTES),
         };
         let router = Plain(TowerToHyperService::new(router));
-        thingcall_listen::serve(listener, limits, self.figures.clone(), Arc::new(router))
+        thingcall_listen::serve_tls(listener, limits, self.figures.clone(), Arc::new(router), tls)
     }
 }
 

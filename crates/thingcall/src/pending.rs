@@ -9,7 +9,7 @@ use serde_json::Value;
 use thingcall_core::CallId;
 
 use crate::output::{self, Output};
-use crate::running::{Running, ask_at};
+use crate::running::{Operator, Running, ask_at};
 use crate::tool::Place;
 
 /// The store is asked, too.
@@ -112,14 +112,14 @@ pub(crate) async fn cancel(args: Cancel) -> anyhow::Result<ExitCode> {
     bail!("{why}")
 }
 
-async fn asked(address: &str, method: Method, path: &str) -> anyhow::Result<(StatusCode, Value)> {
+async fn asked(address: &Operator, method: Method, path: &str) -> anyhow::Result<(StatusCode, Value)> {
     ask_at(address, method, path, ANSWER_TIMEOUT).await
 }
 
 /// The operator's listeners to be asked: of every instance, or of those that may have this call.
-pub(crate) async fn addresses(running: Running, place: &Place, id: Option<CallId>) -> anyhow::Result<Vec<String>> {
-    if let Some(address) = running.metrics {
-        return Ok(vec![address.to_string()]);
+pub(crate) async fn addresses(running: Running, place: &Place, id: Option<CallId>) -> anyhow::Result<Vec<Operator>> {
+    if running.metrics.is_some() {
+        return Ok(vec![running.address(place)?]);
     }
     let store = place.open_existing().await?;
     let slots = match store.leases()? {
@@ -137,7 +137,14 @@ pub(crate) async fn addresses(running: Running, place: &Place, id: Option<CallId
         }
     }
     if all.is_empty() {
-        all.push(running.address(place)?.to_string());
+        return Ok(vec![running.address(place)?]);
     }
-    Ok(all)
+    // Others speak TLS where the one beside this folder does.
+    let own = running.address(place).ok();
+    let tls = own.as_ref().map_or_else(|| running.trust.is_tls().then(|| running.trust.clone()), |own| own.tls.clone());
+    let of = |address: String| match &own {
+        Some(own) if own.address == address => own.clone(),
+        Some(_) | None => Operator { address, tls: tls.as_ref().map(|trust| trust.of_server(None)) },
+    };
+    Ok(all.into_iter().map(of).collect())
 }

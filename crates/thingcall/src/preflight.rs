@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::addresses::Addresses;
 use crate::config::{Config, Found, Place, Problems, Reading, Sources, in_force, transports_in_words};
 use crate::logs;
+use crate::own_tls;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -132,6 +133,8 @@ impl Around<'_> {
             let doubts = section.doubts_of_files().into_iter().map(|doubt| self.sources.find(doubt.within(&name)));
             self.doubts.extend(doubts);
         }
+        own_tls::problems(config).into_iter().for_each(|problem| self.problem(problem));
+        self.doubts.extend(own_tls::doubts(config).into_iter().map(|doubt| self.sources.find(doubt)));
         if config.data.as_os_str().is_empty() {
             self.problem(Problem::new("data", "empty", "a folder's name, such as thingcall-data"));
         }

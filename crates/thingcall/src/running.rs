@@ -14,17 +14,27 @@ use tokio::time::timeout;
 use crate::client::connection;
 use crate::operator::{HEADER, HEADER_VALUE};
 use crate::tool::Place;
+use crate::trust::Trust;
 
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A server answers these from memory.
 const MEMORY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Which running server.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Running {
     /// The running server's operator's listener [default: that of the server of the data folder]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub trust: Trust,
+}
+
+/// An operator's listener, and whom to believe there where it speaks TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator {
+    pub(crate) address: String,
+    pub(crate) tls: Option<Trust>,
 }
 
 impl Running {
@@ -32,18 +42,23 @@ impl Running {
     ///
     /// # Errors
     /// If no server runs.
-    pub(crate) fn address(self, place: &Place) -> anyhow::Result<SocketAddr> {
-        match self.metrics {
-            Some(address) => Ok(address),
-            None => Ok(place.server("--metrics ADDR")?.metrics),
-        }
+    pub(crate) fn address(&self, place: &Place) -> anyhow::Result<Operator> {
+        let (address, trust) = match self.metrics {
+            Some(address) => (address, Some(self.trust.clone()).filter(Trust::is_tls)),
+            None => {
+                let server = place.server("--metrics ADDR")?;
+                let shown = server.certificates.get("metrics");
+                (server.metrics, shown.map(|shown| self.trust.of_server(Some(shown))))
+            }
+        };
+        Ok(Operator { address: address.to_string(), tls: trust })
     }
 
     /// What it remembers of failed and slow calls with this RequestId or MessageId.
     ///
     /// # Errors
     /// If no server answers there.
-    pub(crate) async fn calls(self, place: &Place, id: &str) -> anyhow::Result<Vec<Value>> {
+    pub(crate) async fn calls(&self, place: &Place, id: &str) -> anyhow::Result<Vec<Value>> {
         let (_, body) = ask(self.address(place)?, Method::GET, &format!("/calls/{id}"), MEMORY_TIMEOUT).await?;
         Ok(body.as_array().cloned().unwrap_or_default())
     }
@@ -52,7 +67,7 @@ impl Running {
     ///
     /// # Errors
     /// If no server answers there.
-    pub(crate) async fn ended_in(self, place: &Place, id: &str) -> anyhow::Result<Option<Value>> {
+    pub(crate) async fn ended_in(&self, place: &Place, id: &str) -> anyhow::Result<Option<Value>> {
         let (_, body) = ask(self.address(place)?, Method::GET, "/plugins", MEMORY_TIMEOUT).await?;
         let plugins = body.as_array().cloned().unwrap_or_default();
         let message_id = |plugin: &Value| plugin.get("endedServer")?.get("messageId")?.as_str().map(str::to_owned);
@@ -63,7 +78,7 @@ impl Running {
     ///
     /// # Errors
     /// If no server answers there.
-    pub(crate) async fn dropped(self, place: &Place, device: &DeviceKey) -> anyhow::Result<Option<Value>> {
+    pub(crate) async fn dropped(&self, place: &Place, device: &DeviceKey) -> anyhow::Result<Option<Value>> {
         let path = format!("/devices/{}/{}/dropped", device.product, device.name);
         let (status, body) = ask(self.address(place)?, Method::GET, &path, MEMORY_TIMEOUT).await?;
         Ok((status == StatusCode::OK).then_some(body))
@@ -73,7 +88,7 @@ impl Running {
     ///
     /// # Errors
     /// If no server answers there.
-    pub(crate) async fn presence(self, place: &Place, device: &DeviceKey) -> anyhow::Result<Map<String, Value>> {
+    pub(crate) async fn presence(&self, place: &Place, device: &DeviceKey) -> anyhow::Result<Map<String, Value>> {
         let path = format!("/devices/{}/{}/presence", device.product, device.name);
         let (_, body) = ask(self.address(place)?, Method::GET, &path, MEMORY_TIMEOUT).await?;
         Ok(body.as_object().cloned().unwrap_or_default())
@@ -85,25 +100,26 @@ impl Running {
 /// # Errors
 /// If nothing answers there in time, or something else than a server.
 pub(crate) async fn ask(
-    address: SocketAddr,
+    operator: Operator,
     method: Method,
     path: &str,
     within: Duration,
 ) -> anyhow::Result<(StatusCode, Value)> {
-    ask_at(&address.to_string(), method, path, within).await
+    ask_at(&operator, method, path, within).await
 }
 
-/// The same of a host by its name.
+/// The same, of one that is asked again.
 ///
 /// # Errors
 /// As `ask`.
 pub(crate) async fn ask_at(
-    address: &str,
+    operator: &Operator,
     method: Method,
     path: &str,
     within: Duration,
 ) -> anyhow::Result<(StatusCode, Value)> {
-    let (status, body) = asked(address, method, path, within).await?;
+    let (status, body) = asked(operator, method, path, within).await?;
+    let address = &operator.address;
     let value = serde_json::from_slice(&body)
         .with_context(|| format!("{address} answered something else; is it the operator's listener?"))?;
     Ok((status, value))
@@ -114,18 +130,24 @@ pub(crate) async fn ask_at(
 /// # Errors
 /// If nothing answers there in time.
 pub(crate) async fn ask_text(
-    address: SocketAddr,
+    operator: Operator,
     method: Method,
     path: &str,
     within: Duration,
 ) -> anyhow::Result<(StatusCode, String)> {
-    let (status, body) = asked(&address.to_string(), method, path, within).await?;
+    let (status, body) = asked(&operator, method, path, within).await?;
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-async fn asked(address: &str, method: Method, path: &str, within: Duration) -> anyhow::Result<(StatusCode, Bytes)> {
+async fn asked(
+    operator: &Operator,
+    method: Method,
+    path: &str,
+    within: Duration,
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let address = operator.address.as_str();
     let exchange = async {
-        let mut sender = connection(address).await?;
+        let mut sender = connection(address, operator.tls.as_ref()).await?;
         let request = Request::builder().method(method).uri(path).header("host", address);
         let request = request.header(HEADER, HEADER_VALUE).body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;

@@ -21,7 +21,7 @@ use crate::preflight::{Asks, preflight};
 use crate::reconfigure::Origin;
 use crate::server::Server;
 use crate::tool::Place;
-use crate::{files, logs, output};
+use crate::{files, logs, output, own_tls};
 
 /// How often it is looked whether a certificate ends soon.
 const FILES_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -153,7 +153,7 @@ async fn watch_files(config: Config) {
             let of = |(name, section): (String, &dyn Section)| {
                 section.doubts_of_files().into_iter().map(move |doubt| doubt.within(&name)).collect::<Vec<_>>()
             };
-            this.sections().into_iter().flat_map(of).collect::<Vec<_>>()
+            this.sections().into_iter().flat_map(of).chain(own_tls::doubts(&this)).collect::<Vec<_>>()
         };
         let Ok(doubts) = tokio::task::spawn_blocking(doubts).await else { return };
         // Those of the start are told.

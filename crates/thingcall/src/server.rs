@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry as Metering;
-use thingcall_api::Front;
 use thingcall_broker::Broker;
 use thingcall_consumers::Endpoint;
 use thingcall_core::{AccessKey, UnixMillis};
@@ -36,13 +35,13 @@ use crate::notify::Notifier;
 use crate::observe::Observed;
 use crate::operator;
 use crate::output;
+use crate::own_tls::Certificates;
 use crate::path;
 use crate::preflight::Listeners;
 use crate::readiness::Readiness;
 use crate::reconfigure::Reconfiguring;
 use crate::registrar::Registrations;
 use crate::reloads::Reloads;
-use crate::sharing;
 use crate::ways::Ways;
 
 /// What is left of a stop for connections to close, after the calls have had their time.
@@ -56,9 +55,6 @@ const PLUGINS_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// How long a stop waits for spans to be sent.
 const TRACES_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a start waits for the nonces that instances share; a set that is new begins in the next second.
-const NONCES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A running server.
 pub(crate) struct Server {
@@ -88,6 +84,8 @@ pub(crate) struct Server {
     metrics: Serving,
     console: Option<Serving>,
     kicker: JoinHandle<()>,
+    /// Looks at certificates.
+    _certificates: Certificates,
     /// Asks ways to devices whether they are open.
     _asking: AbortOnDropHandle<()>,
 }
@@ -148,12 +146,14 @@ impl Server {
         (metering, readiness): (&Metering, Readiness),
     ) -> anyhow::Result<Self> {
         let (engine, traces) = path::start(&config, (&store, &plugins), membership.slots(), metering)?;
+        let certificates = Certificates::start(&config, metering)?;
         let registrar = Registrations::begin(&store, &config.registration, metering)?;
         let parts = brokers::BrokerNeeds {
             config: &config,
             store: &store,
             engine: &engine,
             registrar: &registrar,
+            certificates: &certificates,
             slots: membership.slots(),
             metering,
             readiness: &readiness,
@@ -161,11 +161,8 @@ impl Server {
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let endpoint = consumers::start(&config, &store, &readiness, sockets, metering)?;
         let ways = Ways::start(&config, &brokers, &store, metering).await?;
-        let subscribing = consumers::subscribing(&store, endpoint.as_ref());
-        let shared = sharing::parts(&config, readiness.conditions(), membership.living())?;
-        let parts = front::parts(&config, (&store, &engine), (subscribing, registrar), (shared, traces.tracer()));
-        let front = Front::new(config.api.clone(), parts, metering)?;
-        front.begun(NONCES_TIMEOUT).await;
+        let needs = (endpoint.as_ref(), registrar, &*membership);
+        let front = front::begun(&config, (&store, &engine), needs, (&readiness, traces.tracer()), metering).await?;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;
         let reloads = Reloads::new(plugins.clone(), metering)?;
         let addresses = reached(&config, &brokers, endpoint.as_ref(), (&api, &metrics, console.as_ref()))?;
@@ -181,14 +178,14 @@ impl Server {
             &operator,
             (&observed, &store, &engine),
         );
-        let console = console::serve(&config, console, asks, metering)?;
+        let console = console::serve(&config, (console, certificates.of("console")), asks, metering)?;
         let fleets = FleetCalling::start(&engine, &store);
         readiness.serves();
         Ok(Self {
             _asking: AbortOnDropHandle::new(tokio::spawn(readiness.follow())),
             kicker: tokio::spawn(kick(store.clone(), brokers.embedded())),
-            front: front.serve(api),
-            metrics: observed.serve(metrics, &config.metrics, operator),
+            front: front.serve_tls(api, certificates.of("api")),
+            metrics: observed.serve(metrics, (&config.metrics, certificates.of("operator")), operator),
             console,
             store,
             engine,
@@ -205,6 +202,7 @@ impl Server {
             endpoint,
             fleets,
             observed,
+            _certificates: certificates,
         })
     }
 

@@ -262,7 +262,7 @@ impl Steps {
         let config = self.place.configuration()?;
         let running = Addresses::of_server(&config.data).ok().flatten();
         let addresses = running.unwrap_or_else(|| Addresses::configured(&config));
-        Ok(format!("http://{}", addresses.reached().api))
+        Ok(addresses.reached().api_url())
     }
 }
 

@@ -10,20 +10,22 @@ use thingcall_api::sign::Signer;
 use tokio::time::Instant;
 
 use crate::client::{Client, FrontAnswer, Lost};
+use crate::trust::Trust;
 
 /// Servers keep connections for longer.
 const AT_REST_MAX: Duration = Duration::from_secs(2);
 
 pub(super) struct Pool {
     url: String,
+    trust: Trust,
     signer: Signer,
     at_rest: Mutex<Vec<(Client, Instant)>>,
     connections_max: usize,
 }
 
 impl Pool {
-    pub(super) fn new(url: String, signer: Signer, connections_max: usize) -> Self {
-        Self { url, signer, at_rest: Mutex::default(), connections_max }
+    pub(super) fn new(url: String, trust: Trust, signer: Signer, connections_max: usize) -> Self {
+        Self { url, trust, signer, at_rest: Mutex::default(), connections_max }
     }
 
     /// One signed request.
@@ -33,7 +35,7 @@ impl Pool {
     pub(super) async fn ask(&self, action: &str, params: &[(&str, &str)]) -> Result<FrontAnswer, Lost> {
         let mut client = match self.take() {
             Some(client) => client,
-            None => Client::connect(&self.url, self.signer.clone()).await.map_err(Lost::NotSent)?,
+            None => Client::connect(&self.url, &self.trust, self.signer.clone()).await.map_err(Lost::NotSent)?,
         };
         let answered = client.ask_once(action, params).await?;
         let mut at_rest = self.at_rest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -142,7 +142,7 @@ impl Source {
 
     async fn of_product(fleet: &Fleet, product: &ProductKey) -> anyhow::Result<Self> {
         let name = format!("all:{product}");
-        let client = Client::connect(&fleet.url, fleet.signer.clone()).await?.into();
+        let client = Client::connect(&fleet.url, &fleet.trust, fleet.signer.clone()).await?.into();
         let mut server = Server { client, product: product.clone() };
         let page = server.page(1, None).await?;
         if page.code.as_deref() == Some(NO_ACTION) {

@@ -39,7 +39,7 @@ struct Named {
 /// If it does not, and another one is given by name.
 pub(super) async fn each_once(fleet: &Fleet, given: Vec<DeviceRef>) -> anyhow::Result<VecDeque<DeviceRef>> {
     let has_names = given.iter().any(|device| matches!(device, DeviceRef::Key(_)));
-    let pool = Pool::new(fleet.url.clone(), fleet.signer.clone(), AT_ONCE);
+    let pool = Pool::new(fleet.url.clone(), fleet.trust.clone(), fleet.signer.clone(), AT_ONCE);
     let named = stream::iter(given).map(|device| named(fleet, &pool, device, has_names)).buffered(AT_ONCE);
     let named: Vec<DeviceRef> = named.try_collect().await?;
     let mut seen = HashSet::new();

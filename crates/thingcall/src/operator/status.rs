@@ -22,6 +22,7 @@ use crate::fellows;
 use crate::instance::Membership;
 use crate::observe::Observed;
 use crate::output::moment;
+use crate::own_tls;
 use crate::reconfigure::Reconfiguring;
 
 mod facts;
@@ -88,7 +89,7 @@ impl Desk {
             let of = |(name, section): (String, &dyn thingcall_core::Section)| {
                 section.doubts_of_files().into_iter().map(move |doubt| doubt.within(&name)).collect::<Vec<_>>()
             };
-            config.sections().into_iter().flat_map(of).collect()
+            config.sections().into_iter().flat_map(of).chain(own_tls::doubts(&config)).collect()
         });
         let figures = Figures::of(observed);
         let minute = self.minute.of(&figures);
