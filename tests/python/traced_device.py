@@ -56,14 +56,14 @@ def on_message(client, _userdata, message):
             report(trace, parent, span, began)
         answering.UserProperty = [("traceparent", "-".join(["00", trace, span, flags]))]
     tell(event="called", topic=message.topic, properties=properties, span=span)
-    body = {"id": json.loads(message.payload)["id"], "code": 200, "data": {}}
+    body = {"id": json.loads(message.payload)["id"], "code": 200, "data": {"mean": 1.5, "samples": [], "param1": 1}}
     client.publish(reply_topic(message.topic), json.dumps(body), 1, properties=answering)
 
 
 def on_connect(client, _userdata, _flags, reason, _properties):
     if reason != 0:
         sys.exit("refused: %s" % reason)
-    client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in (
+    client.subscribe([(topic, mqtt.SubscribeOptions(qos=1, noLocal=True)) for topic in (
         own + "/rrpc/request/+", "/ext/rrpc/+" + own + "/#", own + "/thing/service/+",
     )])
 

@@ -1,7 +1,7 @@
 """An application's server for webhooks. Signatures are verified by the official library of Standard Webhooks.
 
 Argument: {"secret": "whsec_...", "cert": FILE, "key": FILE}; the last two make it speak TLS.
-Prints {"event": "listening", "port": N}, and {"event": "told", "id", "verified", "body"} for each request.
+Prints {"event": "listening", "port": N}, and {"event": "told", "id", "verified", "body", "traceparent"} for each request.
 Reads {"answer": STATUS} and answers so from then on; begins with 204.
 """
 
@@ -39,7 +39,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         if status != 204:
             self.send_header("content-length", "0")
         self.end_headers()
-        tell(event="told", id=self.headers["webhook-id"], verified=verified, status=status, body=json.loads(body))
+        tell(event="told", id=self.headers["webhook-id"], verified=verified, status=status, body=json.loads(body),
+             traceparent=self.headers["traceparent"])
 
     def log_message(self, *_):
         pass

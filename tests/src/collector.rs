@@ -70,6 +70,14 @@ impl Collector {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
+    /// The next span of this name that `fits`; others are passed over.
+    pub fn span(&self, name: &str, fits: impl Fn(&Span) -> bool) -> Span {
+        self.reader.next(&format!("span {name}"), |told| {
+            let span = Span(told.get("span").map(|_| told.clone())?);
+            (span.name() == name && fits(&span)).then_some(span)
+        })
+    }
+
     /// The spans of the next trace whose spans' names these are, sorted; others are passed over.
     pub fn trace(&self, names: &[&str]) -> Vec<Span> {
         let mut traces: std::collections::HashMap<String, Vec<Span>> = std::collections::HashMap::new();

@@ -26,6 +26,8 @@ pub struct ToldByWebhook {
     pub status: u64,
     /// The body.
     pub body: Value,
+    /// The header `traceparent`; null if there was none.
+    pub traceparent: Value,
 }
 
 impl WebhookReceiver {
@@ -81,6 +83,11 @@ impl WebhookReceiver {
         assert_eq!(at("/verified"), true, "{told}");
         assert_eq!(at("/body/id"), at("/id"), "{told}");
         let id = at("/id").as_str().expect("an id").to_owned();
-        ToldByWebhook { id, status: at("/status").as_u64().expect("a status"), body: at("/body") }
+        ToldByWebhook {
+            id,
+            status: at("/status").as_u64().expect("a status"),
+            body: at("/body"),
+            traceparent: at("/traceparent"),
+        }
     }
 }

@@ -1,17 +1,21 @@
 //! Traces: a real collector gets every span of a call, the device's own among them.
 
 use serde_json::{Value, json};
-use thingcall_tests::{Collector, DeviceSecrets, Site, Span, TracedDevice, eventually, invocation};
+use thingcall_tests::{
+    Collector, DeviceSecrets, SECRET, Site, Span, TracedDevice, WebhookReceiver, eventually, invocation, rust_plugin,
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
 /// What a call's params are with the place in the trace that its caller names.
 fn traced(device: &DeviceSecrets, service: &str, flags: &str) -> Value {
-    let mut params = invocation(device, service, "{}");
-    if service == "Measure" {
-        params = invocation(device, service, r#"{"channel":1}"#);
-    }
+    let args = match service {
+        "Measure" => r#"{"channel":1}"#,
+        "SetScene" => r#"{"scene":1}"#,
+        _ => r#"{"param1":1}"#,
+    };
+    let mut params = invocation(device, service, args);
     params["traceparent"] = format!("00-{TRACE}-{CALLER}-{flags}").into();
     params["tracestate"] = "vendor=1".into();
     params
@@ -157,4 +161,116 @@ fn a_collector_that_is_away_holds_up_nobody_and_what_it_misses_is_counted() {
     collector.comes();
     eventually("it is told again", || site.program.log().contains("the collector takes spans again").then_some(()));
     assert!(metric("thingcall_trace_spans_exported_total", &[]) > 0.0);
+}
+
+/// A configuration with a webhook, whose spans go to this collector.
+fn hooked(collector: &Collector, receiver: &WebhookReceiver) -> String {
+    format!(
+        "[traces]\nendpoint = \"{}\"\nexport_interval = \"50ms\"\n[webhooks.app]\nurl = \"{}\"\nsecret = \"{SECRET}\"\n\
+         kinds = [\"result\"]\n",
+        collector.http(),
+        receiver.url()
+    )
+}
+
+#[test]
+fn a_result_belongs_to_the_trace_of_its_call() {
+    let (collector, receiver) = (Collector::start(), WebhookReceiver::start());
+    let site = Site::with_plugins(&hooked(&collector, &receiver), &[]);
+    let device = site.device("scene");
+    let connected = TracedDevice::connect(site.broker(), &device, &collector);
+
+    let accepted = site.ask("InvokeThingService", &traced(&device, "SetScene", "01")).ok();
+
+    let (called, told) = (connected.called(), receiver.told());
+    let spans = collector.trace(&["InvokeThingService", "auth", "device", "execute", "publish", "validate", "webhook"]);
+    let (root, hop, webhook) = (named(&spans, "InvokeThingService"), named(&spans, "device"), named(&spans, "webhook"));
+    assert_eq!((hop.text("trace"), hop.text("parent")), (TRACE, root.text("span")), "{spans:#?}");
+    assert_eq!(hop.attribute("thingcall.message_id"), &json!(accepted.message_id()));
+    let told_device = called["properties"]["traceparent"].clone();
+    assert_eq!(told_device, format!("00-{TRACE}-{}-01", hop.text("span")));
+    assert_eq!(named(&spans, "execute").text("parent"), hop.text("span"));
+    // The result says where its device's hop was, and each request of the webhook is a span below that.
+    assert_eq!((&told.body["traceparent"], &told.body["tracestate"]), (&told_device, &json!("vendor=1")));
+    assert_eq!((webhook.text("parent"), webhook.text("kind")), (hop.text("span"), "SPAN_KIND_CLIENT"));
+    assert_eq!(told.traceparent, format!("00-{TRACE}-{}-01", webhook.text("span")));
+    let record = site.command_json(&["explain", &accepted.message_id()]);
+    assert_eq!(record["traceId"], TRACE, "{record}");
+}
+
+#[test]
+fn what_waits_for_its_device_over_a_restart_stays_in_its_trace() {
+    let (collector, receiver) = (Collector::start(), WebhookReceiver::start());
+    let mut site = Site::with_plugins(&hooked(&collector, &receiver), &[]);
+    let device = site.device("asleep");
+    let mut params = traced(&device, "SetScene", "01");
+    params["Qos"] = 1.into();
+    let accepted = site.ask("InvokeThingService", &params).ok();
+    site.program.kill();
+    site.start_again();
+
+    let connected = TracedDevice::connect(site.broker(), &device, &collector);
+
+    let (called, told) = (connected.called(), receiver.told());
+    let parent = called["properties"]["traceparent"].as_str().unwrap_or_default().to_owned();
+    assert!(parent.starts_with(&format!("00-{TRACE}-")), "{called}");
+    assert_eq!((&told.body["traceparent"], &called["properties"]["tracestate"]), (&json!(parent), &json!("vendor=1")));
+    let record = site.command_json(&["explain", &accepted.message_id()]);
+    assert_eq!((&record["traceId"], &record["outcome"]), (&json!(TRACE), &json!("ok")), "{record}");
+    let (_, hop) = parent.split_at(36);
+    // Its request's own spans ended with the server that was killed, unless they had left.
+    collector.span("device", |span| hop.starts_with(span.text("span")) && span.text("trace") == TRACE);
+}
+
+#[test]
+fn a_plugin_is_a_span_with_its_commands_below() {
+    let collector = Collector::start();
+    let toml = format!("[traces]\nendpoint = \"{}\"\nexport_interval = \"50ms\"\n", collector.http());
+    let site = Site::with_plugins(&toml, &[&rust_plugin("test-fb")]);
+    let device = site.device("handled");
+    let connected = TracedDevice::connect(site.broker(), &device, &collector);
+
+    site.ask("InvokeThingService", &traced(&device, "testFb:testService", "01")).ok();
+
+    connected.called();
+    let spans = collector.trace(&[
+        "InvokeThingService",
+        "auth",
+        "decode",
+        "device",
+        "device",
+        "execute",
+        "execute",
+        "plugin",
+        "publish",
+        "publish",
+        "validate",
+    ]);
+    let (root, plugin) = (named(&spans, "InvokeThingService"), named(&spans, "plugin"));
+    assert_eq!((plugin.text("parent"), plugin.attribute("thingcall.plugin")), (root.text("span"), &json!("test-fb")));
+    for span in spans.iter().filter(|span| ["device", "publish"].contains(&span.name())) {
+        assert_eq!(span.text("parent"), plugin.text("span"), "{span:?}");
+    }
+    let hops: Vec<_> = spans.iter().filter(|span| span.name() == "device").map(|span| span.text("span")).collect();
+    let own: Vec<_> = spans.iter().filter(|span| span.name() == "execute").map(|span| span.text("parent")).collect();
+    assert!(hops.iter().all(|hop| own.contains(hop)), "each command has its own hop: {spans:#?}");
+}
+
+#[test]
+fn a_device_behind_mosquitto_is_told_where_the_server_speaks_mqtt_5() {
+    let collector = Collector::start();
+    let site = Site::external(&[
+        ("MQTT__VERSION", "5"),
+        ("TRACES__ENDPOINT", &collector.http()),
+        ("TRACES__EXPORT_INTERVAL", "50ms"),
+    ]);
+    site.is_ready();
+    let device = site.device("behind");
+    let connected = TracedDevice::connect(site.broker(), &device, &collector);
+
+    site.ask("InvokeThingService", &traced(&device, "Measure", "01")).ok();
+
+    let (called, spans) = (connected.called(), collector.trace(&CALL));
+    is_whole(&spans, &called);
+    assert_eq!(named(&spans, "publish").attribute("thingcall.transport"), "mqtt");
 }

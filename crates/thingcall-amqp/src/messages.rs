@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
-use thingcall_core::{DeviceKey, Message, MessageFilter, MessageKind};
+use thingcall_core::{DeviceKey, Message, MessageFilter, MessageKind, TraceContext};
 
 use crate::amqp::Amqp;
 use crate::delivered::{Delivered, NotDelivered, publish, short};
@@ -63,6 +63,9 @@ fn outgoing(exchange: ShortString, message: &Message) -> Result<Outgoing, NotDel
     ] {
         headers.insert(header.into(), text(value));
     }
+    for (header, value) in message.words.trace.iter().flat_map(TraceContext::pairs) {
+        headers.insert(header.into(), text(&value));
+    }
     let content_type =
         if message.kind == MessageKind::Custom { "application/octet-stream" } else { "application/json" };
     let properties = BasicProperties::default()
@@ -86,7 +89,7 @@ mod tests {
     #[test]
     fn the_device_s_name_comes_last_and_its_own_bytes_are_no_json() {
         let device = DeviceKey { product: "pk".try_into().unwrap(), name: "a.b".try_into().unwrap() };
-        let words = Words { topic: "/pk/a.b/user/t".to_owned(), body: "\u{1}".into() };
+        let words = Words { topic: "/pk/a.b/user/t".to_owned(), body: "\u{1}".into(), trace: None };
         let (kind, at) = (MessageKind::LifeCycle, UnixMillis(5999));
         let message = Message { place: 1, id: MessageId(7), kind, device, at, words };
         let told = outgoing("e".into(), &message).unwrap();

@@ -14,7 +14,7 @@ use lapin::types::{FieldTable, ShortString};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use thingcall_alink::reply_topic;
-use thingcall_core::{CallId, Device, DeviceKey, ServiceId, UnixMillis};
+use thingcall_core::{CallId, Device, DeviceKey, ServiceId, TraceContext, UnixMillis};
 
 use crate::amqp::Amqp;
 use crate::delivered::{Delivered, NotDelivered, publish, short};
@@ -39,6 +39,8 @@ pub struct ResultMessage {
     pub message: String,
     /// The device's data, a JSON object as it wrote it.
     pub data: String,
+    /// The place in a trace that it belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 /// Publishes results. Clones share one connection.
@@ -85,6 +87,9 @@ impl Results {
         let DeviceKey { product, name } = &message.device.key;
         let mut headers = FieldTable::default();
         headers.insert("topic".into(), text(&format!("/{product}/{name}/thing/downlink/reply/message")));
+        for (header, value) in message.trace.iter().flat_map(TraceContext::pairs) {
+            headers.insert(header.into(), text(&value));
+        }
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_delivery_mode(2)

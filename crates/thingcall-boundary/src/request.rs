@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use thingcall_core::{Args, Call, CallId, CallMode, Deadline, Device, RequestId};
+use thingcall_core::{Args, Call, CallId, CallMode, Deadline, Device, RequestId, TraceContext};
 use thingcall_plugin::abi::{Bytes, FORMAT_JSON, MODE_ASYNC, MODE_SYNC, Request};
 use tokio::time::Instant;
 
@@ -29,6 +29,8 @@ pub(crate) struct CallRequest {
     identifier: [u8; IDENTIFIER_BYTES_MAX],
     module_bytes: usize,
     identifier_bytes: usize,
+    /// Where the call belongs to a trace: the plugin's own place in it.
+    trace: Option<Box<(String, TraceContext)>>,
     /// Written by `begin`, and read by the plugin alone.
     request: UnsafeCell<MaybeUninit<Request>>,
 }
@@ -67,6 +69,7 @@ impl CallRequest {
             identifier,
             module_bytes,
             identifier_bytes,
+            trace: call.trace.as_ref().map(|trace| trace.in_handler()).map(|own| Box::new((own.parent(), own))),
             request: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
@@ -109,6 +112,8 @@ impl CallRequest {
             service: Bytes::of(service),
             request_id: Bytes::of(&self.request_id),
             args: of(self.args.as_str()),
+            traceparent: self.trace.as_ref().map_or(Bytes::EMPTY, |trace| of(&trace.0)),
+            tracestate: self.trace.as_ref().and_then(|trace| trace.1.state.as_deref()).map_or(Bytes::EMPTY, of),
         };
         // SAFETY: the caller vouches that nobody else has been here.
         unsafe { (*self.request.get()).write(request) }

@@ -260,6 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             generated_ms: message.at.0,
             tries_before: handed.taken.tries,
             body: &message.words.body,
+            trace: message.words.trace.as_ref(),
         };
         match self.machine.send(&notice, self.began.elapsed()) {
             Ok(delivery) => {

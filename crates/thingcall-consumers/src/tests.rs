@@ -87,7 +87,7 @@ impl Site {
             kind: MessageKind::Property,
             device: DeviceKey { product: product(), name: DeviceName::try_from("d").unwrap() },
             at: UnixMillis::now(),
-            words: Words { topic: "/a1/d/x".to_owned(), body: Bytes::from(format!("m{number}")) },
+            words: Words { topic: "/a1/d/x".to_owned(), body: Bytes::from(format!("m{number}")), trace: None },
         };
         self.log.append((0..many).map(message).collect()).await.unwrap();
     }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    CallId, CallTimes, Delivery, Device, DeviceKey, Outcome, RecordedKey, Reply, ReplyBody, RequestId, Sent, ServiceId,
-    TransportKind, UnixMillis,
+    CallId, CallTimes, Delivery, Device, DeviceKey, KeptHop, Outcome, RecordedKey, Reply, ReplyBody, RequestId, Sent,
+    ServiceId, TransportKind, UnixMillis,
 };
 
 /// Keeps the asynchronous calls: what was asked, how far it came, what the device answered.
@@ -189,6 +189,8 @@ pub enum Completion {
         service: ServiceId,
         /// The way the command went.
         transport: TransportKind,
+        /// That way in its trace, and when it left.
+        trace: Option<Box<(KeptHop, UnixMillis)>>,
     },
     /// The call had its answer already.
     Duplicate,
@@ -268,6 +270,8 @@ pub struct Record {
     pub ended_at: Option<UnixMillis>,
     /// Who brought it on, if not who accepted it.
     pub taken_over: Option<TakenOver>,
+    /// Its command's way to the device, in its trace.
+    pub trace: Option<KeptHop>,
 }
 
 /// A call that has not ended, for who brings it on in place of whoever accepted it.

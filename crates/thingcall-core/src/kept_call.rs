@@ -141,7 +141,7 @@ impl KeptCall {
             reply_code: record.code,
             data: record.data,
             late: None,
-            trace_id: None,
+            trace_id: record.trace.filter(|hop| hop.context.is_sampled).map(|hop| hop.context.trace_id.to_string()),
             request_id: record.request_id,
         }
     }

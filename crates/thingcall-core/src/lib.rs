@@ -50,6 +50,7 @@ mod arrival;
 mod audit;
 mod consumers;
 mod handler;
+mod hop;
 mod journal;
 mod kept_call;
 mod leases;
@@ -62,7 +63,9 @@ mod reports;
 mod results;
 mod shared;
 mod sheet;
+mod span;
 mod subscriptions;
+mod telling;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod trace;
@@ -96,6 +99,7 @@ pub use fleet::{
     FleetOutcome, FleetState, Part,
 };
 pub use handler::{Answer, BuiltInOnly, Codec, CodecError, Command, Decoded, DeviceLink, Handler, Handlers};
+pub use hop::{Hop, KeptHop};
 pub use ids::{CallId, DeviceName, Identifier, InvalidId, IotId, ModuleId, ProductKey, RequestId, ServiceId};
 pub use journal::{
     Completion, Ending, Journal, JournalEntry, JournalError, OpenCall, Outbox, Record, RecordState, TakenOver,
@@ -130,12 +134,14 @@ pub use results::EndedCall;
 pub use shared::{Grant, NonceUse, NonceVerdict, SharedError, SharedNonces, SharedQuota, Want};
 pub use sheet::{ActionGroup, ActionSheet, Bilingual, Need, ParamKind, ParamSheet, both};
 pub use slots::Slots;
+pub use span::{Fact, Span, SpanKind};
 pub use subscriptions::{
     ConsumerGroup, GroupId, Subscription, SubscriptionChange, SubscriptionError, SubscriptionLimits, Subscriptions,
     Topic,
 };
+pub use telling::Telling;
 pub use time::{Deadline, UnixMillis};
 pub use trace::{SpanId, TRACE_PARENT, TRACE_STATE, TRACE_STATE_BYTES_MAX, TraceContext, TraceId};
-pub use traced::{Begins, Fact, Hop, Part as TracedPart, Span, SpanKind, TRACE_SPANS_MAX, Traced, Tracer};
+pub use traced::{Begins, Part as TracedPart, TRACE_SPANS_MAX, Traced, Tracer};
 pub use transport::{DeliverError, NotBroadcast, NotCarried, Sent, Transport, TransportKind};
 pub use transport_name::{NotAName, TransportName};

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use crate::{Device, DeviceKey, EndedCall, JournalError, ProductKey, UnixMillis};
+use crate::{Device, DeviceKey, EndedCall, JournalError, ProductKey, TraceContext, UnixMillis};
 
 /// What a message tells of.
 #[derive(
@@ -75,6 +75,8 @@ pub struct Words {
     pub topic: String,
     /// Its body: JSON, or a device's own bytes.
     pub body: Bytes,
+    /// The place in a trace that it belongs to; it goes beside the body.
+    pub trace: Option<TraceContext>,
 }
 
 impl fmt::Debug for Words {

@@ -89,7 +89,7 @@ impl MessageLog for NoMessages {
 
 impl ReportWords for NoMessages {
     fn report(&self, _: &Device, _: &str, _: UnixMillis, _: &Report) -> Words {
-        Words { topic: String::new(), body: Bytes::new() }
+        Words { topic: String::new(), body: Bytes::new(), trace: None }
     }
 }
 

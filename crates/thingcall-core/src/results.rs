@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a result that is read again says the same.
 
-use crate::{CallId, DeviceKey, IotId, Outcome, ServiceId, UnixMillis};
+use crate::{CallId, DeviceKey, IotId, Outcome, ServiceId, TraceContext, UnixMillis};
 
 /// How an asynchronous call ended, for those who are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct EndedCall {
     pub message: Option<String>,
     /// The device's data, a JSON object, if its reply ended the call.
     pub data: Option<String>,
+    /// The place in a trace that its device was told.
+    pub trace: Option<TraceContext>,
     /// Whether the device ever was there, as far as is known; looked for only where it was away.
     pub activated: bool,
 }

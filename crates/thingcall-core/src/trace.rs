@@ -73,6 +73,11 @@ impl SpanId {
         (bytes != [0; 8]).then_some(Self(bytes))
     }
 
+    /// Of 16 small hexadecimal digits.
+    pub fn read(text: &str) -> Option<Self> {
+        Self::from_bytes(bytes_of(text)?)
+    }
+
     /// Its bytes.
     pub const fn bytes(self) -> [u8; 8] {
         self.0
@@ -124,6 +129,18 @@ impl TraceContext {
     pub fn pairs_bytes(&self, each: usize) -> usize {
         let state = self.state.as_deref().map_or(0, |state| TRACE_STATE.len() + state.len() + each);
         TRACE_PARENT.len() + PARENT_BYTES + each + state
+    }
+
+    /// As one text: `traceparent`, and `tracestate` behind a blank if there is one.
+    pub fn to_text(&self) -> String {
+        let state = self.state.as_deref().map(|state| format!(" {state}")).unwrap_or_default();
+        self.parent() + &state
+    }
+
+    /// The same, read.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (parent, state) = text.split_once(' ').map_or((text, None), |(parent, state)| (parent, Some(state)));
+        Self::read(parent, state)
     }
 
     /// As `traceparent` writes it.

@@ -8,57 +8,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use crate::{SpanId, TraceContext, TraceId};
+use crate::{Fact, Hop, Span, SpanId, SpanKind, TraceContext, TraceId};
 
 /// How many spans one request may have; what a plugin asks of its device beyond that is left out, and counted.
 pub const TRACE_SPANS_MAX: usize = 128;
-
-/// What of a trace is one span's.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// Its own place.
-    pub context: TraceContext,
-    /// The span it is below.
-    pub parent: Option<SpanId>,
-    /// Whether that one is another program's.
-    pub parent_is_remote: bool,
-    /// Its name, of few.
-    pub name: Cow<'static, str>,
-    /// What it is towards others.
-    pub kind: SpanKind,
-    /// When it began.
-    pub began: SystemTime,
-    /// When it ended.
-    pub ended: SystemTime,
-    /// What is known of it.
-    pub facts: Vec<(&'static str, Fact)>,
-    /// Why it failed, if it did: a word of few.
-    pub error: Option<Cow<'static, str>>,
-    /// A place in another trace, or elsewhere in this one, that it has to do with.
-    pub link: Option<TraceContext>,
-}
-
-/// What a span is towards others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpanKind {
-    /// Work of this server's own.
-    Internal,
-    /// A request that it answers.
-    Server,
-    /// Somebody whom it asked and whose answer it awaits.
-    Client,
-    /// A message that it hands on.
-    Producer,
-}
-
-/// What is known of a span.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// In words.
-    Text(Cow<'static, str>),
-    /// A number.
-    Number(i64),
-}
 
 /// Takes the spans of requests. Implemented by who exports them.
 pub trait Tracer: Send + Sync {
@@ -111,17 +64,6 @@ struct Kept {
     too_many: u64,
     facts: Vec<(&'static str, Fact)>,
     error: Option<Cow<'static, str>>,
-}
-
-/// One command's way to its device and back, as the device sees it.
-#[derive(Debug)]
-pub struct Hop {
-    /// What the device is told: its own work is below this span.
-    pub context: TraceContext,
-    /// The span that this one is below.
-    pub parent: SpanId,
-    /// Where it was published.
-    topic: OnceLock<Box<str>>,
 }
 
 /// A part of a request that is over.
@@ -196,7 +138,7 @@ impl Traced {
     /// A command's way to its device and back.
     pub fn hop(&self) -> Arc<Hop> {
         let parent = self.handler.get().copied().unwrap_or(self.context.span_id);
-        Arc::new(Hop { context: self.context.child(), parent, topic: OnceLock::new() })
+        Hop::new(self.context.child(), parent)
     }
 
     /// A part of it is over. Asked only where it is recorded, what it is.
@@ -283,38 +225,6 @@ impl Traced {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Hop {
-    /// Its command is published on this topic.
-    pub fn published_on(&self, topic: &str) {
-        if self.context.is_sampled {
-            self.topic.get_or_init(|| topic.into());
-        }
-    }
-
-    /// Where that was.
-    pub fn topic(&self) -> Option<&str> {
-        self.topic.get().map(|topic| &**topic)
-    }
-}
-
-impl From<&'static str> for Fact {
-    fn from(text: &'static str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Fact {
-    fn from(text: String) -> Self {
-        Self::Text(Cow::Owned(text))
-    }
-}
-
-impl From<i64> for Fact {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
     }
 }
 

@@ -116,6 +116,7 @@ impl Engine {
             dropped: dropped.clone(),
             failures: failures.clone(),
             top: top.clone(),
+            tracer: tracer.clone(),
         };
         Ok(Arc::new_cyclic(|engine| Self {
             me: engine.clone(),

@@ -123,7 +123,7 @@ pub(crate) fn of_record(record: &Record, outcome: Outcome) -> Failure {
         elapsed: Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)),
         transport: record.transport,
         plugin: None,
-        trace_id: None,
+        trace_id: record.trace.as_ref().filter(|hop| hop.context.is_sampled).map(|hop| hop.context.trace_id),
     }
 }
 

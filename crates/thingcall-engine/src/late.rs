@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Arrival, Completion, DropReason, Ending, Journal, MalformedReply, Outcome, Receipt, RecordState, Reply, ReplyBody,
-    ServiceId, UnwrittenReply,
+    Arrival, Completion, DropReason, Ending, Journal, KeptHop, MalformedReply, Outcome, Receipt, RecordState, Reply,
+    ReplyBody, ServiceId, Span, Tracer, UnixMillis, UnwrittenReply,
 };
 use thingcall_tsl::{Registry, ReplyCheck, Violation};
 use tokio::runtime::Handle;
@@ -21,6 +21,7 @@ use crate::dropped::{DroppedMessages, of_reply};
 use crate::failures::{Failures, of_record};
 use crate::metrics::{Checked, Metrics, ReplyResult};
 use crate::top::Top;
+use crate::traced::error_of;
 
 /// Who is asked about replies, and where what they did is told.
 pub(crate) struct Surroundings {
@@ -30,6 +31,7 @@ pub(crate) struct Surroundings {
     pub(crate) dropped: Arc<DroppedMessages>,
     pub(crate) failures: Arc<Failures>,
     pub(crate) top: Arc<Top>,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// The replies on their way.
@@ -94,7 +96,10 @@ impl UnwrittenReply for Late {
     fn told(mut self: Box<Self>, did: Completion) {
         std::mem::take(&mut self.receipt).settle();
         self.around.count(&self.reply, &self.topic, &did);
-        let Completion::Matched { outcome, .. } = did else { return };
+        let Completion::Matched { outcome, trace, .. } = did else { return };
+        if let Some(trace) = trace {
+            self.tell_trace(outcome, &trace);
+        }
         if outcome != Outcome::Ok
             && let Ok(runtime) = Handle::try_current()
         {
@@ -110,6 +115,18 @@ impl Late {
         let around = self.around.clone();
         around.reject_unfit(&mut self.reply).await;
         around.journal.end(Ending::Replied(self));
+    }
+
+    /// The device's hop ends now, long after its request was answered.
+    fn tell_trace(&self, outcome: Outcome, (hop, left): &(KeptHop, UnixMillis)) {
+        let Some(tracer) = self.around.tracer.as_ref().filter(|_| hop.context.is_sampled) else { return };
+        let facts = vec![
+            ("thingcall.device", self.reply.device.name.to_string().into()),
+            ("thingcall.message_id", self.reply.id().map(|id| id.to_string()).unwrap_or_default().into()),
+            ("thingcall.outcome", outcome.as_str().into()),
+        ];
+        let span = hop.span((*left, UnixMillis::now()), facts);
+        tracer.take(vec![Span { error: error_of(outcome), ..span }]);
     }
 
     /// A caller who was told that the call is on its way learns nothing more, so a failure is told here.
@@ -155,7 +172,7 @@ impl Surroundings {
     fn count(&self, reply: &Reply, topic: &str, did: &Completion) {
         let drop = |reason| self.dropped.note(&of_reply(reply, topic, reason));
         let result = match did {
-            Completion::Matched { outcome, service, transport } => {
+            Completion::Matched { outcome, service, transport, .. } => {
                 self.metrics.posted_ended(&reply.device, Some(*transport), *outcome);
                 if *outcome != Outcome::Ok {
                     // How long a device may take that nobody waits for is its own affair.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    Args, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Ending, OpenCall, Outcome, Qos,
-    Record, RecordState, Sent, Transport, TransportKind, UnixMillis,
+    Args, CallId, CallMode, DeliverError, Delivery, Device, DeviceKey, DeviceRef, Ending, KeptHop, OpenCall, Outcome,
+    Qos, Record, RecordState, Sent, Transport, TransportKind, UnixMillis,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -294,6 +294,6 @@ fn again(call: &OpenCall, device: Arc<Device>) -> Delivery {
         qos: Qos::AtLeastOnce,
         deadline: None,
         sync_topic: None,
-        trace: None,
+        trace: call.record.trace.clone().map(KeptHop::hop),
     }
 }

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
 use crate::client::{self, Event, NotQueued, Outgoing, Target};
+use crate::config::Version;
 use crate::mqtt::{Mqtt, Open};
 use crate::transport::MqttTransport;
 
@@ -94,7 +95,8 @@ impl Messages {
         let (DeviceKey { product, name }, kind) = (&message.device, message.kind.as_str());
         let topic = format!("{}/{kind}/{product}/{name}", self.topic);
         let message_id = Some(message.id);
-        let outgoing = Outgoing { message_id, ..Outgoing::new(topic, payload, Qos::AtLeastOnce) };
+        let trace = message.words.trace.clone().filter(|_| self.mqtt.config.version == Version::V5);
+        let outgoing = Outgoing { message_id, trace, ..Outgoing::new(topic, payload, Qos::AtLeastOnce) };
         let present = self.contact.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Open { client, packet_bytes_max } = present.map_err(NotDelivered::Down)?;
         let (bytes, max) = (outgoing.packet_bytes(), packet_bytes_max);

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define THINGCALL_ABI_MAJOR 1u
-#define THINGCALL_ABI_MINOR 0u
+#define THINGCALL_ABI_MINOR 1u
 
 typedef uint64_t thingcall_token;            /* 0 is never valid */
 
@@ -85,6 +85,10 @@ typedef struct thingcall_request {
   thingcall_bytes service;           /* "testService" */
   thingcall_bytes request_id;        /* for logs */
   thingcall_bytes args;
+  /* Since 1.1. Whose trace the call belongs to, as W3C's headers of these names have it: hand them on to whom the plugin asks.
+   * The span in traceparent is the plugin's own part of the call. Empty where the call belongs to none, and NULL in 1.0. */
+  thingcall_bytes traceparent;
+  thingcall_bytes tracestate;
 } thingcall_request;
 
 /* An answer, both ways. status == THINGCALL_OK: there is one, code is the Alink code (200 = success).
@@ -180,7 +184,7 @@ typedef struct thingcall_plugin_api {
 
 /* ---- the two symbols a plugin exports ----
  * 1. A JSON text in read-only data, read by the host WITHOUT loading the library:
- *      const char thingcall_plugin_manifest_v1[] = "{\"abi\":[1,0],\"name\":...}";
+ *      const char thingcall_plugin_manifest_v1[] = "{\"abi\":[1,1],\"name\":...}";
  * 2. const thingcall_plugin_api *thingcall_plugin_entry_v1(void);      - returns a static, does nothing else */
 #if defined(__GNUC__)
 #define THINGCALL_EXPORT __attribute__((visibility("default")))
@@ -197,7 +201,7 @@ typedef struct thingcall_plugin_api {
 #define THINGCALL_MANIFEST_WITH_CODEC(name, version, claims_json, codecs_json)                       \
   THINGCALL_EXPORT extern const char thingcall_plugin_manifest_v1[];                                 \
   const char thingcall_plugin_manifest_v1[] =                                                        \
-      "{\"abi\":[1,0],\"name\":\"" name "\",\"version\":\"" version "\",\"claims\":" claims_json \
+      "{\"abi\":[1,1],\"name\":\"" name "\",\"version\":\"" version "\",\"claims\":" claims_json \
       ",\"codecs\":" codecs_json ",\"lang\":\"c\",\"panic\":\"none\"}"
 #define THINGCALL_MANIFEST(name, version, claims_json) \
   THINGCALL_MANIFEST_WITH_CODEC(name, version, claims_json, "[]")

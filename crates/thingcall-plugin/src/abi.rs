@@ -8,7 +8,7 @@ use core::ffi::c_void;
 /// The major version: both sides must have the same.
 pub const MAJOR: u16 = 1;
 /// The minor version: structs only grow at their end.
-pub const MINOR: u16 = 0;
+pub const MINOR: u16 = 1;
 
 /// The symbol of the manifest: a NUL-terminated JSON text in read-only data.
 pub const MANIFEST_SYMBOL: &str = "thingcall_plugin_manifest_v1";
@@ -127,6 +127,10 @@ pub struct Request {
     pub request_id: Bytes,
     /// The arguments.
     pub args: Bytes,
+    /// Since 1.1: the plugin's own place in a trace, as W3C's header has it; empty where the call belongs to none.
+    pub traceparent: Bytes,
+    /// Since 1.1: what tracing systems say to themselves beside it.
+    pub tracestate: Bytes,
 }
 
 /// An answer, both ways (`thingcall_result`).
@@ -266,7 +270,7 @@ pub type EntryFn = unsafe extern "C" fn() -> *const PluginApi;
 const _: () = {
     use core::mem::{offset_of, size_of};
     assert!(size_of::<usize>() == 8, "only 64-bit targets");
-    assert!(size_of::<Bytes>() == 16 && size_of::<Request>() == 136 && size_of::<CallResult>() == 48);
+    assert!(size_of::<Bytes>() == 16 && size_of::<Request>() == 168 && size_of::<CallResult>() == 48);
     assert!(size_of::<Forward>() == 32 && size_of::<CodecRequest>() == 72);
     assert!(size_of::<HostApi>() == 96 && size_of::<PluginApi>() == 64);
     assert!(offset_of!(Request, product_key) == 24 && offset_of!(CallResult, data) == 16);

@@ -29,6 +29,8 @@ pub(crate) struct Request<'a> {
     pub(crate) service: &'a [u8],
     pub(crate) request_id: &'a [u8],
     pub(crate) args: &'a [u8],
+    pub(crate) traceparent: &'a [u8],
+    pub(crate) tracestate: &'a [u8],
 }
 
 impl<'a> Call<'a> {
@@ -73,6 +75,17 @@ impl<'a> Call<'a> {
     /// Names the call in logs.
     pub fn request_id(&self) -> &'a str {
         text_of(self.request.request_id)
+    }
+
+    /// This handler's own place in the trace that the call belongs to, as W3C's header `traceparent` has it: whom the handler asks over
+    /// HTTP is below it, where it is sent along. `None` where the call belongs to no trace, and on servers that know none.
+    pub fn traceparent(&self) -> Option<&'a str> {
+        Some(text_of(self.request.traceparent)).filter(|text| !text.is_empty())
+    }
+
+    /// The header `tracestate` that goes with [`Self::traceparent`].
+    pub fn tracestate(&self) -> Option<&'a str> {
+        Some(text_of(self.request.tracestate)).filter(|text| !text.is_empty())
     }
 
     /// Whether the caller waits for the device. In an asynchronous call a command to the device is done, with code 202,

@@ -250,6 +250,8 @@ unsafe fn request_of(request: *const abi::Request) -> Option<Request<'static>> {
             service: bytes(request.service),
             request_id: bytes(request.request_id),
             args: bytes(request.args),
+            traceparent: bytes(request.traceparent),
+            tracestate: bytes(request.tracestate),
         })
     }
 }

@@ -55,7 +55,7 @@ macro_rules! plugin {
             const PANIC: &str = "unwind";
 
             const MANIFEST: &[&str] = &[
-                "{\"abi\":[1,0],\"name\":\"", $name, "\",\"version\":\"", ::core::env!("CARGO_PKG_VERSION"),
+                "{\"abi\":[1,1],\"name\":\"", $name, "\",\"version\":\"", ::core::env!("CARGO_PKG_VERSION"),
                 "\",\"claims\":", $crate::json_list!($($claim),*),
                 ",\"codecs\":", $crate::json_list!($($($codec),*)?),
                 ",\"lang\":\"rust\",\"panic\":\"", PANIC, "\",\"sdk\":\"", $crate::manifest::SDK, "\"}\0",

@@ -58,6 +58,7 @@ pub struct Bench<H: Handler> {
     deadline: Duration,
     sync: bool,
     names: (String, String),
+    trace: String,
     asked: Vec<Value>,
     logged: Vec<(Level, String)>,
     handler: PhantomData<H>,
@@ -93,6 +94,7 @@ impl<H: Handler> Bench<H> {
             deadline: Duration::from_secs(8),
             sync: true,
             names: ("a1BwAGVxxxx".to_owned(), "device1".to_owned()),
+            trace: String::new(),
             asked: Vec::new(),
             logged: Vec::new(),
             handler: PhantomData,
@@ -120,6 +122,12 @@ impl<H: Handler> Bench<H> {
     /// Calls this device of this product from now on.
     pub fn named(mut self, product_key: &str, device_name: &str) -> Self {
         self.names = (product_key.to_owned(), device_name.to_owned());
+        self
+    }
+
+    /// Has calls belong to a trace: this is the handler's `traceparent`.
+    pub fn traced(mut self, traceparent: &str) -> Self {
+        traceparent.clone_into(&mut self.trace);
         self
     }
 
@@ -166,6 +174,8 @@ impl<H: Handler> Bench<H> {
             service: text(service),
             request_id: text("bench"),
             args: text(&args),
+            traceparent: text(&self.trace),
+            tracestate: Bytes::EMPTY,
         };
         let mut state: *mut c_void = std::ptr::null_mut();
         // SAFETY: the instance is ours and alive; the request outlives the call, which ends below.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use thingcall_core::{
-    CallId, DeviceKey, EndedCall, IotId, JournalEntry, Outcome, Qos, RecordState, ReplyBody, ServiceId, TransportKind,
-    UnixMillis,
+    CallId, DeviceKey, EndedCall, IotId, JournalEntry, KeptHop, Outcome, Qos, RecordState, ReplyBody, ServiceId,
+    TransportKind, UnixMillis,
 };
 
 use crate::outbox::waits;
@@ -63,12 +63,15 @@ pub(crate) struct Called {
     pub(crate) iot_id: IotId,
     pub(crate) service: ServiceId,
     pub(crate) transport: Option<TransportKind>,
+    /// Its command's way in its trace, and when that left.
+    pub(crate) trace: Option<Box<(KeptHop, UnixMillis)>>,
 }
 
 impl Called {
     /// How it ended, for those who are told.
     pub(crate) fn ended(&self, (device, id): &CallKey, end: &End<'_>) -> EndedCall {
-        ended(self.place, (device, *id, &self.iot_id), &self.service, end)
+        let trace = self.trace.as_ref().map(|trace| trace.0.context.clone());
+        EndedCall { trace, ..ended(self.place, (device, *id, &self.iot_id), &self.service, end) }
     }
 }
 
@@ -76,8 +79,10 @@ impl Called {
 pub(crate) fn ended_at_once(entry: &JournalEntry, at: UnixMillis) -> Option<EndedCall> {
     let delivery = &entry.delivery;
     let device = (&delivery.device.key, delivery.id, &delivery.device.iot_id);
+    let trace = delivery.trace.as_ref().map(|hop| hop.context.clone());
     // Behind all that ended before.
-    Some(ended(i64::MAX, device, &delivery.service, &End::answered(entry.answer.as_ref()?, at)))
+    let ended = ended(i64::MAX, device, &delivery.service, &End::answered(entry.answer.as_ref()?, at));
+    Some(EndedCall { trace, ..ended })
 }
 
 fn ended(
@@ -98,6 +103,7 @@ fn ended(
         code: end.code.filter(|_| answered),
         message: end.message.as_deref().map(str::to_owned),
         data: end.data.filter(|_| answered).map(str::to_owned),
+        trace: None,
         activated: true,
     }
 }

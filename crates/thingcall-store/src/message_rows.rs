@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    ConsumerGroup, GroupId, Lease, Message, MessageId, ProductKey, ReaderName, Subscription, Topic, UnixMillis, Words,
+    ConsumerGroup, GroupId, Lease, Message, MessageId, ProductKey, ReaderName, Subscription, Topic, TraceContext,
+    UnixMillis, Words,
 };
 use tracing::error;
 
@@ -24,7 +25,11 @@ pub(crate) fn message(row: &impl Columns) -> Result<Message, sqlx::Error> {
             .map_err(|error: strum::ParseError| sqlx::Error::Decode(error.to_string().into()))?,
         device: device_key(row.text("product")?, row.text("device")?)?,
         at: UnixMillis(row.number("at")?),
-        words: Words { topic: row.text("topic")?.to_owned(), body: body.into() },
+        words: Words {
+            topic: row.text("topic")?.to_owned(),
+            body: body.into(),
+            trace: row.maybe_text("trace")?.and_then(TraceContext::of_text),
+        },
     })
 }
 

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thingcall_core::{
-    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, KeptCall, KeptLate, LateAnswer, Letter, PeerText,
-    RecordedDevice, RecordedService, TransportKind, UnixMillis,
+    CallId, CallMode, CallRecord, CallSource, CallTimes, DeviceRef, Hop, KeptCall, KeptHop, KeptLate, LateAnswer,
+    Letter, PeerText, RecordedDevice, RecordedService, TransportKind, UnixMillis,
 };
 
 use crate::columns::{self, Columns};
@@ -179,17 +179,29 @@ fn device_of(device: RecordedDevice) -> (String, String) {
     }
 }
 
-/// Times as texts hold them; `None` of none.
-pub(crate) fn times_text(times: &CallTimes) -> Option<String> {
-    let times: BTreeMap<&str, u64> = times.steps().into_iter().map(|(step, at)| (step.as_str(), at)).collect();
-    // Of words and numbers only.
-    (!times.is_empty()).then(|| serde_json::to_string(&times).unwrap_or_default())
+/// Times, and a call's way in its trace, as a text of the journal holds them; `None` of none. A release that knows no traces
+/// reads no times where there is one.
+pub(crate) fn beside_text(times: &CallTimes, trace: Option<&Hop>) -> Option<String> {
+    let mut beside: Map<_, _> =
+        times.steps().into_iter().map(|(step, at)| (step.as_str().to_owned(), Value::from(at))).collect();
+    beside.extend(trace.map(|hop| (TRACE.to_owned(), hop.keep().to_text().into())));
+    (!beside.is_empty()).then(|| Value::Object(beside).to_string())
 }
 
-/// The same, read. What is no text of times has none.
-pub(crate) fn times_of(text: Option<&str>) -> CallTimes {
-    text.and_then(|text| serde_json::from_str(text).ok()).map(|times| read_times(&times)).unwrap_or_default()
+/// The same, read. What is no such text has none.
+pub(crate) fn beside_of(text: Option<&str>) -> (CallTimes, Option<KeptHop>) {
+    let beside: Map<String, Value> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let times = beside.iter().filter_map(|(step, at)| Some((step.clone(), at.as_u64()?))).collect();
+    (read_times(&times), beside.get(TRACE).and_then(Value::as_str).and_then(KeptHop::read))
 }
+
+/// The trace alone. Where there is none, as mostly, the text is not parsed.
+pub(crate) fn trace_beside(text: Option<&str>) -> Option<KeptHop> {
+    beside_of(text.filter(|text| text.contains(TRACE))).1
+}
+
+/// Its name beside the steps'.
+const TRACE: &str = "trace";
 
 /// Steps that are not known are of another release.
 fn read_times(by_word: &BTreeMap<String, u64>) -> CallTimes {

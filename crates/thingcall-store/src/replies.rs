@@ -99,9 +99,9 @@ fn ended_by<'b>(
     ours.then_some((key, &candidate.called))
 }
 
-fn matched(reply: &Reply, Called { service, transport, .. }: &Called) -> Completion {
+fn matched(reply: &Reply, Called { service, transport, trace, .. }: &Called) -> Completion {
     let transport = transport.unwrap_or(reply.transport);
-    Completion::Matched { outcome: reply.outcome(), service: service.clone(), transport }
+    Completion::Matched { outcome: reply.outcome(), service: service.clone(), transport, trace: trace.clone() }
 }
 
 /// What a reply is that ends no call.

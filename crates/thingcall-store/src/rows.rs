@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use thingcall_core::{
-    AccessKey, AllowList, Args, CallMode, CallSource, Delivery, Device, EndedCall, IotId, KeptCall, OpenCall, Outcome,
-    ProductKey, Qos, ReaderName, Record, ResultShape, Secret, TakenOver, Temporary, TransportName, UnixMillis,
+    AccessKey, AllowList, Args, CallMode, CallSource, Delivery, Device, EndedCall, IotId, KeptCall, KeptHop, OpenCall,
+    Outcome, ProductKey, Qos, ReaderName, Record, ResultShape, Secret, TakenOver, Temporary, TransportName, UnixMillis,
 };
 use thingcall_tsl::{Product, ProductNotes, ThingModel};
 use tracing::error;
@@ -122,6 +122,7 @@ pub(crate) const fn result_word(shape: ResultShape) -> &'static str {
 /// A record of a call, with the column `device_enabled` beside it: whether its device is registered and may connect.
 pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
     let owned = |column| Ok::<_, sqlx::Error>(row.maybe_text(column)?.map(str::to_owned));
+    let (times, trace) = record_body::beside_of(row.maybe_text("times")?);
     Ok(Record {
         id: columns::call_id(row)?,
         request_id: row.text("request_id")?.to_owned(),
@@ -143,11 +144,12 @@ pub(crate) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
         message: owned("message")?,
         data: owned("data")?,
         accepted_at: UnixMillis(row.number("accepted_at")?),
-        times: record_body::times_of(row.maybe_text("times")?),
+        times,
         sent_at: maybe_time(row, "sent_at")?,
         acked_at: maybe_time(row, "acked_at")?,
         ended_at: maybe_time(row, "ended_at")?,
         taken_over: taken_over(row)?,
+        trace,
     })
 }
 
@@ -186,7 +188,9 @@ pub(crate) fn open_call(row: &impl Columns) -> Result<OpenCall, sqlx::Error> {
 pub(crate) fn called(row: &impl Columns) -> Result<Called, sqlx::Error> {
     let iot_id = IotId::try_from(row.text("iot_id")?).map_err(decode)?;
     let (service, transport) = (columns::service(row)?, columns::transport(row)?);
-    Ok(Called { place: row.number("seq")?, iot_id, service, transport })
+    let trace = record_body::trace_beside(row.maybe_text("times")?);
+    let left = maybe_time(row, "sent_at")?.unwrap_or(UnixMillis(row.number("accepted_at")?));
+    Ok(Called { place: row.number("seq")?, iot_id, service, transport, trace: trace.map(|hop| Box::new((hop, left))) })
 }
 
 /// The result of a call that ended.
@@ -206,6 +210,7 @@ pub(crate) fn ended_call(row: &impl Columns) -> Result<EndedCall, sqlx::Error> {
         code: row.maybe_number("code")?.filter(|_| answered),
         message: row.maybe_text("message")?.map(str::to_owned),
         data: row.maybe_text("data")?.filter(|_| answered).map(str::to_owned),
+        trace: record_body::trace_beside(row.maybe_text("times")?).map(|hop| hop.context),
         activated: true,
     })
 }
@@ -223,7 +228,7 @@ pub(crate) fn delivery(row: &impl Columns, device: &Arc<Device>) -> Result<Deliv
         qos: Qos::AtLeastOnce,
         deadline: None,
         sync_topic: None,
-        trace: None,
+        trace: record_body::trace_beside(row.maybe_text("times")?).map(KeptHop::hop),
     })
 }
 

@@ -33,14 +33,15 @@ use crate::{Config, Store, StoreUrl};
 struct PlainWords;
 
 fn plain(body: String) -> Words {
-    Words { topic: "t".to_owned(), body: body.into() }
+    Words { topic: "t".to_owned(), body: body.into(), trace: None }
 }
 
 impl MessageWords for PlainWords {
     fn result(&self, ended: &EndedCall) -> Words {
         let EndedCall { id, outcome, code, data, activated, .. } = ended;
         let data = data.as_deref().unwrap_or("-");
-        plain(format!("{} {outcome} {} {data} {activated}", id.as_u32(), code.unwrap_or_default()))
+        let plain = plain(format!("{} {outcome} {} {data} {activated}", id.as_u32(), code.unwrap_or_default()));
+        Words { trace: ended.trace.clone(), ..plain }
     }
 
     fn status(&self, change: &StatusChange) -> Words {

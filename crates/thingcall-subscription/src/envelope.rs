@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use thingcall_core::{Message, MessageKind};
+use thingcall_core::{Message, MessageKind, TraceContext};
 
 use crate::words::time;
 
@@ -28,6 +28,12 @@ pub struct Envelope<'a> {
     /// The bytes of a custom topic, whatever they hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
+    /// The place in a trace that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    /// What tracing systems say to themselves beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<&'a str>,
 }
 
 impl<'a> Envelope<'a> {
@@ -45,6 +51,8 @@ impl<'a> Envelope<'a> {
             device_name: message.device.name.as_str(),
             data,
             data_base64: data.is_none().then(|| STANDARD.encode(body)),
+            traceparent: message.words.trace.as_ref().map(TraceContext::parent),
+            tracestate: message.words.trace.as_ref().and_then(|trace| trace.state.as_deref()),
         }
     }
 
@@ -65,7 +73,7 @@ mod tests {
 
     fn told(kind: MessageKind, body: &'static [u8]) -> String {
         let device = DeviceKey { product: "pk".try_into().unwrap(), name: "d".try_into().unwrap() };
-        let words = Words { topic: "/pk/d/t".to_owned(), body: Bytes::from_static(body) };
+        let words = Words { topic: "/pk/d/t".to_owned(), body: Bytes::from_static(body), trace: None };
         let message = Message { place: 1, id: MessageId(7), kind, device, at: UnixMillis(5), words };
         String::from_utf8(Envelope::of(&message).to_json().to_vec()).unwrap()
     }

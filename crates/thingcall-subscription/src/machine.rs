@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use thingcall_core::TraceContext;
 
 /// What an application is told: a result, a status, a post.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub struct Notice<'a> {
     pub tries_before: u32,
     /// JSON, or a device's own bytes.
     pub body: &'a [u8],
+    /// The place in a trace that it belongs to.
+    pub trace: Option<&'a TraceContext>,
 }
 
 /// One sending of a notice on one connection. Never used twice there.

@@ -57,7 +57,7 @@ mod tests {
 
     fn is_told(modules: &[&str], kind: MessageKind, body: &'static str) -> bool {
         let device = DeviceKey { product: "pk".try_into().unwrap(), name: "d".try_into().unwrap() };
-        let words = Words { topic: "t".to_owned(), body: body.into() };
+        let words = Words { topic: "t".to_owned(), body: body.into(), trace: None };
         let message = Message { place: 1, id: MessageId(7), kind, device, at: UnixMillis(5), words };
         concerns(&modules.iter().map(|module| (*module).to_owned()).collect::<Vec<_>>(), &message)
     }

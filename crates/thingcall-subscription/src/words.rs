@@ -44,7 +44,7 @@ impl ReportWords for PlatformWords {
 
 /// A topic of a device, and a body.
 fn words(device: &DeviceKey, rest: &str, body: &impl Serialize) -> Words {
-    Words { topic: format!("/{}/{}/{rest}", device.product, device.name), body: json(body) }
+    Words { topic: format!("/{}/{}/{rest}", device.product, device.name), body: json(body), trace: None }
 }
 
 /// Nothing that is written here can fail to be: the keys of all maps are texts.

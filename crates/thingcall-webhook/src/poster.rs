@@ -3,6 +3,7 @@
 //! **Invariants:** a request that is over its time is gone, connection and all. An answer's status says whether the target has
 //! taken a message; of what follows no more is read than this holds, and not for long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use thingcall_core::{Message, PeerText, Problem, UnixMillis};
+use thingcall_core::{Message, PeerText, Problem, Telling, TraceContext, Tracer, UnixMillis};
 use thingcall_subscription::Envelope;
 use tokio::time::timeout;
 
@@ -36,6 +37,8 @@ pub(crate) struct Poster {
     keys: SigningKeys,
     timeout: Duration,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Takes what is recorded of its requests.
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// Why a target has not taken a message.
@@ -73,12 +76,27 @@ impl Poster {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(config.in_flight_requests_max.get())
             .build(connector.wrap_connector(http));
-        Ok(Self { uri, keys: config.keys()?, timeout: config.timeout, client })
+        Ok(Self { uri, keys: config.keys()?, timeout: config.timeout, client, tracer: None })
+    }
+
+    /// The same; what is recorded of its requests goes there.
+    pub(crate) fn traced(self, tracer: Option<Arc<dyn Tracer>>) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Sends a message; returns when the target has taken it.
     pub(crate) async fn post(&self, message: &Message) -> Result<(), NotTaken> {
-        let request = self.request(message).map_err(|error| later(error.to_string()))?;
+        let telling = message.words.trace.as_ref().map(|trace| Telling::begin(self.tracer.as_ref(), trace, "webhook"));
+        let sent = self.send(message, telling.as_ref().map(Telling::context)).await;
+        if let Some(telling) = telling {
+            let error = sent.as_ref().err().map(|_| "not_taken".into());
+            telling.done([("server.address", self.uri.host().unwrap_or_default().to_owned().into())], error);
+        }
+        sent
+    }
+
+    async fn send(&self, message: &Message, trace: Option<&TraceContext>) -> Result<(), NotTaken> {
+        let request = self.request(message, trace).map_err(|error| later(error.to_string()))?;
         let answer = timeout(self.timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_elapsed| later(format!("no answer within {:?}", self.timeout)))?;
         let (head, body) = answer.map_err(|error| later(causes(&error)))?.into_parts();
@@ -96,11 +114,17 @@ impl Poster {
         Err(NotTaken { why, again })
     }
 
-    fn request(&self, message: &Message) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    fn request(
+        &self,
+        message: &Message,
+        trace: Option<&TraceContext>,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let (id, body) = (message.id.to_string(), Envelope::of(message).to_json());
         let seconds = UnixMillis::now().0.div_euclid(1000);
         let signature = self.keys.sign(&id, seconds, &body);
-        Request::builder()
+        let pairs = trace.into_iter().flat_map(TraceContext::pairs);
+        pairs
+            .fold(Request::builder(), |request, (name, value)| request.header(name, value))
             .method(Method::POST)
             .uri(self.uri.clone())
             .header(CONTENT_TYPE, "application/json")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use thingcall_core::{JournalError, MessageLog, Problem, Wanted};
+use thingcall_core::{JournalError, MessageLog, Problem, Tracer, Wanted};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,7 +46,12 @@ impl Webhooks {
     ///
     /// # Errors
     /// What is wrong with a target, or with the log.
-    pub async fn start(targets: &Targets, log: Arc<dyn MessageLog>, registry: &Registry) -> Result<Self, NotStarted> {
+    pub async fn start(
+        targets: &Targets,
+        log: Arc<dyn MessageLog>,
+        tracer: Option<Arc<dyn Tracer>>,
+        registry: &Registry,
+    ) -> Result<Self, NotStarted> {
         let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
         let families = Families::register(registry)?;
         for reader in log.readers().await? {
@@ -58,6 +63,7 @@ impl Webhooks {
         }
         for (name, config) in targets {
             let poster = Poster::new(config).map_err(|problem| NotStarted::Wrong(name.clone(), problem))?;
+            let poster = poster.traced(tracer.clone());
             log.set_reader(&name.reader(), config.wanted()).await?;
             let metrics = families.of(name, config);
             let pump = Pump::new(name.clone(), config.clone(), (log.clone(), poster), metrics, stopping.clone());

@@ -261,10 +261,17 @@ pub(crate) fn timeline(record: &Record) -> String {
     let taken = format!("taken over by {by}, since whoever accepted it had ended");
     event(record.taken_over.as_ref().map(|taken| taken.at), &taken);
     event(record.ended_at, &ending(record));
+    lines.extend(traced(record).map(|id| format!("  trace: {id}")));
     if record.state != RecordState::Ended {
         lines.push(format!("  {}", waiting(record)));
     }
     lines.join("\n")
+}
+
+/// The trace that it is recorded in.
+fn traced(record: &Record) -> Option<String> {
+    let hop = record.trace.as_ref().filter(|hop| hop.context.is_sampled)?;
+    Some(hop.context.trace_id.to_string())
 }
 
 fn ending(record: &Record) -> String {
@@ -322,6 +329,7 @@ fn as_json(record: &Record) -> Value {
         "endedAt": record.ended_at.map(moment),
         "takenOverBy": record.taken_over.as_ref().map(|taken| &taken.by),
         "takenOverAt": record.taken_over.as_ref().map(|taken| moment(taken.at)),
+        "traceId": traced(record),
     })
 }
 

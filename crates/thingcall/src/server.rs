@@ -160,7 +160,7 @@ impl Server {
         };
         let brokers = Brokers::start(&parts, gate, embedded)?;
         let endpoint = consumers::start(&config, &store, &readiness, sockets, metering)?;
-        let ways = Ways::start(&config, &brokers, &store, metering).await?;
+        let ways = Ways::start(&config, &brokers, &store, traces.tracer(), metering).await?;
         let needs = (endpoint.as_ref(), registrar, &*membership);
         let front = front::begun(&config, (&store, &engine), needs, (&readiness, traces.tracer()), metering).await?;
         let observed = observe(readiness.clone(), (&engine, &store, &plugins, &membership), metering)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use prometheus::Registry as Metering;
-use thingcall_core::{MessageFilter, MessageKind, ProductKey, UnixMillis};
+use thingcall_core::{MessageFilter, MessageKind, ProductKey, Tracer, UnixMillis};
 use thingcall_store::Store;
 use thingcall_subscription::LiveReader;
 use thingcall_tsl::Registry;
@@ -40,6 +40,7 @@ impl Ways {
         config: &Config,
         brokers: &Brokers,
         store: &Arc<Store>,
+        tracer: Option<Arc<dyn Tracer>>,
         metering: &Metering,
     ) -> anyhow::Result<Self> {
         // What was left behind has no part in what there is room for.
@@ -51,7 +52,7 @@ impl Ways {
         for (webhook, product) in unknown(&config.webhooks, &**store) {
             warn!(%webhook, %product, "a webhook wants messages of a product that is not there; `thingcall product list` shows those that are");
         }
-        let webhooks = Webhooks::start(&config.webhooks, store.clone(), metering).await?;
+        let webhooks = Webhooks::start(&config.webhooks, store.clone(), tracer, metering).await?;
         let sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(store.clone())));
         Ok(Self { webhooks, publishing, sweeping })
     }

@@ -155,7 +155,7 @@ async fn fill(store: &Store, messages: u64) -> anyhow::Result<AccessKey> {
             kind: MessageKind::Property,
             device: device.clone(),
             at: UnixMillis::now(),
-            words: Words { topic: topic(&device.name.to_string()), body: Bytes::from(body(number)) },
+            words: Words { topic: topic(&device.name.to_string()), body: Bytes::from(body(number)), trace: None },
         };
         store.append((first..messages.min(first + BATCH)).map(message).collect()).await?;
     }

@@ -21,6 +21,7 @@ fn result(id: u32, name: &str, service: &str) -> ResultMessage {
         code: 200,
         message: "success".to_owned(),
         data: r#"{"y":10.0}"#.to_owned(),
+        trace: None,
     }
 }
 

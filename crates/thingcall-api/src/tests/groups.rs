@@ -33,7 +33,8 @@ async fn queued(server: &Server, count: usize) {
     let reader = GroupId::default_group().reader();
     server.log.want(&reader, Wanted { of: vec![(None, [MessageKind::Status].into_iter().collect())] });
     let device = DeviceKey { product: "a1BwAGVxxxx".try_into().unwrap(), name: "light1".try_into().unwrap() };
-    let words = Words { topic: "/as/mqtt/status/a1BwAGVxxxx/light1".to_owned(), body: Bytes::from_static(b"{}") };
+    let words =
+        Words { topic: "/as/mqtt/status/a1BwAGVxxxx/light1".to_owned(), body: Bytes::from_static(b"{}"), trace: None };
     let message = NewMessage { kind: MessageKind::Status, device, at: UnixMillis(0), words };
     server.log.append(vec![message; count]).await.unwrap();
 }

@@ -170,12 +170,13 @@ async fn made_up_tokens_are_stale_everywhere() {
 #[tokio::test]
 async fn a_call_knows_who_where_what_and_how_long() {
     let plugin = script(|script, token, request| {
-        assert_eq!((request.struct_size, request.mode, request.format), (136, 2, 1));
+        assert_eq!((request.struct_size, request.mode, request.format), (168, 2, 1));
         assert_eq!((text(request.product_key), text(request.device_name)), ("pk1", "dev1"));
         assert_eq!(text(request.identifier), "testFb:testService");
         assert_eq!((text(request.module), text(request.service)), ("testFb", "testService"));
         assert_eq!(text(request.request_id).len(), 36);
         assert_eq!(text(request.args), r#"{"a":1}"#);
+        assert_eq!((text(request.traceparent), text(request.tracestate)), ("", ""), "it belongs to no trace");
         assert!((7000..=8000).contains(&request.timeout_ms), "{}", request.timeout_ms);
         // SAFETY: any token is allowed.
         assert!((7000..=8000).contains(&unsafe { remaining_ms(token) }));

@@ -19,7 +19,7 @@ fn guest() -> Guest {
 
 fn message(place: i64) -> Handed {
     let device = DeviceKey { product: ProductKey::try_from("a1").unwrap(), name: DeviceName::try_from("d").unwrap() };
-    let words = Words { topic: "/a1/d".to_owned(), body: Bytes::new() };
+    let words = Words { topic: "/a1/d".to_owned(), body: Bytes::new(), trace: None };
     let (id, kind) = (MessageId(place.unsigned_abs()), MessageKind::Property);
     let message = Message { place, id, kind, device, at: UnixMillis(1), words };
     Handed { taken: Taken { message, tries: 0 }, fresh: true }

@@ -108,7 +108,7 @@ fn service() -> ServiceId {
 }
 
 fn matched(outcome: Outcome) -> Completion {
-    Completion::Matched { outcome, service: service(), transport: EMBEDDED }
+    Completion::Matched { outcome, service: service(), transport: EMBEDDED, trace: None }
 }
 
 async fn a_call_is_on_record_when_it_was_opened(at: UnderTest) {
@@ -185,8 +185,12 @@ async fn a_reply_ends_the_open_call_of_its_device(at: UnderTest) {
         reply(device, id(3), 460),
         reply(device, id(9), 200),
     ]);
-    let over_mqtt =
-        Completion::Matched { outcome: Outcome::DeviceError, service: service(), transport: TransportKind::Mqtt };
+    let over_mqtt = Completion::Matched {
+        outcome: Outcome::DeviceError,
+        service: service(),
+        transport: TransportKind::Mqtt,
+        trace: None,
+    };
     let expected =
         [matched(Outcome::Ok), Completion::Unknown, matched(Outcome::InvalidReply), over_mqtt, Completion::Unknown];
     assert_eq!(did.await, expected);

@@ -101,6 +101,7 @@ impl Page {
             acked_at: None,
             ended_at: None,
             taken_over: None,
+            trace: delivery.trace.as_ref().map(|hop| hop.keep()),
         };
         if let Some(body) = answer {
             end(&mut record, body.outcome());
@@ -148,11 +149,12 @@ fn judge(pages: &mut [Page], reply: &Reply) -> Completion {
     let Some(id) = reply.id() else { return Completion::Unknown };
     if let Some(page) = pages.iter_mut().find(|page| page.is_open(&reply.device, id)) {
         let outcome = answer(&mut page.record, reply);
-        let Record { service, transport, .. } = &page.record;
+        let Record { service, transport, trace, accepted_at, sent_at, .. } = &page.record;
         return Completion::Matched {
             outcome,
             service: service.clone(),
             transport: transport.unwrap_or(reply.transport),
+            trace: trace.clone().map(|hop| Box::new((hop, sent_at.unwrap_or(*accepted_at)))),
         };
     }
     let another = pages.iter().any(|page| page.record.id == id);

@@ -87,7 +87,7 @@ impl SubscriptionsUnderTest {
 
     async fn append(&self, product: &ProductKey, kind: MessageKind) {
         let device = DeviceKey { product: product.clone(), name: "d1".try_into().expect("a name") };
-        let words = Words { topic: "/a/topic".to_owned(), body: Bytes::from_static(b"{}") };
+        let words = Words { topic: "/a/topic".to_owned(), body: Bytes::from_static(b"{}"), trace: None };
         let new = NewMessage { kind, device, at: UnixMillis::now(), words };
         self.log.append(vec![new]).await.expect("it can be written");
     }

@@ -100,7 +100,7 @@ fn the_log_in_memory_gives_what_came_back_once_more() {
         let (log, reader) = (MemoryLog::default(), ReaderName("reader".to_owned()));
         log.want(&reader, Wanted { of: vec![(None, [MessageKind::Status].into_iter().collect())] });
         let message = |kind| {
-            let words = Words { topic: String::new(), body: bytes::Bytes::new() };
+            let words = Words { topic: String::new(), body: bytes::Bytes::new(), trace: None };
             NewMessage { kind, device: device("d").key.clone(), at: UnixMillis::now(), words }
         };
         let (status, result) = (MessageKind::Status, MessageKind::Result);

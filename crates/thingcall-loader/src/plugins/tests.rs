@@ -257,7 +257,7 @@ async fn metrics_tell_the_active_version_and_the_mapped_files() {
     let mut text = String::new();
     prometheus::TextEncoder::new().encode_utf8(&site.metering.gather(), &mut text).unwrap();
     for line in [
-        r#"thingcall_plugin_info{abi="1.0",plugin="a",version="2"} 1"#,
+        r#"thingcall_plugin_info{abi="1.1",plugin="a",version="2"} 1"#,
         "thingcall_plugin_images_resident 2",
         "thingcall_plugin_files_refused 1",
         r#"thingcall_plugin_loads_total{result="ok"} 2"#,

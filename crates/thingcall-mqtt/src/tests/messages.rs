@@ -10,7 +10,7 @@ use crate::{Delivered, Messages, NotDelivered};
 
 fn message(number: u64) -> Message {
     let device = DeviceKey { product: "pk".parse().unwrap(), name: "d.1".parse().unwrap() };
-    let words = Words { topic: "/pk/d.1/t".to_owned(), body: Bytes::from_static(b"{}") };
+    let words = Words { topic: "/pk/d.1/t".to_owned(), body: Bytes::from_static(b"{}"), trace: None };
     let id = MessageId(7_489_123_456_789_012_000 + number);
     Message { place: 1, id, kind: MessageKind::LifeCycle, device, at: UnixMillis(5), words }
 }

@@ -34,7 +34,7 @@ fn number(size: usize) -> i64 {
 }
 
 fn ours() -> Numbers {
-    let mut numbers = Numbers::new();
+    let mut numbers = versions();
     layout!(numbers, "thingcall_bytes", Bytes { ptr, len });
     layout!(
         numbers,
@@ -52,6 +52,8 @@ fn ours() -> Numbers {
             service,
             request_id,
             args,
+            traceparent,
+            tracestate,
         }
     );
     layout!(numbers, "thingcall_result", CallResult { struct_size, status, code, format, data, message });
@@ -90,9 +92,12 @@ fn ours() -> Numbers {
     constants!(numbers, E_INTERNAL, E_SHUTDOWN, MODE_SYNC, MODE_ASYNC, FORMAT_JSON, FORMAT_RAW, CODE_SUCCESS);
     constants!(numbers, CODE_ACCEPTED, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE);
     constants!(numbers, METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM);
-    numbers.insert("THINGCALL_ABI_MAJOR".to_owned(), i64::from(super::MAJOR));
-    numbers.insert("THINGCALL_ABI_MINOR".to_owned(), i64::from(super::MINOR));
     numbers
+}
+
+fn versions() -> Numbers {
+    let versions = [("THINGCALL_ABI_MAJOR", super::MAJOR), ("THINGCALL_ABI_MINOR", super::MINOR)];
+    versions.into_iter().map(|(name, number)| (name.to_owned(), i64::from(number))).collect()
 }
 
 fn here() -> &'static Path {

@@ -224,6 +224,7 @@ pub(super) const TABLES: &[Table] = &[
             ("body", Bytes),
         ],
     },
+    Table { name: "message_traces", key: 1, columns: &[("seq", Number), ("trace", Text)] },
     Table {
         name: "readers",
         key: 1,

@@ -50,6 +50,7 @@ async fn bench() -> Bench {
          INSERT INTO last_values VALUES ('p', 'd1', 'm:x', '10.0', 5), ('p', 'd1', 'x', '{}', 5);
          UPDATE message_log SET last = 9, bytes = 120, since = 4;
          INSERT INTO messages VALUES (8, 5, 'event', 'p', 'd1', 1, '/p/d1/user/x', x'00ff'), (9, 6, 'tag', 'p', 'd1', 1, 't', x'');
+         INSERT INTO message_traces VALUES (8, '00-a-b-01 c=d');
          INSERT INTO readers VALUES ('group:a', '[]', 8, 3); INSERT INTO claims VALUES ('group:a', 8, 8, 1, 0, 0);
          INSERT INTO backlog VALUES ('group:a', 8, 1, 0, FALSE, 'why', NULL, NULL);
          INSERT INTO consumer_groups VALUES ('g', 'name', 5); INSERT INTO subscriptions VALUES ('p', 'device_data', 'g')",

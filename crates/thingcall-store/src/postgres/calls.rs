@@ -68,7 +68,8 @@ macro_rules! advancing {
 const ADVANCE: &str = advancing!("");
 /// The same, and says which there were.
 const END: &str = advancing!(
-    " RETURNING calls.seq, calls.product, calls.device, calls.call_id, calls.iot_id, calls.module, calls.service, calls.transport"
+    " RETURNING calls.seq, calls.product, calls.device, calls.call_id, calls.iot_id, calls.module, calls.service, calls.transport, \
+     calls.accepted_at, calls.sent_at, calls.times"
 );
 
 /// What a new record takes without its texts: 22 columns, the last of which are a key's id, an action and times.
@@ -149,7 +150,7 @@ fn bind_new<'q>(statement: Statement<'q>, entries: &[&JournalEntry], now: UnixMi
     bind_ends(statement, &ends)
         .bind(all.list(|entry| entry.key.as_ref().map(|key| key.id().to_owned())))
         .bind(all.list(|entry| (!entry.action.is_empty()).then_some(entry.action)))
-        .bind(all.list(|entry| record_body::times_text(&entry.times)))
+        .bind(all.list(|entry| record_body::beside_text(&entry.times, entry.delivery.trace.as_deref())))
 }
 
 fn bind_ends<'q>(statement: Statement<'q>, ends: &[Option<End<'_>>]) -> Statement<'q> {
@@ -215,7 +216,8 @@ pub(super) async fn candidates(
 ) -> Result<HashMap<CallId, Vec<Candidate>>, sqlx::Error> {
     let ids: Vec<_> = ids.iter().map(|id| i64::from(id.as_u32())).collect();
     let rows = sqlx::query(
-        "SELECT seq, call_id, product, device, iot_id, module, service, transport, outcome, code, ended_at FROM calls \
+        "SELECT seq, call_id, product, device, iot_id, module, service, transport, outcome, code, ended_at, accepted_at, \
+         sent_at, times FROM calls \
          WHERE call_id = ANY($1) ORDER BY seq DESC",
     );
     let mut found: HashMap<CallId, Vec<Candidate>> = HashMap::with_capacity(ids.len());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use sqlx::{PgConnection, Row};
-use thingcall_core::{GivenBack, Lease, MessageId, NewMessage, ReaderName, UnixMillis, Wanted};
+use thingcall_core::{GivenBack, Lease, MessageId, NewMessage, ReaderName, TraceContext, UnixMillis, Wanted};
 
 use super::leases::held;
 use super::lists::{Lists, text};
@@ -48,6 +48,12 @@ pub(super) async fn append(
         .bind(all.list(|(_, new)| new.words.body.to_vec()))
         .execute(&mut *conn)
         .await?;
+    if new.iter().any(|(_, new)| new.words.trace.is_some()) {
+        let insert = "INSERT INTO message_traces (seq, trace) SELECT $1 + v.place, v.trace \
+                      FROM UNNEST($2::TEXT[]) WITH ORDINALITY AS v (trace, place) WHERE v.trace IS NOT NULL";
+        let traces = all.list(|(_, new)| new.words.trace.as_ref().map(TraceContext::to_text));
+        sqlx::query(insert).bind(last).bind(traces).execute(&mut *conn).await?;
+    }
     let counted = sqlx::query_scalar("UPDATE message_log SET last = last + $1, bytes = bytes + $2 RETURNING last");
     let last = counted.bind(count(new.len())).bind(bytes_of(&new)).fetch_one(&mut *conn).await?;
     sqlx::query("SELECT pg_notify($1, $2::BIGINT::TEXT)").bind(CHANNEL).bind(last).execute(conn).await?;
@@ -309,6 +315,7 @@ pub(super) async fn drop_messages(conn: &mut PgConnection, up_to: i64) -> Result
     let gone = "WITH gone AS (DELETE FROM messages WHERE seq <= $1 RETURNING OCTET_LENGTH(topic) + LENGTH(body) + $2 AS bytes) \
                 SELECT COALESCE(SUM(bytes), 0)::BIGINT AS bytes FROM gone";
     let bytes: i64 = sqlx::query_scalar(gone).bind(up_to).bind(MESSAGE_BYTES).fetch_one(&mut *conn).await?;
+    sqlx::query("DELETE FROM message_traces WHERE seq <= $1").bind(up_to).execute(&mut *conn).await?;
     let lost = sqlx::query(
         "WITH gone AS (DELETE FROM backlog WHERE seq <= $1 RETURNING reader) \
          SELECT reader, COUNT(*) AS lost FROM gone GROUP BY reader",

@@ -81,7 +81,7 @@ pub(super) async fn waiting_for(
     max: usize,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
     let waiting = sqlx::query(concat!(
-        "SELECT call_id, module, service, params, raw FROM calls WHERE product = $1 AND device = $2 AND seq > \
+        "SELECT call_id, module, service, params, raw, times FROM calls WHERE product = $1 AND device = $2 AND seq > \
          COALESCE((SELECT MAX(seq) FROM calls WHERE call_id = $3 AND product = $1 AND device = $2), 0) AND ",
         waiting!(),
         " ORDER BY seq LIMIT $4"

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0016_fleet_keys.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0017_actions.sql")) },
     Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0018_audit.sql")) },
+    Migration { usable_from: 9, sql: Together(include_str!("../../migrations/postgres/0019_message_traces.sql")) },
 ];
 /// Held while the schema is changed: "thing", as a number.
 const LOCK: i64 = 0x0074_6869_6e67;

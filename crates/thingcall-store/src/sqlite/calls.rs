@@ -36,12 +36,16 @@ static INSERT_ENDED: LazyLock<Many> = LazyLock::new(|| {
 /// Adds progress to open records.
 static ADVANCE: LazyLock<Many> = LazyLock::new(|| advancing(""));
 /// The same, and says which there were.
-static END: LazyLock<Many> =
-    LazyLock::new(|| advancing(" RETURNING seq, product, device, call_id, iot_id, module, service, transport"));
+static END: LazyLock<Many> = LazyLock::new(|| {
+    advancing(
+        " RETURNING seq, product, device, call_id, iot_id, module, service, transport, accepted_at, sent_at, times",
+    )
+});
 static DELETE: LazyLock<Many> = LazyLock::new(|| Many::new("DELETE FROM calls WHERE seq IN (VALUES ", 1, ")"));
 
 static CANDIDATES: LazyLock<Many> = LazyLock::new(|| {
-    let before = "SELECT seq, call_id, product, device, iot_id, module, service, transport, outcome, code, ended_at FROM calls \
+    let before = "SELECT seq, call_id, product, device, iot_id, module, service, transport, outcome, code, ended_at, accepted_at, sent_at, \
+                  times FROM calls \
                   WHERE call_id IN (VALUES ";
     Many::new(before, 1, ") ORDER BY seq DESC")
 });
@@ -125,7 +129,7 @@ fn bind_new(statement: Statement, entry: &JournalEntry) -> Statement {
         .bind(entry.accepted_at.0)
         .bind(entry.key.as_ref().map(|key| key.id().to_owned()))
         .bind((!entry.action.is_empty()).then_some(entry.action))
-        .bind(record_body::times_text(&entry.times))
+        .bind(record_body::beside_text(&entry.times, entry.delivery.trace.as_deref()))
 }
 
 /// The rest of a record that a handler ended.

@@ -10,6 +10,14 @@ use crate::message_rows as rows;
 use crate::message_tables::{Dead, Limits, ReaderRow, cut};
 use crate::wishes::Lines;
 
+/// What is read of a message.
+macro_rules! message {
+    () => {
+        "SELECT seq, id, kind, product, device, at, topic, body, \
+         (SELECT trace FROM message_traces AS t WHERE t.seq = messages.seq) AS trace"
+    };
+}
+
 /// Which messages at the places from ?1 to ?2 are wanted; ?3 to ?5 are [`lines`].
 macro_rules! wanted {
     () => {
@@ -52,11 +60,7 @@ pub(super) async fn messages(
     max: usize,
 ) -> Result<Vec<Message>, sqlx::Error> {
     let [pairs, others, named] = lines(wish);
-    let found = sqlx::query(concat!(
-        "SELECT seq, id, kind, product, device, at, topic, body FROM messages WHERE ",
-        wanted!(),
-        " ORDER BY seq LIMIT ?6"
-    ));
+    let found = sqlx::query(concat!(message!(), " FROM messages WHERE ", wanted!(), " ORDER BY seq LIMIT ?6"));
     let found = found.bind(*places.start()).bind(*places.end()).bind(pairs).bind(others).bind(named);
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     found.bind(max).fetch_all(reads).await?.iter().map(rows::message).collect()
@@ -64,10 +68,11 @@ pub(super) async fn messages(
 
 /// Those at just these places.
 pub(super) async fn messages_at(reads: &SqlitePool, places: &[i64]) -> Result<Vec<Message>, sqlx::Error> {
-    let found = sqlx::query(
-        "SELECT seq, id, kind, product, device, at, topic, body FROM messages \
+    let found = sqlx::query(concat!(
+        message!(),
+        " FROM messages \
          WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
-    );
+    ));
     let places = serde_json::to_string(places).unwrap_or_default();
     found.bind(places).fetch_all(reads).await?.iter().map(rows::message).collect()
 }

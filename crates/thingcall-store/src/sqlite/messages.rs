@@ -18,6 +18,11 @@ static INSERT: LazyLock<Many> = LazyLock::new(|| {
     Many::new(before, 8, ") WHERE column1 IS NOT NULL")
 });
 
+/// Those of them that belong to a trace.
+static INSERT_TRACES: LazyLock<Many> = LazyLock::new(|| {
+    Many::new("INSERT INTO message_traces (seq, trace) SELECT * FROM (VALUES ", 2, ") WHERE column1 IS NOT NULL")
+});
+
 static GIVE_BACK: LazyLock<Many> = LazyLock::new(|| {
     let before = "WITH v (reader, seq, due_at, dead, why, tries) AS (VALUES ";
     let after = ") INSERT INTO backlog (reader, seq, tries, due_at, dead, why) \
@@ -52,6 +57,13 @@ pub(super) async fn append(conn: &mut SqliteConnection, new: &[(MessageId, NewMe
     let last: i64 = counted.bind(count(new.len())).bind(bytes_of(new)).fetch_one(&mut *conn).await?;
     let placed: Vec<_> = (last - count(new.len()) + 1..).zip(new).collect();
     for (statement, _) in INSERT.statements(&placed, bind) {
+        statement.execute(&mut *conn).await?;
+    }
+    let traces: Vec<_> =
+        placed.iter().filter_map(|(place, (_, new))| Some((*place, new.words.trace.as_ref()?.to_text()))).collect();
+    for (statement, _) in
+        INSERT_TRACES.statements(&traces, |statement, (place, trace)| statement.bind(*place).bind(trace.clone()))
+    {
         statement.execute(&mut *conn).await?;
     }
     Ok(last)
@@ -317,6 +329,7 @@ pub(super) async fn drop_messages(
                  LENGTH(body) + ?), 0) FROM messages WHERE seq <= ?))";
     sqlx::query(bytes).bind(MESSAGE_BYTES).bind(up_to).execute(&mut *conn).await?;
     sqlx::query("DELETE FROM messages WHERE seq <= ?").bind(up_to).execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM message_traces WHERE seq <= ?").bind(up_to).execute(&mut *conn).await?;
     let lost = sqlx::query("SELECT reader, COUNT(*) AS lost FROM backlog WHERE seq <= ? GROUP BY reader");
     let lost = lost.bind(up_to).fetch_all(&mut *conn).await?;
     sqlx::query("DELETE FROM backlog WHERE seq <= ?").bind(up_to).execute(conn).await?;

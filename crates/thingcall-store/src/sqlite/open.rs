@@ -55,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0020_fleet_keys.sql"),
     include_str!("../../migrations/0021_actions.sql"),
     include_str!("../../migrations/0022_audit.sql"),
+    include_str!("../../migrations/0023_message_traces.sql"),
 ];
 
 /// An error of SQLite's while this file was opened.

@@ -80,7 +80,7 @@ pub(crate) async fn waiting_for(
         None => 0,
     };
     let waiting = sqlx::query(concat!(
-        "SELECT call_id, module, service, params, raw FROM calls WHERE product = ? AND device = ? AND seq > ? AND ",
+        "SELECT call_id, module, service, params, raw, times FROM calls WHERE product = ? AND device = ? AND seq > ? AND ",
         waiting!(),
         " ORDER BY seq LIMIT ?"
     ));

@@ -24,7 +24,7 @@ fn names(store: &Store) -> Vec<String> {
 }
 
 fn event() -> NewMessage {
-    let words = Words { topic: "t".to_owned(), body: "{}".into() };
+    let words = Words { topic: "t".to_owned(), body: "{}".into(), trace: None };
     NewMessage { kind: MessageKind::Event, device: key("d1"), at: UnixMillis::now(), words }
 }
 

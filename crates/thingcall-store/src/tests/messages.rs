@@ -34,7 +34,7 @@ fn event(says: &str) -> NewMessage {
 }
 
 fn message(kind: MessageKind, says: &str) -> NewMessage {
-    let words = Words { topic: "/p/d1/thing/event/x/post".to_owned(), body: says.to_owned().into() };
+    let words = Words { topic: "/p/d1/thing/event/x/post".to_owned(), body: says.to_owned().into(), trace: None };
     NewMessage { kind, device: key("d1"), at: UnixMillis::now(), words }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 
 fn matched(outcome: Outcome) -> Completion {
     let service = "testFb:SetScene".try_into().unwrap();
-    Completion::Matched { outcome, service, transport: TransportKind::Embedded }
+    Completion::Matched { outcome, service, transport: TransportKind::Embedded, trace: None }
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use thingcall_core::{MessageKind, MessageKinds, MessageLog, PresenceSink, ReaderName, Taken, TransportName, Wanted};
+use thingcall_core::{
+    CallStep, KeptHop, MessageKind, MessageKinds, MessageLog, PresenceSink, ReaderName, SpanId, Taken, TraceContext,
+    TransportName, Wanted,
+};
 
 use super::*;
 use crate::MessagesConfig;
@@ -144,4 +147,38 @@ async fn who_was_connected_when_a_server_ended_is_told_to_be_gone_when_the_next_
     bench.store.nobody_is_online().await;
     let told = all(&bench.store).await;
     assert!(told.len() == 1 && told[0].starts_with("d1 false ") && told[0].ends_with(" 100 None"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_call_stays_in_its_trace_until_its_result_is_told() {
+    let bench = told_bench(&["d1"], MessageKind::Result).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = TraceContext::read(parent, Some("a=1,b=2")).unwrap();
+    let hop = KeptHop { context: context.clone(), parent: SpanId::random() };
+    let mut traced = entry(&bench.device("d1").await, 1, Qos::AtLeastOnce);
+    traced.delivery.trace = Some(hop.clone().hop());
+    traced.times.set_micros(CallStep::Checked, 7);
+    bench.store.open(traced).await.unwrap();
+    bench.open("d1", 2, Qos::AtLeastOnce).await.unwrap();
+
+    let waits = bench.store.unacknowledged(&key("d1"), None, 9).await.unwrap();
+    let told: Vec<_> = waits.iter().map(|delivery| delivery.trace.as_ref().map(|hop| hop.keep())).collect();
+    assert_eq!(told, [Some(hop.clone()), None]);
+    let record = bench.record(1).await;
+    assert_eq!((record.trace, record.times.get(CallStep::Checked)), (Some(hop.clone()), Some(7)));
+    let did = bench.store.complete(vec![reply("d1", 1, 200), reply("d1", 2, 200)]).await.unwrap();
+    let traces: Vec<_> = did
+        .into_iter()
+        .map(|did| match did {
+            Completion::Matched { trace, .. } => trace.map(|trace| trace.0),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(traces, [Some(hop), None]);
+    let taken = bench.store.take(&reader(), 9).await.unwrap();
+    let traces: Vec<_> = taken.iter().map(|taken| taken.message.words.trace.clone()).collect();
+    assert_eq!(traces, [Some(context.clone()), None]);
+    let looked = bench.store.look(0, &Wanted { of: vec![(None, MessageKinds::all())] }, 9).await.unwrap();
+    assert_eq!(looked.iter().filter(|message| message.words.trace == Some(context.clone())).count(), 1);
+    assert_eq!(bench.ask("SELECT CAST(COUNT(*) AS TEXT) FROM message_traces").await, ["1"]);
 }

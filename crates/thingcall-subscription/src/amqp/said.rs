@@ -1,5 +1,7 @@
 //! What we say: our performatives, and notices as AMQP messages.
 
+use thingcall_core::TraceContext;
+
 use super::write::{self, Items, frame};
 use crate::machine::{Condition, Notice, Outcome};
 
@@ -156,6 +158,9 @@ pub(crate) fn message(out: &mut Vec<u8>, notice: &Notice<'_>, body: &[u8]) {
     write::map(out, 0x74, |properties| {
         properties.text("topic").text(notice.topic).text("messageId").text(notice.id);
         properties.text("generateTime").long(notice.generated_ms);
+        for (name, value) in notice.trace.into_iter().flat_map(TraceContext::pairs) {
+            properties.text(name).text(&value);
+        }
     });
     out.extend_from_slice(&[0, 0x53, 0x75]);
     write::sized(out, [0xa0, 0xb0], body);

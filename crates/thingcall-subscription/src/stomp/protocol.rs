@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use thingcall_core::TraceContext;
+
 use super::frames::{self, Frame};
 use crate::core::{Core, Protocol, Stage};
 use crate::machine::{BodyEncoding, Condition, Decision, DeliveryId, Fault, NotSent, Notice, Outcome, Why};
@@ -218,18 +220,20 @@ impl Protocol for StompProtocol {
         let delivery = core.ledger.open(asks_by_name.then_some(notice.id), core.now);
         let (number, length) = (delivery.0.to_string(), body.len().to_string());
         let generated = notice.generated_ms.to_string();
-        let headers = [
+        let pairs: Vec<_> = notice.trace.into_iter().flat_map(TraceContext::pairs).collect();
+        let mut headers = vec![
             ("subscription", subscription.id.as_str()),
             ("message-id", notice.id),
             ("destination", notice.topic),
             ("messageId", notice.id),
             ("generateTime", &generated),
             ("content-length", &length),
-            ("ack", &number),
         ];
-        let acks = self.version == Version::V1_2 && subscription.ack != Ack::Auto;
-        let headers = if acks { headers.as_slice() } else { headers.split_last().map_or(&[][..], |(_, rest)| rest) };
-        frames::write(core.say(), "MESSAGE", headers, &body);
+        headers.extend(pairs.iter().map(|(name, value)| (*name, value.as_str())));
+        if self.version == Version::V1_2 && subscription.ack != Ack::Auto {
+            headers.push(("ack", &number));
+        }
+        frames::write(core.say(), "MESSAGE", &headers, &body);
         if subscription.ack == Ack::Auto {
             core.ledger.done_when_taken(delivery, core.output.position());
         }

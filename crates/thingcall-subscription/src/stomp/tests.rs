@@ -64,7 +64,7 @@ impl Bench {
     }
 
     fn send(&mut self, id: &str, body: &[u8]) -> DeliveryId {
-        let notice = Notice { id, topic: "/pk/dn/user/a:b", generated_ms: 7, tries_before: 0, body };
+        let notice = Notice { id, topic: "/pk/dn/user/a:b", generated_ms: 7, tries_before: 0, body, trace: None };
         self.machine.send(&notice, self.now).expect("there is room")
     }
 }

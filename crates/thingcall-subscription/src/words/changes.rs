@@ -39,7 +39,7 @@ pub(super) fn status(change: &StatusChange) -> Words {
         offline_reason_code: (!online).then_some(CONNECTION_ENDED),
     };
     let topic = format!("/as/mqtt/status/{}/{}", device.key.product, device.key.name);
-    Words { topic, body: json(&body) }
+    Words { topic, body: json(&body), trace: None }
 }
 
 /// An address without its port: `1.2.3.4:5`, `[::1]:5`, or an address alone.

@@ -20,7 +20,7 @@ pub(super) fn report(device: &Device, id: &str, at: UnixMillis, report: &Report)
         Report::EventBatch(items) => of.batch("thing/event/batch/post", items),
         Report::TagsSet(tags) => of.tags("thing/deviceinfo/update", tags.iter().map(set).collect()),
         Report::TagsRemoved(names) => of.tags("thing/deviceinfo/delete", names.iter().map(|n| removed(n)).collect()),
-        Report::Custom { topic, payload } => Words { topic: topic.clone(), body: payload.clone() },
+        Report::Custom { topic, payload } => Words { topic: topic.clone(), body: payload.clone(), trace: None },
     }
 }
 

@@ -30,7 +30,7 @@ struct Body<'a> {
 }
 
 pub(super) fn result(ended: &EndedCall) -> Words {
-    let EndedCall { at, id, device, iot_id, service, outcome, code, data, activated, .. } = ended;
+    let EndedCall { at, id, device, iot_id, service, outcome, code, data, activated, trace, .. } = ended;
     let (code, message) = match (code, *outcome == Outcome::Offline, activated) {
         (Some(code), ..) => (*code, message(ended)),
         (None, true, true) => (OFFLINE, message(ended)),
@@ -48,7 +48,7 @@ pub(super) fn result(ended: &EndedCall) -> Words {
         topic: topic(device, service),
         data: Verbatim(data.as_deref().unwrap_or("{}")),
     };
-    words(device, "thing/downlink/reply/message", &body)
+    Words { trace: trace.clone(), ..words(device, "thing/downlink/reply/message", &body) }
 }
 
 /// The topic of the reply; for properties that were set, that of the request, as the platform has it.

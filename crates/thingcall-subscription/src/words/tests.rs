@@ -50,6 +50,7 @@ fn ended(outcome: Outcome, code: Option<i64>, message: Option<&str>, data: Optio
         code,
         message: message.map(str::to_owned),
         data: data.map(str::to_owned),
+        trace: None,
         activated: true,
     }
 }

@@ -68,7 +68,7 @@ async fn serve(mut stream: TcpStream, asked: UnboundedSender<Asked>) {
 
 fn event(device: &str, body: &str) -> NewMessage {
     let device = DeviceKey { product: "pk".try_into().expect("key"), name: device.try_into().expect("name") };
-    let words = Words { topic: "t".to_owned(), body: body.to_owned().into() };
+    let words = Words { topic: "t".to_owned(), body: body.to_owned().into(), trace: None };
     NewMessage { kind: MessageKind::Event, device, at: UnixMillis::now(), words }
 }
 
@@ -96,7 +96,7 @@ async fn bench(change: impl FnOnce(&mut Config)) -> Bench {
     change(&mut config);
     let (log, registry) = (Arc::new(MemoryLog::default()), Registry::new());
     let targets = Targets::from([("t".parse().expect("a name"), config.clone())]);
-    let webhooks = Webhooks::start(&targets, log.clone(), &registry).await.expect("they start");
+    let webhooks = Webhooks::start(&targets, log.clone(), None, &registry).await.expect("they start");
     Bench { config, log, registry, webhooks, asked }
 }
 
@@ -107,7 +107,8 @@ impl Bench {
 
     /// The target's pump, which nothing but the test drives any more.
     async fn pump(&mut self) -> Pump {
-        let none = Webhooks::start(&Targets::new(), self.log.clone(), &Registry::new()).await.expect("they start");
+        let none =
+            Webhooks::start(&Targets::new(), self.log.clone(), None, &Registry::new()).await.expect("they start");
         std::mem::replace(&mut self.webhooks, none).stop(Duration::from_secs(60)).await;
         self.log.set_reader(&reader(), self.config.wanted()).await.expect("a log");
         let families = Families::register(&Registry::new()).expect("metrics");
@@ -316,7 +317,7 @@ async fn nothing_more_is_written_for_a_target_that_is_none_any_more() {
     let bench = bench(|_| ()).await;
     assert!(bench.log.is_wanted(&"pk".try_into().expect("key"), MessageKind::Event));
     bench.webhooks.stop(Duration::from_secs(60)).await;
-    let none = Webhooks::start(&Targets::new(), bench.log.clone(), &Registry::new()).await.expect("they start");
+    let none = Webhooks::start(&Targets::new(), bench.log.clone(), None, &Registry::new()).await.expect("they start");
     assert!(!bench.log.is_wanted(&"pk".try_into().expect("key"), MessageKind::Event));
     none.stop(Duration::from_secs(60)).await;
 }

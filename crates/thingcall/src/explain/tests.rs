@@ -31,6 +31,7 @@ fn record(state: RecordState) -> Record {
         acked_at: None,
         ended_at: None,
         taken_over: None,
+        trace: None,
     }
 }
 

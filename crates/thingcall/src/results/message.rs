@@ -95,6 +95,7 @@ fn message(result: &Message) -> Result<ResultMessage, String> {
         code: body.code,
         message: body.message,
         data: body.data.get().to_owned(),
+        trace: result.words.trace.clone(),
     })
 }
 
@@ -134,6 +135,7 @@ mod tests {
             code,
             message: message.map(str::to_owned),
             data: None,
+            trace: None,
             activated,
         }
     }

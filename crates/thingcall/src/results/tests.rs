@@ -94,7 +94,7 @@ fn result(place: i64, device: &str) -> Message {
         kind: MessageKind::Result,
         device: DeviceKey { product: "pk".try_into().unwrap(), name: device.try_into().unwrap() },
         at: UnixMillis(place),
-        words: Words { topic: "t".to_owned(), body: "{}".into() },
+        words: Words { topic: "t".to_owned(), body: "{}".into(), trace: None },
     }
 }
 
@@ -337,7 +337,7 @@ async fn what_is_about_other_modules_is_passed_over_and_waits_no_more() {
         kind: MessageKind::Event,
         device: device.key.clone(),
         at: UnixMillis::now(),
-        words: Words { topic: "t".to_owned(), body: format!(r#"{{"identifier":"{identifier}"}}"#).into() },
+        words: Words { topic: "t".to_owned(), body: format!(r#"{{"identifier":"{identifier}"}}"#).into(), trace: None },
     };
     let others = (0..5).map(|_| says("other:e"));
     MessageLog::append(&*store, others.chain([says("fb:e")]).collect()).await.unwrap();

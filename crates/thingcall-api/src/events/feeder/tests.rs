@@ -6,7 +6,7 @@ use super::*;
 
 fn at(place: i64) -> Message {
     let device = DeviceKey { product: "pk".parse().unwrap(), name: "d".parse().unwrap() };
-    let words = Words { topic: String::new(), body: Bytes::new() };
+    let words = Words { topic: String::new(), body: Bytes::new(), trace: None };
     Message { place, id: MessageId(1), kind: MessageKind::Custom, device, at: UnixMillis(0), words }
 }
 

@@ -108,7 +108,7 @@ impl MessageLog for Log {
 impl ReportWords for Log {
     fn report(&self, _: &Device, id: &str, _: UnixMillis, report: &Report) -> Words {
         self.reports.lock().unwrap().push(report.clone());
-        Words { topic: id.to_owned(), body: Bytes::new() }
+        Words { topic: id.to_owned(), body: Bytes::new(), trace: None }
     }
 }
 

@@ -99,7 +99,7 @@ async fn what_is_settled_late_counts_unless_another_instance_has_it_by_then() {
     let other = bench.other().await;
     bench.serves(&bench.store, 0).await;
     bench.serves(&other, 1).await;
-    let words = Words { topic: "t".to_owned(), body: "{}".into() };
+    let words = Words { topic: "t".to_owned(), body: "{}".into(), trace: None };
     let event = NewMessage { kind: MessageKind::Event, device: key("d1"), at: UnixMillis::now(), words };
     bench.store.append(vec![event.clone(), event]).await.unwrap();
     let taken: Vec<_> = bench.store.take(&reader, 2).await.unwrap().iter().map(|taken| taken.message.place).collect();

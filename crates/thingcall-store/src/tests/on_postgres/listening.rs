@@ -65,7 +65,7 @@ async fn messages_of_another_process_are_seen_without_being_looked_for() {
     bench.store.set_reader(&ReaderName("group:a".to_owned()), wanted).await.unwrap();
     let other = bench.other().await;
     let seen = bench.store.newest();
-    let words = Words { topic: "t".to_owned(), body: "{}".into() };
+    let words = Words { topic: "t".to_owned(), body: "{}".into(), trace: None };
     let event = NewMessage { kind: MessageKind::Event, device: key("d1"), at: UnixMillis::now(), words };
     other.append(vec![event]).await.unwrap();
     timeout(LIMIT, bench.store.appended(seen)).await.expect("told");

@@ -105,7 +105,7 @@ fn frames_that_are_none_are_framing_errors() {
 
 #[test]
 fn message_is_what_the_samples_read() {
-    let notice = Notice { id: "123", topic: "/t", generated_ms: 1, tries_before: 3, body: b"{}" };
+    let notice = Notice { id: "123", topic: "/t", generated_ms: 1, tries_before: 3, body: b"{}", trace: None };
     let mut bytes = Vec::new();
     said::message(&mut bytes, &notice, notice.body);
 

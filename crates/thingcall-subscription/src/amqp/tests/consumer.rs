@@ -158,8 +158,14 @@ impl Bench {
     }
 
     pub(super) fn send(&mut self, body: &[u8]) -> Result<DeliveryId, NotSent> {
-        let notice =
-            Notice { id: "1234567890123456789", topic: "/pk/dn/user/x", generated_ms: 7, tries_before: 2, body };
+        let notice = Notice {
+            id: "1234567890123456789",
+            topic: "/pk/dn/user/x",
+            generated_ms: 7,
+            tries_before: 2,
+            body,
+            trace: None,
+        };
         self.machine.send(&notice, self.now)
     }
 
