@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::output::{self, Output, Table};
 use crate::pending::addresses;
-use crate::running::{Running, ask_at};
+use crate::running::{Operator, Running, ask_at};
 use crate::serve::Signals;
 use crate::tool::Place;
 
@@ -136,7 +136,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-async fn ask(addresses: &[String], shown: &Shown) -> Told {
+async fn ask(addresses: &[Operator], shown: &Shown) -> Told {
     let mut told = Told::default();
     for address in addresses {
         match ask_one(address, shown).await {
@@ -152,12 +152,12 @@ async fn ask(addresses: &[String], shown: &Shown) -> Told {
     told
 }
 
-async fn ask_one(address: &str, shown: &Shown) -> anyhow::Result<Vec<Value>> {
+async fn ask_one(operator: &Operator, shown: &Shown) -> anyhow::Result<Vec<Value>> {
     let path = format!("/debug/top?by={}&limit={}", shown.by, shown.limit);
-    let (status, body) = ask_at(address, Method::GET, &path, ANSWER_TIMEOUT).await?;
+    let (status, body) = ask_at(operator, Method::GET, &path, ANSWER_TIMEOUT).await?;
     if status != StatusCode::OK {
         let why = body.get("error").and_then(Value::as_str).unwrap_or("it tells nothing of devices that fail");
-        return Err(anyhow!("{address}: {why}"));
+        return Err(anyhow!("{}: {why}", operator.address));
     }
     let instance = body.get("instance").cloned().unwrap_or_default();
     let mut rows = body.get(shown.what.member()).and_then(Value::as_array).cloned().unwrap_or_default();
