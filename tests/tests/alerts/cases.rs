@@ -41,6 +41,7 @@ pub(super) const NO_FAULT: &[(&str, &str)] = &[
     (r#"thingcall_recent_calls_limit"#, "10000x80"),
     (r#"thingcall_store_records"#, "1000000x80"),
     (r#"thingcall_store_records_limit"#, "1000000x80"),
+    (r#"thingcall_certificate_expiry_timestamp_seconds{key="mqtt.tls.cert_file"}"#, "2592000x80"),
     (r#"thingcall_plugin_loads_total{result="ok"}"#, "1x80"),
     (r#"thingcall_device_response_seconds_bucket{transport="mqtt",le="3"}"#, "0+3000x80"),
     (r#"thingcall_device_response_seconds_bucket{transport="mqtt",le="+Inf"}"#, "0+3000x80"),
@@ -115,6 +116,14 @@ pub(super) const CASES: &[Case] = &[
         fires: "12m",
         not_yet: Some("8m"),
         over: Some("25m"),
+    },
+    Case {
+        alert: "ThingcallCertificateEnds",
+        fault: "in thirteen days of 1970",
+        series: &[(r#"thingcall_certificate_expiry_timestamp_seconds{key="api.tls.cert_file"}"#, "1123200x80")],
+        fires: "1m",
+        not_yet: None,
+        over: None,
     },
     Case {
         alert: "ThingcallReleasesDiffer",
