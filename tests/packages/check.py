@@ -23,6 +23,10 @@ FOREIGN = "monitoring.coreos.com/"
 
 
 def problems(manifest):
+    if manifest["kind"] == "PrometheusRule":
+        name = manifest["metadata"]["name"].rsplit("-", 1)[1]
+        if manifest["spec"] != yaml.safe_load((Path(ARGUMENT["chart"]) / f"../../prometheus/{name}.yml").read_text()):
+            yield f"PrometheusRule {name}: not what is in prometheus/{name}.yml"
     if manifest["apiVersion"].startswith(FOREIGN):
         return
     for version in ARGUMENT["kubernetes"]:
