@@ -185,7 +185,6 @@ fn a_certificate_is_exchanged_while_an_official_sdk_calls_and_no_call_is_lost() 
     for _ in 0..50 {
         assert_eq!(next(), "ok");
     }
-    drop(next);
     drop(lines);
     caller.kill().expect("it runs");
     caller.wait().expect("a child can be waited for");

@@ -118,7 +118,8 @@ fn tell(machine: &mut dyn Machine, source: &mut Source, now: Duration) {
         };
         let id = format!("{}", 1_000_000_000_000_000_000 + number);
         let topic = "/a1B2c3/lamp/thing/event/property/post";
-        let notice = Notice { id: &id, topic, generated_ms: 1_700_000_000_123, tries_before, body: &source.body };
+        let (generated_ms, body) = (1_700_000_000_123, &source.body);
+        let notice = Notice { id: &id, topic, generated_ms, tries_before, body, trace: None };
         match machine.send(&notice, now) {
             Ok(delivery) => drop(source.out.insert(delivery, (number, tries_before))),
             Err(error) => println!("{number}: {error}"),

@@ -69,7 +69,7 @@ fn idle_connection_takes_little_also_after_it_was_busy() {
     let more = held(|| {
         let body = vec![b'x'; 2000];
         for _ in 0..1000 {
-            let notice = Notice { id: "1", topic: "/t", generated_ms: 1, tries_before: 0, body: &body };
+            let notice = Notice { id: "1", topic: "/t", generated_ms: 1, tries_before: 0, body: &body, trace: None };
             consumer.send(&notice, Duration::ZERO).expect("credit");
             consumer.written(consumer.output().len(), Duration::ZERO);
         }

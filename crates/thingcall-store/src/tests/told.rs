@@ -169,9 +169,9 @@ async fn a_call_stays_in_its_trace_until_its_result_is_told() {
     let did = bench.store.complete(vec![reply("d1", 1, 200), reply("d1", 2, 200)]).await.unwrap();
     let traces: Vec<_> = did
         .into_iter()
-        .map(|did| match did {
-            Completion::Matched { trace, .. } => trace.map(|trace| trace.0),
-            other => panic!("{other:?}"),
+        .map(|did| {
+            let Completion::Matched { trace, .. } = did else { panic!("{did:?}") };
+            trace.map(|trace| trace.0)
         })
         .collect();
     assert_eq!(traces, [Some(hop), None]);

@@ -33,7 +33,7 @@ pub fn play(mut machine: Box<dyn Machine>, data: &[u8]) {
         events(machine.as_mut(), &mut told, now);
         let mut sent = 0;
         while machine.room() > 0 && sent < 30 {
-            let notice = Notice { id: "1", topic: "/t", generated_ms: 1, tries_before: 0, body: &body };
+            let notice = Notice { id: "1", topic: "/t", generated_ms: 1, tries_before: 0, body: &body, trace: None };
             if let Ok(delivery) = machine.send(&notice, now) {
                 assert!(told.out.insert(delivery));
             }

@@ -97,4 +97,9 @@ pub(super) const ROWS: &[(usize, usize, &str)] = &[
         "INSERT INTO audit (at, door, key_id, action, target, outcome, address)
              VALUES ({now}, 'console', 'k1', 'CreateProduct', 'ProductName=p', 'done', '127.0.0.1')",
     ),
+    (
+        23,
+        19,
+        "INSERT INTO message_traces (seq, trace) VALUES (1, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')",
+    ),
 ];
