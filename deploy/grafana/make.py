@@ -86,7 +86,7 @@ OVERVIEW = [
         panel("Requests", (rate("thingcall_http_requests_total", "route") + " > 0", "{{route}}"), unit="reqps", stack=True),
         panel("Requests that failed", (rate("thingcall_http_requests_total", "code", 'code!="200"'), "{{code}}"), unit="reqps",
               about="By HTTP status. A call that fails is answered with 200 and Success false: see outcomes."),
-        panel("Answers by code", (rate("thingcall_answers_total", "code", 'code!="OK"') + " > 0 or vector(0)", "{{code}}"), unit="reqps", stack=True,
+        panel("Answers by code", (rate("thingcall_answers_total", "code", 'code!="ok"') + " > 0 or vector(0)", "{{code}}"), unit="reqps", stack=True,
               about="What callers read where it was not success."),
         panel("Signatures", (rate("thingcall_auth_total", "result"), "{{result}}"), unit="reqps",
               about="denied: a signature that does not match, or too old. unknown: a key that is not there."),

@@ -45,7 +45,7 @@ fn a_device_that_is_away_is_on_top_and_one_that_answers_is_not_there() {
 
 #[test]
 fn slow_answers_and_silence_are_told_apart() {
-    let site = Site::embedded(&[("ENGINE__SLOW_CALL", "1ms"), ("ENGINE__REPLY_TIMEOUT", "1s")]);
+    let site = Site::embedded(&[("ENGINE__SLOW_CALL", "1us"), ("ENGINE__REPLY_TIMEOUT", "1s")]);
     let (slow, _connected) = site.linkkit("slow");
     site.invoke(&slow, "testFb:testService", r#"{"param1":1}"#).ok();
     let silent = site.device("silent");
@@ -110,7 +110,9 @@ fn openmetrics_is_written_for_who_asks_and_ends_as_it_must() {
     let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let kinds: std::collections::BTreeMap<_, _> = kinds.collect();
     assert_eq!(kinds.get("thingcall_calls"), Some(&"counter"), "{kinds:?}");
-    assert!(!kinds.keys().any(|name| name.ends_with("_total")), "{kinds:?}");
+    // A counter whose name is a gauge's with `_total` cannot be one there: the gauge has the family's name.
+    let odd: Vec<_> = kinds.iter().filter(|(name, _)| name.ends_with("_total")).collect();
+    assert_eq!(odd, [(&"thingcall_unawaited_questions_total", &"unknown")]);
     assert!(
         text.contains("thingcall_call_duration_seconds_bucket{mode=\"sync\",transport=\"embedded\",le=\"8.0\"} 1\n"),
         "{text}"
