@@ -14,9 +14,9 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::{Clock, DefaultClock, Reference};
 use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed, StateStore};
+use governor::state::StateStore;
 use governor::{Quota as Rate, RateLimiter};
 use tokio::time::Instant;
 
@@ -88,7 +88,7 @@ impl Quota {
     /// Of an instance that is alone.
     pub(crate) fn own(max: NonZeroU32, each: Each, accounts: Accounts) -> Self {
         let clock = DefaultClock::default();
-        let limiter = RateLimiter::new(each.rate(max), accounts, clock.clone());
+        let limiter = RateLimiter::new(each.rate(max), accounts.from(clock.now()), clock.clone());
         Self::Own(OwnQuota { max, each, limiter, clock })
     }
 
@@ -112,11 +112,17 @@ impl Quota {
 
 /// The accounts that made calls, for whoever has a clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Accounts(Arc<Mutex<Counted>>);
+pub(crate) struct Accounts {
+    counted: Arc<Mutex<Counted>>,
+    /// How long after the accounts began whoever takes from here did: a limiter reckons from its own beginning.
+    offset: Nanos,
+}
 
 #[derive(Debug)]
 struct Counted {
     accounts: HashMap<String, Account>,
+    /// What times of accounts are reckoned from.
+    begun: <DefaultClock as Clock>::Instant,
     since: Instant,
     /// Of the account that made most, as it was last counted.
     per_second: f64,
@@ -124,13 +130,25 @@ struct Counted {
 
 #[derive(Debug, Default)]
 struct Account {
-    state: InMemoryState,
+    /// Until when what it took counts, since the accounts began.
+    taken_until: Option<Nanos>,
     calls: u32,
 }
 
 impl Accounts {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Counted { accounts: HashMap::new(), since: Instant::now(), per_second: 0.0 })))
+        Self::begun(DefaultClock::default().now())
+    }
+
+    fn begun(begun: <DefaultClock as Clock>::Instant) -> Self {
+        let counted = Counted { accounts: HashMap::new(), begun, since: Instant::now(), per_second: 0.0 };
+        Self { counted: Arc::new(Mutex::new(counted)), offset: Nanos::new(0) }
+    }
+
+    /// The same, for a limiter that begins now.
+    fn from(&self, now: <DefaultClock as Clock>::Instant) -> Self {
+        let offset = now.duration_since(self.lock().begun);
+        Self { counted: self.counted.clone(), offset }
     }
 
     /// How many calls a second the account made that made most, since it was asked for before.
@@ -157,7 +175,7 @@ impl Accounts {
 
     /// Nothing that is done under this lock can panic half way.
     fn lock(&self) -> MutexGuard<'_, Counted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,18 +188,20 @@ impl StateStore for Accounts {
     {
         let mut counted = self.lock();
         if let Some(account) = counted.accounts.get_mut(key) {
-            return account.take(measure);
+            return account.take(self.offset, measure);
         }
-        counted.accounts.entry(key.clone()).or_default().take(measure)
+        counted.accounts.entry(key.clone()).or_default().take(self.offset, measure)
     }
 }
 
 impl Account {
-    fn take<T, F, E>(&mut self, measure: F) -> Result<T, E>
+    fn take<T, F, E>(&mut self, offset: Nanos, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let taken = self.state.measure_and_replace(&NotKeyed::NonKey, measure)?;
+        let since = |until: Nanos| Nanos::new(until.as_u64().saturating_sub(offset.as_u64()));
+        let (taken, until) = measure(self.taken_until.map(since))?;
+        self.taken_until = Some(Nanos::new(until.as_u64().saturating_add(offset.as_u64())));
         self.calls = self.calls.saturating_add(1);
         Ok(taken)
     }

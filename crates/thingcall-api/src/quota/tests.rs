@@ -19,3 +19,20 @@ async fn the_account_that_made_most_calls_is_told_once_a_second() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(accounts.calls_per_second().to_bits(), 0.0_f64.to_bits(), "none since");
 }
+
+#[test]
+fn what_was_taken_long_ago_does_not_count_for_a_quota_of_another_size() {
+    // A call was made an hour after the accounts began; now, an hour after, the quota is another one.
+    let hour = Nanos::from(Duration::from_secs(3600));
+    let now = DefaultClock::default().now();
+    let accounts = Accounts::begun(now.saturating_sub(hour));
+    let account = "a".to_owned();
+    let taken: Result<(), ()> = accounts.measure_and_replace(&account, |_| Ok(((), hour)));
+    taken.expect("it is taken");
+    let quota = Quota::own(NonZeroU32::new(2).unwrap(), Each::Call, accounts.clone());
+    quota.take(&account).expect("nothing is in the way");
+    quota.take(&account).expect("two a second");
+    assert!(quota.take(&account).is_err(), "and no more");
+    let larger = Quota::own(NonZeroU32::new(2).unwrap(), Each::Call, accounts);
+    assert!(larger.take(&account).is_err(), "what was taken just now counts on");
+}
