@@ -22,6 +22,7 @@ mod error;
 mod restore;
 
 pub use error::BackupError;
+pub(crate) use restore::not_half_restored;
 pub use restore::{Existing, Restored, restore};
 
 /// The form that this program writes.

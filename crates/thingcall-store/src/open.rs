@@ -40,6 +40,16 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// A restore was ended before the store was in its place.
+    #[error(
+        "{} is of a restore that was ended, and there is no store; restore the backup again (what was there before it is in \
+         replaced-TIME beside it), or remove that folder to begin with an empty store",
+        path.display()
+    )]
+    HalfRestored {
+        /// What it left.
+        path: PathBuf,
+    },
     /// Another server runs on this data folder.
     #[error("another thingcall server uses {}; stop it, or give this one a data folder of its own", path.display())]
     InUse {
@@ -149,6 +159,12 @@ impl OpenError {
             }
             Self::File { path, source } => of_file(path, source),
             Self::Missing { path } => Problem::file("store.file", path, "it is not there", "a store that is there"),
+            Self::HalfRestored { path } => Problem::file(
+                "data",
+                path,
+                "a restore was ended half way, and there is no store",
+                "a backup that is restored again, or no such folder; what was there is in replaced-TIME beside it",
+            ),
             Self::InUse { path } => {
                 let data = path.parent().unwrap_or(path);
                 Problem::file("data", data, "another thingcall server uses it", "a data folder of its own")

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::audit_queue::Audit;
+use crate::backup;
 use crate::calls::CallKey;
 use crate::change::Change;
 use crate::claim::{self, Before, Claim, Known};
@@ -89,7 +90,7 @@ impl Store {
                 make_folder(data_dir)?;
                 postgres::split(postgres::open(&config, url).await?, &config)
             }
-            None => sqlite::open(place.file()).await?,
+            None => sqlite::open(backup::not_half_restored(place.file(), data_dir)?).await?,
         };
         // Before the rows: what is changed in between is read twice, not missed.
         let read = async {

@@ -3,6 +3,11 @@
 //! **Invariant:** `WATCHDOG=1` is sent only after a task of its own ran on the runtime's workers and looked through the engine: where
 //! neither turns, nothing is sent, and the manager starts the server anew.
 
+use std::ffi::OsString;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -68,12 +73,25 @@ impl Notifier {
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {
-        if let Err(error) = sd_notify::notify(states)
+        let manager = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
+        if let Some(Err(error)) = manager.map(|manager| send(&manager, states))
             && !self.failed.swap(true, Ordering::Relaxed)
         {
             warn!(%error, "the service manager cannot be told how this server is");
         }
     }
+}
+
+/// Never waits: a manager that does not read holds up nobody. A name that begins with `@` is one of no file.
+fn send(manager: &OsString, states: &[NotifyState<'_>]) -> io::Result<()> {
+    let address = match manager.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(manager)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
+    socket.send_to_addr(lines.join("\n").as_bytes(), &address).map(drop)
 }
 
 /// The manager is told that the server is ready again when this is dropped.
@@ -109,6 +127,24 @@ mod tests {
     use thingcall_core::Weight;
 
     use super::*;
+
+    #[test]
+    fn a_manager_that_does_not_read_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let sent = |name: &OsString| send(name, &[NotifyState::Ready, NotifyState::Status("x")]);
+        let full = (0..100_000).find_map(|_| sent(&path.clone().into()).err()).unwrap();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        let mut text = [0; 64];
+        let length = manager.recv(&mut text).unwrap();
+        assert_eq!(&text[..length], b"READY=1\nSTATUS=x");
+
+        let name = format!("thingcall-test-{}", std::process::id());
+        let abstract_one = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        sent(&format!("@{name}").into()).unwrap();
+        assert_eq!(abstract_one.recv(&mut text).unwrap(), length);
+    }
 
     #[tokio::test]
     async fn how_the_server_is_stands_in_one_line_that_is_not_too_long() {

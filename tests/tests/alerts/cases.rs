@@ -184,6 +184,14 @@ pub(super) const CASES: &[Case] = &[
         over: None,
     },
     Case {
+        alert: "ThingcallThrottled",
+        fault: "one call in five is refused for its account's quota",
+        series: &[(r#"thingcall_calls_total{mode="sync",transport="none",outcome="throttled"}"#, "0+800x80")],
+        fires: "8m",
+        not_yet: Some("3m"),
+        over: None,
+    },
+    Case {
         alert: "ThingcallRequestsRefused",
         fault: "a third of all requests has a wrong signature",
         series: &[

@@ -139,12 +139,21 @@ fn set_aside(there: &[PathBuf], data: &Path) -> Result<Option<PathBuf>, BackupEr
     Ok(Some(aside))
 }
 
+/// The store, but where none is and a restore was ended: no empty one is to be made, what was there is beside it.
+pub(crate) fn not_half_restored<'a>(store: &'a Path, data: &Path) -> Result<&'a Path, OpenError> {
+    let path = data.join(ROOM);
+    if path.exists() && !store.exists() { Err(OpenError::HalfRestored { path }) } else { Ok(store) }
+}
+
 /// A folder within the data folder, where a backup is looked at before it takes its place.
 struct Room(PathBuf);
 
+/// Its name.
+const ROOM: &str = ".restore";
+
 impl Room {
     fn new(data: &Path) -> Result<Self, BackupError> {
-        let path = data.join(".restore");
+        let path = data.join(ROOM);
         let failed = |source| BackupError::file(&path, source);
         // Nobody else restores here, and one that was ended is of no use.
         match fs::remove_dir_all(&path) {

@@ -99,6 +99,18 @@ async fn what_was_there_is_refused_or_set_aside() {
 }
 
 #[tokio::test]
+async fn where_a_restore_was_ended_half_way_no_empty_store_is_made() {
+    let bench = bench().await.with_devices(&["d0"]).await;
+    bench.backup("one").await.unwrap();
+    fs::create_dir_all(bench.path("other/.restore")).unwrap();
+    let told = Store::open(bench.config.clone(), &bench.path("other")).await.unwrap_err().to_string();
+    assert!(told.contains("restore the backup again") && told.contains("replaced-TIME"), "{told}");
+    assert_eq!(names(&bench.path("other")), [".restore"]);
+    bench.restore("one", "other", Existing::Refuse).await.unwrap();
+    Store::open(bench.config.clone(), &bench.path("other")).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_not_whole_is_not_restored() {
     let bench = bench().await.with_devices(&["d0"]).await;
     fs::create_dir(bench.path("plugins")).unwrap();

@@ -136,7 +136,8 @@ fn calls(facts: &Facts) -> Option<Finding> {
     let worst = facts.worst.as_ref()?;
     let (all, failed) = facts.minute.counts();
     let count = facts.minute.calls.get(&worst.outcome).copied().unwrap_or_default();
-    let device = worst.device.as_ref().map(|(name, calls)| format!(", {calls} of them to {name}")).unwrap_or_default();
+    let device =
+        worst.device.as_ref().map(|(name, calls)| format!("; of the latest, {calls} to {name}")).unwrap_or_default();
     let why = format!(
         "{failed:.0} of {all:.0} failed within {} s; {count:.0} by {}{device}",
         facts.minute.seconds, worst.outcome

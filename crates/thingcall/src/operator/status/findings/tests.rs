@@ -84,7 +84,7 @@ fn calls_that_fail_are_told_by_their_worst_and_are_bad_where_they_are_most() {
     facts.worst = Some(Worst::of("timeout", ["p/a", "p/b", "p/a"].into_iter().map(str::to_owned)));
     assert_eq!(found(&facts), (vec![(Grade::Look, "calls".to_owned())], true));
     let (all, _) = of(&facts, &Config::default());
-    assert_eq!(all[0].why, "5 of 95 failed within 60 s; 5 by timeout, 2 of them to p/a");
+    assert_eq!(all[0].why, "5 of 95 failed within 60 s; 5 by timeout; of the latest, 2 to p/a");
     facts.minute.calls.insert("timeout".to_owned(), 100.0);
     assert_eq!(found(&facts), (vec![(Grade::Bad, "calls".to_owned())], false));
 }
