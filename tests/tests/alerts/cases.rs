@@ -185,7 +185,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         alert: "ThingcallThrottled",
-        fault: "one call in five is refused for its account's quota",
+        fault: "one call in five is beyond the quota",
         series: &[(r#"thingcall_calls_total{mode="sync",transport="none",outcome="throttled"}"#, "0+800x80")],
         fires: "8m",
         not_yet: Some("3m"),
