@@ -208,7 +208,6 @@ pub(crate) async fn run<S: Serve>(
     (serve, tls): (Arc<S>, Option<Arc<Shown>>),
     draining: CancellationToken,
 ) {
-    figures.limits(limits.connections_max, limits.unauthenticated_bytes_max);
     let shared = Arc::new(Listener {
         http: builder(&limits),
         limits,

@@ -27,6 +27,8 @@ pub fn serve_tls<S: Serve>(
     serve: Arc<S>,
     tls: Option<Arc<Shown>>,
 ) -> Serving {
+    // At once: whoever knows that it listens may look at its limits.
+    figures.limits(limits.connections_max, limits.unauthenticated_bytes_max);
     let draining = CancellationToken::new();
     let task = tokio::spawn(http::run(listener, limits, figures, (serve, tls), draining.clone()));
     Serving { draining, task }
