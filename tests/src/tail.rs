@@ -35,6 +35,11 @@ impl Tail {
         self.0.line("a message", |line| Some(line.to_owned()))
     }
 
+    /// The next line, if there is one.
+    pub fn line_so_far(&self) -> Option<String> {
+        self.0.line_so_far()
+    }
+
     /// Waits until it said this beside its lines.
     pub fn says(&self, text: &str) {
         eventually(text, || self.0.log().contains(text).then_some(()));
