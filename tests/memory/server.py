@@ -207,7 +207,7 @@ class Site:
             connection.request("POST", signed_path("RegisterDevice", ProductKey=PRODUCT, DeviceName=name))
             answer = json.loads(connection.getresponse().read())
             if not answer.get("Success"):
-                raise SystemExit(f"{name} is not registered: {answer}")
+                raise KeyError(f"{name} is not registered: {answer}")
             secrets.append((name, answer["Data"]["DeviceSecret"]))
         connection.close()
         return secrets
