@@ -65,6 +65,7 @@ mod moved_over;
 mod observed;
 mod odd_devices;
 mod offline;
+mod overload;
 mod pacing;
 mod pending;
 mod plugin_builds;

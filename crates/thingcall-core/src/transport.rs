@@ -1,5 +1,7 @@
 //! The seam between the engine and a way to devices.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use enum_map::Enum;
 use strum::{EnumString, IntoStaticStr};
@@ -79,6 +81,12 @@ pub trait Transport: Send + Sync {
     /// Why it is not ready, and what to do about it; `None` if it is. Answers from memory.
     fn failure(&self) -> Option<String> {
         (!self.ready()).then(|| "there is no connection to its broker; the log says why".to_owned())
+    }
+
+    /// How much longer than usual a message takes to its broker and back, as far as is known; zero where nothing is. Who asks
+    /// has it looked at more often for a while: ask where there are many calls. Answers from memory.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// The topic of synchronous calls that it assumes of devices of which nothing is known; `None` where another one is not

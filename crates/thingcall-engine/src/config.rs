@@ -18,6 +18,10 @@ pub struct Config {
     pub reply_timeout: Duration,
     /// How many synchronous calls may wait for their device at once; more are answered `overloaded`.
     pub pending_calls_max: NonZeroUsize,
+    /// From which time on, that a message needs through an external broker, fewer calls may wait, and further ones are answered
+    /// `overloaded` at once. Zero: never.
+    #[serde(with = "humantime_serde")]
+    pub congestion_delay: Duration,
     /// The size of a call's arguments.
     pub args_bytes_max: NonZeroUsize,
     /// How many ended calls are remembered, to tell late and duplicate replies from unknown ones.
@@ -107,6 +111,7 @@ impl Default for Config {
         Self {
             reply_timeout: Duration::from_secs(8),
             pending_calls_max: const { NonZeroUsize::new(20_000).unwrap() },
+            congestion_delay: Duration::ZERO,
             args_bytes_max: const { NonZeroUsize::new(64 * 1024).unwrap() },
             recent_calls_max: const { NonZeroUsize::new(65_536).unwrap() },
             late_replies_max: const { NonZeroUsize::new(10_000).unwrap() },
@@ -149,6 +154,9 @@ const REPLY_TIMEOUT_LIMIT: Duration = Duration::from_secs(60);
 /// What comes after that is no answer.
 const PACED_TURN_TIMEOUT_LIMIT: Duration = Duration::from_secs(3600);
 
+/// Below, a timer's own coarseness would be taken for it.
+const CONGESTION_DELAY_MIN: Duration = Duration::from_millis(5);
+
 impl Section for Config {
     fn problems(&self) -> Vec<Problem> {
         let mut check = Check::default();
@@ -158,6 +166,9 @@ impl Section for Config {
         let turn = !self.paced_turn_timeout.is_zero() && self.paced_turn_timeout <= PACED_TURN_TIMEOUT_LIMIT;
         let right = "more than 0s, at most 1h; longer than the slowest answer takes";
         check.must(turn, "paced_turn_timeout", format_args!("{:?}", self.paced_turn_timeout), right);
+        let congestion = self.congestion_delay.is_zero() || self.congestion_delay >= CONGESTION_DELAY_MIN;
+        let right = "0s, or 5ms and more; less than that is no congestion";
+        check.must(congestion, "congestion_delay", format_args!("{:?}", self.congestion_delay), right);
         check.more_than_zero("unawaited_answer_timeout", self.unawaited_answer_timeout);
         for (key, max) in [
             ("pending_calls_max", self.pending_calls_max),

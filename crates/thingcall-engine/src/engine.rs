@@ -19,6 +19,7 @@ use crate::failures::Failures;
 use crate::fleet_metrics::FleetMetrics;
 use crate::hands::Hands;
 use crate::ids::IdSource;
+use crate::lag::Lag;
 use crate::lanes::Lanes;
 use crate::late::{LateReplies, Surroundings};
 use crate::metrics::{Metrics, ProductLabel};
@@ -47,6 +48,7 @@ pub struct Engine {
     pub(crate) ids: IdSource,
     pub(crate) slots: Slots,
     pub(crate) pending: PendingCalls,
+    pub(crate) lag: Lag,
     pub(crate) late: LateReplies,
     pub(crate) raw: Translations,
     pub(crate) posts: Posts,
@@ -129,6 +131,7 @@ impl Engine {
             ids: IdSource::new(),
             slots,
             pending: PendingCalls::new(config.pending_calls_max.get(), config.recent_calls_max.get()),
+            lag: Lag::default(),
             late: LateReplies::new(config.late_replies_max.get(), around),
             turns: Turns::default(),
             hands: Hands::default(),

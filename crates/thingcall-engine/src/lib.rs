@@ -31,11 +31,13 @@ mod transports;
 mod turns;
 
 mod ids;
+mod lag;
 mod of_devices;
 mod pending;
 mod post_turns;
 mod recent;
 mod reports;
+mod room;
 
 mod dropped;
 mod ended;

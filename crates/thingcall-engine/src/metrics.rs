@@ -6,10 +6,11 @@ use enum_map::{Enum, EnumMap};
 use prometheus::{Histogram, IntCounter, IntGauge};
 use strum::IntoStaticStr;
 use thingcall_core::{CallMode, DeviceKey, Outcome, ProductKey, Repair, Sent, TransportKind};
-use thingcall_metrics::{Exemplars, Maker, TraceId, Traced};
+use thingcall_metrics::{Exemplars, Maker, TraceId, Traced, gauge_of};
 use thingcall_tsl::ViolationKind;
 
 use crate::Config;
+use crate::room::NoRoom;
 
 mod calls;
 mod products;
@@ -116,6 +117,9 @@ pub(crate) struct Metrics {
     devices: Devices,
     /// Of synchronous calls.
     pending: EnumMap<PendingState, IntGauge>,
+    /// How many of them there may be now.
+    pub(crate) room: IntGauge,
+    pub(crate) no_room: EnumMap<NoRoom, IntCounter>,
     pub(crate) oldest: IntGauge,
     pub(crate) recent: IntGauge,
     pub(crate) late: IntGauge,
@@ -158,6 +162,9 @@ impl Metrics {
         make.limit("recent_calls_limit", "How many ended calls are remembered", config.recent_calls_max.get())?;
         make.limit("late_replies_limit", "How many replies may wait for the journal", config.late_replies_max.get())?;
         make.limit("raw_replies_limit", "How many messages may be translated at once", config.raw_replies_max.get())?;
+        let room =
+            make.gauge("pending_calls_room", "How many calls may wait now, fewer than may while the way is congested")?;
+        room.set(gauge_of(config.pending_calls_max.get()));
         let pending = make.gauge_family("pending_calls", "Calls that wait for their device", ["mode", "state"])?;
         let products = Products::new(&config.shown.products);
         let (calls, devices) = (Calls::register(make, &products)?, Devices::register(make)?);
@@ -176,6 +183,13 @@ impl Metrics {
             )?,
             devices,
             pending: pending.series([CallMode::Sync.as_str()]),
+            room,
+            no_room: make.counters(
+                "calls_without_room_total",
+                "Calls refused since too many wait for their devices: as many as may, as may while the way is congested, or \
+                 as may of the product or of the account",
+                ["reason"],
+            )?,
             oldest: make.gauge("pending_oldest_timestamp_seconds", "Start of the oldest pending call; 0 if none")?,
             recent: make.gauge("recent_calls", "Ended calls that are remembered")?,
             late: make.gauge("late_replies", "Replies to asynchronous calls that wait for the journal")?,

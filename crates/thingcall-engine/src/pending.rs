@@ -5,7 +5,7 @@
 //! that touches the map is async: no shard stays locked while something waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::of_devices::OfDevices;
 use crate::recent::{Answer, Recent, Remembered};
+use crate::room::{NoRoom, Place, Room};
 use crate::waits::{RunningCall, WaitsFor};
 
 /// The calls that wait, and what became of the latest ones.
@@ -26,9 +27,8 @@ use crate::waits::{RunningCall, WaitsFor};
 pub(crate) struct PendingCalls {
     /// Its keys are ids of our own making, so a quick hash will do.
     waiting: DashMap<CallId, Waiter, RandomState>,
-    /// How many guards there are. The map's own length would need a lock on every shard.
-    open: AtomicUsize,
-    max: usize,
+    /// Counts the guards. The map's own length would need a lock on every shard.
+    pub(crate) room: Room,
     /// Tells an entry from an earlier one under the same id.
     generations: AtomicU64,
     of_devices: OfDevices,
@@ -77,13 +77,15 @@ pub(crate) struct Opening<'a> {
     pub(crate) transport: TransportName,
     pub(crate) request_id: RequestId,
     pub(crate) service: &'a ServiceId,
+    /// Whose call it is, where an account made it.
+    pub(crate) account: Option<&'a str>,
 }
 
 /// Why a call cannot be opened.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotOpened {
-    /// As many calls wait as may.
-    Full,
+    /// There is no room for it.
+    NoRoom(NoRoom),
     /// A call with this id waits.
     InUse,
 }
@@ -118,8 +120,7 @@ impl PendingCalls {
     pub(crate) fn new(calls_max: usize, recent_calls_max: usize) -> Self {
         Self {
             waiting: DashMap::default(),
-            open: AtomicUsize::new(0),
-            max: calls_max,
+            room: Room::new(calls_max),
             generations: AtomicU64::new(0),
             of_devices: OfDevices::new(calls_max),
             recent: Recent::new(recent_calls_max),
@@ -128,17 +129,14 @@ impl PendingCalls {
 
     /// Enters a call. It waits until the guard is dropped.
     pub(crate) fn open(&self, opening: Opening<'_>, now: Instant) -> Result<PendingCall<'_>, NotOpened> {
-        let Opening { id, device, transport, request_id, service } = opening;
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(NotOpened::Full);
-        }
+        let Opening { id, device, transport, request_id, service, account } = opening;
+        let place = self.room.enter(device.key.product.as_str(), account).map_err(NotOpened::NoRoom)?;
         let (end, ended) = oneshot::channel();
         let shard = self.of_devices.shard(&device.key);
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         match self.waiting.entry(id) {
             dashmap::Entry::Occupied(_) => {
-                self.open.fetch_sub(1, Ordering::Relaxed);
+                self.room.leave(&place);
                 return Err(NotOpened::InUse);
             }
             dashmap::Entry::Vacant(vacant) => {
@@ -150,7 +148,7 @@ impl PendingCalls {
             }
         }
         self.of_devices.enter(shard, id);
-        Ok(PendingCall { calls: self, id, generation, shard, ended })
+        Ok(PendingCall { calls: self, id, generation, shard, place, ended })
     }
 
     /// Whether a call with this id waits.
@@ -174,7 +172,7 @@ impl PendingCalls {
 
     /// Whether a call to this device with this id waits for bytes.
     pub(crate) fn waits_for_bytes(&self, device: &DeviceKey, id: CallId) -> bool {
-        self.open.load(Ordering::Relaxed) > 0
+        self.room.taken() > 0
             && self.waiting.get(&id).is_some_and(|waiting| waiting.takes_bytes && waiting.device.key == *device)
     }
 
@@ -210,7 +208,7 @@ impl PendingCalls {
     pub(crate) fn waits_for_named(&self, product: &str, name: &str) -> bool {
         let is_its = |key: &DeviceKey| key.product.as_str() == product && key.name.as_str() == name;
         let is_to = |id: CallId| self.waiting.get(&id).is_some_and(|waiting| is_its(&waiting.device.key));
-        self.open.load(Ordering::Relaxed) > 0 && self.of_devices.near_named(product, name).into_iter().any(is_to)
+        self.room.taken() > 0 && self.of_devices.near_named(product, name).into_iter().any(is_to)
     }
 
     /// How many calls wait.
@@ -325,6 +323,7 @@ pub(crate) struct PendingCall<'a> {
     generation: u64,
     /// Where its device's calls are listed.
     shard: u32,
+    place: Place,
     ended: oneshot::Receiver<End>,
 }
 
@@ -338,7 +337,7 @@ impl PendingCall<'_> {
 
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
-        self.calls.open.fetch_sub(1, Ordering::Relaxed);
+        self.calls.room.leave(&self.place);
         self.calls.of_devices.leave(self.shard, self.id);
         let own = self.calls.waiting.remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
         if let Some((id, waiting)) = own {

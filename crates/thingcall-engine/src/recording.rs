@@ -27,7 +27,7 @@ impl Engine {
         }
         let (call, arrived) = (link.call, link.arrived());
         let executed = if link.steps.has(CallStep::Answered) { Executed::Yes } else { link.executed() };
-        self.records.put(CallRecord {
+        let record = CallRecord {
             request_id: call.request_id,
             action: link.action().into(),
             call_id: Some(link.message_id()),
@@ -51,7 +51,13 @@ impl Engine {
             reply: reply(result).filter(|_| call.letter.is_none()).cloned(),
             said: link.said(),
             trace_id: call.trace.as_ref().and_then(|trace| trace.recorded_id()),
-        });
+        };
+        // A flood of calls that find no room is not to cost the store what the server saves by refusing them.
+        if outcome == Outcome::Overloaded {
+            self.records.put_refused(record);
+        } else {
+            self.records.put(record);
+        }
     }
 
     /// An answer that came after its call had ended without one; the first of each call.

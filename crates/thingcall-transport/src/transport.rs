@@ -9,7 +9,7 @@ use thingcall_core::{
     Broadcast, DeliverError, Delivery, DeviceKey, Letter, NotBroadcast, NotCarried, PostAnswer, Presence, Problems,
     Section, Sent, SyncTopic, Transport, TransportKind, TransportName,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
@@ -102,6 +102,10 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
 
     fn failure(&self) -> Option<String> {
         self.protocol.contact().standing().failure()
+    }
+
+    fn delay(&self) -> Duration {
+        self.protocol.contact().probe.delay(Instant::now().into_std())
     }
 
     fn sync_topic(&self) -> Option<SyncTopic> {

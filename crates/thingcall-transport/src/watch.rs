@@ -42,7 +42,7 @@ pub trait Probed: Protocol {
 
     /// A message came where probes come.
     fn probe_came(&self, payload: &Bytes) {
-        self.contact().probe.came(payload);
+        self.contact().probe.came(payload, Instant::now().into_std());
         self.look();
     }
 }
@@ -89,6 +89,7 @@ async fn watch<P: Probed>(protocol: Arc<P>, open: P::Open) {
                 }
             }
             _ = ticks.tick() => {}
+            () = protocol.contact().probe.hurried(Instant::now().into_std()) => {}
         }
         protocol.look();
         let now = Instant::now().into_std();

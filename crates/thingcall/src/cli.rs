@@ -3,6 +3,7 @@
 //! With `--json` a failure is JSON too, on stdout. Exit status: 0 success, 1 the call or request failed, 2 wrong use.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
@@ -130,6 +131,11 @@ fn words(error: &str) -> String {
 }
 
 impl Cli {
+    /// How many threads it is to run on, where that is configured.
+    pub(crate) fn worker_threads(&self) -> Option<NonZeroUsize> {
+        if let Command::Serve(args) = &self.command { args.worker_threads() } else { None }
+    }
+
     /// Runs the command.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod instance;
 mod listeners;
 mod load;
 mod places;
+mod runtime;
 mod secret_files;
 mod settings;
 mod shared;
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub api: thingcall_api::Config,
     /// What this server is called among those that share its store.
     pub instance: Named,
+    /// What it runs on.
+    pub runtime: runtime::Runtime,
     /// The path of calls.
     pub engine: thingcall_engine::Config,
     /// The embedded MQTT broker.
@@ -140,6 +143,7 @@ impl Config {
         let mut all: Vec<(String, &dyn Section)> = vec![
             ("api".to_owned(), &self.api),
             ("instance".to_owned(), &self.instance),
+            ("runtime".to_owned(), &self.runtime),
             ("engine".to_owned(), &self.engine),
             ("broker".to_owned(), &self.broker),
             ("gate".to_owned(), &self.gate),
@@ -278,6 +282,7 @@ impl Default for Config {
             data: PathBuf::from("thingcall-data"),
             api: thingcall_api::Config::default(),
             instance: Named::default(),
+            runtime: runtime::Runtime::default(),
             engine: thingcall_engine::Config::default(),
             broker: thingcall_broker::Config::default(),
             mqtt: None,

@@ -96,10 +96,13 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const BLOCKED_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let done = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
-    let done = done.and_then(|runtime| {
-        let done =
-            runtime.block_on(async { Box::pin(cli::read(&std::env::args_os().collect::<Vec<_>>())?.run()).await });
+    let done = cli::read(&std::env::args_os().collect::<Vec<_>>()).and_then(|command| {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = command.worker_threads() {
+            runtime.worker_threads(threads.get());
+        }
+        let runtime = runtime.enable_all().build()?;
+        let done = runtime.block_on(async { Box::pin(command.run()).await });
         runtime.shutdown_timeout(BLOCKED_MAX);
         done
     });

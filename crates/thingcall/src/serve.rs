@@ -1,6 +1,7 @@
 //! `thingcall serve`: starts the server, says where it listens, and ends it in order.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,13 @@ pub(crate) struct Args {
     /// Load plugins also if their file ended the server three times in a row while it was loaded
     #[arg(long)]
     force: bool,
+}
+
+impl Args {
+    /// How many threads the server is to run on. What is wrong with its configuration is said when it starts.
+    pub(crate) fn worker_threads(&self) -> Option<NonZeroUsize> {
+        self.place.read(self.listening.flags()).config?.runtime.worker_threads
+    }
 }
 
 /// Where a server listens, as flags say it.

@@ -1,6 +1,7 @@
 //! A synchronous command: opened in the map, delivered, waited for.
 
-use thingcall_core::{Answer, CallError, CallStep, Command, Delivery, ReplyBody, Sent};
+use thingcall_core::{Answer, CallError, CallStep, Command, Delivery, RecordedKey, ReplyBody, Sent, Transport};
+use thingcall_metrics::gauge_of;
 use tokio::time::Instant;
 
 use super::Link;
@@ -77,7 +78,9 @@ impl Link<'_> {
         let now = if delivery.raw.is_some() { Instant::now() } else { began };
         let Delivery { id, device, service, .. } = &delivery;
         let (request_id, transport_name) = (self.call.request_id, transport.name());
-        let opening = Opening { id: *id, device, transport: transport_name, request_id, service };
+        self.look_for_congestion(&*transport, now);
+        let account = self.account();
+        let opening = Opening { id: *id, device, transport: transport_name, request_id, service, account };
         let opened = self.engine.pending.open(opening, now);
         let mut pending = opened.map_err(|e| self.not_opened(e))?;
         // A plugin takes its time, and the slot may be lost meanwhile. Lost from here on, it ends what the map holds.
@@ -113,6 +116,25 @@ impl Link<'_> {
         let (HandedOn::Ended(_, left) | HandedOn::Left(left)) = &handed_on;
         let span = self.trace_at_device(&delivery, *left);
         Ok((handed_on, asked, pending, gauge, span))
+    }
+
+    /// Whose call it is, where an account made it.
+    fn account(&self) -> Option<&str> {
+        match &self.begun.admitted.key {
+            Some(RecordedKey::Signed(key)) => Some(&key.account),
+            Some(RecordedKey::Said(_)) | None => None,
+        }
+    }
+
+    /// Gives or takes room for calls, where it is time to, by how long the way to the device takes now. What of that is the
+    /// server's own tardiness, on the way out, at the probe and on the way back, fewer calls would not mend: refusing them takes
+    /// its time, too.
+    fn look_for_congestion(&self, transport: &dyn Transport, now: Instant) {
+        let engine = self.engine;
+        let delay = || transport.delay().saturating_sub(engine.lag.now() * 3);
+        if let Some(room) = engine.pending.room.look(now, engine.config.congestion_delay, delay) {
+            engine.metrics.room.set(gauge_of(room));
+        }
     }
 
     fn read(&self, end: End) -> Result<Answer, CallError> {

@@ -8,6 +8,7 @@ use tracing::{error, warn};
 use super::Link;
 use crate::lanes::NoTurn;
 use crate::pending::NotOpened;
+use crate::room::NoRoom;
 use crate::transports::NoWay;
 
 impl Link<'_> {
@@ -73,10 +74,26 @@ impl Link<'_> {
 
     pub(super) fn not_opened(&self, error: NotOpened) -> CallError {
         match error {
-            NotOpened::Full => {
-                CallError::Overloaded(format!("{} calls wait for their devices", self.engine.config.pending_calls_max))
+            NotOpened::NoRoom(why) => {
+                self.engine.metrics.no_room[why].inc();
+                CallError::Overloaded(self.without_room(why))
             }
             NotOpened::InUse => CallError::Internal("the call's id is in use; the call was not sent".to_owned()),
+        }
+    }
+
+    fn without_room(&self, why: NoRoom) -> String {
+        let (max, now) = (self.engine.config.pending_calls_max, self.engine.pending.room.now());
+        match why {
+            NoRoom::Full => format!("{max} calls wait for their devices (pending_calls_max)"),
+            NoRoom::Congested => format!(
+                "{now} calls wait for their devices, and no more may while messages need longer than congestion_delay"
+            ),
+            NoRoom::Product => format!(
+                "calls to product {} have their part of the {now} that may wait for devices",
+                self.call.device.key.product
+            ),
+            NoRoom::Account => format!("calls of the account have their part of the {now} that may wait for devices"),
         }
     }
 

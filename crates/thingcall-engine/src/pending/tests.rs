@@ -15,7 +15,7 @@ fn device(index: u8) -> Arc<Device> {
 fn open(calls: &PendingCalls, id: CallId, on: u8) -> Result<PendingCall<'_>, NotOpened> {
     let (device, service) = (device(on), "s".parse().unwrap());
     let (transport, request_id) = (TransportName::EMBEDDED, RequestId::random());
-    calls.open(Opening { id, device: &device, transport, request_id, service: &service }, Instant::now())
+    calls.open(Opening { id, device: &device, transport, request_id, service: &service, account: None }, Instant::now())
 }
 
 fn reply(from: u8, id: CallId) -> Reply {
@@ -68,7 +68,7 @@ proptest! {
                 Step::Open { id, device: on } => {
                     let opened = open(&calls, CallId::from_u32(id), on);
                     if guards.len() >= MAX {
-                        prop_assert_eq!(opened.err(), Some(NotOpened::Full));
+                        prop_assert_eq!(opened.err(), Some(NotOpened::NoRoom(NoRoom::Full)));
                     } else if model.waiting.contains_key(&id) {
                         prop_assert_eq!(opened.err(), Some(NotOpened::InUse));
                     } else {
@@ -111,7 +111,7 @@ proptest! {
             }
         }
         drop(guards);
-        prop_assert_eq!((calls.len(), calls.open.load(Ordering::Relaxed), calls.of_devices.len()), (0, 0, 0));
+        prop_assert_eq!((calls.len(), calls.room.taken(), calls.of_devices.len()), (0, 0, 0));
     }
 }
 
@@ -163,7 +163,7 @@ fn no_room_is_left_taken_by_a_refused_call() {
     let held = open(&calls, id, 0).unwrap();
     for other in 2..5 {
         let refused = open(&calls, CallId::from_u32(other), 0);
-        assert_eq!(refused.err(), Some(NotOpened::Full));
+        assert_eq!(refused.err(), Some(NotOpened::NoRoom(NoRoom::Full)));
     }
     drop(held);
     assert!(open(&calls, id, 0).is_ok());

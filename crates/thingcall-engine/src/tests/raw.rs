@@ -263,7 +263,8 @@ async fn codec_is_told_what_a_message_answers_where_one_call_waits_and_not_where
     let open = |id, service: &str| {
         let (transport, request_id) = (thingcall_core::TransportName::EMBEDDED, thingcall_core::RequestId::random());
         let service = service.parse().unwrap();
-        let opening = crate::pending::Opening { id, device: &held, transport, request_id, service: &service };
+        let (device, service) = (&held, &service);
+        let opening = crate::pending::Opening { id, device, transport, request_id, service, account: None };
         bench.engine.pending.open(opening, tokio::time::Instant::now())
     };
     let (one, two) = (CallId::from_u32(1), CallId::from_u32(2));
