@@ -24,12 +24,13 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const WARM_UP: usize = 300;
 
 /// The parts, in the order in which a call takes them, and the whole.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "http-acs3",
     "http-v1",
     "engine-sync",
     "engine-async",
     "check-arguments",
+    "check-arguments-300",
     "alink-request",
     "alink-reply",
     "alink-glance",

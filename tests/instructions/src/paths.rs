@@ -73,6 +73,7 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
             Ready::Engine { engine, requests }
         }
         "check-arguments" => Ready::Arguments { site, service: SYNC.try_into()? },
+        "check-arguments-300" => Ready::Arguments { site: Site::with_services(300)?, service: SYNC.try_into()? },
         "alink-request" => Ready::AlinkRequest(delivery(&site)?),
         "alink-reply" => {
             let delivery = delivery(&site)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock, Weak};
 
+use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use thingcall_alink::{Uplink, payload, request_topic, uplink};
@@ -33,12 +34,25 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> anyhow::Result<Arc<Self>> {
+        Self::with(MODULE)
+    }
+
+    /// With so many services in the module, the one that is called as the last.
+    pub(crate) fn with_services(count: usize) -> anyhow::Result<Arc<Self>> {
+        let (head, rest) = MODULE.split_once(r#""services": ["#).context("services")?;
+        let (service, _) = rest.split_once(r#"{"identifier": "testServiceAsync""#).context("a second service")?;
+        let other = |number: usize| service.replace("testService", &format!("another{number}"));
+        let others: String = (1..count).map(other).collect();
+        Self::with(&format!(r#"{head}"services": [{others}{rest}"#))
+    }
+
+    fn with(module: &str) -> anyhow::Result<Arc<Self>> {
         let key = DeviceKey { product: PRODUCT.try_into()?, name: DEVICE.try_into()? };
         let product = Product {
             key: key.product.clone(),
             name: "bench".to_owned(),
             settings: ProductSettings::default(),
-            model: Some(Arc::new(ThingModel::parse(MODEL, &[MODULE])?)),
+            model: Some(Arc::new(ThingModel::parse(MODEL, &[module])?)),
             created_at: UnixMillis(0),
             notes: ProductNotes::default(),
             silence: Arc::default(),
