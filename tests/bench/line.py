@@ -10,6 +10,15 @@ for text in sys.stdin:
         print(f"{line['row']:<15} {line['what']:<15} {line['messagesPerSecond']:8.0f} messages/s  {cpu:.1f} us each", flush=True)
     elif "bytesEach" in line:
         print(f"{line['row']:<15} {line['what']:<15} {line['bytesEach']:8} bytes each of {line['consumers']}", flush=True)
+    elif "saturatedPerSecond" in line:
+        print(
+            f"{line['row']:<15} {line['madePerSecond']} calls/s of {line['saturatedPerSecond']} that go: {line['acceptedPerSecond']} accepted,"
+            f" p99 {line['acceptedP99Ms']:.1f} ms; {line['refusedShare']:.0%} refused, p99 {line['refusedP99Ms']:.1f} ms;"
+            f" well after {line['recoveredSeconds']:.2f} s; quiet ones refused {line['quietProductRefused'] + line['quietAccountRefused']}",
+            flush=True,
+        )
+    elif "perCall" in line:
+        print(f"{line['row']:<15} {line['what']:<15} {line['perCall']:.3f} system calls a call", flush=True)
     elif line["what"] != "median":
         lost = sum(line["failures"].values())
         failed = f"  {lost} failed" if lost else ""

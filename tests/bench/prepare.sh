@@ -6,12 +6,12 @@ install_missing mosquitto:mosquitto redis-server:redis-server rabbitmq-server:ra
 commit="$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 if [ -n "$program" ]; then
     commit="$commit (program given)"
-    cargo build --release -p bench
+    [ -n "$bench" ] || cargo build --release -p bench
 else
     cargo build --release -p thingcall -p bench -p echo
     program="$target/release/thingcall"
 fi
-bench="$target/release/bench"
+[ -n "$bench" ] || bench="$target/release/bench"
 plugin="$(dirname "$program")/libecho.so"
 
 # The peers, with a Node of their own, once for each state of their folder.

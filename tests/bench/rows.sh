@@ -16,6 +16,9 @@ figures() {
 # in_turns ROW ARGUMENTS...: all rounds of one comparison.
 in_turns() { once "$@" --rounds "$rounds"; }
 
+# aside ROW ARGUMENTS...: the same of one that no goal is taken from: where all is measured for the record, once.
+aside() { once "$@" --rounds "$aside_rounds"; }
+
 # once ROW ARGUMENTS...: one round, where the turns are taken here.
 once() {
     local row="$1"
@@ -50,19 +53,25 @@ if wanted many; then
 fi
 if wanted plugin; then in_turns plugin calls --plugin "$plugin" --inline --broker "$mosquitto"; fi
 if wanted shared; then
-    in_turns shared calls --shared --broker "$mosquitto"
-    in_turns shared-async calls --shared --async --qos 1 --broker "$mosquitto"
+    aside shared calls --shared --broker "$mosquitto"
+    aside shared-async calls --shared --async --qos 1 --broker "$mosquitto"
 fi
-if wanted records; then in_turns records calls --records --broker "$mosquitto"; fi
+if wanted records; then aside records calls --records --broker "$mosquitto"; fi
 if wanted records-5000; then
-    in_turns records-5000 calls --records --rate 5000 --broker "$mosquitto"
+    aside records-5000 calls --records --rate 5000 --broker "$mosquitto"
+fi
+if wanted scaling; then in_turns scaling calls --scaling --broker "$mosquitto"; fi
+if wanted growth; then in_turns growth growth --in-flight 64 --broker "$mosquitto"; fi
+if wanted overload; then in_turns overload overload --in-flight 512 --broker "$mosquitto"; fi
+if wanted system-calls; then
+    for path in acs3 embedded; do figures system-calls "$here/syscalls" --json --program "$program" --bench "$bench" "$path"; done
 fi
 # 50 devices report beside 100 that are called; then reports alone, more and more of them.
 if wanted posts; then
-    in_turns posts calls --posts 5000
-    in_turns posts-500 calls --posts 5000 --rate 500
-    in_turns posts-mosquitto calls --posts 5000 --broker "$mosquitto"
-    for rate in 5000 10000 20000 40000; do in_turns "posts-alone-$rate" posts --posts "$rate"; done
+    aside posts calls --posts 5000
+    aside posts-500 calls --posts 5000 --rate 500
+    aside posts-mosquitto calls --posts 5000 --broker "$mosquitto"
+    for rate in 5000 10000 20000 40000; do aside "posts-alone-$rate" posts --posts "$rate"; done
 fi
 
 # read_row ROW WHAT OPTIONS...: consumers of thingcall and of RabbitMQ, plain and with TLS.
@@ -70,7 +79,7 @@ read_row() {
     local row="$1" what="$2"
     shift 2
     rabbitmq
-    in_turns "$row" "$what" --tls-cert "$certificate" --tls-key "$certificate_key" \
+    aside "$row" "$what" --tls-cert "$certificate" --tls-key "$certificate_key" \
         --rabbit "$rabbit_plain" --rabbit-tls "$rabbit_tls" --rabbit-pid "$rabbit_pid" "$@"
 }
 for consumers in 1 10; do
@@ -90,6 +99,7 @@ peers_row() {
     start_peers
     for _ in $(seq "$rounds"); do
         once "$row" calls reference peers --broker "$mosquitto" "${peer_options[@]}" "$@"
+        if [ "$row" = peers ]; then once peers-embedded calls "$@"; fi
         alone "${nats_alone[@]}"
         figures "$row" env -C "$peers/nats" NATS_URL="$nats_url" IN_FLIGHT="$in_flight" RATE="$rate" \
             SECONDS="$seconds" "$node" bare.js

@@ -31,6 +31,10 @@ pub(crate) enum What {
     Messages,
     /// What --consumers that are connected and get nothing add to the memory of thingcall and --rabbit
     Idle,
+    /// Calls as devices, products and services grow, at --broker, by one connection that answers for all devices
+    Growth,
+    /// Twice as many calls as go, with a quiet product beside, and what comes after: who is refused, and how fast
+    Overload,
     /// The engine alone with a device that answers at once: the built-in handler, one in the server, and `--plugin`
     Handlers,
     /// Nothing: the devices alone, for a program that is measured with --peer, until Ctrl-C
@@ -128,6 +132,9 @@ pub(crate) struct Args {
     /// Measure with no records of calls, and with records of all, on servers of their own in turns with the first
     #[arg(long, conflicts_with = "url")]
     pub records: bool,
+    /// Measure on one worker thread, on two and so on, and three instances on a PostgreSQL beside one, in turns with the first
+    #[arg(long, conflicts_with = "url")]
+    pub scaling: bool,
     /// So many reports of properties a second beside the calls, from further devices, in turns with calls alone: where nobody
     /// reads them, and where each is written to the log
     #[arg(long, value_name = "N", conflicts_with = "url", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -172,15 +179,16 @@ impl Args {
                 }
             }
         }
-        let alone = [What::Handlers, What::Devices, What::Messages, What::Idle, What::EchoServer];
+        let alone =
+            [What::Handlers, What::Devices, What::Messages, What::Idle, What::Growth, What::Overload, What::EchoServer];
         if all.iter().any(|one| alone.contains(one)) {
-            bail!("handlers, devices, messages and idle go alone");
+            bail!("handlers, devices, messages, idle, growth and overload go alone");
         }
         if all.contains(&What::Posts) && self.posts.is_none() {
             bail!("`posts` needs --posts: how many a second");
         }
-        if self.shared && self.broker == Broker::Embedded {
-            bail!("--shared needs --broker: the embedded one is for one instance alone");
+        if (self.shared || self.scaling) && self.broker == Broker::Embedded {
+            bail!("--shared and --scaling need --broker: the embedded one is for one instance alone");
         }
         if all.contains(&What::Peers) == self.peers.is_empty() {
             bail!("`peers` and --peer NAME=URL go together");

@@ -40,6 +40,8 @@ pub(crate) enum Deployment {
     RecordsNone,
     /// One on SQLite that keeps records of all calls.
     RecordsAll,
+    /// One on SQLite, on so many worker threads.
+    Workers(u16),
 }
 
 /// One turn's database and Redis.
@@ -57,6 +59,13 @@ impl Deployment {
     /// All that `--records` adds.
     pub(crate) const RECORDS: [Self; 2] = [Self::RecordsNone, Self::RecordsAll];
 
+    /// All that `--scaling` adds: worker threads, as many as there are processors, and three instances beside one.
+    pub(crate) fn scaling() -> Vec<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = [1, 2, 4, 8].into_iter().filter(|threads| usize::from(*threads) <= processors);
+        workers.map(Self::Workers).chain([Self::Postgres, Self::Three]).collect()
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Alone => "calls",
@@ -68,6 +77,10 @@ impl Deployment {
             Self::ThreeSharing => "three-sharing",
             Self::RecordsNone => "records-none",
             Self::RecordsAll => "records-all",
+            Self::Workers(1) => "workers-1",
+            Self::Workers(2) => "workers-2",
+            Self::Workers(4) => "workers-4",
+            Self::Workers(_) => "workers-8",
         }
     }
 
@@ -79,7 +92,8 @@ impl Deployment {
             | Self::NoncesInRedis
             | Self::QuotaInStore
             | Self::RecordsNone
-            | Self::RecordsAll => 1,
+            | Self::RecordsAll
+            | Self::Workers(_) => 1,
             Self::Three | Self::ThreeSharing => 3,
         }
     }
@@ -88,9 +102,13 @@ impl Deployment {
         match self {
             Self::NoncesInStore | Self::ThreeSharing => "store",
             Self::NoncesInRedis => "redis",
-            Self::Alone | Self::Postgres | Self::QuotaInStore | Self::Three | Self::RecordsNone | Self::RecordsAll => {
-                "local"
-            }
+            Self::Alone
+            | Self::Postgres
+            | Self::QuotaInStore
+            | Self::Three
+            | Self::RecordsNone
+            | Self::RecordsAll
+            | Self::Workers(_) => "local",
         }
     }
 
@@ -103,7 +121,8 @@ impl Deployment {
             | Self::NoncesInRedis
             | Self::Three
             | Self::RecordsNone
-            | Self::RecordsAll => ("local", 0),
+            | Self::RecordsAll
+            | Self::Workers(_) => ("local", 0),
         }
     }
 
@@ -118,8 +137,14 @@ impl Deployment {
             | Self::NoncesInRedis
             | Self::QuotaInStore
             | Self::Three
-            | Self::ThreeSharing => None,
+            | Self::ThreeSharing
+            | Self::Workers(_) => None,
         }
+    }
+
+    /// On how many threads it runs, where that is not left as it comes.
+    const fn worker_threads(self) -> Option<u16> {
+        if let Self::Workers(threads) = self { Some(threads) } else { None }
     }
 
     /// Makes what it needs: an empty database, a Redis.
@@ -127,7 +152,7 @@ impl Deployment {
     /// # Errors
     /// What cannot be started.
     pub(crate) async fn start(self) -> anyhow::Result<Shared> {
-        let on_sqlite = self == Self::Alone || self.records().is_some();
+        let on_sqlite = self == Self::Alone || self.records().is_some() || self.worker_threads().is_some();
         let database = (!on_sqlite).then(|| POSTGRES.database());
         let redis = if self.nonces() == "redis" { Some(redis().await?) } else { None };
         Ok(Shared { database, redis, deployment: self })
@@ -149,6 +174,9 @@ impl Shared {
     pub(crate) fn configuration(&self) -> String {
         let (quota, calls_per_second_max) = self.deployment.quota();
         let mut text = format!("[api]\ncalls_per_second_max = {calls_per_second_max}\nnonces_max = 100000000\n");
+        if let Some(threads) = self.deployment.worker_threads() {
+            text.push_str(&format!("[runtime]\nworker_threads = {threads}\n"));
+        }
         if let Some(keep) = self.deployment.records() {
             text.push_str(&format!("[records]\nkeep = \"{keep}\"\n"));
         }

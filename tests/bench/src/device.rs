@@ -69,6 +69,21 @@ pub(crate) async fn connect(devices: Vec<Device>, broker: &Address, habit: Habit
     Ok(running)
 }
 
+/// Connects one that answers for all devices of a broker which lets everybody do everything.
+///
+/// # Errors
+/// If it cannot connect.
+pub(crate) async fn answer_for_all(broker: &Address) -> anyhow::Result<JoinSet<()>> {
+    let key = DeviceKey { product: "a1BenchLamp".try_into()?, name: "all".try_into()? };
+    let device = Device { key, secret: Secret::new("none"), ext: false };
+    let topics = vec!["/sys/+/+/rrpc/request/+".to_owned()];
+    let connection = Connection::open(&device, broker, Habit::Quick, topics).await?;
+    let mut running = JoinSet::new();
+    // It ends with the broker.
+    running.spawn(async move { drop(connection.serve().await) });
+    Ok(running)
+}
+
 /// Connects again and again: a server may not have seen yet that the device is registered.
 async fn run(device: Device, (broker, habit): (Address, Habit), ready: mpsc::Sender<Result<(), String>>) {
     loop {

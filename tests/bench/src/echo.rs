@@ -16,7 +16,7 @@ use crate::child::Child;
 use crate::load::{self, Expected};
 use crate::output;
 use crate::pace::Plan;
-use crate::registered::{IDENTIFIER, PRODUCT, names};
+use crate::registered::{IDENTIFIER, names};
 use crate::report::Report;
 use crate::requests::{Form, Requests, Service};
 use crate::wire;
@@ -53,7 +53,6 @@ pub(crate) async fn turn(args: &Args, plan: Plan) -> anyhow::Result<Report> {
             security_token: None,
         },
         signature: args.signature,
-        product: PRODUCT,
         identifier: IDENTIFIER,
         qos: args.qos,
     };

@@ -44,6 +44,9 @@ mod reading;
 mod idle;
 mod messages;
 
+mod growth;
+mod overload;
+
 mod handlers;
 
 mod rest;
@@ -103,6 +106,8 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
         [What::Devices] => devices::run(args).await,
         [What::Messages] => messages::run(args).await,
         [What::Idle] => idle::run(args).await,
+        [What::Growth] => growth::run(args).await,
+        [What::Overload] => overload::run(args).await,
         [What::EchoServer] => echo::serve().await,
         _ => turns::run(args, &args.contenders()?).await,
     }

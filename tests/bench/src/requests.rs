@@ -11,6 +11,7 @@ use thingcall_api::sign::{self, Signer};
 use thingcall_core::UnixMillis;
 
 use crate::pace::Plan;
+use crate::registered::Called;
 
 /// Some 700 bytes each.
 const REQUESTS_MAX: usize = 4_000_000;
@@ -66,7 +67,6 @@ pub(crate) struct Requests {
 pub(crate) struct Service {
     pub(crate) signer: Signer,
     pub(crate) signature: Signature,
-    pub(crate) product: &'static str,
     pub(crate) identifier: &'static str,
     pub(crate) qos: Qos,
 }
@@ -84,7 +84,7 @@ impl Requests {
     ///
     /// # Errors
     /// If they are too many.
-    pub(crate) fn once_each(form: &Form, host: &str, devices: &[String], plan: Plan) -> anyhow::Result<Self> {
+    pub(crate) fn once_each(form: &Form, host: &str, devices: &[Called], plan: Plan) -> anyhow::Result<Self> {
         let count = plan.calls_max();
         if count > REQUESTS_MAX {
             bail!(
@@ -99,7 +99,7 @@ impl Requests {
     ///
     /// # Errors
     /// If there are no devices.
-    pub(crate) fn repeated(form: &Form, host: &str, devices: &[String], plan: Plan) -> anyhow::Result<Self> {
+    pub(crate) fn repeated(form: &Form, host: &str, devices: &[Called], plan: Plan) -> anyhow::Result<Self> {
         let count = plan.calls_max().min(REPEATED);
         Ok(Self { all: made(count, &|number| form.request(host, devices, number))?, repeat: true })
     }
@@ -138,27 +138,27 @@ fn made(count: usize, one: &(impl Fn(usize) -> anyhow::Result<Box<[u8]>> + Sync)
 }
 
 impl Form {
-    fn request(&self, host: &str, devices: &[String], number: usize) -> anyhow::Result<Box<[u8]>> {
+    fn request(&self, host: &str, devices: &[Called], number: usize) -> anyhow::Result<Box<[u8]>> {
         let device = devices.get(number % devices.len().max(1)).context("no devices")?;
         let param = number % PARAMS;
         Ok(match self {
             Self::Service(service) => service.request(host, device, param),
             Self::Json => {
                 let headers = [("host", host.to_owned()), ("content-type", "application/json".to_owned())];
-                post("/", &headers, &format!(r#"{{"device":"{device}","param1":{param}}}"#))
+                post("/", &headers, &format!(r#"{{"device":"{}","param1":{param}}}"#, device.name))
             }
         })
     }
 }
 
 impl Service {
-    fn request(&self, host: &str, device: &str, param: usize) -> Box<[u8]> {
+    fn request(&self, host: &str, device: &Called, param: usize) -> Box<[u8]> {
         let args = format!(r#"{{"param1":{param}}}"#);
         let params = [
-            ("ProductKey", self.product),
-            ("DeviceName", device),
+            ("ProductKey", device.product.as_ref()),
+            ("DeviceName", device.name.as_str()),
             ("Identifier", self.identifier),
-            ("Args", &args),
+            ("Args", args.as_str()),
             ("Qos", self.qos.digit()),
         ];
         // QoS 0 is what a caller who does not care leaves out.
@@ -209,11 +209,11 @@ mod tests {
     fn service(signature: Signature) -> Form {
         let (key_id, secret) = ("LTAI".to_owned(), Secret::new("secret"));
         let signer = Signer { key_id, secret, security_token: None };
-        Form::Service(Service { signer, signature, product: "a1", identifier: "s", qos: Qos::Zero })
+        Form::Service(Service { signer, signature, identifier: "s", qos: Qos::Zero })
     }
 
-    fn devices() -> Vec<String> {
-        ["one", "two", "three"].map(str::to_owned).to_vec()
+    fn devices() -> Vec<Called> {
+        ["one", "two", "three"].map(|name| Called { product: "a1".into(), name: name.to_owned() }).to_vec()
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(texts.iter().map(|(text, _)| text).collect::<HashSet<_>>().len(), 300);
             for (number, (text, param)) in texts.into_iter().enumerate() {
                 let text = std::str::from_utf8(text).unwrap();
-                assert!(text.contains(&format!("DeviceName={}&", devices()[number % 3])), "{text}");
+                assert!(text.contains(&format!("DeviceName={}&", devices()[number % 3].name)), "{text}");
                 assert!(text.contains(&format!("%3A{number}%7D")) && param == number, "{text}");
             }
             let none = requests.of(PLAN.calls_max() as u64).unwrap_err().to_string();

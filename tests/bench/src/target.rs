@@ -16,7 +16,7 @@ use crate::device::Device;
 use crate::load::{self, Expected};
 use crate::pace::Plan;
 use crate::posting::{POSTERS, Posted, Posting, Posts};
-use crate::registered::{IDENTIFIER, IDENTIFIER_ASYNC, PRODUCT, devices, names, scratch, subscribe};
+use crate::registered::{IDENTIFIER, IDENTIFIER_ASYNC, devices, names, scratch, subscribe};
 use crate::report::Report;
 use crate::requests::{Form, Requests, Service};
 use crate::through::Through;
@@ -130,7 +130,6 @@ impl Registered {
         let service = Service {
             signer: self.signer,
             signature: args.signature,
-            product: PRODUCT,
             identifier: if args.asynchronous { IDENTIFIER_ASYNC } else { IDENTIFIER },
             qos: args.qos,
         };
@@ -187,7 +186,7 @@ fn program(args: &Args) -> anyhow::Result<PathBuf> {
 }
 
 /// What all of them have in common. JSON's quoting is TOML's.
-fn configuration(broker: &Broker) -> String {
+pub(crate) fn configuration(broker: &Broker) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let enabled = *broker == Broker::Embedded;
     let mut text = format!("[broker]\nenabled = {enabled}\n[log]\nlevel = \"warn\"\n");

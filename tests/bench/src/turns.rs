@@ -66,8 +66,9 @@ fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
                 all.extend(plugins.map(Contender::Calls));
                 let shared = Deployment::SHARED.iter().filter(|_| args.shared);
                 let records = Deployment::RECORDS.iter().filter(|_| args.records);
-                let deployed = shared.chain(records);
-                all.extend(deployed.map(|one| Contender::Calls(Setup { deployment: *one, ..calls })));
+                let scaling = if args.scaling { Deployment::scaling() } else { Vec::new() };
+                let deployed = shared.chain(records).copied().chain(scaling);
+                all.extend(deployed.map(|deployment| Contender::Calls(Setup { deployment, ..calls })));
             }
             What::Posts => {
                 let alone = |posts| Setup { through: Through::BuiltIn, deployment: Deployment::Alone, posts };
@@ -76,7 +77,14 @@ fn contenders<'a>(args: &'a Args, what: &[What]) -> Vec<Contender<'a>> {
             What::Reference => all.push(Contender::Reference),
             What::Echo => all.push(Contender::Echo),
             What::Peers => all.extend(args.peers.iter().map(Contender::Peer)),
-            What::Both | What::Handlers | What::Devices | What::Messages | What::Idle | What::EchoServer => {}
+            What::Both
+            | What::Handlers
+            | What::Devices
+            | What::Messages
+            | What::Idle
+            | What::Growth
+            | What::Overload
+            | What::EchoServer => {}
         }
     }
     all
