@@ -95,7 +95,13 @@ fn take(hub: &Arc<Hub>, around: Around, stream: TcpStream, peer: SocketAddr) {
         tracing::debug!(%error, "a socket without its options");
     }
     let until = Instant::now() + hub.config.handshake_timeout;
-    hub.tasks.spawn(serve(Stranger { hub: hub.clone(), peer, until, place }, around, stream));
+    let stranger = Stranger { hub: hub.clone(), peer, until, place };
+    // Tasks of their own kinds: a plain one has no room for TLS.
+    match around {
+        Around::Nothing => hub.tasks.spawn(greet(stranger, stream)),
+        Around::Tls(acceptor) => hub.tasks.spawn(greet_in_tls(stranger, acceptor, stream)),
+        Around::WebSocket => hub.tasks.spawn(greet_in_websocket(stranger, stream)),
+    };
 }
 
 fn options(stream: &TcpStream) -> io::Result<()> {
@@ -103,27 +109,25 @@ fn options(stream: &TcpStream) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_socket_keepalive(stream, true)?)
 }
 
-async fn serve(stranger: Stranger, around: Around, stream: TcpStream) {
-    match around {
-        Around::Nothing => greet(stranger, stream).await,
-        Around::Tls(acceptor) => match stranger.in_time(acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => greet(stranger, stream).await,
-            Ok(Err(error)) => stranger.no_handshake(&error),
-            Err(late) => stranger.late(late),
-        },
-        Around::WebSocket => {
-            let accepting = WebSocketBytes::accept(stream, stranger.hub.config.message_bytes_max);
-            match stranger.in_time(accepting).await {
-                Ok(Ok(stream)) => greet(stranger, stream).await,
-                Ok(Err(error)) => stranger.no_handshake(&error),
-                Err(late) => stranger.late(late),
-            }
-        }
+async fn greet_in_tls(stranger: Stranger, acceptor: TlsAcceptor, stream: TcpStream) {
+    match stranger.in_time(acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => greet(stranger, stream).await,
+        Ok(Err(error)) => stranger.no_handshake(&error),
+        Err(late) => stranger.late(late),
     }
 }
 
-/// Waits for the CONNECT and runs the session that it begins.
-async fn greet<S: Socket>(stranger: Stranger, socket: S) {
+async fn greet_in_websocket(stranger: Stranger, stream: TcpStream) {
+    let accepting = WebSocketBytes::accept(stream, stranger.hub.config.message_bytes_max);
+    match stranger.in_time(accepting).await {
+        Ok(Ok(stream)) => greet(stranger, stream).await,
+        Ok(Err(error)) => stranger.no_handshake(&error),
+        Err(late) => stranger.late(late),
+    }
+}
+
+/// Waits for the CONNECT and starts the session that it begins.
+async fn greet<S: Socket + 'static>(stranger: Stranger, socket: S) {
     let (hub, peer) = (stranger.hub.clone(), stranger.peer);
     let mut wire = Wire::new(socket, hub.config.send_timeout);
     let first = match stranger.in_time(wire.first()).await {
@@ -145,18 +149,18 @@ async fn greet<S: Socket>(stranger: Stranger, socket: S) {
         hub.refused(NoSession::Malformed);
         return tracing::info!(%peer, reason = "its first packet is no CONNECT", "connect refused");
     };
-    // Kept until the session is over, since it counts the socket.
-    let place = stranger.place;
+    // The session keeps it, since it counts the socket.
+    let mut place = stranger.place;
     if !place.keep() {
         return tracing::debug!(%peer, "made room for another with its CONNECT");
     }
     if let Some(asked) = asked(&connect) {
-        // On the heap by itself, as below.
+        // On the heap by itself: it is rare.
         return Box::pin(enrol::answer(&hub, wire, connect, asked, peer)).await;
     }
-    if let Some(session) = login::welcome(&hub, wire, connect, peer).await {
-        // On the heap by itself: a socket that has not logged in yet holds nothing of it.
-        Box::pin(session.run()).await;
+    if let Some(session) = login::welcome(&hub, wire, connect, (peer, place)).await {
+        // In a task by itself, so that nothing of this one stays.
+        hub.tasks.spawn(session.run());
     }
 }
 

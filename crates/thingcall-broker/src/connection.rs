@@ -1,7 +1,7 @@
 //! One device's connection: who it is, the way into its session, and what is on the way.
 //!
 //! **Invariant:** `waiting` is the number of messages handed to the session and not yet written or dropped; it never
-//! exceeds its limit, because the channel in front of the session has none. Commands of the outbox have places of their
+//! exceeds its limit, because the queue in front of the session has none. Commands of the outbox have places of their
 //! own, which the flush's window bounds.
 
 use std::net::SocketAddr;
@@ -13,10 +13,11 @@ use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{DisconnectReasonCode, ToReasonCode};
 use thingcall_alink::matches;
 use thingcall_core::{CallId, Deadline, DeviceKey, UnixMillis};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::flush::Flush;
+use crate::orders::Orders;
 use crate::packet::{Keeps, Version};
 
 /// How often `seen` is reported for a device that keeps talking.
@@ -43,7 +44,8 @@ pub(crate) struct Connection {
     pub(crate) room: Notify,
     /// Cancelled when this is no longer the device's connection.
     pub(crate) gone: CancellationToken,
-    tx: mpsc::UnboundedSender<Order>,
+    /// What its session is to do.
+    pub(crate) orders: Orders<Order>,
     waiting: AtomicUsize,
     waiting_kept: AtomicUsize,
     seen_at_ms: AtomicI64,
@@ -144,10 +146,8 @@ pub(crate) struct Begin {
 }
 
 impl Connection {
-    /// A connection, and what its session takes orders from.
-    pub(crate) fn new(begin: Begin) -> (Self, mpsc::UnboundedReceiver<Order>) {
-        let (tx, orders) = mpsc::unbounded_channel();
-        let connection = Self {
+    pub(crate) fn new(begin: Begin) -> Self {
+        Self {
             device: begin.device,
             peer: begin.peer,
             ext_rrpc: begin.ext_rrpc,
@@ -156,14 +156,13 @@ impl Connection {
             keeps: begin.keeps,
             room: Notify::new(),
             gone: CancellationToken::new(),
-            tx,
+            orders: Orders::new(),
             waiting: AtomicUsize::new(0),
             waiting_kept: AtomicUsize::new(0),
             seen_at_ms: AtomicI64::new(0),
             flush: Mutex::new(Flush::new(begin.window)),
             filters: Mutex::default(),
-        };
-        (connection, orders)
+        }
     }
 
     /// The commands' state. Held for a look-up at a time, never across an await.
@@ -196,9 +195,9 @@ impl Connection {
         self.filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the session's task has ended.
+    /// Whether the session has ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.tx.is_closed()
+        self.orders.is_over()
     }
 
     /// Takes a place among the waiting messages; `false` if all there are is taken.
@@ -223,17 +222,17 @@ impl Connection {
 
     /// Hands a message to the session; `false` if the session has ended.
     pub(crate) fn send(&self, message: Outgoing) -> bool {
-        self.tx.send(Order::Send(message)).is_ok()
+        self.orders.put(Order::Send(message)).is_ok()
     }
 
     /// Has a message of the device's acknowledged; gives that back if the session has ended.
     pub(crate) fn acknowledge(&self, taken: Taken) -> Result<(), Taken> {
-        self.tx.send(Order::Acknowledge(taken)).map_err(|_| taken)
+        self.orders.put(Order::Acknowledge(taken)).map_err(|_| taken)
     }
 
     /// Tells the session to end. A session that ended already does not mind.
     pub(crate) fn close(&self, ended: Ended) {
-        if self.tx.send(Order::Close(ended)).is_err() {
+        if self.orders.put(Order::Close(ended)).is_err() {
             tracing::debug!(device = %self.device, "session had ended");
         }
     }

@@ -1,7 +1,7 @@
 //! The embedded MQTT broker, and the transport straight into it.
 //!
 //! Read in this order: [`Config`], [`Broker`] (start and stop), `accept` (connections before their CONNECT), `lobby` (how
-//! many there may be), `login` (who may connect), `sessions` (who is connected), `session` (one of them), `uplink` (what
+//! many there may be), `login` (who may connect), `sessions` (who is connected), `session` (one of them) and `orders` (what it is to do), `uplink` (what
 //! devices say), `deliver` (what devices are told), `flush` (QoS 1 commands that waited for a device). All of these share
 //! the `hub`. `wire` and `packet` are MQTT's bytes and words, read and written by the codec of `rmqtt`; `websocket` is
 //! another way to them.
@@ -29,6 +29,7 @@ mod deliver;
 mod hub;
 mod kept;
 mod lobby;
+mod orders;
 mod sessions;
 
 mod connection;

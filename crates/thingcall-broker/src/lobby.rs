@@ -42,8 +42,8 @@ pub(crate) enum Entry {
 pub(crate) struct Place {
     lobby: Arc<Lobby>,
     number: u64,
-    /// Cancelled when it was given to another socket.
-    given: CancellationToken,
+    /// Cancelled when it was given to another socket. None once it is given to no other any more.
+    given: Option<CancellationToken>,
 }
 
 impl Lobby {
@@ -65,7 +65,7 @@ impl Lobby {
         let (number, given) = (places.next, CancellationToken::new());
         places.next += 1;
         places.silent.insert(number, given.clone());
-        let place = Place { lobby: self.clone(), number, given };
+        let place = Place { lobby: self.clone(), number, given: Some(given) };
         if free { Entry::Free(place) } else { Entry::MadeRoom(place) }
     }
 
@@ -78,12 +78,19 @@ impl Lobby {
 impl Place {
     /// Ends when it was given to another socket.
     pub(crate) async fn given_away(&self) {
-        self.given.cancelled().await;
+        match &self.given {
+            Some(given) => given.cancelled().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Its socket logs in: it is given to no other any more. `false` if it was already.
-    pub(crate) fn keep(&self) -> bool {
-        self.lobby.places().silent.remove(&self.number).is_some()
+    pub(crate) fn keep(&mut self) -> bool {
+        let ours = self.lobby.places().silent.remove(&self.number).is_some();
+        if ours {
+            self.given = None;
+        }
+        ours
     }
 }
 
@@ -91,7 +98,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.lobby.places();
         places.silent.remove(&self.number);
-        if !self.given.is_cancelled() {
+        if self.given.as_ref().is_none_or(|given| !given.is_cancelled()) {
             places.taken -= 1;
             self.lobby.shown.dec();
         }

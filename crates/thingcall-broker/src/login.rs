@@ -13,11 +13,11 @@ use rmqtt_codec::MqttPacket;
 use thingcall_alink as alink;
 use thingcall_core::{DeviceKey, LookUpFailed, PeerText, TransportName};
 use thingcall_transport::ConnectResult;
-use tokio::sync::mpsc;
 
-use crate::connection::{Begin, Connection, Ended, Order};
+use crate::connection::{Begin, Connection, Ended};
 use crate::deliver;
 use crate::hub::Hub;
+use crate::lobby::Place;
 use crate::metrics::NoSession;
 use crate::packet::{ConnackReason, Connect, Granted};
 use crate::session::{Begun, Session};
@@ -62,8 +62,8 @@ pub(crate) async fn welcome<S: Socket>(
     hub: &Arc<Hub>,
     mut wire: Wire<S>,
     connect: Connect,
-    peer: SocketAddr,
-) -> Option<Session<S>> {
+    (peer, place): (SocketAddr, Place),
+) -> Option<Box<Session<S>>> {
     let entered = match admit(hub, &connect).await {
         Ok(login) => enter(hub, &connect, login, peer).await,
         Err(reason) => Err(reason),
@@ -82,7 +82,7 @@ pub(crate) async fn welcome<S: Socket>(
             return None;
         }
     };
-    let (connection, orders, window) = begun;
+    let (connection, window) = begun;
     let (keep_alive, silent_max) = keep_alive(hub, connect.keep_alive);
     let granted = Granted {
         packet_bytes_max: hub.config.message_bytes_max,
@@ -99,7 +99,7 @@ pub(crate) async fn welcome<S: Socket>(
     deliver::give_kept(hub, &connection, connect.begins_anew);
     deliver::start_flush(hub, connection.clone());
     let (hub, version) = (hub.clone(), connect.version);
-    Some(Session::new(Begun { hub, connection, orders, wire, version, window, silent_max }))
+    Some(Session::new(Begun { hub, connection, wire, place, version, window, silent_max }))
 }
 
 async fn admit(hub: &Hub, connect: &Connect) -> Result<alink::Login, Reason> {
@@ -124,7 +124,7 @@ async fn admit(hub: &Hub, connect: &Connect) -> Result<alink::Login, Reason> {
 async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAddr) -> Result<Entered, Reason> {
     let asked = connect.packet_bytes_max.map_or(hub.config.message_bytes_max, NonZeroU32::get);
     let receive_max = connect.receive_max.unwrap_or(NonZeroU16::MAX).min(hub.receive_max());
-    let (connection, orders) = Connection::new(Begin {
+    let connection = Arc::new(Connection::new(Begin {
         device: login.device,
         peer,
         ext_rrpc: login.ext_rrpc,
@@ -132,8 +132,7 @@ async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAd
         packet_bytes_max: asked.min(hub.config.message_bytes_max) as usize,
         keeps: connect.keeps,
         window: hub.config.inflight_messages_max.min(receive_max).get().into(),
-    });
-    let connection = Arc::new(connection);
+    }));
     let old = hub.sessions.enter(&connection, &peer.to_string()).map_err(|no_room| match no_room {
         NoRoom::Full => Reason::Full(hub.config.sessions_max.get()),
         NoRoom::Closed => Reason::Closed,
@@ -156,7 +155,7 @@ async fn enter(hub: &Hub, connect: &Connect, login: alink::Login, peer: SocketAd
     }
     hub.metrics.connected(ConnectResult::Ok);
     tracing::debug!(device = %connection.device, %peer, ext_rrpc = connection.ext_rrpc, "connected");
-    Ok((connection, orders, receive_max.get().into()))
+    Ok((connection, receive_max.get().into()))
 }
 
 /// Looks again at a device that has a connection by now. Who disabled it after it was looked up the first time found no
@@ -188,5 +187,5 @@ pub(crate) async fn turn_away<S: Socket>(mut wire: Wire<S>, answer: MqttPacket) 
     wire.close().await;
 }
 
-/// A connection, the orders to its session, and how many QoS 1 messages may be unacknowledged on it.
-type Entered = (Arc<Connection>, mpsc::UnboundedReceiver<Order>, usize);
+/// A connection, and how many QoS 1 messages may be unacknowledged on it.
+type Entered = (Arc<Connection>, usize);

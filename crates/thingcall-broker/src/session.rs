@@ -17,11 +17,11 @@ use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{DisconnectReasonCode, PublishProperties, ToReasonCode};
 use thingcall_core::{CallId, DropReason, Dropped, PeerText, TransportKind, Unawaited};
 use thingcall_transport::Arrivals;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Ended, Order, Outgoing, Taken};
 use crate::hub::Hub;
+use crate::lobby::Place;
 use crate::pace::Pace;
 use crate::packet::{Said, Version};
 use crate::wire::{Broken, Socket, Wire};
@@ -74,8 +74,9 @@ fn tell_end(hub: &Hub, connection: &Connection, over: &Over) {
 pub(crate) struct Begun<S> {
     pub(crate) hub: Arc<Hub>,
     pub(crate) connection: Arc<Connection>,
-    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     pub(crate) wire: Wire<S>,
+    /// That of its socket, until this is over.
+    pub(crate) place: Place,
     pub(crate) version: Version,
     /// How many QoS 1 messages may be unacknowledged.
     pub(crate) window: usize,
@@ -104,7 +105,7 @@ pub(crate) struct Session<S> {
 /// What a session waits for.
 enum Next {
     Packet(Result<MqttPacket, Broken>),
-    Order(Option<Order>),
+    Order(Order),
     Silence,
     /// A report is written, so more may be read.
     Room,
@@ -118,19 +119,21 @@ struct Current(Arc<Hub>, Arc<Connection>);
 
 impl Drop for Current {
     fn drop(&mut self) {
+        self.1.orders.end();
         deliver::ended(&self.0, &self.1);
     }
 }
 
 impl<S: Socket> Session<S> {
-    pub(crate) fn new(begun: Begun<S>) -> Self {
+    /// On the heap, so that whoever hands it on copies and keeps nothing of its size.
+    pub(crate) fn new(begun: Begun<S>) -> Box<Self> {
         let (hub, connection) = (&begun.hub, begun.connection.clone());
         let (max, early) = (hub.receive_max().get().into(), hub.metrics.early_acks.clone());
         let ended = connection.clone();
         let acknowledge = move |taken| connection.acknowledge(taken);
         let arrivals = Arrivals::with_reports((max, early), acknowledge, move || ended.close(Ended::Unwritten));
         let pace = Pace::new(hub.config.session_posts_max.get().into());
-        Self {
+        Box::new(Self {
             arrivals,
             pace,
             begun,
@@ -140,37 +143,40 @@ impl<S: Socket> Session<S> {
             unreleased: HashSet::new(),
             answers_due: 0,
             heard_at: Instant::now(),
-        }
+        })
     }
 
     /// Runs until either side ends it. What was put on the wire before leaves first.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         let _current = Current(self.begun.hub.clone(), self.begun.connection.clone());
         let over = match self.talk().await {
             Ok(never) => match never {},
             Err(over) => over,
         };
-        let Begun { hub, connection, mut wire, version, .. } = self.begun;
-        tell_end(&hub, &connection, &over);
-        deliver::ended(&hub, &connection);
+        let Begun { hub, connection, wire, version, .. } = &mut self.begun;
+        tell_end(hub, connection, &over);
+        deliver::ended(hub, connection);
         if let Some(bye) = over.told().and_then(|reason| version.bye(reason))
             && let Err(error) = wire.put(bye)
         {
             tracing::trace!(%error, "no last word");
         }
         wire.close().await;
+        // In this order: a place that is free is that of a socket that is no more.
+        drop(self.begun.wire);
+        drop(self.begun.place);
     }
 
     async fn talk(&mut self) -> Result<std::convert::Infallible, Over> {
         let mut silence = pin!(tokio::time::sleep(self.begun.silent_max));
         self.begun.wire.flush().await?;
         loop {
-            let Begun { wire, orders, .. } = &mut self.begun;
+            let Begun { wire, connection, .. } = &mut self.begun;
             let may_read = self.pace.has_room();
             let next = tokio::select! {
                 biased;
                 packet = wire.next(), if may_read => Next::Packet(packet),
-                order = orders.recv() => Next::Order(order),
+                order = connection.orders.next() => Next::Order(order),
                 () = self.pace.room(), if !may_read => Next::Room,
                 () = &mut silence => Next::Silence,
             };
@@ -186,9 +192,7 @@ impl<S: Socket> Session<S> {
                         self.hear(packet)?;
                     }
                 }
-                Next::Order(Some(order)) => self.obey(order)?,
-                // The connection, which this holds, has the sending half.
-                Next::Order(None) => return Err(Ended::Shutdown.into()),
+                Next::Order(order) => self.obey(order)?,
                 Next::Room => self.heard_at = Instant::now(),
                 Next::Silence => {
                     if !may_read {
@@ -202,7 +206,7 @@ impl<S: Socket> Session<S> {
                     silence.as_mut().reset(until);
                 }
             }
-            while let Ok(order) = self.begun.orders.try_recv() {
+            while let Some(order) = self.begun.connection.orders.take() {
                 self.obey(order)?;
             }
             let wrote = self.begun.wire.flush().await?;
@@ -218,7 +222,7 @@ impl<S: Socket> Session<S> {
             self.begun.hub.own_metrics.pauses.inc();
             return false;
         }
-        self.begun.orders.len() < ORDERS_WAITING_MAX
+        self.begun.connection.orders.len() < ORDERS_WAITING_MAX
     }
 
     fn hear(&mut self, packet: MqttPacket) -> Result<(), Over> {
@@ -358,3 +362,6 @@ impl<S: Socket> Session<S> {
 fn whole_seconds(left: Duration) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,26 +1,28 @@
 //! Packets on a socket.
 //!
-//! **Invariants:** an idle connection holds `READ_BYTES` for what may come and nothing for what may leave. `next` loses
-//! nothing when it is dropped half way. Before a device has proved itself no packet of its is larger than
+//! **Invariants:** an idle connection holds no bytes for what may come or leave. `next` loses nothing when it is dropped half
+//! way. Before a device has proved itself no packet of its is larger than
 //! [`CONNECT_BYTES_MAX`].
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use rmqtt_codec::error::{DecodeError, EncodeError};
 use rmqtt_codec::version::{ProtocolVersion, VersionCodec};
 use rmqtt_codec::{MqttCodec, MqttPacket, v3, v5};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The largest CONNECT; room for the longest client id, a will and more properties than devices send.
 const CONNECT_BYTES_MAX: u32 = 16 * 1024;
 /// Read at once; most packets are smaller.
-const READ_BYTES: usize = 1024;
-/// A buffer that has grown beyond this is given back once it is empty.
-const KEPT_BYTES: usize = 4 * READ_BYTES;
+const READ_BYTES: usize = 2048;
 
 /// A way to a device, whatever lies around its TCP connection.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
@@ -99,14 +101,29 @@ impl<S: Socket> Wire<S> {
             if let Some(packet) = self.buffered()? {
                 return Ok(packet);
             }
-            if self.read.is_empty() && self.read.capacity() > KEPT_BYTES {
-                self.read = BytesMut::new();
-            }
-            self.read.reserve(READ_BYTES);
-            if self.socket.read_buf(&mut self.read).await? == 0 {
+            let read = if self.read.is_empty() {
+                poll_fn(|cx| self.poll_begin(cx)).await?
+            } else {
+                self.read.reserve(READ_BYTES);
+                self.socket.read_buf(&mut self.read).await?
+            };
+            if read == 0 {
                 return Err(Broken::Closed);
             }
         }
+    }
+
+    /// Reads the beginning of what comes, by way of the stack: until it is there, no buffer waits for it.
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        let polled = Pin::new(&mut self.socket).poll_read(cx, &mut bytes);
+        if polled.is_pending() {
+            self.read = BytesMut::new();
+        }
+        ready!(polled)?;
+        self.read.extend_from_slice(bytes.filled());
+        Poll::Ready(Ok(bytes.filled().len()))
     }
 
     /// The next packet, if it is here already.
@@ -124,18 +141,32 @@ impl<S: Socket> Wire<S> {
         if self.write.is_empty() {
             return Ok(false);
         }
-        let writing = async {
-            self.socket.write_all_buf(&mut self.write).await?;
-            self.socket.flush().await
-        };
-        match tokio::time::timeout(self.send_timeout, writing).await {
-            Ok(written) => written?,
-            Err(_elapsed) => return Err(Broken::Stuck),
+        // Nearly always all of it leaves at once, and no timer is needed.
+        match poll_fn(|cx| Poll::Ready(self.poll_written(cx))).await {
+            Poll::Ready(written) => written?,
+            Poll::Pending => Box::pin(self.written_in_time()).await?,
         }
-        if self.write.capacity() > KEPT_BYTES {
-            self.write = BytesMut::new();
-        }
+        self.write = BytesMut::new();
         Ok(true)
+    }
+
+    async fn written_in_time(&mut self) -> Result<(), Broken> {
+        let send_timeout = self.send_timeout;
+        match tokio::time::timeout(send_timeout, poll_fn(|cx| self.poll_written(cx))).await {
+            Ok(written) => Ok(written?),
+            Err(_elapsed) => Err(Broken::Stuck),
+        }
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.write.is_empty() {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.write))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.write.advance(written);
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     /// Tells the device's system now that all has arrived. Where it has Nagle's algorithm on, it holds the next small
@@ -148,7 +179,7 @@ impl<S: Socket> Wire<S> {
     }
 
     /// Writes what waits and closes.
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(&mut self) {
         let send_timeout = self.send_timeout;
         let closing = async {
             self.flush().await?;

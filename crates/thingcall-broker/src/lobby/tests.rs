@@ -23,7 +23,7 @@ fn rest_of_the_server_keeps_its_files() {
 fn a_place_that_was_given_away_is_freed_by_its_new_socket_alone() {
     let lobby = Lobby::new(1, IntGauge::new("sockets", "open").unwrap());
     let Entry::Free(first) = lobby.enter() else { panic!("there was room") };
-    let Entry::MadeRoom(second) = lobby.enter() else { panic!("the first was silent") };
+    let Entry::MadeRoom(mut second) = lobby.enter() else { panic!("the first was silent") };
 
     drop(first);
     assert!(second.keep(), "it logs in");

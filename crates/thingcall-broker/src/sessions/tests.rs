@@ -4,8 +4,7 @@ use crate::packet::Version;
 use std::sync::Mutex;
 
 use super::*;
-use crate::connection::{Begin, Order};
-use tokio::sync::mpsc::UnboundedReceiver;
+use crate::connection::Begin;
 
 #[derive(Default)]
 struct Told(Mutex<Vec<(&'static str, DeviceKey)>>);
@@ -30,8 +29,8 @@ fn sessions(max: usize) -> (Sessions, Arc<Told>) {
     (Sessions::new(told.clone(), max), told)
 }
 
-/// A connection of the device, and its session, which ends when dropped.
-fn connection(name: &str) -> (Arc<Connection>, UnboundedReceiver<Order>) {
+/// A connection of the device.
+fn connection(name: &str) -> Arc<Connection> {
     let begin = Begin {
         keeps: crate::packet::Keeps::Nothing,
         device: key(name),
@@ -41,8 +40,7 @@ fn connection(name: &str) -> (Arc<Connection>, UnboundedReceiver<Order>) {
         packet_bytes_max: 1000,
         window: 1,
     };
-    let (connection, session) = Connection::new(begin);
-    (Arc::new(connection), session)
+    Arc::new(Connection::new(begin))
 }
 
 fn enter(sessions: &Sessions, connection: &Arc<Connection>) -> Result<bool, NoRoom> {
@@ -52,7 +50,7 @@ fn enter(sessions: &Sessions, connection: &Arc<Connection>) -> Result<bool, NoRo
 #[test]
 fn late_end_of_the_predecessor_does_not_end_the_successor() {
     let (sessions, told) = sessions(10);
-    let ((old, _old), (new, _new)) = (connection("a"), connection("a"));
+    let (old, new) = (connection("a"), connection("a"));
     assert_eq!(enter(&sessions, &old), Ok(false));
     assert_eq!(enter(&sessions, &new), Ok(true));
     assert!(old.gone.is_cancelled() && !new.gone.is_cancelled());
@@ -68,7 +66,7 @@ fn late_end_of_the_predecessor_does_not_end_the_successor() {
 #[test]
 fn full_broker_takes_no_other_device_but_a_second_connection_of_one() {
     let (sessions, told) = sessions(1);
-    let ((a, _a), (again, _again), (b, _b)) = (connection("a"), connection("a"), connection("b"));
+    let (a, again, b) = (connection("a"), connection("a"), connection("b"));
     assert_eq!(enter(&sessions, &a), Ok(false));
     assert_eq!(enter(&sessions, &b), Err(NoRoom::Full));
     assert_eq!(enter(&sessions, &again), Ok(true));
@@ -81,15 +79,15 @@ fn full_broker_takes_no_other_device_but_a_second_connection_of_one() {
 fn nobody_enters_after_close() {
     let (sessions, told) = sessions(1);
     sessions.close();
-    assert_eq!(enter(&sessions, &connection("a").0), Err(NoRoom::Closed));
+    assert_eq!(enter(&sessions, &connection("a")), Err(NoRoom::Closed));
     assert!(told.0.lock().unwrap().is_empty());
 }
 
 #[test]
 fn connection_whose_session_has_ended_is_told_nothing() {
     let (sessions, _) = sessions(1);
-    let (silent, session) = connection("a");
+    let silent = connection("a");
     assert_eq!(enter(&sessions, &silent), Ok(false));
-    drop(session);
+    silent.orders.end();
     assert!(sessions.of_device(&key("a")).is_none());
 }
