@@ -161,9 +161,11 @@ class Mosquitto:
 
 class Site:
     """A store with product and key, and the server on it, with its own broker or a Mosquitto. `store`: the URL of a
-    PostgreSQL in place of a file. `metrics_port`: one that stays over a restart."""
+    PostgreSQL in place of a file. `metrics_port` and the like: one that stays over a restart."""
 
-    def __init__(self, program, settings=(), with_mosquitto=False, data=None, store=None, metrics_port=0, **process):
+    def __init__(
+        self, program, settings=(), with_mosquitto=False, data=None, store=None, metrics_port=0, api_port=0, mqtt_port=0, **process
+    ):
         self.program, self.store = program, {"STORE__URL": store} if store else {}
         self.folder = tempfile.mkdtemp(prefix="thingcall-memory-")
         self.data = data or os.path.join(self.folder, "data")
@@ -172,7 +174,7 @@ class Site:
         self.command("product", "import", "--key", PRODUCT, *topic, *models)
         self.command("key", "add", "--id", KEY, "--secret", SECRET)
         flags = ["--api", "--metrics", "--console"] + ([] if with_mosquitto else ["--mqtt"])
-        ports = {"--metrics": metrics_port}
+        ports = {"--metrics": metrics_port, "--api": api_port, "--mqtt": mqtt_port}
         free = [word for flag in flags for word in (flag, f"127.0.0.1:{ports.get(flag, 0)}")]
         settings = {"API__CALLS_PER_SECOND_MAX": "0"} | self.store | dict(settings)
         self.mosquitto = Mosquitto(self.folder) if with_mosquitto else None

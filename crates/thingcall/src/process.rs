@@ -72,12 +72,19 @@ impl Process {
             threads.set(used.threads);
         }
         let [open, max, ..] = &self.gauges;
-        // Without the one that looks.
-        let fds = fs::read_dir("/proc/self/fd").map_or(0, |files| files.count().saturating_sub(1));
-        open.set(i64::try_from(fds).unwrap_or(i64::MAX));
+        open.set(open_files());
         let files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         max.set(files_max.and_then(|files| i64::try_from(files).ok()).unwrap_or(i64::MAX));
     }
+}
+
+/// How many files are open. Linux 6.2 and later tell it as the size of the folder; to list that takes milliseconds where there are
+/// ten thousands of connections.
+fn open_files() -> i64 {
+    let told = fs::metadata("/proc/self/fd").map_or(0, |folder| folder.len());
+    let counted = || fs::read_dir("/proc/self/fd").map_or(0, |files| files.count().saturating_sub(1));
+    let files = if told > 0 { usize::try_from(told).unwrap_or(usize::MAX) } else { counted() };
+    i64::try_from(files).unwrap_or(i64::MAX)
 }
 
 /// Reads `/proc/self/stat` and `/proc/stat`.
