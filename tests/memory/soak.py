@@ -11,6 +11,9 @@ from server import Site, all_files
 READINGS = 60
 READINGS_APART_S_MAX = 10
 DRAINED_WITHIN_S = 20
+# What grows in one of these windows is looked at for another: a heap that takes its shape comes to rest in the first
+# minutes, what is kept of each call grows in all of them.
+WINDOWS_MAX = 4
 # The resident set grew if its lowest reading of the last third is so far above that of the first, and still grows: steady
 # growth makes half of it after the middle third. Single readings are above their neighbours by as much, so the lowest
 # counts. In a minute it rises by up to half of this while the heap takes its shape, or by twice this if 100 bytes of each
@@ -46,8 +49,18 @@ async def filled(site, name):
 
 
 async def readings_of(site, name, seconds):
-    """Resident bytes every so often from when all is full, printed with what goes on at that moment."""
+    """Resident bytes every so often from when all is full: of the first window in which they do not grow, or of the last."""
     await filled(site, name)
+    for window in range(1, WINDOWS_MAX + 1):
+        readings = await window_of(site, name, seconds)
+        if not grew(*lowest(readings)):
+            break
+        print(f"{name:9} grows in window {window}: {told(readings)}", flush=True)
+    return readings
+
+
+async def window_of(site, name, seconds):
+    """Resident bytes every so often, printed with what goes on at that moment."""
     apart = min(READINGS_APART_S_MAX, seconds / READINGS)
     start, readings = time.monotonic(), []
     while (now := time.monotonic() - start) < seconds:
@@ -98,6 +111,12 @@ def grew(first, middle, last):
     return last - first > GROWN_BYTES and last - middle > STILL_GROWS * (last - first)
 
 
+def told(readings):
+    first, middle, last = lowest(readings)
+    grown = f"{(last - first) / 2**10:+.0f} KiB"
+    return f"lowest of the thirds {first / 2**20:.2f}, {middle / 2**20:.2f} and {last / 2**20:.2f} MiB ({grown})"
+
+
 async def soaked(site, name, seconds):
     """What is wrong after the soak."""
     load = Load(site, await asyncio.to_thread(site.register, NAMES))
@@ -105,19 +124,14 @@ async def soaked(site, name, seconds):
     readings = await under_load(site, name, load, seconds)
     huge = site.server.huge_pages()
     left = await left_over(site, files_before)
-    first, middle, last = lowest(readings)
-    told = ", ".join(f"{what} {count}" for what, count in sorted(load.ended.items()))
-    print(
-        f"{name}: lowest of the thirds {first / 2**20:.2f}, {middle / 2**20:.2f} and {last / 2**20:.2f} MiB "
-        f"({(last - first) / 2**10:+.0f} KiB); {left or 'nothing is left'}; {told}",
-        flush=True,
-    )
+    ended = ", ".join(f"{what} {count}" for what, count in sorted(load.ended.items()))
+    print(f"{name}: {told(readings)}; {left or 'nothing is left'}; {ended}", flush=True)
     wanted = OUTCOMES if site.mosquitto else OUTCOMES_EMBEDDED
     odd = (wanted ^ set(load.ended)) - OUTCOMES_OF_A_BUSY_DISK
     wrong = [f"missing or unexpected: {', '.join(sorted(odd))}"] if odd else []
     if huge:
         wrong.append(f"{huge} bytes are in huge pages in spite of {ALLOCATOR}: the readings tell nothing")
-    if grew(first, middle, last):
+    if grew(*lowest(readings)):
         wrong.append("the resident set grows")
     return [f"{name}: {each}" for each in wrong + ([left] if left else [])]
 
