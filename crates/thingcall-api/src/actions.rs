@@ -38,12 +38,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use enum_map::Enum;
+use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use strum::{EnumString, IntoStaticStr};
 use thingcall_core::AccessKey;
 use thingcall_tsl::Directory;
 
-use crate::answer::Fields;
+use crate::answer::{Content, Fields};
 use crate::calls::CallDesk;
 use crate::error::ActionError;
 use crate::fleets::FleetDesk;
@@ -205,21 +206,21 @@ pub(crate) enum Ordered {
 }
 
 /// What is done, in memory of its own: a caller who waits for a service holds no room for it.
-type Doing<'a> = Pin<Box<dyn Future<Output = Result<Fields, ActionError>> + Send + 'a>>;
+type Doing<'a> = Pin<Box<dyn Future<Output = Result<Content, ActionError>> + Send + 'a>>;
 
 impl Ordered {
-    /// Does it; what it returns stands beside `RequestId` and `Success`.
-    pub(crate) fn run(self, desk: &CallDesk) -> impl Future<Output = Result<Fields, ActionError>> + Send + '_ {
+    /// Does it.
+    pub(crate) fn run(self, desk: &CallDesk) -> impl Future<Output = Result<Content, ActionError>> + Send + '_ {
         let doing: Doing<'_> = match self {
             Self::Service(call) => return Either::Left(call.run(desk)),
-            Self::Properties(set) => Box::pin(set.run(desk)),
-            Self::Publishing(message) => Box::pin(message.run(desk)),
-            Self::Question(question) => Box::pin(question.run(desk)),
-            Self::Asking(question) => Box::pin(question.run(desk)),
-            Self::Broadcasting(message) => Box::pin(message.run(desk)),
-            Self::Many(calls) => Box::pin(calls.run(desk)),
+            Self::Properties(set) => Box::pin(set.run(desk).map_ok(Content::Fields)),
+            Self::Publishing(message) => Box::pin(message.run(desk).map_ok(Content::Fields)),
+            Self::Question(question) => Box::pin(question.run(desk).map_ok(Content::Fields)),
+            Self::Asking(question) => Box::pin(question.run(desk).map_ok(Content::Fields)),
+            Self::Broadcasting(message) => Box::pin(message.run(desk).map_ok(Content::Fields)),
+            Self::Many(calls) => Box::pin(calls.run(desk).map_ok(Content::Fields)),
             Self::ManyProperties(calls) => {
-                Box::pin(async move { calls.run(desk).await.map_err(property::of_properties) })
+                Box::pin(calls.run(desk).map_ok(Content::Fields).map_err(property::of_properties))
             }
         };
         Either::Right(doing)

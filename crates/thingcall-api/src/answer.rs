@@ -3,15 +3,17 @@
 //! **Invariant:** whatever an action answers exists in both forms, and every answer has a body and a type: SDKs throw
 //! on a 200 without one.
 
-pub(crate) mod json;
+mod called;
+mod json;
 mod xml;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 use thingcall_core::RequestId;
 
+pub(crate) use self::called::{Called, Replied};
 use crate::error::ActionError;
 use crate::gateway::GatewayError;
 pub(crate) use crate::node::{Fields, Node, text};
@@ -53,6 +55,25 @@ impl Format {
     }
 }
 
+/// What an action answered.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// A tree.
+    Fields(Fields),
+    /// A service was called.
+    Called(Called),
+}
+
+impl Content {
+    /// What stands beside `RequestId` and `Success`.
+    pub(crate) fn into_fields(self) -> Fields {
+        match self {
+            Self::Fields(fields) => fields,
+            Self::Called(called) => called.into_fields(),
+        }
+    }
+}
+
 /// What an answer says about its request.
 #[derive(Debug)]
 pub(crate) struct About<'a> {
@@ -67,8 +88,14 @@ pub(crate) struct About<'a> {
 }
 
 impl About<'_> {
-    /// What an action answered.
-    pub(crate) fn success(&self, fields: Fields) -> HttpAnswer {
+    /// What an action answered, with an empty map for its headers, which may have room already.
+    pub(crate) fn success(&self, content: Content, headers: HeaderMap) -> HttpAnswer {
+        let fields = match (self.format, content) {
+            (Format::Json, Content::Called(called)) => {
+                return response_with(headers, StatusCode::OK, self.format, called.json(self.id));
+            }
+            (Format::Xml, content @ Content::Called(_)) | (_, content @ Content::Fields(_)) => content.into_fields(),
+        };
         let mut all = Vec::with_capacity(fields.len() + 2);
         all.extend([("RequestId", text(self.id.to_string())), ("Success", Node::Flag(true))]);
         all.extend(fields);
@@ -121,8 +148,13 @@ impl About<'_> {
 }
 
 fn response(status: StatusCode, format: Format, body: Vec<u8>) -> HttpAnswer {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    response_with(HeaderMap::new(), status, format, body.into())
+}
+
+fn response_with(headers: HeaderMap, status: StatusCode, format: Format, body: Bytes) -> HttpAnswer {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response.headers_mut().insert(CONTENT_TYPE, format.content_type());
     response
 }

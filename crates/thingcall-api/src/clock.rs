@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use thingcall_core::UnixMillis;
 
 /// Tells the time.
@@ -13,10 +15,21 @@ pub(crate) type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
 
 /// Reads `YYYY-MM-DDThh:mm:ssZ`, the one form requests carry.
 pub(crate) fn parse(text: &str) -> Option<UnixMillis> {
-    if text.len() != "2026-01-02T03:04:05Z".len() || !text.ends_with('Z') {
+    let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let &[c, y, z, a, b'-', m, n, b'-', d, e, b'T' | b't' | b' ', h, i, b':', p, q, b':', s, t, b'Z'] = bytes else {
         return None;
-    }
-    text.parse::<Timestamp>().ok().map(|time| UnixMillis(time.as_millisecond()))
+    };
+    let year = i16::from(two(c, y)?) * 100 + i16::from(two(z, a)?);
+    // A leap second counts as the one before it.
+    let second = two(s, t).map(|second| if second == 60 { 59 } else { second })?;
+    let time = DateTime::new(year, two(m, n)?, two(d, e)?, two(h, i)?, two(p, q)?, second, 0).ok()?;
+    Offset::UTC.to_timestamp(time).ok().map(|time| UnixMillis(time.as_millisecond()))
+}
+
+/// The number of two digits.
+fn two(tens: u8, ones: u8) -> Option<i8> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| (byte - b'0').cast_signed());
+    Some(digit(tens)? * 10 + digit(ones)?)
 }
 
 /// Writes `YYYY-MM-DDThh:mm:ssZ`.

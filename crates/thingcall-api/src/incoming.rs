@@ -4,15 +4,16 @@
 
 use std::sync::Arc;
 
-use hyper::header::{AUTHORIZATION, HeaderName};
+use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 use thingcall_core::{RequestId, Traced};
 use tokio::time::Instant;
 
 use crate::answer::Format;
 use crate::gateway::GatewayError;
+use crate::headers::{System, SystemHeaders};
 use crate::params::Params;
-use crate::{headers, sign};
+use crate::sign;
 
 /// A request, read.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) id: RequestId,
     /// Its head.
     pub(crate) head: &'a Parts,
+    /// What its head says of itself.
+    system: SystemHeaders<'a>,
     /// Its whole body.
     pub(crate) body: &'a [u8],
     /// Its parameters, of query and body.
@@ -44,11 +47,20 @@ pub(crate) enum Scheme {
 
 impl<'a> Incoming<'a> {
     pub(crate) fn read(received: Instant, head: &'a Parts, body: &'a [u8]) -> Self {
+        let system = SystemHeaders::of(&head.headers);
         let params = Params::read(head.uri.query().unwrap_or_default(), body);
-        let (id, scheme, trace) = (RequestId::random(), Scheme::V1, None);
-        let mut incoming = Self { received, id, head, body, params, scheme, trace };
-        incoming.scheme = Scheme::of(&incoming);
-        incoming
+        let scheme = Scheme::of(&system);
+        Self { received, id: RequestId::random(), head, system, body, params, scheme, trace: None }
+    }
+
+    /// What its head says of itself.
+    pub(crate) const fn system(&self) -> &SystemHeaders<'a> {
+        &self.system
+    }
+
+    /// The text of a header that says something of the request; `None` if it is absent or not text.
+    pub(crate) fn said(&self, system: System) -> Option<&'a str> {
+        self.system.text(system)
     }
 
     /// The text of a header; `None` if it is absent or not text.
@@ -58,18 +70,18 @@ impl<'a> Incoming<'a> {
 
     /// The action's name.
     pub(crate) fn action(&self) -> Option<&str> {
-        self.system(&headers::ACTION, "Action")
+        self.system_or(System::Action, "Action")
     }
 
     /// The API's version.
     pub(crate) fn version(&self) -> Option<&str> {
-        self.system(&headers::VERSION, "Version")
+        self.system_or(System::Version, "Version")
     }
 
     /// A system parameter: in a header or among the parameters, as it is signed.
-    fn system(&self, header: &HeaderName, parameter: &str) -> Option<&str> {
+    fn system_or(&self, header: System, parameter: &str) -> Option<&str> {
         match self.scheme {
-            Scheme::Acs3 => self.header(header),
+            Scheme::Acs3 => self.said(header),
             Scheme::V1 => self.params.get(parameter),
         }
     }
@@ -90,12 +102,9 @@ impl<'a> Incoming<'a> {
 
 impl Scheme {
     /// The scheme a request means to use: the header's only if it has the header.
-    fn of(incoming: &Incoming<'_>) -> Self {
-        if incoming.header(&AUTHORIZATION).is_some_and(|value| value.starts_with("ACS3-")) {
-            Self::Acs3
-        } else {
-            Self::V1
-        }
+    fn of(system: &SystemHeaders<'_>) -> Self {
+        let authorization = system.text(System::Authorization);
+        if authorization.is_some_and(|value| value.starts_with("ACS3-")) { Self::Acs3 } else { Self::V1 }
     }
 
     /// What a request with this string to sign has as its signature.

@@ -52,6 +52,7 @@ mod params;
 mod topic;
 
 mod canonical;
+mod decode;
 mod encoded;
 pub mod sign;
 pub mod signing;

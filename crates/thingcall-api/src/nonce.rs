@@ -27,7 +27,7 @@ pub(crate) struct Nonces {
     skew_ms: i64,
     hasher: RandomState,
     /// By key id. Keys come from the store, so there are as many as it has.
-    keys: Mutex<HashMap<String, Ages>>,
+    keys: Mutex<HashMap<String, Ages, foldhash::quality::RandomState>>,
 }
 
 /// The nonces of one key, in sets that expire together, the earliest first. Few: at most [`SETS_PER_WINDOW`] and two.
@@ -56,10 +56,15 @@ impl Nonces {
         let hash = self.hasher.hash_one(nonce);
         let end = at.0.saturating_add(self.skew_ms).div_euclid(length) + 1;
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if !keys.contains_key(key) {
-            keys.insert(key.to_owned(), Ages::new());
+        if let Some(ages) = keys.get_mut(key) {
+            return self.note_among(ages, (hash, end), now);
         }
-        let Some(ages) = keys.get_mut(key) else { return Ok(()) };
+        self.note_among(keys.entry(key.to_owned()).or_default(), (hash, end), now)
+    }
+
+    /// Notes a nonce by its hash, to be forgotten with the set of this end.
+    fn note_among(&self, ages: &mut Ages, (hash, end): (u64, i64), now: UnixMillis) -> Result<(), NonceError> {
+        let length = self.length();
         forget_expired(ages, length, now);
         if ages.iter().any(|age| age.nonces.contains(&hash)) {
             return Err(NonceError::Used);

@@ -6,17 +6,27 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use form_urlencoded::parse;
-
+use crate::decode::{Part, Piece, piece};
 use crate::gateway::GatewayError;
 
 /// Decoded parameters.
 #[derive(Debug)]
 pub(crate) struct Params<'a> {
-    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pairs: Vec<Pair<'a>>,
     /// There were more than are read.
     cut: bool,
+    /// The query is written as it is signed.
+    canonical_query: bool,
+    /// A name or a value has a NUL.
+    has_nul: bool,
 }
+
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Room for so many is made at once: a request signed with parameters has twelve or thirteen.
+const PAIRS_USUALLY: usize = 16;
+/// Among so many a name is found sooner by looking at each.
+const PAIRS_FEW: usize = 32;
 
 impl<'a> Params<'a> {
     /// How many parameters a request may have.
@@ -24,10 +34,58 @@ impl<'a> Params<'a> {
 
     /// Reads a query and a form body. `+` is a space; blank values are kept, since they are signed.
     pub(crate) fn read(query: &'a str, form: &'a [u8]) -> Self {
-        let mut all = parse(query.as_bytes()).chain(parse(form));
-        let mut pairs: Vec<_> = all.by_ref().take(Self::COUNT_MAX).collect();
-        pairs.sort_unstable();
-        Self { pairs, cut: all.next().is_some() }
+        let mut params =
+            Self { pairs: Vec::with_capacity(PAIRS_USUALLY), cut: false, canonical_query: true, has_nul: false };
+        params.append(query.as_bytes());
+        params.canonical_query &= params.is_sorted();
+        let canonical_query = params.canonical_query;
+        if !form.is_empty() {
+            params.append(form);
+            params.canonical_query = canonical_query;
+        }
+        if !params.is_sorted() {
+            params.pairs.sort_unstable();
+        }
+        params
+    }
+
+    /// Reads `name=value` joined with `&`.
+    fn append(&mut self, mut rest: &'a [u8]) {
+        loop {
+            // Nothing, or nothing more, stands between two signs, which a canonical text has not.
+            while let Some(behind) = rest.strip_prefix(b"&") {
+                self.canonical_query = false;
+                rest = behind;
+            }
+            if rest.is_empty() {
+                return;
+            }
+            if self.pairs.len() == Self::COUNT_MAX {
+                self.cut = true;
+                return;
+            }
+            let (name, behind) = piece(rest, Part::Name);
+            let (value, behind) = match behind.strip_prefix(b"=") {
+                Some(value) => piece(value, Part::Value),
+                None => (Piece { text: Cow::Borrowed(""), canonical: false }, behind),
+            };
+            self.canonical_query &= name.canonical && value.canonical;
+            self.has_nul |= name.has_nul() || value.has_nul();
+            self.pairs.push((name.text, value.text));
+            let Some(next) = behind.strip_prefix(b"&") else { return };
+            self.canonical_query &= !next.is_empty();
+            rest = next;
+        }
+    }
+
+    fn is_sorted(&self) -> bool {
+        self.pairs.is_sorted()
+    }
+
+    /// Whether the query is, as it was sent, the text that is signed of it: a caller may spell it in many ways, and SDKs
+    /// mostly send what they signed.
+    pub(crate) const fn query_is_canonical(&self) -> bool {
+        self.canonical_query && !self.cut
     }
 
     /// Refuses what could be read in two ways.
@@ -35,8 +93,10 @@ impl<'a> Params<'a> {
         if self.cut {
             return Err(GatewayError::TooManyParameters { max: Self::COUNT_MAX });
         }
-        let nul = self.pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0'));
-        if let Some((name, _)) = nul {
+        let has_nul = |(name, value): &&Pair<'_>| name.contains('\0') || value.contains('\0');
+        if self.has_nul
+            && let Some((name, _)) = self.pairs.iter().find(has_nul)
+        {
             return Err(GatewayError::Nul(name.replace('\0', "").chars().take(64).collect()));
         }
         let twice = self.pairs.windows(2).find_map(|pair| match pair {
@@ -48,8 +108,13 @@ impl<'a> Params<'a> {
 
     /// The value of a parameter; `None` if it is absent or blank.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let at = self.pairs.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
-        self.pairs.get(at).map(|(_, value)| &**value).filter(|value| !value.is_empty())
+        let found = if self.pairs.len() <= PAIRS_FEW {
+            self.pairs.iter().find(|(other, _)| other == name)
+        } else {
+            let at = self.pairs.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
+            self.pairs.get(at)
+        };
+        found.map(|(_, value)| &**value).filter(|value| !value.is_empty())
     }
 
     /// The value of a parameter that must be there.

@@ -11,7 +11,7 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Incoming as Unread};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response};
 use thingcall_core::{AccessKey, ErrorCode, FleetOrder, Outcome};
 use thingcall_listen::{Caller, Serve};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::actions::{
     Action, ActionKind, DirectoryAction, FleetAction, Ordered, RecordAction, SubscriptionAction, make_fleet_call,
     read_fleet_call,
 };
-use crate::answer::{About, Fields, Format, HttpAnswer};
+use crate::answer::{About, Content, Fields, Format, HttpAnswer};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::ActionError;
@@ -35,7 +35,7 @@ use crate::origin::Origin;
 use crate::params::Params;
 use crate::subscribing::SubscriptionDesk;
 use crate::traced::Served;
-use crate::{allowed, audit, body, enrol, refused, sign, traced, unread};
+use crate::{allowed, audit, body, enrol, headers, refused, sign, traced, unread};
 
 /// How much of the string to sign is told where there is no room for more: enough for calls of usual size.
 const ECHO_BYTES_BUSY: usize = 4 * 1024;
@@ -117,37 +117,39 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
     };
     // What a device does wrong is no refusal, and only those name the host; that a token is another call's is one.
     let host = if matches!(asked, Ok(Asked::Device(_, None))) { String::new() } else { host(&head).to_owned() };
+    let mut headers = HeaderMap::new();
     let result = match asked {
         Ok(Asked::Device(call, once)) => {
             let once = once.map(|once| (once, refused::Said::by(&incoming)));
             drop(incoming);
-            drop((head, body));
+            drop(body);
+            headers = headers::emptied(head.headers);
             match once {
                 None => call.run(&app.desk).await,
-                Some((once, said)) => Box::pin(run_once(app.clone(), (*once, said), call)).await,
+                Some((once, said)) => Box::pin(run_once(app.clone(), (*once, said), call)).await.map(Content::Fields),
             }
         }
         Ok(Asked::Directory(action)) => {
             let result = action.run(&*app.directory, &incoming.params).await;
-            after(&app, &incoming, &origin, result)
+            after(&app, &incoming, &origin, result).map(Content::Fields)
         }
         Ok(Asked::Subscription(action, desk)) => {
             let result = action.run(desk, &incoming.params).await;
-            after(&app, &incoming, &origin, result)
+            after(&app, &incoming, &origin, result).map(Content::Fields)
         }
         Ok(Asked::Record(action)) => {
             let result = action.run(&app.records, &incoming.params).await;
-            after(&app, &incoming, &origin, result)
+            after(&app, &incoming, &origin, result).map(Content::Fields)
         }
         Ok(Asked::Fleet(asked)) => {
             let result = Box::pin(asked.run(&app, &incoming.params)).await;
-            after(&app, &incoming, &origin, result)
+            after(&app, &incoming, &origin, result).map(Content::Fields)
         }
         Err(error) => Err(note_refused(&app, &incoming, &origin, error)),
     };
     let (code, failed) = (Code::of(&result), result.as_ref().err().map(ActionError::code));
     let response = match result {
-        Ok(fields) => about.success(fields),
+        Ok(content) => about.success(content, headers),
         Err(error) => {
             log(&about, &error);
             about.failure(&echoed(&app.config, error, &origin), &host)
@@ -293,9 +295,10 @@ fn once_of(
 
 /// Calls a device once for all requests with the same token.
 async fn run_once(app: Arc<App>, (ask, said): (OnceAsk, refused::Said), call: Ordered) -> Result<Fields, ActionError> {
-    let Some(once) = app.once.clone() else { return call.run(&app.desk).await };
+    let Some(once) = app.once.clone() else { return call.run(&app.desk).await.map(Content::into_fields) };
     let calling = app.clone();
-    let (how, answered) = once.answer(ask, move || async move { call.run(&calling.desk).await }).await;
+    let (how, answered) =
+        once.answer(ask, move || async move { call.run(&calling.desk).await.map(Content::into_fields) }).await;
     match how {
         // The engine counted and noted it.
         How::Made => {}

@@ -48,7 +48,10 @@ pub struct SignedHeaders {
 /// The string that a V1 signature signs. `method` is the real HTTP method; `params` are all decoded parameters of query
 /// and form body, in any order; `Signature` is left out.
 pub fn v1_string_to_sign<N: AsRef<str>, V: AsRef<str>>(method: &str, params: &[(N, V)]) -> String {
-    v1_string(method, &canonical::query(sorted(params).into_iter().filter(|(name, _)| *name != "Signature")))
+    let mut out = Vec::with_capacity(1024);
+    v1_string_into(&mut out, method, sorted(params).into_iter().filter(|(name, _)| *name != "Signature"));
+    // It is of ASCII, but for the method.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// The V1 signature (`HMAC-SHA1` over [`v1_string_to_sign`], in Base64) of these parameters.
@@ -151,18 +154,21 @@ pub fn acs3_authorization(method: &str, query: &str, headers: &[(&str, String)],
     format!("{ACS3} Credential={key_id},SignedHeaders={names},Signature={signature}")
 }
 
-/// The V1 string to sign of a canonical query.
-pub(crate) fn v1_string(method: &str, query: &str) -> String {
-    let mut out = String::with_capacity(method.len() + query.len() * 2);
-    out.push_str(method);
-    out.push_str("&%2F&");
-    canonical::encode_into(&mut out, query);
-    out
+/// Appends the V1 string to sign of decoded, sorted parameters.
+pub(crate) fn v1_string_into<'a>(out: &mut Vec<u8>, method: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    out.extend_from_slice(method.as_bytes());
+    out.extend_from_slice(b"&%2F&");
+    canonical::query_twice_into(out, pairs);
 }
 
 /// Signs a V1 string.
 pub(crate) fn v1_sign(string: &str, secret: &str) -> String {
-    BASE64.encode(hmac_sha1(&[secret.as_bytes(), b"&"].concat(), string))
+    BASE64.encode(hmac_sha1(&v1_key(secret), string))
+}
+
+/// The key of the older signature's HMAC.
+fn v1_key(secret: &str) -> Vec<u8> {
+    [secret.as_bytes(), b"&"].concat()
 }
 
 /// The HMAC-SHA1 of a text.
@@ -178,6 +184,17 @@ pub(crate) fn hmac_sha256(key: &[u8], text: &str) -> Vec<u8> {
 /// The ACS3 string to sign of a canonical request.
 pub(crate) fn acs3_string(canonical_request: &[u8]) -> String {
     format!("{ACS3}\n{}", sha256_hex(canonical_request))
+}
+
+/// Puts the ACS3 string to sign of a canonical request in its place.
+pub(crate) fn acs3_string_of(text: &mut Vec<u8>) {
+    let hash: [u8; 32] = Sha256::digest(&*text).into();
+    let mut digits = [0; 64];
+    hex_into(&hash, &mut digits);
+    text.clear();
+    for part in [ACS3.as_bytes(), b"\n", &digits] {
+        text.extend_from_slice(part);
+    }
 }
 
 /// Signs an ACS3 string.
@@ -203,11 +220,56 @@ pub(crate) fn hex_of(bytes: &[u8]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-#[expect(clippy::expect_used, reason = "an HMAC takes keys of every length")]
 fn hmac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> impl AsRef<[u8]> + use<M> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("an HMAC key");
+    let mut mac = keyed::<M>(key);
     mac.update(text);
     mac.finalize().into_bytes()
+}
+
+#[expect(clippy::expect_used, reason = "an HMAC takes keys of every length")]
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    <M as KeyInit>::new_from_slice(key).expect("an HMAC key")
+}
+
+/// A secret, ready to sign: both HMACs have taken in their key.
+#[derive(Debug)]
+pub(crate) struct SigningKey {
+    v1: Hmac<Sha1>,
+    acs3: Hmac<Sha256>,
+}
+
+/// Room for the text of a signature: 64 hexadecimal digits, or 28 of Base64.
+pub(crate) type SignatureText = [u8; 64];
+
+impl SigningKey {
+    pub(crate) fn new(secret: &str) -> Self {
+        Self { v1: keyed(&v1_key(secret)), acs3: keyed(secret.as_bytes()) }
+    }
+
+    /// What [`v1_sign`] says, written into `text`.
+    pub(crate) fn v1_sign<'t>(&self, string: &[u8], text: &'t mut SignatureText) -> &'t [u8] {
+        let mut mac = self.v1.clone();
+        mac.update(string);
+        // It has room for more than twice that.
+        let written = BASE64.encode_slice(mac.finalize().into_bytes(), text).unwrap_or_default();
+        text.get(..written).unwrap_or_default()
+    }
+
+    /// What [`acs3_sign`] says, written into `text`.
+    pub(crate) fn acs3_sign<'t>(&self, string: &[u8], text: &'t mut SignatureText) -> &'t [u8] {
+        let mut mac = self.acs3.clone();
+        mac.update(string);
+        hex_into(&mac.finalize().into_bytes().into(), text);
+        text
+    }
+}
+
+/// Writes 32 bytes in lower case. One step for all of them, since the compiler does many digits at a time so.
+fn hex_into(bytes: &[u8; 32], text: &mut [u8; 64]) {
+    let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { b'a' - b'0' - 10 } else { 0 };
+    for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *digits = [digit(byte >> 4), digit(byte & 15)];
+    }
 }
 
 /// The pairs in the order in which they are signed.

@@ -3,18 +3,17 @@
 //! **Invariant:** knows nothing of models and devices: what is not about the form of a parameter is the engine's to
 //! say.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thingcall_core::{
-    AccessKey, Answer, Asks, CallError, CallId, Deadline, ErrorCode, Outcome, Qos, RecordedKey, ReplyBody, Request,
+    AccessKey, Answer, Asks, CallError, Deadline, ErrorCode, Outcome, Qos, RecordedKey, ReplyBody, Request,
     ResultShape, ServiceId,
 };
 
 use super::many::{self, Many};
 use super::{Action, Ordered, target};
-use crate::answer::{Fields, Node, json, text};
+use crate::answer::{Called, Content, Replied};
 use crate::calls::{Batch, CallDesk};
 use crate::error::ActionError;
 use crate::incoming::Incoming;
@@ -62,14 +61,14 @@ pub(super) fn invoke_many(
 }
 
 impl Invocation {
-    /// Makes it; what it returns stands beside `RequestId` and `Success`.
-    pub(crate) async fn run(self, desk: &CallDesk) -> Result<Fields, ActionError> {
+    /// Makes it.
+    pub(crate) async fn run(self, desk: &CallDesk) -> Result<Content, ActionError> {
         let invoked = desk.make(self.request).await?;
-        let mut data = vec![("MessageId", text(invoked.id.to_string()))];
-        if let Answer::Replied(body) = invoked.answer {
-            data.push(("Result", text(result(self.shape, invoked.id, body)?)));
-        }
-        Ok(vec![("Data", Node::Object(data))])
+        let result = match invoked.answer {
+            Answer::Replied(body) => replied(self.shape, body)?,
+            Answer::Accepted => Replied::Nothing,
+        };
+        Ok(Content::Called(Called { id: invoked.id, result }))
     }
 }
 
@@ -130,27 +129,14 @@ pub(super) fn qos(text: Option<&str>) -> Result<Qos, ActionError> {
     }
 }
 
-/// The text in `Result`, itself JSON.
-fn result(shape: ResultShape, id: CallId, body: ReplyBody) -> Result<String, ActionError> {
+/// What `Result` holds of a reply.
+fn replied(shape: ResultShape, body: ReplyBody) -> Result<Replied, ActionError> {
     match shape {
-        ResultShape::Envelope => Ok(envelope(id, &body)),
-        ResultShape::Data if body.code == ReplyBody::SUCCESS => Ok(body.data),
+        ResultShape::Envelope => Ok(Replied::Envelope(body)),
+        ResultShape::Data if body.code == ReplyBody::SUCCESS => Ok(Replied::Data(body.data)),
         // Bare data has no place for a code, so the caller must learn of it otherwise.
         ResultShape::Data => Err(CallError::Device { code: body.code, message: body.message }.into()),
     }
-}
-
-/// The whole Alink reply, in the order of Alibaba's sample. Devices send no message on success; the samples show one.
-fn envelope(id: CallId, body: &ReplyBody) -> String {
-    let default = if body.code == ReplyBody::SUCCESS { "success" } else { "" };
-    let message = body.message.as_deref().unwrap_or(default);
-    let mut text = Vec::with_capacity(body.data.len() + message.len() + 96);
-    // Writing to memory cannot fail.
-    write!(text, r#"{{"code":{},"data":{},"id":"{id}","message":"#, body.code, body.data).ok();
-    json::string(&mut text, message);
-    text.extend_from_slice(br#","version":"1.0"}"#);
-    // Of texts and numbers only.
-    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 //!
 //! **Invariant:** members stand in the order they were given.
 
-use std::io::Write;
-
 use super::{Fields, Node};
 
 /// The whole answer.
@@ -14,9 +12,47 @@ pub(super) fn document(fields: &Fields) -> Vec<u8> {
 }
 
 /// Appends `text` as a JSON string.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    // Writing text to memory cannot fail.
-    serde_json::to_writer(out, text).ok();
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    escape_into(out, text.as_bytes());
+    out.push(b'"');
+}
+
+/// Appends what stands for `text` within a JSON string. Written here, since an answer is a JSON text within another: what is
+/// written for the inner one is escaped straight into the outer one.
+pub(super) fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some(plain) = rest.iter().position(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        let (run, special) = rest.split_at(plain);
+        out.extend_from_slice(run);
+        let Some((byte, behind)) = special.split_first() else { return };
+        let short = match byte {
+            b'"' | b'\\' => *byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            _ => b'u',
+        };
+        out.extend_from_slice(&[b'\\', short]);
+        if short == b'u' {
+            let low = byte & 15;
+            out.extend_from_slice(&[
+                b'0',
+                b'0',
+                b'0' + (byte >> 4),
+                if low < 10 { b'0' + low } else { b'a' + low - 10 },
+            ]);
+        }
+        rest = behind;
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Appends a number.
+pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn object(out: &mut Vec<u8>, fields: &Fields) {
@@ -38,9 +74,7 @@ fn value(out: &mut Vec<u8>, node: &Node) {
     match node {
         Node::Text(text) => string(out, text),
         Node::Flag(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
-        Node::Number(number) => {
-            write!(out, "{number}").ok();
-        }
+        Node::Number(value) => number(out, *value),
         Node::Object(fields) => object(out, fields),
         Node::List(items) | Node::Each(_, items) => {
             out.push(b'[');

@@ -3,67 +3,90 @@
 //! **Invariant:** which headers are signed is the caller's choice, since SDKs differ in it; but every header that is
 //! believed here must be among them.
 
+use enum_map::EnumMap;
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HOST, HeaderName};
+use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::Claim;
 use crate::gateway::GatewayError;
+use crate::headers::System;
 use crate::incoming::{Incoming, Scheme};
 use crate::params::Params;
-use crate::{canonical, headers, sign};
+use crate::{canonical, sign};
 
 /// The headers that mean something and are in every request.
 /// Without `Host`, a request that was signed for another server would be taken by this one.
-static BELIEVED: [&HeaderName; 3] = [&headers::ACTION, &headers::VERSION, &HOST];
+const BELIEVED: [System; 3] = [System::Action, System::Version, System::Host];
 
-/// What the headers claim.
-pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, GatewayError> {
-    let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
-    let signed: SignedHeaders<'_> = authorization.signed_headers.split(';').collect();
-    let believed = |name: &HeaderName| {
-        if !signed.contains(&name.as_str()) {
+/// What the headers claim; `string` becomes the string to sign.
+pub(super) fn claim<'a>(incoming: &'a Incoming<'_>, string: &mut Vec<u8>) -> Result<Claim<'a>, GatewayError> {
+    let authorization = Authorization::of(incoming)?;
+    let signed = SignedHeaders::of(authorization.signed_headers);
+    let believed = |header: System| {
+        let name = header.as_str();
+        if !signed.has[header] {
             return Err(GatewayError::IncompleteSignature(format!("the header {name} is not signed")));
         }
-        let text = incoming.header(name).filter(|text| !text.is_empty());
+        let text = incoming.said(header).filter(|text| !text.is_empty());
         text.ok_or_else(|| GatewayError::IncompleteSignature(format!("the header {name} is missing")))
     };
-    for name in BELIEVED {
-        believed(name)?;
+    for header in BELIEVED {
+        believed(header)?;
     }
-    let (time, nonce) = (believed(&headers::DATE)?, believed(&headers::NONCE)?);
-    let hash = believed(&headers::CONTENT_HASH)?;
+    let (time, nonce) = (believed(System::Date)?, believed(System::Nonce)?);
+    let hash = believed(System::ContentHash)?;
     let actual = sign::body_hash(incoming.body);
-    if !hash.eq_ignore_ascii_case(&actual) {
+    if hash != actual && !hash.eq_ignore_ascii_case(&actual) {
         return Err(GatewayError::ContentHash(actual.into_owned()));
     }
-    let request = canonical_request(incoming, &authorization, &signed, hash)?;
+    canonical_request(incoming, &authorization, (&signed, hash), string)?;
+    sign::acs3_string_of(string);
     Ok(Claim {
         scheme: Scheme::Acs3,
         key_id: authorization.credential,
         signature: authorization.signature,
-        string_to_sign: sign::acs3_string(&request),
         time,
         nonce,
-        token: incoming.header(&headers::TOKEN).map(|_| believed(&headers::TOKEN)).transpose()?,
+        token: incoming.said(System::Token).map(|_| believed(System::Token)).transpose()?,
     })
 }
 
 /// The key's id and the time, where they are there.
 pub(super) fn foreseen<'a>(incoming: &'a Incoming<'_>) -> Result<(Option<&'a str>, Option<&'a str>), GatewayError> {
-    let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
-    Ok((Some(authorization.credential), incoming.header(&headers::DATE)))
+    Ok((Some(Authorization::of(incoming)?.credential), incoming.said(System::Date)))
 }
 
 /// The canonical request, whether or not what it is made of is all there.
 pub(super) fn canonical(incoming: &Incoming<'_>) -> Result<Vec<u8>, GatewayError> {
-    let authorization = Authorization::read(incoming.header(&AUTHORIZATION).unwrap_or_default())?;
-    let signed: SignedHeaders<'_> = authorization.signed_headers.split(';').collect();
-    canonical_request(incoming, &authorization, &signed, incoming.header(&headers::CONTENT_HASH).unwrap_or_default())
+    let authorization = Authorization::of(incoming)?;
+    let signed = SignedHeaders::of(authorization.signed_headers);
+    let hash = incoming.said(System::ContentHash).unwrap_or_default();
+    let mut out = Vec::with_capacity(1024);
+    canonical_request(incoming, &authorization, (&signed, hash), &mut out)?;
+    Ok(out)
 }
 
 /// The names of the signed headers. SDKs sign six to eight.
-type SignedHeaders<'a> = SmallVec<[&'a str; 8]>;
+struct SignedHeaders<'a> {
+    names: SmallVec<[(&'a str, Option<System>); 8]>,
+    has: EnumMap<System, bool>,
+}
+
+impl<'a> SignedHeaders<'a> {
+    /// Of names with a `;` between.
+    fn of(text: &'a str) -> Self {
+        let (mut names, mut has) = (SmallVec::new(), EnumMap::default());
+        for name in pieces(text, b';') {
+            let system = System::of(name);
+            if let Some(system) = system {
+                has[system] = true;
+            }
+            names.push((name, system));
+        }
+        Self { names, has }
+    }
+}
 
 /// The parts of the `Authorization` header.
 #[derive(Debug)]
@@ -74,13 +97,17 @@ struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
+    fn of(incoming: &'a Incoming<'_>) -> Result<Self, GatewayError> {
+        Self::read(incoming.said(System::Authorization).unwrap_or_default())
+    }
+
     fn read(text: &'a str) -> Result<Self, GatewayError> {
-        let (algorithm, rest) = text.split_once(' ').unwrap_or((text, ""));
-        if algorithm != sign::ACS3 {
+        let Some(rest) = text.strip_prefix(sign::ACS3).filter(|rest| rest.is_empty() || rest.starts_with(' ')) else {
+            let algorithm = text.split(' ').next().unwrap_or_default();
             return Err(GatewayError::SignatureMethod(algorithm.chars().take(64).collect()));
-        }
+        };
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        for (name, value) in rest.split(',').filter_map(|part| part.trim().split_once('=')) {
+        for (name, value) in pieces(rest, b',').filter_map(|part| split_once(part.trim_ascii(), b'=')) {
             let place = match name {
                 "Credential" => &mut credential,
                 "SignedHeaders" => &mut signed_headers,
@@ -100,47 +127,73 @@ impl<'a> Authorization<'a> {
     }
 }
 
+/// The pieces of a text between signs of ASCII. `str::split` is for signs of any kind and costs many times as much.
+fn pieces(text: &str, sign: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let split = split_once(text, sign);
+        rest = split.map(|(_, behind)| behind);
+        Some(split.map_or(text, |(piece, _)| piece))
+    })
+}
+
+/// What is before and what is behind a sign of ASCII.
+fn split_once(text: &str, sign: u8) -> Option<(&str, &str)> {
+    let at = memchr(sign, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Writes the canonical request into `out`.
 fn canonical_request(
     incoming: &Incoming<'_>,
     authorization: &Authorization<'_>,
-    signed: &SignedHeaders<'_>,
-    hash: &str,
-) -> Result<Vec<u8>, GatewayError> {
+    (signed, hash): (&SignedHeaders<'_>, &str),
+    out: &mut Vec<u8>,
+) -> Result<(), GatewayError> {
     let head = incoming.head;
-    let mut out = String::with_capacity(1024);
-    out.push_str(head.method.as_str());
-    out.push('\n');
-    out.push_str(head.uri.path());
-    out.push('\n');
+    let query = head.uri.query().unwrap_or_default();
+    out.clear();
+    for part in [head.method.as_str(), "\n", head.uri.path(), "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     // A form body is covered by its hash; only the query's parameters stand here.
-    if incoming.body.is_empty() {
-        canonical::query_into(&mut out, incoming.params.all());
+    if incoming.params.query_is_canonical() {
+        out.extend_from_slice(query.as_bytes());
+    } else if incoming.body.is_empty() {
+        canonical::query_into(out, incoming.params.all());
     } else {
-        canonical::query_into(&mut out, Params::read(head.uri.query().unwrap_or_default(), &[]).all());
-    }
-    let mut out = out.into_bytes();
-    out.push(b'\n');
-    for name in signed {
-        push_header(&mut out, &head.headers, name)?;
+        canonical::query_into(out, Params::read(query, &[]).all());
     }
     out.push(b'\n');
-    out.extend_from_slice(authorization.signed_headers.as_bytes());
-    out.push(b'\n');
-    out.extend_from_slice(hash.as_bytes());
-    Ok(out)
+    for (name, system) in &signed.names {
+        match system.and_then(|header| incoming.system().only(header)) {
+            Some(value) => push(out, name, value),
+            None => push_header(out, &head.headers, name)?,
+        }
+        out.push(b'\n');
+    }
+    for part in ["\n", authorization.signed_headers, "\n", hash] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    Ok(())
 }
 
-/// Appends `name:value` and a line feed; several headers of one name are one, with commas.
+/// Appends `name:value`.
+fn push(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b":", value] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Appends `name:value`; several headers of one name are one, with commas.
 fn push_header(out: &mut Vec<u8>, headers: &HeaderMap, name: &str) -> Result<(), GatewayError> {
-    let mut values = headers.get_all(name).iter();
+    let mut values = headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii());
     let missing = || GatewayError::IncompleteSignature(format!("the header {name} is signed but was not sent"));
-    out.extend_from_slice(name.as_bytes());
-    out.push(b':');
-    out.extend_from_slice(values.next().ok_or_else(missing)?.as_bytes().trim_ascii());
+    push(out, name, values.next().ok_or_else(missing)?);
     for further in values {
         out.push(b',');
-        out.extend_from_slice(further.as_bytes().trim_ascii());
+        out.extend_from_slice(further);
     }
-    out.push(b'\n');
     Ok(())
 }

@@ -2,11 +2,12 @@
 
 use super::Claim;
 use crate::gateway::GatewayError;
+use crate::headers::System;
 use crate::incoming::{Incoming, Scheme};
-use crate::{canonical, headers, sign};
+use crate::sign;
 
-/// What the parameters claim.
-pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, GatewayError> {
+/// What the parameters claim; `string` becomes the string to sign.
+pub(super) fn claim<'a>(incoming: &'a Incoming<'_>, string: &mut Vec<u8>) -> Result<Claim<'a>, GatewayError> {
     let params = &incoming.params;
     refuse_other_methods(incoming)?;
     let key_id = params.need("AccessKeyId")?;
@@ -19,12 +20,12 @@ pub(super) fn claim<'a>(incoming: &'a Incoming<'_>) -> Result<Claim<'a>, Gateway
         });
     }
     let time = time(incoming).ok_or(GatewayError::Missing("Timestamp"))?;
-    let query = canonical::query(params.without("Signature"));
+    string.clear();
+    sign::v1_string_into(string, incoming.head.method.as_str(), params.without("Signature"));
     Ok(Claim {
         scheme: Scheme::V1,
         key_id,
         signature,
-        string_to_sign: sign::v1_string(incoming.head.method.as_str(), &query),
         time,
         nonce: params.need("SignatureNonce")?,
         token: params.get("SecurityToken"),
@@ -45,7 +46,7 @@ fn time<'a>(incoming: &'a Incoming<'_>) -> Option<&'a str> {
 /// Says it of what SDKs can be told to use and is not known here, before anything else is found missing.
 fn refuse_other_methods(incoming: &Incoming<'_>) -> Result<(), GatewayError> {
     let params = &incoming.params;
-    if incoming.header(&headers::BEARER).is_some() || params.get("SignatureType") == Some("BEARERTOKEN") {
+    if incoming.said(System::Bearer).is_some() || params.get("SignatureType") == Some("BEARERTOKEN") {
         return Err(GatewayError::SignatureMethod("BEARERTOKEN".to_owned()));
     }
     match params.get("SignatureMethod") {

@@ -5,7 +5,7 @@ use thingcall_core::{AccessKey, OnceClaim, OnceKey};
 use tokio::time::Instant;
 
 use crate::gateway::GatewayError;
-use crate::headers;
+use crate::headers::System;
 use crate::incoming::Incoming;
 
 /// The parameter. The platform's other products call it so.
@@ -46,7 +46,7 @@ impl OnceAsk {
         key: &AccessKey,
         deadline: Instant,
     ) -> Result<Option<Box<Self>>, GatewayError> {
-        let (header, parameter) = (incoming.header(&headers::IDEMPOTENCY_KEY), incoming.params.get(TOKEN));
+        let (header, parameter) = (incoming.said(System::IdempotencyKey), incoming.params.get(TOKEN));
         let token = match (header.map(unquoted), parameter) {
             (None, None) => return Ok(None),
             (Some(token), None) | (None, Some(token)) => token,

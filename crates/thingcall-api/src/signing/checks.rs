@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::CONTENT_TYPE;
 use thingcall_core::{AccessKey, UnixMillis};
 
 use super::finding::Finding;
@@ -14,8 +14,9 @@ use super::with::With;
 use crate::actions::{Action, action_names};
 use crate::auth::{self, Claim};
 use crate::gateway::GatewayError;
+use crate::headers::System;
 use crate::incoming::{Incoming, Scheme};
-use crate::{clock, headers, sign};
+use crate::{clock, sign};
 
 /// What the newer signature needs, and what is right in it.
 const HEADERS: [(&str, &str); 6] = [
@@ -49,7 +50,7 @@ pub(super) fn lacking(incoming: &Incoming<'_>) -> Vec<Finding> {
 
 fn of_parameters(incoming: &Incoming<'_>) -> Vec<Finding> {
     let has = |name: &str| incoming.params.get(name).is_some();
-    if let Some(other) = incoming.header(&AUTHORIZATION) {
+    if let Some(other) = incoming.said(System::Authorization) {
         let word = cut(other.split(' ').next().unwrap_or_default());
         return vec![Finding::seen(
             "signature_method",
@@ -90,7 +91,7 @@ fn of_parameters(incoming: &Incoming<'_>) -> Vec<Finding> {
 
 /// The names that the header `Authorization` says are signed.
 pub(super) fn signed_names<'a>(incoming: &'a Incoming<'_>) -> Vec<&'a str> {
-    let text = incoming.header(&AUTHORIZATION).unwrap_or_default();
+    let text = incoming.said(System::Authorization).unwrap_or_default();
     let names = text.split([',', ' ']).find_map(|part| part.trim().strip_prefix("SignedHeaders="));
     names.map_or_else(Vec::new, |names| names.split(';').collect())
 }
@@ -161,7 +162,7 @@ pub(super) fn refused(why: &GatewayError, incoming: &Incoming<'_>) -> Finding {
 }
 
 fn body_hash(actual: &str, incoming: &Incoming<'_>) -> Finding {
-    let given = incoming.header(&headers::CONTENT_HASH).unwrap_or_default();
+    let given = incoming.said(System::ContentHash).unwrap_or_default();
     let is = |bytes: &[u8]| given.eq_ignore_ascii_case(&sign::sha256_hex(bytes));
     let query = incoming.head.uri.query().unwrap_or_default();
     let (english, chinese) = if is(b"") {

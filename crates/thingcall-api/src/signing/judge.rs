@@ -69,7 +69,7 @@ fn request(wire: &Wire, pasted: &Pasted, with: &With<'_>) -> Explanation {
         findings,
         steps: ours.as_ref().map(Ours::steps).unwrap_or_default(),
     };
-    let claim = match Claim::of(&incoming) {
+    let claim = match Claim::of(&incoming, &mut Vec::new()) {
         Ok(claim) => claim,
         Err(why) => {
             // What is missing was told, all of it.

@@ -30,7 +30,11 @@ impl Ours {
         let canonical = auth::canonical_request(incoming).ok()?;
         let canonical = canonical.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let string = match incoming.scheme {
-            Scheme::V1 => auth::Claim::of(incoming).ok()?.string_to_sign,
+            Scheme::V1 => {
+                let mut string = Vec::new();
+                auth::Claim::of(incoming, &mut string).ok()?;
+                String::from_utf8(string).ok()?
+            }
             Scheme::Acs3 => sign::acs3_string(canonical.as_ref()?.as_bytes()),
         };
         Some(Self { canonical, string })

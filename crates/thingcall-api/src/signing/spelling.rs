@@ -37,11 +37,12 @@ impl Spelling {
     }
 
     fn once(self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len() * 2);
         if (Self { times: 1, ..self }) == Self::RIGHT {
+            let mut out = Vec::with_capacity(text.len() * 2);
             canonical::encode_into(&mut out, text);
-            return out;
+            return String::from_utf8(out).unwrap_or_default();
         }
+        let mut out = String::with_capacity(text.len() * 2);
         for char in text.chars() {
             let unreserved = char.is_ascii_alphanumeric() || "-_.~".contains(char);
             if char == ' ' {
