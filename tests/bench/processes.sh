@@ -49,12 +49,13 @@ go_on() {
     for group in "${groups[@]}"; do kill -CONT -- "-$group" 2>/dev/null || true; done
 }
 
-# until_it NAME COMMAND...: waits until the command succeeds, for a minute.
+# until_it NAME COMMAND...: waits until the command succeeds, for a minute, or until what was started last has ended.
 until_it() {
     local name="$1"
     shift
     for _ in $(seq 600); do
         "$@" >/dev/null 2>&1 && return
+        kill -0 -- "-$started" 2>/dev/null || break
         sleep 0.1
     done
     echo "tests/bench: $name does not come up; its last words:" >&2
@@ -62,6 +63,16 @@ until_it() {
     exit 1
 }
 
-# free_port: one that nobody has now.
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# free_port: one that nobody has now, and that no connection is given as its own by and by.
+free_port() { python3 -c '
+import random, socket
+while True:
+    try:
+        with socket.socket() as listener:
+            port = random.randrange(10000, 32000)
+            listener.bind(("127.0.0.1", port))
+            print(port)
+            break
+    except OSError:
+        pass'; }
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

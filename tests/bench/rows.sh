@@ -3,13 +3,16 @@
 # Connections of 2,048 callers and 1,000 devices.
 ulimit -n "$(ulimit -H -n)"
 
+failed=()
+
 # figures ROW COMMAND...: runs it and keeps its lines under the row's name. Beside this script, so that a signal is heard
 # while it runs.
 figures() {
     local row="$1"
     shift
     "$@" >"$scratch/figures" &
-    wait $!
+    # The rest is measured all the same.
+    wait $! || failed+=("$row")
     sed "s/^{/{\"row\":\"$row\",/" "$scratch/figures" | tee -a "$results" | python3 "$here/line.py"
 }
 
