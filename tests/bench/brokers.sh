@@ -68,7 +68,7 @@ CONF
         RABBITMQ_NODENAME="bench-$amqp_port@localhost" RABBITMQ_CONFIG_FILE="$scratch/rabbit/rabbitmq.conf" \
         RABBITMQ_CONF_ENV_FILE="$scratch/rabbit/env" RABBITMQ_ENABLED_PLUGINS_FILE="$scratch/rabbit/enabled_plugins" \
         RABBITMQ_MNESIA_BASE="$scratch/rabbit/mnesia" RABBITMQ_LOG_BASE="$scratch/rabbit/log" RABBITMQ_LOGS=- \
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" /usr/lib/rabbitmq/bin/rabbitmq-server
+        ERL_CRASH_DUMP_BYTES=0 RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" /usr/lib/rabbitmq/bin/rabbitmq-server
     until_it rabbitmq listens "$amqp_port"
     until_it rabbitmq listens "$amqps_port"
     rabbit="$started" rabbit_pid="$(pgrep -g "$started" -x beam.smp)"

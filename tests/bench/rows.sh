@@ -86,7 +86,7 @@ read_row() {
         --rabbit "$rabbit_plain" --rabbit-tls "$rabbit_tls" --rabbit-pid "$rabbit_pid" "$@"
 }
 for consumers in 1 10; do
-    if wanted "messages-$consumers"; then read_row "messages-$consumers" messages --consumers "$consumers"; fi
+    if wanted "messages-$consumers"; then read_row "messages-$consumers" messages --messages "$messages" --consumers "$consumers"; fi
 done
 # The kernel's huge pages would hold more than the connections do.
 if wanted idle; then MIMALLOC_ALLOW_THP=0 read_row idle idle --consumers 2000; fi

@@ -23,7 +23,7 @@ use crate::{device, output, target, wire};
 const DEVICES: [u32; 3] = [1_000, 10_000, 100_000];
 const PRODUCTS: [u32; 3] = [10, 100, 1_000];
 /// How many devices a second are called for the first time, at least.
-const CALLED_ONCE_PER_SECOND: u64 = 8000;
+const CALLED_ONCE_PER_SECOND: u64 = 5000;
 const SERVICES: [u32; 3] = [10, 100, 300];
 
 /// Measures each size in turn.
