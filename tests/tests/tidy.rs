@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "thingcall-engine",
             "thingcall-api",
             "thingcall-listen",
+            "thingcall-loader",
         ],
     ),
     ("bench", BENCH),

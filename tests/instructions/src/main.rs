@@ -1,13 +1,14 @@
 //! Runs one part of a call's path many times on one thread, for a program that counts instructions.
 //!
 //! **Invariant:** what is counted is inside [`measured`] and does the same work each time it is run: no timer ends, no
-//! other thread takes part, and everything that can be made before is made before.
+//! other thread takes part but for a plugin's own, and everything that can be made before is made before.
 //!
 //! `instructions PART CALLS` prints how many allocations a call made; `tests/instructions/run` counts the instructions.
 //! `instructions pending CALLS` prints how many bytes each of so many waiting calls holds.
 
 mod paths;
 mod pending;
+mod plugins;
 mod site;
 
 use std::alloc::{GlobalAlloc, System};
@@ -24,11 +25,13 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const WARM_UP: usize = 300;
 
 /// The parts, in the order in which a call takes them, and the whole.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 11] = [
     "http-acs3",
     "http-v1",
     "engine-sync",
     "engine-async",
+    "plugin-inline",
+    "plugin-pool",
     "check-arguments",
     "check-arguments-300",
     "alink-request",

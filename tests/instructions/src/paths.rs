@@ -11,16 +11,18 @@ use thingcall_alink::{glance, payload, request_topic};
 use thingcall_api::Front;
 use thingcall_api::sign::{self, Signer};
 use thingcall_core::{
-    Args, BuiltInOnly, CallId, CallMode, Deadline, Delivery, DeviceRef, Qos, Request, RequestId, ServiceId, Slots,
-    SyncTopic, UnixMillis,
+    Args, BuiltInOnly, CallId, CallMode, Deadline, Delivery, DeviceRef, Handlers, Qos, Request, RequestId, ServiceId,
+    Slots, SyncTopic, UnixMillis,
 };
 use thingcall_engine::Engine;
 use thingcall_listen::Serving;
+use thingcall_loader::Execution;
 use thingcall_tsl::ArgsCheck;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
+use crate::plugins;
 use crate::site::{self, DEVICE, Message, PRODUCT, Site, Wire};
 
 pub(crate) const SYNC: &str = "testFb:testService";
@@ -48,10 +50,15 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
     let site = Site::new()?;
     let wire = Arc::new(Wire::answering(OnceLock::new()));
     let metering = Metering::new();
+    let handlers: Arc<dyn Handlers> = match part {
+        "plugin-inline" => plugins::echo(Execution::Inline).await?,
+        "plugin-pool" => plugins::echo(Execution::Pool).await?,
+        _ => Arc::new(BuiltInOnly),
+    };
     let parts = thingcall_engine::EngineParts {
         registry: site.clone(),
         journal: site.clone(),
-        handlers: Arc::new(BuiltInOnly),
+        handlers,
         slots: Slots::alone(0),
         reports: thingcall_engine::Reports::default(),
         records: Arc::new(thingcall_core::NoRecords),
@@ -67,8 +74,8 @@ pub(crate) async fn ready(part: &str, runs: usize) -> anyhow::Result<Ready> {
             let requests = (0..runs).map(|_| signed(&site, part == "http-acs3")).collect();
             Ready::Http { requests, stream, _front: front }
         }
-        "engine-sync" | "engine-async" => {
-            let service = if part == "engine-sync" { SYNC } else { ASYNC };
+        "engine-sync" | "engine-async" | "plugin-inline" | "plugin-pool" => {
+            let service = if part == "engine-async" { ASYNC } else { SYNC };
             let requests = (0..runs).map(|_| request(&site, service)).collect::<Result<_, _>>()?;
             Ready::Engine { engine, requests }
         }
