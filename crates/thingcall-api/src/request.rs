@@ -76,6 +76,7 @@ pub(crate) struct Received {
 }
 
 /// What a request asks for, once it may ask.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made, and most requests are calls")]
 enum Asked<'a> {
     /// A device: nothing of the request is needed any more. With a token, it is called once for all who give that.
     Device(Ordered, Option<Box<OnceAsk>>),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use enum_map::Enum;
+use smol_str::SmolStr;
 use strum::IntoStaticStr;
 
 use crate::{CallId, Deadline, Device, DeviceRef, Letter, RecordedKey, RequestId, ServiceId, Traced};
@@ -131,7 +132,7 @@ impl Qos {
 
 /// A JSON object, checked, and carried as the caller wrote it: `10.0` stays `10.0`, keys keep their order.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Args(Arc<str>);
+pub struct Args(SmolStr);
 
 impl Args {
     /// Takes text that was checked to be one JSON object.

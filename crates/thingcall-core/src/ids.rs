@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 /// Why a text is not an id: what it was meant to be and what is right.
@@ -21,19 +21,33 @@ pub struct InvalidId {
     pub text: String,
 }
 
-/// Checks `text` against a length and an alphabet.
-fn check(what: &'static str, rule: &'static str, text: &str, max: usize, extra: &str) -> Result<(), InvalidId> {
-    let fits = !text.is_empty()
-        && text.len() <= max
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || extra.as_bytes().contains(&b));
-    if fits { Ok(()) } else { Err(InvalidId { what, rule, text: text.chars().take(64).collect() }) }
+/// Which signs an id may have beside letters and digits: a bit for each.
+const fn signs(mut allowed: &[u8]) -> u128 {
+    let mut bits = 0;
+    while let [sign, others @ ..] = allowed {
+        bits |= 1 << *sign;
+        allowed = others;
+    }
+    bits
 }
 
+/// Whether `text` has a length and an alphabet.
+fn fits(text: &str, max: usize, signs: u128) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || (byte.is_ascii() && signs >> byte & 1 == 1);
+    !text.is_empty() && text.len() <= max && text.bytes().all(allowed)
+}
+
+#[cold]
+fn invalid(what: &'static str, rule: &'static str, text: &str) -> InvalidId {
+    InvalidId { what, rule, text: text.chars().take(64).collect() }
+}
+
+// Short ones, as most are, stand where they are used: to read one off a topic allocates nothing.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $extra:literal, $rule:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The text, as it stands in topics and answers.
@@ -45,8 +59,8 @@ macro_rules! text_id {
         impl TryFrom<&str> for $name {
             type Error = InvalidId;
             fn try_from(text: &str) -> Result<Self, InvalidId> {
-                check($what, $rule, text, $max, $extra)?;
-                Ok(Self(text.into()))
+                const SIGNS: u128 = signs($extra);
+                if fits(text, $max, SIGNS) { Ok(Self(text.into())) } else { Err(invalid($what, $rule, text)) }
             }
         }
 
@@ -86,23 +100,23 @@ macro_rules! text_id {
 
 text_id! {
     /// Names a product: 1 to 32 letters, digits, `-`, `_`. Alibaba's own have 11 letters and digits.
-    ProductKey, "product key", 32, "-_", "1 to 32 of A-Z a-z 0-9 - _"
+    ProductKey, "product key", 32, b"-_", "1 to 32 of A-Z a-z 0-9 - _"
 }
 text_id! {
     /// Names a device within its product: 1 to 32 letters, digits, `-`, `_`, `@`, `.`, `:` (RegisterDevice's alphabet).
-    DeviceName, "device name", 32, "-_@.:", "1 to 32 of A-Z a-z 0-9 - _ @ . :"
+    DeviceName, "device name", 32, b"-_@.:", "1 to 32 of A-Z a-z 0-9 - _ @ . :"
 }
 text_id! {
     /// Names a device across all products: 1 to 64 letters and digits, given at registration.
-    IotId, "IotId", 64, "-_", "1 to 64 of A-Z a-z 0-9 - _"
+    IotId, "IotId", 64, b"-_", "1 to 64 of A-Z a-z 0-9 - _"
 }
 text_id! {
     /// Names a custom module of a thing model (`functionBlockId`): 1 to 30 letters, digits, `_`.
-    ModuleId, "module id", 30, "_", "1 to 30 of A-Z a-z 0-9 _"
+    ModuleId, "module id", 30, b"_", "1 to 30 of A-Z a-z 0-9 _"
 }
 text_id! {
     /// Names a service, property, event or parameter in a thing model: 1 to 50 letters, digits, `_`.
-    Identifier, "identifier", 50, "_", "1 to 50 of A-Z a-z 0-9 _"
+    Identifier, "identifier", 50, b"_", "1 to 50 of A-Z a-z 0-9 _"
 }
 
 /// A service of a thing model: `service` of the default module, or `module:service`.
@@ -211,10 +225,11 @@ impl FromStr for CallId {
             rule: "a decimal number from 0 to 4294967295",
             text: text.chars().take(64).collect(),
         };
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wrong());
-        }
-        text.parse().map(Self).map_err(|_| wrong())
+        let more = |number: u64, byte: u8| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'));
+        // Zeros may stand before its ten digits.
+        let digits = if text.len() > 10 { text.trim_start_matches('0') } else { text };
+        let number = (!text.is_empty() && digits.len() <= 10).then(|| digits.bytes().try_fold(0, more)).flatten();
+        number.and_then(|number| u32::try_from(number).ok()).map(Self).ok_or_else(wrong)
     }
 }
 

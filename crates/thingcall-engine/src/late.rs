@@ -47,10 +47,10 @@ impl LateReplies {
     }
 
     /// Takes a reply, or gives back one for which there is no room.
-    pub(crate) fn put(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) -> Result<(), Reply> {
+    pub(crate) fn put(&self, reply: Reply, topic: &str, arrival: &dyn Arrival) -> Option<Reply> {
         let room = self.on_their_way.token();
         if self.on_their_way.is_closed() || self.on_their_way.len() > self.max {
-            return Err(reply);
+            return Some(reply);
         }
         let around = self.around.clone();
         let must_fit = around.policy(&reply) == Some(ReplyCheck::Reject);
@@ -60,7 +60,7 @@ impl LateReplies {
         } else {
             self.around.journal.end(Ending::Replied(late));
         }
-        Ok(())
+        None
     }
 
     /// How many there are.

@@ -38,7 +38,9 @@ fn a_call_id_keeps_its_slot_whatever_the_counter() {
 #[test]
 fn a_call_id_is_plain_decimal() {
     assert_eq!("4294967295".parse(), Ok(CallId::from_u32(u32::MAX)));
-    for text in ["", "+1", "-1", "1.0", " 1", "4294967296", "1|exp"] {
+    assert_eq!(("0".parse(), "00000000000".parse()), (Ok(CallId::from_u32(0)), Ok(CallId::from_u32(0))));
+    assert_eq!("000004294967295".parse(), Ok(CallId::from_u32(u32::MAX)));
+    for text in ["", "+1", "-1", "1.0", " 1", "4294967296", "9999999999", "99999999999", "1|exp"] {
         assert!(text.parse::<CallId>().is_err(), "{text:?}");
     }
 }
