@@ -3,18 +3,17 @@
 //! Source: `PROTOCOL.md` 5.1. Two SDKs drop a request whose `id` is no JSON string, or which lacks one of its four members
 //! (3.2), so all four are always sent.
 
-use std::fmt::{self, Write as _};
-
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Repairs, Reply, ReplyBody, ServiceId};
+use thingcall_core::{CallId, Delivery, MalformedReply, RawReply, Repairs, Reply, ReplyBody};
+
+use crate::words::{joined, service_words};
 
 mod mend;
+mod scan;
 
 const ID: &str = r#"{"id":""#;
-/// What most requests have beside their params.
-const REQUEST_BYTES: usize = 128;
 
 /// What is published to the device: a letter's bytes, its own where it speaks such, else the request.
 pub fn payload(delivery: &Delivery) -> Bytes {
@@ -27,20 +26,19 @@ pub fn payload(delivery: &Delivery) -> Bytes {
 /// The request a device gets: id, version, params as the caller wrote them, method.
 pub fn request_payload(delivery: &Delivery) -> Bytes {
     let Delivery { id, params, service, .. } = delivery;
-    let (params, service) = (params.as_str(), Method(service));
-    let mut text = String::with_capacity(params.len() + REQUEST_BYTES);
-    // Writing to memory cannot fail.
-    write!(text, r#"{ID}{id}","version":"1.0","params":{params},"method":"thing.service.{service}"}}"#).ok();
-    Bytes::from(text)
-}
-
-/// A service as methods write it.
-struct Method<'a>(&'a ServiceId);
-
-impl fmt::Display for Method<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.sets_properties() { f.write_str("property.set") } else { self.0.fmt(f) }
-    }
+    let mut digits = itoa::Buffer::new();
+    let [module, colon, service] = service_words(service, "property.set");
+    Bytes::from(joined([
+        ID,
+        digits.format(id.as_u32()),
+        r#"","version":"1.0","params":"#,
+        params.as_str(),
+        r#","method":"thing.service."#,
+        module,
+        colon,
+        service,
+        "\"}",
+    ]))
 }
 
 /// The id of a request that [`request_payload`] made.
@@ -82,25 +80,15 @@ pub(crate) enum Output {
 }
 
 /// What a reply or a request may hold. Members are cut out as text, so that a wrong type in one does not hide the others.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Members<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "said")]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: Option<&'a RawValue>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
-}
-
-/// A member that is there, `null` too.
-fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+    id: Option<&'a str>,
+    code: Option<&'a str>,
+    /// `null` too, if it is there.
+    data: Option<&'a str>,
+    message: Option<&'a str>,
+    method: Option<&'a str>,
+    params: Option<&'a str>,
 }
 
 /// Reads a message in one parse. Numbers in `data` stay as the device wrote them.
@@ -112,11 +100,42 @@ pub(crate) fn read(payload: &[u8]) -> Envelope {
 }
 
 fn members(payload: &[u8]) -> Result<Members<'_>, MalformedReply> {
+    scan::members(payload).map_or_else(|| parsed(payload), Ok)
+}
+
+/// What [`scan`] leaves: what is not quite right, and what is written in a way that is rare.
+#[cold]
+fn parsed(payload: &[u8]) -> Result<Members<'_>, MalformedReply> {
+    #[derive(Deserialize)]
+    struct Parsed<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        code: Option<&'a RawValue>,
+        #[serde(borrow, default, deserialize_with = "said")]
+        data: Option<&'a RawValue>,
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
+        #[serde(borrow)]
+        method: Option<&'a RawValue>,
+        #[serde(borrow)]
+        params: Option<&'a RawValue>,
+    }
     // An array of five would be taken for the members in their order.
     if payload.trim_ascii_start().first() != Some(&b'{') {
         return Err(MalformedReply::NotJson("it does not start with {".to_owned()));
     }
-    serde_json::from_slice(payload).map_err(|problem| MalformedReply::NotJson(problem.to_string()))
+    let parsed: Parsed<'_> =
+        serde_json::from_slice(payload).map_err(|problem| MalformedReply::NotJson(problem.to_string()))?;
+    let [id, code, data, message, method, params] =
+        [parsed.id, parsed.code, parsed.data, parsed.message, parsed.method, parsed.params]
+            .map(|member| member.map(RawValue::get));
+    Ok(Members { id, code, data, message, method, params })
+}
+
+/// A member that is there, `null` too.
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 fn envelope(members: &Members<'_>, mut repairs: Repairs) -> Envelope {
@@ -129,9 +148,14 @@ fn envelope(members: &Members<'_>, mut repairs: Repairs) -> Envelope {
 }
 
 /// SDKs echo the id as text; one echoes a number where it got one.
-fn id(raw: &RawValue, repairs: &mut Repairs) -> Option<CallId> {
-    let digits = raw.get().trim_matches('"');
-    digits.parse().ok().or_else(|| mend::id(digits, repairs))
+fn id(raw: &str, repairs: &mut Repairs) -> Option<CallId> {
+    let digits = unquoted(raw).unwrap_or(raw);
+    digits.parse().ok().or_else(|| mend::id(digits.trim_matches('"'), repairs))
+}
+
+/// What stands in the quotes of a text.
+fn unquoted(raw: &str) -> Option<&str> {
+    raw.strip_prefix('"')?.strip_suffix('"')
 }
 
 fn body(members: &Members<'_>, repairs: &mut Repairs) -> Result<ReplyBody, MalformedReply> {
@@ -156,15 +180,15 @@ pub(crate) fn no_code(output: Output) -> MalformedReply {
 }
 
 fn code(members: &Members<'_>, repairs: &mut Repairs) -> Result<i64, MalformedReply> {
-    let raw = members.code.ok_or_else(|| no_code(output(members)))?.get();
+    let raw = members.code.ok_or_else(|| no_code(output(members)))?;
     raw.parse().ok().or_else(|| mend::code(raw, repairs)).ok_or_else(|| MalformedReply::Member {
         member: "code",
         problem: format!("is {}; right is a whole number such as 200", cut(raw)),
     })
 }
 
-fn data(raw: Option<&RawValue>, repairs: &mut Repairs) -> Result<String, MalformedReply> {
-    match raw.map(RawValue::get) {
+fn data(raw: Option<&str>, repairs: &mut Repairs) -> Result<String, MalformedReply> {
+    match raw {
         None => Ok("{}".to_owned()),
         Some(object) if object.starts_with('{') => Ok(object.to_owned()),
         Some(other) => mend::data(other, repairs).ok_or_else(|| MalformedReply::Member {
@@ -174,8 +198,12 @@ fn data(raw: Option<&RawValue>, repairs: &mut Repairs) -> Result<String, Malform
     }
 }
 
-fn text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
+fn text(raw: &str) -> Option<String> {
+    match unquoted(raw) {
+        Some(text) if text.bytes().all(|byte| byte != b'\\') => Some(text.to_owned()),
+        Some(_) => serde_json::from_str(raw).ok(),
+        None => None,
+    }
 }
 
 /// The start of a text, for an error.

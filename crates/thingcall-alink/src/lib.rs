@@ -9,6 +9,7 @@ mod envelope;
 mod glance;
 mod post;
 mod topic;
+mod words;
 
 pub use credential::{Claimed, Login, Refusal, client_id, device_of, named_in, password, username};
 pub use enrolment::{enrolment, is_signed, token, told};

@@ -5,8 +5,6 @@
 //!
 //! Source: `PROTOCOL.md` 4.1 to 4.7.
 
-use std::fmt::{self, Write as _};
-
 use bytes::Bytes;
 use thingcall_core::{
     CallId, CallMode, Delivery, DeviceKey, DeviceName, DropReason, MalformedReply, Post, ProductKey, RawReply, Repairs,
@@ -15,6 +13,7 @@ use thingcall_core::{
 
 use crate::envelope::{self, Envelope};
 use crate::post;
+use crate::words::{joined, service_words};
 
 mod broadcast;
 mod letter;
@@ -35,8 +34,6 @@ pub const REPLY_FILTERS: &[&str] = &[
     "/ext/rrpc/+/+/+/user/#",
 ];
 
-/// The length of most topics, in bytes.
-const TOPIC_BYTES: usize = 128;
 /// The longest topic that devices take, in bytes. Source: the Python device SDK refuses longer ones.
 const TOPIC_BYTES_MAX: usize = 128;
 
@@ -62,42 +59,38 @@ pub fn request_topic(delivery: &Delivery, sync_topic: SyncTopic) -> String {
     if let Some(letter) = &delivery.letter {
         return letter::topic(*id, &device.key, &letter.to);
     }
+    let mut digits = itoa::Buffer::new();
+    let id = digits.format(id.as_u32());
     let DeviceKey { product, name } = &device.key;
-    let service = Path(service);
-    let mut topic = String::with_capacity(TOPIC_BYTES);
-    let written = match (mode, sync_topic, raw) {
+    let (product, name) = (product.as_str(), name.as_str());
+    let [module, colon, service] = service_words(service, SET);
+    match (mode, sync_topic, raw) {
         (CallMode::Sync, SyncTopic::Ext, None) => {
-            write!(topic, "/ext/rrpc/{id}/sys/{product}/{name}/thing/service/{service}")
+            joined(["/ext/rrpc/", id, "/sys/", product, "/", name, SERVICE, module, colon, service])
         }
-        (CallMode::Sync, SyncTopic::Ext, Some(_)) => {
-            write!(topic, "/ext/rrpc/{id}/sys/{product}/{name}/thing/model/down_raw")
-        }
-        (CallMode::Sync, SyncTopic::Rrpc, _) => write!(topic, "/sys/{product}/{name}/rrpc/request/{id}"),
+        (CallMode::Sync, SyncTopic::Ext, Some(_)) => joined(["/ext/rrpc/", id, "/sys/", product, "/", name, RAW]),
+        (CallMode::Sync, SyncTopic::Rrpc, _) => joined(["/sys/", product, "/", name, "/rrpc/request/", id]),
         (CallMode::Sync, SyncTopic::Service, None) | (CallMode::Async, _, None) => {
-            write!(topic, "/sys/{product}/{name}/thing/service/{service}")
+            joined(["/sys/", product, "/", name, SERVICE, module, colon, service])
         }
         (CallMode::Sync, SyncTopic::Service, Some(_)) | (CallMode::Async, _, Some(_)) => {
-            write!(topic, "/sys/{product}/{name}/thing/model/down_raw")
+            joined(["/sys/", product, "/", name, RAW])
         }
-    };
-    // Writing to memory cannot fail.
-    written.ok();
-    topic
-}
-
-/// A service as topics write it.
-struct Path<'a>(&'a ServiceId);
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.sets_properties() { f.write_str("property/set") } else { self.0.fmt(f) }
     }
 }
+
+/// What stands between a device and a service of it.
+const SERVICE: &str = "/thing/service/";
+/// What stands behind a device that gets its own bytes.
+const RAW: &str = "/thing/model/down_raw";
+/// The service that sets properties, as topics write it.
+const SET: &str = "property/set";
 
 /// The topic on which a device answers an asynchronous call of this service.
 pub fn reply_topic(device: &DeviceKey, service: &ServiceId) -> String {
     let DeviceKey { product, name } = device;
-    format!("/sys/{product}/{name}/thing/service/{}_reply", Path(service))
+    let [module, colon, service] = service_words(service, SET);
+    joined(["/sys/", product.as_str(), "/", name.as_str(), SERVICE, module, colon, service, "_reply"])
 }
 
 /// Reads a message that a device published. A reply of more than `bytes_max` bytes is malformed. On
@@ -192,7 +185,7 @@ enum Kind<'t> {
 
 fn take_apart(topic: &str) -> Option<(DeviceKey, Kind<'_>)> {
     let topic = topic.strip_prefix('/')?;
-    let (root, rest) = topic.split_once('/')?;
+    let (root, rest) = level(topic)?;
     match root {
         "sys" => {
             let (device, rest) = device(rest)?;
@@ -244,10 +237,16 @@ fn sys_kind(rest: &str) -> Kind<'_> {
     }
 }
 
+/// The first level of a topic, and what stands behind it. Levels are short: a look at each byte is the quickest.
+fn level(topic: &str) -> Option<(&str, &str)> {
+    let at = topic.bytes().position(|byte| byte == b'/')?;
+    Some((topic.get(..at)?, topic.get(at + 1..)?))
+}
+
 /// `{pk}/{dn}/rest`, as a device and the rest.
 fn device(text: &str) -> Option<(DeviceKey, &str)> {
-    let (product, rest) = text.split_once('/')?;
-    let (name, rest) = rest.split_once('/')?;
+    let (product, rest) = level(text)?;
+    let (name, rest) = level(rest)?;
     let device = DeviceKey { product: ProductKey::try_from(product).ok()?, name: DeviceName::try_from(name).ok()? };
     Some((device, rest))
 }
