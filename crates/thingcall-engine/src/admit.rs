@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thingcall_core::{
     Args, Asks, Call, CallError, CallMode, Codec, Deadline, Device, DeviceRef, LookedUp, RecordedKey, Request,
 };
-use thingcall_tsl::{CallType, DataFormat, Found, Product, Validation, Violation, Way, check_object};
+use thingcall_tsl::{CallType, DataFormat, Found, Product, Service, Validation, Violation, Way, check_object};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -24,6 +24,8 @@ pub(crate) struct Admitted {
     pub(crate) codec: Option<Arc<dyn Codec>>,
     /// What is learnt of the way to the device.
     pub(crate) way: Option<Arc<dyn Way>>,
+    /// The service that the arguments were checked against, where they were.
+    pub(crate) service: Option<Arc<Service>>,
 }
 
 /// A request that was let in.
@@ -40,9 +42,15 @@ pub(crate) struct Checks {
     product: Arc<Product>,
     codec: Option<Arc<dyn Codec>>,
     way: Option<Arc<dyn Way>>,
+    asked: Asked,
+}
+
+/// What is asked of the device.
+struct Asked {
     mode: CallMode,
     /// The arguments, where they were not quite JSON.
     mended: Option<String>,
+    service: Option<Arc<Service>>,
 }
 
 /// A call that was let in and checked.
@@ -73,17 +81,18 @@ impl Engine {
             Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
         };
         if let Some(mode) = of_letter {
-            return Ok(Checks { device, product, codec: None, way, mode, mended: Some("{}".to_owned()) });
+            let asked = Asked { mode, mended: Some("{}".to_owned()), service: None };
+            return Ok(Checks { device, product, codec: None, way, asked });
         }
         self.check_size(request)?;
         let codec = self.codec(&product)?;
-        let (mode, mended) = self.check_args(request, &product)?;
-        Ok(Checks { device, product, codec, way, mode, mended })
+        let asked = self.check_args(request, &product)?;
+        Ok(Checks { device, product, codec, way, asked })
     }
 
     /// Makes a call of a request that was checked, with an id in this slot.
     pub(crate) fn admit(&self, request: Request, slot: u8, checks: Checks) -> Admitted {
-        let Checks { device, product, codec, way, mode, mended } = checks;
+        let Checks { device, product, codec, way, asked: Asked { mode, mended, service } } = checks;
         let letter = match request.asks {
             Asks::Letter(letter) | Asks::LetterUnawaited(letter) => Some(letter),
             Asks::Service | Asks::ServiceUnawaited | Asks::Properties => None,
@@ -100,7 +109,7 @@ impl Engine {
             deadline: (mode == CallMode::Sync).then_some(request.deadline),
             trace: request.trace,
         };
-        Admitted { call, product, action: request.action, key: request.key, codec, way }
+        Admitted { call, product, action: request.action, key: request.key, codec, way, service }
     }
 
     fn not_found(&self, target: &DeviceRef) -> CallError {
@@ -137,7 +146,7 @@ impl Engine {
 
     /// Checks the arguments against the model, and says who waits for the device. Gives the arguments' right text where
     /// the caller's had to be mended.
-    fn check_args(&self, request: &Request, product: &Product) -> Result<(CallMode, Option<String>), CallError> {
+    fn check_args(&self, request: &Request, product: &Product) -> Result<Asked, CallError> {
         let refuse = |violation: Violation| {
             self.metrics.violation(Checked::Args, violation.kind);
             CallError::InvalidArgs(violation.to_string())
@@ -145,13 +154,14 @@ impl Engine {
         let check = product.settings.args_check;
         if product.settings.validation == Validation::Free {
             let checked = check_object(request.asks.args_name(), &request.args, check);
-            return Ok((CallMode::Async, checked.map_err(refuse)?));
+            return Ok(Asked { mode: CallMode::Async, mended: checked.map_err(refuse)?, service: None });
         }
         let model = product.model.as_ref().ok_or_else(|| CallError::NoModel(product.key.to_string()))?;
         if request.asks == Asks::Properties {
-            return Ok((CallMode::Async, model.check_properties(&request.args, check).map_err(refuse)?));
+            let mended = model.check_properties(&request.args, check).map_err(refuse)?;
+            return Ok(Asked { mode: CallMode::Async, mended, service: None });
         }
-        let service = model.service(&request.service).map_err(|e| CallError::UnknownService(e.to_string()))?;
+        let service = model.shared_service(&request.service).map_err(|e| CallError::UnknownService(e.to_string()))?;
         let mended = service.check_args(&request.args, check).map_err(refuse)?;
         let mode = match (service.call_type(), &request.asks) {
             (CallType::Sync, Asks::Service) => CallMode::Sync,
@@ -161,6 +171,6 @@ impl Engine {
                 Asks::ServiceUnawaited | Asks::Properties | Asks::Letter(_) | Asks::LetterUnawaited(_),
             ) => CallMode::Async,
         };
-        Ok((mode, mended))
+        Ok(Asked { mode, mended, service: Some(service.clone()) })
     }
 }

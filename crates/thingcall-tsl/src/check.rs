@@ -39,6 +39,18 @@ impl Writer {
     }
 }
 
+/// Whether a text is one object whose members are these fields. Where it is not, [`fields`] says why.
+pub(crate) fn fits(fields: &[Field], text: &str, depth_max: usize, writer: Writer) -> bool {
+    let mut seen = 0u128;
+    let fit = Json::all_members(text, depth_max, |at, name, json| {
+        let Some((index, field)) = find(fields, name, at) else { return false };
+        let twice = seen & (1 << index) != 0;
+        seen |= 1 << index;
+        !twice && value(&field.data_type, json, writer).is_ok()
+    });
+    fit && missing_in(fields, seen, writer).is_none()
+}
+
 /// Checks members against the fields they are meant to be. A path begins after the object.
 pub(crate) fn fields(fields: &[Field], members: &Members<'_>, writer: Writer) -> Result<(), Violation> {
     // A bit for each field that was seen. A service has at most 100, a struct 50.
@@ -48,13 +60,18 @@ pub(crate) fn fields(fields: &[Field], members: &Members<'_>, writer: Writer) ->
         seen |= 1 << index;
         value(&field.data_type, json, writer).map_err(|violation| inside(violation, |path| in_member(path, name)))?;
     }
-    if matches!(writer, Writer::BriefCaller | Writer::Setter | Writer::Reporter) {
-        return Ok(());
-    }
-    match fields.iter().enumerate().find(|(index, field)| field.required && seen & (1 << index) == 0) {
+    match missing_in(fields, seen, writer) {
         None => Ok(()),
-        Some((_, field)) => Err(missing(field, writer)),
+        Some(field) => Err(missing(field, writer)),
     }
+}
+
+/// A field that must be there and was not seen.
+fn missing_in(fields: &[Field], seen: u128, writer: Writer) -> Option<&Field> {
+    if matches!(writer, Writer::BriefCaller | Writer::Setter | Writer::Reporter) {
+        return None;
+    }
+    fields.iter().enumerate().find(|(index, field)| field.required && seen & (1 << index) == 0).map(|(_, field)| field)
 }
 
 /// The field of this name, and where it stands. Looks first where it stands if members keep the model's order.

@@ -67,6 +67,37 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Whether the text is one object, and each of its members is as it should be: its place, its name and what it is. No
+    /// tree is made, so a name may stand twice, and one with escapes is none.
+    pub(crate) fn all_members(
+        text: &str,
+        depth_max: usize,
+        mut fits: impl FnMut(usize, &str, &Json<'_>) -> bool,
+    ) -> bool {
+        let mut reader = Reader { text, at: 0, depth_max, grammar: Grammar::Strict };
+        reader.skip_space();
+        let Some(levels) = depth_max.checked_sub(1).filter(|_| reader.take(b'{')) else { return false };
+        reader.skip_space();
+        if !reader.take(b'}') {
+            for place in 0.. {
+                reader.skip_space();
+                let Some(name) = reader.plain_name() else { return false };
+                if !reader.value(levels).is_ok_and(|value| fits(place, name, &value)) {
+                    return false;
+                }
+                reader.skip_space();
+                if reader.take(b'}') {
+                    break;
+                }
+                if !reader.take(b',') {
+                    return false;
+                }
+            }
+        }
+        reader.skip_space();
+        reader.peek().is_none()
+    }
+
     /// What it is, in words, with the value where that is short.
     pub(crate) fn kind(&self) -> Cow<'static, str> {
         match self {
@@ -199,6 +230,17 @@ impl<'a> Reader<'a> {
             None => Ok(Json::Object(members)),
             Some(key) => Err(self.fault(FaultKind::Twice { key: key.to_owned() })),
         }
+    }
+
+    /// A member's name without escapes, and what stands between it and its value.
+    fn plain_name(&mut self) -> Option<&'a str> {
+        self.take(b'"').then_some(())?;
+        let name = self.plain(b'"');
+        self.take(b'"').then_some(())?;
+        self.skip_space();
+        self.take(b':').then_some(())?;
+        self.skip_space();
+        Some(name)
     }
 
     /// Nothing closes after a comma.

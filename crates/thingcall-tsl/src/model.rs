@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thingcall_core::{Identifier, ModuleId, ServiceId};
 
@@ -24,7 +25,7 @@ pub struct ThingModel {
 #[derive(Debug)]
 struct Module {
     text: String,
-    services: BTreeMap<Identifier, Service>,
+    services: BTreeMap<Identifier, Arc<Service>>,
     reported: Reported,
 }
 
@@ -114,11 +115,11 @@ impl ThingModel {
 
     /// Every service that can be called: the default module's first, each module's by name.
     pub fn services(&self) -> impl Iterator<Item = (ServiceId, &Service)> {
-        let main = self.main.services.values().map(|service| (None, service));
+        let main = self.main.services.values().map(|service| (None, &**service));
         let modules = self
             .modules
             .iter()
-            .flat_map(|(id, module)| module.services.values().map(move |service| (Some(id.clone()), service)));
+            .flat_map(|(id, module)| module.services.values().map(move |service| (Some(id.clone()), &**service)));
         main.chain(modules).map(|(module, service)| (ServiceId { module, service: service.id.clone() }, service))
     }
 
@@ -127,6 +128,14 @@ impl ThingModel {
     /// # Errors
     /// When there is none, or it is one of the built-in two, which InvokeThingService does not call.
     pub fn service(&self, id: &ServiceId) -> Result<&Service, UnknownService> {
+        self.shared_service(id).map(|service| &**service)
+    }
+
+    /// The same, for who keeps it for longer than the model.
+    ///
+    /// # Errors
+    /// As [`Self::service`].
+    pub fn shared_service(&self, id: &ServiceId) -> Result<&Arc<Service>, UnknownService> {
         self.module(id.module.as_ref())
             .and_then(|module| module.services.get(&id.service))
             .ok_or_else(|| UnknownService(self.why_unknown(id)))

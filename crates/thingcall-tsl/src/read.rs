@@ -8,6 +8,7 @@
 //! only if there was none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thingcall_core::{Identifier, ModuleId};
 
@@ -34,7 +35,7 @@ pub(crate) struct File {
     /// `functionBlocks`: the custom modules that the default module's file names.
     pub(crate) named: Vec<ModuleId>,
     /// The services that can be called.
-    pub(crate) services: BTreeMap<Identifier, Service>,
+    pub(crate) services: BTreeMap<Identifier, Arc<Service>>,
     /// What devices report.
     pub(crate) reported: Reported,
 }

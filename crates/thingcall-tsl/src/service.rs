@@ -121,6 +121,12 @@ pub fn check_object(name: &str, text: &str, check: ArgsCheck) -> Result<Option<S
 }
 
 fn fits(fields: &[Field], text: &str, writer: Writer) -> Result<(), Violation> {
+    if check::fits(fields, text, ARGS_DEPTH_MAX, writer) { Ok(()) } else { why_not(fields, text, writer) }
+}
+
+/// What is wrong with a text that does not fit. It is read into a tree for that.
+#[cold]
+fn why_not(fields: &[Field], text: &str, writer: Writer) -> Result<(), Violation> {
     check::fields(fields, &object(text, root(writer), Json::read)?, writer).map_err(|mut violation| {
         violation.path.insert_str(0, root(writer));
         violation

@@ -28,14 +28,17 @@ pub(super) fn key(data_type: &DataType, keys: &[(i32, String)], number: &str) ->
 
 /// The whole number; `None` if it has more than 32 bits.
 fn whole(data_type: &DataType, number: &str) -> Result<Option<i32>, Violation> {
-    if number.contains(['.', 'e', 'E']) {
-        let number = cut(number);
-        return Err(violation(
-            Kind::Type,
-            format!("is {number}; write a whole number, without point and exponent: the model wants {data_type}"),
-        ));
+    match number.parse() {
+        Ok(value) => Ok(Some(value)),
+        Err(_) if number.contains(['.', 'e', 'E']) => {
+            let number = cut(number);
+            Err(violation(
+                Kind::Type,
+                format!("is {number}; write a whole number, without point and exponent: the model wants {data_type}"),
+            ))
+        }
+        Err(_) => Ok(None),
     }
-    Ok(number.parse().ok())
 }
 
 /// A number within bounds that callers write with a decimal point.

@@ -21,11 +21,11 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands before the next quote, escape or control character.
-    fn plain(&mut self, quote: u8) -> &'a str {
+    pub(super) fn plain(&mut self, quote: u8) -> &'a str {
         let start = self.at;
-        while !matches!(self.peek(), None | Some(b'\\' | 0..0x20)) && self.peek() != Some(quote) {
-            self.at += 1;
-        }
+        let rest = self.rest().as_bytes();
+        let ends = |byte: &u8| *byte == quote || matches!(byte, b'\\' | 0..0x20);
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
         self.since(start)
     }
 

@@ -1,6 +1,7 @@
 //! Reads properties, events and services, and the parameters they have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use thingcall_core::Identifier;
 
@@ -76,7 +77,7 @@ const SERVICE_MEMBERS: [&str; 10] =
     ["identifier", "name", "desc", "required", "callType", "method", "inputData", "outputData", "custom", "std"];
 
 /// Reads the services; says how many there are besides the built-in ones.
-pub(super) fn services(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<Identifier, Service>, usize) {
+pub(super) fn services(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<Identifier, Arc<Service>>, usize) {
     let (mut ids, mut count, mut services) = (BTreeSet::new(), 0, BTreeMap::new());
     for node in root.array("services", problems) {
         if is_built_in(&node, &["set", "get"]) {
@@ -89,7 +90,8 @@ pub(super) fn services(root: &Node<'_>, problems: &mut Collected) -> (BTreeMap<I
         let inputs = parameters(&node, "inputData", INPUTS_MAX, problems);
         let outputs = parameters(&node, "outputData", OUTPUTS_MAX, problems);
         if let (Some(id), Some(call_type)) = (id, call_type) {
-            services.insert(id.clone(), Service { id, name: name(&node), call_type, inputs, outputs });
+            let service = Service { id, name: name(&node), call_type, inputs, outputs };
+            services.insert(service.id.clone(), Arc::new(service));
         }
     }
     (services, count)

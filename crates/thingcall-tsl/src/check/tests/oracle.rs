@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use crate::check::{self, Writer};
+use crate::json::Json;
+use crate::limits::ARGS_DEPTH_MAX;
 use crate::{ArgsCheck, DataType, Field};
 
 /// Whether a caller may write this value.
@@ -106,5 +109,15 @@ proptest! {
         let again: Value = serde_json::from_str(&args).unwrap();
         let taken = service.check_args(&args, ArgsCheck::Strict).map(drop);
         prop_assert_eq!(taken.is_ok(), all_fit(service.inputs(), &again), "{}: {:?}", args, taken);
+
+        // What is judged without a tree is judged as with one, also where the text is none.
+        let members = args.trim_start_matches('{').trim_end_matches('}');
+        let twice = format!("{{{members},{members}}}");
+        let texts = [args.replacen('}', ",}", 1), args.replacen(':', "::", 1), format!(" {args} "), format!("{args}x"), twice];
+        for text in texts.iter().chain([&args]) {
+            let tree = crate::service::object(text, "Args", Json::read);
+            let fit = tree.is_ok_and(|members| check::fields(service.inputs(), &members, Writer::Caller).is_ok());
+            prop_assert_eq!(check::fits(service.inputs(), text, ARGS_DEPTH_MAX, Writer::Caller), fit, "{}", text);
+        }
     }
 }
