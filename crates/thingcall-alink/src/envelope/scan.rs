@@ -11,33 +11,30 @@ const DEPTH_MAX: u32 = 64;
 /// The members of the object that the text is.
 pub(super) fn members(payload: &[u8]) -> Option<Members<'_>> {
     let text = std::str::from_utf8(payload).ok()?;
-    let mut scan = Scan { bytes: payload, at: 0 };
     let mut members = Members::default();
-    scan.take(b'{')?;
-    if scan.take(b'}').is_none() {
-        loop {
-            scan.space();
-            let name = scan.at;
-            scan.string(Escapes::None)?;
-            let place = place(&mut members, payload.get(name + 1..scan.at - 1)?);
-            scan.take(b':')?;
-            scan.space();
-            let value = scan.at;
-            scan.value()?;
+    let mut at = sign(payload, 0, b'{')?;
+    match sign(payload, at, b'}') {
+        Some(end) => at = end,
+        None => loop {
+            let name = space(payload, at);
+            at = string(payload, name, Escapes::None)?;
+            let place = place(&mut members, payload.get(name + 1..at - 1)?);
+            let begin = space(payload, sign(payload, at, b':')?);
+            at = value(payload, begin)?;
             if let Some(place) = place {
-                let value = text.get(value..scan.at)?;
+                let value = text.get(begin..at)?;
                 // `null` is as good as nothing for most members: to be told by the one who knows which.
                 if value == "null" || place.replace(value).is_some() {
                     return None;
                 }
             }
-            if scan.take(b',').is_none() {
-                break scan.take(b'}')?;
+            match sign(payload, at, b',') {
+                Some(next) => at = next,
+                None => break at = sign(payload, at, b'}')?,
             }
-        }
+        },
     }
-    scan.space();
-    scan.peek().is_none().then_some(members)
+    (space(payload, at) == payload.len()).then_some(members)
 }
 
 /// Where a member of this name is kept, if it is.
@@ -53,6 +50,24 @@ fn place<'m, 'a>(members: &'m mut Members<'a>, name: &[u8]) -> Option<&'m mut Op
     })
 }
 
+// Each of these says where what begins at a place of the text ends, if it is there.
+
+/// White space, of which there may be none.
+#[inline]
+fn space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// A sign, and whatever white space stands before it.
+#[inline]
+fn sign(text: &[u8], at: usize, sign: u8) -> Option<usize> {
+    let at = space(text, at);
+    (text.get(at) == Some(&sign)).then_some(at + 1)
+}
+
 /// Whether a string may have escapes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Escapes {
@@ -60,149 +75,103 @@ enum Escapes {
     Short,
 }
 
-/// Stands at a byte of the text, which is UTF-8.
-struct Scan<'a> {
-    bytes: &'a [u8],
-    at: usize,
+fn string(text: &[u8], at: usize, escapes: Escapes) -> Option<usize> {
+    let mut at = (text.get(at) == Some(&b'"')).then_some(at + 1)?;
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' if escapes == Escapes::Short => {
+                matches!(text.get(at + 1)?, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't').then_some(())?;
+                at += 1;
+            }
+            b'\\' | 0..0x20 => return None,
+            _ => {}
+        }
+        at += 1;
+    }
 }
 
-impl Scan<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+fn value(text: &[u8], at: usize) -> Option<usize> {
+    match text.get(at)? {
+        b'{' | b'[' => nested(text, at),
+        _ => scalar(text, at),
     }
+}
 
-    fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
+fn scalar(text: &[u8], at: usize) -> Option<usize> {
+    match text.get(at)? {
+        b'"' => string(text, at, Escapes::Short),
+        b'-' | b'0'..=b'9' => number(text, at),
+        _ => {
+            let rest = text.get(at..)?;
+            let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word.as_bytes()))?;
+            Some(at + word.len())
         }
     }
+}
 
-    /// Takes this sign, whatever white space stands before it.
-    fn take(&mut self, sign: u8) -> Option<()> {
-        self.space();
-        self.is(sign).then_some(())
+fn number(text: &[u8], at: usize) -> Option<usize> {
+    let at = at + usize::from(text.get(at) == Some(&b'-'));
+    // None begins with 0 unless a point or the end follows.
+    let mut at = if text.get(at) == Some(&b'0') { at + 1 } else { digits(text, at)? };
+    if text.get(at) == Some(&b'.') {
+        at = digits(text, at + 1)?;
     }
-
-    /// Goes past this byte if it stands here.
-    fn is(&mut self, byte: u8) -> bool {
-        let here = self.peek() == Some(byte);
-        self.at += usize::from(here);
-        here
+    if let Some(b'e' | b'E') = text.get(at) {
+        at = digits(text, at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-'))))?;
     }
+    Some(at)
+}
 
-    /// A string, which begins here.
-    fn string(&mut self, escapes: Escapes) -> Option<()> {
-        self.is(b'"').then_some(())?;
+/// At least one.
+#[inline]
+fn digits(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = text.get(at) {
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
+
+/// An object or an array, and all that is in it.
+fn nested(text: &[u8], mut at: usize) -> Option<usize> {
+    // The lowest bit is of the innermost level: 1 for an object.
+    let (mut levels, mut depth) = (0_u64, 0_u32);
+    loop {
+        // A value begins here.
+        if let Some(open @ (b'{' | b'[')) = text.get(at) {
+            (depth < DEPTH_MAX).then_some(())?;
+            (levels, depth) = (levels << 1 | u64::from(*open == b'{'), depth + 1);
+            at = space(text, at + 1);
+            if !matches!(text.get(at)?, b'}' | b']') {
+                at = name(text, at, levels)?;
+                continue;
+            }
+        } else {
+            at = scalar(text, at)?;
+        }
+        // What was read is over, and with it each level that closes here.
         loop {
-            let rest = self.bytes.get(self.at..)?;
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
-            self.at += plain + 1;
-            match rest.get(plain)? {
-                b'"' => return Some(()),
-                b'\\' if escapes == Escapes::Short => {
-                    matches!(self.peek()?, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't').then_some(())?;
-                    self.at += 1;
-                }
-                _ => return None,
+            if let Some(next) = sign(text, at, b',') {
+                at = name(text, space(text, next), levels)?;
+                break;
+            }
+            at = sign(text, at, if levels & 1 == 1 { b'}' } else { b']' })?;
+            (levels, depth) = (levels >> 1, depth - 1);
+            if depth == 0 {
+                return Some(at);
             }
         }
     }
+}
 
-    /// A value, which begins here.
-    fn value(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'{' | b'[' => self.nested(),
-            _ => self.scalar(),
-        }
+/// In an object, the name of a member and what stands between it and its value.
+#[inline]
+fn name(text: &[u8], at: usize, levels: u64) -> Option<usize> {
+    if levels & 1 == 0 {
+        return Some(at);
     }
-
-    fn scalar(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'"' => self.string(Escapes::Short),
-            b'-' | b'0'..=b'9' => self.number(),
-            _ => self.word(),
-        }
-    }
-
-    fn word(&mut self) -> Option<()> {
-        let rest = self.bytes.get(self.at..)?;
-        let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word.as_bytes()))?;
-        self.at += word.len();
-        Some(())
-    }
-
-    fn number(&mut self) -> Option<()> {
-        self.is(b'-');
-        if !self.is(b'0') {
-            self.digits()?;
-        }
-        if self.is(b'.') {
-            self.digits()?;
-        }
-        if self.is(b'e') || self.is(b'E') {
-            let _sign = self.is(b'+') || self.is(b'-');
-            self.digits()?;
-        }
-        Some(())
-    }
-
-    fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        (self.at > start).then_some(())
-    }
-
-    /// An object or an array, which begins here, and all that is in it.
-    fn nested(&mut self) -> Option<()> {
-        // The lowest bit is of the innermost level: 1 for an object.
-        let (mut levels, mut depth) = (0_u64, 0_u32);
-        loop {
-            // A value begins here, or what closes an empty level.
-            let opened = match self.peek()? {
-                b'{' => Some(1),
-                b'[' => Some(0),
-                _ => None,
-            };
-            if let Some(kind) = opened {
-                (depth < DEPTH_MAX).then_some(())?;
-                (levels, depth) = (levels << 1 | kind, depth + 1);
-                self.at += 1;
-                self.space();
-                if !matches!(self.peek()?, b'}' | b']') {
-                    self.name(levels)?;
-                    continue;
-                }
-            } else {
-                self.scalar()?;
-            }
-            // What was read is over, and with it each level that closes here.
-            loop {
-                self.space();
-                if self.is(b',') {
-                    self.space();
-                    self.name(levels)?;
-                    break;
-                }
-                self.is(if levels & 1 == 1 { b'}' } else { b']' }).then_some(())?;
-                (levels, depth) = (levels >> 1, depth - 1);
-                if depth == 0 {
-                    return Some(());
-                }
-            }
-        }
-    }
-
-    /// In an object, the name of a member and what stands between it and its value.
-    fn name(&mut self, levels: u64) -> Option<()> {
-        if levels & 1 == 1 {
-            self.string(Escapes::Short)?;
-            self.take(b':')?;
-            self.space();
-        }
-        Some(())
-    }
+    Some(space(text, sign(text, string(text, at, Escapes::Short)?, b':')?))
 }
 
 #[cfg(test)]
