@@ -218,6 +218,10 @@ impl Transport for Broker {
         deliver::deliver(&self.hub, delivery)
     }
 
+    fn deliver_at_once(&self, delivery: &Delivery) -> Option<Result<Sent, DeliverError>> {
+        Some(deliver::deliver(&self.hub, delivery))
+    }
+
     async fn broadcast(&self, broadcast: &Broadcast) -> Result<u64, NotBroadcast> {
         deliver::broadcast(&self.hub, broadcast)
     }

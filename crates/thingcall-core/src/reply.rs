@@ -97,6 +97,8 @@ impl RawReply {
 }
 
 impl ReplyBody {
+    /// What nobody said.
+    pub const EMPTY: Self = Self { code: 0, message: None, data: String::new() };
     /// Alink's code of success.
     pub const SUCCESS: i64 = 200;
 

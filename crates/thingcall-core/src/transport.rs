@@ -106,6 +106,13 @@ pub trait Transport: Send + Sync {
     /// Why the message did not leave, or that it may have.
     async fn deliver(&self, delivery: &Delivery) -> Result<Sent, DeliverError>;
 
+    /// Does what [`Self::deliver`] does, where that needs no wait: most commands need no future then. `None` where it does
+    /// need one, and nothing was done.
+    fn deliver_at_once(&self, delivery: &Delivery) -> Option<Result<Sent, DeliverError>> {
+        let _ = delivery;
+        None
+    }
+
     /// Whether it can carry such a message to this device. Answers from memory.
     ///
     /// # Errors

@@ -45,9 +45,13 @@ impl AtDevice {
 
     /// The time until now.
     pub(crate) fn total(&self, now: Instant) -> Duration {
+        Duration::from_nanos(self.total_ns(self.ns(now)))
+    }
+
+    fn total_ns(&self, now: u64) -> u64 {
         let under_way = self.commands.load(Relaxed) > 0;
-        let so_far = if under_way { self.ns(now).saturating_sub(self.since_ns.load(Relaxed)) } else { 0 };
-        Duration::from_nanos(self.total_ns.load(Relaxed) + so_far)
+        let so_far = if under_way { now.saturating_sub(self.since_ns.load(Relaxed)) } else { 0 };
+        self.total_ns.load(Relaxed) + so_far
     }
 
     /// When the device's latest answer came.
@@ -72,14 +76,16 @@ impl AtDevice {
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     at_device: &'a AtDevice,
-    ended: Option<Instant>,
+    /// In nanoseconds.
+    ended: Option<u64>,
 }
 
 impl Asked<'_> {
     /// The device's answer came.
-    pub(crate) fn came(mut self, at: Instant) {
-        self.at_device.came_ns.store(self.at_device.ns(at), Relaxed);
-        self.ended = Some(at);
+    pub(crate) fn came(&mut self, at: Instant) {
+        let ns = self.at_device.ns(at);
+        self.at_device.came_ns.store(ns, Relaxed);
+        self.ended = Some(ns);
     }
 }
 
@@ -88,12 +94,12 @@ impl Drop for Asked<'_> {
         if self.ended.is_none() {
             self.at_device.unanswered.store(true, Relaxed);
         }
-        let (at_device, now) = (self.at_device, self.ended.unwrap_or_else(Instant::now));
-        let total = at_device.total(now);
+        let at_device = self.at_device;
+        let total = at_device.total_ns(self.ended.unwrap_or_else(|| at_device.ns(Instant::now())));
         let left = at_device.commands.load(Relaxed).saturating_sub(1);
         at_device.commands.store(left, Relaxed);
         if left == 0 {
-            at_device.total_ns.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            at_device.total_ns.store(total, Relaxed);
         }
     }
 }

@@ -62,8 +62,15 @@ impl Engine {
         self.failures.ended(failure);
     }
 
-    /// A call that ended then: it is recorded, where such are kept, and told where it failed or took long.
-    pub(crate) fn note_end(&self, link: &Link<'_>, outcome: Outcome, at: Instant, result: &Result<Answer, CallError>) {
+    /// A call that ended then: it is recorded, where such are kept, and told where it failed or took long. Says how long
+    /// it took.
+    pub(crate) fn note_end(
+        &self,
+        link: &Link<'_>,
+        outcome: Outcome,
+        at: Instant,
+        result: &Result<Answer, CallError>,
+    ) -> Duration {
         link.steps.note(CallStep::Told, at);
         link.trace_ended(outcome, at);
         let elapsed = at - link.started();
@@ -74,6 +81,7 @@ impl Engine {
             self.top.ended(&link.call.device.key, outcome, self.took(elapsed));
             self.failures.ended(failure);
         }
+        elapsed
     }
 
     /// What is told of a call that failed, or took long.

@@ -1,15 +1,17 @@
 //! The built-in handler: what the caller asks goes to the device as it is, and the device's answer comes back as it is.
 
-use async_trait::async_trait;
-use thingcall_core::{Answer, Call, CallError, Command, DeviceLink, Handler};
+use thingcall_core::{Answer, CallError, Command, DeviceLink};
 
-/// Passes a call on.
-#[derive(Debug)]
-pub(crate) struct Forward;
+use crate::link::{Course, Link};
 
-#[async_trait]
-impl Handler for Forward {
-    async fn handle(&self, call: &Call, device: &dyn DeviceLink) -> Result<Answer, CallError> {
-        device.call(Command { service: call.service.clone(), params: call.args.clone() }).await
+impl Link<'_> {
+    /// Passes its call on, which was checked at `now`.
+    pub(crate) async fn forward(&self, now: tokio::time::Instant) -> Result<Answer, CallError> {
+        let command = Command { service: self.call.service.clone(), params: self.call.args.clone() };
+        match self.course() {
+            // As most calls are: it needs no memory of its own.
+            Course::Ask => self.ask(command, None, now).await,
+            Course::Post | Course::Publish | Course::InTurn(_) => self.call(command).await,
+        }
     }
 }

@@ -3,11 +3,12 @@
 //! **Invariant:** an entry lives as long as its guard, or until somebody ends the call, whichever is first.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use foldhash::fast::RandomState;
 use thingcall_core::{Call, CallId, CallMode, Device, Handler, RequestId, ServiceId};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// The calls.
@@ -21,7 +22,8 @@ struct InHand {
     mode: CallMode,
     handler: Arc<dyn Handler>,
     since: Instant,
-    end: oneshot::Sender<()>,
+    /// Who is to hear that somebody ended the call.
+    caller: Option<Waker>,
 }
 
 /// One of them, for whoever looks.
@@ -38,7 +40,6 @@ pub(crate) struct Held {
 impl Hands {
     /// A plugin got a call. It has it until the guard is dropped.
     pub(crate) fn enter(&self, call: &Call, handler: &Arc<dyn Handler>, since: Instant) -> HeldCall<'_> {
-        let (end, ended) = oneshot::channel();
         let in_hand = InHand {
             request_id: call.request_id,
             device: call.device.clone(),
@@ -46,16 +47,19 @@ impl Hands {
             mode: call.mode,
             handler: handler.clone(),
             since,
-            end,
+            caller: None,
         };
         self.lock().insert(call.id, in_hand);
-        HeldCall { hands: self, id: call.id, ended }
+        HeldCall { hands: self, id: call.id }
     }
 
     /// Ends a call, if a plugin has it in hand, and says of what mode it is.
     pub(crate) fn end(&self, id: CallId) -> Option<CallMode> {
         let in_hand = self.lock().remove(&id)?;
-        in_hand.end.send(()).ok().map(|()| in_hand.mode)
+        if let Some(caller) = in_hand.caller {
+            caller.wake();
+        }
+        Some(in_hand.mode)
     }
 
     /// All of them.
@@ -82,15 +86,19 @@ impl Hands {
 pub(crate) struct HeldCall<'a> {
     hands: &'a Hands,
     id: CallId,
-    ended: oneshot::Receiver<()>,
 }
 
 impl HeldCall<'_> {
     /// Returns when somebody ends the call; else never.
-    pub(crate) async fn ended(&mut self) {
-        if (&mut self.ended).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    pub(crate) async fn ended(&self) {
+        poll_fn(|context| match self.hands.lock().get_mut(&self.id) {
+            Some(in_hand) => {
+                in_hand.caller.get_or_insert_with(|| context.waker().clone()).clone_from(context.waker());
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        })
+        .await;
     }
 }
 

@@ -1,13 +1,13 @@
 //! A call from the front to the handler and back, under one timer, counted once.
 
 use std::future::ready;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use thingcall_core::{
-    Answer, Call, CallError, CallId, CallMode, CallStep, LookUp, LookedUp, Outcome, PeerText, ReplyBody, Request,
+    Answer, CallError, CallId, CallMode, CallStep, LookUp, LookedUp, Outcome, PeerText, ReplyBody, Request,
 };
-use thingcall_tsl::{Found, Product, ReplyCheck};
+use thingcall_tsl::{Found, ReplyCheck};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::either::Either;
 use tracing::{Instrument, debug, debug_span, warn};
@@ -15,7 +15,6 @@ use tracing::{Instrument, debug, debug_span, warn};
 use crate::admit::{Admitted, Arrived, Begun};
 use crate::link::{Link, Settled};
 use crate::metrics::{Checked, ProductLabel};
-use crate::router::Router;
 use crate::traced;
 use crate::{Engine, Stage};
 
@@ -130,14 +129,15 @@ impl Engine {
         async move {
             let link = Link::new(self, &begun);
             let until = Instant::from_std(begun.deadline.instant());
-            let (result, at) = match timeout_at(until, self.handle(&begun, &link)).await {
-                Ok(ended) => ended,
-                Err(_) => (Err(link.timed_out()), None),
+            let ended = {
+                // Where it stays: it is large, and would be moved into the timer and to where that is polled.
+                let handling = pin!(self.handle(&begun, &link));
+                timeout_at(until, handling).await
             };
+            let (result, at) = ended.unwrap_or_else(|_| (Err(link.timed_out()), None));
             let (outcome, at) = (outcome(&result), at.unwrap_or_else(Instant::now));
-            let elapsed = at - begun.started;
+            let elapsed = self.note_end(&link, outcome, at, &result);
             debug!(%outcome, elapsed_ms = elapsed.as_millis(), "call ended");
-            self.note_end(&link, outcome, at, &result);
             if self.config.log_successes && outcome == Outcome::Ok {
                 Self::log_success(link.call, &link.came(elapsed));
             }
@@ -154,13 +154,13 @@ impl Engine {
         // Handlers are for the services of thing models.
         let handler = if call.letter.is_none() { self.router.find(call) } else { None };
         let Some(handler) = handler else {
-            let answered = Router::built_in().handle(call, link).await;
+            let answered = link.forward(begun.validated).await;
             return self.check_answer(answered, admitted, || link.at_device.came().unwrap_or_else(Instant::now));
         };
         link.steps.note(CallStep::HandlerBegan, begun.validated);
         let plugin = link.trace_handler(&*handler);
         let within = InHandler { link, plugin, began: begun.validated, ended: None };
-        let mut held = self.hands.enter(call, &handler, begun.validated);
+        let held = self.hands.enter(call, &handler, begun.validated);
         let answered = tokio::select! {
             biased;
             answered = handler.handle(call, link) => answered,
@@ -188,7 +188,7 @@ impl Engine {
     ) -> Ended {
         let Ok(Answer::Replied(body)) = &answered else { return (answered, None) };
         let came = came();
-        let fits = self.check_body(body, &admitted.call, &admitted.product);
+        let fits = self.check_body(body, admitted);
         let checked = Instant::now();
         self.metrics.stage_took(Stage::Decode, checked - came);
         if let Some(trace) = &admitted.call.trace {
@@ -197,15 +197,15 @@ impl Engine {
         (fits.and(answered), Some(checked))
     }
 
-    fn check_body(&self, body: &ReplyBody, call: &Call, product: &Product) -> Result<(), CallError> {
+    fn check_body(&self, body: &ReplyBody, admitted: &Admitted) -> Result<(), CallError> {
+        let Admitted { call, product, service, .. } = admitted;
         let policy = product.settings.reply_check;
         if policy == ReplyCheck::Off || body.code != ReplyBody::SUCCESS {
             return Ok(());
         }
-        // The service was found at admission; a model replaced since then has nothing to say about this call.
-        let Some(Ok(service)) = product.model.as_ref().map(|model| model.service(&call.service)) else {
-            return Ok(());
-        };
+        // A model replaced since its admission has nothing to say about this call.
+        let of_model = || product.model.as_ref().and_then(|model| model.service(&call.service).ok());
+        let Some(service) = service.as_deref().or_else(of_model) else { return Ok(()) };
         let Err(violation) = service.check_reply(&body.data) else { return Ok(()) };
         self.metrics.violation(Checked::Reply, violation.kind);
         let (kind, at) = (violation.kind.as_str(), PeerText::new(&violation.path));

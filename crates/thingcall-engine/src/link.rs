@@ -72,6 +72,26 @@ pub(crate) struct Link<'a> {
     finished: bool,
 }
 
+/// What a command does on its way to the device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Course {
+    /// It is sent, and nobody waits for anything.
+    Publish,
+    /// It is sent, and its answer is waited for.
+    Ask,
+    /// It is written down and sent.
+    Post,
+    /// Once it has its turn at the device, one of the latter.
+    InTurn(Ends),
+}
+
+/// A command that is being handed on.
+struct Leaving<'a> {
+    began: Instant,
+    /// Where a trace is recorded.
+    span: Option<Box<traced::Publishing<'a>>>,
+}
+
 impl<'a> Link<'a> {
     pub(crate) fn new(engine: &'a Engine, begun: &'a Begun) -> Self {
         Self {
@@ -246,6 +266,20 @@ impl<'a> Link<'a> {
         Ok(transport)
     }
 
+    /// What a command of the call does.
+    pub(crate) fn course(&self) -> Course {
+        // A message that nobody waits for is nothing that a device works on for long: it takes no turn.
+        if self.call.letter.is_some() && self.call.mode == CallMode::Async {
+            return Course::Publish;
+        }
+        match (self.settings().pacing, self.call.mode) {
+            (Pacing::AllAtOnce, CallMode::Sync) => Course::Ask,
+            (Pacing::AllAtOnce, CallMode::Async) => Course::Post,
+            (Pacing::AfterAck, CallMode::Sync | CallMode::Async) => Course::InTurn(Ends::ByAck),
+            (Pacing::AfterAnswer, CallMode::Sync | CallMode::Async) => Course::InTurn(Ends::ByAnswer),
+        }
+    }
+
     /// Hands the message on; `began` is now. Says when it left.
     async fn deliver(
         &self,
@@ -253,19 +287,38 @@ impl<'a> Link<'a> {
         delivery: &Delivery,
         began: Instant,
     ) -> Result<(Sent, Instant), DeliverError> {
+        let leaving = self.leaves(transport, delivery, began);
+        let sent = match transport.deliver_at_once(delivery) {
+            Some(sent) => sent,
+            None => transport.deliver(delivery).await,
+        };
+        self.left(transport, delivery, leaving, sent)
+    }
+
+    /// The message is handed on from now on, which is `began`.
+    fn leaves(&self, transport: &dyn Transport, delivery: &Delivery, began: Instant) -> Leaving<'_> {
         let raw = delivery.letter.as_ref().map(|letter| &letter.payload).or(delivery.raw.as_ref());
         let bytes = raw.map_or(delivery.params.as_str().len(), Bytes::len);
         self.engine.metrics.request_bytes(bytes);
         self.left.store(true, Ordering::Relaxed);
-        let publishing = self.trace_publishing(transport, delivery, began);
-        let sent = transport.deliver(delivery).await;
+        Leaving { began, span: self.trace_publishing(transport, delivery, began) }
+    }
+
+    /// It was handed on, or could not be. Says when it left.
+    fn left(
+        &self,
+        transport: &dyn Transport,
+        delivery: &Delivery,
+        leaving: Leaving<'_>,
+        sent: Result<Sent, DeliverError>,
+    ) -> Result<(Sent, Instant), DeliverError> {
         self.engine.watches.sent(delivery, transport.name(), &sent);
         let left = Instant::now();
         let nobody = delivery.qos == Qos::AtMostOnce && matches!(sent, Err(DeliverError::Offline));
         let came_to = if nobody { &self.found_nobody } else { &self.handed_on };
         came_to.store(true, Ordering::Relaxed);
-        self.engine.metrics.stage_took(Stage::Publish, left - began);
-        traced::published(publishing, left, &sent);
+        self.engine.metrics.stage_took(Stage::Publish, left - leaving.began);
+        traced::published(leaving.span, left, &sent);
         debug!(message = %delivery.id, transport = transport.kind().as_str(), ?sent, "handed on");
         Ok((sent?, left))
     }
@@ -278,17 +331,12 @@ impl DeviceLink for Link<'_> {
         'a: 'b,
         Self: 'b,
     {
-        // A message that nobody waits for is nothing that a device works on for long: it takes no turn.
-        if self.call.letter.is_some() && self.call.mode == CallMode::Async {
-            return Box::pin(self.publish(command));
+        match self.course() {
+            Course::Publish => Box::pin(self.publish(command)),
+            Course::Ask => Box::pin(self.ask(command, None, Instant::now())),
+            Course::Post => Box::pin(self.post(command, None)),
+            Course::InTurn(ends) => Box::pin(self.in_turn(command, ends)),
         }
-        let ends = match (self.settings().pacing, self.call.mode) {
-            (Pacing::AllAtOnce, CallMode::Sync) => return Box::pin(self.ask(command, None)),
-            (Pacing::AllAtOnce, CallMode::Async) => return Box::pin(self.post(command, None)),
-            (Pacing::AfterAck, CallMode::Sync | CallMode::Async) => Ends::ByAck,
-            (Pacing::AfterAnswer, CallMode::Sync | CallMode::Async) => Ends::ByAnswer,
-        };
-        Box::pin(self.in_turn(command, ends))
     }
 
     fn deadline(&self) -> Deadline {

@@ -3,10 +3,10 @@
 //! **Invariants:** the id of every call that waits is listed from before it is delivered until its guard is dropped. A
 //! list holds few devices' calls, and no other lock is taken while one is locked.
 
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use foldhash::quality::RandomState;
 use thingcall_core::{CallId, DeviceKey};
 
 /// So many calls are in one list, when as many wait as may, each for a device of its own.
@@ -17,13 +17,14 @@ const LISTS_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct OfDevices {
     lists: Box<[Mutex<Vec<CallId>>]>,
+    /// With a secret of its own: who may register devices cannot choose names that fall into one list.
     hasher: RandomState,
 }
 
 impl OfDevices {
     pub(crate) fn new(calls_max: usize) -> Self {
         let lists = (calls_max / CALLS_PER_LIST).clamp(1, LISTS_MAX);
-        Self { lists: (0..lists).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Self { lists: (0..lists).map(|_| Mutex::default()).collect(), hasher: RandomState::default() }
     }
 
     /// The list of a device's calls.

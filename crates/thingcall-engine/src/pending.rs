@@ -4,8 +4,11 @@
 //! is first; a guard removes only its own entry. Taking an entry is one atomic step, so a call has one end. No function
 //! that touches the map is async: no shard stays locked while something waits.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -112,8 +115,8 @@ pub(crate) enum Met {
     Late(LateReply),
     /// A call to another device.
     OtherDevice,
-    /// No call that is remembered here.
-    Nothing(Reply),
+    /// No call that is remembered here. Its body is not taken.
+    Nothing,
 }
 
 impl PendingCalls {
@@ -148,7 +151,7 @@ impl PendingCalls {
             }
         }
         self.of_devices.enter(shard, id);
-        Ok(PendingCall { calls: self, id, generation, shard, place, ended })
+        Ok(PendingCall { calls: self, id, generation, shard, place, taken: false, ended })
     }
 
     /// Whether a call with this id waits.
@@ -180,7 +183,7 @@ impl PendingCalls {
     pub(crate) fn said(&self, device: &DeviceKey, id: CallId, bytes: Bytes) -> bool {
         let its = |waiting: &Waiter| waiting.takes_bytes && waiting.device.key == *device;
         let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| its(waiting)) else { return false };
-        self.recent.note(id, (waiting.device, waiting.request_id), Answer::Came);
+        self.recent.note(id, (waiting.device, waiting.request_id), (Answer::Came, waiting.opened_at));
         waiting.end.send(End::Said(bytes)).is_ok()
     }
 
@@ -253,15 +256,17 @@ impl PendingCalls {
         waits
     }
 
-    /// Hands a reply to the call that waits for it, if that call was made to the device that answers.
-    pub(crate) fn accept(&self, id: CallId, reply: Reply) -> Met {
+    /// Hands a reply to the call that waits for it, if that call was made to the device that answers. Takes its body where
+    /// that call, or one that has ended, has use for it.
+    pub(crate) fn accept(&self, id: CallId, reply: &mut Reply) -> Met {
+        let body = |reply: &mut Reply| std::mem::replace(&mut reply.body, Ok(ReplyBody::EMPTY));
         let its = |waiting: &Waiter| waiting.device.key == reply.device && !waiting.takes_bytes;
         match self.waiting.remove_if(&id, |_, waiting| its(waiting)) {
             Some((_, waiting)) => {
-                self.recent.note(id, (waiting.device, waiting.request_id), Answer::Came);
+                self.recent.note(id, (waiting.device, waiting.request_id), (Answer::Came, waiting.opened_at));
                 let request_id = Some(waiting.request_id);
                 // A caller that stopped waiting this very moment dropped its receiver: the call has ended its own way.
-                match waiting.end.send(End::Replied(reply.body)) {
+                match waiting.end.send(End::Replied(body(reply))) {
                     Err(End::Replied(body)) => Met::Late(LateReply { id, by: Duration::ZERO, request_id, body }),
                     Ok(()) | Err(_) => Met::Waiting,
                 }
@@ -269,9 +274,11 @@ impl PendingCalls {
             None if self.contains(id) => Met::OtherDevice,
             None => match self.recent.recall(id, &reply.device) {
                 Remembered::Answered => Met::Duplicate,
-                Remembered::Unanswered(by, request_id) => Met::Late(LateReply { id, by, request_id, body: reply.body }),
+                Remembered::Unanswered(by, request_id) => {
+                    Met::Late(LateReply { id, by, request_id, body: body(reply) })
+                }
                 Remembered::OtherDevice => Met::OtherDevice,
-                Remembered::Nothing => Met::Nothing(reply),
+                Remembered::Nothing => Met::Nothing,
             },
         }
     }
@@ -308,7 +315,7 @@ impl PendingCalls {
 
     fn end(&self, id: CallId, ended: impl Fn(&Waiter) -> bool, end: End) {
         if let Some((_, waiting)) = self.waiting.remove_if(&id, |_, waiting| ended(waiting)) {
-            self.recent.note(id, (waiting.device, waiting.request_id), Answer::Missing);
+            self.recent.note(id, (waiting.device, waiting.request_id), (Answer::Missing, Instant::now()));
             // Nobody waits any more: the call ended at this moment by itself.
             let _unheard = waiting.end.send(end);
         }
@@ -324,14 +331,23 @@ pub(crate) struct PendingCall<'a> {
     /// Where its device's calls are listed.
     shard: u32,
     place: Place,
+    /// Who ended the wait took the entry.
+    taken: bool,
     ended: oneshot::Receiver<End>,
 }
 
 impl PendingCall<'_> {
     /// Waits for the end. Cancel-safe.
     pub(crate) async fn wait(&mut self) -> End {
+        poll_fn(|context| self.poll_wait(context)).await
+    }
+
+    /// As [`Self::wait`], for a future that keeps it.
+    pub(crate) fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        let ended = ready!(Pin::new(&mut self.ended).poll(context));
+        self.taken = true;
         // The sender is dropped unsent only with the map itself.
-        (&mut self.ended).await.unwrap_or(End::TransportLost)
+        Poll::Ready(ended.unwrap_or(End::TransportLost))
     }
 }
 
@@ -339,9 +355,12 @@ impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.calls.room.leave(&self.place);
         self.calls.of_devices.leave(self.shard, self.id);
+        if self.taken {
+            return;
+        }
         let own = self.calls.waiting.remove_if(&self.id, |_, waiting| waiting.generation == self.generation);
         if let Some((id, waiting)) = own {
-            self.calls.recent.note(id, (waiting.device, waiting.request_id), Answer::Missing);
+            self.calls.recent.note(id, (waiting.device, waiting.request_id), (Answer::Missing, Instant::now()));
         }
     }
 }

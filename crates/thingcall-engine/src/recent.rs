@@ -60,10 +60,15 @@ impl Recent {
         self.slots.get(id.as_u32() as usize % self.slots.len())
     }
 
-    /// Notes that a call ended.
-    pub(crate) fn note(&self, id: CallId, (device, request_id): (Arc<Device>, RequestId), answer: Answer) {
+    /// Notes that a call ended; `at` counts where it had no answer.
+    pub(crate) fn note(
+        &self,
+        id: CallId,
+        (device, request_id): (Arc<Device>, RequestId),
+        (answer, at): (Answer, Instant),
+    ) {
         if let Some(slot) = self.slot(id) {
-            let ended = Ended { id, device, request_id, answer, at: Instant::now() };
+            let ended = Ended { id, device, request_id, answer, at };
             // The one it replaces is freed after the lock.
             let old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(ended);
             if old.is_none() {

@@ -160,22 +160,21 @@ impl Engine {
             return Some(self.drop_reply(&reply, topic, DropReason::Unreadable));
         }
         let malformed = reply.body.is_err();
-        let (device, transport, bytes) = (reply.device.clone(), reply.transport, reply.bytes);
         let topic_id = reply.topic_id.filter(|topic_id| *topic_id != id);
-        let met = match (self.pending.accept(id, reply), topic_id) {
+        let met = match (self.pending.accept(id, &mut reply), topic_id) {
             // The Node device SDK puts a count of its own where the application passes no id. An id that no call ever had
             // is not one that got mixed up, so here the topic's is meant.
-            (Met::Nothing(reply), Some(topic_id)) => self.pending.accept(topic_id, reply),
+            (Met::Nothing, Some(topic_id)) => self.pending.accept(topic_id, &mut reply),
             (met, _) => met,
         };
-        if matches!(met, Met::Nothing(_) | Met::Late(_)) {
-            [Some(id), topic_id].into_iter().flatten().for_each(|id| self.lanes.answered(&device, id));
+        if matches!(met, Met::Nothing | Met::Late(_)) {
+            [Some(id), topic_id].into_iter().flatten().for_each(|id| self.lanes.answered(&reply.device, id));
         }
         match met {
-            Met::Nothing(reply) => match self.late.put(reply, topic, arrival) {
-                Ok(()) => None,
-                Err(reply) => Some(self.drop_reply(&reply, topic, DropReason::Overloaded)),
-            },
+            Met::Nothing => {
+                let no_room = self.late.put(reply, topic, arrival);
+                no_room.map(|reply| self.drop_reply(&reply, topic, DropReason::Overloaded))
+            }
             Met::Late(late) if malformed => {
                 self.record_late(late);
                 Some(ReplyResult::Malformed)
@@ -184,15 +183,17 @@ impl Engine {
             Met::Waiting => Some(ReplyResult::Matched),
             Met::Duplicate => Some(ReplyResult::Duplicate),
             Met::Late(late) => {
+                let device = &reply.device;
                 debug!(%id, %device, late_ms = late.by.as_millis(), "late reply");
                 self.metrics.late_by(late.by);
-                self.answered_late(&device);
+                self.answered_late(device);
                 self.record_late(late);
                 Some(ReplyResult::Late)
             }
             Met::OtherDevice => {
-                let reason = DropReason::OtherDevicesCall;
-                self.dropped(Dropped { device: Some(&device), transport, reason, topic, bytes, problem: None });
+                let Reply { device, transport, bytes, .. } = &reply;
+                let (reason, transport, bytes) = (DropReason::OtherDevicesCall, *transport, *bytes);
+                self.dropped(Dropped { device: Some(device), transport, reason, topic, bytes, problem: None });
                 Some(ReplyResult::WrongDevice)
             }
         }

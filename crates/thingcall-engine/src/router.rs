@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use thingcall_core::{Call, Codec, Handler, Handlers, ProductKey};
 
-use crate::forward::Forward;
-
 /// Finds the handler of a call: the one whose claim fits best, else the built-in one.
 pub(crate) struct Router {
     handlers: Arc<dyn Handlers>,
@@ -19,11 +17,6 @@ impl Router {
     /// The handler whose claim fits; `None` for the built-in one.
     pub(crate) fn find(&self, call: &Call) -> Option<Arc<dyn Handler>> {
         self.handlers.find(call)
-    }
-
-    /// The built-in handler.
-    pub(crate) const fn built_in() -> &'static dyn Handler {
-        &Forward
     }
 
     /// Who translates for a product's devices.

@@ -133,6 +133,11 @@ impl Mqtt {
         }
     }
 
+    /// Sends a command that the broker acknowledges to nobody.
+    pub(crate) fn send_unacknowledged(&self, delivery: &Delivery) -> Option<Result<Sent, DeliverError>> {
+        (delivery.qos == Qos::AtMostOnce).then(|| self.publish(delivery).map(|_| Sent::Sent))
+    }
+
     /// Queues the message.
     fn publish(&self, delivery: &Delivery) -> Result<Option<Acknowledgement>, DeliverError> {
         let payload = payload(delivery);

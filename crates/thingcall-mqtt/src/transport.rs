@@ -58,6 +58,10 @@ impl Protocol for Mqtt {
         Ok(self.send(delivery).await?)
     }
 
+    fn deliver_at_once(&self, delivery: &Delivery) -> Option<Result<Sent, NotSent>> {
+        self.send_unacknowledged(delivery).map(|sent| Ok(sent?))
+    }
+
     fn carries(&self, device: &DeviceKey, letter: &Letter) -> Result<(), NotCarried> {
         letters::carries(&self.config, device, letter)
     }

@@ -149,6 +149,12 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// Sends a command. Cancel-safe: dropping it sends the message once or not at all.
     fn deliver(&self, delivery: &Delivery) -> impl Future<Output = Result<Sent, NotSent>> + Send;
 
+    /// Does what [`Self::deliver`] does, where that needs no wait. `None` where it needs one, and nothing was done.
+    fn deliver_at_once(&self, delivery: &Delivery) -> Option<Result<Sent, NotSent>> {
+        let _ = delivery;
+        None
+    }
+
     /// Sends a message to the devices that subscribed to its topic.
     fn broadcast(&self, broadcast: &Broadcast) -> impl Future<Output = Result<Sent, NotBroadcast>> + Send {
         let why = format!("{} carries no broadcasts; this one was for {}", self.contact().name, broadcast.product);

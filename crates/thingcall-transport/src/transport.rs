@@ -144,11 +144,25 @@ impl<P: Protocol> Transport for BrokerTransport<P> {
             return Err(DeliverError::Offline);
         }
         let sent = self.protocol.deliver(delivery).await;
-        counted.ends(match &sent {
-            Ok(Sent::Acked) => PublishResult::Acked,
-            Ok(Sent::Sent | Sent::Kept) => PublishResult::Sent,
-            Err(NotSent { result, .. }) => *result,
-        });
+        counted.ends(result_of(&sent));
         sent.map_err(|NotSent { error, .. }| error)
+    }
+
+    fn deliver_at_once(&self, delivery: &Delivery) -> Option<Result<Sent, DeliverError>> {
+        if self.protocol.contact().is_lost_on(delivery) {
+            return None;
+        }
+        let sent = self.protocol.deliver_at_once(delivery)?;
+        self.protocol.contact().metrics.published(result_of(&sent));
+        Some(sent.map_err(|NotSent { error, .. }| error))
+    }
+}
+
+/// What a delivery's end counts as.
+const fn result_of(sent: &Result<Sent, NotSent>) -> PublishResult {
+    match sent {
+        Ok(Sent::Acked) => PublishResult::Acked,
+        Ok(Sent::Sent | Sent::Kept) => PublishResult::Sent,
+        Err(NotSent { result, .. }) => *result,
     }
 }

@@ -1,56 +1,100 @@
 //! A synchronous command: opened in the map, delivered, waited for.
 
-use thingcall_core::{Answer, CallError, CallStep, Command, Delivery, RecordedKey, ReplyBody, Sent, Transport};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use thingcall_core::{
+    Answer, CallError, CallStep, Command, DeliverError, Delivery, RecordedKey, ReplyBody, Sent, Transport,
+};
 use thingcall_metrics::gauge_of;
 use tokio::time::Instant;
 
-use super::Link;
 use super::traced::{DeviceSpan, answered};
+use super::{Leaving, Link};
 use crate::at_device::Asked;
 use crate::lanes::{Ends, Turn};
 use crate::metrics::PendingGauge;
 use crate::pending::{End, Opening, PendingCall};
 
-/// How far a synchronous command came.
-enum HandedOn {
-    /// Its call has ended already; when it was handed on.
-    Ended(End, Instant),
-    /// It left, then.
-    Left(Instant),
+/// How far a synchronous command came. One place for all: every call waits in here.
+enum Asking<'a> {
+    /// Nothing was done.
+    New(Option<(Command, Option<&'a Turn<'a>>, Instant)>),
+    /// It is being handed on, which takes its time. That has memory of its own, and gives it back before the wait for the
+    /// answer.
+    HandingOn(HandingOn<'a>),
+    /// It was handed on, and its end is waited for.
+    OnItsWay(OnItsWay<'a>),
+}
+
+type HandingOn<'a> = Pin<Box<dyn Future<Output = Result<OnItsWay<'a>, CallError>> + Send + 'a>>;
+
+/// A command that is in the map, and what ends with it.
+struct Opened<'a> {
+    transport: Arc<dyn Transport>,
+    since: Instant,
+    asked: Asked<'a>,
+    pending: PendingCall<'a>,
+    gauge: PendingGauge<'a>,
+    turn: Option<&'a Turn<'a>>,
 }
 
 /// A command that was handed on, and what ends with the wait for its answer.
-type OnItsWay<'a> = (HandedOn, Asked<'a>, PendingCall<'a>, PendingGauge<'a>, Option<Box<DeviceSpan<'a>>>);
+struct OnItsWay<'a> {
+    /// The end that came before it was known to have left.
+    early: Option<End>,
+    left: Instant,
+    asked: Asked<'a>,
+    pending: PendingCall<'a>,
+    _gauge: PendingGauge<'a>,
+    span: Option<Box<DeviceSpan<'a>>>,
+}
+
+impl<'a> Asking<'a> {
+    fn poll_end(&mut self, link: &'a Link<'a>, context: &mut Context<'_>) -> Poll<Result<End, CallError>> {
+        loop {
+            *self = match self {
+                Self::New(command) => {
+                    let Some((command, turn, began)) = command.take() else { return Poll::Pending };
+                    link.hand_on(command, turn, began)?
+                }
+                Self::HandingOn(handing_on) => Self::OnItsWay(ready!(handing_on.as_mut().poll(context))?),
+                Self::OnItsWay(command) => return command.poll_end(link, context).map(Ok),
+            }
+        }
+    }
+}
+
+impl OnItsWay<'_> {
+    fn poll_end(&mut self, link: &Link<'_>, context: &mut Context<'_>) -> Poll<End> {
+        let early = self.early.take();
+        let waited = early.is_none();
+        let end = match early {
+            Some(end) => end,
+            None => ready!(self.pending.poll_wait(context)),
+        };
+        let came = Instant::now();
+        if waited {
+            self.asked.came(came);
+        }
+        answered(self.span.take(), &end, came);
+        link.ended(&end, self.left, came);
+        Poll::Ready(end)
+    }
+}
 
 impl Link<'_> {
-    /// A synchronous command: open, deliver, wait. The first two have memory of their own, and give it back before the wait.
-    /// The `turn` of a paced one is held while it leaves.
-    pub(super) fn ask<'s>(
+    /// A synchronous command: open, deliver, wait; `began` is now. The `turn` of a paced one is held while it leaves.
+    pub(crate) fn ask<'s>(
         &'s self,
         command: Command,
         turn: Option<&'s Turn<'s>>,
+        began: Instant,
     ) -> impl Future<Output = Result<Answer, CallError>> + Send + 's {
-        let handing_on = Box::pin(self.hand_on(command, turn));
-        async move {
-            let (handed_on, asked, mut pending, _gauge, span) = handing_on.await?;
-            let end = match handed_on {
-                HandedOn::Ended(end, at) => {
-                    let came = Instant::now();
-                    answered(span, &end, came);
-                    self.ended(&end, at, came);
-                    end
-                }
-                HandedOn::Left(at) => {
-                    let end = pending.wait().await;
-                    let came = Instant::now();
-                    asked.came(came);
-                    answered(span, &end, came);
-                    self.ended(&end, at, came);
-                    end
-                }
-            };
-            self.read(end)
-        }
+        let mut asking = Asking::New(Some((command, turn, began)));
+        poll_fn(move |context| asking.poll_end(self, context).map(|ended| self.read(ended?)))
     }
 
     /// The command that was sent then has ended now.
@@ -63,26 +107,59 @@ impl Link<'_> {
         }
     }
 
-    /// Opens the call and delivers its command. A reply may overtake the broker's acknowledgement of the message it
-    /// answers: then the end is known.
-    async fn hand_on<'s>(&'s self, command: Command, turn: Option<&'s Turn<'s>>) -> Result<OnItsWay<'s>, CallError> {
-        let began = Instant::now();
+    /// Opens the call and delivers its command.
+    fn hand_on<'s>(
+        &'s self,
+        command: Command,
+        turn: Option<&'s Turn<'s>>,
+        began: Instant,
+    ) -> Result<Asking<'s>, CallError> {
         let asked = self.at_device.ask(began);
         let mut delivery = self.delivery(command);
+        if self.begun.admitted.codec.is_some() {
+            return Ok(Asking::HandingOn(Box::pin(self.translate(delivery, turn, asked))));
+        }
+        let opened = self.open(&mut delivery, turn, (asked, began))?;
+        let leaving = self.leaves(&*opened.transport, &delivery, began);
+        Ok(match opened.transport.deliver_at_once(&delivery) {
+            Some(sent) => Asking::OnItsWay(self.is_handed_on(&delivery, opened, leaving, sent)?),
+            None => Asking::HandingOn(Box::pin(self.deliver_opened(delivery, opened, leaving))),
+        })
+    }
+
+    /// The same of a command that a codec puts into the device's own bytes first.
+    async fn translate<'s>(
+        &'s self,
+        mut delivery: Delivery,
+        turn: Option<&'s Turn<'s>>,
+        asked: Asked<'s>,
+    ) -> Result<OnItsWay<'s>, CallError> {
         self.encode(&mut delivery).await?;
+        // A codec takes its time.
+        let now = Instant::now();
+        let opened = self.open(&mut delivery, turn, (asked, now))?;
+        let leaving = self.leaves(&*opened.transport, &delivery, now);
+        self.deliver_opened(delivery, opened, leaving).await
+    }
+
+    /// Enters a command into the map, now.
+    fn open<'s>(
+        &'s self,
+        delivery: &mut Delivery,
+        turn: Option<&'s Turn<'s>>,
+        (asked, now): (Asked<'s>, Instant),
+    ) -> Result<Opened<'s>, CallError> {
         let transport = self.choose()?;
         self.check_letter(&*transport)?;
         // What is learnt of the topics of calls is not learnt from letters.
         delivery.sync_topic = if delivery.letter.is_none() { self.sync_topic(&*transport) } else { None };
-        // A codec takes its time.
-        let now = if delivery.raw.is_some() { Instant::now() } else { began };
-        let Delivery { id, device, service, .. } = &delivery;
+        let Delivery { id, device, service, .. } = &*delivery;
         let (request_id, transport_name) = (self.call.request_id, transport.name());
         self.look_for_congestion(&*transport, now);
         let account = self.account();
         let opening = Opening { id: *id, device, transport: transport_name, request_id, service, account };
         let opened = self.engine.pending.open(opening, now);
-        let mut pending = opened.map_err(|e| self.not_opened(e))?;
+        let pending = opened.map_err(|e| self.not_opened(e))?;
         // A plugin takes its time, and the slot may be lost meanwhile. Lost from here on, it ends what the map holds.
         if !self.engine.slots.holds(delivery.id) {
             return Err(CallError::NoLease);
@@ -93,29 +170,54 @@ impl Link<'_> {
         if delivery.letter.is_some() {
             self.engine.pending.takes_bytes(delivery.id);
         }
-        let mut gauge = self.engine.metrics.pending();
+        let gauge = self.engine.metrics.pending();
         if let Some(turn) = turn {
             turn.leaves(delivery.id);
         }
-        let handed_on = tokio::select! {
+        Ok(Opened { transport, since: now, asked, pending, gauge, turn })
+    }
+
+    /// Delivers a command that is in the map, where that takes its time. A reply may overtake the broker's acknowledgement
+    /// of the message it answers: then the end is known.
+    async fn deliver_opened<'s>(
+        &'s self,
+        delivery: Delivery,
+        mut opened: Opened<'s>,
+        leaving: Leaving<'s>,
+    ) -> Result<OnItsWay<'s>, CallError> {
+        let sent = tokio::select! {
             biased;
-            end = pending.wait() => HandedOn::Ended(end, now),
-            sent = self.deliver(&*transport, &delivery, now) => {
-                let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
-                gauge.sent(sent);
-                self.steps.note(CallStep::Sent, at);
-                if sent == Sent::Acked {
-                    self.steps.note(CallStep::Acked, at);
-                }
-                if let Some(turn) = turn.filter(|turn| turn.ends() == Ends::ByAck) {
-                    turn.release();
-                }
-                HandedOn::Left(at)
+            end = opened.pending.wait() => {
+                // Its part of the trace ends here, without an acknowledgement.
+                drop(leaving);
+                let (span, since) = (self.trace_at_device(&delivery, opened.since), opened.since);
+                return Ok(opened.on_its_way(Some(end), since, span));
             }
+            sent = opened.transport.deliver(&delivery) => sent,
         };
-        let (HandedOn::Ended(_, left) | HandedOn::Left(left)) = &handed_on;
-        let span = self.trace_at_device(&delivery, *left);
-        Ok((handed_on, asked, pending, gauge, span))
+        self.is_handed_on(&delivery, opened, leaving, sent)
+    }
+
+    /// A command that is in the map was handed on, or could not be.
+    fn is_handed_on<'s>(
+        &'s self,
+        delivery: &Delivery,
+        mut opened: Opened<'s>,
+        leaving: Leaving<'_>,
+        sent: Result<Sent, DeliverError>,
+    ) -> Result<OnItsWay<'s>, CallError> {
+        let sent = self.left(&*opened.transport, delivery, leaving, sent);
+        let (sent, at) = sent.map_err(|e| self.not_delivered(e))?;
+        opened.gauge.sent(sent);
+        self.steps.note(CallStep::Sent, at);
+        if sent == Sent::Acked {
+            self.steps.note(CallStep::Acked, at);
+        }
+        if let Some(turn) = opened.turn.filter(|turn| turn.ends() == Ends::ByAck) {
+            turn.release();
+        }
+        let span = self.trace_at_device(delivery, at);
+        Ok(opened.on_its_way(None, at, span))
     }
 
     /// Whose call it is, where an account made it.
@@ -154,5 +256,11 @@ impl Link<'_> {
             End::Cancelled => Err(self.cancelled()),
             End::LeaseLost => Err(CallError::LeaseLost(self.call.device.key.to_string())),
         }
+    }
+}
+
+impl<'a> Opened<'a> {
+    fn on_its_way(self, early: Option<End>, left: Instant, span: Option<Box<DeviceSpan<'a>>>) -> OnItsWay<'a> {
+        OnItsWay { early, left, asked: self.asked, pending: self.pending, _gauge: self.gauge, span }
     }
 }

@@ -22,7 +22,7 @@ impl Link<'_> {
         self.steps.note(CallStep::Turn, Instant::now());
         drop(waits);
         let answered = match self.call.mode {
-            CallMode::Sync => self.ask(command, Some(&turn)).await,
+            CallMode::Sync => self.ask(command, Some(&turn), Instant::now()).await,
             CallMode::Async => self.post(command, Some(&turn)).await,
         };
         // A command that is on its way has its turn until its answer comes.

@@ -3,9 +3,10 @@
 //! **Invariant:** a span that is dropped ended then, without an answer. Where nothing is recorded, none is made.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use thingcall_core::{
-    DeliverError, Delivery, Handler, Hop, Outcome, ReplyBody, Sent, SpanKind, Traced, TracedPart, Transport,
+    CallId, DeliverError, Delivery, Handler, Hop, Outcome, ReplyBody, Sent, SpanKind, Traced, TracedPart, Transport,
     TransportKind, TransportName,
 };
 use tokio::time::Instant;
@@ -17,8 +18,8 @@ use crate::traced::{error_of, part};
 /// A command that is being handed on.
 pub(super) struct Publishing<'a> {
     trace: &'a Traced,
-    delivery: &'a Delivery,
-    hop: &'a Hop,
+    message: CallId,
+    hop: Arc<Hop>,
     by: (TransportKind, TransportName),
     began: Instant,
     ended: Option<Instant>,
@@ -29,7 +30,7 @@ pub(super) struct Publishing<'a> {
 pub(super) struct DeviceSpan<'a> {
     link: &'a Link<'a>,
     trace: &'a Traced,
-    hop: std::sync::Arc<Hop>,
+    hop: Arc<Hop>,
     left: Instant,
     ended: Option<Instant>,
     code: Option<i64>,
@@ -84,18 +85,15 @@ impl<'a> Link<'a> {
     }
 
     /// A command is handed on, from now.
-    pub(super) fn trace_publishing<'b>(
+    pub(super) fn trace_publishing(
         &self,
         transport: &dyn Transport,
-        delivery: &'b Delivery,
+        delivery: &Delivery,
         now: Instant,
-    ) -> Option<Box<Publishing<'b>>>
-    where
-        'a: 'b,
-    {
-        let (trace, hop) = (self.recorded()?, delivery.trace.as_deref()?);
+    ) -> Option<Box<Publishing<'a>>> {
+        let (trace, hop, message) = (self.recorded()?, delivery.trace.clone()?, delivery.id);
         let by = (transport.kind(), transport.name());
-        Some(Box::new(Publishing { trace, delivery, hop, by, began: now, ended: None, error: None }))
+        Some(Box::new(Publishing { trace, message, hop, by, began: now, ended: None, error: None }))
     }
 
     /// A command is at its device, since it left.
@@ -121,7 +119,7 @@ pub(super) fn published(span: Option<Box<Publishing<'_>>>, at: Instant, sent: &R
 
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
-        let (began, hop) = (self.began, self.hop);
+        let (began, hop) = (self.began, &*self.hop);
         let ended = self.ended.unwrap_or_else(Instant::now);
         let error = self.error.take().or_else(|| self.ended.is_none().then_some(Cow::Borrowed("not_acknowledged")));
         self.trace.part_of(hop, || {
@@ -132,7 +130,7 @@ impl Drop for Publishing<'_> {
             let mut facts = vec![
                 ("messaging.system", system.into()),
                 ("messaging.operation.type", "send".into()),
-                ("messaging.message.id", self.delivery.id.to_string().into()),
+                ("messaging.message.id", self.message.to_string().into()),
                 ("thingcall.transport", self.by.1.to_string().into()),
             ];
             facts.extend(hop.topic().map(|topic| ("messaging.destination.name", topic.to_owned().into())));

@@ -86,7 +86,7 @@ proptest! {
                 }
                 Step::Drop { .. } => {}
                 Step::Reply { id, device: from } => {
-                    let met = calls.accept(CallId::from_u32(id), reply(from, CallId::from_u32(id)));
+                    let met = calls.accept(CallId::from_u32(id), &mut reply(from, CallId::from_u32(id)));
                     match model.waiting.get(&id) {
                         Some((on, _)) if *on == from => {
                             prop_assert!(matches!(met, Met::Waiting), "{:?}", met);
@@ -120,7 +120,7 @@ fn an_old_guard_leaves_the_next_call_under_its_id_alone() {
     let calls = PendingCalls::new(4, 16);
     let id = CallId::from_u32(1);
     let first = open(&calls, id, 0).unwrap();
-    assert!(matches!(calls.accept(id, reply(0, id)), Met::Waiting));
+    assert!(matches!(calls.accept(id, &mut reply(0, id)), Met::Waiting));
     let _second = open(&calls, id, 0).unwrap();
     drop(first);
     assert!(calls.contains(id), "the second call's entry went with the first call's guard");
@@ -134,7 +134,7 @@ async fn one_reply_of_many_at_once_wins() {
     let racers: Vec<_> = (0..8)
         .map(|_| {
             let calls = calls.clone();
-            std::thread::spawn(move || matches!(calls.accept(id, reply(0, id)), Met::Waiting))
+            std::thread::spawn(move || matches!(calls.accept(id, &mut reply(0, id)), Met::Waiting))
         })
         .collect();
     let winners = racers.into_iter().filter_map(|racer| racer.join().ok()).filter(|won| *won).count();
@@ -152,7 +152,7 @@ async fn a_call_that_is_ended_by_hand_has_that_end_and_its_answer_is_late() {
     assert_eq!(listed, [(id, WaitsFor::Device(TransportName::EMBEDDED))]);
     assert!(calls.cancel(id) && !calls.cancel(id));
     assert!(matches!(pending.wait().await, End::Cancelled));
-    assert!(matches!(calls.accept(id, reply(0, id)), Met::Late(_)));
+    assert!(matches!(calls.accept(id, &mut reply(0, id)), Met::Late(_)));
     assert!(calls.contains(other));
 }
 
