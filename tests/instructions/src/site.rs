@@ -42,7 +42,8 @@ impl Site {
         let (head, rest) = MODULE.split_once(r#""services": ["#).context("services")?;
         let (service, _) = rest.split_once(r#"{"identifier": "testServiceAsync""#).context("a second service")?;
         let other = |number: usize| service.replace("testService", &format!("another{number}"));
-        let others: String = (1..count).map(other).collect();
+        // Two stand there already.
+        let others: String = (2..count).map(other).collect();
         Self::with(&format!(r#"{head}"services": [{others}{rest}"#))
     }
 
