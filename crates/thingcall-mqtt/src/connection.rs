@@ -38,12 +38,12 @@ const POSTS_END_MAX: Duration = Duration::from_millis(1500);
 /// write each alone.
 ///
 /// An idle one is driven at once: a task that lets others run wakes a second worker, which finds nothing to do, and the
-/// message waits for that.
-async fn unhurried<T>(busy_within: Duration, driving: impl Future<Output = T>) -> T {
+/// message waits for that. So is one that nothing is `queued` on: what woke it is an answer to be read.
+async fn unhurried<T>(busy_within: Duration, queued: impl Fn() -> bool, driving: impl Future<Output = T>) -> T {
     let mut driving = pin!(driving);
     let mut rested: Option<Instant> = None;
     poll_fn(|context| {
-        if rested.take().is_some_and(|rested| rested.elapsed() < busy_within) {
+        if rested.take().is_some_and(|rested| rested.elapsed() < busy_within) && queued() {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -92,8 +92,10 @@ impl Connection {
     }
 
     async fn receive(&mut self) -> Ended {
+        let mqtt = self.mqtt.clone();
+        let queued = || mqtt.contact.metrics.send_queue_length.get() > 0;
         loop {
-            match unhurried(BUSY_WITHIN, self.event_loop.poll()).await {
+            match unhurried(BUSY_WITHIN, queued, self.event_loop.poll()).await {
                 Ok(Event::Message { topic, payload, puback, .. }) => {
                     take(&self.mqtt, (&topic, &payload), self.arrivals.as_ref().zip(puback));
                 }

@@ -5,8 +5,8 @@ use tokio::sync::{broadcast, mpsc};
 use super::*;
 
 /// What a connection that is busy for so long writes at a time of what ten tasks queue that become ready together. They run
-/// on one worker, where who is woken runs next.
-async fn batches(busy_within: Duration) -> Vec<usize> {
+/// on one worker, where who is woken runs next. `is_queued` is what the connection is told of its queue.
+async fn batches(busy_within: Duration, is_queued: fn() -> bool) -> Vec<usize> {
     let batches = tokio::spawn(async move {
         let (queue, mut queued) = mpsc::unbounded_channel();
         let (start, _) = broadcast::channel(1);
@@ -23,7 +23,7 @@ async fn batches(busy_within: Duration) -> Vec<usize> {
         start.send(()).unwrap();
         let mut batches = Vec::new();
         let mut batch = Vec::new();
-        while unhurried(busy_within, queued.recv_many(&mut batch, 64)).await > 0 {
+        while unhurried(busy_within, is_queued, queued.recv_many(&mut batch, 64)).await > 0 {
             batches.push(std::mem::take(&mut batch).len());
         }
         batches
@@ -33,10 +33,15 @@ async fn batches(busy_within: Duration) -> Vec<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_ready_tasks_queue_on_a_busy_connection_leaves_together() {
-    assert_eq!(batches(Duration::MAX).await, [10]);
+    assert_eq!(batches(Duration::MAX, || true).await, [10]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_idle_connection_is_driven_at_once() {
-    assert_eq!(batches(Duration::ZERO).await.first(), Some(&1));
+    assert_eq!(batches(Duration::ZERO, || true).await.first(), Some(&1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_busy_connection_on_which_nothing_is_queued_is_driven_at_once() {
+    assert_eq!(batches(Duration::MAX, || false).await.first(), Some(&1));
 }
