@@ -46,21 +46,22 @@ impl Part {
 }
 
 /// Decodes the piece that `text` begins with; what follows begins with the sign that ended it, if one did.
-pub(crate) fn piece(text: &[u8], part: Part) -> (Piece<'_>, &[u8]) {
-    let plain = plain(text);
-    let end = match text.get(plain) {
+pub(crate) fn piece(text: &str, part: Part) -> (Piece<'_>, &str) {
+    let bytes = text.as_bytes();
+    let plain = plain(bytes);
+    let end = match bytes.get(plain) {
         Some(byte) if !part.is_ended_by(*byte) => {
-            let end = text.iter().skip(plain).position(|byte| part.is_ended_by(*byte));
-            end.map_or(text.len(), |end| plain + end)
+            let end = bytes.iter().skip(plain).position(|byte| part.is_ended_by(*byte));
+            end.map_or(bytes.len(), |end| plain + end)
         }
         Some(_) | None => plain,
     };
-    let (raw, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
+    // It is at a sign of ASCII or at the end.
+    let (raw, behind) = text.split_at_checked(end).unwrap_or((text, ""));
     if plain == end {
-        // Those are of ASCII.
-        return (Piece { text: Cow::Borrowed(std::str::from_utf8(raw).unwrap_or_default()), canonical: true }, behind);
+        return (Piece { text: Cow::Borrowed(raw), canonical: true }, behind);
     }
-    (decode(raw, plain), behind)
+    (decode(raw.as_bytes(), plain), behind)
 }
 
 /// Decodes what begins with so many unreserved bytes.

@@ -34,26 +34,34 @@ impl<'a> Params<'a> {
 
     /// Reads a query and a form body. `+` is a space; blank values are kept, since they are signed.
     pub(crate) fn read(query: &'a str, form: &'a [u8]) -> Self {
-        let mut params =
-            Self { pairs: Vec::with_capacity(PAIRS_USUALLY), cut: false, canonical_query: true, has_nul: false };
-        params.append(query.as_bytes());
-        params.canonical_query &= params.is_sorted();
-        let canonical_query = params.canonical_query;
+        let mut params = Self { pairs: Vec::with_capacity(PAIRS_USUALLY), ..Self::empty() };
+        params.append(query);
+        let mut sorted = params.pairs.is_sorted();
+        params.canonical_query &= sorted;
         if !form.is_empty() {
-            params.append(form);
+            let canonical_query = params.canonical_query;
+            match std::str::from_utf8(form) {
+                Ok(form) => params.append(form),
+                Err(_) => params.append_broken(form),
+            }
             params.canonical_query = canonical_query;
+            sorted = params.pairs.is_sorted();
         }
-        if !params.is_sorted() {
+        if !sorted {
             params.pairs.sort_unstable();
         }
         params
     }
 
+    const fn empty() -> Self {
+        Self { pairs: Vec::new(), cut: false, canonical_query: true, has_nul: false }
+    }
+
     /// Reads `name=value` joined with `&`.
-    fn append(&mut self, mut rest: &'a [u8]) {
+    fn append(&mut self, mut rest: &'a str) {
         loop {
             // Nothing, or nothing more, stands between two signs, which a canonical text has not.
-            while let Some(behind) = rest.strip_prefix(b"&") {
+            while let Some(behind) = rest.strip_prefix('&') {
                 self.canonical_query = false;
                 rest = behind;
             }
@@ -65,21 +73,29 @@ impl<'a> Params<'a> {
                 return;
             }
             let (name, behind) = piece(rest, Part::Name);
-            let (value, behind) = match behind.strip_prefix(b"=") {
+            let (value, behind) = match behind.strip_prefix('=') {
                 Some(value) => piece(value, Part::Value),
                 None => (Piece { text: Cow::Borrowed(""), canonical: false }, behind),
             };
             self.canonical_query &= name.canonical && value.canonical;
             self.has_nul |= name.has_nul() || value.has_nul();
             self.pairs.push((name.text, value.text));
-            let Some(next) = behind.strip_prefix(b"&") else { return };
+            let Some(next) = behind.strip_prefix('&') else { return };
             self.canonical_query &= !next.is_empty();
             rest = next;
         }
     }
 
-    fn is_sorted(&self) -> bool {
-        self.pairs.is_sorted()
+    /// Reads the same of what is not UTF-8, which is replaced.
+    fn append_broken(&mut self, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        let mut broken = Params::empty();
+        broken.append(&text);
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let room = Self::COUNT_MAX - self.pairs.len();
+        self.cut |= broken.cut || broken.pairs.len() > room;
+        self.has_nul |= broken.has_nul;
+        self.pairs.extend(broken.pairs.into_iter().take(room).map(|(name, value)| (owned(name), owned(value))));
     }
 
     /// Whether the query is, as it was sent, the text that is signed of it: a caller may spell it in many ways, and SDKs

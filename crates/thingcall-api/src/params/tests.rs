@@ -12,6 +12,39 @@ fn query_and_body_are_one() {
 }
 
 #[test]
+fn what_is_not_utf_8_is_replaced() {
+    let params = Params::read("A=1", b"B=\xff%41&C=%00");
+    assert_eq!(params.get("B"), Some("\u{fffd}A"));
+    assert!(params.check().is_err(), "a NUL is found there, too");
+    let many = "p=1&".repeat(Params::COUNT_MAX);
+    assert_eq!(Params::read(&many, b"B=\xff").check(), Err(GatewayError::TooManyParameters { max: Params::COUNT_MAX }));
+}
+
+#[test]
+fn a_query_is_canonical_if_it_is_written_and_sorted_as_it_is_signed() {
+    for (query, canonical) in [
+        ("", true),
+        ("A=1&B=%20%2A", true),
+        ("A=&B=", true),
+        ("B=1&A=1", false),
+        ("A=1&B=+", false),
+        ("A=1&B=%2a", false),
+        ("A=1&B=%41", false),
+        ("A=1&B=*", false),
+        ("A=1&B", false),
+        ("A=1&&B=1", false),
+        ("&A=1", false),
+        ("A=1&", false),
+        ("A=1=2", false),
+    ] {
+        let params = Params::read(query, b"");
+        assert_eq!(params.query_is_canonical(), canonical, "{query}");
+        assert_eq!(crate::canonical::query(params.all()) == query, canonical, "{query}");
+        assert_eq!(Params::read(query, b"0=+").query_is_canonical(), canonical, "{query}, whatever the body is");
+    }
+}
+
+#[test]
 fn a_name_given_twice_is_refused() {
     let params = Params::read("B=1&A=1", b"B=1");
     assert_eq!(params.check(), Err(GatewayError::Duplicate("B".to_owned())));
