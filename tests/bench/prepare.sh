@@ -3,7 +3,7 @@
 [ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || tests/install postgresql
 install_missing mosquitto:mosquitto redis-server:redis-server rabbitmq-server:rabbitmq-server nats-server:nats-server python3:python3 npm:npm curl:curl
 
-commit="$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+commit="$(git describe --always --dirty 2>/dev/null || echo unknown)"
 if [ -n "$program" ]; then
     commit="$commit (program given)"
     [ -n "$bench" ] || cargo build --release -p bench
@@ -37,12 +37,12 @@ fi
 node="$peers/node_modules/.bin/node"
 
 version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
-python3 - "$folder/about.json" "$command_line" "$rounds" "$seconds" "$commit" \
+python3 - "$folder/about.json" "$command_line" "$rounds" "$aside_rounds" "$seconds" "$commit" \
     "$here/peers" "$(version mosquitto)" "$(version rabbitmq-server)" "$(version nats-server)" <<'PYTHON'
 import json, platform, sys, time
 from pathlib import Path
 
-file, command, rounds, seconds, commit, peers, mosquitto, rabbitmq, nats = sys.argv[1:]
+file, command, rounds, aside_rounds, seconds, commit, peers, mosquitto, rabbitmq, nats = sys.argv[1:]
 cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
 cores = sum(line.startswith("processor") for line in open("/proc/cpuinfo"))
 memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal"))
@@ -55,6 +55,7 @@ about = {
     "command": command.strip(),
     "commit": commit,
     "rounds": int(rounds),
+    "aside_rounds": int(aside_rounds),
     "seconds": int(seconds),
     "machine": f"{cores} x {cpu}, {memory // 1024} MiB, Linux {platform.release()}",
     "mosquitto": mosquitto,

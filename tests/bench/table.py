@@ -114,7 +114,8 @@ def markdown(heading, rows):
 
 def table(found, about):
     yield f"{about['date']}, commit {about['commit']}, {about['machine']}; Mosquitto {about['mosquitto']}, RabbitMQ "
-    yield f"{about['rabbitmq']}, nats-server {about['nats-server']}. {about['rounds']} rounds of {about['seconds']} s each:"
+    yield f"{about['rabbitmq']}, nats-server {about['nats-server']}. {about['rounds']} rounds of {about['seconds']} s each"
+    yield f"(`shared`, `records`, `posts`, `messages` and `idle`: {about.get('aside_rounds', about['rounds'])}):"
     yield f"`{about['command']}`"
     yield ""
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())

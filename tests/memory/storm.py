@@ -76,7 +76,7 @@ class Calls:
 
     def __init__(self, site, args):
         self.api, self.rate, self.devices = site.server.address("api"), args.calls, args.devices
-        self.ended, self.took, self.free = Counter(), [], []
+        self.ended, self.all_ended, self.took, self.free = Counter(), Counter(), [], []
         self.running, self.stopped = set(), False
 
     async def one(self):
@@ -111,6 +111,7 @@ class Calls:
     def told(self):
         """How they ended since this was asked last."""
         ended, took = dict(sorted(self.ended.items())), sorted(self.took)
+        self.all_ended += self.ended
         self.ended, self.took = Counter(), []
         times = f"; p50 {took[len(took) // 2] * 1e3:.1f} ms, p99 {took[len(took) * 99 // 100] * 1e3:.1f} ms" if took else ""
         return f"{ended}{times}"
@@ -148,7 +149,7 @@ async def measured(site, args, fleet):
     print(f"calls after: {calls.told()}", flush=True)
     calls.stopped = True
     await making
-    if missing := calls.ended["TIMEOUT"]:
+    if missing := (calls.all_ended + calls.ended)["TIMEOUT"]:
         raise SystemExit(f"{missing} calls to devices that were there were not answered")
 
 

@@ -17,8 +17,8 @@ pub(crate) struct Params<'a> {
     cut: bool,
     /// The query is written as it is signed.
     canonical_query: bool,
-    /// A name or a value has a NUL.
-    has_nul: bool,
+    /// A name or a value may have a NUL.
+    may_have_nul: bool,
 }
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -54,7 +54,7 @@ impl<'a> Params<'a> {
     }
 
     const fn empty() -> Self {
-        Self { pairs: Vec::new(), cut: false, canonical_query: true, has_nul: false }
+        Self { pairs: Vec::new(), cut: false, canonical_query: true, may_have_nul: false }
     }
 
     /// Reads `name=value` joined with `&`.
@@ -78,7 +78,7 @@ impl<'a> Params<'a> {
                 None => (Piece { text: Cow::Borrowed(""), canonical: false }, behind),
             };
             self.canonical_query &= name.canonical && value.canonical;
-            self.has_nul |= name.has_nul() || value.has_nul();
+            self.may_have_nul |= name.has_nul() || value.has_nul();
             self.pairs.push((name.text, value.text));
             let Some(next) = behind.strip_prefix('&') else { return };
             self.canonical_query &= !next.is_empty();
@@ -86,16 +86,13 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// Reads the same of what is not UTF-8, which is replaced.
-    fn append_broken(&mut self, text: &[u8]) {
-        let text = String::from_utf8_lossy(text);
-        let mut broken = Params::empty();
-        broken.append(&text);
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    /// Reads the same of what is not UTF-8 as it stands. It may be together with what is decoded; else it is replaced.
+    fn append_broken(&mut self, text: &'a [u8]) {
+        let mut all = form_urlencoded::parse(text);
         let room = Self::COUNT_MAX - self.pairs.len();
-        self.cut |= broken.cut || broken.pairs.len() > room;
-        self.has_nul |= broken.has_nul;
-        self.pairs.extend(broken.pairs.into_iter().take(room).map(|(name, value)| (owned(name), owned(value))));
+        self.pairs.extend(all.by_ref().take(room));
+        self.cut |= all.next().is_some();
+        self.may_have_nul = true;
     }
 
     /// Whether the query is, as it was sent, the text that is signed of it: a caller may spell it in many ways, and SDKs
@@ -110,7 +107,7 @@ impl<'a> Params<'a> {
             return Err(GatewayError::TooManyParameters { max: Self::COUNT_MAX });
         }
         let has_nul = |(name, value): &&Pair<'_>| name.contains('\0') || value.contains('\0');
-        if self.has_nul
+        if self.may_have_nul
             && let Some((name, _)) = self.pairs.iter().find(has_nul)
         {
             return Err(GatewayError::Nul(name.replace('\0', "").chars().take(64).collect()));

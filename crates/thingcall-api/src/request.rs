@@ -100,7 +100,7 @@ struct FleetAsked<'a> {
 
 /// Answers a request.
 pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> HttpAnswer {
-    let Received { at: received, head, body, unread } = request;
+    let Received { at: received, mut head, body, unread } = request;
     let mut incoming = Incoming::read(received, &head, &body);
     let served = app.tracer.as_ref().map(|tracer| Served::begin(tracer, &mut incoming));
     let name = incoming.action();
@@ -123,8 +123,8 @@ pub(crate) async fn handle(app: Arc<App>, request: Received, origin: Origin) -> 
         Ok(Asked::Device(call, once)) => {
             let once = once.map(|once| (once, refused::Said::by(&incoming)));
             drop(incoming);
-            drop(body);
-            headers = headers::emptied(head.headers);
+            headers = headers::emptied(std::mem::take(&mut head.headers));
+            drop((head, body));
             match once {
                 None => call.run(&app.desk).await,
                 Some((once, said)) => Box::pin(run_once(app.clone(), (*once, said), call)).await.map(Content::Fields),

@@ -27,6 +27,7 @@ impl Engine {
         }
         let (call, arrived) = (link.call, link.arrived());
         let executed = if link.steps.has(CallStep::Answered) { Executed::Yes } else { link.executed() };
+        let executed = failure.map_or(executed, |failure| failure.executed);
         let record = CallRecord {
             request_id: call.request_id,
             action: link.action().into(),
@@ -37,7 +38,7 @@ impl Engine {
             mode: Some(call.mode),
             outcome,
             code: failure.and_then(|failure| failure.code.clone()),
-            executed: failure.map_or(executed, |failure| failure.executed),
+            executed,
             stage: failure.map_or(FailedAt::Answer, |failure| failure.stage),
             transport: link.went_by(),
             plugin: self.plugin_of(link, failure),
@@ -53,7 +54,7 @@ impl Engine {
             trace_id: call.trace.as_ref().and_then(|trace| trace.recorded_id()),
         };
         // A flood of calls that find no room is not to cost the store what the server saves by refusing them.
-        if outcome == Outcome::Overloaded {
+        if outcome == Outcome::Overloaded && executed == Executed::No {
             self.records.put_refused(record);
         } else {
             self.records.put(record);

@@ -1,8 +1,8 @@
 //! Whether one more call may wait for its device, and whose it may be.
 //!
 //! What one product has, or one account, is at most [`SHARE`] times the room that is left ("dynamic thresholds", as switches share
-//! a buffer): alone it gets eight ninths of all, several get even parts, and who has few calls always finds room. Products and
-//! accounts are told apart by a hash of their names: two may share a part, and what is held is the same whatever there are.
+//! a buffer): alone it gets eight ninths of all, several get even parts, and who has few calls always finds room: of what is
+//! left last, only a call of which both the product and the account have few. Products and accounts are told apart by a hash of their names: two may share a part, and what is held is the same whatever there are.
 //!
 //! Where the way to the devices takes longer than it should, room is taken away and comes back, by a share each time: what
 //! would only wait longer is refused at once.
@@ -24,8 +24,10 @@ const SHARE: usize = 8;
 /// Of whom fewer wait, however, may have one more while there is any room at all: a product of a noisy account, an account at a
 /// noisy product, and both while the way is congested.
 const FEW: usize = 8;
+/// Such a part of all room is left last.
+const LAST: usize = 16;
 /// So many are told apart.
-const PARTS: usize = 1024;
+const PARTS: usize = 8192;
 /// So many may wait even where the way is congested.
 const FLOOR: usize = 64;
 /// How often it is looked how long the way takes, at most.
@@ -97,7 +99,12 @@ impl Room {
         let of_product = enter(&self.products, place.product);
         let of_account = place.account.map(|account| enter(&self.accounts, account));
         let part_max = now.saturating_sub(taken).saturating_mul(SHARE);
-        let has_few = of_product < FEW || of_account.is_some_and(|count| count < FEW);
+        let has_few = match (of_product < FEW, of_account.map(|count| count < FEW)) {
+            (true, None | Some(true)) => true,
+            (false, None | Some(false)) => false,
+            // One account at many products, or many at one, do not fill what is left last.
+            (true, Some(false)) | (false, Some(true)) => taken < self.max - self.max / LAST,
+        };
         let why = match part_max {
             _ if has_few => return Ok(place),
             0 => NoRoom::Congested,

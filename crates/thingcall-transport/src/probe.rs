@@ -159,13 +159,15 @@ impl Probe {
     /// they follow each other quickly for a while.
     pub fn delay(&self, now: Instant) -> Duration {
         let mut state = self.lock();
-        let Some(took) = state.took else { return Duration::ZERO };
+        let Some(took) = state.took.filter(|_| state.verdict != Verdict::Forbids) else { return Duration::ZERO };
         if !state.hurries(now) {
             self.asked.notify_one();
         }
         state.hurried_until = Some(now + HURRIED_FOR);
         let under_way = state.under_way.as_ref().filter(|probe| !probe.back);
         let age = under_way.map_or(Duration::ZERO, |probe| now.saturating_duration_since(probe.sent));
+        // One that is lost tells nothing of how long others take.
+        let age = if age < self.timeout { age } else { Duration::ZERO };
         took.max(age).saturating_sub(state.least.get())
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::addresses::Addresses;
-use crate::config::{Config, Flag, Found, Shutdown};
+use crate::config::{Config, Flag, Found, Reading, Shutdown};
 use crate::exit::WrongUse;
 use crate::notify::Notifier;
 use crate::preflight::{Asks, preflight};
@@ -42,12 +42,16 @@ pub(crate) struct Args {
     /// Load plugins also if their file ended the server three times in a row while it was loaded
     #[arg(long)]
     force: bool,
+    /// Its configuration, read once: a pipe has nothing more the second time.
+    #[arg(skip)]
+    reading: OnceLock<Box<Reading>>,
 }
 
 impl Args {
-    /// How many threads the server is to run on. What is wrong with its configuration is said when it starts.
+    /// How many threads the server is to run on, if nothing is wrong with its configuration: what is, is said when it starts.
     pub(crate) fn worker_threads(&self) -> Option<NonZeroUsize> {
-        self.place.read(self.listening.flags()).config?.runtime.worker_threads
+        let reading = self.reading.get_or_init(|| Box::new(self.place.read(self.listening.flags())));
+        reading.config.as_ref().filter(|_| reading.problems.0.is_empty())?.runtime.worker_threads
     }
 }
 
@@ -85,9 +89,9 @@ impl Listening {
 }
 
 /// Runs `thingcall serve` until a signal ends it. `strangers` are variables that look like ours.
-pub(crate) async fn run(args: Args, strangers: &[Found]) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(mut args: Args, strangers: &[Found]) -> anyhow::Result<ExitCode> {
     let flags = args.listening.flags();
-    let mut reading = args.place.read(flags.clone());
+    let mut reading = args.reading.take().map_or_else(|| args.place.read(flags.clone()), |reading| *reading);
     let wrong = !reading.is_unread_alone();
     let warnings = std::mem::take(&mut reading.warnings);
     let (mut config, listeners, doubts) = match Box::pin(preflight(reading, Asks::Server)).await.ready() {

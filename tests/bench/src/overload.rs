@@ -290,10 +290,12 @@ fn figures(saturated: f64, plan: Plan, [noisy, product, account]: [&Tally; 3]) -
         ("codes", json!(noisy.codes)),
         ("recoveredSeconds", json!(recovered)),
         ("quietProductCalls", json!(product.accepted.len())),
-        ("quietProductRefused", json!(product.refused.len() + product.not_made)),
+        ("quietProductRefused", json!(product.refused.len())),
+        ("quietProductNotMade", json!(product.not_made)),
         ("quietProductP99Ms", ms(&product.accepted, 0.99)),
         ("quietAccountCalls", json!(account.accepted.len())),
-        ("quietAccountRefused", json!(account.refused.len() + account.not_made)),
+        ("quietAccountRefused", json!(account.refused.len())),
+        ("quietAccountNotMade", json!(account.not_made)),
         ("quietAccountP99Ms", ms(&account.accepted, 0.99)),
     ];
     figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

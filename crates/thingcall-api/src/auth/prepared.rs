@@ -24,18 +24,18 @@ pub(super) struct PreparedKeys {
 #[derive(Debug)]
 struct Prepared {
     key: Arc<AccessKey>,
-    signing: SigningKey,
+    signing: Arc<SigningKey>,
 }
 
 impl PreparedKeys {
     /// Whether this string has this signature by the key.
     pub(super) fn signed(&self, key: &Arc<AccessKey>, scheme: Scheme, (string, signature): (&[u8], &str)) -> bool {
-        if let Some(prepared) = self.by_id.get(key.id.as_str())
-            && Arc::ptr_eq(&prepared.key, key)
-        {
-            return is(&prepared.signing, scheme, (string, signature));
+        // Nothing is locked while a string is hashed, which may be long.
+        let known = self.by_id.get(key.id.as_str()).filter(|known| Arc::ptr_eq(&known.key, key));
+        if let Some(signing) = known.map(|known| known.signing.clone()) {
+            return is(&signing, scheme, (string, signature));
         }
-        let prepared = Prepared { key: key.clone(), signing: SigningKey::new(key.secret.expose()) };
+        let prepared = Prepared { key: key.clone(), signing: Arc::new(SigningKey::new(key.secret.expose())) };
         let right = is(&prepared.signing, scheme, (string, signature));
         // Nobody without the secret takes up room.
         if right {

@@ -15,6 +15,7 @@ fn query_and_body_are_one() {
 fn what_is_not_utf_8_is_replaced() {
     let params = Params::read("A=1", b"B=\xff%41&C=%00");
     assert_eq!(params.get("B"), Some("\u{fffd}A"));
+    assert_eq!(Params::read("", b"A=\xc3%A9").get("A"), Some("\u{e9}"), "half of it encoded");
     assert!(params.check().is_err(), "a NUL is found there, too");
     let many = "p=1&".repeat(Params::COUNT_MAX);
     assert_eq!(Params::read(&many, b"B=\xff").check(), Err(GatewayError::TooManyParameters { max: Params::COUNT_MAX }));

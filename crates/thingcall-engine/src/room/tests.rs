@@ -52,6 +52,14 @@ fn one_account_leaves_room_for_another_whatever_products_it_calls() {
 }
 
 #[test]
+fn one_account_at_any_number_of_products_does_not_fill_what_is_left_last() {
+    let room = Room::new(1600);
+    let entered = (0..4000).filter(|number| room.enter(&format!("p{number}"), Some("noisy")).is_ok()).count();
+    assert!((1400..=1500).contains(&entered), "{entered}");
+    assert_eq!(room.enter("another", Some("quiet")).map(drop), Ok(()));
+}
+
+#[test]
 fn a_product_of_which_few_wait_finds_room_whoever_calls_it() {
     let room = Room::new(9000);
     assert_eq!(fill(&room, "noisy", "one").0, 8000);
