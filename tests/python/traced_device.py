@@ -2,7 +2,8 @@
 the collector, and answers with its own place in the trace.
 
 Argument: {"host", "port", "clientId", "username", "password", "product", "name", "collector": HOST:PORT}.
-Prints {"event": "connected"}, and {"event": "called", "topic", "properties", "span"} for each command.
+Prints {"event": "connected"} once it has subscribed, and then {"event": "called", "topic", "properties", "span"} for each command, also
+for one that came before its subscription was acknowledged.
 """
 
 import json
@@ -20,8 +21,20 @@ argument = json.loads(sys.argv[1])
 own = "/sys/{product}/{name}".format(**argument)
 
 
+# What it was called before it said that it is connected; nothing any more once it has.
+early = []
+
+
 def tell(**event):
     print(json.dumps(event), flush=True)
+
+
+def on_subscribe(*_):
+    global early
+    tell(event="connected")
+    for event in early or []:
+        tell(**event)
+    early = None
 
 
 def report(trace, parent, span, began):
@@ -55,7 +68,8 @@ def on_message(client, _userdata, message):
         if flags == "01":
             report(trace, parent, span, began)
         answering.UserProperty = [("traceparent", "-".join(["00", trace, span, flags]))]
-    tell(event="called", topic=message.topic, properties=properties, span=span)
+    called = {"event": "called", "topic": message.topic, "properties": properties, "span": span}
+    tell(**called) if early is None else early.append(called)
     body = {"id": json.loads(message.payload)["id"], "code": 200, "data": {"mean": 1.5, "samples": [], "param1": 1}}
     client.publish(reply_topic(message.topic), json.dumps(body), 1, properties=answering)
 
@@ -70,7 +84,6 @@ def on_connect(client, _userdata, _flags, reason, _properties):
 
 client = mqtt.Client(argument["clientId"], protocol=mqtt.MQTTv5)
 client.username_pw_set(argument["username"], argument["password"])
-client.on_connect, client.on_message = on_connect, on_message
-client.on_subscribe = lambda *_: tell(event="connected")
+client.on_connect, client.on_message, client.on_subscribe = on_connect, on_message, on_subscribe
 client.connect(argument["host"], argument["port"])
 client.loop_forever()
