@@ -12,7 +12,7 @@ READINGS = 60
 READINGS_APART_S_MAX = 10
 DRAINED_WITHIN_S = 20
 # What grows in one of these windows is looked at for another: a heap that takes its shape comes to rest in the first
-# minutes, what is kept of each call grows in all of them.
+# minutes, what is kept of each call grows in all of them. Two in a row must be at rest then: one may be by chance.
 WINDOWS_MAX = 4
 # The resident set grew if its lowest reading of the last third is so far above that of the first, and still grows: steady
 # growth makes half of it after the middle third. Single readings are above their neighbours by as much, so the lowest
@@ -49,14 +49,19 @@ async def filled(site, name):
 
 
 async def readings_of(site, name, seconds):
-    """Resident bytes every so often from when all is full: of the first window in which they do not grow, or of the last."""
+    """Resident bytes every so often from when all is full: of a window at rest, the second in a row if one grew; else of one that grew."""
     await filled(site, name)
+    growing, at_rest = None, 0
     for window in range(1, WINDOWS_MAX + 1):
         readings = await window_of(site, name, seconds)
-        if not grew(*lowest(readings)):
-            break
-        print(f"{name:9} grows in window {window}: {told(readings)}", flush=True)
-    return readings
+        if grew(*lowest(readings)):
+            growing, at_rest = readings, 0
+            print(f"{name:9} grows in window {window}: {told(readings)}", flush=True)
+        else:
+            at_rest += 1
+        if at_rest == (2 if growing else 1):
+            return readings
+    return growing
 
 
 async def window_of(site, name, seconds):
